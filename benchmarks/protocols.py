@@ -1,0 +1,126 @@
+"""The protocols *digits* and *fonts*: what is trained on, what is scored, and the table of one comparison.
+
+Real data is found by the environment variable SYNTH2REAL_DATA, else in ../shared/data beside the repository. Labels of
+the *dev* part choose defaults; those of the *score* part are read with --score alone, and each such run adds lines to
+benchmarks/scores.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from machine import describe
+from torch import Tensor
+
+from synth2real import Budget, Comparison, Labelled, Route, Unlabelled, compare
+from synth2real.adapt import DANN, Teacher
+from synth2real.randomize import Full, Photometric
+from synth2real.simulate import Digits, Simulator
+
+HERE = Path(__file__).parent
+SCORES = HERE / "scores.jsonl"
+CLASSES = tuple("0123456789")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Source with labels, target without, and the two kinds of real labels, kept apart."""
+
+    name: str
+    source: Labelled | Simulator
+    target: Unlabelled
+    dev: Labelled
+    score: Labelled
+
+
+def data_folder() -> Path:
+    """Where the real data is; ends the program where it is not."""
+    folder = Path(os.environ.get("SYNTH2REAL_DATA", HERE.parent.parent / "shared" / "data"))
+    if not (folder / "mnist.npz").is_file():
+        sys.exit(f"{folder}: found no mnist.npz. Set SYNTH2REAL_DATA to the folder of the real data")
+    return folder
+
+
+def _images(name: str) -> tuple[Tensor, Tensor]:
+    with np.load(data_folder() / name) as arrays:
+        images, labels = torch.from_numpy(arrays["images"]), torch.from_numpy(arrays["labels"].astype(np.int64))
+    return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous(), labels
+
+
+def fonts() -> Protocol:
+    """Rendered digits to MNIST."""
+    images, labels = _images("mnist.npz")
+    return Protocol(
+        "fonts",
+        Digits(),
+        Unlabelled(images[:7000]),
+        Labelled(images[:1000], labels[:1000], CLASSES),
+        Labelled(images[7000:], labels[7000:], CLASSES),
+    )
+
+
+def digits() -> Protocol:
+    """MNIST to MNIST-M; no photograph of the target shows a digit of the source."""
+    plain, labels = _images("mnist.npz")
+    blended, blended_labels = _images("mnist_m.npz")
+    return Protocol(
+        "digits",
+        Labelled(plain[:4000].expand(-1, 3, -1, -1).contiguous(), labels[:4000], CLASSES),
+        Unlabelled(blended[4000:7000]),
+        Labelled(blended[4000:5000], blended_labels[4000:5000], CLASSES),
+        Labelled(blended[7000:], blended_labels[7000:], CLASSES),
+    )
+
+
+def routes() -> dict[str, Route]:
+    """The same routes with the same defaults on every protocol."""
+    return {
+        "randomized": Route(randomize=Full()),
+        "dann": Route(randomize=Photometric(), adapt=DANN()),
+        "teacher": Route(randomize=Full(), adapt=Teacher()),
+    }
+
+
+def bench(protocol: Callable[[], Protocol], routes: Callable[[], Mapping[str, Route]] = routes) -> None:
+    """Compare the routes on one protocol and print the table; all of them with every seed."""
+    parser = argparse.ArgumentParser(description=protocol.__doc__)
+    parser.add_argument("--score", action="store_true", help="read the score labels, and keep the result")
+    parser.add_argument("--steps", type=int, help="of training; the library's default otherwise")
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    chosen = protocol()
+    comparison = compare(
+        routes(),
+        chosen.source,
+        chosen.target,
+        test=chosen.score if arguments.score else chosen.dev,
+        budget=Budget(steps=arguments.steps),
+        seeds=tuple(range(arguments.seeds)),
+        repeat="all",
+        on_route=lambda name, seed: print(f"{chosen.name}: {name}, seed {seed}", file=sys.stderr),
+    )
+    print_table(chosen.name, comparison, "score" if arguments.score else "dev", arguments.steps)
+
+
+def print_table(name: str, comparison: Comparison, part: str, steps: int | None) -> None:
+    """One row a route; with score labels also a line each in scores.jsonl."""
+    print(f"{name}, {part} labels; {describe()}")
+    print(f"{'route':14} accuracy (mean ± std over seeds)   agreement   gap before -> after   seconds")
+    for row in comparison.rows():
+        accuracy = f"{row['accuracy_mean']:.4f} ± {row['accuracy_std'] or 0:.4f}"
+        gaps = f"{row['gap_before']:.2f} -> {row['gap_after']:.2f}"
+        mark = "  <- chosen without real labels" if row["chosen"] else ""
+        print(f"{row['name']:14} {accuracy:35} {row['score_label_free']:<11.4f} {gaps:21} {row['seconds']:.0f}{mark}")
+        if part == "score":
+            line = {"date": datetime.now(UTC).date().isoformat(), "protocol": name, "steps": steps, **row}
+            with SCORES.open("a") as lines:
+                lines.write(json.dumps({**line, "machine": describe()}) + "\n")

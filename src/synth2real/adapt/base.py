@@ -1,0 +1,88 @@
+"""Objective: how a model is trained so that its features serve both domains."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import ClassVar, Literal, Self
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ..domains import Unlabelled
+from ..errors import InputError
+from ..model import Model
+from ..networks import Statistics
+from ..settings import settings
+from ..tasks import Task
+from ..training import Game, Progress
+
+
+@settings
+class Objective(Game):
+    """Settings that every method shares; a method adds its own, its networks, and its `updates`.
+
+    Args:
+        network: feature extractor by name (`networks.NETWORKS`); None chooses by the input's shape.
+        statistics: input normalisation, `per-image` or `source`.
+        head: widths of hidden layers between features and outputs.
+        dropout: share of the features dropped while training, in 0..1.
+        optimize: `adam` (decoupled weight decay), or `sgd` with momentum 0.9.
+        rate: highest learning rate.
+        schedule: of the learning rate: `cosine` to zero after a warm-up over the first 2 percent; `dann`, the paper's
+            division by (1 + 10 p) ** 0.75; or `constant`.
+        weight_decay: of the optimizer.
+        clip: greatest norm of an update's gradient; None for no limit.
+    """
+
+    randomized_by: ClassVar[str | None] = None  # policy where the user names none
+
+    network: str | None = None
+    statistics: Statistics = "per-image"
+    head: tuple[int, ...] = ()
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    optimize: Literal["adam", "sgd"] = "adam"
+    rate: float = Field(default=2e-3, gt=0)
+    schedule: Literal["cosine", "dann", "constant"] = "cosine"
+    weight_decay: float = Field(default=0.01, ge=0)
+    clip: float | None = Field(default=None, gt=0)
+
+    def fresh(self) -> Self:
+        """The same settings without anything that a training has left behind."""
+        return dataclasses.replace(self)
+
+    def prepare(self, model: Model, target: Unlabelled) -> None:
+        """Take the model that will be trained and build the other networks.
+
+        Called once, before the training. `target` is for label-free checks while training.
+        """
+        self.model, self.task = model, model.task
+        self.networks = {"model": model}
+        self.refuse()
+        self.build(target)
+
+    def refuse(self) -> None:
+        """Raise `InputError` where the method does not serve the task."""
+
+    def build(self, target: Unlabelled) -> None:
+        """Build what the method needs beside the model, and add its networks to `self.networks`."""
+
+    def shipped(self) -> Model:
+        """The model to keep once trained."""
+        return self.model
+
+    def learning_rate(self, progress: Progress) -> float:
+        p = progress.fraction
+        if self.schedule == "dann":
+            return float(self.rate / (1 + 10 * p) ** 0.75)
+        if self.schedule == "constant":
+            return self.rate
+        warm = min(1.0, (progress.step + 1) / (0.02 * progress.steps))
+        return self.rate * warm * 0.5 * (1 + math.cos(math.pi * p))
+
+    def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        parameters = [p for p in network.parameters() if p.requires_grad]
+        if self.optimize == "sgd":
+            return torch.optim.SGD(parameters, lr=self.rate, momentum=0.9, weight_decay=self.weight_decay)
+        return torch.optim.AdamW(parameters, lr=self.rate, weight_decay=self.weight_decay)

@@ -1,0 +1,168 @@
+"""Teacher: self-training, in which a slowly following teacher labels the target images for the student."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..domains import Unlabelled
+from ..errors import InputError
+from ..model import Model
+from ..settings import settings
+from ..tasks import Classification
+from ..training import Progress, SourceBatch, TargetBatch, Update
+from .base import Objective
+
+CHECK_EVERY = 10  # steps between two looks at whether a regressor's teacher is the best so far
+SETTLED = 0.2  # share of the training before which disagreement says little
+
+
+class Level(nn.Module):
+    """Running mean of a vector over steps, saved with the training."""
+
+    def __init__(self, start: Tensor, momentum: float = 0.99) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.mean: Tensor
+        self.count: Tensor
+        self.register_buffer("mean", start.clone())
+        self.register_buffer("count", torch.zeros(()))
+
+    def update(self, value: Tensor) -> Tensor:
+        """Take one more value in, and answer the mean: of all values so far until there are many, then the latest."""
+        self.count += 1
+        keep = torch.minimum(1 - 1 / self.count, self.count.new_tensor(self.momentum))
+        self.mean.mul_(keep).add_(value.detach().float() * (1 - keep))
+        return self.mean
+
+
+@settings
+class Teacher(Objective):
+    """Self-training with an exponential moving average of the student as its teacher.
+
+    The teacher sees the clean target image and says what it is; the student sees it randomized and must say the same.
+    Classification: only labels of which the teacher is certain count, after its predictions have been aligned with
+    the prior of the target's classes. Regression and keypoints: the teacher's values are moved by the warp that moved
+    the image, each sample weighs by how well two views of it agree, and the teacher whose views agreed best is kept,
+    since a self-trained regressor may drift away; when agreement has fallen for good, the training ends.
+
+    It harms where the target's class balance is far from `target_prior`; `none` then is the safer choice.
+
+    References:
+        Tarvainen & Valpola (2017). Mean teachers are better role models.
+        Berthelot, Roelofs, Sohn, Carlini & Kurakin (2022). AdaMatch (distribution alignment, relative threshold).
+
+    Args:
+        threshold: least confidence of a label that counts, as a share of the mean confidence on the source batch.
+        target_prior: class shares of the target that labels are aligned with: `source` (its own balance), `none`, or
+            one share a class.
+        decay: of the teacher, a step.
+        weight: of the target's loss at full strength; it rises over the first half of the training.
+        drift: how many times worse than its best the disagreement may grow before a regressor's training ends.
+    """
+
+    threshold: float = Field(default=0.9, gt=0, le=1)
+    target_prior: Literal["source", "none"] | tuple[float, ...] = "source"
+    decay: float = Field(default=0.998, gt=0, lt=1)
+    weight: float = Field(default=1.0, ge=0)
+    drift: float = Field(default=1.5, gt=1)
+    randomized_by: ClassVar[str | None] = "full"
+
+    def build(self, target: Unlabelled) -> None:
+        self.teacher = _frozen(self.model)
+        self.networks["teacher"] = self.teacher
+        if isinstance(self.task, Classification):
+            count = self.task.outputs
+            if isinstance(self.target_prior, tuple) and len(self.target_prior) != count:
+                raise InputError(
+                    f"adapt.target_prior has {len(self.target_prior)} shares, expected {count}, one a class "
+                    f"({', '.join(self.task.classes)})"
+                )
+            uniform = torch.full((count,), 1 / count)
+            self.source_balance, self.target_balance = Level(uniform), Level(uniform)
+            self.networks |= {"source_balance": self.source_balance, "target_balance": self.target_balance}
+        else:
+            self.best = _frozen(self.model)
+            self.disagreement, self.lowest = Level(torch.zeros(())), Level(torch.tensor(math.inf))
+            self.networks |= {"best": self.best, "disagreement": self.disagreement, "lowest": self.lowest}
+
+    def shipped(self) -> Model:
+        return self.teacher if isinstance(self.task, Classification) else self.best
+
+    @property
+    def finished(self) -> bool:
+        if isinstance(self.task, Classification):
+            return False
+        return bool(self.disagreement.mean > self.drift * self.lowest.mean)
+
+    def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
+        outputs = self.model(torch.cat([source.x, target.x]))
+        known, unknown = outputs.split([len(source), len(target)])
+        label = self.task.loss(known, source.y)
+        with torch.no_grad():
+            if isinstance(self.task, Classification):
+                labels, certainty = self.pseudo_labels(known, source.y, target)
+            else:
+                labels, certainty = self.pseudo_values(target)
+        pseudo = (certainty * self.task.losses(unknown, labels)).mean()
+        yield Update(of=(self.model,), label=(1.0, label), pseudo=(self.weight * self.ramp(progress), pseudo))
+        self.follow(progress)
+
+    def ramp(self, progress: Progress) -> float:
+        """From 0 to 1 over the first half of the training, by AdaMatch's cosine."""
+        return 0.5 - 0.5 * math.cos(min(math.pi, 2 * math.pi * progress.fraction))
+
+    def pseudo_labels(self, known: Tensor, truth: Tensor, target: TargetBatch) -> tuple[Tensor, Tensor]:
+        """The teacher's classes (B,) int64 for clean target images, and 1.0 where it is certain, else 0.0."""
+        said = self.teacher(target.clean).softmax(1)
+        seen = self.target_balance.update(said.mean(0))
+        if self.target_prior != "none":
+            if self.target_prior == "source":
+                shares = F.one_hot(truth, self.task.outputs).float().mean(0)
+                wanted = self.source_balance.update(shares)
+            else:
+                wanted = seen.new_tensor(self.target_prior)
+            said = said * (wanted / seen.clamp(min=1e-6))
+            said = said / said.sum(1, keepdim=True)
+        confidence, labels = said.max(1)
+        least = self.threshold * known.softmax(1).amax(1).mean()
+        return labels, (confidence >= least).float()
+
+    def pseudo_values(self, target: TargetBatch) -> tuple[Tensor, Tensor]:
+        """The teacher's values (B, K) for clean images, moved as the student's were; and how far two views agree.
+
+        A sample weighs exp(-d / mean d), d the loss of the teacher's own answer on the randomized image.
+        """
+        values = self.task.predict(self.teacher(target.clean))
+        moved = self.task.move(values, target.warp)
+        again = self.teacher(target.x)
+        apart = self.task.losses(again, moved)
+        others = self.task.losses(again, moved.roll(1, 0))  # the scale: how far apart it puts different images
+        self.disagreement.update(apart.mean() / others.mean().clamp(min=1e-8))
+        return moved, torch.exp(-apart / apart.mean().clamp(min=1e-8))
+
+    @torch.no_grad()
+    def follow(self, progress: Progress) -> None:
+        """The teacher moves towards the student; a regressor's best teacher is kept."""
+        decay = min(self.decay, (progress.step + 1) / (progress.step + 10))  # quick at first
+        for mine, students in zip(self.teacher.parameters(), self.model.parameters(), strict=True):
+            mine.lerp_(students, 1 - decay)
+        if isinstance(self.task, Classification) or progress.step % CHECK_EVERY:
+            return
+        if progress.fraction < SETTLED or self.disagreement.mean < self.lowest.mean:
+            self.best.load_state_dict(self.teacher.state_dict())
+            if progress.fraction >= SETTLED:
+                self.lowest.mean.copy_(self.disagreement.mean)
+
+
+def _frozen(model: Model) -> Model:
+    frozen = copy.deepcopy(model).requires_grad_(False)
+    frozen.train(False)
+    return frozen

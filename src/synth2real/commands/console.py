@@ -1,0 +1,58 @@
+"""What commands show while they work: progress bars and lines, on stderr."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+console = Console(stderr=True, highlight=False, markup=False)
+
+
+class Bars:
+    """One progress bar for each stage, with the latest losses behind it."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.title = ""
+        self._bars: dict[tuple[str, str], TaskID] = {}
+
+    def report(self, stage: str, step: int, steps: int, terms: dict[str, float]) -> None:
+        """An `on_report` of `Route.run`."""
+        key = (self.title, stage)
+        if key not in self._bars:
+            self._bars[key] = self.progress.add_task(f"{self.title} {stage}".strip(), total=steps)
+        losses = " ".join(f"{name} {value:.3f}" for name, value in terms.items())
+        self.progress.update(self._bars[key], completed=step, total=steps, losses=losses)
+
+
+@contextmanager
+def bars() -> Iterator[Bars]:
+    """Progress bars while the context lasts; plain silence where stderr is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[losses]}", style="dim"),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        yield Bars(progress)
+
+
+@contextmanager
+def warnings_on_stderr() -> Iterator[None]:
+    """The library's warnings as plain lines."""
+
+    def show(message: Any, *_: Any, **__: Any) -> None:
+        console.print(f"warning: {message}", soft_wrap=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", UserWarning)
+        warnings.showwarning = show
+        yield

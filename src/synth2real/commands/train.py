@@ -1,0 +1,180 @@
+"""`synth2real train`: a route by name, from arguments to a run folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..adapt import METHODS as ADAPT
+from ..domains import Labelled, Unlabelled
+from ..errors import InputError
+from ..loading import Channels, Size, load, load_unlabelled
+from ..route import ROOMS, Budget, Route, check_domains, default_steps
+from ..runs import RunFolder
+from ..runs import train as train_run
+from ..settings import build
+from ..simulate import SIMULATORS, Simulator, simulator
+from ..tasks import TASKS, Task
+from .console import bars, console, warnings_on_stderr
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of the command, parsed; see `synth2real train --help`."""
+
+    source: str
+    target: Path
+    out: Path
+    task: str
+    label: tuple[str, ...]
+    rooms: dict[str, str | None]
+    assign: tuple[str, ...]
+    n: int
+    size: Size | None
+    channels: Channels | None
+    seed: int
+    steps: int | None
+    skip_bad: bool
+    overwrite: bool
+    resume: bool
+
+
+def train(request: Request) -> None:
+    """Load, build the route, train, and write the run folder."""
+    if request.overwrite and request.resume:
+        raise InputError("--overwrite and --resume exclude each other: found both, expected one")
+    if request.task not in TASKS:
+        raise InputError(f"--task '{request.task}' is unknown, expected one of: {', '.join(TASKS)}")
+    assigned = parse_assignments(request.assign)
+    with warnings_on_stderr():
+        target = load_unlabelled(
+            request.target, size=request.size, channels=request.channels, skip_bad=request.skip_bad
+        )
+        source = load_source(request, target)
+    labelled = source if isinstance(source, Labelled) else source.labelled(200, request.seed)
+    check_domains(labelled, target)
+    task = TASKS[request.task].of(labelled)
+    route = build_route(request.rooms, assigned, task, images=len(target.shape) == 3)
+    route.check(source, target, task=task)
+    count = len(source) if isinstance(source, Labelled) else request.n
+    steps = request.steps or default_steps(count, len(target))
+    budget = Budget(steps=steps, n=request.n, seed=request.seed)
+    folder = RunFolder(
+        request.out, settings(request, route, task, budget), overwrite=request.overwrite, resume=request.resume
+    )
+    for line in summary(request, route, count, len(target), steps, budget):
+        folder.log(line)
+        console.print(line, soft_wrap=True)
+    with bars() as shown:
+        run = train_run(
+            folder,
+            route,
+            source,
+            target,
+            task=task,
+            budget=budget,
+            resize=request.size,
+            channels=request.channels,
+            resume=request.resume,
+            on_report=shown.report,
+        )
+    last = run.history["train"][-1] if "train" in run.history else {}
+    losses = ", ".join(f"{name} {value:.3f}" for name, value in last.items() if name != "step")
+    line = f"trained in {sum(run.seconds.values()):.0f} s ({losses}); the run is in {request.out}"
+    folder.log(line)
+    console.print(line, soft_wrap=True)
+
+
+def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
+    """The labelled source, or the simulator of that name, set to the target's size and channels."""
+    if request.source in SIMULATORS:
+        if len(target.shape) != 3:
+            raise InputError(f"the simulator '{request.source}' renders images, the target has features {target.shape}")
+        channels, height, width = target.shape
+        return simulator(request.source, size=(height, width), channels=channels)
+    label: str | tuple[str, ...] | None = request.label
+    if request.task == "classify":
+        if len(request.label) > 1:
+            raise InputError(f"--task classify takes one --label, found {len(request.label)}: {', '.join(request.label)}")
+        label = request.label[0] if request.label else None
+    elif not request.label:
+        raise InputError(
+            f"--task {request.task} found no --label, expected the names of its columns, "
+            "such as --label iris_x --label iris_y"
+        )
+    return load(request.source, label, size=request.size, channels=request.channels, skip_bad=request.skip_bad)
+
+
+def parse_assignments(texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """`room.field=value` texts to `{room: {field: value}}`; values are read as YAML."""
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        room, point, name = key.partition(".")
+        if not (equals and point and name) or room not in ROOMS:
+            raise InputError(
+                f"--set '{text}': expected ROOM.FIELD=VALUE, such as adapt.rate=0.001, with a room of: {', '.join(ROOMS)}"
+            )
+        try:
+            found.setdefault(room, {})[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise InputError(f"--set '{text}': the value is not YAML, expected a number, a word or a [list]") from None
+    return found
+
+
+def build_route(
+    rooms: dict[str, str | None], assigned: dict[str, dict[str, Any]], task: Task, *, images: bool
+) -> Route:
+    """The route of these names and settings; a randomization that is not named is the method's own."""
+    names = dict(rooms)
+    if names["adapt"] in (None, "none"):
+        names["adapt"] = "source-only"
+    if names["randomize"] is None:
+        own = ADAPT[names["adapt"]].randomized_by if names["adapt"] in ADAPT and images else None
+        paper = assigned.get("adapt", {}).get("preset") == "paper"
+        # What a regression's numbers mean is not known, so nothing is moved that they may speak of.
+        names["randomize"] = "none" if own is None or paper else "photometric" if task.kind == "regress" else own
+    methods: dict[str, Any] = {}
+    for room, known in ROOMS.items():
+        name, values = names.get(room), assigned.get(room, {})
+        if name in (None, "none"):
+            if values:
+                raise InputError(f"--set {room}.{next(iter(values))}: the room '{room}' is empty. Name a method for it")
+            continue
+        methods[room] = build(known, str(name), values, room=room)
+    return Route(**methods)
+
+
+def settings(request: Request, route: Route, task: Task, budget: Budget) -> dict[str, Any]:
+    """What the run is made by, as plain data for `settings.yaml`."""
+    return {
+        "source": request.source,
+        "target": str(request.target),
+        "task": {"kind": task.kind, **task.settings()},
+        "route": route.describe(),
+        "steps": budget.steps,
+        "batch": budget.batch,
+        "n": budget.n if request.source in SIMULATORS else None,
+        "seed": budget.seed,
+        "size": list(request.size) if request.size else None,
+        "channels": request.channels,
+        "hardware": budget.hardware.settings(),
+    }
+
+
+def summary(
+    request: Request, route: Route, sources: int, targets: int, steps: int, budget: Budget
+) -> list[str]:
+    """What was taken, for the eye and the log."""
+    rooms = {room: (chosen or {}).get("method", "none") for room, chosen in route.describe().items()}
+    hardware = budget.hardware
+    return [
+        f"source {request.source} ({sources} samples), target {request.target} ({targets} samples)",
+        "route: " + ", ".join(f"{room} {name}" for room, name in rooms.items()),
+        f"{steps} steps of {budget.batch} + {budget.batch}"
+        + ("" if request.steps else " (by the size of the data; --steps changes it)")
+        + f", seed {budget.seed}, {hardware.device} {hardware.precision}",
+    ]

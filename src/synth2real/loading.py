@@ -1,0 +1,308 @@
+"""Reading domains from disk: folders of images, metadata tables and `.npz` files.
+
+    load("synthetic/")                            # class subfolders, or a metadata table with a column `label`
+    load("synthetic/", label="digit")             # one column of class names
+    load("synthetic/", label=["iris_x", "iris_y"])  # columns of numbers
+    load_unlabelled("photos/")                    # every image below the folder; labels are never read
+
+Metadata tables are those of Hugging Face `datasets`: `metadata.csv` or `metadata.jsonl` with a column `file_name`,
+relative to the table.
+"""
+
+import csv
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .domains import Inputs, Labelled, Unlabelled
+from .errors import InputError
+from .pictures import SUFFIXES, Decoded, decode, resize
+
+Channels = Literal[1, 3]
+Size = tuple[int, int]
+TABLES = ("metadata.csv", "metadata.jsonl")
+AS_CLASSES = ("label", "class")  # column read as classes where the user names none
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How images are converted on load.
+
+    Args:
+        size: height and width to stretch to (antialiased); None keeps the images' own, which must then all agree.
+        channels: 1 for grey, 3 for RGB; None keeps the images' own, which must then all agree.
+        skip_bad: leave unreadable images out, and list them, instead of raising.
+    """
+
+    size: Size | None = None
+    channels: Channels | None = None
+    skip_bad: bool = False
+
+
+def natural_key(name: str) -> list[tuple[int, int | str]]:
+    """Sort key under which `img2` comes before `img10`; names that differ have keys that differ."""
+    parts = [part for part in re.split(r"(\d+)", name) if part]
+    return [*((0, int(part)) if part.isdecimal() else (1, part) for part in parts), (-1, name)]
+
+
+def load_unlabelled(
+    path: str | Path,
+    *,
+    size: Size | None = None,
+    channels: Channels | None = None,
+    skip_bad: bool = False,
+) -> Unlabelled:
+    """Every image below a folder (subfolders are not classes), one image, or the `images` or `features` of an `.npz`.
+
+    Args:
+        path: the folder or file. Labels that lie beside the images are never read.
+        size: (height, width) to stretch every image to; needed where images differ in size.
+        channels: 1 for grey, 3 for RGB; needed where images differ in channels.
+        skip_bad: leave out images that cannot be read, with a warning that lists them.
+
+    Raises:
+        InputError: nothing there, no image, an unreadable image, or images that differ in size or channels.
+    """
+    path, conversion = _existing(path), Conversion(size, channels, skip_bad)
+    if path.suffix.lower() == ".npz":
+        with _arrays(path) as arrays:
+            inputs, sizes = _array_inputs(path, arrays, conversion)
+        return Unlabelled(inputs, tuple(str(i) for i in range(len(inputs))), sizes)
+    root, files = (path, _images_below(path)) if path.is_dir() else (path.parent, [path])
+    read = decode(files, size, channels, skip_bad)
+    return Unlabelled(read.images, _relative(root, files, read), read.sizes)
+
+
+def load(
+    path: str | Path,
+    label: str | Sequence[str] | None = None,
+    *,
+    size: Size | None = None,
+    channels: Channels | None = None,
+    skip_bad: bool = False,
+) -> Labelled:
+    """Images or features with their labels.
+
+    Args:
+        path: a folder with a metadata table, a folder with one subfolder a class, or an `.npz` with `images` or
+            `features` and `labels` (or arrays named as the label columns).
+        label: a column name (classes), or a list of column names (numbers). By default the column `label`, else the
+            class subfolders.
+        size, channels, skip_bad: as in `load_unlabelled`.
+
+    Raises:
+        InputError: as `load_unlabelled`; no such label column, an image without a row or a label that is not a number.
+    """
+    path, conversion = _existing(path), Conversion(size, channels, skip_bad)
+    if path.suffix.lower() == ".npz":
+        return _load_arrays(path, label, conversion)
+    if not path.is_dir():
+        raise InputError(f"{path}: found a file, expected a folder of images or an .npz file with labels")
+    tables = sorted(table for name in TABLES for table in path.rglob(name))
+    if tables:
+        return _load_tables(path, tables, label, conversion)
+    return _load_class_folders(path, label, conversion)
+
+
+def as_classes(values: Sequence[Any], known: Sequence[str] | None = None) -> tuple[Tensor, tuple[str, ...]]:
+    """Class names to indices.
+
+    Args:
+        values: one name or number a sample; whole numbers are named without a point (`3`, not `3.0`).
+        known: the names to index into; by default those that occur, in natural order.
+
+    Returns:
+        (N,) int64 indices and the names.
+    """
+    names = [_class_name(value) for value in values]
+    classes = tuple(known) if known is not None else tuple(sorted(set(names), key=natural_key))
+    index = {name: i for i, name in enumerate(classes)}
+    return torch.tensor([index[name] for name in names], dtype=torch.int64), classes
+
+
+def _class_name(value: Any) -> str:
+    text = str(value).strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    whole = number.is_integer() and re.fullmatch(r"[+-]?\d+\.0*|[+-]?[\d.]+[eE][+-]?\d+", text)
+    return str(int(number)) if whole else text
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such folder or file. Check the spelling; it is taken relative to {Path.cwd()}")
+    if path.is_file() and path.suffix.lower() not in (".npz", *SUFFIXES):
+        raise InputError(f"{path}: found a '{path.suffix}' file, expected a folder, an image or an .npz file")
+    return path
+
+
+def _images_below(folder: Path) -> list[Path]:
+    found = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()]
+    if not found:
+        raise InputError(
+            f"{folder}: found no image, expected files ending in {', '.join(SUFFIXES)} in it or in its subfolders"
+        )
+    return sorted(found, key=lambda file: natural_key(file.relative_to(folder).as_posix()))
+
+
+def _relative(root: Path, files: Sequence[Path], read: Decoded) -> tuple[str, ...]:
+    return tuple(files[i].relative_to(root).as_posix() for i in read.kept)
+
+
+def _load_class_folders(folder: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
+    files = _images_below(folder)
+    if label is not None and label not in AS_CLASSES:
+        raise InputError(
+            f"{folder}: asked for the label column {_listed(label)}, but found no {' or '.join(TABLES)}. "
+            "Add one with the columns file_name and the labels"
+        )
+    loose = next((file for file in files if file.parent == folder), None)
+    if loose is not None:
+        raise InputError(
+            f"{folder}: found no labels: {loose.name} stands in no class subfolder, and there is no "
+            f"{' or '.join(TABLES)}. Expected one subfolder a class, or such a table with file_name and label"
+        )
+    read = decode(files, conversion.size, conversion.channels, conversion.skip_bad)
+    labels, classes = as_classes([files[i].relative_to(folder).parts[0] for i in read.kept])
+    return Labelled(read.images, labels, classes, names=_relative(folder, files, read), sizes=read.sizes)
+
+
+def _load_tables(
+    folder: Path, tables: Sequence[Path], label: str | Sequence[str] | None, conversion: Conversion
+) -> Labelled:
+    columns = [label if label is not None else "label"] if label is None or isinstance(label, str) else list(label)
+    files: list[Path] = []
+    rows: list[list[Any]] = []
+    for table in tables:
+        for number, row in enumerate(_rows(table), start=1):
+            missing = [name for name in ("file_name", *columns) if name not in row]
+            if missing:
+                raise InputError(
+                    f"{table}: row {number} has no column {_listed(missing)}; found the columns {_listed(row)}. "
+                    "Name the label columns with --label (label= in Python)"
+                )
+            files.append(table.parent / str(row["file_name"]))
+            rows.append([row[name] for name in columns])
+    if not files:
+        raise InputError(f"{tables[0]}: found no row, expected one row an image")
+    absent = next((file for file in files if not file.is_file()), None)
+    if absent is not None:
+        raise InputError(f"{absent}: named in the metadata table of {folder}, but there is no such file")
+    read = decode(files, conversion.size, conversion.channels, conversion.skip_bad)
+    kept = [rows[i] for i in read.kept]
+    names = _relative(folder, files, read)
+    if label is None or isinstance(label, str):
+        blank = next((name for name, row in zip(names, kept, strict=True) if row[0] in (None, "")), None)
+        if blank is not None:
+            raise InputError(f"{folder / blank}: the label column '{columns[0]}' is empty, expected a class name")
+        labels, classes = as_classes([row[0] for row in kept])
+        return Labelled(read.images, labels, classes, names=names, sizes=read.sizes)
+    values = torch.tensor([[_number(v, c, n) for v, c in zip(row, columns, strict=True)] for row, n in zip(kept, names, strict=True)])
+    return Labelled(read.images, values, columns=tuple(columns), names=names, sizes=read.sizes)
+
+
+def _rows(table: Path) -> list[dict[str, Any]]:
+    try:
+        return _parsed(table)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{table}: is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8") from None
+
+
+def _parsed(table: Path) -> list[dict[str, Any]]:
+    with table.open(encoding="utf-8-sig", newline="") as lines:
+        if table.suffix == ".csv":
+            return list(csv.DictReader(lines))
+        rows = []
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                try:
+                    row = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise InputError(f"{table}: line {number} is not JSON ({error}), expected one object a line") from None
+                if not isinstance(row, dict):
+                    raise InputError(f"{table}: line {number} holds {row!r}, expected an object with file_name")
+                rows.append(row)
+        return rows
+
+
+def _number(value: Any, column: str, name: str) -> float:
+    if value is None or value == "":
+        return float("nan")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{name}: the label column '{column}' holds {value!r}, expected a number. For class names use --task classify"
+        ) from None
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(f"'{name}'" for name in ([names] if isinstance(names, str) else names))
+
+
+@contextmanager
+def _arrays(path: Path) -> Iterator[Any]:
+    """The arrays of an `.npz`, which are read, and found damaged, only when asked for."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            yield arrays
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: unreadable .npz ({error}), expected arrays of numbers. Write it again") from None
+
+
+def _array_inputs(path: Path, arrays: Any, conversion: Conversion) -> tuple[Inputs, Tensor | None]:
+    if "features" in arrays:
+        return torch.from_numpy(np.ascontiguousarray(arrays["features"], dtype=np.float32)), None
+    if "images" not in arrays:
+        raise InputError(f"{path}: found the arrays {_listed(arrays.keys())}, expected 'images' or 'features'")
+    images = arrays["images"]
+    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
+        raise InputError(f"{path}: 'images' of shape {images.shape}, expected (N, H, W), (N, H, W, 1) or (N, H, W, 3)")
+    if images.dtype != np.uint8:
+        if not np.issubdtype(images.dtype, np.floating) or not (0 <= images.min() and images.max() <= 1):
+            raise InputError(f"{path}: 'images' of {images.dtype}, expected uint8 in 0..255 or floats in 0..1")
+        images = images.astype(np.float32)
+    x = torch.from_numpy(np.ascontiguousarray(images if images.ndim == 4 else images[..., None])).permute(0, 3, 1, 2)
+    given = torch.tensor(x.shape[2:]).expand(len(x), 2).clone()
+    x = resize(x.contiguous(), conversion.size, conversion.channels)
+    return x, given if conversion.size is not None else None
+
+
+def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
+    with _arrays(path) as arrays:
+        inputs, sizes = _array_inputs(path, arrays, conversion)
+        names = tuple(str(i) for i in range(len(inputs)))
+        if label is None or isinstance(label, str):
+            key = next((k for k in (label, "labels", "label") if k is not None and k in arrays), None)
+            if key is None:
+                raise InputError(f"{path}: found the arrays {_listed(arrays.keys())}, expected 'labels'")
+            if arrays[key].ndim != 1:
+                shape = arrays[key].shape
+                raise InputError(f"{path}: '{key}' of shape {shape}, expected ({len(inputs)},), one class each")
+            labels, classes = as_classes(arrays[key].tolist())
+            return Labelled(inputs, labels, classes, names=names, sizes=sizes)
+        columns = tuple(label)
+        if all(column in arrays for column in columns):
+            values = np.stack([arrays[column] for column in columns], axis=1)
+        elif "labels" in arrays:
+            values = arrays["labels"].reshape(len(inputs), -1)
+        else:
+            raise InputError(f"{path}: found the arrays {_listed(arrays.keys())}, expected {_listed(columns)} or 'labels'")
+        if values.shape != (len(inputs), len(columns)):
+            raise InputError(f"{path}: labels of shape {values.shape}, expected ({len(inputs)}, {len(columns)})")
+        return Labelled(inputs, torch.from_numpy(values.astype(np.float32)), columns=columns, names=names, sizes=sizes)

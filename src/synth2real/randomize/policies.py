@@ -1,0 +1,143 @@
+"""Policies: how far each image is changed while training, so that reality is one more sample of what was seen.
+
+Tobin et al., Domain Randomization for Transferring Deep Neural Networks from Simulation to the Real World, IROS 2017.
+"""
+
+from typing import Annotated, Protocol
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ..settings import settings
+from ..tint import Tint
+from ..warp import CELLS, Warp, layout
+
+Amplitude = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Policy(Protocol):
+    """What training asks of a policy.
+
+    `draw` takes images (N, C, H, W) float32 in 0..1 and returns them changed, with the warp that moved them (None where
+    nothing moved), by which the labels are moved too. Strength 0 returns the images themselves.
+    """
+
+    strength: Fraction
+
+    def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]: ...
+
+
+@settings
+class Photometric:
+    """Change colours, move nothing.
+
+    Amplitudes are those at strength 1; at strength s values are drawn uniformly within s times the amplitude.
+
+    Args:
+        strength: 0..1; 0 is the identity.
+        contrast: logarithm of the factor around mid-grey, plus or minus.
+        brightness: plus or minus, for each channel.
+        inversion: probability that dark and bright are swapped, at any strength above 0.
+        solarization: probability that each channel is folded at a level of its own (below it, dark turns bright), which
+            leaves outlines where colours cross it; at any strength above 0.
+        clutter: largest standard deviation of a smooth coloured pattern laid over the image, in units of the full range.
+        noise: largest standard deviation, in units of the full range.
+        blur: largest standard deviation, pixels.
+        cutout: largest side of the rectangle that is filled with one colour, fraction of the frame.
+    """
+
+    strength: Fraction = 0.5
+    contrast: Amplitude = 1.0
+    brightness: Amplitude = 0.4
+    inversion: Fraction = 0.5
+    solarization: Fraction = 0.5
+    clutter: Amplitude = 0.4
+    noise: Amplitude = 0.15
+    blur: Amplitude = 1.0
+    cutout: Fraction = 0.4
+
+    def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
+        """Tint images x (N, C, H, W) float32 in 0..1; see `Policy`."""
+        return (x if self.strength == 0 else self._tint(x, generator).image(x)), None
+
+    def _tint(self, x: Tensor, generator: torch.Generator) -> Tint:
+        return Tint.sample(
+            len(x),
+            x.shape[1],
+            (x.shape[2], x.shape[3]),
+            contrast=self.strength * self.contrast,
+            brightness=self.strength * self.brightness,
+            inversion=self.inversion,
+            solarization=self.solarization,
+            clutter=self.strength * self.clutter,
+            noise=self.strength * self.noise,
+            blur=self.strength * self.blur,
+            cutout=self.strength * self.cutout,
+            generator=generator,
+            device=x.device,
+        )
+
+
+@settings
+class Geometric:
+    """Move pixels, and with them what labels say about places and directions; change no colour.
+
+    Amplitudes are those at strength 1; at strength s values are drawn uniformly within s times the amplitude.
+
+    Args:
+        strength: 0..1; 0 is the identity.
+        rotation: degrees, plus or minus.
+        scale: factor of size, 1 - scale to 1 + scale.
+        aspect: logarithm of the ratio of width to height, plus or minus.
+        shear: x moved per pixel of y, plus or minus.
+        shift: fraction of the frame, plus or minus.
+        elastic: largest displacement of a control point of the elastic part, fraction of the frame.
+        mirror: probability that left and right are swapped, at any strength above 0. Off by default: digits and text
+            have handedness.
+    """
+
+    strength: Fraction = 0.5
+    rotation: Amplitude = 20.0
+    scale: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    aspect: Amplitude = 0.2
+    shear: Amplitude = 0.2
+    shift: Amplitude = 0.1
+    elastic: Annotated[float, Field(ge=0, lt=0.25 / CELLS)] = 0.08
+    mirror: Fraction = 0.0
+
+    def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
+        """Warp images x (N, C, H, W) float32; see `Policy`."""
+        if self.strength == 0:
+            return x, None
+        warp = self._warp(x, generator)
+        return warp.image(x), warp
+
+    def _warp(self, x: Tensor, generator: torch.Generator) -> Warp:
+        return Warp.sample(
+            len(x),
+            (x.shape[2], x.shape[3]),
+            rotation=self.strength * self.rotation,
+            scale=self.strength * self.scale,
+            aspect=self.strength * self.aspect,
+            shear=self.strength * self.shear,
+            shift=self.strength * self.shift,
+            elastic=self.strength * self.elastic,
+            mirror=self.mirror,
+            generator=generator,
+            device=x.device,
+        )
+
+
+@settings
+class Full(Geometric, Photometric):
+    """Move pixels, then change colours: all settings of `Geometric` and `Photometric`, under one strength."""
+
+    def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
+        """Warp and tint images x (N, C, H, W) float32 in 0..1; see `Policy`."""
+        if self.strength == 0:
+            return x, None
+        warp = self._warp(x, generator)
+        moved = warp.image(x.contiguous())  # one change of memory format there and one back, not two
+        return self._tint(x, generator).image(moved).contiguous(memory_format=layout(x)), warp

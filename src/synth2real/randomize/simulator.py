@@ -1,0 +1,25 @@
+"""Widen: domain randomization at the simulator, by wider ranges of its parameters."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from ..settings import settings
+
+if TYPE_CHECKING:
+    from ..simulate.base import Simulator
+
+
+@settings
+class Widen:
+    """Widen the range of every parameter of a simulator about its middle.
+
+    Args:
+        factor: new width of each range, in units of the old one, at least 1.
+    """
+
+    factor: Annotated[float, Field(ge=1)] = 1.5
+
+    def __call__(self, simulator: "Simulator") -> "Simulator":
+        """The same simulator with wider ranges."""
+        return simulator.widened(self.factor)

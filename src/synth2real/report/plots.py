@@ -1,0 +1,158 @@
+"""Plots of the report: learning curves, features of both domains, true against predicted values.
+
+Backgrounds are transparent, and the page's script gives all text the page's own colour, light or dark.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, cycle
+from typing import Any
+
+import torch
+from bokeh.models import ColumnDataSource
+from bokeh.plotting import figure
+from torch import Tensor
+
+from ..comparison import SOURCE_ONLY, Comparison, Entry, shipped_source, some
+from ..domains import Labelled, Unlabelled
+from ..route import Rows
+from ..tasks import Classification, Task
+from .images import thumbnails
+
+# Okabe & Ito: told apart by every kind of eye, on white and on black.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999933", "#AA4499")
+DASHES = ("solid", "dashed", "dotted", "dotdash")
+POINTS = 300  # of each domain: t-SNE of twice as many takes a second or two
+PRINCIPAL = 30  # components that t-SNE starts from
+SCATTERED = 500  # samples in a plot of true against predicted values
+MOST_COLUMNS = 6  # labels that get such a plot each
+TOOLTIP = '<div style="color:#222">{picture}@domain<br>@says</div>'
+PICTURE = '<img src="@image" alt="@says" style="height:64px;image-rendering:pixelated;display:block">'
+
+Figures = dict[str, Any]  # bokeh is untyped
+
+
+def curves(comparison: Comparison) -> Figures:
+    """Losses over steps, one plot for each stage that takes steps: a colour a route, a dash a term."""
+    colours = dict(zip((entry.name for entry in comparison.entries), cycle(COLOURS), strict=False))
+    plots = {}
+    for title, stage in (("training", "train"), ("refinement", "refine")):
+        histories = {entry.name: entry.trials[0].run.history.get(stage, []) for entry in comparison.entries}
+        if any(histories.values()):
+            plots[title] = _curves(histories, colours)
+    return plots
+
+
+def dashes(histories: list[Rows]) -> dict[str, str]:
+    """The dash of each loss, in order of appearance."""
+    names = dict.fromkeys(chain.from_iterable(chain.from_iterable(histories)))
+    return dict(zip((name for name in names if name != "step"), cycle(DASHES), strict=False))
+
+
+def _curves(histories: dict[str, Rows], colours: dict[str, str]) -> Any:
+    plot = _plot(x_axis_label="step", y_axis_label="loss", y_axis_type="log", height=400)
+    for term, dash in dashes(list(histories.values())).items():
+        for route, rows in histories.items():
+            known = [(row["step"], row[term]) for row in rows if row.get(term, 0) > 0]  # a log axis has no zero
+            if known:
+                steps, losses = map(list, zip(*known, strict=True))
+                plot.line(steps, losses, color=colours[route], line_dash=dash, line_width=1.4, legend_label=route)
+    return _legend_below(plot)
+
+
+def embeddings(comparison: Comparison) -> Figures:
+    """Features of both domains, by source only and by the chosen route, each flattened to a plane by t-SNE."""
+    entries = {entry.name: entry for entry in (comparison.entries[0], comparison.chosen)}
+    return {name: _embedding(entry, comparison) for name, entry in entries.items()}
+
+
+def _embedding(entry: Entry, comparison: Comparison) -> Any:
+    run = entry.trials[0].run
+    source, target = some(shipped_source(run), POINTS), some(comparison.target, POINTS)
+    plane = flatten(torch.cat([run.model.embed(domain.inputs) for domain in (source, target)]))
+    labels = comparison.task.align(source) if isinstance(comparison.task, Classification) else source.labels
+    predicted = run.model.predict(target).values
+    plot = _plot(height=400, tools="hover", tooltips=TOOLTIP.format(picture=PICTURE if len(source.shape) == 3 else ""))
+    plot.axis.visible = False
+    plot.grid.visible = False
+    _scatter(plot, plane[: len(source)], source, "source", [f"is {say(comparison.task, one)}" for one in labels])
+    _scatter(plot, plane[len(source) :], target, "target", [f"taken for {say(comparison.task, v)}" for v in predicted])
+    return _legend_below(plot)
+
+
+def _scatter(plot: Any, plane: Tensor, domain: Labelled | Unlabelled, name: str, says: list[str]) -> None:
+    columns = {"x": plane[:, 0].tolist(), "y": plane[:, 1].tolist(), "domain": [name] * len(says), "says": says}
+    if len(domain.shape) == 3:
+        columns["image"] = thumbnails(domain.inputs[torch.arange(len(domain))])
+    plot.scatter(
+        "x",
+        "y",
+        source=ColumnDataSource(columns),
+        marker="circle" if name == "source" else "triangle",
+        size=6,
+        alpha=0.75,
+        color=COLOURS[name == "target"],
+        legend_label=name,
+    )
+
+
+def flatten(features: Tensor) -> Tensor:
+    """Features (N, F) in a plane, (N, 2) float32: principal components, then t-SNE."""
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    few = PCA(min(PRINCIPAL, *features.shape), random_state=0).fit_transform(features.double().numpy())
+    perplexity = min(30, (len(few) - 1) / 3)
+    return torch.from_numpy(TSNE(perplexity=perplexity, init="random", random_state=0).fit_transform(few))
+
+
+def say(task: Task, label: Tensor) -> str:
+    """A class index, class probabilities (C,) or values (K,) in words."""
+    if isinstance(task, Classification):
+        return task.classes[int(label.argmax() if label.ndim else label)]
+    columns: tuple[str, ...] = task.settings()["columns"]
+    return ", ".join(f"{column} {value:.3g}" for column, value in zip(columns, label.tolist(), strict=True))
+
+
+def true_against_predicted(comparison: Comparison) -> Figures:
+    """For tasks of values with real labels: one plot a column, source only and the chosen route."""
+    if comparison.test is None or isinstance(comparison.task, Classification):
+        return {}
+    test = some(comparison.test, SCATTERED)
+    entries = {entry.name: entry for entry in (comparison.entries[0], comparison.chosen)}
+    predicted = {name: entry.trials[0].run.model.predict(test.unlabelled()).values for name, entry in entries.items()}
+    return {
+        column: _against(test.labels[:, i], {name: values[:, i] for name, values in predicted.items()})
+        for i, column in enumerate(test.columns[:MOST_COLUMNS])
+    }
+
+
+def _against(truth: Tensor, predicted: dict[str, Tensor]) -> Any:
+    plot = _plot(height=340, x_axis_label="true", y_axis_label="predicted")
+    known = truth.isfinite()
+    for name, values in predicted.items():
+        colour = COLOURS[name != SOURCE_ONLY]
+        plot.scatter(truth[known].tolist(), values[known].tolist(), size=4, alpha=0.6, color=colour, legend_label=name)
+    ends = [float(truth[known].min()), float(truth[known].max())] if known.any() else []
+    plot.line(ends, ends, color="#888888", line_width=1)
+    return _legend_below(plot)
+
+
+def _plot(**settings: Any) -> Any:
+    plot = figure(
+        sizing_mode="stretch_width",
+        toolbar_location=None,
+        background_fill_color=None,
+        border_fill_color=None,
+        outline_line_color=None,
+        **{"tools": "", **settings},
+    )
+    plot.grid.grid_line_color = "#888888"
+    plot.grid.grid_line_alpha = 0.25
+    return plot
+
+
+def _legend_below(plot: Any) -> Any:
+    plot.legend.update(click_policy="hide", location="left", ncols=2, background_fill_alpha=0, border_line_alpha=0)
+    plot.add_layout(plot.legend[0], "below")
+    return plot

@@ -1,0 +1,137 @@
+"""What the report says, section by section, as plain values for the template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import yaml
+
+from ..calibrate import Calibration
+from ..comparison import SOURCE_ONLY, Comparison
+from ..runs import versions
+from ..simulate import Range
+from ..tasks import Classification
+from . import gallery
+from .plots import dashes
+from .ranking import columns, number, percent
+
+
+def everything(comparison: Comparison) -> dict[str, Any]:
+    """All sections but the plots, by the names that the template gives them."""
+    task, trials = comparison.task, [entry.trials[0] for entry in comparison.entries]
+    calibration = next((trial.run.calibration for trial in trials if trial.run.calibration is not None), None)
+    return {
+        "verdict": verdict(comparison),
+        "facts": facts(comparison),
+        "columns": columns(comparison),
+        "rows": comparison.rows(),
+        "stages": gallery.stages(comparison),
+        "dashes": {
+            "training": dashes([trial.run.history.get("train", []) for trial in trials]),
+            "refinement": dashes([trial.run.history.get("refine", []) for trial in trials]),
+        },
+        "classes": task.classes if isinstance(task, Classification) else (),
+        "confusions": confusions(comparison),
+        "gaps": {row["name"]: f"{row['gap_after']:.2f}" for row in comparison.rows()},
+        "galleries": galleries(comparison),
+        "chosen": comparison.chosen.name,
+        "calibration": calibration,
+        "ranges": [] if calibration is None else ranges(calibration),
+        "settings": {
+            entry.name: yaml.safe_dump(entry.route.describe(), sort_keys=False) for entry in comparison.entries
+        },
+    }
+
+
+def verdict(comparison: Comparison) -> str:
+    """Which route was chosen and what it reaches, in one sentence."""
+    rows = {row["name"]: row for row in comparison.rows()}
+    name, key = comparison.chosen.name, f"{comparison.metric}_mean"
+    begin = f"Among {len(rows)} routes, “{name}” was chosen without a single real label"
+    if comparison.test is None:
+        return f"{begin}; none was given either to measure how well it does on real data."
+    count, reached, before = len(comparison.test), rows[name][key], rows[SOURCE_ONLY][key]
+    if comparison.metric == "accuracy":
+        tells, against = f"it names {percent(reached)} of {count} real samples correctly", percent(before)
+    else:
+        tells, against = f"on {count} real samples it errs by {number(reached)} on average", number(before)
+    where = "" if name == SOURCE_ONLY else f", where training on the source alone gives {against}"
+    return f"{begin}: {tells}{where}."
+
+
+def facts(comparison: Comparison) -> dict[str, str]:
+    """On what, with which seeds, on which machine."""
+    found = versions()
+    test = comparison.test
+    return {
+        "source": f"{len(comparison.entries[0].trials[0].run.rendered)} labelled samples",
+        "target": f"{len(comparison.target)} samples without labels",
+        "real labels": "none" if test is None else f"{len(test)}, for scoring only",
+        "seeds": ", ".join(str(trial.seed) for trial in comparison.chosen.trials),
+        "machine": f"{found.pop('machine')}, threads: {torch.get_num_threads()}",
+        "versions": ", ".join(f"{name} {version}" for name, version in found.items()),
+    }
+
+
+def confusions(comparison: Comparison) -> dict[str, list[list[tuple[int, float]]]]:
+    """For source only and the chosen route: count and share of the true class; rows true, columns predicted."""
+    task, test = comparison.task, comparison.test
+    if test is None or not isinstance(task, Classification):
+        return {}
+    truth, found = task.align(test), {}
+    for entry in (comparison.entries[0], comparison.chosen):
+        guesses = entry.trials[0].run.model.predict(test.unlabelled()).values.argmax(1)
+        counts = torch.bincount(truth * task.outputs + guesses, minlength=task.outputs**2).view(task.outputs, -1)
+        shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
+        pairs = zip(counts.tolist(), shares.tolist(), strict=True)
+        found[entry.name] = [list(zip(*row, strict=True)) for row in pairs]
+    return found
+
+
+def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Picture]]]:
+    """Title, explanation and pictures of what the chosen route is wrong about, and of what it doubts."""
+    if isinstance(comparison.task, Classification):
+        wrong = "Real images that the chosen route gave the wrong class, the surest first."
+        doubted = "Real images without labels that the chosen route is least sure of: the first to label, if any."
+    else:
+        wrong = "Real images on which the chosen route is farthest from the label."
+        doubted = "Real images without labels on which the routes differ most: the first to label, if any."
+    return [
+        ("Most wrong", wrong, gallery.mistakes(comparison)),
+        ("Most in doubt", doubted, gallery.doubts(comparison)),
+    ]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A parameter's range before and after calibration; `old` and `new` are start and length in percent of its limits."""
+
+    name: str
+    unit: str
+    description: str
+    before: str
+    after: str
+    old: Range
+    new: Range
+
+
+def ranges(calibration: Calibration) -> list[Found]:
+    """The ranges that a search found, beside the simulator's default ones."""
+    known = {parameter.name: parameter for parameter in calibration.simulator.parameters}
+    found = []
+    for name, new in calibration.ranges.items():
+        p = known[name]
+        bars = [_percent_of(p.limits, one) for one in (p.default, new)]
+        found.append(Found(name, p.unit, p.description, _text(p.default), _text(new), bars[0], bars[1]))
+    return found
+
+
+def _percent_of(limits: Range, part: Range) -> Range:
+    scale = 100 / (limits[1] - limits[0])
+    return (part[0] - limits[0]) * scale, (part[1] - part[0]) * scale
+
+
+def _text(values: Range) -> str:
+    return f"{number(values[0])} to {number(values[1])}"

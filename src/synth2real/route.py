@@ -1,0 +1,298 @@
+"""Route: one choice from each room, run in order: calibrate, widen, render, refine, then train while randomizing."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from .adapt import METHODS as ADAPT
+from .adapt import Objective, SourceOnly
+from .calibrate import METHODS as CALIBRATE
+from .calibrate import Calibration, Search
+from .domains import Inputs, Labelled, Unlabelled, to_float
+from .errors import InputError
+from .hardware import Hardware
+from .mapping import Mapping
+from .model import Model
+from .randomize import METHODS as RANDOMIZE
+from .randomize import Policy, Widen
+from .refine import METHODS as REFINE
+from .settings import name_of, to_dict
+from .simulate import Simulator
+from .tasks import Classification, Regression, Task
+from .training import Loop, Report, Trainer
+
+Rows = list[dict[str, float]]
+OnReport = Callable[[str, int, int, dict[str, float]], None]
+OnTrainer = Callable[[Trainer], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of a route has made.
+
+    Args:
+        model: ready to predict.
+        history: for each stage that takes steps (`refine`, `train`), rows of the step and the mean of each loss.
+        seconds: of each stage.
+        rendered: the source before refinement (a simulator's: rendered with its final ranges).
+        refined: the source's inputs after refinement; None without.
+        calibration: what the search found; None without.
+    """
+
+    model: Model
+    history: dict[str, Rows]
+    seconds: dict[str, float]
+    rendered: Labelled
+    refined: Inputs | None
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a run may do.
+
+    Args:
+        steps: of the training; None for as many as the data asks for, see `default_steps`.
+        batch: samples of each domain a step.
+        n: images to render, where the source is a simulator.
+        seed: of everything random.
+        hardware: device, precision and memory format.
+    """
+
+    steps: int | None = None
+    batch: int = 64
+    n: int = 8000
+    seed: int = 0
+    hardware: Hardware = field(default_factory=Hardware.detect)
+
+
+class _Diary:
+    """Keeps the seconds of each stage and the losses that it reported."""
+
+    def __init__(self, on_report: OnReport | None) -> None:
+        self.on_report = on_report
+        self.seconds: dict[str, float] = {}
+        self.history: dict[str, Rows] = {}
+
+    @contextmanager
+    def stage(self, name: str, steps: int = 0) -> Iterator[Report]:
+        rows: Rows = []
+
+        def report(step: int, terms: dict[str, float]) -> None:
+            rows.append({"step": step, **terms})
+            if self.on_report is not None:
+                self.on_report(name, step, steps, terms)
+
+        start = time.perf_counter()
+        yield report
+        self.seconds[name] = time.perf_counter() - start
+        if rows:
+            self.history[name] = rows
+
+
+@dataclass(frozen=True)
+class Route:
+    """One choice from each room; any may be empty.
+
+    Args:
+        calibrate: search of the simulator's ranges.
+        widen: wider ranges of the simulator.
+        randomize: policy over both domains' images while training.
+        refine: a mapping that makes source images look real.
+        adapt: how the model is trained.
+    """
+
+    calibrate: Search | None = None
+    widen: Widen | None = None
+    randomize: Policy | None = None
+    refine: Mapping | None = None
+    adapt: Objective = field(default_factory=SourceOnly)
+
+    def fit(
+        self,
+        source: Labelled | Simulator,
+        target: Unlabelled,
+        *,
+        task: Task | None = None,
+        steps: int | None = None,
+        seed: int = 0,
+    ) -> Model:
+        """Run the route and return its model.
+
+        Args:
+            source: labelled images or features, or a simulator to render them.
+            target: unlabelled inputs of the same shape.
+            task: what to predict; by default classification where the source has classes, else regression.
+            steps, seed: see `Budget`.
+
+        Raises:
+            InputError, TrainingDiverged: as `run`.
+        """
+        return self.run(source, target, task=task, budget=Budget(steps=steps, seed=seed)).model
+
+    def run(
+        self,
+        source: Labelled | Simulator,
+        target: Unlabelled,
+        *,
+        task: Task | None = None,
+        budget: Budget | None = None,
+        on_report: OnReport | None = None,
+        on_trainer: OnTrainer | None = None,
+        checkpoint: OnTrainer | None = None,
+    ) -> Run:
+        """Run every stage and keep what each has made.
+
+        Args:
+            source, target, task: as in `fit`.
+            budget: steps, batch, number of images to render, seed, hardware.
+            on_report: called every few steps with the stage, the step, the number of steps and the losses.
+            on_trainer: called with the trainer before its first step (to restore one).
+            checkpoint: called with the trainer every few steps.
+
+        Raises:
+            InputError: domains of differing shapes, labels that do not fit the task, a room that needs a simulator.
+            TrainingDiverged: a loss or gradient was not finite.
+        """
+        budget, diary = budget or Budget(), _Diary(on_report)
+        with diary.stage("calibrate"):
+            simulator, calibration = self.simulator(source, target)
+        with diary.stage("render"):
+            rendered = source if simulator is None else simulator.labelled(budget.n, budget.seed)
+        assert isinstance(rendered, Labelled)
+        check_domains(rendered, target)
+        task = task or default_task(rendered)
+        steps = budget.steps or default_steps(len(rendered), len(target))
+        loop = Loop(steps=steps, batch=budget.batch, seed=budget.seed, hardware=budget.hardware)
+        refined = None
+        if self.refine is not None:
+            with diary.stage("refine", getattr(self.refine, "steps", steps)) as report:
+                refined = self._refine(rendered, target, loop, report)
+        labels = task.to_input(rendered.labels, rendered.sizes, rendered.shape[1:])
+        final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
+        with diary.stage("train", steps) as report:
+            objective = self._prepare(final, target, task, budget.seed)
+            loop = replace(loop, randomize=self.randomize)
+            trainer = Trainer(objective, final, target, loop, task.move)
+            if on_trainer is not None:
+                on_trainer(trainer)
+            trainer.run(report, checkpoint)
+        return Run(objective.shipped().eval(), diary.history, diary.seconds, rendered, refined, calibration)
+
+    def check(self, source: Labelled | Simulator, target: Unlabelled, *, task: Task) -> None:
+        """Raise the `InputError` that `run` would raise, before anything is trained or written.
+
+        Builds the networks once and drops them.
+        """
+        if isinstance(source, Labelled):
+            self.simulator(source, target)
+        else:
+            if self.calibrate is not None:
+                self.calibrate.check(source, target)
+            source = source.labelled(1, 0)
+        check_domains(source, target)
+        if self.refine is not None:
+            self.refine.check(source)
+        self._prepare(source, target, task, 0)
+
+    def simulator(
+        self, source: Labelled | Simulator, target: Unlabelled
+    ) -> tuple[Simulator | None, Calibration | None]:
+        """The simulator after calibration and widening, and what the search found; (None, None) for labelled data."""
+        if isinstance(source, Labelled):
+            for room in ("calibrate", "widen"):
+                if getattr(self, room) is not None:
+                    raise InputError(
+                        f"{room} changes a simulator's ranges, but the source is a set of {len(source)} labelled samples. "
+                        "Give the name of a simulator as source, or leave it out"
+                    )
+            return None, None
+        calibration = None if self.calibrate is None else self.calibrate.fit(source, target)
+        simulator = source if calibration is None else calibration.simulator
+        return simulator if self.widen is None else self.widen(simulator), calibration
+
+    def _refine(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report) -> Inputs:
+        assert self.refine is not None
+        refiner = copy.copy(self.refine).fit(source, target, loop, report)
+        everything = torch.arange(len(source))
+        return torch.cat([refiner.transform(source.inputs[part]) for part in everything.split(512)])
+
+    def _prepare(self, source: Labelled, target: Unlabelled, task: Task, seed: int) -> Objective:
+        """The objective with its networks built, their first weights drawn from `seed`."""
+        objective = self.adapt.fresh()
+        mean, std = statistics(source.inputs)
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seed)
+            model = Model(
+                task,
+                source.shape,
+                network=objective.network,
+                statistics=objective.statistics,
+                mean=mean,
+                std=std,
+                head=objective.head,
+                dropout=objective.dropout,
+            )
+            objective.prepare(model, target)
+        return objective
+
+    def describe(self) -> dict[str, Any]:
+        """The route as plain data: for each room the method's name and settings, None where the room is empty."""
+        rooms: dict[str, Any] = {}
+        for room, methods in ROOMS.items():
+            method = getattr(self, room)
+            rooms[room] = None if method is None else {"method": name_of(methods, method), **to_dict(method)}
+        return rooms
+
+
+ROOMS: dict[str, dict[str, Any]] = {
+    "calibrate": dict(CALIBRATE),
+    "widen": {"widen": Widen},
+    "randomize": dict(RANDOMIZE),
+    "refine": dict(REFINE),
+    "adapt": dict(ADAPT),
+}
+
+
+def default_task(source: Labelled) -> Task:
+    """Classification where the source has classes, else regression."""
+    return Classification.of(source) if source.classes else Regression.of(source)
+
+
+def default_steps(sources: int, targets: int) -> int:
+    """Steps of training for this many samples: 40 passes over the larger domain in batches of 64, 500 to 3,000 steps.
+
+    Measured on handwriting: adaptation goes on gaining well after the source is learnt.
+    """
+    return max(500, min(3000, 40 * max(sources, targets) // 64))
+
+
+def check_domains(source: Labelled, target: Unlabelled) -> None:
+    """Raise `InputError` where inputs of the two domains differ in kind, channels or size."""
+    if source.shape == target.shape:
+        return
+    found = f"the source has inputs of {_shape(source.shape)}, the target of {_shape(target.shape)}"
+    if len(source.shape) != 3 or len(target.shape) != 3:
+        raise InputError(f"{found}: expected images in both, or features of one width in both")
+    if source.shape[0] != target.shape[0]:
+        raise InputError(f"{found} (channels x height x width): convert both with --channels 1 or --channels 3")
+    raise InputError(f"{found} (channels x height x width): resize both with --size {target.shape[1]}x{target.shape[2]}")
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def statistics(inputs: Inputs, most: int = 4096) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation of each channel (or feature), (C,) float32 each, over at most `most` evenly spaced samples."""
+    index = torch.linspace(0, len(inputs) - 1, min(len(inputs), most)).long()
+    x = to_float(inputs[index])
+    axes = [axis for axis in range(x.ndim) if axis != 1]
+    return x.mean(axes), x.std(axes).clamp(min=1e-3)

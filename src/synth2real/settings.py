@@ -1,0 +1,50 @@
+"""Settings: typed, validated dataclasses that go to plain dictionaries and YAML and back."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast, dataclass_transform
+
+import pydantic
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from .errors import InputError
+
+T = TypeVar("T")
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(pydantic.Field, dataclasses.field))
+def settings(cls: type[T]) -> type[T]:
+    """Class decorator: keyword-only fields, checked when built; unknown names are refused.
+
+    What a method builds while it runs (networks, running means) may be set as plain attributes: they are no fields, so
+    they are neither compared nor saved.
+    """
+    made: Any = pydantic_dataclass(kw_only=True, config=pydantic.ConfigDict(extra="forbid"))(cls)
+    return cast(type[T], made)
+
+
+def to_dict(value: Any) -> dict[str, Any]:
+    """The fields of a settings object as plain data (tuples become lists), ready for YAML."""
+    plain = pydantic.TypeAdapter(type(value)).dump_python(value, mode="json")
+    assert isinstance(plain, dict)
+    return plain
+
+
+def build(methods: Mapping[str, type[T]], name: str, values: Mapping[str, Any] | None = None, room: str = "") -> T:
+    """Build the method called `name` with `values`, or raise an `InputError` that says what is wrong with which field."""
+    if name not in methods:
+        raise InputError(f"{room or 'method'} '{name}' is unknown, expected one of: {', '.join(methods)}")
+    try:
+        return methods[name](**dict(values or {}))
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(field.name for field in dataclasses.fields(methods[name]))  # type: ignore[arg-type]
+        raise InputError(
+            f"{room}.{field} of '{name}': found {first.get('input')!r}, expected: {first['msg']}. Fields: {known}"
+        ) from None
+
+
+def name_of(methods: Mapping[str, type[Any]], value: object) -> str:
+    """The name under which the class of `value` is listed in `methods` (the class's own name where it is not)."""
+    return next((name for name, kind in methods.items() if type(value) is kind), type(value).__name__)

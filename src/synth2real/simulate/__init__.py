@@ -1,0 +1,28 @@
+"""Simulators: parameters in, images and labels out."""
+
+from typing import Any
+
+from ..settings import build
+from .base import Parameter, Range, Rendered, Simulator, load_parameters, save_parameters
+from .digits import Digits
+from .export import render
+
+SIMULATORS: dict[str, type[Simulator]] = {"digits": Digits}
+
+__all__ = [
+    "SIMULATORS",
+    "Digits",
+    "Parameter",
+    "Range",
+    "Rendered",
+    "Simulator",
+    "load_parameters",
+    "render",
+    "save_parameters",
+    "simulator",
+]
+
+
+def simulator(name: str, **settings: Any) -> Simulator:
+    """The simulator called `name` with these settings; `InputError` where name or settings do not fit."""
+    return build(SIMULATORS, name, settings, room="simulator")

@@ -1,0 +1,233 @@
+"""What every simulator shares: named parameters with ranges, and seeded sampling of images with their labels.
+
+A simulator is settings: a frame and, for each parameter, the range it is drawn from. Calibration moves and narrows
+these ranges and randomization widens them, so both are `Simulator -> Simulator`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+import yaml
+from torch import Tensor
+
+from ..domains import Labelled
+from ..errors import InputError
+from ..settings import settings
+
+Range = tuple[float, float]
+CHUNK = 200  # images rendered at once: bounds memory, stays in the cache, and holds each digit equally often
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One named quantity of a simulator.
+
+    Args:
+        name, unit, description: for people and reports; `name` is also the key in `ranges`.
+        limits: lowest and highest value that makes sense.
+        default: the range drawn from where none is given; low equals high for a value that stays fixed.
+    """
+
+    name: str
+    unit: str
+    description: str
+    limits: Range
+    default: Range
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Images with everything the simulator knows about them.
+
+    Args:
+        images: (N, C, H, W) uint8.
+        labels: for each label its values, (N,) int64 classes or (N, K) float32.
+        parameters: for each parameter the values drawn, (N,) float32.
+    """
+
+    images: Tensor
+    labels: dict[str, Tensor]
+    parameters: dict[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@settings
+class Simulator(ABC):
+    """Parameters in, images and labels out.
+
+    Args:
+        size: height and width of the images, pixels.
+        channels: 1 for grey, 3 for RGB.
+        ranges: for each parameter that departs from its default, a `(low, high)` to draw from uniformly, or a number
+            that it stays at.
+
+    Raises:
+        InputError: a parameter is unknown, or its range is reversed, outside the limits or no range at all.
+    """
+
+    parameters: ClassVar[tuple[Parameter, ...]]
+    classes: ClassVar[dict[str, tuple[str, ...]]]  # for each label of classes, their names; the first label leads
+    columns: ClassVar[dict[str, tuple[str, ...]]] = {}  # for each label of values, the names of its columns
+
+    size: tuple[int, int] = (28, 28)
+    channels: Literal[1, 3] = 1
+    ranges: dict[str, float | Range] = field(default_factory=dict)
+
+    def __new__(cls, *_: Any, ranges: Any = None, **__: Any) -> Self:
+        # Here and not in __post_init__, where pydantic would turn the InputError into one of its own.
+        if isinstance(ranges, Mapping):
+            known = {parameter.name: parameter for parameter in cls.parameters}
+            for name, found in ranges.items():
+                if name not in known:
+                    raise InputError(f"{cls.__name__} has no parameter '{name}', expected one of: {', '.join(known)}")
+                _check_range(known[name], found)
+        return super().__new__(cls)
+
+    def range(self, name: str) -> Range:
+        """Low and high of the range that parameter `name` is drawn from; `InputError` where there is none so named."""
+        default = {parameter.name: parameter.default for parameter in self.parameters}
+        if name not in default:
+            raise InputError(f"{type(self).__name__} has no parameter '{name}', expected one of: {', '.join(default)}")
+        return _pair(self.ranges.get(name, default[name]))
+
+    def with_ranges(self, **ranges: float | Range) -> Self:
+        """The same simulator with these ranges in place of its own; the others stay."""
+        return replace(self, ranges={**self.ranges, **ranges})
+
+    def widened(self, factor: float) -> Self:
+        """Each range grown about its centre `factor` times (below 1: narrowed), then clipped to the limits.
+
+        A fixed value stays fixed: it has no width to multiply, and whoever fixed it meant it.
+
+        Raises:
+            InputError: `factor` is negative or not finite.
+        """
+        if not 0 <= factor < float("inf"):
+            raise InputError(f"factor of widened() is {factor}, expected a finite number of 0 or more")
+        return self.with_ranges(**{p.name: _widen(self.range(p.name), p.limits, factor) for p in self.parameters})
+
+    def sample(self, n: int, seed: int) -> Rendered:
+        """`n` images with all labels and the parameter values drawn.
+
+        The same seed gives the same bits, and `sample(m, seed)` is the beginning of `sample(n, seed)` for m < n.
+
+        Raises:
+            InputError: `n` is below 1.
+        """
+        chunks = list(self.stream(n, seed))
+        return Rendered(
+            torch.cat([chunk.images for chunk in chunks]),
+            {name: torch.cat([chunk.labels[name] for chunk in chunks]) for name in chunks[0].labels},
+            {name: torch.cat([chunk.parameters[name] for chunk in chunks]) for name in chunks[0].parameters},
+        )
+
+    def stream(self, n: int, seed: int) -> Iterator[Rendered]:
+        """What `sample(n, seed)` holds, at most `CHUNK` images at a time."""
+        if n < 1:
+            raise InputError(f"asked to render {n} images, expected 1 or more")
+        chunks = range(-(-n // CHUNK))
+        return (self._chunk(min(CHUNK, n - index * CHUNK), seed * 1_000_003 + index) for index in chunks)
+
+    def labelled(self, n: int, seed: int, label: str | None = None) -> Labelled:
+        """`n` images with one label, ready for training.
+
+        Args:
+            n, seed: as in `sample`.
+            label: which of the labels; the class where None.
+
+        Raises:
+            InputError: the simulator has no such label.
+        """
+        known = [*self.classes, *self.columns]
+        label = known[0] if label is None else label
+        if label not in known:
+            raise InputError(f"{type(self).__name__} has no label '{label}', expected one of: {', '.join(known)}")
+        made = self.sample(n, seed)
+        return Labelled(made.images, made.labels[label], self.classes.get(label, ()), self.columns.get(label, ()))
+
+    @abstractmethod
+    def render(self, values: dict[str, Tensor], generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Draw one image for each row of `values`.
+
+        Args:
+            values: (N,) float32 for every parameter.
+            generator: for what is no parameter: the class, the noise.
+
+        Returns:
+            images (N, C, H, W), uint8 or float32 in 0..1, and for each label its (N,) or (N, K) values.
+        """
+
+    def _chunk(self, keep: int, seed: int) -> Rendered:
+        # A whole chunk is drawn however few are kept, so that a shorter sample is the beginning of a longer one.
+        generator = torch.Generator().manual_seed(seed)
+        values = {}
+        for parameter in self.parameters:
+            low, high = self.range(parameter.name)
+            values[parameter.name] = low + (high - low) * torch.rand(CHUNK, generator=generator)
+        images, labels = self.render(values, generator)
+        if images.is_floating_point():
+            images = (images * 255).round_().to(torch.uint8)
+        labels, values = ({name: x[:keep] for name, x in named.items()} for named in (labels, values))
+        return Rendered(images[:keep], labels, values)
+
+
+def load_parameters(path: str | Path) -> dict[str, float | Range]:
+    """Ranges from a YAML file of lines `parameter: value` or `parameter: [low, high]`.
+
+    Raises:
+        InputError: the file is missing, is no YAML mapping, or holds something else than numbers and pairs of them.
+    """
+    try:
+        found = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), expected a YAML file of parameters") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is no YAML ({error}), expected lines such as 'height: [0.5, 0.9]'") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: holds {type(found).__name__}, expected lines such as 'height: [0.5, 0.9]'")
+    ranges: dict[str, float | Range] = {}
+    for name, value in found.items():
+        if not _is_range(value):
+            raise InputError(f"{path}: parameter '{name}' is {value!r}, expected a number or [low, high]")
+        ranges[str(name)] = (float(value[0]), float(value[1])) if isinstance(value, list) else float(value)
+    return ranges
+
+
+def save_parameters(ranges: Mapping[str, float | Range], path: str | Path) -> None:
+    """Write ranges as YAML that `load_parameters` reads back."""
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in ranges.items()}
+    Path(path).write_text(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_range(value: object) -> bool:
+    pair = isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value))
+    return pair or _is_number(value)
+
+
+def _pair(value: float | Range) -> Range:
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def _check_range(parameter: Parameter, found: Any) -> None:
+    least, most = parameter.limits
+    low, high = (found if isinstance(found, list | tuple) else (found, found)) if _is_range(found) else (1.0, 0.0)
+    if not least <= low <= high <= most:
+        raise InputError(
+            f"parameter '{parameter.name}' is {found!r}, expected a number or (low, high) with "
+            f"{least:g} <= low <= high <= {most:g} ({parameter.unit})"
+        )
+
+
+def _widen(now: Range, limits: Range, factor: float) -> float | Range:
+    centre, half = sum(now) / 2, (now[1] - now[0]) / 2 * factor
+    return (max(limits[0], centre - half), min(limits[1], centre + half)) if now[0] < now[1] else now[0]

@@ -1,0 +1,193 @@
+"""Tint: one sampled map of colours for a whole batch: inversion, contrast, brightness, clutter, folds, blur, noise, holes."""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .errors import InputError
+from .warp import layout
+
+STARTS = 2**14
+CLUTTER_CELLS = (3, 7, 14)  # cells across the frame of the patterns that make up the clutter
+CLUTTER_PLANES = 8
+FAR = 8.0  # a level that no colour falls below
+
+
+@dataclass(frozen=True)
+class Tint:
+    """A map of colours for each of N images; build one with `sample`.
+
+    Inversion, contrast and brightness are one scale and one offset, and everything after runs in place on one tensor.
+
+    Args:
+        scale, offset: (N, C, 1, 1) float32, of the colours.
+        blur: (N, 1, 1, 1) float32, standard deviation in pixels.
+        clutter: (N, 1, 1, 1) float32, standard deviation.
+        pattern: (P, H', W') float32 planes of unit deviation, larger than the frame; empty for no clutter.
+        windows: (3, N, C) int64, plane, top and left of the piece of `pattern` that is laid over each channel.
+        fold: (N, C, 1, 1) float32, where colours are folded: what is darker comes out as bright as it was darker than it.
+        unfold: (N, 1, 1, 1) float32, added after folding: takes it back where an image is not solarized.
+        steps: diffusion steps in which the blur is reached; 0 for none.
+        noise: (N, 1, 1, 1) float32, standard deviation.
+        grain: standard normal values, of which each image takes C H W in a row; empty for no noise.
+        starts: (N,) int64, where in `grain` each image starts.
+        hole: (N, 4) float32, top, left, height and width of the cut-out in fractions of the frame; (0, 4) for none.
+        fill: (N, C, 1, 1) float32 in 0..1, colour of the cut-out; 0 where there is none.
+    """
+
+    scale: Tensor
+    offset: Tensor
+    clutter: Tensor
+    pattern: Tensor
+    windows: Tensor
+    fold: Tensor
+    unfold: Tensor
+    blur: Tensor
+    steps: int
+    noise: Tensor
+    grain: Tensor
+    starts: Tensor
+    hole: Tensor
+    fill: Tensor
+
+    @classmethod
+    def sample(
+        cls,
+        n: int,
+        channels: int,
+        size: tuple[int, int],
+        *,
+        contrast: float = 0.0,
+        brightness: float = 0.0,
+        inversion: float = 0.0,
+        solarization: float = 0.0,
+        clutter: float = 0.0,
+        noise: float = 0.0,
+        blur: float = 0.0,
+        cutout: float = 0.0,
+        generator: torch.Generator,
+        device: torch.device | str | None = None,
+    ) -> "Tint":
+        """Draw a tint for n images of `channels` and `size` (H, W), each value uniformly within its range.
+
+        Noise is cut at random places from one short row of normal values, new for each tint: a fresh value for every
+        pixel of a batch would cost more than all the rest together.
+
+        Args:
+            contrast: logarithm of the factor around mid-grey (0.5), plus or minus, one for each image.
+            brightness: plus or minus, one for each image and channel.
+            inversion: probability that dark and bright are swapped.
+            solarization: probability that each channel is folded at a level of its own, which leaves an outline.
+            clutter: largest standard deviation of a smooth coloured pattern that is added: backgrounds, shadows, texture.
+            noise: largest standard deviation.
+            blur: largest standard deviation in pixels.
+            cutout: largest side of the rectangle, fraction of the frame, at most 1.
+            generator: source of all draws.
+            device: of the tint; the generator's where None.
+
+        Raises:
+            InputError: `cutout` is above 1.
+        """
+        if not 0 <= cutout <= 1:
+            raise InputError(f"cutout={cutout}: expected 0 to 1, a fraction of the frame")
+        where = generator.device
+        draws = torch.rand(n, 10 + 3 * channels, generator=generator, device=where)
+        colours = draws[:, 10:].view(n, 3, channels, 1, 1)
+        one = draws.view(n, -1, 1, 1, 1).unbind(1)
+        sign = torch.where(one[0] < inversion, -1.0, 1.0)
+        scale = (sign * ((2 * one[1] - 1) * contrast).exp()).expand(n, channels, 1, 1)
+        offset = 0.5 - 0.5 * scale + (2 * colours[:, 0] - 1) * brightness
+        folded = (one[9] < solarization).float()
+        fold = folded * colours[:, 2] - (1 - folded) * FAR
+        sides = draws[:, 4:6] * cutout
+        hole = torch.cat([draws[:, 6:8] * (1 - sides), sides], -1)
+        starts = torch.randint(STARTS, (n,), generator=generator, device=where)
+        pattern = _pattern(size, generator) if clutter else torch.empty(0, 1, 1, device=where)
+        spare = torch.tensor([CLUTTER_PLANES, *size], device=where).view(3, 1, 1)
+        windows = (torch.rand(3, n, channels, generator=generator, device=where) * spare).long()
+        values = channels * size[0] * size[1] + STARTS if noise else 0
+        tint = cls(
+            scale=scale,
+            offset=offset,
+            clutter=one[8] * clutter,
+            pattern=pattern,
+            windows=windows,
+            fold=fold if solarization else fold[:0],
+            unfold=-(1 - folded) * FAR,
+            blur=one[2] * blur,
+            steps=ceil(2 * blur**2),
+            noise=one[3] * noise,
+            grain=torch.randn(values, generator=generator, device=where),
+            starts=starts,
+            hole=hole if cutout else hole[:0],
+            fill=colours[:, 1] if cutout else torch.zeros_like(offset),
+        )
+        return tint if device is None else tint.to(device)
+
+    def __len__(self) -> int:
+        return len(self.scale)
+
+    def to(self, device: torch.device | str) -> "Tint":
+        """The same tint on `device`."""
+        parts: dict[str, Any] = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()}
+        return Tint(**parts)
+
+    def image(self, x: Tensor) -> Tensor:
+        """Tint images x (N, C, H, W) float32 in 0..1, into the same shape, range and memory format.
+
+        Raises:
+            InputError: the number or shape of the images is not that of the tint.
+        """
+        values = x[0].numel() if len(x) else 0
+        if x.ndim != 4 or x.shape[:2] != self.scale.shape[:2] or len(self.grain) not in (0, values + STARTS):
+            n, channels = self.scale.shape[:2]
+            raise InputError(
+                f"images of shape {tuple(x.shape)}: expected ({n}, {channels}, H, W) of the size sampled for"
+            )
+        # Colours are kept relative to the fill, so that to cut out is to multiply by 0: faster than to select.
+        y = (x.contiguous() * self.scale).add_(self.offset - self.fill)
+        if len(self.pattern):
+            patches = self.pattern.unfold(1, y.shape[2], 1).unfold(2, y.shape[3], 1)[tuple(self.windows)]
+            y.add_(patches.mul_(self.clutter))
+        if len(self.fold):
+            y.sub_(self.fold - self.fill).abs_().add_(self.unfold - self.fill)
+        self._diffuse(y)
+        if len(self.grain):
+            grain = self.grain.unfold(0, values, 1)[self.starts].view_as(y)
+            y.add_(grain.mul_(self.noise))
+        if len(self.hole):
+            y.mul_(self._kept(*y.shape[2:])).add_(self.fill)
+        return y.clamp_(0, 1).contiguous(memory_format=layout(x))
+
+    def _diffuse(self, y: Tensor) -> None:
+        """Blur y in place: heat that flows between neighbours, and nowhere across the border, spreads as a Gaussian.
+
+        A step of rate r adds variance 2 r to each axis; r stays below 1/4, where no frequency changes its sign.
+        """
+        for _ in range(self.steps):
+            for axis in (2, 3):
+                flow = y.diff(dim=axis).mul_(self.blur.square() / (2 * self.steps))
+                y.narrow(axis, 0, flow.shape[axis]).add_(flow)
+                y.narrow(axis, 1, flow.shape[axis]).sub_(flow)
+
+    def _kept(self, height: int, width: int) -> Tensor:
+        """(N, 1, H, W) float32: 0 where the centre of a pixel lies in the cut-out, else 1."""
+        top, left, tall, wide = self.hole.view(-1, 4, 1, 1).unbind(1)
+        y = ((torch.arange(height, device=top.device) + 0.5) / height).view(1, -1, 1)
+        x = ((torch.arange(width, device=top.device) + 0.5) / width).view(1, 1, -1)
+        rows, columns = (y >= top) & (y < top + tall), (x >= left) & (x < left + wide)
+        return 1 - (rows.float() * columns.float()).unsqueeze(1)
+
+
+def _pattern(size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Planes (P, 2 H, 2 W) of smooth random values, mean 0 and deviation 1, coarse and fine at once."""
+    device = generator.device
+    whole = torch.zeros(1, CLUTTER_PLANES, 2 * size[0], 2 * size[1], device=device)
+    for cells in CLUTTER_CELLS:
+        coarse = torch.randn(1, CLUTTER_PLANES, 2 * cells, 2 * cells, generator=generator, device=device)
+        whole += F.interpolate(coarse, whole.shape[2:], mode="bilinear")
+    return (whole / whole.std()).squeeze(0)

@@ -1,0 +1,229 @@
+"""Warp: one sampled map of coordinates for a whole batch, which moves pixels, masks, points and directions alike.
+
+Pixel coordinates: the centre of the top-left pixel is (0, 0), x right, y down. With input point i, output point o and
+frame centre c, an image is moved in two parts, first the affine, then the elastic one:
+
+    u = turn stretch (i - c) + c + shift,        o + d(o) = u.
+
+The displacement d is a uniform cubic B-spline over a lattice of `CELLS` by `CELLS` cells. Its control points move by
+less than a quarter of a cell, so d is a contraction (differences of neighbouring control points bound its slope): the
+map has no folds and every point has exactly one image.
+"""
+
+from dataclasses import dataclass
+from math import radians
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .errors import InputError
+
+CELLS = 3
+NEWTON_STEPS = 6
+
+
+def layout(x: Tensor) -> torch.memory_format:
+    """How the images x (N, C, H, W) lie in memory: `torch.contiguous_format` or `torch.channels_last`."""
+    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return torch.channels_last if last else torch.contiguous_format
+
+
+def spline(s: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights of the control points at lattice coordinate s in 0..CELLS, and their slopes: (..., CELLS + 3) each."""
+    gap = s.unsqueeze(-1) - torch.arange(-1, CELLS + 2, device=s.device)
+    outer, inner = (2 - gap.abs()).relu(), (1 - gap.abs()).relu()
+    return (outer**3 - 4 * inner**3) / 6, gap.sign() * (4 * inner**2 - outer**2) / 2
+
+
+@dataclass(frozen=True)
+class Warp:
+    """A map of coordinates for each of N images; build one with `sample` or `identity`.
+
+    Args:
+        turn: (N, 2, 2) float32, rotation and mirror: what moves directions too.
+        stretch: (N, 2, 2) float32, scale, aspect and shear.
+        shift: (N, 2) float32, pixels.
+        control: (N, 2, CELLS + 3, CELLS + 3) float32, x and y displacement of the control points in pixels.
+        size: height and width of the images in pixels.
+    """
+
+    turn: Tensor
+    stretch: Tensor
+    shift: Tensor
+    control: Tensor
+    size: tuple[int, int]
+
+    @classmethod
+    def identity(cls, n: int, size: tuple[int, int], device: torch.device | str = "cpu") -> "Warp":
+        """The warp that leaves n images of `size` (H, W) where they are."""
+        eye = torch.eye(2, device=device).expand(n, 2, 2)
+        knots = CELLS + 3
+        return cls(eye, eye, torch.zeros(n, 2, device=device), torch.zeros(n, 2, knots, knots, device=device), size)
+
+    @classmethod
+    def sample(
+        cls,
+        n: int,
+        size: tuple[int, int],
+        *,
+        rotation: float = 0.0,
+        scale: float = 0.0,
+        aspect: float = 0.0,
+        shear: float = 0.0,
+        shift: float = 0.0,
+        elastic: float = 0.0,
+        mirror: float = 0.0,
+        generator: torch.Generator,
+        device: torch.device | str | None = None,
+    ) -> "Warp":
+        """Draw a warp for n images of `size` (H, W), each value uniformly within plus or minus its amplitude.
+
+        Every value is drawn whatever its amplitude, so switching one operation off leaves the others as they were.
+
+        Args:
+            rotation: degrees, positive is clockwise as seen.
+            scale: factor of size, 1 - scale to 1 + scale, below 1.
+            aspect: logarithm of the ratio of width to height.
+            shear: x moved per pixel of y.
+            shift: fraction of the frame, of its width for x and of its height for y.
+            elastic: largest displacement of a control point, fraction of the frame, below 1 / (4 CELLS).
+            mirror: probability that left and right are swapped.
+            generator: source of all draws.
+            device: of the warp; the generator's where None.
+
+        Raises:
+            InputError: `scale` or `elastic` is so large that the map would fold.
+        """
+        if not 0 <= elastic < 0.25 / CELLS:
+            raise InputError(f"elastic={elastic}: expected 0 to below {0.25 / CELLS:.4f} of the frame, more would fold")
+        if not 0 <= scale < 1:
+            raise InputError(f"scale={scale}: expected 0 to below 1, images shrink to nothing at 1")
+        where = generator.device
+        draws = torch.rand(n, 7, generator=generator, device=where).mul_(2).sub_(1)
+        bends = torch.rand(n, 2, CELLS + 3, CELLS + 3, generator=generator, device=where).mul_(2).sub_(1)
+        frame = torch.tensor([size[1], size[0]], dtype=torch.float32, device=where)
+        angle, factor, ratio = (
+            draws[:, 0] * radians(rotation),
+            1 + draws[:, 1] * scale,
+            (draws[:, 2] * aspect / 2).exp(),
+        )
+        flip = torch.where(draws[:, 4] < 2 * mirror - 1, -1.0, 1.0)
+        cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+        turn = torch.stack([cos * flip, -sin, sin * flip, cos], -1).view(n, 2, 2)
+        height = factor / ratio
+        stretch = torch.stack([factor * ratio, draws[:, 3] * shear * height, zero, height], -1).view(n, 2, 2)
+        warp = cls(turn, stretch, draws[:, 5:] * frame * shift, bends * frame.view(2, 1, 1) * elastic, size)
+        return warp if device is None else warp.to(device)
+
+    def __len__(self) -> int:
+        return len(self.shift)
+
+    def to(self, device: torch.device | str) -> "Warp":
+        """The same warp on `device`."""
+        turn, stretch, shift, control = (x.to(device) for x in (self.turn, self.stretch, self.shift, self.control))
+        return Warp(turn, stretch, shift, control, self.size)
+
+    def subset(self, index: Tensor) -> "Warp":
+        """The warp of the images at `index` (B,) int64, in that order."""
+        return Warp(self.turn[index], self.stretch[index], self.shift[index], self.control[index], self.size)
+
+    def image(self, x: Tensor) -> Tensor:
+        """Move images x (N, C, H, W) float32, bilinear, borders repeated. The memory format stays that of x.
+
+        Raises:
+            InputError: the number or size of the images is not that of the warp.
+        """
+        return self._resample(x, "bilinear").contiguous(memory_format=layout(x))
+
+    def mask(self, m: Tensor) -> Tensor:
+        """Move masks m (N, C, H, W) of any dtype by nearest neighbour: no value that m lacks appears.
+
+        Raises:
+            InputError: as in `image`.
+        """
+        return self._resample(m.float(), "nearest").to(m.dtype)
+
+    def points(self, xy: Tensor) -> Tensor:
+        """Where what was at input points xy (N, K, 2) float32 pixels lands in the output; points with a nan are nan."""
+        self._check(xy, "points")
+        goal = (xy - self._centre) @ (self.turn @ self.stretch).mT + self._centre + self.shift.unsqueeze(1)
+        out = goal
+        for _ in range(NEWTON_STEPS):
+            bend, slope = self._displacement(out)
+            a, b, c, d = (slope + torch.eye(2, device=xy.device)).flatten(-2).unbind(-1)
+            x, y = (out + bend - goal).unbind(-1)
+            out = out - torch.stack([d * x - b * y, a * y - c * x], -1) / (a * d - b * c).unsqueeze(-1)
+        return out
+
+    def inverse_points(self, xy: Tensor) -> Tensor:
+        """Where what is seen at output points xy (N, K, 2) float32 pixels stood in the input; inverts `points`."""
+        self._check(xy, "points")
+        flat = xy + self._displacement(xy)[0] - self._centre - self.shift.unsqueeze(1)
+        return flat @ self._inverse.mT + self._centre
+
+    def directions(self, v: Tensor) -> Tensor:
+        """Turn directions v (N, 2) or (N, 3) float32 in axes x right, y down (and z along the optical axis).
+
+        Only rotation and mirror apply, to x and y: lengths stay, and a scaled or sheared image of an object still shows
+        an object that faces the same way.
+        """
+        self._check(v, "directions")
+        return torch.cat([(self.turn @ v[:, :2, None]).squeeze(-1), v[:, 2:]], -1)
+
+    @property
+    def _centre(self) -> Tensor:
+        height, width = self.size
+        return torch.tensor([(width - 1) / 2, (height - 1) / 2], device=self.shift.device)
+
+    @property
+    def _inverse(self) -> Tensor:
+        """(N, 2, 2), output to input."""
+        inverse: Tensor = torch.linalg.inv(self.turn @ self.stretch)
+        return inverse
+
+    def _check(self, x: Tensor, what: str) -> None:
+        if len(x) != len(self):
+            raise InputError(
+                f"{what} of shape {tuple(x.shape)}: expected {len(self)} rows, one for each image of the warp"
+            )
+
+    def _displacement(self, xy: Tensor) -> tuple[Tensor, Tensor]:
+        """Displacement (N, K, 2) at output points xy (N, K, 2), and its slope (N, K, 2, 2): component, then axis.
+
+        Outside the frame the displacement is that of the nearest point of its border.
+        """
+        cell = torch.tensor([self.size[1], self.size[0]], device=xy.device) / CELLS
+        lattice = (xy + 0.5) / cell
+        inside = (lattice >= 0) & (lattice <= CELLS)
+        weights, slopes = spline(lattice.clamp(0, CELLS))
+        slopes = slopes * (inside / cell).unsqueeze(-1)
+
+        def blend(along_x: Tensor, along_y: Tensor) -> Tensor:
+            blended: Tensor = torch.einsum("ncyx,nky,nkx->nkc", self.control, along_y, along_x)
+            return blended
+
+        (wx, wy), (sx, sy) = weights.unbind(-2), slopes.unbind(-2)
+        return blend(wx, wy), torch.stack([blend(sx, wy), blend(wx, sy)], -1)
+
+    def _grid(self) -> Tensor:
+        """Where each output pixel looks in the input: (N, H, W, 2) in -1..1, as `grid_sample` wants it.
+
+        Splines reproduce straight lines: with control points that are themselves moved by the affine part, one spline
+        is the whole map.
+        """
+        axes = [torch.arange(pixels, device=self.shift.device) for pixels in self.size]
+        rows, columns = (spline((axis + 0.5) * CELLS / pixels)[0] for axis, pixels in zip(axes, self.size, strict=True))
+        knots = torch.arange(-1, CELLS + 2, device=self.shift.device) / CELLS
+        frame = torch.tensor([self.size[1], self.size[0]], device=self.shift.device)
+        at = torch.stack(torch.meshgrid(knots, knots, indexing="xy")) * frame.view(2, 1, 1) - 0.5
+        flat = at + self.control - (self._centre + self.shift).view(-1, 2, 1, 1)
+        moved = (self._inverse @ flat.flatten(2)).view_as(flat) + self._centre.view(2, 1, 1)
+        moved = (2 * moved + 1) / frame.view(2, 1, 1) - 1
+        return (rows @ moved @ columns.T).permute(0, 2, 3, 1)
+
+    def _resample(self, x: Tensor, mode: str) -> Tensor:
+        if x.ndim != 4 or len(x) != len(self) or tuple(x.shape[2:]) != tuple(self.size):
+            height, width = self.size
+            raise InputError(f"images of shape {tuple(x.shape)}: the warp expects ({len(self)}, C, {height}, {width})")
+        return F.grid_sample(x, self._grid(), mode=mode, padding_mode="border", align_corners=False)

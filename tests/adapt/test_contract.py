@@ -1,0 +1,145 @@
+"""One contract for every method: it is tested by being listed in METHODS."""
+
+import math
+
+import pytest
+import torch
+
+from synth2real.adapt import METHODS, Objective
+from synth2real.domains import Labelled, Unlabelled
+from synth2real.hardware import Hardware
+from synth2real.model import Model, load_model
+from synth2real.randomize import Full, Photometric
+from synth2real.route import Budget, Route
+from synth2real.settings import build, to_dict
+from synth2real.tasks import Classification, Keypoints, Regression, Task
+from synth2real.training import Loop, Trainer
+
+SIDE = 16
+
+
+def blobs(count: int, seed: int, shift: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images (N, 1, 16, 16) of one bright spot, and where it is, (N, 2) x, y in pixels."""
+    generator = torch.Generator().manual_seed(seed)
+    xy = 3 + torch.rand(count, 2, generator=generator) * (SIDE - 7)
+    grid = torch.arange(SIDE, dtype=torch.float32)
+    squared = (grid - xy[:, :1])[:, None, :] ** 2 + (grid - xy[:, 1:])[:, :, None] ** 2
+    return ((torch.exp(-squared / 4) * (0.9 - shift) + shift) * 255).to(torch.uint8)[:, None], xy
+
+
+def domains(kind: str) -> tuple[Labelled, Unlabelled, Task]:
+    images, xy = blobs(96, 0)
+    target = Unlabelled(blobs(80, 1, shift=0.3)[0])
+    if kind == "classify":
+        labelled = Labelled(images, (xy[:, 0] > SIDE / 2 - 0.5).long(), ("left", "right"))
+        return labelled, target, Classification.of(labelled)
+    labelled = Labelled(images, xy, columns=("x", "y"))
+    return labelled, target, (Regression if kind == "regress" else Keypoints).of(labelled)
+
+
+def trainer(name: str, kind: str, steps: int = 12, seed: int = 0) -> Trainer:
+    source, target, task = domains(kind)
+    route = Route(adapt=METHODS[name]())
+    objective = route._prepare(source, target, task, seed)
+    policy = Photometric() if kind == "regress" else Full()
+    loop = Loop(steps=steps, batch=16, seed=seed, hardware=Hardware(), randomize=policy, report_every=1)
+    return Trainer(objective, source, target, loop, task.move)
+
+
+pytestmark = pytest.mark.parametrize("name", METHODS)
+kinds = pytest.mark.parametrize("kind", ["classify", "regress", "keypoints"])
+
+
+def test_settings_survive_a_round_trip(name: str) -> None:
+    method = METHODS[name](rate=0.003, dropout=0.25)
+    again = build(METHODS, name, to_dict(method))
+    assert again == method
+    assert method.fresh() == method
+    assert method.fresh() is not method
+
+
+@kinds
+def test_the_label_loss_falls(name: str, kind: str) -> None:
+    losses: list[float] = []
+    game = trainer(name, kind, steps=80)
+    game.run(report=lambda step, terms: losses.append(terms["label"]))
+    assert len(losses) == 80
+    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
+
+
+@kinds
+def test_gradients_reach_every_parameter_of_what_an_update_names(name: str, kind: str) -> None:
+    game = trainer(name, kind)
+    game.step = 6  # where every term has weight
+    objective = game.game
+    source, target = game._batches()
+    from synth2real.training import Progress
+
+    for update in objective.updates(source, target, Progress(6, 12)):
+        parameters = [(n, p) for network in update.of for n, p in network.named_parameters()]
+        gradients = torch.autograd.grad(update.loss(), [p for _, p in parameters], allow_unused=True)
+        for (parameter, _), gradient in zip(parameters, gradients, strict=True):
+            assert gradient is not None, f"{parameter} has no gradient"
+            assert gradient.isfinite().all()
+
+
+@kinds
+def test_networks_that_an_update_does_not_name_stay_as_they_are(name: str, kind: str) -> None:
+    game = trainer(name, kind)
+    for network in game.game.networks.values():
+        for parameter in network.parameters():
+            assert parameter.grad is None
+    game._take_step()
+    for network in game.game.networks.values():
+        for parameter in network.parameters():
+            assert parameter.grad is None, "gradients are cleared after each update"
+
+
+@kinds
+def test_the_same_seed_gives_the_same_bits(name: str, kind: str) -> None:
+    first, second, other = (trainer(name, kind, seed=seed) for seed in (3, 3, 4))
+    for game in (first, second, other):
+        game.run()
+    weights = [torch.cat([p.flatten() for p in game.game.shipped().parameters()]) for game in (first, second, other)]  # type: ignore[attr-defined]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+@kinds
+def test_a_restored_training_goes_on_with_the_same_bits(name: str, kind: str) -> None:
+    unbroken, broken, resumed = (trainer(name, kind) for _ in range(3))
+    unbroken.run()
+    for _ in range(5):
+        broken._take_step()
+    resumed.restore(broken.state())
+    assert resumed.step == 5
+    resumed.run()
+    for key, value in unbroken.state().items():
+        assert torch.equal(value, resumed.state()[key]), key
+
+
+@kinds
+def test_saved_and_loaded_predictions_agree(name: str, kind: str, tmp_path) -> None:
+    source, target, task = domains(kind)
+    model = Route(adapt=METHODS[name]()).run(source, target, task=task, budget=Budget(steps=3, batch=16)).model
+    assert isinstance(model, Model)
+    model.save(tmp_path)
+    assert torch.equal(model.predict(target).values, load_model(tmp_path).predict(target).values)
+
+
+def test_features_are_served_too(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(64, 5, generator=generator)
+    source = Labelled(features, (features[:, 0] > 0).long(), ("no", "yes"))
+    run = Route(adapt=METHODS[name]()).run(source, Unlabelled(features + 0.5), budget=Budget(steps=40, batch=16))
+    assert run.model.evaluate(source)["accuracy"] > 0.8
+
+
+def test_the_learning_rate_is_positive_and_below_its_peak(name: str) -> None:
+    from synth2real.training import Progress
+
+    method: Objective = METHODS[name]()
+    rates = [method.learning_rate(Progress(step, 100)) for step in range(100)]
+    assert max(rates) <= method.rate
+    assert min(rates) > 0
+    assert all(math.isfinite(rate) for rate in rates)

@@ -1,0 +1,47 @@
+"""DANN: the paper's schedules, preset and reversed gradient, exactly."""
+
+import math
+
+import pytest
+import torch
+
+from synth2real.adapt import DANN
+from synth2real.domains import Unlabelled
+from synth2real.model import Model
+from synth2real.settings import build
+from synth2real.tasks import Classification
+from synth2real.training import Progress
+
+
+@pytest.mark.parametrize("p", [0.0, 0.25, 0.9])
+def test_lambda_and_learning_rate_follow_the_paper(p: float) -> None:
+    paper, progress = DANN(preset="paper"), Progress(round(p * 100), 100)
+    assert paper.ramp(progress) == pytest.approx(2 / (1 + math.exp(-10 * p)) - 1)
+    assert paper.learning_rate(progress) == pytest.approx(0.01 / (1 + 10 * p) ** 0.75)
+
+
+def test_the_preset_is_the_paper_and_fields_beside_it_win() -> None:
+    paper = DANN(preset="paper")
+    assert (paper.network, paper.optimize, paper.statistics, paper.head) == ("dann-mnist", "sgd", "source", (100, 100))
+    assert DANN(preset="paper", rate=0.05).rate == 0.05
+    assert DANN().network is None
+
+
+def test_an_unknown_field_is_refused_by_name() -> None:
+    with pytest.raises(Exception, match=r"adapt\.wieght"):
+        build({"dann": DANN}, "dann", {"wieght": 1}, room="adapt")
+
+
+def test_features_get_the_reversed_gradient_and_the_critic_its_own() -> None:
+    method = DANN(weight=0.5)
+    model = Model(Classification(("a", "b")), (4,))
+    method.prepare(model, Unlabelled(torch.randn(8, 4)))
+    features = torch.randn(8, model.width, requires_grad=True)
+    loss = method.domain_loss(features, 4, ramp=1.0)
+    (reversed_gradient,) = torch.autograd.grad(loss, features, retain_graph=True)
+    logits = method.domain_critic(features).flatten()
+    truth = torch.tensor([1.0] * 4 + [0.0] * 4)
+    plain = torch.nn.functional.binary_cross_entropy_with_logits(logits, truth)
+    (straight,) = torch.autograd.grad(plain, features)
+    torch.testing.assert_close(reversed_gradient, -0.5 * straight)
+    assert loss.item() == pytest.approx(plain.item())

@@ -1,0 +1,75 @@
+"""What several tests start from. Folders are made once and only read."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from helpers import dots, picture, save
+from synth2real import cli
+
+
+@pytest.fixture(scope="session")
+def classes(tmp_path_factory):
+    """A labelled source: 40 grey images of 16 by 16 in the class subfolders `dark` and `light`."""
+    folder = tmp_path_factory.mktemp("classes")
+    for i in range(40):
+        name, level = ("dark", 70) if i % 2 else ("light", 190)
+        save(folder / name / f"{i}.png", picture(i, level=level))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """An unlabelled target: 40 grey images of 16 by 16, some in a subfolder."""
+    folder = tmp_path_factory.mktemp("photos")
+    for i in range(40):
+        save(folder / ("first" if i % 4 else ".") / f"photo{i}.png", picture(100 + i, level=80 if i % 2 else 200))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def points(tmp_path_factory):
+    """A labelled source of 40 dots in frames of 16 by 16, with a metadata.jsonl."""
+    return dots(tmp_path_factory.mktemp("points"))
+
+
+@pytest.fixture
+def synth2real(monkeypatch, capsys):
+    """The command line: call it with arguments, get (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["synth2real", *map(str, arguments)])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code or 0
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory, classes, photos):
+    """A run folder of a tiny classifier of `dark` and `light`."""
+    from synth2real import Budget, Route, load, load_unlabelled
+    from synth2real.route import default_task
+    from synth2real.runs import RunFolder, train
+
+    source, folder = load(classes), RunFolder(tmp_path_factory.mktemp("runs") / "run", {})
+    train(
+        folder, Route(), source, load_unlabelled(photos), task=default_task(source), budget=Budget(steps=30, batch=16)
+    )
+    return folder.path
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of real data sets; the test is skipped where it is absent."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("SYNTH2REAL_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is absent. Set SYNTH2REAL_DATA to the folder that holds it")
+    return folder

@@ -1,0 +1,47 @@
+"""Small pictures and folders that the tests are made of."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+
+def picture(seed: int, size: tuple[int, int] = (16, 16), channels: int = 1, level: int = 128) -> np.ndarray:
+    """(H, W) or (H, W, 3) uint8, noise about `level`."""
+    shape = size if channels == 1 else (*size, channels)
+    noise = np.random.default_rng(seed).integers(-60, 60, shape)
+    return (level + noise).clip(0, 255).astype(np.uint8)
+
+
+def save(path: Path, pixels: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def truncate(path: Path, share: float = 0.5) -> Path:
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    return path
+
+
+def dot(x: float, y: float, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) uint8, a bright dot at x, y on black."""
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    return (255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 8)).round().astype(np.uint8)
+
+
+def dots(folder: Path, count: int = 40, size: tuple[int, int] = (16, 16)) -> Path:
+    """A folder of dots with a metadata.jsonl of their places `x` and `y`."""
+    places = np.random.default_rng(0).uniform(2, min(size) - 3, (count, 2)).round(2).tolist()
+    rows = [{"file_name": f"{i}.png", "x": x, "y": y} for i, (x, y) in enumerate(places)]
+    for row in rows:
+        save(folder / row["file_name"], dot(row["x"], row["y"], size))
+    (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def below(folder: Path) -> list[str]:
+    """Every file below a folder, by name."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,85 @@
+"""Every policy: strength 0 is the identity, the same seed gives the same bits, colours stay within range."""
+
+import pydantic
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from synth2real.errors import InputError
+from synth2real.randomize import METHODS, Full, Geometric, Photometric, Policy, Widen
+from synth2real.settings import build, name_of, to_dict
+from synth2real.warp import layout
+
+EVERY = pytest.mark.parametrize("name", METHODS)
+
+
+def images(channels: int = 3, size: tuple[int, int] = (28, 28)) -> Tensor:
+    x = torch.rand(8, channels, *size, generator=torch.Generator().manual_seed(0))
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def draw(policy: Policy, x: Tensor, seed: int = 0) -> Tensor:
+    return policy.draw(x, torch.Generator().manual_seed(seed))[0]
+
+
+@EVERY
+def test_strength_zero_is_the_identity(name: str) -> None:
+    x = images()
+    y, warp = build(METHODS, name, {"strength": 0}).draw(x, torch.Generator())
+    assert torch.equal(y, x)
+    assert warp is None
+
+
+@EVERY
+@pytest.mark.parametrize(("channels", "size"), [(1, (28, 28)), (3, (36, 60)), (3, (64, 64))])
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**31), strength=st.floats(0, 1))
+def test_range_shape_layout_and_seed(
+    name: str, channels: int, size: tuple[int, int], seed: int, strength: float
+) -> None:
+    policy, x = build(METHODS, name, {"strength": strength}), images(channels, size)
+    y = draw(policy, x, seed)
+    assert y.shape == x.shape
+    assert layout(y) == layout(x)
+    assert y.min() >= 0
+    assert y.max() <= 1
+    assert torch.equal(draw(policy, x, seed), y)
+
+
+@EVERY
+def test_settings_survive_a_round_trip_and_nonsense_is_refused(name: str) -> None:
+    policy = build(METHODS, name, {"strength": 0.25})
+    assert build(METHODS, name_of(METHODS, policy), to_dict(policy)) == policy
+    with pytest.raises(InputError, match="strength"):
+        build(METHODS, name, {"strength": 1.5})
+
+
+def test_who_moves_pixels_says_so() -> None:
+    for policy, moves in ((Photometric(), False), (Geometric(), True), (Full(), True)):
+        assert (policy.draw(images(), torch.Generator())[1] is not None) == moves
+
+
+def test_full_is_geometric_then_photometric() -> None:
+    x, generator = images(), torch.Generator().manual_seed(7)
+    moved, _ = Geometric().draw(x, generator)
+    tinted, _ = Photometric().draw(moved, generator)
+    assert torch.equal(draw(Full(), x, 7), tinted)
+
+
+def test_the_warp_returned_is_the_one_that_moved_the_image() -> None:
+    x = images()
+    y, warp = Geometric().draw(x, torch.Generator().manual_seed(1))
+    assert warp is not None
+    assert torch.equal(warp.image(x), y)
+
+
+def test_widen_asks_the_simulator() -> None:
+    class Recorder:
+        def widened(self, factor: float) -> float:
+            return factor
+
+    assert Widen(factor=2.0)(Recorder()) == 2.0  # type: ignore[arg-type, comparison-overlap]
+    with pytest.raises(pydantic.ValidationError):
+        Widen(factor=0.5)

@@ -1,0 +1,121 @@
+import re
+
+import pytest
+import torch
+
+from synth2real.errors import InputError
+from synth2real.settings import to_dict
+from synth2real.simulate import Digits, load_parameters, save_parameters, simulator
+from synth2real.simulate.base import CHUNK
+
+
+def test_same_seed_gives_the_same_bits_and_a_shorter_sample_is_the_beginning():
+    long, short, other = (Digits().sample(n, seed) for n, seed in ((CHUNK + 50, 7), (CHUNK + 9, 7), (9, 8)))
+    assert torch.equal(long.images[: CHUNK + 9], short.images)
+    assert torch.equal(long.labels["label"][: CHUNK + 9], short.labels["label"])
+    assert all(torch.equal(long.parameters[name][: CHUNK + 9], x) for name, x in short.parameters.items())
+    assert not torch.equal(long.images[:9], other.images)
+
+
+def test_values_are_drawn_from_their_ranges():
+    made = Digits(ranges={"rotation": 5, "blur": (0.5, 0.6)}).sample(300, 0).parameters
+    assert set(made) == {parameter.name for parameter in Digits.parameters}
+    assert torch.all(made["rotation"] == 5)
+    assert 0.5 <= made["blur"].min() < 0.51
+    assert 0.59 < made["blur"].max() <= 0.6
+    low, high = Digits().range("height")
+    assert low <= made["height"].min()
+    assert made["height"].max() <= high
+
+
+def test_defaults_are_within_limits():
+    for parameter in Digits.parameters:
+        assert parameter.limits[0] <= parameter.default[0] <= parameter.default[1] <= parameter.limits[1], parameter
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ({"hight": 1}, "Digits has no parameter 'hight', expected one of: height, aspect"),
+        (
+            {"height": (0.9, 0.5)},
+            "'height' is (0.9, 0.5), expected a number or (low, high) with 0.2 <= low <= high <= 1",
+        ),
+        ({"rotation": (-10, 200)}, "'rotation' is (-10, 200), expected a number or (low, high) with -90 <= low"),
+        ({"blur": -1}, "'blur' is -1"),
+        ({"blur": float("nan")}, "'blur' is nan"),
+        ({"blur": "much"}, "'blur' is 'much'"),
+        ({"blur": (1, 2, 3)}, "'blur' is (1, 2, 3)"),
+    ],
+)
+def test_ranges_that_cannot_be_used_name_the_parameter(ranges, message):
+    for build in (lambda: Digits(ranges=ranges), lambda: Digits().with_ranges(**ranges)):
+        with pytest.raises(InputError, match=re.escape(message)):
+            build()
+
+
+def test_with_ranges_keeps_the_rest():
+    first = Digits(size=(16, 16), ranges={"blur": 0.0, "height": (0.5, 0.6)})
+    second = first.with_ranges(blur=(0.0, 1.0))
+    assert (second.size, second.range("height"), second.range("blur")) == ((16, 16), (0.5, 0.6), (0.0, 1.0))
+    assert first.range("blur") == (0.0, 0.0)
+    with pytest.raises(InputError, match="no parameter 'size'"):
+        first.range("size")
+
+
+def test_widened_grows_about_the_centre_within_limits():
+    wide = Digits(ranges={"rotation": (-10, 20), "height": (0.8, 1.0), "blur": 0.5}).widened(2)
+    assert wide.range("rotation") == (-25, 35)
+    assert wide.range("height") == pytest.approx((0.7, 1.0))
+    assert wide.range("blur") == (0.5, 0.5)
+    narrow = wide.widened(0)
+    assert narrow.range("rotation") == (5, 5)
+    with pytest.raises(InputError, match=r"factor of widened\(\) is -1"):
+        wide.widened(-1)
+
+
+def test_labelled_carries_classes():
+    domain = Digits().labelled(50, 0)
+    assert domain.classes == tuple("0123456789")
+    assert domain.labels.dtype == torch.int64
+    assert domain.shape == (1, 28, 28)
+    with pytest.raises(InputError, match="no label 'gaze', expected one of: label"):
+        Digits().labelled(5, 0, label="gaze")
+    with pytest.raises(InputError, match="asked to render 0 images"):
+        Digits().sample(0, 0)
+
+
+def test_settings_round_trip_and_errors():
+    made = Digits(size=(8, 12), channels=3, ranges={"blur": 0.5, "height": (0.5, 0.6)})
+    assert simulator("digits", **to_dict(made)) == made
+    with pytest.raises(InputError, match="simulator 'eye' is unknown, expected one of: digits"):
+        simulator("eye")
+    with pytest.raises(InputError, match="channels of 'digits': found 2"):
+        simulator("digits", channels=2)
+    with pytest.raises(InputError, match="no parameter 'x'"):
+        simulator("digits", ranges={"x": 1})
+
+
+def test_parameters_round_trip_through_yaml(tmp_path):
+    ranges = {"height": (0.5, 0.75), "blur": 0.5}
+    save_parameters(ranges, tmp_path / "p.yaml")
+    assert (tmp_path / "p.yaml").read_text() == "height: [0.5, 0.75]\nblur: 0.5\n"
+    assert load_parameters(tmp_path / "p.yaml") == ranges
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("blur: much", "p.yaml: parameter 'blur' is 'much', expected a number or [low, high]"),
+        ("blur: [1, 2, 3]", "p.yaml: parameter 'blur' is [1, 2, 3]"),
+        ("blur: true", "p.yaml: parameter 'blur' is True"),
+        ("- 1", "p.yaml: holds list, expected lines such as"),
+        ("a: [", "p.yaml: is no YAML"),
+    ],
+)
+def test_parameter_files_that_cannot_be_used_name_file_and_parameter(tmp_path, text, message):
+    (tmp_path / "p.yaml").write_text(text)
+    with pytest.raises(InputError, match=re.escape(message)):
+        load_parameters(tmp_path / "p.yaml")
+    with pytest.raises(InputError, match=r"none\.yaml: cannot be read"):
+        load_parameters(tmp_path / "none.yaml")

@@ -1,0 +1,434 @@
+"""The command line: what it makes, and what it says of bad input."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from helpers import below, dots, picture, save, truncate
+from synth2real import load, load_model, load_unlabelled
+
+COMMANDS = ("train", "evaluate", "predict", "render", "methods", "demo")
+QUICK = ("--steps", 3)
+
+
+def shell(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "synth2real.cli", *map(str, arguments)], capture_output=True, text=True, timeout=60
+    )
+
+
+def refused(result, *parts):
+    """That the command ended with one clear message that holds every part, and no traceback."""
+    code, out, err = result
+    assert code == 2, err
+    assert out == ""
+    assert "Traceback" not in err
+    assert re.search(r"^error: ", err, re.IGNORECASE | re.MULTILINE), err
+    for part in parts:
+        assert str(part) in err
+    return err
+
+
+def table(path):
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+@pytest.fixture
+def copied(tmp_path, classes):
+    """A copy of the source that a test may spoil."""
+    import shutil
+
+    return shutil.copytree(classes, tmp_path / "source")
+
+
+# Starting
+
+
+def test_the_command_line_starts_without_torch():
+    code = "import sys, synth2real.cli; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_help_through_a_shell():
+    done = shell("--help")
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(synth2real, name):
+    code, out, _ = synth2real(name, "--help")
+    assert code == 0
+    assert f"synth2real {name}" in out
+
+
+def test_methods_lists_every_room(synth2real):
+    code, out, _ = synth2real("methods")
+    assert code == 0
+    names = ("search", "photometric", "geometric", "full", "simgan", "source-only", "dann", "teacher", "digits")
+    assert all(name in out for name in names)
+
+
+# Good paths
+
+
+def test_train_evaluate_and_predict(synth2real, tmp_path, classes, photos):
+    code, out, err = synth2real(
+        "train", classes, "--target", photos, "--out", tmp_path / "run", "--steps", 60, "--seed", 5
+    )
+    assert (code, out) == (0, "")
+    assert "adapt source-only" in err
+    assert "randomize none" in err
+    assert "60 steps of 64 + 64" in err
+    assert "60 steps of 64 + 64, seed 5" in (tmp_path / "run" / "log.txt").read_text()
+    assert below(tmp_path / "run") == ["log.txt", "metrics.jsonl", "model.safetensors", "model.yaml", "settings.yaml"]
+    assert yaml.safe_load((tmp_path / "run" / "settings.yaml").read_text())["seed"] == 5
+
+    code, out, _ = synth2real("evaluate", tmp_path / "run", "--on", classes, "--json")
+    found = json.loads(out.splitlines()[-1])
+    assert (code, list(found)) == (0, ["accuracy"])
+    assert found["accuracy"] > 0.9
+    assert synth2real("evaluate", tmp_path / "run", "--on", classes)[1] == f"accuracy: {found['accuracy']:.4f}\n"
+
+    code, out, _ = synth2real("predict", tmp_path / "run", photos, "--out", tmp_path / "new" / "p.csv")
+    header, *body = table(tmp_path / "new" / "p.csv")
+    assert (code, out, header) == (0, "", ["file_name", "label", "confidence"])
+    predictions = load_model(tmp_path / "run").predict(photos)
+    assert [row[0] for row in body] == list(load_unlabelled(photos).names)
+    assert [row[1] for row in body] == predictions.labels
+    assert [float(row[2]) for row in body] == pytest.approx(predictions.values.amax(1).tolist(), abs=1e-6)
+
+    arguments = ("predict", tmp_path / "run", photos, "--out", tmp_path / "new" / "p.csv", "--probabilities")
+    refused(synth2real(*arguments), "p.csv: exists already", "--overwrite")
+    assert synth2real(*arguments, "--overwrite")[0] == 0
+    header, *body = table(tmp_path / "new" / "p.csv")
+    assert header == ["file_name", "label", "confidence", "p_dark", "p_light"]
+    assert all(float(row[3]) + float(row[4]) == pytest.approx(1, abs=1e-5) for row in body)
+    assert below(tmp_path / "new") == ["p.csv"]
+
+
+def test_train_and_an_error_through_a_shell(tmp_path, classes, photos):
+    done = shell("train", classes, "--target", photos, "--out", tmp_path / "run", *QUICK)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    done = shell("evaluate", tmp_path / "run", "--on", tmp_path / "nowhere")
+    refused((done.returncode, done.stdout, done.stderr), tmp_path / "nowhere", "no such folder")
+
+
+def test_keypoints_are_in_pixels_of_the_image_as_given(synth2real, tmp_path, photos):
+    big = dots(tmp_path / "big", size=(32, 24))
+    arguments = ("--task", "keypoints", "--label", "x", "--label", "y", "--size", "16x16")
+    code, _, err = synth2real("train", big, "--target", photos, *arguments, "--out", tmp_path / "run", *QUICK)
+    assert code == 0, err
+    assert synth2real("predict", tmp_path / "run", big, "--out", tmp_path / "p.csv")[0] == 0
+    header, *body = table(tmp_path / "p.csv")
+    assert header == ["file_name", "x", "y"]
+
+    source = load(big, label=["x", "y"], size=(16, 16))
+    seen = load_model(tmp_path / "run").predict(source.inputs).values  # in pixels of 16 by 16
+    given = (seen + 0.5) * torch.tensor([24 / 16, 32 / 16]) - 0.5
+    byname = {row[0]: [float(v) for v in row[1:]] for row in body}
+    rows = torch.tensor([byname[name] for name in source.names])
+    assert torch.allclose(rows, given, atol=1e-3)
+
+    errors = (rows - source.labels).norm(dim=1).numpy()
+    code, out, _ = synth2real("evaluate", tmp_path / "run", "--on", big, "--json")
+    found = json.loads(out.splitlines()[-1])
+    assert found == {
+        "mean_error": pytest.approx(errors.mean(), abs=1e-3),
+        "median_error": pytest.approx(np.median(errors), abs=1e-3),
+        "within_2px": pytest.approx((errors <= 2).mean()),
+        "within_4px": pytest.approx((errors <= 4).mean()),
+    }
+
+
+def test_regression(synth2real, tmp_path, points, photos):
+    arguments = ("--task", "regress", "--label", "y", "--adapt", "dann")
+    code, _, err = synth2real("train", points, "--target", photos, *arguments, "--out", tmp_path / "run", *QUICK)
+    assert code == 0, err
+    assert "randomize photometric" in err
+    found = json.loads(synth2real("evaluate", tmp_path / "run", "--on", points, "--json")[1])
+    assert list(found) == ["mean_error", "median_error", "columns"]
+    assert found["columns"] == {"y": {"mean_error": found["mean_error"], "median_error": found["median_error"]}}
+    assert synth2real("predict", tmp_path / "run", points, "--out", tmp_path / "p.csv")[0] == 0
+    header, *body = table(tmp_path / "p.csv")
+    assert (header, len(body), len(body[0])) == (["file_name", "y"], 40, 2)
+    refused(
+        synth2real("predict", tmp_path / "run", points, "--out", tmp_path / "q.csv", "--probabilities"),
+        "--probabilities: the run predicts values (regress)",
+    )
+
+
+def test_features_from_arrays(synth2real, tmp_path):
+    labels = np.arange(40) % 2
+    features = np.random.default_rng(0).normal(size=(40, 5)) + 3 * labels[:, None]
+    np.savez(tmp_path / "a.npz", features=features, labels=labels)
+    arguments = (tmp_path / "a.npz", "--target", tmp_path / "a.npz", "--out", tmp_path / "run")
+    refused(synth2real("train", *arguments, "--refine", "simgan"), "refine simgan needs images, found features")
+    assert not (tmp_path / "run").exists()
+    assert synth2real("train", *arguments, "--adapt", "teacher", "--steps", 40)[0] == 0
+    assert (
+        json.loads(synth2real("evaluate", tmp_path / "run", "--on", tmp_path / "a.npz", "--json")[1])["accuracy"] > 0.9
+    )
+
+
+def test_rendered_digits_are_a_source(synth2real, tmp_path):
+    (tmp_path / "ranges.yaml").write_text("rotation: 0\nheight: [0.6, 0.8]\n")
+    arguments = ("--n", 200, "--size", "16x16", "--seed", 3)
+    assert (
+        synth2real("render", "digits", "--out", tmp_path / "r", *arguments, "--params", tmp_path / "ranges.yaml")[0]
+        == 0
+    )
+    rows = [json.loads(line) for line in (tmp_path / "r" / "metadata.jsonl").read_text().splitlines()]
+    assert len(rows) == 200
+    assert set(rows[0]) >= {"file_name", "label"}
+    data = load(tmp_path / "r")
+    assert (data.shape, data.classes) == ((1, 16, 16), tuple("0123456789"))
+    refused(synth2real("render", "digits", "--out", tmp_path / "r", *arguments), "the folder is not empty")
+
+    arguments = ("--randomize", "geometric", "--refine", "simgan", "--set", "refine.steps=2", "--channels", 3, *QUICK)
+    code, _, err = synth2real(
+        "train", tmp_path / "r", "--target", tmp_path / "r", "--out", tmp_path / "run", *arguments
+    )
+    assert code == 0, err
+    assert "randomize geometric, refine simgan" in err
+    stages = [json.loads(line)["stage"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert stages == ["refine", "train"]
+    code, out, err = synth2real("evaluate", tmp_path / "run", "--on", tmp_path / "r", "--json")
+    assert (code, list(json.loads(out))) == (0, ["accuracy"]), err
+
+
+def test_a_simulator_is_calibrated_and_trained_on(synth2real, tmp_path, photos):
+    arguments = ("--n", 50, "--calibrate", "--set", "calibrate.trials=3", "--set", "calibrate.images=40")
+    code, _, err = synth2real("train", "digits", "--target", photos, "--out", tmp_path / "run", *arguments, *QUICK)
+    assert code == 0, err
+    assert "calibrate search" in err
+    kept = yaml.safe_load((tmp_path / "run" / "settings.yaml").read_text())
+    assert (kept["n"], kept["route"]["calibrate"]["trials"]) == (50, 3)
+    assert load_model(tmp_path / "run").task.classes == tuple("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--adapt", "none"), ("source-only", None)),
+        (("--adapt", "dann"), ("dann", "photometric")),
+        (("--adapt", "teacher"), ("teacher", "full")),
+        (("--adapt", "teacher", "--randomize", "none"), ("teacher", None)),
+        (("--adapt", "dann", "--set", "adapt.preset=paper"), ("dann", None)),
+        (("--randomize", "geometric", "--set", "randomize.strength=0.1"), ("source-only", "geometric")),
+    ],
+)
+def test_what_is_left_out_is_filled_in_and_kept(synth2real, tmp_path, classes, photos, arguments, expected):
+    code, _, err = synth2real("train", classes, "--target", photos, "--out", tmp_path / "run", *arguments, "--steps", 1)
+    assert code == 0, err
+    route = yaml.safe_load((tmp_path / "run" / "settings.yaml").read_text())["route"]
+    assert (route["adapt"]["method"], (route["randomize"] or {}).get("method")) == expected
+
+
+def test_paths_with_brackets_are_printed_as_they_are(synth2real, tmp_path, photos, copied):
+    source = copied.rename(tmp_path / "[red]a[b]")
+    truncate(source / "dark" / "1.png")
+    code, _, err = synth2real("train", source, "--target", photos, "--out", tmp_path / "run", "--skip-bad", *QUICK)
+    assert code == 0, err
+    assert f"source {source} (39 samples)" in err
+    assert f"skipped 1 unreadable images: {source / 'dark' / '1.png'}" in err
+
+
+def test_skipped_images_are_listed(synth2real, tmp_path, run, copied):
+    bad = truncate(copied / "dark" / "1.png")
+    for command in (("evaluate", run, "--on", copied), ("predict", run, copied, "--out", tmp_path / "p.csv")):
+        refused(synth2real(*command), f"{bad}: unreadable image", "--skip-bad")
+        assert not (tmp_path / "p.csv").exists()
+        code, _, err = synth2real(*command, "--skip-bad")
+        assert code == 0
+        assert f"warning: skipped 1 unreadable images: {bad}" in err
+    assert len(table(tmp_path / "p.csv")) == 40
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("--task", "segment"), ("--task 'segment' is unknown", "classify, regress, keypoints")),
+        (("--adapt", "dan"), ("adapt 'dan' is unknown", "source-only, dann, teacher")),
+        (("--randomize", "strong"), ("randomize 'strong' is unknown", "photometric, geometric, full")),
+        (("--refine", "cyclegan"), ("refine 'cyclegan' is unknown", "simgan")),
+        (("--set", "adapt"), ("--set 'adapt'", "ROOM.FIELD=VALUE")),
+        (("--set", "adopt.rate=1"), ("--set 'adopt.rate=1'", "calibrate, widen, randomize, refine, adapt")),
+        (("--set", "adapt.rte=1"), ("adapt.rte of 'source-only'", "found 1", "Fields: ", "rate")),
+        (("--set", "adapt.rate=-1"), ("adapt.rate", "found -1", "greater than 0")),
+        (("--set", "adapt.rate=[1"), ("--set 'adapt.rate=[1'", "not YAML")),
+        (("--set", "refine.steps=3"), ("--set refine.steps", "the room 'refine' is empty")),
+        (("--set", "adapt.network=resnet"), ("network 'resnet' is unknown", "convolutional")),
+        (
+            ("--adapt", "teacher", "--set", "adapt.target_prior=[0.5, 0.2, 0.3]"),
+            ("adapt.target_prior has 3 shares", "expected 2"),
+        ),
+        (("--size", "16"), ("--size", "'16'", "28x28")),
+        (("--size", "0x16"), ("--size", "'0x16'", "28x28")),
+        (("--channels", "2"), ("--channels", "1 (grey) or 3 (colour)")),
+        (("--channels", "4"), ("--channels", "4, expected 1 (grey)")),
+        (("--steps", "0"), ("--steps", "greater than or equal to 1")),
+        (("--calibrate",), ("calibrate changes a simulator's ranges", "40 labelled samples")),
+        (("--overwrite", "--resume"), ("--overwrite and --resume exclude each other",)),
+        (("--resume",), ("found no settings.yaml", "Leave --resume out")),
+        (("--label", "digit"), ("asked for the label column 'digit'", "found no metadata.csv or metadata.jsonl")),
+        (("--label", "a", "--label", "b"), ("--task classify takes one --label, found 2: a, b",)),
+        (("--task", "regress"), ("--task regress found no --label", "--label iris_x --label iris_y")),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) and value[0].startswith("--") else "",
+)
+def test_arguments_that_do_not_fit(synth2real, tmp_path, classes, photos, arguments, parts):
+    refused(synth2real("train", classes, "--target", photos, "--out", tmp_path / "run", *arguments), *parts)
+    assert not (tmp_path / "run").exists()
+
+
+def test_sources_and_targets_that_cannot_be_used(synth2real, tmp_path, classes, points, photos):
+    (tmp_path / "empty").mkdir()
+    one, colour, large, torn, mixed = (tmp_path / name for name in ("one", "colour", "large", "torn", "mixed"))
+    for i in range(4):
+        save(one / "dark" / f"{i}.png", picture(i))
+        save(colour / f"{i}.png", picture(i, channels=3))
+        save(large / f"{i}.png", picture(i, (20, 16)))
+        save(torn / f"{i}.png", picture(i))
+        save(mixed / f"{i}.png", picture(i, (16, 16 + i)))
+    truncate(torn / "2.png")
+
+    def train(source, target, *arguments):
+        return synth2real("train", source, "--target", target, "--out", tmp_path / "run", *QUICK, *arguments)
+
+    refused(train(tmp_path / "gone", photos), f"{tmp_path / 'gone'}: no such folder", "Check the spelling")
+    refused(train(classes, tmp_path / "gone"), f"{tmp_path / 'gone'}: no such folder")
+    refused(train(tmp_path / "empty", photos), f"{tmp_path / 'empty'}: found no image", ".png")
+    refused(train(classes, tmp_path / "empty"), f"{tmp_path / 'empty'}: found no image")
+    refused(train(photos, photos), "found no labels", "subfolder a class", "metadata.csv")
+    refused(train(points, photos), "metadata.jsonl: row 1 has no column 'label'", "'x', 'y'", "--label")
+    refused(train(points, photos, "--task", "regress", "--label", "z"), "no column 'z'", "found the columns", "--label")
+    refused(train(one, photos), "one class only (dark)", "expected two or more")
+    refused(train(classes, colour), "of 1x16x16, the target of 3x16x16", "--channels 1 or --channels 3")
+    refused(train(classes, large), "of 1x16x16, the target of 1x20x16", "--size 20x16")
+    refused(train(classes, torn), f"{torn / '2.png'}: unreadable image", "--skip-bad")
+    refused(train(classes, mixed), "images differ in size", mixed / "1.png", "is 16x17", "--size 16x16")
+    refused(train(points, photos, "--task", "keypoints", "--label", "x"), "an x and a y column", "found 1 (x)")
+    refused(
+        train("digits", photos, "--task", "keypoints", "--label", "x", "--label", "y"), "found class labels (0, 1, 2"
+    )
+    refused(train("digits", photos, "--calibrate", "--set", "calibrate.parameters=[hight]"), "names 'hight'")
+    assert not (tmp_path / "run").exists()
+    assert train(classes, torn, "--skip-bad")[0] == 0
+
+
+def test_a_run_is_not_replaced_unasked(synth2real, tmp_path, classes, photos):
+    arguments = ("train", classes, "--target", photos, "--out", tmp_path / "run", *QUICK)
+    assert synth2real(*arguments)[0] == 0
+    weights = (tmp_path / "run" / "model.safetensors").read_bytes()
+    refused(synth2real(*arguments), f"{tmp_path / 'run'}: holds files already", "--out", "--overwrite", "--resume")
+    refused(synth2real(*arguments, "--resume"), "has ended already")
+    refused(synth2real(*arguments, "--overwrite", "--set", "adapt.network=resnet"), "network 'resnet' is unknown")
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == weights
+    assert synth2real(*arguments, "--overwrite", "--seed", 1)[0] == 0
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() != weights
+
+
+def test_places_that_cannot_be_written(synth2real, tmp_path, run, classes, photos):
+    (tmp_path / "file").touch()
+    inside = tmp_path / "file" / "run"
+    for command in (
+        ("train", classes, "--target", photos, "--out", inside, *QUICK),
+        ("predict", run, photos, "--out", inside),
+        ("render", "digits", "--n", 5, "--out", inside),
+    ):
+        refused(synth2real(*command), inside.parent, "Check that the path")
+
+
+def test_resume_goes_on_with_the_same_arguments_only(synth2real, tmp_path, monkeypatch, classes, photos):
+    from synth2real import runs
+
+    arguments = ("train", classes, "--target", photos, "--out", tmp_path / "run", "--steps", 40)
+    assert synth2real(*arguments)[0] == 0
+    weights = (tmp_path / "run" / "model.safetensors").read_bytes()
+    monkeypatch.setattr(runs, "CHECKPOINT_EVERY", 20)
+    finish = runs.RunFolder.finish
+    monkeypatch.setattr(runs.RunFolder, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    code, _, err = synth2real(*arguments, "--overwrite")
+    assert (code, "Traceback" in err) == (130, False), err
+    monkeypatch.setattr(runs.RunFolder, "finish", finish)
+    refused(synth2real(*arguments, "--resume", "--seed", 1), "begun with seed 0, but --resume found 1")
+    assert synth2real(*arguments, "--resume")[0] == 0
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == weights
+
+
+def test_divergence_is_told_and_the_last_good_weights_are_kept(synth2real, tmp_path, classes, photos):
+    arguments = ("--set", "adapt.rate=1e30", "--steps", 20)
+    code, _, err = synth2real("train", classes, "--target", photos, "--out", tmp_path / "run", *arguments)
+    assert code == 2
+    assert re.search(
+        r"^error: training stopped at step \d+: the term '.*label.*' is (nan|inf), expected a finite", err, re.M
+    )
+    assert "Traceback" not in err
+    assert "Warning" not in err
+    assert all(weights.isfinite().all() for weights in load_model(tmp_path / "run").state_dict().values())
+
+
+def test_broken_features_stop_the_training_at_once(synth2real, tmp_path):
+    features = np.random.default_rng(0).normal(size=(40, 5))
+    features[3, 2] = np.nan
+    np.savez(tmp_path / "a.npz", features=features, labels=np.arange(40) % 2)
+    code, _, err = synth2real(
+        "train", tmp_path / "a.npz", "--target", tmp_path / "a.npz", "--out", tmp_path / "run", *QUICK
+    )
+    assert code == 2
+    assert "training stopped at step 1: the term 'label' is nan" in err
+
+
+def test_what_a_run_cannot_be_used_on(synth2real, tmp_path, run, classes, points, photos):
+    for name in ("dark", "purple"):
+        save(tmp_path / "other" / name / "a.png", picture(0))
+    save(tmp_path / "colour" / "a.png", picture(0, channels=3))
+    save(tmp_path / "large" / "a.png", picture(0, (20, 16)))
+    (tmp_path / "empty").mkdir()
+
+    def predict(images, model=run, out=tmp_path / "p.csv"):
+        return synth2real("predict", model, images, "--out", out)
+
+    refused(synth2real("evaluate", run, "--on", tmp_path / "other"), "the class 'purple'", "it knows dark, light")
+    refused(synth2real("evaluate", run, "--on", points), "no column 'label'", "--label")
+    refused(synth2real("evaluate", photos, "--on", classes), f"{photos}: found no model.yaml", "run folder")
+    refused(predict(tmp_path / "colour"), f"{tmp_path / 'colour'} has 3 channels, the model takes 1", "--channels")
+    refused(predict(tmp_path / "large"), f"{tmp_path / 'large'} has inputs of 1x20x16", "--size")
+    refused(predict(tmp_path / "empty"), f"{tmp_path / 'empty'}: found no image")
+    refused(predict(photos, model=tmp_path / "gone"), f"{tmp_path / 'gone'}: found no model.yaml")
+    refused(predict(photos, out=tmp_path), f"{tmp_path}: found a folder, expected the name of a CSV file")
+    assert not (tmp_path / "p.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("letters",), ("simulator 'letters' is unknown", "digits")),
+        (("digits", "--size", "4x4"), ("size", "found 4", "8")),
+        (("digits", "--params", "gone.yaml"), ("gone.yaml: cannot be read",)),
+        (("digits", "--n", "0"), ("--n", "greater than or equal to 1")),
+    ],
+)
+def test_what_cannot_be_rendered(synth2real, tmp_path, arguments, parts):
+    given = arguments if "--n" in arguments else (*arguments, "--n", 5)
+    refused(synth2real("render", *given, "--out", tmp_path / "r"), *parts)
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_demo_does_not_replace_files_unasked(synth2real, tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    refused(synth2real("demo", "--fast", "--out", tmp_path), f"{tmp_path}: holds files already", "--overwrite")
+    refused(synth2real("demo", "--fast", "--out", tmp_path, "--overwrite"), "found no results.json")
+    assert below(tmp_path) == ["thesis.tex"]

@@ -1,0 +1,55 @@
+"""Settings are checked when built and survive a round trip."""
+
+import pytest
+import yaml
+
+from synth2real.errors import InputError
+from synth2real.route import ROOMS
+from synth2real.settings import build, name_of, to_dict
+
+EVERY = [(room, name) for room, methods in ROOMS.items() for name in methods]
+
+
+@pytest.mark.parametrize(("room", "name"), EVERY)
+def test_settings_survive_a_round_trip_through_yaml(room, name):
+    method = build(ROOMS[room], name, room=room)
+    plain = yaml.safe_load(yaml.safe_dump(to_dict(method)))
+    assert build(ROOMS[room], name, plain, room=room) == method
+    assert name_of(ROOMS[room], method) == name
+
+
+def test_values_that_depart_from_the_default_survive_too():
+    given = {"target_prior": [0.25, 0.75], "head": [8, 4], "threshold": 0.5}
+    teacher = build(ROOMS["adapt"], "teacher", given)
+    assert (teacher.target_prior, teacher.head, teacher.threshold) == ((0.25, 0.75), (8, 4), 0.5)
+    assert build(ROOMS["adapt"], "teacher", to_dict(teacher)) == teacher != build(ROOMS["adapt"], "teacher")
+
+
+def test_what_a_training_leaves_behind_is_not_a_setting():
+    dann = build(ROOMS["adapt"], "dann")
+    before = to_dict(dann)
+    dann.networks = {}
+    assert to_dict(dann) == before
+    assert not hasattr(dann.fresh(), "networks")
+
+
+def test_the_papers_preset_fills_what_is_not_given():
+    paper = build(ROOMS["adapt"], "dann", {"preset": "paper", "rate": 0.5})
+    assert (paper.network, paper.optimize, paper.statistics, paper.rate) == ("dann-mnist", "sgd", "source", 0.5)
+    assert build(ROOMS["adapt"], "dann", to_dict(paper)) == paper
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("dan", {}, "adapt 'dan' is unknown, expected one of: source-only, dann, teacher"),
+        ("dann", {"rte": 1}, r"adapt\.rte of 'dann': found 1, expected: .*Fields: .*rate"),
+        ("dann", {"rate": -1}, r"adapt\.rate of 'dann': found -1, expected: .*greater than 0"),
+        ("dann", {"rate": "fast"}, r"adapt\.rate of 'dann': found 'fast', expected: .*number"),
+        ("teacher", {"threshold": 2}, r"adapt\.threshold of 'teacher': found 2, expected: .*less than or equal to 1"),
+        ("dann", {"schedule": "step"}, r"adapt\.schedule of 'dann': found 'step', expected: .*'cosine', 'dann'"),
+    ],
+)
+def test_errors_name_the_field_what_was_found_and_what_was_expected(name, values, message):
+    with pytest.raises(InputError, match=message):
+        build(ROOMS["adapt"], name, values, room="adapt")
