@@ -181,8 +181,8 @@ class _Residual(nn.Module):
 class Refiner(nn.Module):
     """SimGAN's refiner (Shrivastava et al. 2017): a fully convolutional ResNet that never leaves the image's size.
 
-    Maps images in 0..1 to images in 0..1. It works on -1..1 and predicts in tanh's pre-image, as a change of the input,
-    so that it begins near the identity.
+    Maps images in 0..1 to images in 0..1 and predicts a change of its input, which is zero before training. The sum is
+    clipped, but its gradient is not: through a saturated output no loss could lead back.
 
     Args:
         channels: of the image.
@@ -192,16 +192,19 @@ class Refiner(nn.Module):
 
     def __init__(self, channels: int, maps: int = 64, blocks: int = 4) -> None:
         super().__init__()
+        last = nn.Conv2d(maps, channels, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
         self.body = nn.Sequential(
             nn.Conv2d(channels, maps, 3, padding=1, padding_mode="reflect"),
             nn.ReLU(),
             *(_Residual(maps) for _ in range(blocks)),
-            nn.Conv2d(maps, channels, 1),
+            last,
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        signed = (x * 2 - 1).clamp(-0.98, 0.98)
-        return (torch.tanh(torch.atanh(signed) + self.body(signed)) + 1) / 2
+        changed: Tensor = x + self.body(2 * x - 1)
+        return changed + (changed.clamp(0, 1) - changed).detach()
 
 
 class PatchCritic(nn.Sequential):

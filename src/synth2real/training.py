@@ -70,7 +70,7 @@ class Update:
 
     def loss(self) -> Tensor:
         """The weighted sum, a scalar."""
-        return torch.stack([weight * term for weight, term in self.terms.values() if weight != 0]).sum()
+        return torch.stack([weight * term for weight, term in self.terms.values()]).sum()
 
 
 class Randomize(Protocol):

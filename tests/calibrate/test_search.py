@@ -19,7 +19,7 @@ def test_a_hidden_height_is_recovered() -> None:
     low, high = found.ranges["height"]
     assert (low + high) / 2 == pytest.approx(0.975, abs=0.08)
     assert found.after < 0.5 * found.before
-    assert len(found.trials) == 30
+    assert len(found.trials) == 60
     assert found.simulator.range("height") == found.ranges["height"]
     assert found.simulator.range("shear") == simulator.range("shear")
 

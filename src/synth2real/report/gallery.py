@@ -104,4 +104,4 @@ def _pictures(inputs: Inputs, order: Tensor, says: Callable[[int], tuple[str, ..
     worst = order[:WORST]
     lines = [says(i) for i in worst.tolist()]
     sources = thumbnails(inputs[worst], SHEET_SIDE)
-    return [Picture(src, said, f"image {i}: {', '.join(said)}") for src, said, i in zip(sources, lines, worst, strict=True)]
+    return [Picture(src, said, f"image: {', '.join(said)}") for src, said in zip(sources, lines, strict=True)]

@@ -13,8 +13,8 @@ table.tHead.addEventListener("click", ({ target }) => {
   table.tBodies[0].append(...rows);
 });
 
-// Plots are drawn on a canvas, which no style sheet reaches: give their text the page's own colour.
-const TEXT = ["axis_label_text_color", "major_label_text_color", "label_text_color"];
+// Axes are drawn on a canvas, which no style sheet reaches: give their text the page's own colour.
+const TEXT = ["axis_label_text_color", "major_label_text_color"];
 const LINES = ["axis_line_color", "major_tick_line_color", "minor_tick_line_color"];
 function paint(ink = getComputedStyle(document.body).color) {
   for (const document of Bokeh.documents)

@@ -1,6 +1,7 @@
 """Plots of the report: learning curves, features of both domains, true against predicted values.
 
-Backgrounds are transparent, and the page's script gives all text the page's own colour, light or dark.
+Backgrounds are transparent, and text takes the page's own colour, light or dark: by the page's script where it is drawn
+on a canvas.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from ..route import Rows
 from ..tasks import Classification, Task
 from .images import thumbnails
 
-# Okabe & Ito: told apart by every kind of eye, on white and on black.
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999933", "#AA4499")
+# After Okabe & Ito, told apart by every kind of eye; their blue is lightened, to be seen on black too.
+COLOURS = ("#2489C9", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999933", "#AA4499")
 DASHES = ("solid", "dashed", "dotted", "dotdash")
 POINTS = 300  # of each domain: t-SNE of twice as many takes a second or two
 PRINCIPAL = 30  # components that t-SNE starts from
@@ -153,6 +154,8 @@ def _plot(**settings: Any) -> Any:
 
 
 def _legend_below(plot: Any) -> Any:
-    plot.legend.update(click_policy="hide", location="left", ncols=2, background_fill_alpha=0, border_line_alpha=0)
-    plot.add_layout(plot.legend[0], "below")
+    legend = plot.legend[0]
+    legend.update(click_policy="hide", location="left", ncols=2, background_fill_alpha=0, border_line_alpha=0)
+    legend.stylesheets = [".bk-label { color: inherit !important; }"]
+    plot.add_layout(legend, "below")
     return plot

@@ -39,7 +39,7 @@ class Column:
     def text(self, row: dict[str, Any]) -> str:
         """The cell's text."""
         if row[self.key] is None:
-            return "–"
+            return "-"
         spread = row[self.spread] if self.spread else None
         return self.form(row[self.key]) if spread is None else f"{self.form(row[self.key])} ± {self.form(spread)}"
 
@@ -54,7 +54,7 @@ def columns(comparison: Comparison) -> list[Column]:
         Column("route", "What was done to cross from synthetic to real.", "name", str),
         Column(
             f"{word} on real",
-            f"Measured on real labels ({better}), ± over seeds; shown here and never used to choose.",
+            f"Measured on real labels ({better}), ± over seeds where there were several; never used to choose.",
             f"{metric}_mean",
             form,
             f"{metric}_std",

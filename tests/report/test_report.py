@@ -1,0 +1,161 @@
+"""The report stands alone: one small file that loads nothing, says everything in words too, and runs without errors."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import torch
+
+from synth2real.calibrate import Search
+from synth2real.comparison import Comparison, compare
+from synth2real.datasets import handwriting
+from synth2real.domains import Labelled, Unlabelled
+from synth2real.randomize import Full
+from synth2real.refine import SimGAN
+from synth2real.report import write_report
+from synth2real.report.images import contact_sheet, pixels
+from synth2real.route import Budget, Route
+from synth2real.simulate import Digits
+
+VOID = {"meta", "link", "img", "br"}
+BUDGET = Budget(steps=20, n=200)
+
+
+class Page(HTMLParser):
+    """Elements in order, text by the innermost element; raises where tags do not match."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: dict[str, str] = {}
+        self.open: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes nothing, at {self.getpos()}"
+
+    def handle_data(self, data: str) -> None:
+        where = self.open[-1] if self.open else ""
+        self.text[where] = self.text.get(where, "") + data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    target, test = handwriting()
+    routes = {
+        "calibrated": Route(calibrate=Search(trials=3, images=40)),
+        "<b>randomized</b></script>": Route(randomize=Full()),
+        "refined": Route(refine=SimGAN(steps=10)),
+    }
+    some = torch.arange(60)
+    return compare(
+        routes, Digits(size=(8, 8)), target.subset(some), test=test.subset(some), budget=BUDGET, seeds=(0, 1)
+    )
+
+
+@pytest.fixture(scope="module")
+def report(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(comparison, path)
+    return path
+
+
+def written(comparison: Comparison, folder: Path) -> Page:
+    write_report(comparison, folder / "report.html")
+    return Page(folder / "report.html")
+
+
+def test_it_is_one_small_file_that_loads_nothing(report: Path) -> None:
+    assert report.stat().st_size < 8e6
+    page = Page(report)
+    addresses = [a.get("src") or a.get("href") for _, a in page.elements if a.get("src") or a.get("href")]
+    assert all(str(address).startswith(("data:", "#")) for address in addresses)
+    assert not page.all("iframe")
+    assert not re.search(r"@import|url\(", page.text["style"])
+
+
+def test_every_picture_has_words(report: Path) -> None:
+    pictures = Page(report).all("img")
+    assert len(pictures) > 5
+    assert all(picture["alt"] for picture in pictures)
+    assert any("refined images" in str(picture["alt"]) for picture in pictures)
+
+
+def test_the_ranking_holds_every_route_and_marks_the_chosen(comparison: Comparison, report: Path) -> None:
+    html = report.read_text(encoding="utf-8")
+    ranking = html[html.index('id="ranking"') :].split("</table>")[0]
+    assert ranking.count("<tr") == len(comparison.entries) + 1
+    (chosen,) = re.findall(r'<tr class="chosen">.*?</tr>', ranking, re.DOTALL)
+    assert "✓ chosen" in chosen
+    assert f"{comparison.rows()[0]['accuracy_mean']:.1%}".replace("%", " %") in ranking
+    assert "<b>randomized</b></script>" not in html
+
+
+def test_without_real_labels_it_claims_none(comparison: Comparison, tmp_path: Path) -> None:
+    unscored = [replace(e, trials=[replace(t, test_metrics=None) for t in e.trials]) for e in comparison.entries]
+    page = written(replace(comparison, entries=unscored, test=None), tmp_path)
+    assert "none was given" in page.text["p"]
+    assert "accuracy on real" not in page.text["button"]
+    assert "What is taken for what" not in page.text["h2"]
+
+
+def blobs(count: int) -> Labelled:
+    """Images of one bright dot, labelled with its place."""
+    places = torch.arange(count) % 12
+    images = torch.zeros(count, 3, 12, 12)
+    images[torch.arange(count), :, 5, places] = 1
+    return Labelled(images, places[:, None].float(), columns=("place",))
+
+
+def test_values_are_plotted_against_the_true_ones(tmp_path: Path) -> None:
+    data = blobs(120)
+    page = written(compare({}, data, data.unlabelled(), test=data, budget=BUDGET, seeds=(0,)), tmp_path)
+    assert "Predicted against true" in page.text["h2"]
+    assert "What is taken for what" not in page.text["h2"]
+    assert "errs by" in page.text["p"]
+
+
+def test_features_have_no_pictures(tmp_path: Path) -> None:
+    x = torch.randn(90, 5, generator=torch.Generator().manual_seed(0))
+    source = Labelled(x, (x[:, 0] > 0).long())
+    page = written(compare({}, source, Unlabelled(x + 1), budget=BUDGET, seeds=(0,)), tmp_path)
+    assert not page.all("img")
+    assert "Ranking" in page.text["h2"]
+
+
+def test_images_are_shrunk_and_keep_their_form() -> None:
+    wide = torch.rand(3, 3, 36, 60)
+    assert pixels(wide, 24).shape == (3, 3, 14, 24)
+    small = (torch.rand(3, 1, 8, 8) * 255).to(torch.uint8)
+    assert torch.equal(pixels(small, 24), small)
+    assert contact_sheet(wide).startswith("data:image/png;base64,")
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium: apt-get install chromium")
+def test_a_browser_draws_it_without_errors(report: Path, tmp_path: Path) -> None:
+    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    done = subprocess.run(
+        ["chromium", *flags.split(), "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path}",
+         "--enable-logging=stderr", "--v=0", "--virtual-time-budget=5000", "--dump-dom", report.as_uri()],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert any("document idle" in line for line in said)
+    assert not [line for line in said if "INFO:CONSOLE" not in line or "rror" in line or "Failed" in line]
+    assert 'class="bk-Figure"' in done.stdout
