@@ -203,7 +203,7 @@ class Refiner(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        changed: Tensor = x + self.body(2 * x - 1)
+        changed: Tensor = x + torch.tanh(self.body(2 * x - 1))
         return changed + (changed.clamp(0, 1) - changed).detach()
 
 

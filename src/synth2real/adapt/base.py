@@ -43,7 +43,7 @@ class Objective(Game):
     head: tuple[int, ...] = ()
     dropout: float = Field(default=0.0, ge=0, lt=1)
     optimize: Literal["adam", "sgd"] = "adam"
-    rate: float = Field(default=2e-3, gt=0)
+    rate: float = Field(default=1e-3, gt=0)
     schedule: Literal["cosine", "dann", "constant"] = "cosine"
     weight_decay: float = Field(default=0.01, ge=0)
     clip: float | None = Field(default=None, gt=0)

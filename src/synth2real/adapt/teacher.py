@@ -73,6 +73,7 @@ class Teacher(Objective):
     decay: float = Field(default=0.998, gt=0, lt=1)
     weight: float = Field(default=1.0, ge=0)
     drift: float = Field(default=1.5, gt=1)
+    rate: float = Field(default=3e-3, gt=0)
     randomized_by: ClassVar[str | None] = "full"
 
     def build(self, target: Unlabelled) -> None:

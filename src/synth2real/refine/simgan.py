@@ -62,25 +62,24 @@ class SimGAN(Mapping, Game):
     Args:
         steps: of training, each one update of the refiner.
         regularisation: weight of the self-regularisation loss, on images in 0..1.
-        refiner_updates: updates of the refiner for each of the critic (K_g; the paper has 50 for large images, 2
-            keeps pace on small ones).
+        refiner_updates: updates of the refiner for each of the critic (K_g; 50 in the paper, whose critic is not smooth).
         pretrain: share of the steps in which the refiner learns the identity and the critic learns alone.
         history: refined images in the buffer; 0 for none.
         maps, blocks: size of the refiner (64 and 4 in the paper; less by default, since a processor without
             accelerator pays three times as much for the same digits).
-        rest: the critic rests while its loss is below this (a coin's is 0.69). The paper's critic never does; on small
-            images one that never errs leaves the refiner nothing to follow but away from the label.
+        smoothness: weight of the squared slope of the critic at real images. The paper has none; on small images it
+            keeps the critic from becoming so sure that the refiner can only flee from it, away from the label.
         rate: learning rate of both networks.
     """
 
     steps: int = Field(default=400, ge=1)
-    regularisation: float = Field(default=10.0, ge=0)
+    regularisation: float = Field(default=1.0, ge=0)
     refiner_updates: int = Field(default=1, ge=1)
     pretrain: float = Field(default=0.15, ge=0, lt=1)
     history: int = Field(default=1024, ge=0)
     maps: int = Field(default=32, ge=1)
-    blocks: int = Field(default=3, ge=1)
-    rest: float = Field(default=0.5, ge=0)
+    blocks: int = Field(default=2, ge=1)
+    smoothness: float = Field(default=0.02, ge=0)
     rate: float = Field(default=5e-4, gt=0)
 
     def check(self, source: Labelled) -> None:
@@ -117,6 +116,12 @@ class SimGAN(Mapping, Game):
         refined = self.past.mix(refined) if self.history else refined
         return (patch_loss(self.critic(refined), real=False) + patch_loss(self.critic(real), real=True)) / 2
 
+    def slope(self, real: Tensor) -> Tensor:
+        """Mean squared norm of the critic's gradient at real images (R1, Mescheder, Geiger & Nowozin 2018)."""
+        real = real.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(self.critic(real).sum(), real, create_graph=True)
+        return gradient.square().sum((1, 2, 3)).mean()
+
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         learns_alone = progress.fraction < self.pretrain
         refined = self.refiner(source.clean)
@@ -128,8 +133,11 @@ class SimGAN(Mapping, Game):
             closeness=(self.regularisation, closeness),
         )
         if progress.step % self.refiner_updates == 0 or learns_alone:
-            loss = self.critic_loss(refined.detach(), target.clean)
-            yield Update(of=(self.critic,), critic=(float(loss > self.rest), loss))
+            yield Update(
+                of=(self.critic,),
+                critic=(1.0, self.critic_loss(refined.detach(), target.clean)),
+                slope=(self.smoothness, self.slope(target.clean)),
+            )
 
     @torch.no_grad()
     def transform(self, x: Tensor) -> Tensor:
