@@ -127,8 +127,15 @@ def skada(x: Tensor, y: Tensor, z: Tensor) -> Callable[[int], float]:
     def run(steps: int) -> float:
         epochs = max(1, round(steps * BATCH / len(x)))
         net = SkadaDANN(
-            Whole(), reg=1.0, layer_name="features", domain_classifier=nn.Sequential(mlp(768, (100,), 1), nn.Sigmoid()),
-            batch_size=2 * BATCH, max_epochs=epochs, train_split=None, verbose=0, lr=0.01,
+            Whole(),
+            reg=1.0,
+            layer_name="features",
+            domain_classifier=nn.Sequential(mlp(768, (100,), 1), nn.Sigmoid()),
+            batch_size=2 * BATCH,
+            max_epochs=epochs,
+            train_split=None,
+            verbose=0,
+            lr=0.01,
         )
         start = time.perf_counter()
         net.fit(inputs, labels, sample_domain=domains)

@@ -53,4 +53,3 @@ def __getattr__(name: str) -> Any:
     value = import_module(f".{name}", __name__) if home is None else getattr(import_module(f".{home}", __name__), name)
     globals()[name] = value
     return value
-

@@ -98,7 +98,9 @@ def predict(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     images: Annotated[Path, typer.Argument(help="Folder, image or .npz.")],
     out: Out,
-    probabilities: Annotated[bool, typer.Option("--probabilities", help="Add a column p_CLASS for each class.")] = False,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Add a column p_CLASS for each class.")
+    ] = False,
     skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
 ) -> None:

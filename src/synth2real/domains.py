@@ -67,7 +67,9 @@ class Unlabelled:
 
     def subset(self, index: Tensor) -> "Unlabelled":
         """The samples at `index` (B,) int64, in that order."""
-        return Unlabelled(self.inputs[index], _pick(self.names, index), None if self.sizes is None else self.sizes[index])
+        return Unlabelled(
+            self.inputs[index], _pick(self.names, index), None if self.sizes is None else self.sizes[index]
+        )
 
 
 @dataclass(frozen=True)

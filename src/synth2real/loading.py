@@ -210,7 +210,9 @@ def _load_tables(
             raise InputError(f"{folder / blank}: the label column '{columns[0]}' is empty, expected a class name")
         labels, classes = as_classes([row[0] for row in kept])
         return Labelled(read.images, labels, classes, names=names, sizes=read.sizes)
-    values = torch.tensor([[_number(v, c, n) for v, c in zip(row, columns, strict=True)] for row, n in zip(kept, names, strict=True)])
+    values = torch.tensor(
+        [[_number(v, c, n) for v, c in zip(row, columns, strict=True)] for row, n in zip(kept, names, strict=True)]
+    )
     return Labelled(read.images, values, columns=tuple(columns), names=names, sizes=read.sizes)
 
 
@@ -231,7 +233,9 @@ def _parsed(table: Path) -> list[dict[str, Any]]:
                 try:
                     row = json.loads(line)
                 except json.JSONDecodeError as error:
-                    raise InputError(f"{table}: line {number} is not JSON ({error}), expected one object a line") from None
+                    raise InputError(
+                        f"{table}: line {number} is not JSON ({error}), expected one object a line"
+                    ) from None
                 if not isinstance(row, dict):
                     raise InputError(f"{table}: line {number} holds {row!r}, expected an object with file_name")
                 rows.append(row)
@@ -245,7 +249,8 @@ def _number(value: Any, column: str, name: str) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise InputError(
-            f"{name}: the label column '{column}' holds {value!r}, expected a number. For class names use --task classify"
+            f"{name}: the label column '{column}' holds {value!r}, expected a number. "
+            "For class names use --task classify"
         ) from None
 
 
@@ -274,7 +279,7 @@ def _array_inputs(path: Path, arrays: Any, conversion: Conversion) -> tuple[Inpu
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
         raise InputError(f"{path}: 'images' of shape {images.shape}, expected (N, H, W), (N, H, W, 1) or (N, H, W, 3)")
     if images.dtype != np.uint8:
-        if not np.issubdtype(images.dtype, np.floating) or not (0 <= images.min() and images.max() <= 1):
+        if not np.issubdtype(images.dtype, np.floating) or not (images.min() >= 0 and images.max() <= 1):
             raise InputError(f"{path}: 'images' of {images.dtype}, expected uint8 in 0..255 or floats in 0..1")
         images = images.astype(np.float32)
     x = torch.from_numpy(np.ascontiguousarray(images if images.ndim == 4 else images[..., None])).permute(0, 3, 1, 2)
@@ -302,7 +307,9 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
         elif "labels" in arrays:
             values = arrays["labels"].reshape(len(inputs), -1)
         else:
-            raise InputError(f"{path}: found the arrays {_listed(arrays.keys())}, expected {_listed(columns)} or 'labels'")
+            raise InputError(
+                f"{path}: found the arrays {_listed(arrays.keys())}, expected {_listed(columns)} or 'labels'"
+            )
         if values.shape != (len(inputs), len(columns)):
             raise InputError(f"{path}: labels of shape {values.shape}, expected ({len(inputs)}, {len(columns)})")
         return Labelled(inputs, torch.from_numpy(values.astype(np.float32)), columns=columns, names=names, sizes=sizes)

@@ -210,7 +210,7 @@ class Route:
             for room in ("calibrate", "widen"):
                 if getattr(self, room) is not None:
                     raise InputError(
-                        f"{room} changes a simulator's ranges, but the source is a set of {len(source)} labelled samples. "
+                        f"{room} changes a simulator's ranges, but the source is {len(source)} labelled samples. "
                         "Give the name of a simulator as source, or leave it out"
                     )
             return None, None
@@ -283,7 +283,9 @@ def check_domains(source: Labelled, target: Unlabelled) -> None:
         raise InputError(f"{found}: expected images in both, or features of one width in both")
     if source.shape[0] != target.shape[0]:
         raise InputError(f"{found} (channels x height x width): convert both with --channels 1 or --channels 3")
-    raise InputError(f"{found} (channels x height x width): resize both with --size {target.shape[1]}x{target.shape[2]}")
+    raise InputError(
+        f"{found} (channels x height x width): resize both with --size {target.shape[1]}x{target.shape[2]}"
+    )
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -1,10 +1,10 @@
 """Run folders: everything that a training leaves on disk, and all that prediction needs.
 
-    model.safetensors, model.yaml   the model
-    settings.yaml                   route, data, budget, hardware, versions
-    metrics.jsonl                   one line a report: stage, step, losses
-    log.txt                         what was printed
-    checkpoint.safetensors          to resume from, until the training has ended
+model.safetensors, model.yaml   the model
+settings.yaml                   route, data, budget, hardware, versions
+metrics.jsonl                   one line a report: stage, step, losses
+log.txt                         what was printed
+checkpoint.safetensors          to resume from, until the training has ended
 """
 
 from __future__ import annotations

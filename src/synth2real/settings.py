@@ -31,7 +31,7 @@ def to_dict(value: Any) -> dict[str, Any]:
 
 
 def build(methods: Mapping[str, type[T]], name: str, values: Mapping[str, Any] | None = None, room: str = "") -> T:
-    """Build the method called `name` with `values`, or raise an `InputError` that says what is wrong with which field."""
+    """Build the method called `name` with `values`, or raise an `InputError` that names the wrong field."""
     if name not in methods:
         raise InputError(f"{room or 'method'} '{name}' is unknown, expected one of: {', '.join(methods)}")
     try:

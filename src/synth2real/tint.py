@@ -1,4 +1,4 @@
-"""Tint: one sampled map of colours for a whole batch: inversion, contrast, brightness, clutter, folds, blur, noise, holes."""
+"""Tint: one sampled map of colours for a batch: contrast, inversion, clutter, solarization, blur, noise, cut-out."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -29,7 +29,7 @@ class Tint:
         clutter: (N, 1, 1, 1) float32, standard deviation.
         pattern: (P, H', W') float32 planes of unit deviation, larger than the frame; empty for no clutter.
         windows: (3, N, C) int64, plane, top and left of the piece of `pattern` that is laid over each channel.
-        fold: (N, C, 1, 1) float32, where colours are folded: what is darker comes out as bright as it was darker than it.
+        fold: (N, C, 1, 1) float32, where colours are folded: what lies below is turned up.
         unfold: (N, 1, 1, 1) float32, added after folding: takes it back where an image is not solarized.
         steps: diffusion steps in which the blur is reached; 0 for none.
         noise: (N, 1, 1, 1) float32, standard deviation.
@@ -82,7 +82,7 @@ class Tint:
             brightness: plus or minus, one for each image and channel.
             inversion: probability that dark and bright are swapped.
             solarization: probability that each channel is folded at a level of its own, which leaves an outline.
-            clutter: largest standard deviation of a smooth coloured pattern that is added: backgrounds, shadows, texture.
+            clutter: largest standard deviation of a smooth coloured pattern that is added, as a background or shadow.
             noise: largest standard deviation.
             blur: largest standard deviation in pixels.
             cutout: largest side of the rectangle, fraction of the frame, at most 1.

@@ -247,7 +247,7 @@ class Trainer:
             raise TrainingDiverged(self.step + 1, f"gradient of {' + '.join(update.terms)}", float(norm))
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that a later `restore` needs to go on: the step, all networks, all optimizers. Flat, all tensors."""
+        """Everything that a later `restore` needs to go on: step, networks, optimizers, as flat tensors."""
         state = {"step": torch.tensor(self.step)}
         for name, network in self.game.networks.items():
             state |= {f"network.{name}.{key}": value for key, value in network.state_dict().items()}

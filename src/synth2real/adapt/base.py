@@ -8,14 +8,12 @@ from typing import ClassVar, Literal, Self
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from ..domains import Unlabelled
-from ..errors import InputError
 from ..model import Model
 from ..networks import Statistics
 from ..settings import settings
-from ..tasks import Task
 from ..training import Game, Progress
 
 

@@ -99,7 +99,7 @@ class Search:
 
         def score(trial: optuna.Trial) -> float:
             tried = simulator.with_ranges(**self._suggest(trial, simulator, searched))
-            moved = sum(trial.params[f"{name}.centre"] ** 2 for name in searched) / max(len(searched), 1)
+            moved: float = sum(trial.params[f"{name}.centre"] ** 2 for name in searched) / max(len(searched), 1)
             distance = self._distance(describe(tried.sample(self.images, self.seed).images), real, unit)
             first.append(distance)
             return distance + self.prior * first[0] * moved
@@ -120,7 +120,8 @@ class Search:
         expected = (simulator.channels, *simulator.size)
         if target.shape != expected:
             raise InputError(
-                f"calibrate compares images of one shape: the target has {target.shape}, the simulator renders {expected}"
+                f"calibrate compares images of one shape: the target has {target.shape}, "
+                f"the simulator renders {expected}"
             )
         known = {parameter.name for parameter in simulator.parameters}
         unknown = [name for name in self.parameters or () if name not in known]
@@ -178,4 +179,3 @@ def describe(images: Tensor) -> Tensor:
         x = F.interpolate(x, (min(SIDE, x.shape[2]), min(SIDE, x.shape[3])), mode="area")
     # Each group is scaled so that one image's contrast, its histogram and its pixels count about alike.
     return torch.cat([x.flatten(1), 8 * edges, levels], dim=1)
-

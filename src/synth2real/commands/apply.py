@@ -45,7 +45,9 @@ def predict(run: Path, images: Path, out: Path, probabilities: bool, skip_bad: b
         raise InputError(f"{out}: exists already, expected a new file. Choose another --out, or pass --overwrite")
     model = load_model(run)
     if probabilities and not isinstance(model.task, Classification):
-        raise InputError(f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies")
+        raise InputError(
+            f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies"
+        )
     with warnings_on_stderr():
         predictions = model.predict(images, skip_bad=skip_bad)
     out.parent.mkdir(parents=True, exist_ok=True)

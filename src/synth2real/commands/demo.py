@@ -90,8 +90,14 @@ def write(comparison: Comparison, out: Path, budget: Budget) -> None:
     chosen = comparison.chosen
     folder = RunFolder(
         out / "chosen",
-        {"route": chosen.route.describe(), "steps": budget.steps, "batch": budget.batch, "n": budget.n,
-         "seed": chosen.trials[0].seed, "hardware": budget.hardware.settings()},
+        {
+            "route": chosen.route.describe(),
+            "steps": budget.steps,
+            "batch": budget.batch,
+            "n": budget.n,
+            "seed": chosen.trials[0].seed,
+            "hardware": budget.hardware.settings(),
+        },
     )
     run = chosen.trials[0].run
     for stage, rows in run.history.items():

@@ -98,7 +98,9 @@ def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
     label: str | tuple[str, ...] | None = request.label
     if request.task == "classify":
         if len(request.label) > 1:
-            raise InputError(f"--task classify takes one --label, found {len(request.label)}: {', '.join(request.label)}")
+            raise InputError(
+                f"--task classify takes one --label, found {len(request.label)}: {', '.join(request.label)}"
+            )
         label = request.label[0] if request.label else None
     elif not request.label:
         raise InputError(
@@ -116,7 +118,8 @@ def parse_assignments(texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         room, point, name = key.partition(".")
         if not (equals and point and name) or room not in ROOMS:
             raise InputError(
-                f"--set '{text}': expected ROOM.FIELD=VALUE, such as adapt.rate=0.001, with a room of: {', '.join(ROOMS)}"
+                f"--set '{text}': expected ROOM.FIELD=VALUE, such as adapt.rate=0.001, "
+                f"with a room of: {', '.join(ROOMS)}"
             )
         try:
             found.setdefault(room, {})[name] = yaml.safe_load(value)
@@ -165,9 +168,7 @@ def settings(request: Request, route: Route, task: Task, budget: Budget) -> dict
     }
 
 
-def summary(
-    request: Request, route: Route, sources: int, targets: int, steps: int, budget: Budget
-) -> list[str]:
+def summary(request: Request, route: Route, sources: int, targets: int, steps: int, budget: Budget) -> list[str]:
     """What was taken, for the eye and the log."""
     rooms = {room: (chosen or {}).get("method", "none") for room, chosen in route.describe().items()}
     hardware = budget.hardware

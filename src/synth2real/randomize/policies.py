@@ -40,9 +40,9 @@ class Photometric:
         contrast: logarithm of the factor around mid-grey, plus or minus.
         brightness: plus or minus, for each channel.
         inversion: probability that dark and bright are swapped, at any strength above 0.
-        solarization: probability that each channel is folded at a level of its own (below it, dark turns bright), which
-            leaves outlines where colours cross it; at any strength above 0.
-        clutter: largest standard deviation of a smooth coloured pattern laid over the image, in units of the full range.
+        solarization: probability that each channel is folded at a level of its own (below it, dark turns bright),
+            which leaves outlines where colours cross it; at any strength above 0.
+        clutter: largest standard deviation of a smooth coloured pattern laid over it, in units of the full range.
         noise: largest standard deviation, in units of the full range.
         blur: largest standard deviation, pixels.
         cutout: largest side of the rectangle that is filled with one colour, fraction of the frame.

@@ -62,7 +62,7 @@ class SimGAN(Mapping, Game):
     Args:
         steps: of training, each one update of the refiner.
         regularisation: weight of the self-regularisation loss, on images in 0..1.
-        refiner_updates: updates of the refiner for each of the critic (K_g; 50 in the paper, whose critic is not smooth).
+        refiner_updates: updates of the refiner for each of the critic (K_g; 50 in the paper).
         pretrain: share of the steps in which the refiner learns the identity and the critic learns alone.
         history: refined images in the buffer; 0 for none.
         maps, blocks: size of the refiner (64 and 4 in the paper; less by default, since a processor without
