@@ -84,7 +84,6 @@ def digits() -> Protocol:
 def routes() -> dict[str, Route]:
     """The same routes with the same defaults on every protocol."""
     return {
-        "randomized": Route(randomize=Full()),
         "dann": Route(randomize=Photometric(), adapt=DANN()),
         "teacher": Route(randomize=Full(), adapt=Teacher()),
     }

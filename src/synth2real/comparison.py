@@ -110,9 +110,6 @@ def _row(entry: Entry, metric: str) -> dict[str, Any]:
     }
 
 
-Combine = Callable[[list[Entry]], Mapping[str, Route]]
-
-
 def compare(
     routes: Mapping[str, Route],
     source: Labelled | Simulator,
@@ -123,7 +120,6 @@ def compare(
     budget: Budget | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     repeat: Literal["chosen", "all"] = "chosen",
-    combine: Combine | None = None,
     on_route: Callable[[str, int], None] | None = None,
     on_report: OnReport | None = None,
 ) -> Comparison:
@@ -135,7 +131,6 @@ def compare(
         test: real labelled data. It is scored beside the choice and never consulted for it.
         seeds: every route is trained with the first.
         repeat: which routes are trained with the other seeds too: source only and the chosen one, or all.
-        combine: makes further routes once the first are ranked (best first).
         on_route: called with name and seed before each run.
         on_report: as in `Route.run`.
 
@@ -146,12 +141,6 @@ def compare(
     entries = [Entry(name, route) for name, route in {SOURCE_ONLY: Route(), **routes}.items()]
     for entry in entries:
         bench.run(entry, seeds[0])
-    if combine is not None:
-        _rank(entries, bench.task)
-        ranked = sorted(entries, key=lambda entry: -entry.score)
-        for name, route in combine(ranked).items():
-            entries.append(Entry(name, route))
-            bench.run(entries[-1], seeds[0])
     chosen = _rank(entries, bench.task)
     chosen.chosen = True
     for entry in entries:

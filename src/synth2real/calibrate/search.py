@@ -63,7 +63,7 @@ class Search:
         parameters: names of those to search; all that are not fixed by default.
         trials: of the search; the first is the simulator as given.
         images: rendered in each trial, and real images it is compared with.
-        distance: `mmd` or `sliced-wasserstein`, on pixels and their local contrast.
+        distance: `sliced-wasserstein` or `mmd`, on pixels and their local contrast. The first tells a slant from a turn.
         narrowest: least width of a range, in widths of the simulator's own.
         prior: how far the simulator's own centres are trusted: moving all of them by their own width costs this share
             of the first distance. It decides between settings that look alike, such as a rotation undone by a shear.
@@ -73,9 +73,9 @@ class Search:
     parameters: tuple[str, ...] | None = None
     trials: int = Field(default=400, ge=1)
     images: int = Field(default=250, ge=20)
-    distance: Literal["mmd", "sliced-wasserstein"] = "mmd"
+    distance: Literal["mmd", "sliced-wasserstein"] = "sliced-wasserstein"
     narrowest: float = Field(default=0.4, gt=0, le=1)
-    prior: float = Field(default=0.05, ge=0)
+    prior: float = Field(default=0.3, ge=0)
     seed: int = 0
 
     def fit(self, simulator: Simulator, target: Unlabelled) -> Calibration:

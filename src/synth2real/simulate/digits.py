@@ -42,6 +42,9 @@ WRITTEN: dict[int, tuple[tuple[Stroke, ...], ...]] = {
         (((0, 0), (0, 100)),),
         (((0, 0), (3, 50), (0, 100)),),
         (((-22, 24), (0, 0)), ((0, 0), (0, 100))),
+        (((-34, 50), (0, 0)), ((0, 0), (0, 100))),
+        (((-26, 36), (0, 0)), ((0, 0), (0, 100)), ((-26, 100), (26, 100))),
+        (((0, 0), (0, 100)), ((-28, 100), (28, 100))),
     ),
     2: (
         (((4, 22), (28, 0), (56, 20), (40, 58), (0, 96)), ((0, 96), (66, 94))),
@@ -97,11 +100,15 @@ WRITTEN: dict[int, tuple[tuple[Stroke, ...], ...]] = {
         (((50, 8), (24, 0), (2, 24), (20, 46), (50, 34)), ((54, 4), (52, 50), (46, 100))),
         (((46, 18), (28, 0), (6, 22), (24, 42), (46, 20), (38, 100)),),
         (((44, 4), (10, 8), (6, 36), (44, 34)), ((46, 4), (42, 54), (24, 100))),
+        (((48, 10), (24, 0), (4, 20), (22, 42), (48, 26)), ((50, 10), (54, 56), (40, 94), (6, 98))),
+        (((46, 22), (26, 2), (6, 22), (24, 44), (46, 22)), ((46, 22), (56, 62), (34, 100), (0, 86))),
+        (((42, 4), (14, 6), (4, 28), (28, 46), (50, 28), (42, 4)), ((50, 28), (58, 70), (30, 100), (2, 84))),
     ),
 }
 VARIANTS, WOBBLE = 6, 0.04  # of each written form; standard deviation of its points, in heights
 
 TILE, EXTENT = 80, 1.6  # pixels, and digit heights, along a side of a tile of the atlas
+USUAL_WIDTH = 0.5  # of a digit, in heights; what is narrower swells
 POINTS = 128  # of a centre line, to measure its box and its mass
 
 
@@ -125,6 +132,9 @@ class Digits(Simulator):
         Parameter("rotation", "degrees", "clockwise turn", (-90, 90), (-15, 15)),
         Parameter("shear", "ratio", "slant to the right, in widths a height", (-1, 1), (-0.15, 0.45)),
         Parameter("stroke", "heights", "width of the pen", (0.01, 0.35), (0.05, 0.18)),
+        Parameter(
+            "swelling", "exponent", "how much wider the pen of a narrow digit, as if stretched", (0, 1), (0.0, 0.8)
+        ),
         Parameter("pressure", "ratio", "change of the pen's width along the digit", (0, 1), (0.0, 0.3)),
         Parameter("elastic", "heights", "standard deviation of the smooth bending", (0, 0.2), (0.0, 0.06)),
         Parameter("centring", "ratio", "frame centred on: 0 the digit's box, 1 its centre of mass", (0, 1), (0.0, 1.0)),
@@ -157,10 +167,11 @@ class Digits(Simulator):
         atlas, fine = _atlas(), -(-28 // min(self.size))
         height, width = (side * fine for side in self.size)
         pixels = min(height, width) * values["height"]  # length of one digit height
-        pen = (values["stroke"] * pixels).clamp_(min=max(1, fine / 2))
         linear = _linear(values)
         moved = atlas.points[form] @ linear.mT
         low, high = moved.amin(1), moved.amax(1)
+        narrowness = (USUAL_WIDTH / (high - low)[:, 0].clamp(min=0.1)).clamp_(min=1)
+        pen = (values["stroke"] * narrowness ** values["swelling"] * pixels).clamp_(min=max(1, fine / 2))
         scale = (pixels - pen).clamp_(min=1) / (high - low).amax(1)
         centre = torch.lerp((low + high) / 2, moved.mean(1), values["centring"][:, None])
         offset = torch.stack([values["offset_x"], values["offset_y"]], 1) * min(height, width)
