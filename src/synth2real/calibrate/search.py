@@ -63,10 +63,10 @@ class Search:
         parameters: names of those to search; all that are not fixed by default.
         trials: of the search; the first is the simulator as given.
         images: rendered in each trial, and real images it is compared with.
-        distance: `sliced-wasserstein` or `mmd`, on pixels and their local contrast. The first tells a slant from a turn.
+        distance: `sliced-wasserstein` or `mmd`, on pixels and their local contrast. The first tells slant from turn.
         narrowest: least width of a range, in widths of the simulator's own.
-        prior: how far the simulator's own centres are trusted: moving all of them by their own width costs this share
-            of the first distance. It decides between settings that look alike, such as a rotation undone by a shear.
+        prior: how far the simulator's own centres are trusted: moving one of them by its own width costs this share of
+            the first distance. It decides between settings that look alike, such as a rotation undone by a shear.
         seed: of the search and of the rendering.
     """
 
@@ -75,7 +75,7 @@ class Search:
     images: int = Field(default=250, ge=20)
     distance: Literal["mmd", "sliced-wasserstein"] = "sliced-wasserstein"
     narrowest: float = Field(default=0.4, gt=0, le=1)
-    prior: float = Field(default=0.3, ge=0)
+    prior: float = Field(default=0.02, ge=0)
     seed: int = 0
 
     def fit(self, simulator: Simulator, target: Unlabelled) -> Calibration:
@@ -99,7 +99,7 @@ class Search:
 
         def score(trial: optuna.Trial) -> float:
             tried = simulator.with_ranges(**self._suggest(trial, simulator, searched))
-            moved: float = sum(trial.params[f"{name}.centre"] ** 2 for name in searched) / max(len(searched), 1)
+            moved: float = sum(trial.params[f"{name}.centre"] ** 2 for name in searched)
             distance = self._distance(describe(tried.sample(self.images, self.seed).images), real, unit)
             first.append(distance)
             return distance + self.prior * first[0] * moved
