@@ -95,10 +95,11 @@ def bench(protocol: Callable[[], Protocol], routes: Callable[[], Mapping[str, Ro
     parser.add_argument("--score", action="store_true", help="read the score labels, and keep the result")
     parser.add_argument("--steps", type=int, help="of training; the library's default otherwise")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--routes", nargs="+", help="names of the routes beside source only; all by default")
     arguments = parser.parse_args()
     chosen = protocol()
     comparison = compare(
-        routes(),
+        {name: route for name, route in routes().items() if name in (arguments.routes or routes())},
         chosen.source,
         chosen.target,
         test=chosen.score if arguments.score else chosen.dev,

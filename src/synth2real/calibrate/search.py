@@ -75,7 +75,7 @@ class Search:
     images: int = Field(default=250, ge=20)
     distance: Literal["mmd", "sliced-wasserstein"] = "sliced-wasserstein"
     narrowest: float = Field(default=0.4, gt=0, le=1)
-    prior: float = Field(default=0.02, ge=0)
+    prior: float = Field(default=0.1, ge=0)
     seed: int = 0
 
     def fit(self, simulator: Simulator, target: Unlabelled) -> Calibration:

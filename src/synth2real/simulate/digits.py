@@ -108,7 +108,7 @@ WRITTEN: dict[int, tuple[tuple[Stroke, ...], ...]] = {
 VARIANTS, WOBBLE = 6, 0.04  # of each written form; standard deviation of its points, in heights
 
 TILE, EXTENT = 80, 1.6  # pixels, and digit heights, along a side of a tile of the atlas
-USUAL_WIDTH = 0.5  # of a digit, in heights; what is narrower swells
+USUAL_WIDTH = 0.7  # of a digit, in heights; what is narrower swells
 POINTS = 128  # of a centre line, to measure its box and its mass
 
 
