@@ -3,20 +3,19 @@
 One thread, unless a number is given: `python benchmarks/render_speed.py 2`.
 """
 
-import platform
 import statistics
 import sys
 import time
 
 import torch
+from machine import describe
 
 from synth2real.simulate import Digits
 
 
 def main() -> None:
     torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
-    machine = f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads"
-    print(f"{machine}, Python {platform.python_version()}, torch {torch.__version__}")
+    print(describe())
     for side, channels in ((28, 1), (28, 3), (8, 1), (64, 1)):
         digits, count = Digits(size=(side, side), channels=channels), 4000
         digits.sample(count, 0)
