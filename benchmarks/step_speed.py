@@ -2,7 +2,8 @@
 
 All train the MNIST network of the DANN paper on 28 by 28 by 3 images, 64 source and 64 target a step, from uint8
 tensors in memory. Ratios are ours over theirs in images a second, the median over rounds in which all take turns.
-Peers count where they are installed: `pip install skada skorch pytorch-adapt`.
+Peers count where they are installed: `pip install skada skorch`; `pip install --no-deps pytorch-adapt
+pytorch-metric-learning torchmetrics==0.9.3 "setuptools<81"`.
 
     python benchmarks/step_speed.py [--rounds 5] [--steps 60]
 """
@@ -87,7 +88,7 @@ def pytorch_adapt(x: Tensor, y: Tensor, z: Tensor) -> Callable[[int], float]:
         models = Models({"G": features, "C": head, "D": nn.Sequential(critic, nn.Flatten(0))})
         optimizers = Optimizers((torch.optim.SGD, {"lr": 0.01, "momentum": 0.9}))
         optimizers.create_with(models)
-        hook = DANNHook(optimizers=list(optimizers.values()))
+        hook = DANNHook(opts=list(optimizers.values()))
         scaled = [t.float() / 255 for t in (x, z)]
         loaders = [
             torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*t), BATCH, shuffle=True, drop_last=True)
@@ -130,7 +131,7 @@ def skada(x: Tensor, y: Tensor, z: Tensor) -> Callable[[int], float]:
             Whole(),
             reg=1.0,
             layer_name="features",
-            domain_classifier=nn.Sequential(mlp(768, (100,), 1), nn.Sigmoid()),
+            domain_classifier=nn.Sequential(mlp(768, (100,), 1), nn.Sigmoid(), nn.Flatten(0)),
             batch_size=2 * BATCH,
             max_epochs=epochs,
             train_split=None,

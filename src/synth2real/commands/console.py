@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 console = Console(stderr=True, highlight=False, markup=False)
+if not console.is_terminal:
+    console.width = 110  # a log has no width of its own; tables fit in this
 
 
 class Bars:
