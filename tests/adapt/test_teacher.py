@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from synth2real.adapt import Teacher
-from synth2real.adapt.teacher import Level
 from synth2real.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.model import Model
@@ -27,16 +26,6 @@ class Says(nn.Module):
         return x.log()
 
 
-def test_level_is_the_mean_of_all_values_at_first_and_then_follows() -> None:
-    level = Level(torch.zeros(1), momentum=0.9)
-    for value in (1.0, 2.0, 3.0):
-        level.update(torch.tensor([value]))
-    assert level.mean.item() == pytest.approx(2.0)
-    for _ in range(200):
-        level.update(torch.tensor([5.0]))
-    assert level.mean.item() == pytest.approx(5.0, abs=1e-3)
-
-
 def target(probabilities: torch.Tensor) -> TargetBatch:
     return TargetBatch(probabilities, probabilities, None)
 
@@ -49,6 +38,17 @@ def test_labels_are_aligned_with_the_prior() -> None:
         method.teacher = Says()
         labels, _ = method.pseudo_labels(known, truth, target(said))
         assert labels.tolist() == [expected] * 4
+
+
+def test_an_exact_alignment_enforces_the_prior() -> None:
+    torch.manual_seed(0)
+    said = torch.softmax(4 * torch.randn(512, 3), 1)
+    truth = torch.tensor([0, 0, 1, 2])  # the source: half of class a
+    method = prepared(alignment="exact")
+    method.teacher = Says()
+    for _ in range(20):
+        labels, _ = method.pseudo_labels(torch.zeros(4, 3), truth, target(said))
+    assert labels.bincount().div(512).tolist() == pytest.approx([0.5, 0.25, 0.25], abs=0.05)
 
 
 def test_only_confident_labels_count_relative_to_the_source() -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..domains import Unlabelled
@@ -18,29 +18,11 @@ from ..model import Model
 from ..settings import settings
 from ..tasks import Classification
 from ..training import Progress, SourceBatch, TargetBatch, Update
+from .alignment import ALIGNMENTS, Level
 from .base import Objective
 
 CHECK_EVERY = 10  # steps between two looks at whether a regressor's teacher is the best so far
 SETTLED = 0.2  # share of the training before which disagreement says little
-
-
-class Level(nn.Module):
-    """Running mean of a vector over steps, saved with the training."""
-
-    def __init__(self, start: Tensor, momentum: float = 0.99) -> None:
-        super().__init__()
-        self.momentum = momentum
-        self.mean: Tensor
-        self.count: Tensor
-        self.register_buffer("mean", start.clone())
-        self.register_buffer("count", torch.zeros(()))
-
-    def update(self, value: Tensor) -> Tensor:
-        """Take one more value in, and answer the mean: of all values so far until there are many, then the latest."""
-        self.count += 1
-        keep = torch.minimum(1 - 1 / self.count, self.count.new_tensor(self.momentum))
-        self.mean.mul_(keep).add_(value.detach().float() * (1 - keep))
-        return self.mean
 
 
 @settings
@@ -63,6 +45,8 @@ class Teacher(Objective):
         threshold: least confidence of a label that counts, as a share of the mean confidence on the source batch.
         target_prior: class shares of the target that labels are aligned with: `source` (its own balance), `none`, or
             one share a class.
+        alignment: `soft` moves doubtful labels towards that prior and forgives one that is a little wrong; `exact`
+            enforces it, for a target whose shares are known.
         decay: of the teacher, a step.
         weight: of the target's loss at full strength; it rises over the first half of the training.
         drift: how many times worse than its best the disagreement may grow before a regressor's training ends.
@@ -70,6 +54,7 @@ class Teacher(Objective):
 
     threshold: float = Field(default=0.9, gt=0, le=1)
     target_prior: Literal["source", "none"] | tuple[float, ...] = "source"
+    alignment: Literal["soft", "exact"] = "soft"
     decay: float = Field(default=0.998, gt=0, lt=1)
     weight: float = Field(default=1.0, ge=0)
     drift: float = Field(default=1.5, gt=1)
@@ -86,9 +71,9 @@ class Teacher(Objective):
                     f"adapt.target_prior has {len(self.target_prior)} shares, expected {count}, one a class "
                     f"({', '.join(self.task.classes)})"
                 )
-            uniform = torch.full((count,), 1 / count)
-            self.source_balance, self.target_balance = Level(uniform), Level(uniform)
-            self.networks |= {"source_balance": self.source_balance, "target_balance": self.target_balance}
+            self.source_balance = Level(torch.full((count,), 1 / count))
+            self.aligned = ALIGNMENTS[self.alignment](count)
+            self.networks |= {"source_balance": self.source_balance, "aligned": self.aligned}
         else:
             self.best = _frozen(self.model)
             self.disagreement, self.lowest = Level(torch.zeros(())), Level(torch.tensor(math.inf))
@@ -122,16 +107,12 @@ class Teacher(Objective):
 
     def pseudo_labels(self, known: Tensor, truth: Tensor, target: TargetBatch) -> tuple[Tensor, Tensor]:
         """The teacher's classes (B,) int64 for clean target images, and 1.0 where it is certain, else 0.0."""
-        said = self.teacher(target.clean).softmax(1)
-        seen = self.target_balance.update(said.mean(0))
-        if self.target_prior != "none":
-            if self.target_prior == "source":
-                shares = F.one_hot(truth, self.task.outputs).float().mean(0)
-                wanted = self.source_balance.update(shares)
-            else:
-                wanted = seen.new_tensor(self.target_prior)
-            said = said * (wanted / seen.clamp(min=1e-6))
-            said = said / said.sum(1, keepdim=True)
+        said = self.teacher(target.clean).log_softmax(1)
+        shares = self.source_balance.update(F.one_hot(truth, self.task.outputs).float().mean(0))
+        if self.target_prior == "none":
+            said = said.exp()
+        else:
+            said = self.aligned(said, shares if self.target_prior == "source" else shares.new_tensor(self.target_prior))
         confidence, labels = said.max(1)
         least = self.threshold * known.softmax(1).amax(1).mean()
         return labels, (confidence >= least).float()
