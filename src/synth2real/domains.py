@@ -150,6 +150,13 @@ def to_float(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
+def as_fetched(inputs: Inputs) -> Inputs:
+    """Images in memory once laid out as every batch will want them, channels last; anything else as it is."""
+    if isinstance(inputs, Tensor) and inputs.ndim == 4:
+        return inputs.contiguous(memory_format=torch.channels_last)
+    return inputs
+
+
 class Draws:
     """Which samples stand in the batch of which step: one permutation after another, from one seed.
 

@@ -53,7 +53,8 @@ class Normalise(nn.Module):
             std, mean = torch.std_mean(x, dim=(2, 3), keepdim=True)
             return (x - mean) / (std + 0.05)  # a flat image stays quiet
         shape = (1, -1, 1, 1) if x.ndim == 4 else (1, -1)
-        return (x - self.mean.view(shape)) / self.std.view(shape)
+        scale = 1 / self.std
+        return torch.addcmul((-self.mean * scale).view(shape), x, scale.view(shape))
 
 
 class ExpectedPosition(nn.Module):

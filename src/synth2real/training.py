@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from .domains import Draws, Inputs, Labelled, Unlabelled, to_float
+from .domains import Draws, Inputs, Labelled, Unlabelled, as_fetched, to_float
 from .errors import TrainingDiverged
 from .hardware import Hardware
 from .warp import Warp
@@ -164,6 +164,7 @@ class Trainer:
         self._names = {id(network): name for name, network in game.networks.items()}
         self._draws = Draws(len(source), loop.batch, 2 * loop.seed), Draws(len(target), loop.batch, 2 * loop.seed + 1)
         self._labels = source.labels.to(device)
+        self._inputs = tuple(as_fetched(domain.inputs) for domain in (source, target))
         self._generator = torch.Generator(device)
 
     def run(self, report: Report | None = None, checkpoint: Callable[[Trainer], None] | None = None) -> None:
@@ -212,10 +213,11 @@ class Trainer:
 
     def _batches(self) -> tuple[SourceBatch, TargetBatch]:
         index, target_index = (draw(self.step) for draw in self._draws)
-        clean, x, warp = self._draw(self.source.inputs, index)
+        inputs, target_inputs = self._inputs
+        clean, x, warp = self._draw(inputs, index)
         labels = self._labels[index.to(self._labels.device)]
         source = SourceBatch(x, self.move(labels, warp), clean)
-        clean, x, warp = self._draw(self.target.inputs, target_index)
+        clean, x, warp = self._draw(target_inputs, target_index)
         return source, TargetBatch(x, clean, warp)
 
     def _draw(self, inputs: Inputs, index: Tensor) -> tuple[Tensor, Tensor, Warp | None]:
@@ -233,9 +235,10 @@ class Trainer:
             raise TrainingDiverged(self.step + 1, bad[0], float(bad[1].detach()))
         optimizers = [self.optimizers[self._names[id(network)]] for network in update.of]
         parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
-        loss.backward(inputs=parameters)
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)  # backward(inputs=) would copy each
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        norm = nn.utils.get_total_norm([gradient for gradient in gradients if gradient is not None])
         if torch.isfinite(norm):
             if self.game.clip is not None:
                 nn.utils.clip_grads_with_norm_(parameters, self.game.clip, norm)
