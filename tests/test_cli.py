@@ -166,6 +166,22 @@ def test_regression(synth2real, tmp_path, points, photos):
     )
 
 
+def test_the_label_column_of_a_classifier_is_remembered(synth2real, tmp_path, classes, photos, copied):
+    rows = [f"{path.relative_to(copied)},{path.parent.name}" for path in sorted(copied.rglob("*.png"))]
+    (copied / "metadata.csv").write_text("\n".join(["file_name,shade", *rows]) + "\n")
+    run = tmp_path / "run"
+    code, _, err = synth2real("train", copied, "--target", photos, "--out", run, "--label", "shade", *QUICK)
+    assert code == 0, err
+    assert yaml.safe_load((run / "settings.yaml").read_text())["label"] == ["shade"]
+    by_column, by_folder, named = (
+        synth2real("evaluate", run, "--on", on, *more)
+        for on, more in ((copied, ()), (classes, ()), (copied, ("--label", "shade")))
+    )
+    assert by_column == by_folder == named
+    assert by_column[0] == 0
+    refused(synth2real("evaluate", run, "--on", copied, "--label", "tone"), "no column 'tone'", "'shade'")
+
+
 def test_features_from_arrays(synth2real, tmp_path):
     labels = np.arange(40) % 2
     features = np.random.default_rng(0).normal(size=(40, 5)) + 3 * labels[:, None]

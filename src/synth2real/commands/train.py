@@ -156,6 +156,7 @@ def settings(request: Request, route: Route, task: Task, budget: Budget) -> dict
     return {
         "source": request.source,
         "target": str(request.target),
+        "label": list(request.label) or None,
         "task": {"kind": task.kind, **task.settings()},
         "route": route.describe(),
         "steps": budget.steps,
