@@ -227,6 +227,7 @@ def test_a_simulator_is_calibrated_and_trained_on(synth2real, tmp_path, photos):
     assert code == 0, err
     assert "calibrate search" in err
     kept = yaml.safe_load((tmp_path / "run" / "settings.yaml").read_text())
+    assert "source digits (50 samples)" in err
     assert (kept["n"], kept["route"]["calibrate"]["trials"]) == (50, 3)
     assert load_model(tmp_path / "run").task.classes == tuple("0123456789")
 
@@ -296,6 +297,7 @@ def test_skipped_images_are_listed(synth2real, tmp_path, run, copied):
         (("--channels", "4"), ("--channels", "4, expected 1 (grey)")),
         (("--steps", "0"), ("--steps", "greater than or equal to 1")),
         (("--calibrate",), ("calibrate changes a simulator's ranges", "40 labelled samples")),
+        (("--n", "50"), ("--n 50 is how many images a simulator renders", "is none of: digits", "Leave --n out")),
         (("--overwrite", "--resume"), ("--overwrite and --resume exclude each other",)),
         (("--resume",), ("found no settings.yaml", "Leave --resume out")),
         (("--label", "digit"), ("asked for the label column 'digit'", "found no metadata.csv or metadata.jsonl")),

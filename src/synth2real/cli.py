@@ -38,7 +38,9 @@ def train(
     refine: Annotated[str, typer.Option("--refine", help="simgan or none.")] = "none",
     adapt: Annotated[str, typer.Option("--adapt", help="source-only, dann or teacher.")] = "source-only",
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the simulator's ranges first.")] = False,
-    n: Annotated[int, typer.Option("--n", min=1, help="Images to render from a simulator.")] = 8000,
+    n: Annotated[
+        int | None, typer.Option("--n", min=1, help="Images to render from a simulator; 8000 by default.")
+    ] = None,
     size: SizeText = None,
     channels: Channels = None,
     seed: Seed = 0,

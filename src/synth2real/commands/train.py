@@ -32,7 +32,7 @@ class Request:
     label: tuple[str, ...]
     rooms: dict[str, str | None]
     assign: tuple[str, ...]
-    n: int
+    n: int | None
     size: Size | None
     channels: Channels | None
     seed: int
@@ -48,6 +48,11 @@ def train(request: Request) -> None:
         raise InputError("--overwrite and --resume exclude each other: found both, expected one")
     if request.task not in TASKS:
         raise InputError(f"--task '{request.task}' is unknown, expected one of: {', '.join(TASKS)}")
+    if request.n is not None and request.source not in SIMULATORS:
+        raise InputError(
+            f"--n {request.n} is how many images a simulator renders, but the source '{request.source}' is none of: "
+            f"{', '.join(SIMULATORS)}. Leave --n out: a folder or file is used whole"
+        )
     assigned = parse_assignments(request.assign)
     with warnings_on_stderr():
         target = load_unlabelled(
@@ -59,9 +64,10 @@ def train(request: Request) -> None:
     task = TASKS[request.task].of(labelled)
     route = build_route(request.rooms, assigned, task, images=len(target.shape) == 3)
     route.check(source, target, task=task)
-    count = len(source) if isinstance(source, Labelled) else request.n
+    rendered = request.n or Budget.n
+    count = len(source) if isinstance(source, Labelled) else rendered
     steps = request.steps or default_steps(count, len(target))
-    budget = Budget(steps=steps, n=request.n, seed=request.seed)
+    budget = Budget(steps=steps, n=rendered, seed=request.seed)
     folder = RunFolder(
         request.out, settings(request, route, task, budget), overwrite=request.overwrite, resume=request.resume
     )
