@@ -166,6 +166,24 @@ def test_regression(synth2real, tmp_path, points, photos):
     )
 
 
+def test_a_column_without_numbers_is_null_in_json(synth2real, tmp_path, points, photos):
+    arguments = ("--task", "regress", "--label", "x", "--label", "y", "--out", tmp_path / "run")
+    assert synth2real("train", points, "--target", photos, *arguments, *QUICK)[0] == 0
+    for name in ("half", "blank"):
+        places = [json.loads(line) for line in (points / "metadata.jsonl").read_text().splitlines()]
+        kept = [{**row, "y": None} if name == "half" else {**row, "x": None, "y": None} for row in places]
+        for row in kept:
+            save(tmp_path / name / row["file_name"], picture(0))
+        (tmp_path / name / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
+
+    code, out, err = synth2real("evaluate", tmp_path / "run", "--on", tmp_path / "half", "--json")
+    assert code == 0, err
+    found = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert found["columns"]["y"] == {"mean_error": None, "median_error": None}
+    assert found["columns"]["x"]["mean_error"] == found["mean_error"]
+    refused(synth2real("evaluate", tmp_path / "run", "--on", tmp_path / "blank", "--json"), "x, y hold no number")
+
+
 def test_the_label_column_of_a_classifier_is_remembered(synth2real, tmp_path, classes, photos, copied):
     rows = [f"{path.relative_to(copied)},{path.parent.name}" for path in sorted(copied.rglob("*.png"))]
     (copied / "metadata.csv").write_text("\n".join(["file_name,shade", *rows]) + "\n")
