@@ -106,7 +106,7 @@ def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Pictu
 
 @dataclass(frozen=True)
 class Found:
-    """A parameter's range before the search and after; `old` and `new` are start and length in percent of its limits."""
+    """A parameter's range before the search and after; `old` and `new`: start and length in percent of its limits."""
 
     name: str
     unit: str
