@@ -7,8 +7,22 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+
+class Commands(TyperGroup):
+    """The commands, each of which Ctrl-C ends with one line and exit code 130 (typer alone says nothing)."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            typer.echo(f"interrupted{stop}", err=True)
+            raise typer.Exit(130) from None
+
 
 app = typer.Typer(
+    cls=Commands,
     help="Train on synthetic data, work on real data.",
     no_args_is_help=True,
     add_completion=False,
@@ -183,9 +197,6 @@ def main() -> None:
     except OSError as error:
         typer.echo(f"error: {error}. Check that the path exists and can be read and written", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -95,6 +95,11 @@ class RunFolder:
         """Whether a model has been written and no checkpoint is left to go on from."""
         return (self.path / DESCRIPTION).is_file() and not (self.path / CHECKPOINT).is_file()
 
+    @property
+    def kept(self) -> int:
+        """Step of the checkpoint; 0 where there is none."""
+        return int(load_file(self.path / CHECKPOINT)["step"]) if (self.path / CHECKPOINT).is_file() else 0
+
     def _write(self, name: str, text: str) -> None:
         partial = self.path / f".{name}.partial"
         partial.write_text(text)

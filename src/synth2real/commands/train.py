@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +76,7 @@ def train(request: Request) -> None:
     for line in summary(request, route, count, len(target), steps, budget):
         folder.log(line)
         console.print(line, soft_wrap=True)
-    with bars() as shown:
+    with interruptible(folder), bars() as shown:
         run = train_run(
             folder,
             route,
@@ -92,6 +94,19 @@ def train(request: Request) -> None:
     line = f"trained in {sum(run.seconds.values()):.0f} s ({losses}); the run is in {request.out}"
     folder.log(line)
     console.print(line, soft_wrap=True)
+
+
+@contextmanager
+def interruptible(folder: RunFolder) -> Iterator[None]:
+    """Adds to a Ctrl-C what is left of the run, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        step = folder.kept
+        left = f": the checkpoint of step {step} is kept" if step else " before the first checkpoint"
+        line = f"{left}. The same command with --resume {'goes on from it' if step else 'begins anew'}"
+        folder.log(f"interrupted{line}")
+        raise KeyboardInterrupt(line) from None
 
 
 def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
