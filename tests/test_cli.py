@@ -3,18 +3,15 @@
 import csv
 import json
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
 
-from helpers import below, dots, picture, save, truncate
+from helpers import below, dots, picture, refused, save, truncate
 from synth2real import load, load_model, load_unlabelled
 
 COMMANDS = ("train", "evaluate", "predict", "render", "methods", "demo")
@@ -25,18 +22,6 @@ def shell(*arguments):
     return subprocess.run(
         [sys.executable, "-m", "synth2real.cli", *map(str, arguments)], capture_output=True, text=True, timeout=60
     )
-
-
-def refused(result, *parts):
-    """That the command ended with one clear message that holds every part, and no traceback."""
-    code, out, err = result
-    assert code == 2, err
-    assert out == ""
-    assert "Traceback" not in err
-    assert re.search(r"^error: ", err, re.IGNORECASE | re.MULTILINE), err
-    for part in parts:
-        assert str(part) in err
-    return err
 
 
 def table(path):
@@ -167,40 +152,6 @@ def test_regression(synth2real, tmp_path, points, photos):
         synth2real("predict", tmp_path / "run", points, "--out", tmp_path / "q.csv", "--probabilities"),
         "--probabilities: the run predicts values (regress)",
     )
-
-
-def test_a_column_without_numbers_is_null_in_json(synth2real, tmp_path, points, photos):
-    arguments = ("--task", "regress", "--label", "x", "--label", "y", "--out", tmp_path / "run")
-    assert synth2real("train", points, "--target", photos, *arguments, *QUICK)[0] == 0
-    for name in ("half", "blank"):
-        places = [json.loads(line) for line in (points / "metadata.jsonl").read_text().splitlines()]
-        kept = [{**row, "y": None} if name == "half" else {**row, "x": None, "y": None} for row in places]
-        for row in kept:
-            save(tmp_path / name / row["file_name"], picture(0))
-        (tmp_path / name / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
-
-    code, out, err = synth2real("evaluate", tmp_path / "run", "--on", tmp_path / "half", "--json")
-    assert code == 0, err
-    found = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
-    assert found["columns"]["y"] == {"mean_error": None, "median_error": None}
-    assert found["columns"]["x"]["mean_error"] == found["mean_error"]
-    refused(synth2real("evaluate", tmp_path / "run", "--on", tmp_path / "blank", "--json"), "x, y hold no number")
-
-
-def test_the_label_column_of_a_classifier_is_remembered(synth2real, tmp_path, classes, photos, copied):
-    rows = [f"{path.relative_to(copied)},{path.parent.name}" for path in sorted(copied.rglob("*.png"))]
-    (copied / "metadata.csv").write_text("\n".join(["file_name,shade", *rows]) + "\n")
-    run = tmp_path / "run"
-    code, _, err = synth2real("train", copied, "--target", photos, "--out", run, "--label", "shade", *QUICK)
-    assert code == 0, err
-    assert yaml.safe_load((run / "settings.yaml").read_text())["label"] == ["shade"]
-    by_column, by_folder, named = (
-        synth2real("evaluate", run, "--on", on, *more)
-        for on, more in ((copied, ()), (classes, ()), (copied, ("--label", "shade")))
-    )
-    assert by_column == by_folder == named
-    assert by_column[0] == 0
-    refused(synth2real("evaluate", run, "--on", copied, "--label", "tone"), "no column 'tone'", "'shade'")
 
 
 def test_features_from_arrays(synth2real, tmp_path):
@@ -406,50 +357,6 @@ def test_resume_goes_on_with_the_same_arguments_only(synth2real, tmp_path, monke
     refused(synth2real(*arguments, "--resume", "--seed", 1), "begun with seed 0, but --resume found 1")
     assert synth2real(*arguments, "--resume")[0] == 0
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == weights
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
-def test_ctrl_c_ends_a_training_with_one_line_and_keeps_the_checkpoint(tmp_path):
-    np.savez(tmp_path / "a.npz", features=np.random.default_rng(0).normal(size=(40, 5)), labels=np.arange(40) % 2)
-    arguments = ("train", tmp_path / "a.npz", "--target", tmp_path / "a.npz", "--out", tmp_path / "run")
-    arguments = (*arguments, "--steps", 10**6)
-    begun = subprocess.Popen(
-        [sys.executable, "-m", "synth2real.cli", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
-    )
-    checkpoint, deadline = tmp_path / "run" / "checkpoint.safetensors", time.monotonic() + 60
-    while not checkpoint.is_file() and begun.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    begun.send_signal(signal.SIGINT)
-    out, err = begun.communicate(timeout=60)
-    assert (begun.returncode, out) == (130, ""), err
-    step = int(load_file(checkpoint)["step"])
-    *before, line = err.splitlines()
-    assert line == (
-        f"interrupted: the checkpoint of step {step} is kept. The same command with --resume goes on from it"
-    )
-    assert (tmp_path / "run" / "log.txt").read_text().splitlines() == [*before, line]
-    assert not (tmp_path / "run" / "model.yaml").exists()
-    assert step >= 200
-
-
-def test_ctrl_c_before_the_first_checkpoint(synth2real, tmp_path, monkeypatch, classes, photos):
-    from synth2real.commands import demo, train
-
-    def interrupt(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(train, "train_run", interrupt)
-    code, _, err = synth2real("train", classes, "--target", photos, "--out", tmp_path / "run", *QUICK)
-    assert (code, err.splitlines()[-1]) == (
-        130,
-        "interrupted before the first checkpoint. The same command with --resume begins anew",
-    )
-    monkeypatch.setattr(demo, "compare", interrupt)
-    assert synth2real("demo", "--fast", "--out", tmp_path / "demo") == (130, "", "interrupted\n")
 
 
 def test_divergence_is_told_and_the_last_good_weights_are_kept(synth2real, tmp_path, classes, photos):
