@@ -1,6 +1,7 @@
 """Small pictures and folders that the tests are made of."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -45,3 +46,15 @@ def dots(folder: Path, count: int = 40, size: tuple[int, int] = (16, 16)) -> Pat
 def below(folder: Path) -> list[str]:
     """Every file below a folder, by name."""
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def refused(result, *parts):
+    """That the command ended with one clear message that holds every part, and no traceback."""
+    code, out, err = result
+    assert code == 2, err
+    assert out == ""
+    assert "Traceback" not in err
+    assert re.search(r"^error: ", err, re.IGNORECASE | re.MULTILINE), err
+    for part in parts:
+        assert str(part) in err
+    return err

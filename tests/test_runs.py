@@ -30,16 +30,16 @@ def data(classes, points, photos):
     return {"classify": load(classes), "keypoints": load(points, label=["x", "y"]), "photos": load_unlabelled(photos)}
 
 
-def fit(folder, route, data, kind="classify", *, resume=False, until=None, settings=None):
-    """Train for STEPS; `until` raises when that step of that stage is reported."""
+def fit(folder, route, data, kind="classify", *, resume=False, until=None, settings=None, steps=STEPS):
+    """Train for `steps`; `until` raises when that step of that stage, or a later one, is reported."""
 
     def report(stage, step, steps, terms):
-        if (stage, step) == until:
+        if until is not None and stage == until[0] and step >= until[1]:
             raise Interrupted
 
     source = data[kind]
     made = RunFolder(folder, settings or {"route": route.describe()}, resume=resume)
-    budget = Budget(steps=STEPS, batch=4 if kind == "keypoints" else 8, seed=3)
+    budget = Budget(steps=steps, batch=4 if kind == "keypoints" else 8, seed=3)
     task = TASKS[kind].of(source)
     return train(made, route, source, data["photos"], task=task, budget=budget, resume=resume, on_report=report)
 
@@ -70,6 +70,30 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(tmp_path, monkeypatch, da
     fit(tmp_path / "broken", route, data, kind, resume=True)
     assert below(tmp_path / "broken") == below(tmp_path / "whole") == WHOLE
     for file in ("model.safetensors", "model.yaml", METRICS):
+        assert (tmp_path / "broken" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), file
+
+
+class Drifting(Teacher):
+    """A teacher whose two views disagree ever more."""
+
+    def pseudo_values(self, target):
+        said = super().pseudo_values(target)
+        self.disagreement.mean *= 1.02
+        return said
+
+
+@pytest.mark.parametrize("last", [40, 41], ids=["before the drift", "as it stops"])
+def test_a_teacher_that_stops_early_goes_on_with_the_same_bits(tmp_path, monkeypatch, data, last):
+    monkeypatch.setattr(runs, "CHECKPOINT_EVERY", 20)
+    route = Route(randomize=Full(), adapt=Drifting(drift=1.4))
+    fit(tmp_path / "whole", route, data, "keypoints", steps=80)
+    end = rows(tmp_path / "whole")[-1]["step"]
+    assert 40 < end < 80
+    with pytest.raises(Interrupted):
+        fit(tmp_path / "broken", route, data, "keypoints", steps=80, until=("train", last))
+    assert int(load_file(tmp_path / "broken" / CHECKPOINT)["step"]) == (20 if last == 40 else 40)
+    fit(tmp_path / "broken", route, data, "keypoints", steps=80, resume=True)
+    for file in ("model.safetensors", METRICS):
         assert (tmp_path / "broken" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), file
 
 

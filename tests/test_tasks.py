@@ -83,6 +83,18 @@ def test_keypoint_metrics_by_hand():
         POINT.metrics(torch.zeros(2, 2), torch.full((2, 2), NAN))
 
 
+def test_values_that_are_no_numbers_count_in_no_error():
+    task = Regression(("u", "v"), (0.0, 0.0), (1.0, 1.0))
+    labels = torch.tensor([[1.0, NAN], [3.0, float("inf")], [NAN, NAN]])
+    assert task.metrics(torch.zeros(3, 2), labels) == {
+        "mean_error": 2.0,
+        "median_error": 2.0,
+        "columns": {"u": {"mean_error": 2.0, "median_error": 2.0}, "v": {"mean_error": None, "median_error": None}},
+    }
+    with pytest.raises(InputError, match=r"u, v hold no number, expected one or more"):
+        task.metrics(torch.zeros(2, 2), torch.full((2, 2), NAN))
+
+
 @pytest.mark.parametrize("task", [LENGTH, POINT], ids=lambda task: task.kind)
 def test_unknown_labels_leave_the_loss_and_gradients_stay_finite(task):
     outputs = torch.randn(3, 2, requires_grad=True)

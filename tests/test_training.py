@@ -82,3 +82,18 @@ def test_reports_are_means_since_the_last_one() -> None:
     )
     assert [step for step, _ in rows] == [2, 4, 5]
     assert set(rows[0][1]) == {"up", "down", "idle"}
+
+
+def test_a_game_that_ends_early_reports_its_last_steps() -> None:
+    class Short(Pair):
+        @property
+        def finished(self) -> bool:
+            return len(self.seen) == 3
+
+    rows: list[tuple[int, dict[str, float]]] = []
+    with torch.random.fork_rng([]):
+        game = Short()
+    Trainer(game, SOURCE, TARGET, Loop(steps=9, batch=4, hardware=Hardware(), report_every=2)).run(
+        lambda step, terms: rows.append((step, terms))
+    )
+    assert [step for step, _ in rows] == [2, 3]

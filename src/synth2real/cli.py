@@ -7,8 +7,22 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+
+class Commands(TyperGroup):
+    """The commands, each of which Ctrl-C ends with one line and exit code 130 (typer alone says nothing)."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            typer.echo(f"interrupted{stop}", err=True)
+            raise typer.Exit(130) from None
+
 
 app = typer.Typer(
+    cls=Commands,
     help="Train on synthetic data, work on real data.",
     no_args_is_help=True,
     add_completion=False,
@@ -18,6 +32,8 @@ app = typer.Typer(
 
 Out = Annotated[Path, typer.Option("--out", help="Folder or file to write.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+Labels = Annotated[list[str] | None, typer.Option("--label", help="Label column; repeat it where there are several.")]
+Images = Annotated[int | None, typer.Option("--n", min=1, help="Images to render from a simulator, by default 8000.")]
 SizeText = Annotated[str | None, typer.Option("--size", metavar="HxW", help="Resize every image on load.")]
 Channels = Annotated[int | None, typer.Option("--channels", help="Convert on load: 1 grey, 3 colour.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable images, and list them.")]
@@ -31,14 +47,12 @@ def train(
     target: Annotated[Path, typer.Option("--target", help="Folder or .npz of unlabelled real images.")],
     out: Out,
     task: Annotated[str, typer.Option("--task", help="classify, regress or keypoints.")] = "classify",
-    label: Annotated[
-        list[str] | None, typer.Option("--label", help="Label column; repeat it for regress and keypoints.")
-    ] = None,
+    label: Labels = None,
     randomize: Annotated[str | None, typer.Option("--randomize", help="photometric, geometric, full or none.")] = None,
     refine: Annotated[str, typer.Option("--refine", help="simgan or none.")] = "none",
     adapt: Annotated[str, typer.Option("--adapt", help="source-only, dann or teacher.")] = "source-only",
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the simulator's ranges first.")] = False,
-    n: Annotated[int, typer.Option("--n", min=1, help="Images to render from a simulator.")] = 8000,
+    n: Images = None,
     size: SizeText = None,
     channels: Channels = None,
     seed: Seed = 0,
@@ -181,9 +195,6 @@ def main() -> None:
     except OSError as error:
         typer.echo(f"error: {error}. Check that the path exists and can be read and written", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -108,10 +108,15 @@ def load(
         return _load_arrays(path, label, conversion)
     if not path.is_dir():
         raise InputError(f"{path}: found a file, expected a folder of images or an .npz file with labels")
-    tables = sorted(table for name in TABLES for table in path.rglob(name))
+    tables = metadata_tables(path)
     if tables:
         return _load_tables(path, tables, label, conversion)
     return _load_class_folders(path, label, conversion)
+
+
+def metadata_tables(folder: Path) -> list[Path]:
+    """Every metadata table in a folder and below it; none for a file."""
+    return sorted(table for name in TABLES for table in folder.rglob(name))
 
 
 def as_classes(values: Sequence[Any], known: Sequence[str] | None = None) -> tuple[Tensor, tuple[str, ...]]:

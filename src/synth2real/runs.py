@@ -95,6 +95,11 @@ class RunFolder:
         """Whether a model has been written and no checkpoint is left to go on from."""
         return (self.path / DESCRIPTION).is_file() and not (self.path / CHECKPOINT).is_file()
 
+    @property
+    def kept(self) -> int:
+        """Step of the checkpoint; 0 where there is none."""
+        return int(load_file(self.path / CHECKPOINT)["step"]) if (self.path / CHECKPOINT).is_file() else 0
+
     def _write(self, name: str, text: str) -> None:
         partial = self.path / f".{name}.partial"
         partial.write_text(text)
@@ -110,7 +115,7 @@ class RunFolder:
         with (self.path / METRICS).open("a") as lines:
             lines.write(json.dumps({"stage": stage, "step": step, **terms}) + "\n")
 
-    def save_checkpoint(self, trainer: Trainer) -> None:
+    def checkpoint(self, trainer: Trainer) -> None:
         """Keep the trainer's state, now and then."""
         if trainer.step % CHECKPOINT_EVERY == 0:
             partial = self.path / f".{CHECKPOINT}.partial"
@@ -159,16 +164,12 @@ def train(
         TrainingDiverged: the last good weights are in the folder.
     """
     trainers: list[Trainer] = []
+    report = _both(folder.report, on_report)
 
     def begin(trainer: Trainer) -> None:
         trainers.append(trainer)
         if resume:
             folder.restore(trainer)
-
-    def report(stage: str, step: int, steps: int, terms: dict[str, float]) -> None:
-        folder.report(stage, step, steps, terms)
-        if on_report is not None:
-            on_report(stage, step, steps, terms)
 
     def keep(model: Model) -> None:
         model.resize, model.channels = resize, channels
@@ -176,13 +177,7 @@ def train(
 
     try:
         run = route.run(
-            source,
-            target,
-            task=task,
-            budget=budget,
-            on_report=report,
-            on_trainer=begin,
-            checkpoint=folder.save_checkpoint,
+            source, target, task=task, budget=budget, on_report=report, on_trainer=begin, checkpoint=folder.checkpoint
         )
     except TrainingDiverged:
         if trainers and isinstance(trainers[0].game, Objective):
@@ -190,3 +185,14 @@ def train(
         raise
     keep(run.model)
     return run
+
+
+def _both(first: OnReport, second: OnReport | None) -> OnReport:
+    """One report that is passed on to each of the two."""
+
+    def report(stage: str, step: int, steps: int, terms: dict[str, float]) -> None:
+        for each in (first, second):
+            if each is not None:
+                each(stage, step, steps, terms)
+
+    return report

@@ -188,11 +188,20 @@ class Regression(Task):
         return outputs.float() * outputs.new_tensor(self.std) + outputs.new_tensor(self.mean)
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, Any]:
-        """`mean_error`, `median_error` of the absolute error averaged over columns; each column's under `columns`."""
-        errors = (predictions - labels).abs()
+        """`mean_error`, `median_error` of the absolute error averaged over columns; each column's under `columns`.
+
+        A column without a number has None for both.
+        """
+        known = labels.isfinite()
+        if not known.any():
+            raise InputError(f"the label columns {', '.join(self.columns)} hold no number, expected one or more")
+        errors = (predictions - labels).abs().where(known, torch.nan)
         each = errors.nanmean(1)
         columns = {
-            name: {"mean_error": float(errors[:, i].nanmean()), "median_error": float(errors[:, i].nanquantile(0.5))}
+            name: {
+                "mean_error": float(errors[:, i].nanmean()) if known[:, i].any() else None,
+                "median_error": float(errors[:, i].nanquantile(0.5)) if known[:, i].any() else None,
+            }
             for i, name in enumerate(self.columns)
         }
         return {"mean_error": float(each.nanmean()), "median_error": float(each.nanquantile(0.5)), "columns": columns}

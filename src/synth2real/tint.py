@@ -18,6 +18,38 @@ FAR = 8.0  # a level that no colour falls below
 
 
 @dataclass(frozen=True)
+class Amplitudes:
+    """Greatest changes that a tint is drawn within; 0 leaves an operation out.
+
+    Args:
+        contrast: logarithm of the factor around mid-grey (0.5), plus or minus, one for each image.
+        brightness: plus or minus, one for each image and channel.
+        inversion: probability that dark and bright are swapped.
+        solarization: probability that each channel is folded at a level of its own, which leaves an outline.
+        clutter: largest standard deviation of a smooth coloured pattern that is added, as a background or shadow.
+        noise: largest standard deviation.
+        blur: largest standard deviation in pixels.
+        cutout: largest side of the rectangle, fraction of the frame, at most 1.
+
+    Raises:
+        InputError: `cutout` is above 1.
+    """
+
+    contrast: float = 0.0
+    brightness: float = 0.0
+    inversion: float = 0.0
+    solarization: float = 0.0
+    clutter: float = 0.0
+    noise: float = 0.0
+    blur: float = 0.0
+    cutout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.cutout <= 1:
+            raise InputError(f"cutout={self.cutout}: expected 0 to 1, a fraction of the frame")
+
+
+@dataclass(frozen=True)
 class Tint:
     """A map of colours for each of N images; build one with `sample`.
 
@@ -61,70 +93,44 @@ class Tint:
         channels: int,
         size: tuple[int, int],
         *,
-        contrast: float = 0.0,
-        brightness: float = 0.0,
-        inversion: float = 0.0,
-        solarization: float = 0.0,
-        clutter: float = 0.0,
-        noise: float = 0.0,
-        blur: float = 0.0,
-        cutout: float = 0.0,
         generator: torch.Generator,
         device: torch.device | str | None = None,
+        **amplitudes: float,
     ) -> "Tint":
         """Draw a tint for n images of `channels` and `size` (H, W), each value uniformly within its range.
 
-        Noise is cut at random places from one short row of normal values, new for each tint: a fresh value for every
-        pixel of a batch would cost more than all the rest together.
-
         Args:
-            contrast: logarithm of the factor around mid-grey (0.5), plus or minus, one for each image.
-            brightness: plus or minus, one for each image and channel.
-            inversion: probability that dark and bright are swapped.
-            solarization: probability that each channel is folded at a level of its own, which leaves an outline.
-            clutter: largest standard deviation of a smooth coloured pattern that is added, as a background or shadow.
-            noise: largest standard deviation.
-            blur: largest standard deviation in pixels.
-            cutout: largest side of the rectangle, fraction of the frame, at most 1.
             generator: source of all draws.
             device: of the tint; the generator's where None.
+            amplitudes: fields of `Amplitudes`; those left out are 0.
 
         Raises:
             InputError: `cutout` is above 1.
         """
-        if not 0 <= cutout <= 1:
-            raise InputError(f"cutout={cutout}: expected 0 to 1, a fraction of the frame")
-        where = generator.device
+        most, where = Amplitudes(**amplitudes), generator.device
         draws = torch.rand(n, 10 + 3 * channels, generator=generator, device=where)
-        colours = draws[:, 10:].view(n, 3, channels, 1, 1)
-        one = draws.view(n, -1, 1, 1, 1).unbind(1)
-        sign = torch.where(one[0] < inversion, -1.0, 1.0)
-        scale = (sign * ((2 * one[1] - 1) * contrast).exp()).expand(n, channels, 1, 1)
-        offset = 0.5 - 0.5 * scale + (2 * colours[:, 0] - 1) * brightness
-        folded = (one[9] < solarization).float()
-        fold = folded * colours[:, 2] - (1 - folded) * FAR
-        sides = draws[:, 4:6] * cutout
-        hole = torch.cat([draws[:, 6:8] * (1 - sides), sides], -1)
-        starts = torch.randint(STARTS, (n,), generator=generator, device=where)
-        pattern = _pattern(size, generator) if clutter else torch.empty(0, 1, 1, device=where)
-        spare = torch.tensor([CLUTTER_PLANES, *size], device=where).view(3, 1, 1)
-        windows = (torch.rand(3, n, channels, generator=generator, device=where) * spare).long()
-        values = channels * size[0] * size[1] + STARTS if noise else 0
+        one = draws[:, :10].view(n, 10, 1, 1, 1).unbind(1)
+        bright, fill, level = draws[:, 10:].view(n, 3, channels, 1, 1).unbind(1)
+        scale = _scale(one[0], one[1], most).expand(n, channels, 1, 1)
+        offset = 0.5 - 0.5 * scale + (2 * bright - 1) * most.brightness
+        folded = (one[9] < most.solarization).float()
+        fold = folded * level - (1 - folded) * FAR
+        starts, pattern, windows, grain = _textures(n, channels, size, most, generator)
         tint = cls(
             scale=scale,
             offset=offset,
-            clutter=one[8] * clutter,
+            clutter=one[8] * most.clutter,
             pattern=pattern,
             windows=windows,
-            fold=fold if solarization else fold[:0],
+            fold=fold if most.solarization else fold[:0],
             unfold=-(1 - folded) * FAR,
-            blur=one[2] * blur,
-            steps=ceil(2 * blur**2),
-            noise=one[3] * noise,
-            grain=torch.randn(values, generator=generator, device=where),
+            blur=one[2] * most.blur,
+            steps=ceil(2 * most.blur**2),
+            noise=one[3] * most.noise,
+            grain=grain,
             starts=starts,
-            hole=hole if cutout else hole[:0],
-            fill=colours[:, 1] if cutout else torch.zeros_like(offset),
+            hole=_hole(draws[:, 4:8], most.cutout),
+            fill=fill if most.cutout else torch.zeros_like(offset),
         )
         return tint if device is None else tint.to(device)
 
@@ -181,6 +187,35 @@ class Tint:
         x = ((torch.arange(width, device=top.device) + 0.5) / width).view(1, 1, -1)
         rows, columns = (y >= top) & (y < top + tall), (x >= left) & (x < left + wide)
         return 1 - (rows.float() * columns.float()).unsqueeze(1)
+
+
+def _scale(swap: Tensor, power: Tensor, most: Amplitudes) -> Tensor:
+    """(N, 1, 1, 1) float32, factor of the colours: its sign swaps dark and bright. Draws are in 0..1."""
+    return torch.where(swap < most.inversion, -1.0, 1.0) * ((2 * power - 1) * most.contrast).exp()
+
+
+def _hole(draws: Tensor, cutout: float) -> Tensor:
+    """(N, 4) float32, top, left, height and width; (0, 4) without a cut-out. Draws (N, 4) are of sides, then places."""
+    sides = draws[:, :2] * cutout
+    hole = torch.cat([draws[:, 2:] * (1 - sides), sides], -1)
+    return hole if cutout else hole[:0]
+
+
+def _textures(
+    n: int, channels: int, size: tuple[int, int], most: Amplitudes, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """`starts`, `pattern`, `windows` and `grain` of a tint.
+
+    Noise is cut at random places from one short row of normal values, new for each tint: a fresh value for every pixel
+    of a batch would cost more than all the rest together.
+    """
+    where = generator.device
+    starts = torch.randint(STARTS, (n,), generator=generator, device=where)
+    pattern = _pattern(size, generator) if most.clutter else torch.empty(0, 1, 1, device=where)
+    spare = torch.tensor([CLUTTER_PLANES, *size], device=where).view(3, 1, 1)
+    windows = (torch.rand(3, n, channels, generator=generator, device=where) * spare).long()
+    values = channels * size[0] * size[1] + STARTS if most.noise else 0
+    return starts, pattern, windows, torch.randn(values, generator=generator, device=where)
 
 
 def _pattern(size: tuple[int, int], generator: torch.Generator) -> Tensor:

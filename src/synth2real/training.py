@@ -178,16 +178,21 @@ class Trainer:
         since = 0
         devices = [self.loop.hardware.device] if self.loop.hardware.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
-            while self.step < self.loop.steps and not self.game.finished:
+            while not self.ended:
                 for name, term in self._take_step().items():
                     sums[name] = sums[name] + term if name in sums else term
                 since += 1
-                if since == self.loop.report_every or self.step == self.loop.steps:
+                if since == self.loop.report_every or self.ended:
                     if report is not None:
                         report(self.step, {name: float(total) / since for name, total in sums.items()})
                     sums, since = {}, 0
                     if checkpoint is not None:
                         checkpoint(self)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last step has been taken, or the game has ended before it."""
+        return self.step >= self.loop.steps or self.game.finished
 
     def _take_step(self) -> dict[str, Tensor]:
         progress = Progress(self.step, self.loop.steps)

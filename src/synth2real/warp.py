@@ -37,6 +37,39 @@ def spline(s: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
+class Amplitudes:
+    """Greatest moves that a warp is drawn within; 0 leaves an operation out.
+
+    Args:
+        rotation: degrees, positive is clockwise as seen.
+        scale: factor of size, 1 - scale to 1 + scale, below 1.
+        aspect: logarithm of the ratio of width to height.
+        shear: x moved per pixel of y.
+        shift: fraction of the frame, of its width for x and of its height for y.
+        elastic: largest displacement of a control point, fraction of the frame, below 1 / (4 CELLS).
+        mirror: probability that left and right are swapped.
+
+    Raises:
+        InputError: `scale` or `elastic` is so large that the map would fold.
+    """
+
+    rotation: float = 0.0
+    scale: float = 0.0
+    aspect: float = 0.0
+    shear: float = 0.0
+    shift: float = 0.0
+    elastic: float = 0.0
+    mirror: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.elastic < 0.25 / CELLS:
+            most = f"{0.25 / CELLS:.4f}"
+            raise InputError(f"elastic={self.elastic}: expected 0 to below {most} of the frame, more would fold")
+        if not 0 <= self.scale < 1:
+            raise InputError(f"scale={self.scale}: expected 0 to below 1, images shrink to nothing at 1")
+
+
+@dataclass(frozen=True)
 class Warp:
     """A map of coordinates for each of N images; build one with `sample` or `identity`.
 
@@ -67,53 +100,36 @@ class Warp:
         n: int,
         size: tuple[int, int],
         *,
-        rotation: float = 0.0,
-        scale: float = 0.0,
-        aspect: float = 0.0,
-        shear: float = 0.0,
-        shift: float = 0.0,
-        elastic: float = 0.0,
-        mirror: float = 0.0,
         generator: torch.Generator,
         device: torch.device | str | None = None,
+        **amplitudes: float,
     ) -> "Warp":
         """Draw a warp for n images of `size` (H, W), each value uniformly within plus or minus its amplitude.
 
         Every value is drawn whatever its amplitude, so switching one operation off leaves the others as they were.
 
         Args:
-            rotation: degrees, positive is clockwise as seen.
-            scale: factor of size, 1 - scale to 1 + scale, below 1.
-            aspect: logarithm of the ratio of width to height.
-            shear: x moved per pixel of y.
-            shift: fraction of the frame, of its width for x and of its height for y.
-            elastic: largest displacement of a control point, fraction of the frame, below 1 / (4 CELLS).
-            mirror: probability that left and right are swapped.
             generator: source of all draws.
             device: of the warp; the generator's where None.
+            amplitudes: fields of `Amplitudes`; those left out are 0.
 
         Raises:
             InputError: `scale` or `elastic` is so large that the map would fold.
         """
-        if not 0 <= elastic < 0.25 / CELLS:
-            raise InputError(f"elastic={elastic}: expected 0 to below {0.25 / CELLS:.4f} of the frame, more would fold")
-        if not 0 <= scale < 1:
-            raise InputError(f"scale={scale}: expected 0 to below 1, images shrink to nothing at 1")
-        where = generator.device
+        most, where = Amplitudes(**amplitudes), generator.device
         draws = torch.rand(n, 7, generator=generator, device=where).mul_(2).sub_(1)
         bends = torch.rand(n, 2, CELLS + 3, CELLS + 3, generator=generator, device=where).mul_(2).sub_(1)
         frame = torch.tensor([size[1], size[0]], dtype=torch.float32, device=where)
-        angle, factor, ratio = (
-            draws[:, 0] * radians(rotation),
-            1 + draws[:, 1] * scale,
-            (draws[:, 2] * aspect / 2).exp(),
-        )
-        flip = torch.where(draws[:, 4] < 2 * mirror - 1, -1.0, 1.0)
+        angle = draws[:, 0] * radians(most.rotation)
+        factor = 1 + draws[:, 1] * most.scale
+        ratio = (draws[:, 2] * most.aspect / 2).exp()
+        flip = torch.where(draws[:, 4] < 2 * most.mirror - 1, -1.0, 1.0)
         cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
         turn = torch.stack([cos * flip, -sin, sin * flip, cos], -1).view(n, 2, 2)
         height = factor / ratio
-        stretch = torch.stack([factor * ratio, draws[:, 3] * shear * height, zero, height], -1).view(n, 2, 2)
-        warp = cls(turn, stretch, draws[:, 5:] * frame * shift, bends * frame.view(2, 1, 1) * elastic, size)
+        stretch = torch.stack([factor * ratio, draws[:, 3] * most.shear * height, zero, height], -1).view(n, 2, 2)
+        control = bends * frame.view(2, 1, 1) * most.elastic
+        warp = cls(turn, stretch, draws[:, 5:] * frame * most.shift, control, size)
         return warp if device is None else warp.to(device)
 
     def __len__(self) -> int:

@@ -21,6 +21,7 @@ def test_a_hidden_height_is_recovered() -> None:
     assert found.after < 0.5 * found.before
     assert len(found.trials) == 60
     assert found.simulator.range("height") == found.ranges["height"]
+    assert found.ranges_before == {"height": (0.5, 0.7)}
     assert found.simulator.range("shear") == simulator.range("shear")
 
 

@@ -1,5 +1,7 @@
 """Every policy: strength 0 is the identity, the same seed gives the same bits, colours stay within range."""
 
+import math
+
 import pydantic
 import pytest
 import torch
@@ -66,6 +68,18 @@ def test_full_is_geometric_then_photometric() -> None:
     moved, _ = Geometric().draw(x, generator)
     tinted, _ = Photometric().draw(moved, generator)
     assert torch.equal(draw(Full(), x, 7), tinted)
+
+
+@pytest.mark.parametrize(("size", "share"), [((8, 8), 8 / 28), ((40, 14), 0.5), ((28, 28), 1.0), ((64, 64), 1.0)])
+def test_what_acts_on_single_pixels_is_weaker_in_small_frames(size: tuple[int, int], share: float) -> None:
+    x, strength = torch.rand(2000, 1, *size), 0.5
+    tint = Photometric(strength=strength)._tint(x, torch.Generator().manual_seed(0))
+    most = {"clutter": 0.4, "noise": 0.15, "blur": 1.0}
+    for name, amplitude in most.items():
+        assert float(getattr(tint, name).max()) == pytest.approx(strength * share * amplitude, rel=0.01)
+    assert float(tint.hole[:, 2:].max()) == pytest.approx(strength * share * 0.4, rel=0.01)
+    assert float((tint.unfold == 0).float().mean()) == pytest.approx(0.5 * share, abs=0.04)  # solarized
+    assert float(tint.scale.abs().max()) == pytest.approx(math.e ** (strength * 1.0), rel=0.01)  # contrast: whole
 
 
 def test_the_warp_returned_is_the_one_that_moved_the_image() -> None:

@@ -20,6 +20,7 @@ from synth2real.randomize import Full
 from synth2real.refine import SimGAN
 from synth2real.report import write_report
 from synth2real.report.images import contact_sheet, pixels
+from synth2real.report.sections import ranges
 from synth2real.route import Budget, Route
 from synth2real.simulate import Digits
 
@@ -105,6 +106,19 @@ def test_the_ranking_holds_every_route_and_marks_the_chosen(comparison: Comparis
     assert "✓ chosen" in chosen
     assert f"{comparison.rows()[0]['accuracy_mean']:.1%}".replace("%", " %") in ranking
     assert "<b>randomized</b></script>" not in html
+
+
+def test_ranges_are_shown_as_they_were_given_and_as_they_were_found(comparison: Comparison, report: Path) -> None:
+    calibration = comparison.entries[1].trials[0].run.calibration
+    assert calibration is not None
+    given = replace(calibration, ranges_before={**calibration.ranges_before, "height": (0.61, 0.72)})
+    (height,) = [found for found in ranges(given) if found.name == "height"]
+    low, high = next(p.limits for p in calibration.simulator.parameters if p.name == "height")
+    assert height.before == "0.61 to 0.72"
+    assert height.old == pytest.approx((100 * (0.61 - low) / (high - low), 100 * 0.11 / (high - low)))
+    html = report.read_text(encoding="utf-8")
+    for found in ranges(calibration):
+        assert f"<td>{found.name}</td><td>{found.before}</td><td>{found.after}</td>" in html
 
 
 def test_without_real_labels_it_claims_none(comparison: Comparison, tmp_path: Path) -> None:

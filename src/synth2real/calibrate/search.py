@@ -29,14 +29,16 @@ class Calibration:
     """What a search found.
 
     Args:
-        simulator: with the ranges of the best trial.
-        ranges: these ranges, by parameter.
+        simulator: with the ranges found.
+        ranges_before: what each searched parameter was drawn from as given.
+        ranges: those of the best trials.
         before, after: distance to the real images with the simulator's own ranges and with the new ones, on images
             that the search has not seen.
         trials: the distance of each trial, in order.
     """
 
     simulator: Simulator
+    ranges_before: dict[str, Range]
     ranges: dict[str, Range]
     before: float
     after: float
@@ -113,7 +115,9 @@ class Search:
             self._distance(describe(s.sample(self.images, self.seed + 1).images), unseen, unit)
             for s in (simulator, found)
         )
-        return Calibration(found, ranges, before, after, tuple(float(t.value or 0.0) for t in study.trials))
+        ranges_before = {name: simulator.range(name) for name in ranges}
+        trials = tuple(float(trial.value or 0.0) for trial in study.trials)
+        return Calibration(found, ranges_before, ranges, before, after, trials)
 
     def check(self, simulator: Simulator, target: Unlabelled) -> None:
         """Raise the `InputError` that `fit` would raise."""

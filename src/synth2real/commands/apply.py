@@ -7,13 +7,15 @@ import inspect
 import json
 from pathlib import Path
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 
 from ..errors import InputError
-from ..loading import load
+from ..loading import load, metadata_tables
 from ..model import Predictions, load_model
 from ..route import ROOMS
+from ..runs import SETTINGS
 from ..simulate import SIMULATORS
 from ..tasks import Classification
 from .console import warnings_on_stderr
@@ -23,7 +25,7 @@ def evaluate(run: Path, on: Path, label: tuple[str, ...], as_json: bool, skip_ba
     """Print the task's metrics of a run on labelled data."""
     model = load_model(run)
     if isinstance(model.task, Classification):
-        columns: str | tuple[str, ...] | None = label[0] if label else None
+        columns: str | tuple[str, ...] | None = label[0] if label else kept_label(run, on)
     else:
         columns = label or model.task.columns  # type: ignore[attr-defined]
     with warnings_on_stderr():
@@ -35,6 +37,13 @@ def evaluate(run: Path, on: Path, label: tuple[str, ...], as_json: bool, skip_ba
         return
     for name, value in metrics.items():
         print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {json.dumps(value)}")
+
+
+def kept_label(run: Path, on: Path) -> str | None:
+    """The label column that the run was trained with; None where there was none, or `on` has its classes as folders."""
+    settings = yaml.safe_load((run / SETTINGS).read_text()) if (run / SETTINGS).is_file() else {}
+    kept = settings.get("label")
+    return kept[0] if kept and (on.is_file() or metadata_tables(on)) else None
 
 
 def predict(run: Path, images: Path, out: Path, probabilities: bool, skip_bad: bool, overwrite: bool) -> None:

