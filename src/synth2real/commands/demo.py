@@ -14,7 +14,7 @@ from ..calibrate import Search
 from ..comparison import Comparison, compare
 from ..datasets import handwriting
 from ..errors import InputError
-from ..randomize import Geometric
+from ..randomize import Geometric, Widen
 from ..refine import SimGAN
 from ..report import write_report
 from ..route import Budget, Route
@@ -48,10 +48,15 @@ def search(fast: bool) -> Search:
 
 
 def combinations(fast: bool) -> dict[str, Route]:
-    """Calibrated and randomized, with each of the adaptations: which of them is best is for the ranking to say."""
+    """Calibrated and randomized, with each of the adaptations: which of them is best is for the ranking to say.
+
+    Widened about what the search found: a distance to some people's digits rewards what is typical of these.
+    """
     adapted = {"dann": DANN(), "teacher": teacher()}
     return {
-        f"calibrated + randomized + {name}": Route(calibrate=search(fast), randomize=Geometric(), adapt=objective)
+        f"calibrated + randomized + {name}": Route(
+            calibrate=search(fast), widen=Widen(factor=1.5), randomize=Geometric(), adapt=objective
+        )
         for name, objective in adapted.items()
         if name == "teacher" or not fast
     }
