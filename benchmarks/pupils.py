@@ -1,0 +1,43 @@
+"""Quality from rendered to real infrared eyes: the centre of the pupil. `python benchmarks/pupils.py [--score]`.
+
+`--source narrow` renders with every range a fifth as wide, so that the gap is wide and the ways across it differ.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from points import PointProtocol, bench
+from protocols import data_folder
+from torch.nn import functional as F
+
+from synth2real import Labelled, Unlabelled
+from synth2real.simulate import Eyes, Simulator
+from synth2real.tasks import Keypoints
+
+DEV = (42, 44)  # persons whose labels choose defaults; the others are scored
+SIDE = 64  # the images are trained on at half their size
+NARROW = 0.2
+
+
+def pupils(name: str, source: Simulator) -> PointProtocol:
+    """The MEYE set, at 64 by 64; errors in pixels of 128."""
+    with np.load(data_folder() / "real_pupils_meye.npz") as arrays:
+        images, labelled = (_half(torch.from_numpy(arrays[key])) for key in ("unlabelled", "images"))
+        points = (torch.from_numpy(arrays["pupil_xy"]) + 0.5) / 2 - 0.5
+        person = torch.from_numpy(arrays["person"].astype(np.int64))
+    columns = ("pupil_x", "pupil_y")
+    is_dev = torch.isin(person, torch.tensor(DEV))
+    dev, score = ((Labelled(labelled[part], points[part], columns=columns), person[part]) for part in (is_dev, ~is_dev))
+    task = Keypoints(columns, (SIDE, SIDE))
+    return PointProtocol(name, source, task, Unlabelled(images), dev, score, within=4.0, scale=2.0)
+
+
+def _half(images: torch.Tensor) -> torch.Tensor:
+    """(N, 128, 128) to (N, 1, 64, 64) uint8."""
+    return F.interpolate(images[:, None].float(), (SIDE, SIDE), mode="area").round().to(torch.uint8)
+
+
+if __name__ == "__main__":
+    wide = Eyes(preset="infrared", size=(SIDE, SIDE), label="pupil")
+    bench({"wide": pupils("pupils", wide), "narrow": pupils("pupils, narrow source", wide.widened(NARROW))})
