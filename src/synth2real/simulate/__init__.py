@@ -3,15 +3,18 @@
 from typing import Any
 
 from ..settings import build
-from .base import Parameter, Range, Rendered, Simulator, load_parameters, save_parameters
+from .base import Drawn, Parameter, Range, Rendered, Simulator, load_parameters, save_parameters
 from .digits import Digits
 from .export import render
+from .eyes import Eyes
 
-SIMULATORS: dict[str, type[Simulator]] = {"digits": Digits}
+SIMULATORS: dict[str, type[Simulator]] = {"digits": Digits, "eyes": Eyes}
 
 __all__ = [
     "SIMULATORS",
     "Digits",
+    "Drawn",
+    "Eyes",
     "Parameter",
     "Range",
     "Rendered",

@@ -5,7 +5,7 @@ these ranges and randomization widens them, so both are `Simulator -> Simulator`
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -40,18 +40,30 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """Images with everything the simulator knows about them.
+class Drawn:
+    """What a simulator makes of parameters.
 
     Args:
-        images: (N, C, H, W) uint8.
-        labels: for each label its values, (N,) int64 classes or (N, K) float32.
-        parameters: for each parameter the values drawn, (N,) float32.
+        images: (N, C, H, W), uint8 or float32 in 0..1.
+        labels: for each label its values, (N,) int64 classes or (N, K) float32, nan where there is none.
+        masks: for each region (N, H, W) bool, where it is seen; empty where the simulator has no regions.
     """
 
     images: Tensor
     labels: dict[str, Tensor]
-    parameters: dict[str, Tensor]
+    masks: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rendered(Drawn):
+    """Images, uint8, with everything the simulator knows about them.
+
+    Args:
+        images, labels, masks: as in `Drawn`.
+        parameters: for each parameter the values drawn, (N,) float32.
+    """
+
+    parameters: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -74,6 +86,8 @@ class Simulator(ABC):
     parameters: ClassVar[tuple[Parameter, ...]]
     classes: ClassVar[dict[str, tuple[str, ...]]]  # for each label of classes, their names; the first label leads
     columns: ClassVar[dict[str, tuple[str, ...]]] = {}  # for each label of values, the names of its columns
+    regions: ClassVar[tuple[str, ...]] = ()  # the masks that it draws; together they cover the image
+    presets: ClassVar[dict[str, dict[str, float | Range]]] = {}  # for each preset the ranges that it changes
 
     size: tuple[int, int] = (28, 28)
     channels: Literal[1, 3] = 1
@@ -91,7 +105,8 @@ class Simulator(ABC):
 
     def range(self, name: str) -> Range:
         """Low and high of the range that parameter `name` is drawn from; `InputError` where there is none so named."""
-        default = {parameter.name: parameter.default for parameter in self.parameters}
+        default: dict[str, float | Range] = {parameter.name: parameter.default for parameter in self.parameters}
+        default |= self.presets.get(getattr(self, "preset", ""), {})
         if name not in default:
             raise InputError(f"{type(self).__name__} has no parameter '{name}', expected one of: {', '.join(default)}")
         return _pair(self.ranges.get(name, default[name]))
@@ -121,11 +136,11 @@ class Simulator(ABC):
             InputError: `n` is below 1.
         """
         chunks = list(self.stream(n, seed))
-        return Rendered(
-            torch.cat([chunk.images for chunk in chunks]),
-            {name: torch.cat([chunk.labels[name] for chunk in chunks]) for name in chunks[0].labels},
-            {name: torch.cat([chunk.parameters[name] for chunk in chunks]) for name in chunks[0].parameters},
+        labels, masks, parameters = (
+            {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+            for parts in zip(*((chunk.labels, chunk.masks, chunk.parameters) for chunk in chunks), strict=True)
         )
+        return Rendered(torch.cat([chunk.images for chunk in chunks]), labels, masks, parameters)
 
     def stream(self, n: int, seed: int) -> Iterator[Rendered]:
         """What `sample(n, seed)` holds, at most `CHUNK` images at a time."""
@@ -134,47 +149,65 @@ class Simulator(ABC):
         chunks = range(-(-n // CHUNK))
         return (self._chunk(min(CHUNK, n - index * CHUNK), seed * 1_000_003 + index) for index in chunks)
 
-    def labelled(self, n: int, seed: int, label: str | None = None) -> Labelled:
-        """`n` images with one label, ready for training.
+    def labelled(self, n: int, seed: int, label: str | Sequence[str] | None = None) -> Labelled:
+        """`n` images with some of the labels, ready for training.
 
         Args:
             n, seed: as in `sample`.
-            label: which of the labels; the class where None.
+            label: one label or column, or the names of several columns; the first label where None.
 
         Raises:
-            InputError: the simulator has no such label.
+            InputError: the simulator has no such label or column.
         """
-        known = [*self.classes, *self.columns]
-        label = known[0] if label is None else label
-        if label not in known:
-            raise InputError(f"{type(self).__name__} has no label '{label}', expected one of: {', '.join(known)}")
-        made = self.sample(n, seed)
-        return Labelled(made.images, made.labels[label], self.classes.get(label, ()), self.columns.get(label, ()))
+        first = next(iter([*self.classes, *self.columns]))
+        names = [first] if label is None else [label] if isinstance(label, str) else list(label)
+        if len(names) == 1 and names[0] in self.classes:
+            picks, columns = [(names[0], ...)], ()
+        else:
+            picks, columns = self._picks(names)
+        images, values = [], []
+        for chunk in self.stream(n, seed):
+            images.append(chunk.images)
+            parts = [chunk.labels[name][..., index] for name, index in picks]
+            values.append(torch.stack(parts, 1) if columns else parts[0])
+        return Labelled(torch.cat(images), torch.cat(values), self.classes.get(names[0], ()), columns)
+
+    def _picks(self, names: Sequence[str]) -> tuple[list[tuple[str, Any]], tuple[str, ...]]:
+        """Where the columns of these names (of columns, or of labels, for all of theirs) stand, and their names."""
+        where = {column: (label, i) for label, columns in self.columns.items() for i, column in enumerate(columns)}
+        columns = tuple(column for name in names for column in self.columns.get(name, (name,)))
+        for name in columns:
+            if name not in where:
+                known = ", ".join([*self.classes, *self.columns, *where])
+                raise InputError(f"{type(self).__name__} has no label '{name}', expected one of: {known}")
+        if not columns:
+            raise InputError(f"{type(self).__name__} was asked for no label, expected one or more names")
+        return [where[name] for name in columns], columns
 
     @abstractmethod
-    def render(self, values: dict[str, Tensor], generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def render(self, values: dict[str, Tensor], generator: torch.Generator) -> Drawn:
         """Draw one image for each row of `values`.
 
         Args:
             values: (N,) float32 for every parameter.
             generator: for what is no parameter: the class, the noise.
-
-        Returns:
-            images (N, C, H, W), uint8 or float32 in 0..1, and for each label its (N,) or (N, K) values.
         """
 
     def _chunk(self, keep: int, seed: int) -> Rendered:
         # A whole chunk is drawn however few are kept, so that a shorter sample is the beginning of a longer one.
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator(self.device).manual_seed(seed)
         values = {}
         for parameter in self.parameters:
             low, high = self.range(parameter.name)
-            values[parameter.name] = low + (high - low) * torch.rand(CHUNK, generator=generator)
-        images, labels = self.render(values, generator)
+            values[parameter.name] = low + (high - low) * torch.rand(CHUNK, generator=generator, device=self.device)
+        drawn = self.render(values, generator)
+        images = drawn.images
         if images.is_floating_point():
             images = (images * 255).round_().to(torch.uint8)
-        labels, values = ({name: x[:keep] for name, x in named.items()} for named in (labels, values))
-        return Rendered(images[:keep], labels, values)
+        labels, masks, values = (
+            {name: x[:keep].cpu() for name, x in named.items()} for named in (drawn.labels, drawn.masks, values)
+        )
+        return Rendered(images[:keep].cpu(), labels, masks, values)
 
 
 def load_parameters(path: str | Path) -> dict[str, float | Range]:
