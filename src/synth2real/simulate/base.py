@@ -78,6 +78,7 @@ class Simulator(ABC):
         channels: 1 for grey, 3 for RGB.
         ranges: for each parameter that departs from its default, a `(low, high)` to draw from uniformly, or a number
             that it stays at.
+        label: what `labelled` gives where nothing else is asked of it, as there.
 
     Raises:
         InputError: a parameter is unknown, or its range is reversed, outside the limits or no range at all.
@@ -87,11 +88,11 @@ class Simulator(ABC):
     classes: ClassVar[dict[str, tuple[str, ...]]]  # for each label of classes, their names; the first label leads
     columns: ClassVar[dict[str, tuple[str, ...]]] = {}  # for each label of values, the names of its columns
     regions: ClassVar[tuple[str, ...]] = ()  # the masks that it draws; together they cover the image
-    presets: ClassVar[dict[str, dict[str, float | Range]]] = {}  # for each preset the ranges that it changes
 
     size: tuple[int, int] = (28, 28)
     channels: Literal[1, 3] = 1
     ranges: dict[str, float | Range] = field(default_factory=dict)
+    label: str | tuple[str, ...] | None = None
 
     def __new__(cls, *_: Any, ranges: Any = None, **__: Any) -> Self:
         # Here and not in __post_init__, where pydantic would turn the InputError into one of its own.
@@ -105,11 +106,14 @@ class Simulator(ABC):
 
     def range(self, name: str) -> Range:
         """Low and high of the range that parameter `name` is drawn from; `InputError` where there is none so named."""
-        default: dict[str, float | Range] = {parameter.name: parameter.default for parameter in self.parameters}
-        default |= self.presets.get(getattr(self, "preset", ""), {})
+        default = self.defaults()
         if name not in default:
             raise InputError(f"{type(self).__name__} has no parameter '{name}', expected one of: {', '.join(default)}")
         return _pair(self.ranges.get(name, default[name]))
+
+    def defaults(self) -> dict[str, Range]:
+        """For each parameter the range drawn from where `ranges` has none."""
+        return {parameter.name: parameter.default for parameter in self.parameters}
 
     def with_ranges(self, **ranges: float | Range) -> Self:
         """The same simulator with these ranges in place of its own; the others stay."""
@@ -143,37 +147,40 @@ class Simulator(ABC):
         return Rendered(torch.cat([chunk.images for chunk in chunks]), labels, masks, parameters)
 
     def stream(self, n: int, seed: int) -> Iterator[Rendered]:
-        """What `sample(n, seed)` holds, at most `CHUNK` images at a time."""
+        """What `sample(n, seed)` holds, at most `chunk` images at a time."""
         if n < 1:
             raise InputError(f"asked to render {n} images, expected 1 or more")
-        chunks = range(-(-n // CHUNK))
-        return (self._chunk(min(CHUNK, n - index * CHUNK), seed * 1_000_003 + index) for index in chunks)
+        size = self.chunk
+        return (self._chunk(min(size, n - i * size), seed * 1_000_003 + i) for i in range(-(-n // size)))
 
     def labelled(self, n: int, seed: int, label: str | Sequence[str] | None = None) -> Labelled:
         """`n` images with some of the labels, ready for training.
 
         Args:
             n, seed: as in `sample`.
-            label: one label or column, or the names of several columns; the first label where None.
+            label: the name of one label or column, or of several columns (a label's name stands for all its columns);
+                the simulator's own `label` where None, and the first one where that is None, too.
 
         Raises:
             InputError: the simulator has no such label or column.
         """
-        first = next(iter([*self.classes, *self.columns]))
-        names = [first] if label is None else [label] if isinstance(label, str) else list(label)
+        label = self.label if label is None else label
+        label = [*self.classes, *self.columns][0] if label is None else label
+        names = [label] if isinstance(label, str) else list(label)
         if len(names) == 1 and names[0] in self.classes:
-            picks, columns = [(names[0], ...)], ()
+            of, columns = names[0], tuple[str, ...]()
+            chunks = [(chunk.images, chunk.labels[of]) for chunk in self.stream(n, seed)]
         else:
             picks, columns = self._picks(names)
-        images, values = [], []
-        for chunk in self.stream(n, seed):
-            images.append(chunk.images)
-            parts = [chunk.labels[name][..., index] for name, index in picks]
-            values.append(torch.stack(parts, 1) if columns else parts[0])
-        return Labelled(torch.cat(images), torch.cat(values), self.classes.get(names[0], ()), columns)
+            chunks = [
+                (chunk.images, torch.stack([chunk.labels[of][:, i] for of, i in picks], 1))
+                for chunk in self.stream(n, seed)
+            ]
+        images, values = (torch.cat(parts) for parts in zip(*chunks, strict=True))
+        return Labelled(images, values, self.classes.get(names[0], ()), columns)
 
-    def _picks(self, names: Sequence[str]) -> tuple[list[tuple[str, Any]], tuple[str, ...]]:
-        """Where the columns of these names (of columns, or of labels, for all of theirs) stand, and their names."""
+    def _picks(self, names: Sequence[str]) -> tuple[list[tuple[str, int]], tuple[str, ...]]:
+        """For each column of these names its label and its place in it; and the columns' names."""
         where = {column: (label, i) for label, columns in self.columns.items() for i, column in enumerate(columns)}
         columns = tuple(column for name in names for column in self.columns.get(name, (name,)))
         for name in columns:
@@ -193,13 +200,23 @@ class Simulator(ABC):
             generator: for what is no parameter: the class, the noise.
         """
 
+    @property
+    def chunk(self) -> int:
+        """How many images are rendered at once."""
+        return CHUNK
+
+    def generator(self, seed: int) -> torch.Generator:
+        """Of everything random in a chunk; on its device all is computed."""
+        return torch.Generator().manual_seed(seed)
+
     def _chunk(self, keep: int, seed: int) -> Rendered:
         # A whole chunk is drawn however few are kept, so that a shorter sample is the beginning of a longer one.
-        generator = torch.Generator(self.device).manual_seed(seed)
+        generator = self.generator(seed)
         values = {}
         for parameter in self.parameters:
             low, high = self.range(parameter.name)
-            values[parameter.name] = low + (high - low) * torch.rand(CHUNK, generator=generator, device=self.device)
+            unit = torch.rand(self.chunk, generator=generator, device=generator.device)
+            values[parameter.name] = low + (high - low) * unit
         drawn = self.render(values, generator)
         images = drawn.images
         if images.is_floating_point():

@@ -123,7 +123,7 @@ class Digits(Simulator):
 
     Args:
         size: height and width, 8 to 64 pixels.
-        channels, ranges: as in `Simulator`.
+        channels, ranges, label: as in `Simulator`.
     """
 
     classes: ClassVar[dict[str, tuple[str, ...]]] = {"label": tuple("0123456789")}

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .eye_geometry import Geometry, Values
-from .eye_skin import draw, gauss, smooth_noise
+from .eye_skin import bell, draw
 
 AROUND, ACROSS = 128, 12  # samples of the iris's pattern
 CORNEA = 7.8  # millimetres, radius of the corneal sphere
@@ -22,21 +22,20 @@ def coverage(disc_squared: Tensor, radius: Tensor, softness: Tensor) -> Tensor:
     return edge((1 - disc_squared.sqrt()) * radius, softness)
 
 
-def ball(geometry: Geometry, values: Values, size: tuple[int, int], generator: torch.Generator) -> dict[str, Tensor]:
+def ball(geometry: Geometry, values: Values, texture: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
     """Intensities `sclera`, `iris`, `pupil`; coverages `iris_cover`, `pupil_cover`; and `lit`, the factor of light.
 
     All (N, H, W) but for the intensity of the pupil, (N, 1, 1).
     """
-    n, lids = len(geometry.side), geometry.lids
+    lids = geometry.lids
     pixel = 1 / geometry.scale
     rho = geometry.iris.squared.sqrt()
     dx, dy = geometry.x - geometry.centre[0], geometry.y - geometry.centre[1]
     tilt = (dx * values["light_x"] + dy * values["light_y"]) / values["eyeball"]
     round_ = 1 - 0.35 * (dx.square() + dy.square()) / values["eyeball"].square()
     lit = (values["ambient"] + (1 - values["ambient"]) * (round_ + 0.7 * tilt)).clamp_(0.1, 1.6)
-    lit = lit * (1 - values["lid_shadow"] * gauss(lids.above.clamp(max=0), values["shadow_reach"]))
-    veins = smooth_noise(n, (7, 14), size, generator)
-    sclera = values["sclera"] * (1 + 0.08 * values["veins"] * veins)
+    lit = lit * (1 - values["lid_shadow"] * bell(lids.above.clamp(max=0), values["shadow_reach"]))
+    sclera = (texture * values["veins"]).add_(1).mul_(values["sclera"])
     sclera = sclera * (1 - values["corner_shadow"] * lids.along.abs().clamp(max=1).square().square())
     caruncle = edge(1.6 - ((lids.along + 1.02) * 6).square() - (lids.up / 3).square(), 1.0)
     sclera = torch.lerp(sclera, values["caruncle"] * values["sclera"] * torch.ones_like(sclera), caruncle)
@@ -60,9 +59,9 @@ def _pattern(geometry: Geometry, values: Values, rho: Tensor, generator: torch.G
     column = ((angle / torch.pi + 1) * (AROUND / 2 - 0.01)).long()
     row = (rho * ACROSS).long().clamp_(max=ACROSS - 1)
     fibre = fibres.flatten(1).gather(1, (row * AROUND + column).flatten(1)).view_as(column)
-    collar = gauss(rho - 1.25 * values["pupil"] / values["iris"], 0.12)
+    collar = bell(rho - 1.25 * values["pupil"] / values["iris"], 0.12)
     factor = 1 + values["fibres"] * 0.5 * fibre + values["collar"] * collar
-    return (factor * (1 - values["ring"] * gauss(rho - 0.98, 0.09))).clamp_(0.1, 3)
+    return (factor * (1 - values["ring"] * bell(rho - 0.98, 0.09))).clamp_(0.1, 3)
 
 
 def mirrored(geometry: Geometry, values: Values, generator: torch.Generator) -> Tensor:
@@ -86,9 +85,7 @@ def mirrored(geometry: Geometry, values: Values, generator: torch.Generator) -> 
     )
     away = (place_x - geometry.iris.x[:, 0]).square() + (place_y - geometry.iris.y[:, 0]).square()
     outside = away > flat["iris"].square()
-    ball_x, ball_y = (
-        c[:, 0] + flat["eyeball"] * h for c, h in zip(geometry.centre, (half_x, half_y), strict=True)
-    )
+    ball_x, ball_y = (c[:, 0] + flat["eyeball"] * h for c, h in zip(geometry.centre, (half_x, half_y), strict=True))
     place_x, place_y = torch.where(outside, ball_x, place_x), torch.where(outside, ball_y, place_y)
     wide = flat["glint_size"] * (0.5 + size) * torch.where(outside, 1.3, 1.0)
     wide = wide.clamp(min=0.35 / geometry.scale[:, 0])

@@ -8,14 +8,15 @@ from pydantic_core import ArgsKwargs
 from torch import Tensor
 
 from ..settings import settings
-from .base import Drawn, Parameter, Range, Simulator
+from .base import CHUNK, Drawn, Parameter, Range, Simulator
 from .camera import blur, equalise
 from .eye_ball import ball, mirrored
-from .eye_geometry import LANDMARKS, Disc, Geometry, Values, direction, place
+from .eye_geometry import LANDMARKS, Geometry, Values, direction, place
 from .eye_parameters import INFRARED, PARAMETERS
-from .eye_skin import Surround, draw, gauss, surround
+from .eye_skin import Surround, draw, smooth_noise, surround
 
 Side = Annotated[int, Field(ge=16, le=1024)]
+CHUNK_PIXELS = 600_000  # of all images rendered at once, so that the maps of a chunk stay in the cache
 SIZES = {"webcam": (36, 60), "infrared": (128, 128)}
 
 # Red, green, blue of each part at equal luminance; the iris lies between two.
@@ -46,12 +47,11 @@ class Eyes(Simulator):
         preset: what the default ranges and the default size are: `webcam`, 36 by 60, histogram-equalised as MPIIGaze
             publishes them; `infrared`, 128 by 128, as the pupil cameras of MEYE (Mazziotti et al., 2021).
         size: height and width, 16 to 1024 pixels. The width spans `field` millimetres.
-        channels, ranges: as in `Simulator`.
+        channels, ranges, label: as in `Simulator`.
         device: where images are computed; they come back to the processor's memory.
     """
 
     parameters: ClassVar[tuple[Parameter, ...]] = PARAMETERS
-    presets: ClassVar[dict[str, dict[str, float | Range]]] = {"webcam": {}, "infrared": INFRARED}
     classes: ClassVar[dict[str, tuple[str, ...]]] = {}
     regions: ClassVar[tuple[str, ...]] = ("skin", "sclera", "iris", "pupil")
     columns: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -75,6 +75,16 @@ class Eyes(Simulator):
             return ArgsKwargs(given.args, {"size": SIZES[given.kwargs["preset"]], **given.kwargs})
         return given
 
+    @property
+    def chunk(self) -> int:
+        return max(8, min(CHUNK, CHUNK_PIXELS // (self.size[0] * self.size[1])))
+
+    def generator(self, seed: int) -> torch.Generator:
+        return torch.Generator(self.device).manual_seed(seed)
+
+    def defaults(self) -> dict[str, Range]:
+        return super().defaults() | (INFRARED if self.preset == "infrared" else {})
+
     def render(self, values: dict[str, Tensor], generator: torch.Generator) -> Drawn:
         """See `Simulator.render`; images are float32."""
         v = {name: value[:, None, None] for name, value in values.items()}
@@ -83,8 +93,9 @@ class Eyes(Simulator):
         v["opening"] = torch.where(shut < v["closed"], 0.15 * little, v["opening"])
         side = torch.where(left < v["left"], 1.0, -1.0)
         geometry = place(v, side, self.size)
-        around = surround(geometry, v, self.size, generator)
-        eye = ball(geometry, v, self.size, generator)
+        texture = smooth_noise(n, (self.size[0] // 2, self.size[1] // 2), self.size, generator)
+        around = surround(geometry, v, texture, self.size, generator)
+        eye = ball(geometry, v, texture, generator)
         near = (geometry.scale * 1.0).clamp(max=1e9)
         seen = ((-geometry.lids.above * near + 0.5).clamp(0, 1)) * ((-geometry.lids.below * near + 0.5).clamp(0, 1))
         images = self._compose(v, around, eye, seen, mirrored(geometry, v, generator), generator)
@@ -130,7 +141,8 @@ class Eyes(Simulator):
     def _photograph(self, images: Tensor, values: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         """Blurred, grainy, and equalised or not."""
         noise = torch.randn(images.shape, generator=generator, device=images.device)
-        images = blur(images, values["blur"]).addcmul_(noise, values["grain"][:, None, None, None]).clamp_(0, 1)
+        grain = values["grain"][:, None, None, None]
+        images = blur(images.addcmul_(noise, grain), values["blur"]).clamp_(0, 1)
         spread = draw((len(images), 1, 1, 1), generator) < values["equalised"][:, None, None, None]
         return torch.where(spread, equalise(images), images) if spread.any() else images
 
