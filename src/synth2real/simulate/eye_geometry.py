@@ -61,7 +61,7 @@ class Geometry:
         centre: x and y of the eyeball, (N, 1, 1) each.
         gaze: x, y, z of its direction, (N, 1, 1) each.
         iris, pupil, lids: see there.
-        landmarks: (N, 16, 2) pixels: the nose's corner, 7 on the upper margin, the outer corner, 7 on the lower margin.
+        landmarks: (N, 1, 16) each, x and y, millimetres of the image's frame: the nose's corner, 7 on the upper margin, the outer corner, 7 on the lower margin.
     """
 
     scale: Tensor
@@ -73,10 +73,10 @@ class Geometry:
     iris: Disc
     pupil: Disc
     lids: Lids
-    landmarks: Tensor
+    landmarks: tuple[Tensor, Tensor]
 
     def pixels(self, x: Tensor, y: Tensor) -> Tensor:
-        """Points (N, ...) in millimetres of the image's frame, to pixels (N, ..., 2)."""
+        """Points (N, 1, K) in millimetres of the image's frame, to pixels (N, 1, K, 2)."""
         left, top = self.x[:, :1, :1], self.y[:, :1, :1]
         return torch.stack([(x - left) * self.scale, (y - top) * self.scale], -1)
 
@@ -106,8 +106,7 @@ def place(values: Values, side: Tensor, size: tuple[int, int]) -> Geometry:
     iris = _disc(x, y, centre, gaze, reach, values["iris"], 1.0)
     pupil = _disc(x, y, centre, gaze, reach, values["pupil"], REFRACTION)
     lids, landmarks = _lids(x, y, (iris.x, iris.y), face, side, values)
-    geometry = Geometry(scale, x, y, side, centre, gaze, iris, pupil, lids, landmarks)
-    return Geometry(**{**vars(geometry), "landmarks": geometry.pixels(*landmarks.unbind(-1))})
+    return Geometry(scale, x, y, side, centre, gaze, iris, pupil, lids, landmarks)
 
 
 def _disc(
@@ -132,8 +131,8 @@ def _disc(
 
 def _lids(
     x: Tensor, y: Tensor, iris: tuple[Tensor, Tensor], face: tuple[Tensor, Tensor, Tensor], side: Tensor, values: Values
-) -> tuple[Lids, Tensor]:
-    """Both margins, and landmarks (N, 16, 2) in millimetres of the image's frame."""
+) -> tuple[Lids, tuple[Tensor, Tensor]]:
+    """Both margins, and the landmarks."""
     cos, sin = values["roll"].deg2rad().cos(), values["roll"].deg2rad().sin()
 
     def turned(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,17 +145,16 @@ def _lids(
     _, level = turned(*iris)
     follow = values["lid_follow"] * (level - rise)
     low = rise + follow / 2 - values["lower_lid"]
-    high = torch.lerp(low + 0.1 * values["lower_lid"], rise + follow + values["upper_lid"], values["opening"])
+    high = rise + follow + values["upper_lid"]
     skew = shift / half
 
     def margins(along: Tensor) -> tuple[Tensor, Tensor]:
         open_ = 1 - along.square()
         upper, lower = along - (skew + values["upper_skew"]) * open_, along - (skew + values["lower_skew"]) * open_
         upper, lower = upper.square(), lower.square()
-        return (
-            high * (1 - upper) * (1 + values["upper_round"] * upper),
-            low * (1 - lower) * (1 + values["lower_round"] * lower),
-        )
+        upper = high * (1 - upper) * (1 + values["upper_round"] * upper)
+        lower = low * (1 - lower) * (1 + values["lower_round"] * lower)
+        return torch.lerp(lower, upper, values["opening"]), lower  # shut lids meet on the lower margin
 
     along = across / half
     upper, lower = margins(along)
@@ -166,5 +164,5 @@ def _lids(
     is_upper = torch.arange(LANDMARKS, device=x.device) <= LANDMARKS // 2
     heights = torch.where(is_upper, above, torch.minimum(below, above))
     sides = path * half * side
-    points = torch.stack([sides * cos + heights * sin, sides * sin - heights * cos], -1)
-    return Lids(along, up, up - upper, lower - up), points[:, 0]
+    landmarks = sides * cos + heights * sin, sides * sin - heights * cos
+    return Lids(along, up, up - upper, lower - up), landmarks

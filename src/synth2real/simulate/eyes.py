@@ -174,6 +174,6 @@ def _labels(
         "iris": torch.where(hidden, nan, centre),
         "pupil": torch.where(none, nan, torch.stack([x, y], 1)),
         "ellipse": torch.where(hidden, nan, ellipse),
-        "eyelid": geometry.landmarks.flatten(1),
+        "eyelid": geometry.pixels(*geometry.landmarks).flatten(1),
     }
     return labels, masks
