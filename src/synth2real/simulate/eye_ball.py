@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .eye_geometry import Geometry, Values
-from .eye_skin import bell, draw
+from .eye_skin import bell, draw, falloff
 
 AROUND, ACROSS = 128, 12  # samples of the iris's pattern
 CORNEA = 7.8  # millimetres, radius of the corneal sphere
@@ -34,6 +34,7 @@ def ball(geometry: Geometry, values: Values, texture: Tensor, generator: torch.G
     tilt = (dx * values["light_x"] + dy * values["light_y"]) / values["eyeball"]
     round_ = 1 - 0.35 * (dx.square() + dy.square()) / values["eyeball"].square()
     lit = (values["ambient"] + (1 - values["ambient"]) * (round_ + 0.7 * tilt)).clamp_(0.1, 1.6)
+    lit = lit * falloff(geometry.x, geometry.y, values)
     lit = lit * (1 - values["lid_shadow"] * bell(lids.above.clamp(max=0), values["shadow_reach"]))
     sclera = (texture * values["veins"]).add_(1).mul_(values["sclera"])
     sclera = sclera * (1 - values["corner_shadow"] * lids.along.abs().clamp(max=1).square().square())

@@ -61,7 +61,8 @@ class Geometry:
         centre: x and y of the eyeball, (N, 1, 1) each.
         gaze: x, y, z of its direction, (N, 1, 1) each.
         iris, pupil, lids: see there.
-        landmarks: (N, 1, 16) each, x and y, millimetres of the image's frame: the nose's corner, 7 on the upper margin, the outer corner, 7 on the lower margin.
+        landmarks: x and y in the image's frame, (N, 1, 16) each: the nose's corner, 7 on the upper margin, the outer
+            corner, 7 on the lower margin.
     """
 
     scale: Tensor

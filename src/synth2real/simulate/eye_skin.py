@@ -55,6 +55,11 @@ def surround(
     return Surround(skin, torch.addcmul(hair + brow, hair, brow, value=-1), _glasses(geometry, values, generator))
 
 
+def falloff(x: Tensor, y: Tensor, values: Values) -> Tensor:
+    """Factor on the light at places of the image's frame."""
+    return (1 + values["falloff_x"] * x / 20 + values["falloff_y"] * y / 12).clamp_(0.1, 2)
+
+
 def _shading(geometry: Geometry, values: Values, size: tuple[int, int], generator: torch.Generator) -> Tensor:
     """Light on the face's relief, and its uneven tone, about 1 where skin faces the light.
 
@@ -67,7 +72,7 @@ def _shading(geometry: Geometry, values: Values, size: tuple[int, int], generato
     y = torch.lerp(high[:, :1], high[:, 1:], torch.linspace(0, 1, rows, device=side.device)[None, :, None])
     cos, sin = values["roll"].deg2rad().cos(), values["roll"].deg2rad().sin()
     across, up = (x * cos + y * sin) * side, x * sin - y * cos
-    size_of = 0.5 + draw((6, n, 1, 1), generator)  # persons differ
+    size_of = 0.5 + draw((8, n, 1, 1), generator)  # persons differ
     relief = (
         4.0 * size_of[0] * bell(across - 1, 9.0) * bell(up + 1, 7.0)  # the eyeball under the lids
         + 7.0 * size_of[1] * bell(up - 19, 6.0)  # brow
@@ -82,11 +87,14 @@ def _shading(geometry: Geometry, values: Values, size: tuple[int, int], generato
     # Light from where light_x, light_y point; the surface leans to where its height falls.
     facing = 1 - values["light_x"] * right - values["light_y"] * down
     lit = (facing / (1 + right.square() + down.square()).sqrt()).clamp(0, 1.8)
-    corner = bell(across + 14, 4.0) * bell(up - 1, 4.0) + 0.6 * bell(across - 14, 4.0) * bell(up, 3.0)
+    corner = (size_of[6] * bell(across + 14, 5.0) * bell(up - 1, 5.0)).addcmul_(
+        size_of[7] * bell(across - 14, 5.0), bell(up, 4.0), value=0.7
+    )
     shade = values["ambient"] + (1 - values["ambient"]) * lit
-    shade = shade * (1 - values["corner_shadow"] * corner)
-    fall = 1 + values["falloff_x"] * x / 20 + values["falloff_y"] * y / 12
-    shade = shade * fall.clamp(0.1, 2) * (1 + values["blotches"] * smooth_noise(n, (6, 8), (rows, columns), generator))
+    shade = shade * (1 - values["corner_shadow"] * corner).clamp(min=0.1)
+    shade = (
+        shade * falloff(x, y, values) * (1 + values["blotches"] * smooth_noise(n, (6, 8), (rows, columns), generator))
+    )
     return F.interpolate(shade[:, None], size, mode="bilinear", align_corners=True)[:, 0]
 
 
