@@ -17,7 +17,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("socket", "mm", "depth of the eyeball's centre behind the corners", (0, 10), (5, 8)),
     Parameter("iris", "mm", "radius of the visible iris", (4.5, 7.5), (5.5, 6.4)),
     Parameter("pupil", "mm", "radius of the pupil as the cornea shows it", (0.5, 4.4), (1.2, 3.4)),
-    Parameter("opening", "ratio", "of the lids, 0 closed, 1 usual", (0, 1.6), (0.6, 1.15)),
+    Parameter("opening", "ratio", "of the lids, 0 closed, 1 usual", (0, 1.6), (0.7, 1.2)),
     Parameter("closed", "probability", "of a blink, in which the lids are shut", (0, 1), (0.02, 0.02)),
     Parameter("upper_lid", "mm", "usual height of the upper margin above the iris' centre", (1, 9), (3.0, 5.5)),
     Parameter("lower_lid", "mm", "depth of the lower margin below the iris' centre", (1, 9), (4.4, 6.6)),
@@ -85,7 +85,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("colour", "ratio", "largest shift of each colour in 3 channels", (0, 1), (0.0, 0.12)),
     Parameter("exposure", "ratio", "gain of the camera", (0.1, 5), (0.5, 0.95)),
     Parameter("blur", "pixels", "standard deviation of the lens' blur", (0, 8), (0.5, 1.2)),
-    Parameter("grain", "intensity", "standard deviation of the sensor's noise", (0, 0.5), (0.0, 0.035)),
+    Parameter("grain", "intensity", "standard deviation of the sensor's noise", (0, 0.5), (0.0, 0.025)),
     Parameter("equalised", "probability", "of histogram equalisation", (0, 1), (0.9, 0.9)),
 )  # fmt: skip
 
