@@ -17,11 +17,6 @@ def edge(inside: Tensor, softness: Tensor | float) -> Tensor:
     return (inside / softness + 0.5).clamp(0, 1)
 
 
-def coverage(disc_squared: Tensor, radius: Tensor, softness: Tensor) -> Tensor:
-    """Coverage (N, H, W) by a disc; `softness` in millimetres."""
-    return edge((1 - disc_squared.sqrt()) * radius, softness)
-
-
 def ball(geometry: Geometry, values: Values, texture: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
     """Intensities `sclera`, `iris`, `pupil`; coverages `iris_cover`, `pupil_cover`; and `lit`, the factor of light.
 
@@ -46,7 +41,9 @@ def ball(geometry: Geometry, values: Values, texture: Tensor, generator: torch.G
         "iris": iris,
         "pupil": values["pupil_tone"],
         "iris_cover": edge((1 - rho) * geometry.iris.radius, torch.maximum(values["limbus"], pixel)),
-        "pupil_cover": coverage(geometry.pupil.squared, geometry.pupil.radius, torch.maximum(values["soft"], pixel)),
+        "pupil_cover": edge(
+            (1 - geometry.pupil.squared.sqrt()) * geometry.pupil.radius, torch.maximum(values["soft"], pixel)
+        ),
         "lit": lit,
     }
 

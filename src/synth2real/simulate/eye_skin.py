@@ -8,9 +8,8 @@ from torch import Tensor
 
 from .eye_geometry import Geometry, Values
 
-COARSE = 2.0  # millimetres between the points at which smooth shading is computed
 STRANDS = 110  # control points of the comb of lashes
-FINE = 512  # samples of the comb, and of the iris around and across
+FINE = 512  # samples of the comb
 ROOM = 1.3  # how far the comb goes on beyond the corners, in halves of the fissure
 
 

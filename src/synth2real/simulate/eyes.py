@@ -10,7 +10,7 @@ from torch import Tensor
 from ..settings import settings
 from .base import CHUNK, Drawn, Parameter, Range, Simulator
 from .camera import blur, equalise
-from .eye_ball import ball, mirrored
+from .eye_ball import ball, edge, mirrored
 from .eye_geometry import LANDMARKS, Geometry, Values, direction, place
 from .eye_parameters import INFRARED, PARAMETERS
 from .eye_skin import Surround, draw, smooth_noise, surround
@@ -96,8 +96,7 @@ class Eyes(Simulator):
         texture = smooth_noise(n, (self.size[0] // 2, self.size[1] // 2), self.size, generator)
         around = surround(geometry, v, texture, self.size, generator)
         eye = ball(geometry, v, texture, generator)
-        near = (geometry.scale * 1.0).clamp(max=1e9)
-        seen = ((-geometry.lids.above * near + 0.5).clamp(0, 1)) * ((-geometry.lids.below * near + 0.5).clamp(0, 1))
+        seen = edge(-geometry.lids.above, 1 / geometry.scale) * edge(-geometry.lids.below, 1 / geometry.scale)
         images = self._compose(v, around, eye, seen, mirrored(geometry, v, generator), generator)
         labels, masks = _labels(v, geometry, seen, eye["pupil_cover"])
         return Drawn(self._photograph(images, values, generator), labels, masks)
