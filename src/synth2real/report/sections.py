@@ -120,11 +120,12 @@ class Found:
 def ranges(calibration: Calibration) -> list[Found]:
     """The ranges that a search found, beside the simulator's default ones."""
     known = {parameter.name: parameter for parameter in calibration.simulator.parameters}
+    default = calibration.simulator.defaults()
     found = []
     for name, new in calibration.ranges.items():
-        p = known[name]
-        bars = [_percent_of(p.limits, one) for one in (p.default, new)]
-        found.append(Found(name, p.unit, p.description, _text(p.default), _text(new), bars[0], bars[1]))
+        p, old = known[name], default[name]
+        bars = [_percent_of(p.limits, one) for one in (old, new)]
+        found.append(Found(name, p.unit, p.description, _text(old), _text(new), bars[0], bars[1]))
     return found
 
 
