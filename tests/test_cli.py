@@ -204,6 +204,32 @@ def test_a_simulator_is_calibrated_and_trained_on(synth2real, tmp_path, photos):
     assert load_model(tmp_path / "run").task.classes == tuple("0123456789")
 
 
+def test_eyes_are_rendered_and_trained_on_by_their_columns(synth2real, tmp_path):
+    code, _, err = synth2real(
+        *("render", "eyes", "--preset", "infrared", "--size", "24x32", "--n", 8, "--masks", "--out", tmp_path / "r")
+    )
+    assert code == 0, err
+    assert {"000007.png", "000007_mask.png", "metadata.jsonl", "parameters.yaml"} < set(below(tmp_path / "r"))
+    for i in range(8):
+        (tmp_path / "r" / f"{i:06d}_mask.png").unlink()
+    points = ("--task", "keypoints", "--label", "iris_x", "--label", "iris_y")
+    where = ("--target", tmp_path / "r", "--size", "18x30", "--channels", 3)
+    code, _, err = synth2real("train", "eyes", *points, *where, "--n", 30, "--steps", 1, "--out", tmp_path / "run")
+    assert code == 0, err
+    task = load_model(tmp_path / "run").task
+    assert (task.columns, task.size) == (("iris_x", "iris_y"), (18, 30))
+    kept = yaml.safe_load((tmp_path / "run" / "settings.yaml").read_text())
+    assert (kept["label"], kept["preset"]) == (["iris_x", "iris_y"], None)
+    refused(
+        synth2real("train", "eyes", *points, "--label", "nose", *where, "--out", tmp_path / "no"),
+        "Eyes has no label 'nose', expected one of: gaze, gaze_vector",
+    )
+    refused(
+        synth2real("train", tmp_path / "r", *points, *where, "--preset", "infrared", "--out", tmp_path / "no"),
+        "--preset 'infrared' is for simulators",
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -410,6 +436,10 @@ def test_what_a_run_cannot_be_used_on(synth2real, tmp_path, run, classes, points
         (("digits", "--size", "4x4"), ("size", "found 4", "8")),
         (("digits", "--params", "gone.yaml"), ("gone.yaml: cannot be read",)),
         (("digits", "--n", "0"), ("--n", "greater than or equal to 1")),
+        (("digits", "--preset", "infrared"), ("simulator 'digits' has no presets, found 'infrared'",)),
+        (("eyes", "--preset", "thermal"), ("preset", "found 'thermal'", "'webcam' or 'infrared'")),
+        (("digits", "--masks"), ("Digits draws none",)),
+        (("digits", "--format", "zip"), ("format 'zip' is unknown", "folder, webdataset, parquet")),
     ],
 )
 def test_what_cannot_be_rendered(synth2real, tmp_path, arguments, parts):

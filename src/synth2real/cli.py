@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -38,6 +38,7 @@ SizeText = Annotated[str | None, typer.Option("--size", metavar="HxW", help="Res
 Channels = Annotated[int | None, typer.Option("--channels", help="Convert on load: 1 grey, 3 colour.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable images, and list them.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds.")]
+Preset = Annotated[str | None, typer.Option("--preset", help="Of the simulator, e.g. infrared for eyes.")]
 Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Of training; by default from the data's size.")]
 
 
@@ -52,6 +53,7 @@ def train(
     refine: Annotated[str, typer.Option("--refine", help="simgan or none.")] = "none",
     adapt: Annotated[str, typer.Option("--adapt", help="source-only, dann or teacher.")] = "source-only",
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the simulator's ranges first.")] = False,
+    preset: Preset = None,
     n: Images = None,
     size: SizeText = None,
     channels: Channels = None,
@@ -81,6 +83,7 @@ def train(
                 "adapt": adapt,
             },
             assign=tuple(assign or ()),
+            preset=preset,
             n=n,
             size=_size(size),
             channels=_channels(channels),
@@ -126,12 +129,17 @@ def predict(
 
 @app.command()
 def render(
-    name: Annotated[str, typer.Argument(metavar="SIMULATOR", help="Name of a simulator, e.g. digits.")],
+    name: Annotated[str, typer.Argument(metavar="SIMULATOR", help="Name of a simulator, e.g. eyes.")],
     n: Annotated[int, typer.Option("--n", min=1, help="Number of images.")],
     out: Out,
     size: SizeText = None,
     channels: Channels = None,
+    preset: Preset = None,
     params: Annotated[Path | None, typer.Option("--params", help="YAML of `parameter: value or [low, high]`.")] = None,
+    masks: Annotated[bool, typer.Option("--masks", help="Write a mask of the regions beside each image.")] = False,
+    format: Annotated[
+        str | None, typer.Option("--format", help="folder, webdataset or parquet; by default from --out.")
+    ] = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
@@ -142,9 +150,11 @@ def render(
     settings: dict[str, Any] = {"channels": _channels(channels) or 1}
     if size is not None:
         settings["size"] = _size(size)
+    if preset is not None:
+        settings["preset"] = preset
     if params is not None:
         settings["ranges"] = load_parameters(params)
-    call(simulator(name, **settings), n, out, seed, overwrite=overwrite)
+    call(simulator(name, **settings), n, out, seed, overwrite, masks, cast(Any, format))
     typer.echo(f"rendered {n} images to {out}", err=True)
 
 

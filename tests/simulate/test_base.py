@@ -5,16 +5,30 @@ import torch
 
 from synth2real.errors import InputError
 from synth2real.settings import to_dict
-from synth2real.simulate import Digits, load_parameters, save_parameters, simulator
+from synth2real.simulate import SIMULATORS, Digits, load_parameters, save_parameters, simulator
 from synth2real.simulate.base import CHUNK
 
 
-def test_same_seed_gives_the_same_bits_and_a_shorter_sample_is_the_beginning():
-    long, short, other = (Digits().sample(n, seed) for n, seed in ((CHUNK + 50, 7), (CHUNK + 9, 7), (9, 8)))
+@pytest.mark.parametrize("name", SIMULATORS)
+def test_same_seed_gives_the_same_bits_and_a_shorter_sample_is_the_beginning(name):
+    made = simulator(name)
+    long, short, other = (made.sample(n, seed) for n, seed in ((CHUNK + 50, 7), (CHUNK + 9, 7), (9, 8)))
     assert torch.equal(long.images[: CHUNK + 9], short.images)
-    assert torch.equal(long.labels["label"][: CHUNK + 9], short.labels["label"])
-    assert all(torch.equal(long.parameters[name][: CHUNK + 9], x) for name, x in short.parameters.items())
+    for kind in ("labels", "masks", "parameters"):
+        for key, x in getattr(short, kind).items():
+            assert torch.equal(getattr(long, kind)[key][: CHUNK + 9].nan_to_num(-1), x.nan_to_num(-1)), key
     assert not torch.equal(long.images[:9], other.images)
+
+
+@pytest.mark.parametrize("name", SIMULATORS)
+def test_every_label_is_named(name):
+    made = simulator(name).sample(3, 0)
+    kind = SIMULATORS[name]
+    assert list(made.labels) == [*kind.classes, *kind.columns]
+    assert tuple(made.masks) == kind.regions
+    for label, columns in kind.columns.items():
+        assert made.labels[label].shape == (3, len(columns))
+        assert made.labels[label].dtype == torch.float32
 
 
 def test_values_are_drawn_from_their_ranges():
@@ -28,8 +42,10 @@ def test_values_are_drawn_from_their_ranges():
     assert made["height"].max() <= high
 
 
-def test_defaults_are_within_limits():
-    for parameter in Digits.parameters:
+@pytest.mark.parametrize("name", SIMULATORS)
+def test_defaults_are_within_limits(name):
+    assert len({parameter.name for parameter in SIMULATORS[name].parameters}) == len(SIMULATORS[name].parameters)
+    for parameter in SIMULATORS[name].parameters:
         assert parameter.limits[0] <= parameter.default[0] <= parameter.default[1] <= parameter.limits[1], parameter
 
 
@@ -88,12 +104,14 @@ def test_labelled_carries_classes():
 def test_settings_round_trip_and_errors():
     made = Digits(size=(8, 12), channels=3, ranges={"blur": 0.5, "height": (0.5, 0.6)})
     assert simulator("digits", **to_dict(made)) == made
-    with pytest.raises(InputError, match="simulator 'eye' is unknown, expected one of: digits"):
+    with pytest.raises(InputError, match="simulator 'eye' is unknown, expected one of: digits, eyes"):
         simulator("eye")
     with pytest.raises(InputError, match="channels of 'digits': found 2"):
         simulator("digits", channels=2)
     with pytest.raises(InputError, match="no parameter 'x'"):
         simulator("digits", ranges={"x": 1})
+    with pytest.raises(InputError, match="simulator 'digits' has no presets, found 'infrared'"):
+        simulator("digits", preset="infrared")
 
 
 def test_parameters_round_trip_through_yaml(tmp_path):

@@ -1,11 +1,14 @@
+import io
 import json
+import sys
+import tarfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from synth2real.errors import InputError
-from synth2real.simulate import Digits, load_parameters, render
+from synth2real.simulate import Digits, Eyes, export, load_parameters, render
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -44,3 +47,57 @@ def test_nothing_is_written_or_removed_where_the_count_is_wrong(tmp_path):
     with pytest.raises(InputError, match="asked to render 0 images"):
         render(Digits(), 0, tmp_path / "new", seed=0)
     assert not (tmp_path / "new").exists()
+
+
+def test_shards_hold_images_labels_and_masks(tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "SHARD", 10)
+    eyes = Eyes(size=(24, 32), ranges={"closed": 0.5})
+    render(eyes, 25, tmp_path, seed=3, masks=True, format="webdataset")
+    assert sorted(p.name for p in tmp_path.glob("*.tar")) == [f"shard-{i:06d}.tar" for i in range(3)]
+    assert (tmp_path / "parameters.yaml").is_file()
+    made = eyes.sample(25, 3)
+    with tarfile.open(tmp_path / "shard-000002.tar") as tar:
+        names = tar.getnames()
+        assert names[:3] == ["000020.png", "000020.json", "000020.mask.png"]
+        assert len(names) == 15
+        pixels = np.asarray(Image.open(io.BytesIO(tar.extractfile("000023.png").read())))
+        row = json.loads(tar.extractfile("000023.json").read())
+    assert np.array_equal(pixels, made.images[23, 0].numpy())
+    assert row["pitch"] == made.labels["gaze"][23, 0].item()
+    render(Digits(), 3, tmp_path, seed=0, overwrite=True, format="webdataset")
+    assert len(list(tmp_path.glob("*.tar"))) == 1
+    with tarfile.open(tmp_path / "shard-000000.tar") as tar:
+        assert json.loads(tar.extractfile("000001.json").read()) == {
+            "label": int(Digits().sample(2, 0).labels["label"][1])
+        }
+
+
+def test_parquet_is_one_file_of_images_and_columns(tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(export, "SHARD", 10)
+    eyes = Eyes(size=(24, 32), ranges={"closed": 0.5})
+    render(eyes, 25, tmp_path / "a" / "eyes.parquet", seed=3, masks=True)
+    table = parquet.read_table(tmp_path / "a" / "eyes.parquet").to_pylist()
+    made = eyes.sample(25, 3)
+    for i in (0, 24):
+        pixels = np.asarray(Image.open(io.BytesIO(table[i]["image"]["bytes"])))
+        assert np.array_equal(pixels, made.images[i, 0].numpy())
+        assert table[i]["mask"]["path"] == f"{i:06d}_mask.png"
+        assert table[i]["yaw"] == made.labels["gaze"][i, 1].item()
+    assert [row["iris_x"] is None for row in table] == made.labels["iris"][:, 0].isnan().tolist()
+    with pytest.raises(InputError, match=r"eyes\.parquet: exists already"):
+        render(eyes, 2, tmp_path / "a" / "eyes.parquet", seed=3)
+    render(Digits(), 2, tmp_path / "a" / "eyes.parquet", seed=0, overwrite=True)
+    assert parquet.read_table(tmp_path / "a" / "eyes.parquet").column_names == ["image", "label"]
+
+
+def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(InputError, match=r"needs pyarrow, which is not installed.*synth2real\[parquet\]"):
+        render(Digits(), 2, tmp_path / "x.parquet", seed=0)
+
+
+def test_masks_that_a_simulator_does_not_draw_are_refused(tmp_path):
+    with pytest.raises(InputError, match="masks were asked for, but Digits draws none"):
+        render(Digits(), 2, tmp_path / "x", seed=0, masks=True)
+    assert not (tmp_path / "x").exists()

@@ -34,6 +34,7 @@ class Request:
     label: tuple[str, ...]
     rooms: dict[str, str | None]
     assign: tuple[str, ...]
+    preset: str | None
     n: int | None
     size: Size | None
     channels: Channels | None
@@ -111,17 +112,17 @@ def interruptible(folder: RunFolder) -> Iterator[None]:
 
 def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
     """The labelled source, or the simulator of that name, set to the target's size and channels."""
+    if request.task == "classify" and len(request.label) > 1:
+        raise InputError(f"--task classify takes one --label, found {len(request.label)}: {', '.join(request.label)}")
     if request.source in SIMULATORS:
-        if len(target.shape) != 3:
-            raise InputError(f"the simulator '{request.source}' renders images, the target has features {target.shape}")
-        channels, height, width = target.shape
-        return simulator(request.source, size=(height, width), channels=channels)
+        return load_simulator(request, target)
+    if request.preset is not None:
+        raise InputError(
+            f"--preset '{request.preset}' is for simulators, but the source is {request.source}; expected a source of: "
+            f"{', '.join(SIMULATORS)}"
+        )
     label: str | tuple[str, ...] | None = request.label
     if request.task == "classify":
-        if len(request.label) > 1:
-            raise InputError(
-                f"--task classify takes one --label, found {len(request.label)}: {', '.join(request.label)}"
-            )
         label = request.label[0] if request.label else None
     elif not request.label:
         raise InputError(
@@ -129,6 +130,17 @@ def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
             "such as --label iris_x --label iris_y"
         )
     return load(request.source, label, size=request.size, channels=request.channels, skip_bad=request.skip_bad)
+
+
+def load_simulator(request: Request, target: Unlabelled) -> Simulator:
+    """The simulator of that name; its first label, where --label names none."""
+    if len(target.shape) != 3:
+        raise InputError(f"the simulator '{request.source}' renders images, the target has features {target.shape}")
+    channels, height, width = target.shape
+    values: dict[str, Any] = {"size": (height, width), "channels": channels, "label": request.label or None}
+    if request.preset is not None:
+        values["preset"] = request.preset
+    return simulator(request.source, **values)
 
 
 def parse_assignments(texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -182,6 +194,7 @@ def settings(request: Request, route: Route, task: Task, budget: Budget) -> dict
         "route": route.describe(),
         "steps": budget.steps,
         "batch": budget.batch,
+        "preset": request.preset,
         "n": budget.n if request.source in SIMULATORS else None,
         "seed": budget.seed,
         "size": list(request.size) if request.size else None,

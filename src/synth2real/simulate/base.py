@@ -5,7 +5,7 @@ these ranges and randomization widens them, so both are `Simulator -> Simulator`
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -40,18 +40,30 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Rendered:
-    """Images with everything the simulator knows about them.
+class Drawn:
+    """What a simulator makes of parameters.
 
     Args:
-        images: (N, C, H, W) uint8.
-        labels: for each label its values, (N,) int64 classes or (N, K) float32.
-        parameters: for each parameter the values drawn, (N,) float32.
+        images: (N, C, H, W), uint8 or float32 in 0..1.
+        labels: for each label its values, (N,) int64 classes or (N, K) float32, nan where there is none.
+        masks: for each region (N, H, W) bool, where it is seen; empty where the simulator has no regions.
     """
 
     images: Tensor
     labels: dict[str, Tensor]
-    parameters: dict[str, Tensor]
+    masks: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rendered(Drawn):
+    """Images, uint8, with everything the simulator knows about them.
+
+    Args:
+        images, labels, masks: as in `Drawn`.
+        parameters: for each parameter the values drawn, (N,) float32.
+    """
+
+    parameters: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -66,6 +78,7 @@ class Simulator(ABC):
         channels: 1 for grey, 3 for RGB.
         ranges: for each parameter that departs from its default, a `(low, high)` to draw from uniformly, or a number
             that it stays at.
+        label: what `labelled` gives where nothing else is asked of it, as there.
 
     Raises:
         InputError: a parameter is unknown, or its range is reversed, outside the limits or no range at all.
@@ -74,10 +87,12 @@ class Simulator(ABC):
     parameters: ClassVar[tuple[Parameter, ...]]
     classes: ClassVar[dict[str, tuple[str, ...]]]  # for each label of classes, their names; the first label leads
     columns: ClassVar[dict[str, tuple[str, ...]]] = {}  # for each label of values, the names of its columns
+    regions: ClassVar[tuple[str, ...]] = ()  # the masks that it draws; together they cover the image
 
     size: tuple[int, int] = (28, 28)
     channels: Literal[1, 3] = 1
     ranges: dict[str, float | Range] = field(default_factory=dict)
+    label: str | tuple[str, ...] | None = None
 
     def __new__(cls, *_: Any, ranges: Any = None, **__: Any) -> Self:
         # Here and not in __post_init__, where pydantic would turn the InputError into one of its own.
@@ -91,10 +106,14 @@ class Simulator(ABC):
 
     def range(self, name: str) -> Range:
         """Low and high of the range that parameter `name` is drawn from; `InputError` where there is none so named."""
-        default = {parameter.name: parameter.default for parameter in self.parameters}
+        default = self.defaults()
         if name not in default:
             raise InputError(f"{type(self).__name__} has no parameter '{name}', expected one of: {', '.join(default)}")
         return _pair(self.ranges.get(name, default[name]))
+
+    def defaults(self) -> dict[str, Range]:
+        """For each parameter the range drawn from where `ranges` has none."""
+        return {parameter.name: parameter.default for parameter in self.parameters}
 
     def with_ranges(self, **ranges: float | Range) -> Self:
         """The same simulator with these ranges in place of its own; the others stay."""
@@ -121,60 +140,91 @@ class Simulator(ABC):
             InputError: `n` is below 1.
         """
         chunks = list(self.stream(n, seed))
-        return Rendered(
-            torch.cat([chunk.images for chunk in chunks]),
-            {name: torch.cat([chunk.labels[name] for chunk in chunks]) for name in chunks[0].labels},
-            {name: torch.cat([chunk.parameters[name] for chunk in chunks]) for name in chunks[0].parameters},
+        labels, masks, parameters = (
+            {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+            for parts in zip(*((chunk.labels, chunk.masks, chunk.parameters) for chunk in chunks), strict=True)
         )
+        return Rendered(torch.cat([chunk.images for chunk in chunks]), labels, masks, parameters)
 
     def stream(self, n: int, seed: int) -> Iterator[Rendered]:
-        """What `sample(n, seed)` holds, at most `CHUNK` images at a time."""
+        """What `sample(n, seed)` holds, at most `chunk` images at a time."""
         if n < 1:
             raise InputError(f"asked to render {n} images, expected 1 or more")
-        chunks = range(-(-n // CHUNK))
-        return (self._chunk(min(CHUNK, n - index * CHUNK), seed * 1_000_003 + index) for index in chunks)
+        size = self.chunk
+        return (self._chunk(min(size, n - i * size), seed * 1_000_003 + i) for i in range(-(-n // size)))
 
-    def labelled(self, n: int, seed: int, label: str | None = None) -> Labelled:
-        """`n` images with one label, ready for training.
+    def labelled(self, n: int, seed: int, label: str | Sequence[str] | None = None) -> Labelled:
+        """`n` images with some of the labels, ready for training.
 
         Args:
             n, seed: as in `sample`.
-            label: which of the labels; the class where None.
+            label: the name of one label or column, or of several columns (a label's name stands for all its columns);
+                the simulator's own `label` where None, and the first one where that is None, too.
 
         Raises:
-            InputError: the simulator has no such label.
+            InputError: the simulator has no such label or column.
         """
-        known = [*self.classes, *self.columns]
-        label = known[0] if label is None else label
-        if label not in known:
-            raise InputError(f"{type(self).__name__} has no label '{label}', expected one of: {', '.join(known)}")
-        made = self.sample(n, seed)
-        return Labelled(made.images, made.labels[label], self.classes.get(label, ()), self.columns.get(label, ()))
+        label = self.label if label is None else label
+        label = [*self.classes, *self.columns][0] if label is None else label
+        names = [label] if isinstance(label, str) else list(label)
+        if len(names) == 1 and names[0] in self.classes:
+            of, columns = names[0], tuple[str, ...]()
+            chunks = [(chunk.images, chunk.labels[of]) for chunk in self.stream(n, seed)]
+        else:
+            picks, columns = self._picks(names)
+            chunks = [
+                (chunk.images, torch.stack([chunk.labels[of][:, i] for of, i in picks], 1))
+                for chunk in self.stream(n, seed)
+            ]
+        images, values = (torch.cat(parts) for parts in zip(*chunks, strict=True))
+        return Labelled(images, values, self.classes.get(names[0], ()), columns)
+
+    def _picks(self, names: Sequence[str]) -> tuple[list[tuple[str, int]], tuple[str, ...]]:
+        """For each column of these names its label and its place in it; and the columns' names."""
+        where = {column: (label, i) for label, columns in self.columns.items() for i, column in enumerate(columns)}
+        columns = tuple(column for name in names for column in self.columns.get(name, (name,)))
+        for name in columns:
+            if name not in where:
+                known = ", ".join([*self.classes, *self.columns, *where])
+                raise InputError(f"{type(self).__name__} has no label '{name}', expected one of: {known}")
+        if not columns:
+            raise InputError(f"{type(self).__name__} was asked for no label, expected one or more names")
+        return [where[name] for name in columns], columns
 
     @abstractmethod
-    def render(self, values: dict[str, Tensor], generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def render(self, values: dict[str, Tensor], generator: torch.Generator) -> Drawn:
         """Draw one image for each row of `values`.
 
         Args:
             values: (N,) float32 for every parameter.
             generator: for what is no parameter: the class, the noise.
-
-        Returns:
-            images (N, C, H, W), uint8 or float32 in 0..1, and for each label its (N,) or (N, K) values.
         """
+
+    @property
+    def chunk(self) -> int:
+        """How many images are rendered at once."""
+        return CHUNK
+
+    def generator(self, seed: int) -> torch.Generator:
+        """Of everything random in a chunk; on its device all is computed."""
+        return torch.Generator().manual_seed(seed)
 
     def _chunk(self, keep: int, seed: int) -> Rendered:
         # A whole chunk is drawn however few are kept, so that a shorter sample is the beginning of a longer one.
-        generator = torch.Generator().manual_seed(seed)
+        generator = self.generator(seed)
         values = {}
         for parameter in self.parameters:
             low, high = self.range(parameter.name)
-            values[parameter.name] = low + (high - low) * torch.rand(CHUNK, generator=generator)
-        images, labels = self.render(values, generator)
+            unit = torch.rand(self.chunk, generator=generator, device=generator.device)
+            values[parameter.name] = low + (high - low) * unit
+        drawn = self.render(values, generator)
+        images = drawn.images
         if images.is_floating_point():
             images = (images * 255).round_().to(torch.uint8)
-        labels, values = ({name: x[:keep] for name, x in named.items()} for named in (labels, values))
-        return Rendered(images[:keep], labels, values)
+        labels, masks, values = (
+            {name: x[:keep].cpu() for name, x in named.items()} for named in (drawn.labels, drawn.masks, values)
+        )
+        return Rendered(images[:keep].cpu(), labels, masks, values)
 
 
 def load_parameters(path: str | Path) -> dict[str, float | Range]:

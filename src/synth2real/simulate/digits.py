@@ -18,7 +18,8 @@ from pydantic import Field
 from torch import Tensor
 
 from ..settings import settings
-from .base import Parameter, Simulator
+from .base import Drawn, Parameter, Simulator
+from .camera import blur
 
 Side = Annotated[int, Field(ge=8, le=64)]
 Stroke = tuple[tuple[int, int], ...]
@@ -122,7 +123,7 @@ class Digits(Simulator):
 
     Args:
         size: height and width, 8 to 64 pixels.
-        channels, ranges: as in `Simulator`.
+        channels, ranges, label: as in `Simulator`.
     """
 
     classes: ClassVar[dict[str, tuple[str, ...]]] = {"label": tuple("0123456789")}
@@ -153,14 +154,14 @@ class Digits(Simulator):
 
     size: tuple[Side, Side] = (28, 28)
 
-    def render(self, values: dict[str, Tensor], generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def render(self, values: dict[str, Tensor], generator: torch.Generator) -> Drawn:
         """See `Simulator.render`; images are float32, and every digit stands equally often, give or take one."""
         label = torch.randperm(len(values["height"]), generator=generator) % 10
         ink = self._ink(_choose(label, values["allograph"], generator), values, generator)
-        ink = (_blur(ink, values["blur"]) * _column(values["contrast"])).clamp_(0, 1)
+        ink = (blur(ink, values["blur"]) * _column(values["contrast"])).clamp_(0, 1)
         images = self._tone(ink, values, generator)
         noise = torch.randn(images.shape, generator=generator)
-        return images.addcmul_(noise, _column(values["noise"])).clamp_(0, 1), {"label": label}
+        return Drawn(images.addcmul_(noise, _column(values["noise"])).clamp_(0, 1), {"label": label})
 
     def _ink(self, form: Tensor, values: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         """Coverage (N, 1, H, W) in 0..1 of the forms (N,) drawn with a pen."""
@@ -226,16 +227,6 @@ def _waves(height: int, width: int) -> Tensor:
     orders = [(i, j) for i in range(4) for j in range(4) if 0 < i + j < 4]
     waves = torch.stack([torch.outer(along[0][i], along[1][j]).flatten() for i, j in orders])
     return waves / waves.square().sum(0).mean().sqrt()
-
-
-def _blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur of (N, 1, H, W), each image by its own `sigma` in pixels: one matrix for rows, one for columns."""
-    inverse = -0.5 / sigma.clamp(min=0.05).square()[:, None, None]
-    down, across = (
-        torch.softmax(inverse * (torch.arange(n)[:, None] - torch.arange(n)).square(), -1) for n in images.shape[2:]
-    )
-    blurred: Tensor = down[:, None] @ images @ across[:, None].mT
-    return blurred
 
 
 @dataclass(frozen=True)

@@ -1,53 +1,200 @@
-"""A simulator's images as a folder that every image loader reads: PNG files and a table of labels."""
+"""A simulator's images on disk, with their labels: a folder, tar shards, or one Parquet file.
 
+Labels are columns: whole-number classes as numbers, values by name, null where there is none.
+"""
+
+import io
 import json
+import tarfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Literal, Self
 
 import numpy as np
+import torch
+import yaml
 from numpy.typing import NDArray
 
 from ..errors import InputError
 from .base import Rendered, Simulator, save_parameters
 
+Format = Literal["folder", "webdataset", "parquet"]
+Row = dict[str, Any]
+SHARD = 1000  # images in a tar file
+MASK_COLOURS = ((60, 60, 60), (240, 240, 240), (70, 130, 220), (220, 60, 60))
 
-def render(simulator: Simulator, n: int, out: str | Path, seed: int, overwrite: bool = False) -> None:
-    """Write `n` images to the folder `out`.
 
-    `000000.png` and so on; `metadata.jsonl`, a line an image with `file_name` and the labels (whole-number classes as
-    numbers, columns of values by name); `parameters.yaml`, the ranges drawn from.
+def render(
+    simulator: Simulator,
+    n: int,
+    out: str | Path,
+    seed: int,
+    overwrite: bool = False,
+    masks: bool = False,
+    format: Format | None = None,
+) -> None:
+    """Write `n` images to `out`.
+
+    `folder`: `000000.png` and so on; `metadata.jsonl`, a line an image with `file_name` and the labels;
+    `parameters.yaml`, the ranges drawn from; with masks `000000_mask.png`, whose pixels count the regions.
+    `webdataset`: `shard-000000.tar` and so on, with `000000.png`, `000000.json` and `000000.mask.png` an image, and
+    `parameters.yaml` beside them.
+    `parquet`: one file; columns `image` (and `mask`) of `bytes` and `path`, which the library `datasets` shows as
+    images, and one a label; the ranges in its metadata.
 
     Args:
         simulator, n, seed: as in `simulator.sample(n, seed)`, whose images these are.
-        out: the folder, made where it is missing.
-        overwrite: write into a folder that holds files; images of an earlier and longer run are removed.
+        out: the folder, made where it is missing; or the file of Parquet.
+        overwrite: write into a folder that holds files, or over a file; images of an earlier and longer run are
+            removed.
+        masks: write masks, too.
+        format: by default `parquet` where `out` ends in it, else `folder`.
 
     Raises:
-        InputError: `out` is a file, or a folder that is not empty; or `n` is below 1.
+        InputError: `out` is a file, or a folder that is not empty; or `n` is below 1; or the simulator has no masks;
+            or Parquet was asked for and pyarrow is not installed.
     """
     out = Path(out)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file, expected a folder to write images to")
-    if out.exists() and any(out.iterdir()) and not overwrite:
-        raise InputError(f"{out}: the folder is not empty, expected an empty or a new one; or set overwrite=True")
+    if format is None:
+        format = "parquet" if out.suffix == ".parquet" else "folder"
+    if format not in WRITERS:
+        raise InputError(f"format '{format}' is unknown, expected one of: {', '.join(WRITERS)}")
+    if masks and not simulator.regions:
+        raise InputError(f"masks were asked for, but {type(simulator).__name__} draws none. Leave masks out")
     chunks = simulator.stream(n, seed)
-    out.mkdir(parents=True, exist_ok=True)
-    _remove_images(out)
-    save_parameters({p.name: simulator.range(p.name) for p in simulator.parameters}, out / "parameters.yaml")
     done = 0
-    with ThreadPoolExecutor() as pool, (out / "metadata.jsonl").open("w") as table:
+    with WRITERS[format](out, simulator, overwrite) as writer, ThreadPoolExecutor() as pool:
         for chunk in chunks:
-            names = [f"{done + i:06d}.png" for i in range(len(chunk))]
+            names = [f"{done + i:06d}" for i in range(len(chunk))]
             pixels = chunk.images.movedim(1, -1).squeeze(-1).numpy()
-            list(pool.map(_save, pixels, (out / name for name in names)))
-            for name, row in zip(names, _rows(chunk, simulator), strict=True):
-                table.write(json.dumps({"file_name": name} | row) + "\n")
+            drawn = pool.map(_indexed, _regions(chunk, simulator)) if masks else iter([None] * len(chunk))
+            rows = _rows(chunk, simulator)
+            for name, image, mask, row in zip(names, pool.map(_png, pixels), drawn, rows, strict=True):
+                writer.add(name, image, mask, row)
             done += len(chunk)
 
 
-def _rows(chunk: Rendered, simulator: Simulator) -> Iterator[dict[str, Any]]:
+class _Writer(ABC):
+    """Takes one image after another, encoded as PNG."""
+
+    def __init__(self, out: Path, simulator: Simulator, overwrite: bool) -> None:
+        self.out = out
+        self.ranges = {p.name: simulator.range(p.name) for p in simulator.parameters}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None: ...
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+
+class _Folder(_Writer):
+    def __init__(self, out: Path, simulator: Simulator, overwrite: bool) -> None:
+        super().__init__(out, simulator, overwrite)
+        _prepare(out, overwrite)
+        save_parameters(self.ranges, out / "parameters.yaml")
+        self.table = (out / "metadata.jsonl").open("w")
+
+    def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None:
+        (self.out / f"{name}.png").write_bytes(image)
+        if mask is not None:
+            (self.out / f"{name}_mask.png").write_bytes(mask)
+        self.table.write(json.dumps({"file_name": f"{name}.png"} | row) + "\n")
+
+    def close(self) -> None:
+        self.table.close()
+
+
+class _Shards(_Writer):
+    def __init__(self, out: Path, simulator: Simulator, overwrite: bool) -> None:
+        super().__init__(out, simulator, overwrite)
+        _prepare(out, overwrite)
+        save_parameters(self.ranges, out / "parameters.yaml")
+        self.tar: tarfile.TarFile | None = None
+        self.count = 0
+
+    def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None:
+        if self.count % SHARD == 0:
+            self.close()
+            self.tar = tarfile.TarFile(self.out / f"shard-{self.count // SHARD:06d}.tar", "w")
+        self.count += 1
+        parts = {"png": image, "json": json.dumps(row).encode()} | ({} if mask is None else {"mask.png": mask})
+        for kind, content in parts.items():
+            member = tarfile.TarInfo(f"{name}.{kind}")
+            member.size = len(content)
+            assert self.tar is not None
+            self.tar.addfile(member, io.BytesIO(content))
+
+    def close(self) -> None:
+        if self.tar is not None:
+            self.tar.close()
+
+
+class _Parquet(_Writer):
+    def __init__(self, out: Path, simulator: Simulator, overwrite: bool) -> None:
+        super().__init__(out, simulator, overwrite)
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError:
+            raise InputError(
+                f"{out}: writing Parquet needs pyarrow, which is not installed. "
+                "Install it with: pip install 'synth2real[parquet]'"
+            ) from None
+        if out.is_dir() or (out.exists() and not overwrite):
+            raise InputError(f"{out}: exists already, expected a new file; or set overwrite=True for a file")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        self.arrow, self.rows = pyarrow, list[Row]()
+        self.writer: Any = None
+
+    def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None:
+        images = {"image": {"bytes": image, "path": f"{name}.png"}}
+        if mask is not None:
+            images["mask"] = {"bytes": mask, "path": f"{name}_mask.png"}
+        self.rows.append(images | row)
+        if len(self.rows) == SHARD:
+            self._flush()
+
+    def _flush(self) -> None:
+        first = self.rows[0]
+        kinds = {
+            name: self.arrow.int64() if isinstance(value, int) else self.arrow.string()
+            for name, value in first.items()
+            if isinstance(value, int | str)
+        }
+        picture = self.arrow.struct([("bytes", self.arrow.binary()), ("path", self.arrow.string())])
+        kinds |= {name: picture for name in ("image", "mask") if name in first}
+        schema = self.arrow.schema(
+            [(name, kinds.get(name, self.arrow.float32())) for name in first],
+            metadata={"parameters": yaml.safe_dump({name: list(pair) for name, pair in self.ranges.items()})},
+        )
+        if self.writer is None:
+            self.writer = self.arrow.parquet.ParquetWriter(self.out, schema)
+        self.writer.write_table(self.arrow.Table.from_pylist(self.rows, schema))
+        self.rows.clear()
+
+    def close(self) -> None:
+        if self.rows:
+            self._flush()
+        if self.writer is not None:
+            self.writer.close()
+
+
+WRITERS: dict[str, type[_Writer]] = {"folder": _Folder, "webdataset": _Shards, "parquet": _Parquet}
+
+
+def _rows(chunk: Rendered, simulator: Simulator) -> Iterator[Row]:
     """The labels of each image, one value a column."""
     columns: dict[str, list[Any]] = {}
     for label, values in chunk.labels.items():
@@ -55,17 +202,46 @@ def _rows(chunk: Rendered, simulator: Simulator) -> Iterator[dict[str, Any]]:
             names = [int(name) if name.isdecimal() else name for name in simulator.classes[label]]
             columns[label] = [names[i] for i in values.tolist()]
         else:
-            columns |= dict(zip(simulator.columns[label], values.T.tolist(), strict=True))
+            known = ([x if x == x else None for x in column] for column in values.T.tolist())  # JSON knows no nan
+            columns |= dict(zip(simulator.columns[label], known, strict=True))
     return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
 
 
-def _save(pixels: NDArray[np.uint8], path: Path) -> None:
+def _regions(chunk: Rendered, simulator: Simulator) -> NDArray[np.uint8]:
+    """(N, H, W), for each pixel the number of its region."""
+    masks = torch.stack([chunk.masks[name] for name in simulator.regions])
+    return masks.to(torch.uint8).argmax(0).to(torch.uint8).numpy()
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
     from PIL import Image
 
-    Image.fromarray(pixels).save(path, compress_level=1)
+    return _encoded(Image.fromarray(pixels))
 
 
-def _remove_images(folder: Path) -> None:
-    for path in folder.glob("*.png"):
-        if path.stem.isdecimal() and len(path.stem) >= 6:  # ours by its name
+def _indexed(regions: NDArray[np.uint8]) -> bytes:
+    """A PNG whose pixels are the regions' numbers, with a palette that shows them."""
+    from PIL import Image
+
+    image = Image.fromarray(regions, "P")
+    image.putpalette([level for colour in MASK_COLOURS for level in colour])
+    return _encoded(image)
+
+
+def _encoded(image: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _prepare(out: Path, overwrite: bool) -> None:
+    """Make the folder, without what an earlier run has written."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file, expected a folder to write images to")
+    if out.exists() and any(out.iterdir()) and not overwrite:
+        raise InputError(f"{out}: the folder is not empty, expected an empty or a new one; or set overwrite=True")
+    out.mkdir(parents=True, exist_ok=True)
+    for path in (*out.glob("*.png"), *out.glob("shard-*.tar"), *out.glob("metadata.jsonl")):
+        stem = path.stem.removesuffix("_mask").removeprefix("shard-")
+        if path.name == "metadata.jsonl" or (stem.isdecimal() and len(stem) >= 6):  # ours by its name
             path.unlink()

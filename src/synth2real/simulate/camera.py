@@ -1,0 +1,37 @@
+"""What a camera and its software do to a batch of images: blur, and histogram equalisation."""
+
+import torch
+from torch import Tensor
+
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
+
+
+def blur(images: Tensor, sigma: Tensor) -> Tensor:
+    """Gaussian blur of (N, C, H, W), each image by its own `sigma` in pixels: one matrix for rows, one for columns."""
+    inverse = -0.5 / sigma.clamp(min=0.05).square()[:, None, None]
+    down, across = (
+        torch.softmax(inverse * (places[:, None] - places).square(), -1)
+        for places in (torch.arange(n, device=images.device) for n in images.shape[2:])
+    )
+    blurred: Tensor = down[:, None] @ images @ across[:, None].mT
+    return blurred
+
+
+def equalise(images: Tensor) -> Tensor:
+    """Images (N, C, H, W) in 0..1 with their luminance spread evenly over 256 levels, as OpenCV's `equalizeHist` does.
+
+    The darkest level becomes 0; colours keep their differences from the luminance.
+    """
+    grey = images if images.shape[1] == 1 else luminance(images)
+    levels = (grey * 255).round().long().flatten(1)
+    counts = torch.zeros(len(images), 256, device=images.device)
+    counts.scatter_add_(1, levels, torch.ones((), device=images.device).expand(levels.shape))
+    below = counts.cumsum(1)
+    darkest = counts.gather(1, levels.amin(1, keepdim=True))
+    table = (below - darkest) / (below[:, -1:] - darkest).clamp(min=1)
+    return (images + (table.gather(1, levels).view_as(grey) - grey)).clamp(0, 1)
+
+
+def luminance(images: Tensor) -> Tensor:
+    """(N, 3, H, W) to (N, 1, H, W)."""
+    return (images * images.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
