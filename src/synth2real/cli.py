@@ -30,7 +30,7 @@ def train(
     source: Annotated[str, typer.Argument(help="Labelled folder or .npz, or the name of a simulator.")],
     target: Annotated[Path, typer.Option("--target", help="Folder or .npz of unlabelled real images.")],
     out: Out,
-    task: Annotated[str, typer.Option("--task", help="classify, regress or keypoints.")] = "classify",
+    task: Annotated[str, typer.Option("--task", help="classify, regress, keypoints or gaze.")] = "classify",
     label: Annotated[
         list[str] | None, typer.Option("--label", help="Label column; repeat it for regress and keypoints.")
     ] = None,
