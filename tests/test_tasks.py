@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 
+from synth2real.directions import to_angles, to_vectors
 from synth2real.domains import Labelled
 from synth2real.errors import InputError
-from synth2real.tasks import TASKS, Classification, Keypoints, Regression
+from synth2real.tasks import TASKS, Classification, Gaze, Keypoints, Regression
 from synth2real.warp import Warp
 
 NAN = float("nan")
@@ -15,13 +16,15 @@ IMAGES = torch.zeros(3, 1, 20, 40, dtype=torch.uint8)
 ANIMALS = Classification(("ant", "bee", "cat"))
 LENGTH = Regression(("a", "b"), mean=(10.0, 0.0), std=(2.0, 1.0))
 POINT = Keypoints(("x", "y"), size=(20, 40))
+GAZE = Gaze()
 EYES = Keypoints(("left_x", "left_y", "right_x", "right_y"), size=(20, 40))
 
 
-@pytest.mark.parametrize("task", [ANIMALS, LENGTH, POINT, EYES], ids=lambda task: task.kind)
+@pytest.mark.parametrize("task", [ANIMALS, LENGTH, POINT, EYES, GAZE], ids=lambda task: task.kind)
 def test_settings_round_trip(task):
     assert TASKS[task.kind](**task.settings()) == task
-    assert task.outputs == len(task.classes if isinstance(task, Classification) else task.columns)
+    if task is not GAZE:
+        assert task.outputs == len(task.classes if isinstance(task, Classification) else task.columns)
 
 
 def test_classification_by_hand():
@@ -138,6 +141,12 @@ def test_tasks_are_read_off_the_source():
             "column 'y' is 7 everywhere, expected numbers that differ",
         ),
         ("keypoints", Labelled(IMAGES, torch.zeros(3, 3), columns=("x", "y", "z")), r"found 3 \(x, y, z\)"),
+        ("gaze", Labelled(IMAGES, torch.zeros(3, 3), columns=("p", "y", "r")), r"exactly two .* found 3 \(p, y, r\)"),
+        ("gaze", Labelled(IMAGES, torch.zeros(3, 1), columns=("pitch",)), r"exactly two .* --label pitch --label yaw"),
+        ("gaze", Labelled(IMAGES, torch.zeros(3, 2), columns=("yaw", "pitch")), "expected pitch first, then yaw"),
+        ("gaze", Labelled(IMAGES, torch.full((3, 2), NAN), columns=("pitch", "yaw")), "hold no direction"),
+        ("gaze", Labelled(IMAGES, torch.full((3, 2), 20.0), columns=("pitch", "yaw")), "hold 20, expected radians"),
+        ("gaze", Labelled(IMAGES, torch.tensor([0, 1, 1]), ("a", "b")), "gaze needs number columns, found class"),
         ("keypoints", Labelled(torch.zeros(3, 5), torch.zeros(3, 2)), "keypoints need images, found features"),
     ],
 )
@@ -170,3 +179,59 @@ def test_points_move_with_the_warp_and_numbers_do_not():
     assert not torch.equal(moved, labels)
     assert torch.equal(EYES.move(labels, None), labels)
     assert torch.equal(LENGTH.move(labels, warp), labels)
+
+
+def test_gaze_by_hand():
+    # The head says how the unit vector departs from (0, 0, -1); the loss is sqrt(1 + (chord / 0.05) ** 2) - 1.
+    outputs = torch.tensor([[0.0, 0.0, 0.0], [0.0, -1.0, 0.0], [-1.0, 0.0, 1.0]])
+    assert GAZE.predict(outputs).rad2deg().tolist() == pytest.approx(torch.tensor([[0.0, 0], [45, 0], [0, 90]]))
+    labels = torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, math.pi / 2]])
+    chord = 2 * math.sin(math.pi / 8)
+    expected = [0, math.sqrt(1 + (chord / 0.05) ** 2) - 1, 0]
+    assert GAZE.losses(outputs, labels).tolist() == pytest.approx(expected, abs=1e-4)
+    assert GAZE.outputs == 3
+
+
+def test_gaze_metrics_by_hand():
+    labels = torch.tensor([[0.0, 0.0], [0.0, 3.0], [0.0, 8.0], [10.0, NAN], [NAN, 0.0]]).deg2rad()
+    found = GAZE.metrics(torch.zeros(5, 2), labels)
+    assert found == {
+        "mean_degrees": pytest.approx(11 / 3),
+        "median_degrees": pytest.approx(3),
+        "within_7_degrees": pytest.approx(2 / 3),
+    }
+    with pytest.raises(InputError, match="pitch, yaw hold no direction"):
+        GAZE.metrics(torch.zeros(2, 2), torch.tensor([[NAN, 1.0], [1.0, NAN]]))
+
+
+def test_unknown_gaze_leaves_the_loss_and_gradients_stay_finite():
+    outputs = torch.zeros(3, 3, requires_grad=True)  # the first is right to the bit, where an arc cosine has no slope
+    losses = GAZE.losses(outputs, torch.tensor([[0.0, 0.0], [0.1, NAN], [0.3, -0.2]]))
+    assert losses[1] == 0
+    losses.sum().backward()
+    assert outputs.grad.isfinite().all()
+    assert (outputs.grad != 0).any(1).tolist() == [False, False, True]
+
+
+def test_gaze_turns_with_the_image_and_with_nothing_else():
+    labels = (torch.rand(64, 2, generator=torch.Generator().manual_seed(1)) - 0.5) * 1.2
+    labels[3] = NAN
+
+    def warp(**amplitudes):
+        return Warp.sample(64, (36, 60), **amplitudes, generator=torch.Generator().manual_seed(0))
+
+    mirrored = GAZE.move(labels, warp(mirror=1.0))
+    torch.testing.assert_close(mirrored, labels * torch.tensor([1.0, -1.0]), equal_nan=True)
+    same = GAZE.move(labels, warp(shift=0.2, scale=0.3, aspect=0.3, shear=0.3, elastic=0.05))
+    torch.testing.assert_close(same, labels, equal_nan=True)
+    turn = warp(rotation=30.0)
+    before, after = to_vectors(labels), to_vectors(GAZE.move(labels, turn))
+    assert after[3].isnan().all()
+    known = labels.isfinite().all(1)
+    torch.testing.assert_close(after[:, 2][known], before[:, 2][known])  # as far from the camera's axis as before
+    # In the image, gaze turns as a line drawn along it does.
+    middle = torch.tensor([29.5, 17.5])
+    tip = turn.points((middle + 5 * before[:, None, :2]).nan_to_num()) - turn.points(middle.expand(64, 1, 2))
+    torch.testing.assert_close(5 * after[known][:, :2], tip[known, 0], atol=1e-4, rtol=0)
+    assert torch.equal(GAZE.move(labels[:3], None), labels[:3])
+    torch.testing.assert_close(to_angles(before)[known], labels[known])

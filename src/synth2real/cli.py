@@ -47,7 +47,7 @@ def train(
     source: Annotated[str, typer.Argument(help="Labelled folder or .npz, or the name of a simulator.")],
     target: Annotated[Path, typer.Option("--target", help="Folder or .npz of unlabelled real images.")],
     out: Out,
-    task: Annotated[str, typer.Option("--task", help="classify, regress or keypoints.")] = "classify",
+    task: Annotated[str, typer.Option("--task", help="classify, regress, keypoints or gaze.")] = "classify",
     label: Labels = None,
     randomize: Annotated[str | None, typer.Option("--randomize", help="photometric, geometric, full or none.")] = None,
     refine: Annotated[str, typer.Option("--refine", help="simgan or none.")] = "none",

@@ -80,7 +80,7 @@ class Comparison:
     @property
     def metric(self) -> str:
         """Name of the metric that stands first."""
-        return "accuracy" if isinstance(self.task, Classification) else "mean_error"
+        return self.task.metric
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a route: the metric's mean and spread over seeds (None without real labels), gaps, seconds, score."""
@@ -159,8 +159,8 @@ def _rank(entries: list[Entry], task: Task) -> Entry:
         entry.score = score
 
     def key(entry: Entry) -> tuple[float, float]:
-        metrics = entry.trials[0].source_metrics
-        return entry.score, metrics["accuracy"] if "accuracy" in metrics else -metrics["mean_error"]
+        value = entry.trials[0].source_metrics[task.metric]
+        return entry.score, value if task.metric == "accuracy" else -value
 
     return max(entries, key=key)
 

@@ -92,7 +92,7 @@ class Convolutional(nn.Sequential):
         shape: (C, H, W) of one image.
         width: maps of the first convolution, a multiple of 8; the others have twice as many.
         hidden: width of the features.
-        spatial: read positions off the last maps (regression, keypoints) instead of their values.
+        spatial: read positions off the last maps (regression, keypoints, gaze) instead of their values.
     """
 
     def __init__(self, shape: Sequence[int], width: int = 32, hidden: int = 128, spatial: bool = False) -> None:

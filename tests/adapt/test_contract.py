@@ -12,7 +12,7 @@ from synth2real.model import Model, load_model
 from synth2real.randomize import Full, Photometric
 from synth2real.route import Budget, Route
 from synth2real.settings import build, to_dict
-from synth2real.tasks import Classification, Keypoints, Regression, Task
+from synth2real.tasks import TASKS, Classification, Task
 from synth2real.training import Loop, Trainer
 
 SIDE = 16
@@ -33,21 +33,23 @@ def domains(kind: str) -> tuple[Labelled, Unlabelled, Task]:
     if kind == "classify":
         labelled = Labelled(images, (xy[:, 0] > SIDE / 2 - 0.5).long(), ("left", "right"))
         return labelled, target, Classification.of(labelled)
-    labelled = Labelled(images, xy, columns=("x", "y"))
-    return labelled, target, (Regression if kind == "regress" else Keypoints).of(labelled)
+    if kind == "gaze":  # a spot that is the iris of an eye which fills the frame
+        xy = ((xy - SIDE / 2) / SIDE).flip(1) * -1
+    labelled = Labelled(images, xy, columns=("pitch", "yaw") if kind == "gaze" else ("x", "y"))
+    return labelled, target, TASKS[kind].of(labelled)
 
 
 def trainer(name: str, kind: str, steps: int = 12, seed: int = 0) -> Trainer:
     source, target, task = domains(kind)
     route = Route(adapt=METHODS[name]())
     objective = route._prepare(source, target, task, seed)
-    policy = Full() if kind == "keypoints" else Photometric()  # a warp would move left to right
+    policy = Full() if kind in ("keypoints", "gaze") else Photometric()  # a warp would move left to right
     loop = Loop(steps=steps, batch=16, seed=seed, hardware=Hardware(), randomize=policy, report_every=1)
     return Trainer(objective, source, target, loop, task.move)
 
 
 pytestmark = pytest.mark.parametrize("name", METHODS)
-kinds = pytest.mark.parametrize("kind", ["classify", "regress", "keypoints"])
+kinds = pytest.mark.parametrize("kind", TASKS)
 
 
 def test_settings_survive_a_round_trip(name: str) -> None:

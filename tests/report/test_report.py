@@ -23,6 +23,7 @@ from synth2real.report.images import contact_sheet, pixels
 from synth2real.report.sections import ranges
 from synth2real.route import Budget, Route
 from synth2real.simulate import Digits
+from synth2real.tasks import Gaze
 
 VOID = {"meta", "link", "img", "br"}
 BUDGET = Budget(steps=20, n=200)
@@ -173,3 +174,17 @@ def test_a_browser_draws_it_without_errors(report: Path, tmp_path: Path) -> None
     assert any("document idle" in line for line in said)
     assert not [line for line in said if "INFO:CONSOLE" not in line or "rror" in line or "Failed" in line]
     assert 'class="bk-Figure"' in done.stdout
+
+
+def test_gaze_is_told_in_degrees(tmp_path: Path) -> None:
+    data = blobs(120)
+    angles = (data.labels - 6) / 20
+    gaze = Labelled(data.inputs, torch.cat([angles, -angles], 1), columns=("pitch", "yaw"))
+    task = Gaze.of(gaze)
+    comparison = compare({}, gaze, gaze.unlabelled(), test=gaze, task=task, budget=BUDGET, seeds=(0,))
+    assert comparison.rows()[0]["mean_degrees_mean"] == pytest.approx(
+        comparison.chosen.trials[0].test_metrics["mean_degrees"]
+    )
+    page = written(comparison, tmp_path)
+    assert "degrees on average" in page.text["p"]
+    assert "mean error in degrees on real" in page.text["button"]

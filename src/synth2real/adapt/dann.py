@@ -38,7 +38,7 @@ class DANN(Objective):
     to deceive it, while the head learns the source's labels. The weight of the reversed gradient follows the paper's
     2 / (1 + exp(-gamma p)) - 1 from 0 to 1 over the training.
 
-    Works for classification, regression and keypoints alike. It may harm where the class balance of the domains
+    Works for every task alike. It may harm where the class balance of the domains
     differs: it makes their features equal in distribution.
 
     References:

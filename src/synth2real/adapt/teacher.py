@@ -31,7 +31,7 @@ class Teacher(Objective):
 
     The teacher sees the clean target image and says what it is; the student sees it randomized and must say the same.
     Classification: only labels of which the teacher is certain count, after its predictions have been aligned with
-    the prior of the target's classes. Regression and keypoints: the teacher's values are moved by the warp that moved
+    the prior of the target's classes. Values, points and gaze: what the teacher says is moved by the warp that moved
     the image, each sample weighs by how well two views of it agree, and the teacher whose views agreed best is kept,
     since a self-trained regressor may drift away; when agreement has fallen for good, the training ends.
 

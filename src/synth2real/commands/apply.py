@@ -27,7 +27,13 @@ def evaluate(run: Path, on: Path, label: tuple[str, ...], as_json: bool, skip_ba
     if isinstance(model.task, Classification):
         columns: str | tuple[str, ...] | None = label[0] if label else kept_label(run, on)
     else:
-        columns = label or model.task.columns  # type: ignore[attr-defined]
+        known: tuple[str, ...] = model.task.columns  # type: ignore[attr-defined]
+        columns = label or known
+        if len(columns) != len(known):
+            raise InputError(
+                f"--label: found {len(columns)} ({', '.join(columns)}), expected {len(known)}, in the order of the "
+                f"run's own: {', '.join(known)}"
+            )
     with warnings_on_stderr():
         data = load(on, columns, size=model.resize, channels=model.channels, skip_bad=skip_bad)
     model.check(data.inputs, str(on))

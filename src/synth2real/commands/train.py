@@ -19,7 +19,7 @@ from ..runs import RunFolder
 from ..runs import train as train_run
 from ..settings import build
 from ..simulate import SIMULATORS, Simulator, simulator
-from ..tasks import TASKS, Task
+from ..tasks import TASKS, Gaze, Task
 from .console import bars, console, warnings_on_stderr
 
 
@@ -124,6 +124,9 @@ def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
     label: str | tuple[str, ...] | None = request.label
     if request.task == "classify":
         label = request.label[0] if request.label else None
+    elif request.task == Gaze.kind:
+        label = request.label or Gaze.columns
+        Gaze(label)  # says what it needs before anything is read
     elif not request.label:
         raise InputError(
             f"--task {request.task} found no --label, expected the names of its columns, "

@@ -49,7 +49,8 @@ def columns(comparison: Comparison) -> list[Column]:
     metric = comparison.metric
     shares = metric == "accuracy"
     form = percent if shares else number
-    word, better = ("accuracy", "higher is better") if shares else ("mean error", "lower is better")
+    better = "higher is better" if shares else "lower is better"
+    word = {"accuracy": "accuracy", "mean_degrees": "mean error in degrees"}.get(metric, "mean error")
     every = [
         Column("route", "What was done to cross from synthetic to real.", "name", str),
         Column(

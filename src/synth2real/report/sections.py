@@ -56,7 +56,8 @@ def verdict(comparison: Comparison) -> str:
     if comparison.metric == "accuracy":
         tells, against = f"it names {percent(reached)} of {count} real samples correctly", percent(before)
     else:
-        tells, against = f"on {count} real samples it errs by {number(reached)} on average", number(before)
+        unit = " degrees" if comparison.metric == "mean_degrees" else ""
+        tells, against = f"on {count} real samples it errs by {number(reached)}{unit} on average", number(before)
     where = "" if name == SOURCE_ONLY else f", where training on the source alone gives {against}"
     return f"{begin}: {tells}{where}."
 

@@ -1,0 +1,208 @@
+"""MPIIGaze: eyes of 15 people at their laptops over months, with the direction of their gaze."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..directions import to_angles
+from ..domains import Labelled
+from ..errors import InputError
+from .download import OnProgress, cache_folder, fetch, unpack
+
+URL = "http://datasets.d2.mpi-inf.mpg.de/MPIIGaze/MPIIGaze.tar.gz"
+PAGE = "https://www.perceptualui.org/research/datasets/MPIIGaze/"
+NORMALIZED = Path("Data", "Normalized")
+LISTS = Path("Evaluation Subset", "sample list for eye image")
+SIDES = ("left", "right")
+COLUMNS = ("pitch", "yaw", "head_pitch", "head_yaw")
+
+
+@dataclass(frozen=True)
+class People:
+    """Labelled eyes, and whose each is.
+
+    Args:
+        data: N images with their labels; named `p00/day01/0001.jpg left`.
+        person: (N,) int64, index into `names`.
+        names: of the people, such as `p00`.
+    """
+
+    data: Labelled
+    person: Tensor
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One person's eyes, and those of all others."""
+
+    name: str
+    others: Labelled
+    left_out: Labelled
+
+
+def leave_one_person_out(people: People) -> Iterator[Split]:
+    """For each person in turn, that person's eyes to score on and the others' to train on."""
+    if len(people.names) < 2:
+        raise InputError(f"found one person only ({', '.join(people.names)}), expected two or more to leave one out")
+    for index, name in enumerate(people.names):
+        mine = people.person == index
+        yield Split(name, people.data.subset((~mine).nonzero()[:, 0]), people.data.subset(mine.nonzero()[:, 0]))
+
+
+def mpiigaze(
+    folder: str | Path | None = None,
+    *,
+    subset: Literal["evaluation", "all"] = "evaluation",
+    people: Sequence[str] | None = None,
+    mirror_right: bool = True,
+    head_pose: bool = False,
+    download: bool = False,
+    sha256: str | None = None,
+    on_progress: OnProgress | None = None,
+) -> People:
+    """The normalised eye images of MPIIGaze: 36 by 60 pixels, grey, histogram-equalised, lit and posed as in life.
+
+    The data is for non-commercial science only (CC BY-NC-SA 4.0).
+
+    Args:
+        folder: the unpacked archive, which holds `Data/Normalized/p00/day01.mat` and so on; by default `MPIIGaze` in
+            the cache folder (see `download`).
+        subset: `evaluation`, the authors' list of as many eyes of each person, half of them right ones; or `all`.
+        people: some of `p00` to `p14`; all that are there where None.
+        mirror_right: mirror right eyes and their labels, so that they look like left ones, as the literature does.
+        head_pose: add the columns `head_pitch`, `head_yaw`, the direction in which the face looks.
+        download: where the folder is absent, fetch the archive (2.1 GB) and unpack what is read of it.
+        sha256: of the archive. The authors publish none: without it, the length that the server names and the
+            checksum inside the archive are all that is verified.
+        on_progress: as in `fetch`.
+
+    Returns:
+        Images (N, 1, 36, 60) uint8 with the columns `pitch` and `yaw` in radians (see `directions`), and whose they
+        are.
+
+    Raises:
+        InputError: the data is absent or damaged, or a person is not among it.
+
+    References:
+        Zhang, Sugano, Fritz & Bulling (2015). Appearance-based gaze estimation in the wild. CVPR.
+    """
+    root = _root(folder, download, sha256, on_progress)
+    names = _people(root, people)
+    parts = [_person(root, name, subset == "all", mirror_right) for name in names]
+    images, gaze, head = (
+        torch.from_numpy(np.concatenate(some)) for some in zip(*(p.arrays for p in parts), strict=True)
+    )
+    labels = torch.cat([to_angles(direction.float()) for direction in (gaze, head)], 1)
+    shown = len(COLUMNS) if head_pose else 2
+    person = torch.cat([torch.full((len(part.names),), i) for i, part in enumerate(parts)])
+    every = tuple(name for part in parts for name in part.names)
+    return People(Labelled(images[:, None], labels[:, :shown], columns=COLUMNS[:shown], names=every), person, names)
+
+
+def _people(root: Path, people: Sequence[str] | None) -> tuple[str, ...]:
+    known = sorted(path.name for path in (root / NORMALIZED).glob("p[0-9][0-9]") if path.is_dir())
+    names = tuple(known if people is None else people)
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise InputError(
+            f"{root / NORMALIZED}: found the people {', '.join(known) or 'none'}, "
+            f"expected {', '.join(unknown) or 'folders such as p00'}. Unpack the whole archive there"
+        )
+    return names
+
+
+def _root(folder: str | Path | None, download: bool, sha256: str | None, on_progress: OnProgress | None) -> Path:
+    root = cache_folder() / "MPIIGaze" if folder is None else Path(folder)
+    if (root / NORMALIZED).is_dir():
+        return root
+    if not download:
+        raise InputError(
+            f"{root}: found no {NORMALIZED.as_posix()} there, expected the unpacked MPIIGaze archive. Fetch {URL} "
+            f"(2.1 GB, see {PAGE}; for non-commercial science, CC BY-NC-SA 4.0) and unpack it, or pass download=True"
+        )
+    if root.exists():
+        raise InputError(f"{root}: is there but holds no {NORMALIZED.as_posix()}. Remove it to download into its place")
+    archive = fetch(URL, sha256=sha256, on_progress=on_progress)
+    # The archive stands in a folder of its own; its original photographs, most of its size, are not read here.
+    kept = tuple(f"MPIIGaze/{part.as_posix()}/" for part in (NORMALIZED, LISTS))
+    unpacked = unpack(archive, root.with_name(f"{root.name}.unpacked"), only=lambda name: name.startswith(kept))
+    (unpacked / "MPIIGaze").replace(root)
+    unpacked.rmdir()
+    return root
+
+
+@dataclass(frozen=True)
+class _Eyes:
+    """Images (N, 36, 60) uint8, gaze and head directions (N, 3) float64, in `arrays`; and names."""
+
+    arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+    names: tuple[str, ...]
+
+    def mirrored(self) -> _Eyes:
+        images, gaze, head = self.arrays
+        flip = np.array([-1.0, 1.0, 1.0])
+        return replace(self, arrays=(images[:, :, ::-1], gaze * flip, head * flip))
+
+    def pick(self, index: list[int]) -> _Eyes:
+        images, gaze, head = (array[index] for array in self.arrays)
+        return _Eyes((images, gaze, head), tuple(self.names[i] for i in index))
+
+
+def _person(root: Path, name: str, everything: bool, mirror_right: bool) -> _Eyes:
+    days = sorted((root / NORMALIZED / name).glob("*.mat"))
+    if not days:
+        raise InputError(f"{root / NORMALIZED / name}: found no .mat file, expected one a day, such as day01.mat")
+    found = [eyes for day in days for eyes in _day(day, name, mirror_right)]
+    images, gaze, head = (np.concatenate(some) for some in zip(*(eyes.arrays for eyes in found), strict=True))
+    eyes = _Eyes((images, gaze, head), tuple(one for part in found for one in part.names))
+    return eyes if everything else eyes.pick(_listed(root / LISTS / f"{name}.txt", name, eyes.names))
+
+
+def _day(path: Path, person: str, mirror_right: bool) -> Iterator[_Eyes]:
+    """The left eyes of one recording day, then the right ones."""
+    from scipy.io import loadmat
+    from scipy.spatial.transform import Rotation
+
+    try:
+        content = loadmat(path, struct_as_record=False, squeeze_me=True)
+        files = [str(file).strip() for file in np.atleast_1d(content["filenames"])]
+        for side in SIDES:
+            eyes = getattr(content["data"], side)
+            images = np.asarray(eyes.image, np.uint8).reshape(len(files), 36, 60)  # a day of one is stored as that one
+            gaze, pose = (np.asarray(x, np.float64).reshape(len(files), 3) for x in (eyes.gaze, eyes.pose))
+            # The pose is a rotation vector, whose matrix turns the third axis out of the back of the head.
+            head = -Rotation.from_rotvec(pose).as_matrix()[:, :, 2]
+            found = _Eyes((images, gaze, head), tuple(f"{person}/{path.stem}/{file} {side}" for file in files))
+            yield found.mirrored() if mirror_right and side == "right" else found
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError, zlib.error) as error:
+        raise InputError(
+            f"{path}: is not a day of MPIIGaze ({type(error).__name__}: {error}), expected filenames and data.left, "
+            "data.right with image (n, 36, 60), gaze (n, 3) and pose (n, 3). Unpack the archive again"
+        ) from None
+
+
+def _listed(path: Path, person: str, names: tuple[str, ...]) -> list[int]:
+    """Indices of the eyes that a list of the authors names, a line each: `day01/0001.jpg left`."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such list of samples. Unpack the whole archive, or load with subset='all'")
+    where = {name: i for i, name in enumerate(names)}
+    index = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        if not re.fullmatch(r"\S+/\S+ (left|right)", line.strip()):
+            raise InputError(f"{path}: line {number} holds {line!r}, expected such as 'day01/0001.jpg left'")
+        name = f"{person}/{line.strip()}"
+        if name not in where:
+            raise InputError(f"{path}: line {number} names {line.strip()!r}, of which {person} has no image")
+        index.append(where[name])
+    return index

@@ -1,0 +1,171 @@
+"""UnityEyes: rendered eyes with their gaze, read as the program writes them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from ..directions import to_angles
+from ..domains import Inputs, Labelled
+from ..errors import InputError
+from ..loading import Size, natural_key
+from ..pictures import IN_MEMORY
+
+PAGE = "https://www.cl.cam.ac.uk/research/rainbow/projects/unityeyes/"
+COLUMNS = ("pitch", "yaw", "iris_x", "iris_y")
+ZOOM = 1.5  # width of the crop in widths of the eye, as MPIIGaze's images have it
+OUTER_CORNER = 8  # of the 16 points of the lids' inner margin; the caruncle is at the other corner
+BATCH = 256  # images decoded at once
+
+Box = tuple[float, float, float, float]
+
+
+class EyeCrops:
+    """The eyes of rendered images, which stay on disk and are decoded and cropped a batch at a time, in threads.
+
+    `crops[index]` answers (B, 1, H, W) uint8.
+
+    Args:
+        files: of the whole renderings.
+        boxes: left, top, right, bottom of the eye in each, in pixels from the image's corner.
+        size: height and width of the crops.
+        equalise: make each crop's histogram even.
+    """
+
+    def __init__(self, files: Sequence[Path], boxes: Sequence[Box], size: Size, equalise: bool) -> None:
+        self.files, self.boxes, self.size, self.equalise = list(files), list(boxes), size, equalise
+        self.shape = torch.Size((len(self.files), 1, *size))
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: Tensor, /) -> Tensor:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return torch.from_numpy(np.stack(list(pool.map(self._crop, index.tolist()))))[:, None]
+
+    def _crop(self, i: int) -> NDArray[np.uint8]:
+        left, top, right, bottom = self.boxes[i]
+        outside = (int(np.floor(left)), int(np.floor(top)), int(np.ceil(right)), int(np.ceil(bottom)))
+        within = (left - outside[0], top - outside[1], right - outside[0], bottom - outside[1])
+        try:
+            with Image.open(self.files[i]) as opened:
+                # What the box has beyond the image is black.
+                image = opened.convert("L").crop(outside)
+        except OSError as error:
+            raise InputError(
+                f"{self.files[i]}: unreadable image ({error}). Mend it, or remove it with its .json"
+            ) from None
+        image = image.resize(self.size[::-1], Image.Resampling.BILINEAR, box=within)  # antialiased
+        return np.asarray(ImageOps.equalize(image) if self.equalise else image)
+
+    def decoded(self) -> Tensor:
+        """All of them in memory, (N, 1, H, W) uint8."""
+        images = torch.empty(self.shape, dtype=torch.uint8)
+        for part in torch.arange(len(self)).split(BATCH):
+            images[part] = self[part]
+        return images
+
+
+def unityeyes(
+    folder: str | Path,
+    *,
+    label: Sequence[str] = COLUMNS[:2],
+    size: Size = (36, 60),
+    equalise: bool = True,
+    limit: int | None = None,
+) -> Labelled:
+    """Renderings of UnityEyes, cropped to the eye: `1.jpg` with `1.json` beside it, and so on.
+
+    The crop is 1.5 times as wide as the eye from its caruncle to its outer corner, about the middle of the lids'
+    margin. Crops are held in memory up to 4 GiB, and beyond that decoded when a batch asks for them. The head's pose is
+    not read: the program's angles of the camera leave open which way they turn.
+
+    Args:
+        folder: the program's `imgs`.
+        label: which of the columns `pitch`, `yaw` (of the gaze in the camera's axes, radians, see `directions`),
+            `iris_x`, `iris_y` (centre of the iris's outline in pixels of the crop).
+        size: height and width of the crops; other ratios than 36:60 show more or less above and below the eye.
+        equalise: make each crop's histogram even, as MPIIGaze publishes its images.
+        limit: read the first so many only.
+
+    Returns:
+        Images (N, 1, H, W) uint8 with these columns; every image shows the eye whose nose is to its left.
+
+    Raises:
+        InputError: nothing there, or a file that is not as the program writes it.
+
+    References:
+        Wood, Baltrusaitis, Morency, Robinson & Bulling (2016). Learning an appearance-based gaze estimator from one
+        million synthesised images. ETRA.
+    """
+    folder = Path(folder)
+    unknown = [name for name in label if name not in COLUMNS]
+    if unknown or not label:
+        raise InputError(f"label {', '.join(unknown) or 'names none'}: expected some of {', '.join(COLUMNS)}")
+    described = sorted(folder.glob("*.json"), key=lambda path: natural_key(path.name))[:limit]
+    if not described:
+        raise InputError(
+            f"{folder}: found no .json, expected the folder 'imgs' of UnityEyes with 1.jpg, 1.json and so on. "
+            f"The program that renders them is at {PAGE}"
+        )
+    files = [path.with_suffix(".jpg") for path in described]
+    boxes, values = zip(*(_read(text, file, size) for text, file in zip(described, files, strict=True)), strict=True)
+    labels = torch.tensor(values)[:, [COLUMNS.index(name) for name in label]]
+    crops = EyeCrops(files, boxes, size, equalise)
+    inputs: Inputs = crops.decoded() if crops.shape.numel() <= IN_MEMORY else crops
+    return Labelled(inputs, labels, columns=tuple(label), names=tuple(file.name for file in files))
+
+
+def _read(path: Path, image: Path, size: Size) -> tuple[Box, list[float]]:
+    """The box of the eye in an image, and its labels in the order of `COLUMNS`."""
+    if not image.is_file():
+        raise InputError(f"{path}: describes {image.name}, but there is no such file. Remove it, or render again")
+    try:
+        with Image.open(image) as opened:
+            height = opened.height
+        described = json.loads(path.read_text())
+        margin, caruncle, iris = (
+            _points(described[f"{n}_2d"], height) for n in ("interior_margin", "caruncle", "iris")
+        )
+        x, y, z = _numbers(described["eye_details"]["look_vec"])[:3]
+        box = _box(margin, caruncle, size)
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{path}: is not as UnityEyes writes it, with its .jpg ({type(error).__name__}: {error}). Render it again"
+        ) from None
+    angles = to_angles(torch.tensor([[x, -y, z]]))[0]  # the program's y points up
+    centre = iris.mean(0) - box[:2]
+    scale = size[1] / (box[2] - box[0])
+    return box, [*angles.tolist(), *(centre * scale - 0.5).tolist()]
+
+
+def _box(margin: NDArray[np.float64], caruncle: NDArray[np.float64], size: Size) -> Box:
+    width = ZOOM * abs(float(caruncle[:, 0].mean() - margin[OUTER_CORNER, 0]))
+    if not width > 0:
+        raise ValueError(f"the eye is {width} pixels wide")
+    x, y = (margin.min(0) + margin.max(0)) / 2
+    height = width * size[0] / size[1]
+    return float(x - width / 2), float(y - height / 2), float(x + width / 2), float(y + height / 2)
+
+
+def _points(texts: Any, height: int) -> NDArray[np.float64]:
+    """Points (K, 2) in pixels from the image's top-left corner, from texts `(x, y, z)` with y from its bottom."""
+    x, y = np.array([_numbers(text)[:2] for text in texts]).T
+    return np.stack([x, height - y], 1)
+
+
+def _numbers(text: str) -> list[float]:
+    numbers = [float(one) for one in text.strip().strip("()").split(",")]
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"holds {text}")
+    return numbers
