@@ -173,7 +173,7 @@ class Route:
         loop = Loop(steps=steps, batch=budget.batch, seed=budget.seed, hardware=budget.hardware)
         refined = None
         if self.refine is not None:
-            with diary.stage("refine", getattr(self.refine, "steps", steps)) as report:
+            with diary.stage("refine", getattr(self.refine, "all_steps", steps)) as report:
                 refined = self._refine(rendered, target, loop, report)
         labels = task.to_input(rendered.labels, rendered.sizes, rendered.shape[1:])
         final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)

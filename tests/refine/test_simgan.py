@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from synth2real.adversarial import History, patch_loss
 from synth2real.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.hardware import Hardware
 from synth2real.networks import PatchCritic, Refiner
 from synth2real.refine import METHODS, SimGAN
-from synth2real.refine.simgan import History, patch_loss
 from synth2real.settings import build, to_dict
 from synth2real.simulate import Digits
 from synth2real.training import Loop, Progress, SourceBatch, TargetBatch
@@ -56,15 +56,15 @@ def test_patch_loss_is_the_cross_entropy_of_every_patch() -> None:
 
 
 def test_the_refiners_update_leaves_the_critic_out_and_the_other_way_round() -> None:
-    gan = SimGAN(pretrain=0.0, refiner_updates=1, history=8)
+    gan = SimGAN(pretrain_critic=0, history=8)
     gan.prepare((1, 16, 16), LOOP)
     x = torch.rand(4, 1, 16, 16)
     batch = SourceBatch(x, torch.zeros(4).long(), x), TargetBatch(x, x, None)
     refining, criticising = gan.updates(*batch, Progress(5, 10))
     assert refining.of == (gan.refiner,)
-    assert set(refining.terms) == {"realism", "closeness"}
+    assert set(refining.terms) == {"realism", "closeness", "change"}
     assert refining.terms["closeness"][0] == gan.regularisation
-    assert criticising.of == (gan.critic,)
+    assert criticising.of == (gan.adversary,)
     loss = criticising.loss()
     gradients = torch.autograd.grad(loss, list(gan.refiner.parameters()), allow_unused=True)
     assert all(gradient is None for gradient in gradients)
@@ -85,7 +85,7 @@ def test_refined_images_move_towards_the_real_ones_and_keep_what_they_are() -> N
     """Bright digits, dim real ones: refinement dims them, and each stays nearest to its own original."""
     source = Digits(size=(16, 16)).labelled(400, 0)
     dim = (Digits(size=(16, 16)).labelled(400, 1).inputs[torch.arange(400)].float() * 0.5 + 60).to(torch.uint8)
-    gan = SimGAN(steps=200, maps=16, blocks=1, regularisation=0.1, rate=2e-3)
+    gan = SimGAN(steps=170, pretrain_critic=30, maps=16, blocks=1, regularisation=0.1, rate=2e-3)
     gan.fit(source, Unlabelled(dim), Loop(steps=1, batch=32, seed=0, hardware=Hardware()))
     raw = source.inputs[torch.arange(400)]
     refined = gan.transform(raw)
