@@ -153,7 +153,7 @@ class SimGAN(TrainedMapping):
         return self.reduced((after - before).abs().mean(), before)
 
     def critic_loss(self, refined: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """The critic's error on refined patches (half of the images from the history) and on real ones; its accuracy."""
+        """The critic's error on refined patches (half of them from the history) and real ones; its accuracy."""
         made, true = self.adversary(self.past.mix(refined) if self.history else refined), self.adversary(real)
         loss = (patch_loss(made, real=False) + patch_loss(true, real=True)) / 2
         return self.reduced(loss, true), ((made < 0).float().mean() + (true > 0).float().mean()).detach() / 2
@@ -190,7 +190,7 @@ class SimGAN(TrainedMapping):
         change, accuracy = self.watch.mean("change", LEAST), self.watch.mean("accuracy", LEAST)
         if change is not None and accuracy is not None and change < IDENTITY:
             warnings.warn(
-                f"refine simgan changed pixels by {change:.4f} on average, below {IDENTITY:.4f} (one level of 255): the "
+                f"refine simgan changed pixels by {change:.4f} on average, below {IDENTITY:.4f} (one level): the "
                 "refiner has collapsed to the identity. Lower refine.regularisation, or raise refine.steps",
                 RefinementWarning,
                 stacklevel=2,

@@ -77,7 +77,7 @@ def filters(count: int, channels: int, generator: torch.Generator) -> Tensor:
 
 
 def filtered(x: Tensor, weights: Tensor) -> Tensor:
-    """Each image (B, C, H, W) through its own filter (B, C, C, 7, 7), borders mirrored where the image is large enough."""
+    """Each image (B, C, H, W) through its own filter (B, C, C, 7, 7), borders mirrored where it is large enough."""
     half = LARGEST // 2
     padded = F.pad(x, (half,) * 4, mode="reflect" if min(x.shape[2:]) > half else "replicate")
     together = padded.reshape(1, -1, *padded.shape[2:])
