@@ -1,6 +1,7 @@
 """Refined folders: same names, same labels, nothing half-written; and the command that writes them."""
 
 import csv
+import dataclasses
 import json
 import re
 import shutil
@@ -15,7 +16,7 @@ from PIL import Image
 from helpers import below, dots, picture, save, truncate
 from synth2real import load, load_unlabelled
 from synth2real.errors import InputError, TrainingDiverged
-from synth2real.refine import Histogram, SimGAN, load_refiner
+from synth2real.refine import METHODS, Histogram, SimGAN, load_refiner
 from synth2real.refinement import Order, refine_folder
 
 
@@ -233,3 +234,34 @@ def test_the_library_writes_the_same(tmp_path, classes, photos):
     bad = Order(classes, "classes", tmp_path / "bad", SimGAN(rate=1e30, maps=4), target, "photos")
     with pytest.raises(TrainingDiverged):
         refine_folder(bad)
+
+
+# In a route
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_train_refines_by_every_method_and_keeps_the_refiner(synth2real, tmp_path, classes, photos, name):
+    fields = {field.name for field in dataclasses.fields(METHODS[name])}
+    small = {"steps": 2, "maps": 4, "blocks": 1, "pretrain_critic": 0}
+    assign = [x for key, value in small.items() if key in fields for x in ("--set", f"refine.{key}={value}")]
+    arguments = ("--refine", name, *assign, "--steps", 2, "--target", photos, "--out", tmp_path / "run")
+    code, _, err = synth2real("train", classes, *arguments)
+    assert code == 0, err
+    assert f"refine {name}" in err
+    raw = pixels(classes)
+    assert load_refiner(tmp_path / "run").transform(raw).shape == raw.shape
+
+
+def test_a_runs_log_holds_what_the_refiner_warned_of(synth2real, tmp_path, classes, photos):
+    assign = ("regularisation=1000", "maps=4", "blocks=1", "pretrain_critic=0", "history=0", "steps=24")
+    arguments = ("--refine", "simgan", *(x for a in assign for x in ("--set", f"refine.{a}")), "--steps", 2)
+    code, _, err = synth2real("train", classes, "--target", photos, "--out", tmp_path / "run", *arguments)
+    assert code == 0, err
+    assert "warning: refine simgan changed pixels by" in err
+    assert "warning: refine simgan changed pixels by" in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_a_run_whose_refiner_diverges_keeps_its_weights(synth2real, tmp_path, classes, photos):
+    arguments = ("--refine", "simgan", "--set", "refine.rate=1e30", "--set", "refine.maps=4", "--steps", 2)
+    refused(synth2real("train", classes, "--target", photos, "--out", tmp_path / "run", *arguments), "refine.rate")
+    assert load_refiner(tmp_path / "run").name == "simgan"

@@ -18,6 +18,7 @@ from .settings import build, to_dict
 from .training import Loop, Report
 
 LEARNT, DESCRIPTION = "refiner.safetensors", "refiner.yaml"
+REFINER = "refiner"  # folder within a run, or among refined images
 
 
 class Mapping(ABC):
@@ -55,7 +56,8 @@ class Mapping(ABC):
         """Take up what `learnt` gave; `self.shape` is set."""
 
     def save(self, folder: Path) -> None:
-        """Write `refiner.safetensors` and `refiner.yaml` into a folder that exists; `load_mapping` reads them."""
+        """Write `refiner.safetensors` and `refiner.yaml` into a folder; `load_mapping` reads them."""
+        folder.mkdir(parents=True, exist_ok=True)
         save_file({key: value.detach().cpu().contiguous() for key, value in self.learnt().items()}, folder / LEARNT)
         description = {"method": self.name, "settings": to_dict(self), "shape": list(self.shape)}
         (folder / DESCRIPTION).write_text(yaml.safe_dump(description, sort_keys=False))

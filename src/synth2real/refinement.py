@@ -28,7 +28,7 @@ from .domains import Labelled, Unlabelled
 from .errors import InputError, TrainingDiverged
 from .hardware import Hardware
 from .loading import TABLES, Channels, Size, load_unlabelled
-from .mapping import Mapping
+from .mapping import REFINER, Mapping
 from .pictures import resize
 from .runs import versions
 from .settings import to_dict
@@ -36,7 +36,7 @@ from .simulate import render
 from .simulate.base import Simulator
 from .training import Loop, Report
 
-DESCRIPTION, REFINER = "refinement.yaml", "refiner"
+DESCRIPTION = "refinement.yaml"
 CHUNK = 256  # images decoded, refined and written at once: what memory holds
 BATCH = 64
 KEPT = (*TABLES, "parameters.yaml")  # copied beside the images
@@ -110,14 +110,14 @@ def refine_folder(order: Order, report: Report | None = None) -> int:
                 said = learn(order, images, order.target, report)
         except TrainingDiverged as error:
             shutil.rmtree(place)
-            save_refiner(order.refiner, place)
+            order.refiner.save(place / REFINER)
             publish()
             error.add_note(f"No image was refined. {order.out / REFINER} holds those weights: --apply {order.out}")
             raise
         write_images(order.refiner, images, files, root, place)
         if root != place:
             copy_tables(root, place, files if order.skip_bad else None)
-        save_refiner(order.refiner, place)
+        order.refiner.save(place / REFINER)
         description = yaml.safe_dump(describe(order, images, said), sort_keys=False, allow_unicode=True)
         (place / DESCRIPTION).write_text(description, encoding="utf-8")
         publish()
@@ -174,12 +174,6 @@ def staging(out: Path) -> Iterator[tuple[Path, Any]]:
         yield place, publish
     finally:
         shutil.rmtree(place, ignore_errors=True)
-
-
-def save_refiner(refiner: Mapping, folder: Path) -> None:
-    """Write the refiner into the folder's `refiner/`."""
-    (folder / REFINER).mkdir(parents=True)
-    refiner.save(folder / REFINER)
 
 
 def write_images(refiner: Mapping, images: Unlabelled, files: Sequence[Path], root: Path, place: Path) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..mapping import Mapping, load_mapping
+from ..mapping import REFINER, Mapping, load_mapping
 from .base import ImageMapping
 from .cut import CUT
 from .cyclegan import CycleGAN
@@ -34,10 +34,10 @@ def load_refiner(folder: str | Path) -> Mapping:
     """A refiner as `refiner.save(folder)` or `synth2real refine` wrote it, ready to `transform` more images.
 
     Args:
-        folder: that holds `refiner.yaml`, or whose subfolder `refiner` does.
+        folder: that holds `refiner.yaml`, or whose subfolder `refiner` does: refined images, or a run.
 
     Raises:
         InputError: there is no refiner, or it is damaged.
     """
     folder = Path(folder)
-    return load_mapping(folder / "refiner" if (folder / "refiner").is_dir() else folder, METHODS)
+    return load_mapping(folder / REFINER if (folder / REFINER).is_dir() else folder, METHODS)
