@@ -14,7 +14,7 @@ import yaml
 from helpers import below, dots, picture, save, truncate
 from synth2real import load, load_model, load_unlabelled
 
-COMMANDS = ("train", "evaluate", "predict", "render", "refine", "methods", "demo")
+COMMANDS = ("train", "evaluate", "predict", "render", "refine", "turing", "methods", "demo")
 QUICK = ("--steps", 3)
 
 

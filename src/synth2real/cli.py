@@ -177,6 +177,24 @@ def refine(
 
 
 @app.command()
+def turing(
+    real: Annotated[Path, typer.Argument(help="Folder or .npz of real images.")],
+    refined: Annotated[Path, typer.Argument(help="Folder or .npz of refined images.")],
+    out: Annotated[Path, typer.Option("--out", help="HTML file to write; the key is written beside it.")],
+    n: Annotated[int, typer.Option("--n", min=2, help="Images on the page, half of each kind.")] = 50,
+    size: SizeText = None,
+    channels: Channels = None,
+    seed: Seed = 0,
+    skip_bad: SkipBad = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a page on which a person judges which images are real."""
+    from .commands.turing import turing as call
+
+    call(real, refined, out, n, seed, _size(size), _channels(channels), skip_bad, overwrite)
+
+
+@app.command()
 def methods() -> None:
     """List what each room offers."""
     from .commands.apply import methods as call
