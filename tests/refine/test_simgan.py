@@ -1,10 +1,9 @@
 """SimGAN: its three parts, and that a label survives."""
 
-import numpy as np
 import pytest
 import torch
 
-from synth2real.adversarial import GlobalCritic, History, PaperCritic, Watch, patch_loss
+from synth2real.adversarial import GlobalCritic, PaperCritic, Watch, patch_loss
 from synth2real.domains import Labelled, Unlabelled
 from synth2real.errors import InputError, RefinementWarning, TrainingDiverged
 from synth2real.hardware import Hardware
@@ -32,27 +31,6 @@ def test_the_refiner_keeps_size_and_range() -> None:
         refined = Refiner(3)(torch.rand(2, 3, *size))
         assert refined.shape == (2, 3, *size)
         assert 0 <= refined.min() <= refined.max() <= 1
-
-
-def test_half_of_the_critics_batch_comes_from_the_history() -> None:
-    torch.manual_seed(0)
-    history = History(8, (1, 1, 1))
-    first = history.mix(torch.full((4, 1, 1, 1), 1.0))
-    assert (first == 1).all()  # nothing there yet
-    second = history.mix(torch.full((4, 1, 1, 1), 2.0))
-    assert sorted(second.flatten().tolist()) == [1, 1, 2, 2]
-    for value in (3.0, 4.0, 5.0):
-        mixed = history.mix(torch.full((4, 1, 1, 1), value))
-        assert (mixed == value).sum() >= 2
-    assert int(history.filled) == 8
-    assert (history.images > 0).all()
-
-
-def test_patch_loss_is_the_cross_entropy_of_every_patch() -> None:
-    logits = torch.zeros(2, 1, 3, 3)
-    assert patch_loss(logits, real=True).item() == pytest.approx(np.log(2))
-    assert patch_loss(logits + 50, real=True).item() == pytest.approx(0, abs=1e-6)
-    assert patch_loss(logits + 50, real=False).item() == pytest.approx(50)
 
 
 def test_the_refiners_update_leaves_the_critic_out_and_the_other_way_round() -> None:

@@ -191,7 +191,7 @@ class SimGAN(TrainedMapping):
         if change is not None and accuracy is not None and change < IDENTITY:
             warnings.warn(
                 f"refine simgan changed pixels by {change:.4f} on average, below {IDENTITY:.4f} (one level): the "
-                "refiner has collapsed to the identity. Lower refine.regularisation, or raise refine.steps",
+                "refiner has collapsed to the identity. Lower refine.regularisation or refine.smoothness tenfold",
                 RefinementWarning,
                 stacklevel=2,
             )
