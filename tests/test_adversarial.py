@@ -40,10 +40,10 @@ def test_square_loss_is_the_squared_distance_from_its_label() -> None:
     assert square_loss(scores, real=False).item() == pytest.approx(0.125)
 
 
-def test_the_slope_of_a_linear_critic_is_its_squared_weights() -> None:
+def test_the_slope_of_a_linear_critic_is_its_mean_squared_weight() -> None:
     critic = torch.nn.Conv2d(1, 1, 3)
     x = torch.rand(2, 1, 3, 3)
-    assert slope(critic, x).detach().item() == pytest.approx(float(critic.weight.detach().square().sum()), rel=1e-5)
+    assert slope(critic, x).detach().item() == pytest.approx(float(critic.weight.detach().square().mean()), rel=1e-5)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (13, 18), (35, 55)])

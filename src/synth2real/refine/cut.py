@@ -53,7 +53,7 @@ class CUT(TrainedMapping):
     history: int = Field(default=512, ge=1)
     maps: int = Field(default=32, ge=1)
     blocks: int = Field(default=2, ge=0)
-    smoothness: float = Field(default=0.01, ge=0)
+    smoothness: float = Field(default=1.0, ge=0)
     rate: float = Field(default=5e-4, gt=0)
 
     def build(self, shape: tuple[int, ...]) -> None:

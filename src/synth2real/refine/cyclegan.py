@@ -30,7 +30,8 @@ class CycleGAN(TrainedMapping):
 
     Args:
         steps: of training.
-        cycle: weight of the L1 distance after there and back (10 in the paper).
+        cycle: weight of the L1 distance after there and back (10 in the paper, on images in -1..1; on digits it
+            held the translator at the identity).
         identity: weight of the L1 distance of target images from their own translation, which keeps colours (half of
             `cycle` in the paper, where it is used).
         history: translated images that each critic remembers (50 in the paper).
@@ -43,12 +44,12 @@ class CycleGAN(TrainedMapping):
     name: ClassVar[str] = "cyclegan"
 
     steps: int = Field(default=600, ge=1)
-    cycle: float = Field(default=10.0, ge=0)
-    identity: float = Field(default=2.0, ge=0)
+    cycle: float = Field(default=3.0, ge=0)
+    identity: float = Field(default=0.5, ge=0)
     history: int = Field(default=512, ge=1)
     maps: int = Field(default=32, ge=1)
     blocks: int = Field(default=2, ge=0)
-    smoothness: float = Field(default=0.01, ge=0)
+    smoothness: float = Field(default=1.0, ge=0)
     rate: float = Field(default=5e-4, gt=0)
 
     def build(self, shape: tuple[int, ...]) -> None:

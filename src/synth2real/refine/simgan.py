@@ -79,8 +79,8 @@ class SimGAN(TrainedMapping):
         critic: `small`, or the paper's.
         local: whether the critic judges patches, or the image as one.
         reduce: whether losses are the `mean` over patches and over pixels or, as in the paper, their `sum`.
-        smoothness: weight of the squared slope of the critic at real images. The paper has none; on small images it
-            keeps the critic from becoming so sure that the refiner can only flee from it, away from the label.
+        smoothness: weight of the mean squared slope of the critic at real images. The paper has none; on small images
+            it keeps the critic from becoming so sure that the refiner can only flee from it, away from the label.
         optimize, rate: of both networks: Adam, or plain SGD as in the paper.
     """
 
@@ -101,7 +101,7 @@ class SimGAN(TrainedMapping):
     critic: Literal["small", "paper"] = "small"
     local: bool = True
     reduce: Literal["mean", "sum"] = "mean"
-    smoothness: float = Field(default=0.02, ge=0)
+    smoothness: float = Field(default=1.3, ge=0)
     optimize: Literal["adam", "sgd"] = "adam"
     rate: float = Field(default=5e-4, gt=0)
 
