@@ -14,7 +14,7 @@ import yaml
 from helpers import below, dots, picture, refused, save, truncate
 from synth2real import load, load_model, load_unlabelled
 
-COMMANDS = ("train", "evaluate", "predict", "render", "methods", "demo")
+COMMANDS = ("train", "evaluate", "predict", "render", "refine", "turing", "methods", "demo")
 QUICK = ("--steps", 3)
 
 
@@ -277,7 +277,7 @@ def test_skipped_images_are_listed(synth2real, tmp_path, run, copied):
         (("--task", "segment"), ("--task 'segment' is unknown", "classify, regress, keypoints")),
         (("--adapt", "dan"), ("adapt 'dan' is unknown", "source-only, dann, teacher")),
         (("--randomize", "strong"), ("randomize 'strong' is unknown", "photometric, geometric, full")),
-        (("--refine", "cyclegan"), ("refine 'cyclegan' is unknown", "simgan")),
+        (("--refine", "cyclogan"), ("refine 'cyclogan' is unknown", "simgan", "cyclegan")),
         (("--set", "adapt"), ("--set 'adapt'", "ROOM.FIELD=VALUE")),
         (("--set", "adopt.rate=1"), ("--set 'adopt.rate=1'", "calibrate, widen, randomize, refine, adapt")),
         (("--set", "adapt.rte=1"), ("adapt.rte of 'source-only'", "found 1", "Fields: ", "rate")),

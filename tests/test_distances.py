@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from synth2real.distances import coral, median_distance, mmd, proxy_a_distance, sliced_wasserstein
+from synth2real.distances import coral, kernel_distance, median_distance, mmd, proxy_a_distance, sliced_wasserstein
 
 
 @pytest.fixture
@@ -51,3 +51,18 @@ def test_the_gap_has_a_fixed_split(sample: torch.Tensor) -> None:
 
 def test_median_distance_of_one_repeated_sample_stays_positive() -> None:
     assert median_distance(torch.zeros(5, 2)) == 1e-6
+
+
+def test_the_kernel_distance_is_the_textbook_sum_and_zero_in_expectation(sample: torch.Tensor) -> None:
+    x, y = torch.tensor([[0.0, 1.0], [1.0, 0.0], [2.0, 0.0]]), torch.tensor([[1.0, 1.0], [0.0, 3.0]])
+
+    def kernel(a: torch.Tensor, b: torch.Tensor) -> float:
+        return float((a @ b / 2 + 1) ** 3)
+
+    within_x = sum(kernel(a, b) for i, a in enumerate(x) for j, b in enumerate(x) if i != j) / 6
+    within_y = kernel(y[0], y[1])
+    across = sum(kernel(a, b) for a in x for b in y) / 6
+    assert kernel_distance(x, y) == pytest.approx(within_x + within_y - 2 * across)
+    assert kernel_distance(y, x) == pytest.approx(kernel_distance(x, y))
+    halves = [kernel_distance(part[:100], part[100:200]) for part in sample.split(200)]
+    assert abs(sum(halves) / 3) < 0.2 < kernel_distance(sample[:300], sample[300:] + 1)

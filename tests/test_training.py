@@ -97,3 +97,19 @@ def test_a_game_that_ends_early_reports_its_last_steps() -> None:
         lambda step, terms: rows.append((step, terms))
     )
     assert [step for step, _ in rows] == [2, 3]
+
+
+class Seldom(Pair):
+    """Reports one of its terms at every second step."""
+
+    def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
+        often = (0.0, torch.tensor(1.0))
+        terms = {"often": often, "seldom": (0.0, torch.tensor(4.0))} if progress.step % 2 else {"often": often}
+        yield Update(of=(self.first,), up=(1.0, self.first(source.x).sum()), **terms)
+
+
+def test_a_term_is_averaged_over_the_steps_that_report_it() -> None:
+    rows: list[dict[str, float]] = []
+    loop = Loop(steps=4, batch=4, hardware=Hardware(), report_every=4)
+    Trainer(Seldom(), SOURCE, TARGET, loop).run(lambda step, terms: rows.append(terms))
+    assert (rows[0]["often"], rows[0]["seldom"]) == (1.0, 4.0)

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import adapt, calibrate, randomize, refine, simulate, tasks
+    from . import adapt, calibrate, randomize, realism, refine, simulate, tasks
     from .comparison import Comparison, compare
     from .domains import Labelled, Unlabelled
     from .errors import InputError, TrainingDiverged
@@ -30,6 +30,7 @@ __all__ = [
     "load_model",
     "load_unlabelled",
     "randomize",
+    "realism",
     "refine",
     "simulate",
     "tasks",

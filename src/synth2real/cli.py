@@ -50,7 +50,7 @@ def train(
     task: Annotated[str, typer.Option("--task", help="classify, regress, keypoints or gaze.")] = "classify",
     label: Labels = None,
     randomize: Annotated[str | None, typer.Option("--randomize", help="photometric, geometric, full or none.")] = None,
-    refine: Annotated[str, typer.Option("--refine", help="simgan or none.")] = "none",
+    refine: Annotated[str, typer.Option("--refine", help="A method of `synth2real methods`, or none.")] = "none",
     adapt: Annotated[str, typer.Option("--adapt", help="source-only, dann or teacher.")] = "source-only",
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the simulator's ranges first.")] = False,
     preset: Preset = None,
@@ -159,6 +159,66 @@ def render(
 
 
 @app.command()
+def refine(
+    source: Annotated[str, typer.Argument(help="Folder of images, labelled or not, or the name of a simulator.")],
+    out: Out,
+    target: Annotated[Path | None, typer.Option("--target", help="Folder or .npz of unlabelled real images.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="One of `synth2real methods`, e.g. simgan.")] = None,
+    apply: Annotated[
+        Path | None, typer.Option("--apply", metavar="REFINED", help="Use the refiner saved there; learn nothing.")
+    ] = None,
+    assign: Annotated[
+        list[str] | None, typer.Option("--set", metavar="refine.FIELD=VALUE", help="A setting of the method.")
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="Images to render from a simulator.")] = 8000,
+    size: SizeText = None,
+    channels: Channels = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="The same as --set refine.steps=N.")] = None,
+    seed: Seed = 0,
+    skip_bad: SkipBad = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make synthetic images look real: learn how from both, and write them with their labels."""
+    from .commands import refine as run
+
+    run.refine(
+        run.Request(
+            source=source,
+            out=out,
+            target=target,
+            method=method,
+            apply=apply,
+            assign=tuple(assign or ()),
+            n=n,
+            size=_size(size),
+            channels=_channels(channels),
+            seed=seed,
+            steps=steps,
+            skip_bad=skip_bad,
+            overwrite=overwrite,
+        )
+    )
+
+
+@app.command()
+def turing(
+    real: Annotated[Path, typer.Argument(help="Folder or .npz of real images.")],
+    refined: Annotated[Path, typer.Argument(help="Folder or .npz of refined images.")],
+    out: Annotated[Path, typer.Option("--out", help="HTML file to write; the key is written beside it.")],
+    n: Annotated[int, typer.Option("--n", min=2, help="Images on the page, half of each kind.")] = 50,
+    size: SizeText = None,
+    channels: Channels = None,
+    seed: Seed = 0,
+    skip_bad: SkipBad = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a page on which a person judges which images are real."""
+    from .commands.turing import turing as call
+
+    call(real, refined, out, n, seed, _size(size), _channels(channels), skip_bad, overwrite)
+
+
+@app.command()
 def methods() -> None:
     """List what each room offers."""
     from .commands.apply import methods as call
@@ -200,7 +260,7 @@ def main() -> None:
     try:
         app()
     except (InputError, TrainingDiverged) as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(" ".join([f"error: {error}", *getattr(error, "__notes__", ())]), err=True)
         sys.exit(2)
     except OSError as error:
         typer.echo(f"error: {error}. Check that the path exists and can be read and written", err=True)

@@ -1,4 +1,4 @@
-"""The two errors that users meet: a wrong input, and a training run that diverged."""
+"""What users meet: a wrong input, a training run that diverged, and a refiner that learnt nothing of use."""
 
 
 class InputError(ValueError):
@@ -25,5 +25,9 @@ class TrainingDiverged(RuntimeError):
         super().__init__(
             f"training stopped at step {step}: the term '{term}' is {value}, expected a finite number. "
             "The step was not taken: the weights are those before it. Lower the learning rate "
-            "(--set adapt.rate=...) or look for broken values in the inputs and labels."
+            "(--set adapt.rate=..., in a refiner --set refine.rate=...) or look for broken inputs and labels."
         )
+
+
+class RefinementWarning(UserWarning):
+    """A refiner has been trained, but what was measured on the way says that it is of no use; with the mend."""

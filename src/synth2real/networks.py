@@ -166,7 +166,9 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int, dropout: float = 0.0) 
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
+    """Two 3 by 3 convolutions around which the input is led, then a rectifier; (N, maps, H, W) as it comes."""
+
     def __init__(self, maps: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
@@ -182,30 +184,45 @@ class _Residual(nn.Module):
 class Refiner(nn.Module):
     """SimGAN's refiner (Shrivastava et al. 2017): a fully convolutional ResNet that never leaves the image's size.
 
-    Maps images in 0..1 to images in 0..1 and predicts a change of its input, which is zero before training. The sum is
-    clipped, but its gradient is not: through a saturated output no loss could lead back.
+    Maps images in 0..1 to images in 0..1. By default it predicts a change of its input, which is zero before training.
+    The sum is clipped, but its gradient is not: through a saturated output no loss could lead back.
 
     Args:
         channels: of the image.
         maps: feature maps of every layer (64 in the paper).
         blocks: residual blocks (4 in the paper).
+        output: `change`, or `image` as in the paper: a tanh that is the image itself.
     """
 
-    def __init__(self, channels: int, maps: int = 64, blocks: int = 4) -> None:
+    def __init__(
+        self, channels: int, maps: int = 64, blocks: int = 4, output: Literal["change", "image"] = "change"
+    ) -> None:
         super().__init__()
+        self.output = output
         last = nn.Conv2d(maps, channels, 1)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        if output == "change":
+            silence(last)
         self.body = nn.Sequential(
             nn.Conv2d(channels, maps, 3, padding=1, padding_mode="reflect"),
             nn.ReLU(),
-            *(_Residual(maps) for _ in range(blocks)),
+            *(Residual(maps) for _ in range(blocks)),
             last,
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        changed: Tensor = x + torch.tanh(self.body(2 * x - 1))
-        return changed + (changed.clamp(0, 1) - changed).detach()
+        made: Tensor = torch.tanh(self.body(2 * x - 1))
+        return (made + 1) / 2 if self.output == "image" else clip(x + made)
+
+
+def silence(layer: nn.Conv2d) -> None:
+    """Set a convolution to zero, so that what it adds to begins as it is."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+
+def clip(x: Tensor) -> Tensor:
+    """`x` clipped to 0..1, with the gradient of `x`."""
+    return x + (x.clamp(0, 1) - x).detach()
 
 
 class PatchCritic(nn.Sequential):

@@ -31,6 +31,7 @@ from .training import Loop, Report, Trainer
 Rows = list[dict[str, float]]
 OnReport = Callable[[str, int, int, dict[str, float]], None]
 OnTrainer = Callable[[Trainer], None]
+OnRefiner = Callable[[Mapping], None]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Run:
         rendered: the source before refinement (a simulator's: rendered with its final ranges).
         refined: the source's inputs after refinement; None without.
         calibration: what the search found; None without.
+        refiner: that refined the source, ready to `transform` and `save`; None without.
     """
 
     model: Model
@@ -52,6 +54,7 @@ class Run:
     rendered: Labelled
     refined: Inputs | None
     calibration: Calibration | None
+    refiner: Mapping | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,7 @@ class Route:
         budget: Budget | None = None,
         on_report: OnReport | None = None,
         on_trainer: OnTrainer | None = None,
+        on_refiner: OnRefiner | None = None,
         checkpoint: OnTrainer | None = None,
     ) -> Run:
         """Run every stage and keep what each has made.
@@ -155,6 +159,7 @@ class Route:
             budget: steps, batch, number of images to render, seed, hardware.
             on_report: called every few steps with the stage, the step, the number of steps and the losses.
             on_trainer: called with the trainer before its first step (to restore one).
+            on_refiner: called with the refiner before it learns (to keep what it has learnt where it diverges).
             checkpoint: called with the trainer every few steps.
 
         Raises:
@@ -171,10 +176,12 @@ class Route:
         task = task or default_task(rendered)
         steps = budget.steps or default_steps(len(rendered), len(target))
         loop = Loop(steps=steps, batch=budget.batch, seed=budget.seed, hardware=budget.hardware)
-        refined = None
-        if self.refine is not None:
-            with diary.stage("refine", getattr(self.refine, "steps", steps)) as report:
-                refined = self._refine(rendered, target, loop, report)
+        refiner, refined = copy.copy(self.refine), None
+        if refiner is not None:
+            if on_refiner is not None:
+                on_refiner(refiner)
+            with diary.stage("refine", getattr(refiner, "all_steps", steps)) as report:
+                refined = refine_all(refiner.fit(rendered, target, loop, report), rendered)
         labels = task.to_input(rendered.labels, rendered.sizes, rendered.shape[1:])
         final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
         with diary.stage("train", steps) as report:
@@ -184,7 +191,8 @@ class Route:
             if on_trainer is not None:
                 on_trainer(trainer)
             trainer.run(report, checkpoint)
-        return Run(objective.shipped().eval(), diary.history, diary.seconds, rendered, refined, calibration)
+        model = objective.shipped().eval()
+        return Run(model, diary.history, diary.seconds, rendered, refined, calibration, refiner)
 
     def check(self, source: Labelled | Simulator, target: Unlabelled, *, task: Task) -> None:
         """Raise the `InputError` that `run` would raise, before anything is trained or written.
@@ -217,12 +225,6 @@ class Route:
         calibration = None if self.calibrate is None else self.calibrate.fit(source, target)
         simulator = source if calibration is None else calibration.simulator
         return simulator if self.widen is None else self.widen(simulator), calibration
-
-    def _refine(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report) -> Inputs:
-        assert self.refine is not None
-        refiner = copy.copy(self.refine).fit(source, target, loop, report)
-        everything = torch.arange(len(source))
-        return torch.cat([refiner.transform(source.inputs[part]) for part in everything.split(512)])
 
     def _prepare(self, source: Labelled, target: Unlabelled, task: Task, seed: int) -> Objective:
         """The objective with its networks built, their first weights drawn from `seed`."""
@@ -259,6 +261,11 @@ ROOMS: dict[str, dict[str, Any]] = {
     "refine": dict(REFINE),
     "adapt": dict(ADAPT),
 }
+
+
+def refine_all(refiner: Mapping, source: Labelled) -> Inputs:
+    """All inputs of the source, refined."""
+    return torch.cat([refiner.transform(source.inputs[part]) for part in torch.arange(len(source)).split(512)])
 
 
 def default_task(source: Labelled) -> Task:

@@ -4,6 +4,7 @@ model.safetensors, model.yaml   the model
 settings.yaml                   route, data, budget, hardware, versions
 metrics.jsonl                   one line a report: stage, step, losses
 log.txt                         what was printed
+refiner/                        the refiner, where the route refines
 checkpoint.safetensors          to resume from, until the training has ended
 """
 
@@ -23,6 +24,7 @@ from .adapt import Objective
 from .domains import Labelled, Unlabelled
 from .errors import InputError, TrainingDiverged
 from .loading import Channels, Size
+from .mapping import REFINER, Mapping
 from .model import DESCRIPTION, Model
 from .route import Budget, OnReport, Route, Run
 from .simulate import Simulator
@@ -165,6 +167,7 @@ def train(
     """
     trainers: list[Trainer] = []
     report = _both(folder.report, on_report)
+    refiners: list[Mapping] = []
 
     def begin(trainer: Trainer) -> None:
         trainers.append(trainer)
@@ -177,12 +180,23 @@ def train(
 
     try:
         run = route.run(
-            source, target, task=task, budget=budget, on_report=report, on_trainer=begin, checkpoint=folder.checkpoint
+            source,
+            target,
+            task=task,
+            budget=budget,
+            on_report=report,
+            on_trainer=begin,
+            on_refiner=refiners.append,
+            checkpoint=folder.checkpoint,
         )
     except TrainingDiverged:
+        if not trainers and refiners:
+            refiners[0].save(folder.path / REFINER)
         if trainers and isinstance(trainers[0].game, Objective):
             keep(trainers[0].game.shipped())
         raise
+    if run.refiner is not None:
+        run.refiner.save(folder.path / REFINER)
     keep(run.model)
     return run
 

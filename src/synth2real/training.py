@@ -175,17 +175,19 @@ class Trainer:
             checkpoint: called after every report.
         """
         sums: dict[str, Tensor] = {}
+        counts: dict[str, int] = {}  # not every update is taken at every step
         since = 0
         devices = [self.loop.hardware.device] if self.loop.hardware.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             while not self.ended:
                 for name, term in self._take_step().items():
                     sums[name] = sums[name] + term if name in sums else term
+                    counts[name] = counts.get(name, 0) + 1
                 since += 1
                 if since == self.loop.report_every or self.ended:
                     if report is not None:
-                        report(self.step, {name: float(total) / since for name, total in sums.items()})
-                    sums, since = {}, 0
+                        report(self.step, {name: float(total) / counts[name] for name, total in sums.items()})
+                    sums, counts, since = {}, {}, 0
                     if checkpoint is not None:
                         checkpoint(self)
 

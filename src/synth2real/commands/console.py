@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,11 +48,13 @@ def bars() -> Iterator[Bars]:
 
 
 @contextmanager
-def warnings_on_stderr() -> Iterator[None]:
-    """The library's warnings as plain lines."""
+def warnings_on_stderr(log: Callable[[str], None] | None = None) -> Iterator[None]:
+    """The library's warnings as plain lines, which go to `log` too."""
 
     def show(message: Any, *_: Any, **__: Any) -> None:
         console.print(f"warning: {message}", soft_wrap=True)
+        if log is not None:
+            log(f"warning: {message}")
 
     with warnings.catch_warnings():
         warnings.simplefilter("default", UserWarning)

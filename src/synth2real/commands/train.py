@@ -77,7 +77,7 @@ def train(request: Request) -> None:
     for line in summary(request, route, count, len(target), steps, budget):
         folder.log(line)
         console.print(line, soft_wrap=True)
-    with interruptible(folder), bars() as shown:
+    with interruptible(folder), bars() as shown, warnings_on_stderr(folder.log):
         run = train_run(
             folder,
             route,

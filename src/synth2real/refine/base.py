@@ -1,0 +1,138 @@
+"""What every refiner shares: images in, images of the same shape, dtype and range out, a part at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from ..domains import Inputs, Labelled, Unlabelled, to_float
+from ..errors import InputError
+from ..hardware import Hardware
+from ..mapping import Mapping
+from ..training import Game, Loop, Report, Trainer
+
+
+class ImageMapping(Mapping):
+    """A mapping of images. A method says what it learns (`learn`) and how it maps a batch (`refine`)."""
+
+    hardware: Hardware | None = None  # as learnt on; detected where it was loaded
+
+    def check(self, source: Labelled) -> None:
+        if len(source.shape) != 3:
+            raise InputError(
+                f"refine {self.name} needs images, found features of shape {source.shape}. "
+                "Choose --refine none, or an adapt method, which serve features"
+            )
+        if source.shape[0] not in (1, 3):
+            raise InputError(
+                f"refine {self.name} takes images of 1 or 3 channels, found {source.shape[0]}: "
+                "convert both domains with --channels 1 or --channels 3"
+            )
+
+    def fit(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None = None) -> Self:
+        self.check(source)
+        if source.shape != target.shape:
+            raise InputError(
+                f"refine {self.name}: the source has images of {source.shape}, the target of {target.shape}, expected "
+                "the same in both. Convert them on load with --size and --channels"
+            )
+        self.shape, self.hardware = source.shape, loop.hardware
+        self.learn(source, target, loop, report)
+        return self
+
+    @abstractmethod
+    def learn(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None) -> None:
+        """Learn from both domains, whose images are alike in shape; all randomness from `loop.seed`."""
+
+    @abstractmethod
+    def refine(self, x: Tensor) -> Tensor:
+        """Refined images of `x` (B, C, H, W) float32 in 0..1; each depends on its own image alone. May leave 0..1."""
+
+    @torch.inference_mode()
+    def transform(self, x: Tensor) -> Tensor:
+        """Refined images: (N, C, H, W) uint8, or float32 in 0..1, as `x` is.
+
+        Raises:
+            InputError: the images are not of the shape that was learnt.
+        """
+        if tuple(x.shape[1:]) != self.shape:
+            raise InputError(
+                f"refine {self.name} has learnt images of {self.shape} (channels, height, width), found "
+                f"{tuple(x.shape[1:])}. Convert them on load with --size and --channels"
+            )
+        hardware = self.hardware or Hardware.detect()
+        refined = torch.empty_like(x, memory_format=torch.contiguous_format)
+        for part in torch.arange(len(x)).split(hardware.chunk(x.shape[2] * x.shape[3])):
+            batch = to_float(x[part].to(hardware.device)).contiguous(memory_format=hardware.memory_format)
+            mapped = self.refine(batch).clamp(0, 1)
+            refined[part] = (mapped * 255).round().to("cpu", x.dtype) if x.dtype == torch.uint8 else mapped.cpu()
+        return refined
+
+
+class TrainedMapping(ImageMapping, Game):
+    """A refiner that the one loop trains: the network that maps (`refiner`) and its adversaries.
+
+    Args:
+        steps: of training.
+    """
+
+    steps: int
+    refiner: nn.Module
+
+    @property
+    def all_steps(self) -> int:
+        """Steps of the loop, with what comes before the training proper."""
+        return self.steps
+
+    @abstractmethod
+    def build(self, shape: tuple[int, ...]) -> None:
+        """Build `self.refiner` and the other networks for images of `shape`, and list them in `self.networks`."""
+
+    def learn(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None) -> None:
+        self.prepare(source.shape, loop)
+        loop = dataclasses.replace(loop, steps=self.all_steps, randomize=None)
+        Trainer(self, source, target, loop).run(report)
+
+    def prepare(self, shape: tuple[int, ...], loop: Loop) -> None:
+        """Build the networks for images of `shape` (C, H, W), their first weights drawn from the loop's seed."""
+        self.shape, self.hardware = shape, loop.hardware
+        with torch.random.fork_rng([]):
+            torch.manual_seed(loop.seed)
+            self.build(shape)
+
+    def refine(self, x: Tensor) -> Tensor:
+        assert self.hardware is not None
+        with self.hardware.autocast():
+            refined: Tensor = self.refiner(x)
+        return refined.float()
+
+    def learnt(self) -> dict[str, Tensor]:
+        return dict(self.refiner.state_dict())
+
+    def take(self, learnt: dict[str, Tensor]) -> None:
+        self.prepare(self.shape, Loop(steps=1))
+        self.refiner.load_state_dict(learnt)
+        assert self.hardware is not None
+        self.refiner.to(self.hardware.device, memory_format=self.hardware.memory_format)  # type: ignore[call-overload]
+
+
+def some(inputs: Inputs, most: int, seed: int) -> Tensor:
+    """At most `most` images (M, C, H, W) float32 in 0..1, drawn from `seed`."""
+    index = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed))[:most]
+    return to_float(inputs[index.sort().values])
+
+
+def pick(x: Tensor, count: int) -> Tensor:
+    """For each image (B, C, H, W) in 0..1 an index (B,) int64 below `count`, which looks random.
+
+    It follows from the pixels alone: an image meets the same partner in whichever batch it stands, and whenever.
+    """
+    levels = (x * 255).round().to(torch.int64).flatten(1)
+    generator = torch.Generator().manual_seed(1)
+    factors = torch.randint(1, 2**62, (levels.shape[1],), generator=generator).to(x.device)
+    mixed = (levels * factors).sum(1)  # modulo 2 ** 64
+    return ((mixed >> 20) & (2**40 - 1)) % count

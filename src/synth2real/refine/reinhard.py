@@ -1,0 +1,74 @@
+"""Colour transfer: mean and deviation of each Lab channel take over the target's."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ..colour import to_lab, to_rgb
+from ..domains import Labelled, Unlabelled
+from ..settings import settings
+from ..training import Loop, Report
+from .base import ImageMapping, pick, some
+
+MOST = 2048  # images read of each domain
+LEAST = 1e-3  # deviation of a flat channel, so that nothing is divided by zero
+
+
+@settings
+class Reinhard(ImageMapping):
+    """Shift and scale of each channel in Lab (grey images: of the one channel), so that both moments are the target's.
+
+    The paper works in the space l-alpha-beta of Ruderman; CIE Lab is as decorrelated and better known.
+
+    References:
+        Reinhard, Ashikhmin, Gooch & Shirley (2001). Color transfer between images. IEEE CG&A 21(5).
+
+    Args:
+        match: `domain` gives the source at large the target's moments, and leaves the differences between images;
+            `image`, as in the paper, gives each image the moments of one image of the target.
+    """
+
+    name: ClassVar[str] = "reinhard"
+
+    match: Literal["domain", "image"] = "domain"
+
+    def learn(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None) -> None:
+        ours, theirs = (moments(opponent(some(z.inputs, MOST, loop.seed))) for z in (source, target))
+        self.source_moments = pooled(ours) if self.match == "domain" else ours[:0]
+        self.target_moments = pooled(theirs) if self.match == "domain" else theirs
+
+    def refine(self, x: Tensor) -> Tensor:
+        values = opponent(x)
+        theirs = self.target_moments.to(x.device)
+        theirs = theirs[pick(x, len(theirs))]
+        ours = self.source_moments.to(x.device) if self.match == "domain" else moments(values)
+        (mean, std), (new_mean, new_std) = ours.unbind(1), theirs.unbind(1)
+        moved = (values - mean[..., None, None]) * (new_std / std)[..., None, None] + new_mean[..., None, None]
+        return to_rgb(moved) if x.shape[1] == 3 else moved
+
+    def learnt(self) -> dict[str, Tensor]:
+        return {"source_moments": self.source_moments, "target_moments": self.target_moments}
+
+    def take(self, learnt: dict[str, Tensor]) -> None:
+        self.source_moments, self.target_moments = learnt["source_moments"], learnt["target_moments"]
+
+
+def opponent(x: Tensor) -> Tensor:
+    """Lab of colour images, grey ones as they are."""
+    return to_lab(x) if x.shape[1] == 3 else x
+
+
+def moments(x: Tensor) -> Tensor:
+    """Mean and deviation of each image's channels, (N, 2, C)."""
+    std, mean = torch.std_mean(x, (2, 3), correction=0)
+    return torch.stack([mean, std.clamp(min=LEAST)], 1)
+
+
+def pooled(each: Tensor) -> Tensor:
+    """Mean and deviation over all pixels of all images, (1, 2, C), from those of each image (N, 2, C)."""
+    mean = each[:, 0].mean(0)
+    variance = (each[:, 1].square() + each[:, 0].square()).mean(0) - mean.square()
+    return torch.stack([mean, variance.clamp(min=LEAST**2).sqrt()])[None]
