@@ -367,3 +367,9 @@ def test_real_sets(shared_data):
     digits = load(shared_data / "mnist.npz")
     assert (len(digits), digits.shape, digits.classes) == (8000, (1, 28, 28), tuple("0123456789"))
     assert load_unlabelled(shared_data / "mnist.npz", size=(14, 14), channels=3).shape == (3, 14, 14)
+
+
+def test_masks_beside_images_are_no_images(tmp_path):
+    for name in ("a.png", "a_mask.png", "no_mask.png"):
+        save(tmp_path / name, np.zeros((4, 4), dtype=np.uint8))
+    assert load_unlabelled(tmp_path).names == ("a.png", "no_mask.png")

@@ -156,6 +156,13 @@ def _existing(path: str | Path) -> Path:
 
 def _images_below(folder: Path) -> list[Path]:
     found = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()]
+    stems = {file.with_suffix("") for file in found}
+    # `000000_mask.png` beside `000000.png` says where things are in it: no picture of its own.
+    found = [
+        file
+        for file in found
+        if not file.stem.endswith("_mask") or file.with_name(file.stem.removesuffix("_mask")) not in stems
+    ]
     if not found:
         raise InputError(
             f"{folder}: found no image, expected files ending in {', '.join(SUFFIXES)} in it or in its subfolders"

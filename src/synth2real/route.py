@@ -186,7 +186,7 @@ class Route:
         final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
         with diary.stage("train", steps) as report:
             objective = self._prepare(final, target, task, budget.seed)
-            loop = replace(loop, randomize=self.randomize)
+            loop = replace(loop, randomize=None if self.randomize is None else self.randomize.settled(task))
             trainer = Trainer(objective, final, target, loop, task.move)
             if on_trainer is not None:
                 on_trainer(trainer)

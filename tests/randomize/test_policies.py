@@ -12,6 +12,7 @@ from torch import Tensor
 from synth2real.errors import InputError
 from synth2real.randomize import METHODS, Full, Geometric, Photometric, Policy, Widen
 from synth2real.settings import build, name_of, to_dict
+from synth2real.tasks import Classification, Keypoints
 from synth2real.warp import layout
 
 EVERY = pytest.mark.parametrize("name", METHODS)
@@ -97,3 +98,21 @@ def test_widen_asks_the_simulator() -> None:
     assert Widen(factor=2.0)(Recorder()) == 2.0  # type: ignore[arg-type, comparison-overlap]
     with pytest.raises(pydantic.ValidationError):
         Widen(factor=0.5)
+
+
+def test_the_task_settles_whether_pictures_turn_negative() -> None:
+    classes, values = Classification(("a", "b")), Keypoints(("x", "y"), (32, 32))
+    for policy in (Photometric(), Full()):
+        assert (policy.settled(classes).inversion, policy.settled(classes).solarization) == (0.5, 0.5)
+        assert (policy.settled(values).inversion, policy.settled(values).solarization) == (0.0, 0.0)
+        assert policy.settled(values).strength == policy.strength
+    assert Photometric(inversion=0.3).settled(values).inversion == 0.3
+    assert Geometric().settled(values) == Geometric()
+
+
+def test_dark_stays_dark_where_the_task_settles_it() -> None:
+    x = torch.zeros(64, 1, 32, 32)
+    x[..., 8:24, 8:24] = 1.0
+    policy = Photometric(strength=0.2).settled(Keypoints(("x", "y"), (32, 32)))
+    drawn = draw(policy, x, 0)
+    assert (drawn[..., 8:24, 8:24].mean((1, 2, 3)) > drawn[..., :6, :].mean((1, 2, 3))).all()

@@ -184,6 +184,8 @@ def build_route(
                 raise InputError(f"--set {room}.{next(iter(values))}: the room '{room}' is empty. Name a method for it")
             continue
         methods[room] = build(known, str(name), values, room=room)
+    if "randomize" in methods:
+        methods["randomize"] = methods["randomize"].settled(task)
     return Route(**methods)
 
 

@@ -3,19 +3,22 @@
 Tobin et al., Domain Randomization for Transferring Deep Neural Networks from Simulation to the Real World, IROS 2017.
 """
 
-from typing import Annotated, Protocol
+from dataclasses import replace
+from typing import Annotated, Protocol, Self
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from ..settings import settings
+from ..tasks import Classification, Task
 from ..tint import Tint
 from ..warp import CELLS, Warp, layout
 
 Amplitude = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
+SWAPPED = 0.5  # probability of inversion and of solarization where labels are classes
 FULL_SIDE = 28  # pixels; in a smaller frame a stroke has too few pixels to lose any
 
 
@@ -23,12 +26,15 @@ class Policy(Protocol):
     """What training asks of a policy.
 
     `draw` takes images (N, C, H, W) float32 in 0..1 and returns them changed, with the warp that moved them (None where
-    nothing moved), by which the labels are moved too. Strength 0 returns the images themselves.
+    nothing moved), by which the labels are moved too. Strength 0 returns the images themselves. `settled` fills in what
+    follows from the task.
     """
 
     strength: Fraction
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]: ...
+
+    def settled(self, task: Task) -> "Policy": ...
 
 
 @settings
@@ -43,9 +49,10 @@ class Photometric:
         strength: 0..1; 0 is the identity.
         contrast: logarithm of the factor around mid-grey, plus or minus.
         brightness: plus or minus, for each channel.
-        inversion: probability that dark and bright are swapped, at any strength above 0.
+        inversion: probability that dark and bright are swapped, at any strength above 0. None: 0.5 for classes, whose
+            shapes outlive it, and 0 for values, since what is measured is seldom seen in negative.
         solarization: probability that each channel is folded at a level of its own (below it, dark turns bright),
-            which leaves outlines, a pixel wide, where colours cross it; at any strength above 0.
+            which leaves outlines, a pixel wide, where colours cross it; at any strength above 0. None as above.
         clutter: largest standard deviation of a smooth coloured pattern laid over it, in units of the full range.
         noise: largest standard deviation, in units of the full range.
         blur: largest standard deviation, pixels.
@@ -55,8 +62,8 @@ class Photometric:
     strength: Fraction = 0.5
     contrast: Amplitude = 1.0
     brightness: Amplitude = 0.4
-    inversion: Fraction = 0.5
-    solarization: Fraction = 0.5
+    inversion: Fraction | None = None
+    solarization: Fraction | None = None
     clutter: Amplitude = 0.4
     noise: Amplitude = 0.15
     blur: Amplitude = 1.0
@@ -65,6 +72,12 @@ class Photometric:
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
         """Tint images x (N, C, H, W) float32 in 0..1; see `Policy`."""
         return (x if self.strength == 0 else self._tint(x, generator).image(x)), None
+
+    def settled(self, task: Task) -> Self:
+        """Inversion and solarization as the task wants them, where they are None."""
+        own = SWAPPED if isinstance(task, Classification) else 0.0
+        inversion, solarization = (own if now is None else now for now in (self.inversion, self.solarization))
+        return replace(self, inversion=inversion, solarization=solarization)
 
     def _tint(self, x: Tensor, generator: torch.Generator) -> Tint:
         size = (x.shape[2], x.shape[3])
@@ -76,8 +89,8 @@ class Photometric:
             size,
             contrast=self.strength * self.contrast,
             brightness=self.strength * self.brightness,
-            inversion=self.inversion,
-            solarization=share * self.solarization,
+            inversion=SWAPPED if self.inversion is None else self.inversion,
+            solarization=share * (SWAPPED if self.solarization is None else self.solarization),
             clutter=fine * self.clutter,
             noise=fine * self.noise,
             blur=fine * self.blur,
@@ -121,6 +134,10 @@ class Geometric:
         warp = self._warp(x, generator)
         return warp.image(x), warp
 
+    def settled(self, task: Task) -> Self:
+        """Itself: nothing here depends on the task."""
+        return self
+
     def _warp(self, x: Tensor, generator: torch.Generator) -> Warp:
         return Warp.sample(
             len(x),
@@ -138,7 +155,7 @@ class Geometric:
 
 
 @settings
-class Full(Geometric, Photometric):
+class Full(Photometric, Geometric):
     """Move pixels, then change colours: all settings of `Geometric` and `Photometric`, under one strength."""
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
