@@ -89,10 +89,11 @@ def sources(options: argparse.Namespace) -> Iterator[tuple[str, Labelled]]:
 
 def routes(refine_steps: int) -> dict[str, Route]:
     """The paper's rows, then what else this library has."""
+    alone = refine_steps // 10  # the critic's, before the game
     return {
         "source only": Route(),
-        "simgan": Route(refine=SimGAN(steps=refine_steps)),
-        "simgan, no history": Route(refine=SimGAN(steps=refine_steps, history=0)),
+        "simgan": Route(refine=SimGAN(steps=refine_steps, pretrain_critic=alone)),
+        "simgan, no history": Route(refine=SimGAN(steps=refine_steps, pretrain_critic=alone, history=0)),
         "randomized": Route(randomize=Full()),
         "dann": Route(randomize=Photometric(), adapt=DANN()),
         "teacher": Route(randomize=Full(), adapt=Teacher()),

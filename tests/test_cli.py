@@ -188,7 +188,7 @@ def test_rendered_digits_are_a_source(synth2real, tmp_path):
     assert code == 0, err
     assert "randomize geometric, refine simgan" in err
     stages = [json.loads(line)["stage"] for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert stages == ["refine", "train"]
+    assert list(dict.fromkeys(stages)) == ["refine", "train"]
     code, out, err = synth2real("evaluate", tmp_path / "run", "--on", tmp_path / "r", "--json")
     assert (code, list(json.loads(out))) == (0, ["accuracy"]), err
 
@@ -337,7 +337,7 @@ def test_sources_and_targets_that_cannot_be_used(synth2real, tmp_path, classes, 
     refused(train(classes, mixed), "images differ in size", mixed / "1.png", "is 16x17", "--size 16x16")
     refused(train(points, photos, "--task", "keypoints", "--label", "x"), "an x and a y column", "found 1 (x)")
     refused(
-        train("digits", photos, "--task", "keypoints", "--label", "x", "--label", "y"), "found class labels (0, 1, 2"
+        train("digits", photos, "--task", "keypoints", "--label", "x", "--label", "y"), "no label 'x'", "expected one of: label"
     )
     refused(train("digits", photos, "--calibrate", "--set", "calibrate.parameters=[hight]"), "names 'hight'")
     assert not (tmp_path / "run").exists()
