@@ -337,7 +337,9 @@ def test_sources_and_targets_that_cannot_be_used(synth2real, tmp_path, classes, 
     refused(train(classes, mixed), "images differ in size", mixed / "1.png", "is 16x17", "--size 16x16")
     refused(train(points, photos, "--task", "keypoints", "--label", "x"), "an x and a y column", "found 1 (x)")
     refused(
-        train("digits", photos, "--task", "keypoints", "--label", "x", "--label", "y"), "no label 'x'", "expected one of: label"
+        train("digits", photos, "--task", "keypoints", "--label", "x", "--label", "y"),
+        "no label 'x'",
+        "expected one of: label",
     )
     refused(train("digits", photos, "--calibrate", "--set", "calibrate.parameters=[hight]"), "names 'hight'")
     assert not (tmp_path / "run").exists()

@@ -12,7 +12,7 @@ from torch import Tensor
 from synth2real.errors import InputError
 from synth2real.randomize import METHODS, Full, Geometric, Photometric, Policy, Widen
 from synth2real.settings import build, name_of, to_dict
-from synth2real.tasks import Classification, Keypoints
+from synth2real.tasks import Classification, Gaze, Keypoints
 from synth2real.warp import layout
 
 EVERY = pytest.mark.parametrize("name", METHODS)
@@ -107,7 +107,6 @@ def test_the_task_settles_whether_pictures_turn_negative() -> None:
         assert (policy.settled(values).inversion, policy.settled(values).solarization) == (0.0, 0.0)
         assert policy.settled(values).strength == policy.strength
     assert Photometric(inversion=0.3).settled(values).inversion == 0.3
-    assert Geometric().settled(values) == Geometric()
 
 
 def test_dark_stays_dark_where_the_task_settles_it() -> None:
@@ -116,3 +115,12 @@ def test_dark_stays_dark_where_the_task_settles_it() -> None:
     policy = Photometric(strength=0.2).settled(Keypoints(("x", "y"), (32, 32)))
     drawn = draw(policy, x, 0)
     assert (drawn[..., 8:24, 8:24].mean((1, 2, 3)) > drawn[..., :6, :].mean((1, 2, 3))).all()
+
+
+def test_one_point_and_gaze_are_mirrored_where_the_task_settles_it() -> None:
+    two = Keypoints(("a_x", "a_y", "b_x", "b_y"), (32, 32))
+    for policy in (Geometric(), Full()):
+        for task, mirror in ((Keypoints(("x", "y"), (32, 32)), 0.5), (Gaze(), 0.5), (two, 0.0)):
+            assert policy.settled(task).mirror == mirror
+        assert policy.settled(Classification(("a", "b"))).mirror == 0.0
+    assert Geometric(mirror=0.1).settled(two).mirror == 0.1

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ..settings import settings
-from ..tasks import Classification, Task
+from ..tasks import Classification, Gaze, Keypoints, Task
 from ..tint import Tint
 from ..warp import CELLS, Warp, layout
 
@@ -19,6 +19,7 @@ Amplitude = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 SWAPPED = 0.5  # probability of inversion and of solarization where labels are classes
+MIRRORED = 0.5  # probability of a mirror image where labels are one place or direction
 FULL_SIDE = 28  # pixels; in a smaller frame a stroke has too few pixels to lose any
 
 
@@ -114,8 +115,9 @@ class Geometric:
         shear: x moved per pixel of y, plus or minus.
         shift: fraction of the frame, plus or minus.
         elastic: largest displacement of a control point of the elastic part, fraction of the frame.
-        mirror: probability that left and right are swapped, at any strength above 0. Off by default: digits and text
-            have handedness.
+        mirror: probability that left and right are swapped, at any strength above 0. None: 0.5 for gaze and for a
+            single point, else 0: digits and text have handedness, and so have several points (which eye is the left?).
+            A teacher needs it: a shift of all its answers to one side contradicts itself in no other way.
     """
 
     strength: Fraction = 0.5
@@ -125,7 +127,7 @@ class Geometric:
     shear: Amplitude = 0.2
     shift: Amplitude = 0.1
     elastic: Annotated[float, Field(ge=0, lt=0.25 / CELLS)] = 0.08
-    mirror: Fraction = 0.0
+    mirror: Fraction | None = None
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
         """Warp images x (N, C, H, W) float32; see `Policy`."""
@@ -135,8 +137,9 @@ class Geometric:
         return warp.image(x), warp
 
     def settled(self, task: Task) -> Self:
-        """Itself: nothing here depends on the task."""
-        return self
+        """Mirrored or not as the task allows, where `mirror` is None."""
+        one_answer = isinstance(task, Gaze) or (isinstance(task, Keypoints) and task.outputs == 2)
+        return replace(self, mirror=(MIRRORED if one_answer else 0.0) if self.mirror is None else self.mirror)
 
     def _warp(self, x: Tensor, generator: torch.Generator) -> Warp:
         return Warp.sample(
@@ -148,7 +151,7 @@ class Geometric:
             shear=self.strength * self.shear,
             shift=self.strength * self.shift,
             elastic=self.strength * self.elastic,
-            mirror=self.mirror,
+            mirror=self.mirror or 0.0,
             generator=generator,
             device=x.device,
         )
@@ -157,6 +160,10 @@ class Geometric:
 @settings
 class Full(Photometric, Geometric):
     """Move pixels, then change colours: all settings of `Geometric` and `Photometric`, under one strength."""
+
+    def settled(self, task: Task) -> Self:
+        """As both of them."""
+        return Geometric.settled(Photometric.settled(self, task), task)
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
         """Warp and tint images x (N, C, H, W) float32 in 0..1; see `Policy`."""
