@@ -50,13 +50,13 @@ class PointProtocol:
 
 def routes() -> dict[str, Route]:
     """The same routes with the same settings on every protocol."""
-    gently = Full(strength=0.3)
+    moved = Full()
     return {
-        "randomized": Route(randomize=gently),
-        "refined": Route(randomize=gently, refine=SimGAN()),
-        "dann": Route(randomize=gently, adapt=DANN()),
-        "teacher": Route(randomize=gently, adapt=Teacher()),
-        "combined": Route(refine=SimGAN(), randomize=gently, adapt=Teacher()),
+        "randomized": Route(randomize=moved),
+        "refined": Route(randomize=moved, refine=SimGAN()),
+        "dann": Route(randomize=moved, adapt=DANN()),
+        "teacher": Route(randomize=moved, adapt=Teacher()),
+        "combined": Route(refine=SimGAN(), randomize=moved, adapt=Teacher()),
     }
 
 
