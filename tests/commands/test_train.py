@@ -1,4 +1,4 @@
-"""`synth2real train`: what Ctrl-C leaves."""
+"""`synth2real train`: what it takes for granted and what not, and what Ctrl-C leaves."""
 
 import signal
 import subprocess
@@ -8,6 +8,8 @@ import time
 import numpy as np
 import pytest
 from safetensors.torch import load_file
+
+from helpers import refused
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
@@ -52,3 +54,13 @@ def test_ctrl_c_before_the_first_checkpoint(synth2real, tmp_path, monkeypatch, c
     )
     monkeypatch.setattr(demo, "compare", interrupt)
     assert synth2real("demo", "--fast", "--out", tmp_path / "demo") == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize("task", ["keypoints", "regress"])
+def test_values_of_a_simulator_are_named_too(synth2real, tmp_path, photos, task):
+    """A simulator's first label is an angle: not the points, and perhaps not the values, that were meant."""
+    refused(
+        synth2real("train", "eyes", "--target", photos, "--task", task, "--out", tmp_path / "run", "--steps", 3),
+        f"--task {task} found no --label",
+    )
+    assert not (tmp_path / "run").exists()

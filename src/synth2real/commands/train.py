@@ -114,6 +114,11 @@ def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
     """The labelled source, or the simulator of that name, set to the target's size and channels."""
     if request.task == "classify" and len(request.label) > 1:
         raise InputError(f"--task classify takes one --label, found {len(request.label)}: {', '.join(request.label)}")
+    if request.task not in ("classify", Gaze.kind) and not request.label:
+        raise InputError(
+            f"--task {request.task} found no --label, expected the names of its columns, "
+            "such as --label iris_x --label iris_y"
+        )
     if request.source in SIMULATORS:
         return load_simulator(request, target)
     if request.preset is not None:
@@ -127,16 +132,11 @@ def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
     elif request.task == Gaze.kind:
         label = request.label or Gaze.columns
         Gaze(label)  # says what it needs before anything is read
-    elif not request.label:
-        raise InputError(
-            f"--task {request.task} found no --label, expected the names of its columns, "
-            "such as --label iris_x --label iris_y"
-        )
     return load(request.source, label, size=request.size, channels=request.channels, skip_bad=request.skip_bad)
 
 
 def load_simulator(request: Request, target: Unlabelled) -> Simulator:
-    """The simulator of that name; its first label, where --label names none."""
+    """The simulator of that name; its first label (classes, or gaze) where --label names none."""
     if len(target.shape) != 3:
         raise InputError(f"the simulator '{request.source}' renders images, the target has features {target.shape}")
     channels, height, width = target.shape
