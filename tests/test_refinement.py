@@ -13,22 +13,11 @@ import torch
 import yaml
 from PIL import Image
 
-from helpers import below, dots, picture, save, truncate
+from helpers import below, dots, picture, refused, save, truncate
 from synth2real import load, load_unlabelled
 from synth2real.errors import InputError, TrainingDiverged
 from synth2real.refine import METHODS, Histogram, SimGAN, load_refiner
 from synth2real.refinement import Order, refine_folder
-
-
-def refused(result, *parts):
-    """That the command ended with one clear message that holds every part, and no traceback."""
-    code, out, err = result
-    assert code == 2, err
-    assert out == ""
-    assert "Traceback" not in err
-    for part in parts:
-        assert str(part) in err
-    return err
 
 
 def pixels(folder):
@@ -72,6 +61,20 @@ def test_tables_are_copied_as_they_are_and_points_stay_true(refine, tmp_path):
     assert pixels(tmp_path / "out").shape == (40, 1, 32, 24)
     before, after = (load(folder, ["x", "y"]) for folder in (source, tmp_path / "out"))
     assert torch.equal(before.labels, after.labels)
+
+
+def test_masks_go_with_their_images(refine, tmp_path):
+    for i in range(4):
+        save(tmp_path / "in" / "a" / f"{i}.png", picture(i))
+        save(tmp_path / "in" / "a" / f"{i}_mask.png", np.full((16, 16), i, np.uint8))
+    truncate(tmp_path / "in" / "a" / "3.png")
+    code, _, err = refine(tmp_path / "in", "--skip-bad")
+    assert code == 0, err
+    assert "refined 3 images" in err
+    for i in range(3):
+        masks = [tmp_path / folder / "a" / f"{i}_mask.png" for folder in ("in", "out")]
+        assert masks[0].read_bytes() == masks[1].read_bytes()
+    assert not (tmp_path / "out" / "a" / "3_mask.png").exists()
 
 
 def test_saved_refiners_are_applied_later(refine, synth2real, tmp_path, classes, photos):

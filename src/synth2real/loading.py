@@ -31,6 +31,7 @@ from .pictures import SUFFIXES, Decoded, decode, resize
 Channels = Literal[1, 3]
 Size = tuple[int, int]
 TABLES = ("metadata.csv", "metadata.jsonl")
+MASK = "_mask"  # `000000_mask.png` beside `000000.png` says where things are in it: no picture of its own
 AS_CLASSES = ("label", "class")  # column read as classes where the user names none
 
 
@@ -119,6 +120,11 @@ def metadata_tables(folder: Path) -> list[Path]:
     return sorted(table for name in TABLES for table in folder.rglob(name))
 
 
+def masks_below(folder: Path) -> list[Path]:
+    """Every mask in a folder and below it, each of the image beside it."""
+    return _images_and_masks(folder)[1]
+
+
 def as_classes(values: Sequence[Any], known: Sequence[str] | None = None) -> tuple[Tensor, tuple[str, ...]]:
     """Class names to indices.
 
@@ -155,19 +161,19 @@ def _existing(path: str | Path) -> Path:
 
 
 def _images_below(folder: Path) -> list[Path]:
-    found = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()]
-    stems = {file.with_suffix("") for file in found}
-    # `000000_mask.png` beside `000000.png` says where things are in it: no picture of its own.
-    found = [
-        file
-        for file in found
-        if not file.stem.endswith("_mask") or file.with_name(file.stem.removesuffix("_mask")) not in stems
-    ]
+    found, _ = _images_and_masks(folder)
     if not found:
         raise InputError(
             f"{folder}: found no image, expected files ending in {', '.join(SUFFIXES)} in it or in its subfolders"
         )
     return sorted(found, key=lambda file: natural_key(file.relative_to(folder).as_posix()))
+
+
+def _images_and_masks(folder: Path) -> tuple[list[Path], list[Path]]:
+    files = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()]
+    stems = {file.with_suffix("") for file in files}
+    masks = {f for f in files if f.stem.endswith(MASK) and f.with_name(f.stem.removesuffix(MASK)) in stems}
+    return [file for file in files if file not in masks], sorted(masks)
 
 
 def _relative(root: Path, files: Sequence[Path], read: Decoded) -> tuple[str, ...]:

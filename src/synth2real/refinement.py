@@ -1,6 +1,7 @@
 """A folder of refined images: the source's images by the same names, with its labels, ready to be trained on.
 
 the images                      where they were, by the same names
+their masks, `_mask`            as in the source
 metadata.csv, metadata.jsonl    as in the source
 refinement.yaml                 how they were made
 refiner/                        the refiner, to apply to more images
@@ -27,7 +28,7 @@ from torch import Tensor
 from .domains import Labelled, Unlabelled
 from .errors import InputError, TrainingDiverged
 from .hardware import Hardware
-from .loading import TABLES, Channels, Size, load_unlabelled
+from .loading import MASK, TABLES, Channels, Size, load_unlabelled, masks_below
 from .mapping import REFINER, Mapping
 from .pictures import resize
 from .runs import versions
@@ -117,6 +118,7 @@ def refine_folder(order: Order, report: Report | None = None) -> int:
         write_images(order.refiner, images, files, root, place)
         if root != place:
             copy_tables(root, place, files if order.skip_bad else None)
+            copy_masks(root, place, files)
         order.refiner.save(place / REFINER)
         description = yaml.safe_dump(describe(order, images, said), sort_keys=False, allow_unicode=True)
         (place / DESCRIPTION).write_text(description, encoding="utf-8")
@@ -204,6 +206,14 @@ def copy_tables(root: Path, place: Path, kept: Sequence[Path] | None) -> None:
             shutil.copyfile(table, path)
         else:
             _copy_rows(table, path, {file.relative_to(table.parent).as_posix() for file in kept if _below(file, table)})
+
+
+def copy_masks(root: Path, place: Path, files: Sequence[Path]) -> None:
+    """Copy the masks of these images: no edge has moved."""
+    kept = {file.with_suffix("") for file in files}
+    for mask in masks_below(root):
+        if mask.with_name(mask.stem.removesuffix(MASK)) in kept:
+            shutil.copyfile(mask, place / mask.relative_to(root))
 
 
 def _below(file: Path, table: Path) -> bool:
