@@ -100,6 +100,15 @@ def test_a_simulator_is_rendered_and_refined(refine, tmp_path):
     assert (how["source"]["given"], how["source"]["simulator"]["size"]) == ("digits", [16, 16])
 
 
+def test_a_simulator_is_refined_with_its_preset(refine, tmp_path):
+    code, _, err = refine("eyes", "--n", 5, "--preset", "infrared")
+    assert code == 0, err
+    how = yaml.safe_load((tmp_path / "out" / "refinement.yaml").read_text())
+    assert (how["source"]["simulator"]["preset"], how["source"]["images"]) == ("infrared", 5)
+    assert pixels(tmp_path / "out").shape == (5, 1, 16, 16)
+    refused(refine("digits", "--n", 5, "--preset", "infrared", out="no"), "simulator 'digits' has no presets")
+
+
 def test_refined_images_can_be_trained_on(refine, synth2real, tmp_path, classes, photos):
     assert refine(classes)[0] == 0
     arguments = ("--target", photos, "--out", tmp_path / "run", "--steps", 3)
@@ -201,6 +210,8 @@ def test_warnings_are_shown_and_kept(refine, tmp_path, classes):
         (("--channels", "2"), ("--channels", "1 (grey) or 3 (colour)")),
         (("--apply", "."), ("--target and --apply: found both, expected one",)),
         (("--size", "8x"), ("--size", "28x28")),
+        (("--n", "5"), ("--n 5 is how many images a simulator renders", "Leave --n out")),
+        (("--preset", "infrared"), ("--preset 'infrared' is for simulators",)),
     ],
     ids=lambda value: value[0],
 )

@@ -170,7 +170,8 @@ def refine(
     assign: Annotated[
         list[str] | None, typer.Option("--set", metavar="refine.FIELD=VALUE", help="A setting of the method.")
     ] = None,
-    n: Annotated[int, typer.Option("--n", min=1, help="Images to render from a simulator.")] = 8000,
+    preset: Preset = None,
+    n: Images = None,
     size: SizeText = None,
     channels: Channels = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="The same as --set refine.steps=N.")] = None,
@@ -189,6 +190,7 @@ def refine(
             method=method,
             apply=apply,
             assign=tuple(assign or ()),
+            preset=preset,
             n=n,
             size=_size(size),
             channels=_channels(channels),

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..domains import Unlabelled
 from ..errors import InputError
@@ -16,7 +17,7 @@ from ..refinement import Order, refine_folder
 from ..settings import build
 from ..simulate import SIMULATORS, Simulator, simulator
 from .console import bars, console, warnings_on_stderr
-from .train import parse_assignments
+from .train import check_for_simulators, parse_assignments
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Request:
     method: str | None
     apply: Path | None
     assign: tuple[str, ...]
-    n: int
+    preset: str | None
+    n: int | None
     size: Size | None
     channels: Channels | None
     seed: int
@@ -43,6 +45,7 @@ def refine(request: Request) -> None:
     if (request.apply is None) == (request.target is None):
         found = "neither" if request.apply is None else "both"
         raise InputError(f"--target and --apply: found {found}, expected one: images to learn from, or a saved refiner")
+    check_for_simulators(request.source, request.n, request.preset)
     with warnings_on_stderr():
         order = applied(request) if request.apply is not None else learned(request)
         start = time.perf_counter()
@@ -61,7 +64,7 @@ def learned(request: Request) -> Order:
     target = load_unlabelled(request.target, size=request.size, channels=request.channels, skip_bad=request.skip_bad)
     if len(target.shape) != 3:
         raise InputError(f"{request.target}: holds features of shape {target.shape}, expected images")
-    source = place(request.source, target.shape, request.size)
+    source = place(request, target.shape)
     return order(request, source, refiner, target, request.size, request.channels)
 
 
@@ -75,7 +78,7 @@ def applied(request: Request) -> Order:
         raise InputError(f"{wrong}: a saved refiner (--apply) has its own, found one given. Leave {wrong} out")
     refiner = load_refiner(request.apply)
     channels, height, width = refiner.shape
-    source = place(request.source, refiner.shape, (height, width))
+    source = place(request, refiner.shape)
     return order(request, source, refiner, None, (height, width), 1 if channels == 1 else 3)
 
 
@@ -95,7 +98,7 @@ def order(
         refiner=refiner,
         target=target,
         target_named=str(request.target or ""),
-        n=request.n,
+        n=request.n or Order.n,
         size=size,
         channels=channels,
         seed=request.seed,
@@ -121,8 +124,9 @@ def method(request: Request) -> Mapping:
     return build(METHODS, request.method, values, room="refine")
 
 
-def place(source: str, shape: tuple[int, ...], size: Size | None) -> Path | Simulator:
+def place(request: Request, shape: tuple[int, ...]) -> Path | Simulator:
     """The simulator of that name, set to images of `shape`, or the folder."""
-    if source in SIMULATORS:
-        return simulator(source, size=size or shape[1:], channels=shape[0])
-    return Path(source)
+    if request.source not in SIMULATORS:
+        return Path(request.source)
+    values: dict[str, Any] = {} if request.preset is None else {"preset": request.preset}
+    return simulator(request.source, size=shape[1:], channels=shape[0], **values)

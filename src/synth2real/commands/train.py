@@ -51,11 +51,7 @@ def train(request: Request) -> None:
         raise InputError("--overwrite and --resume exclude each other: found both, expected one")
     if request.task not in TASKS:
         raise InputError(f"--task '{request.task}' is unknown, expected one of: {', '.join(TASKS)}")
-    if request.n is not None and request.source not in SIMULATORS:
-        raise InputError(
-            f"--n {request.n} is how many images a simulator renders, but the source '{request.source}' is none of: "
-            f"{', '.join(SIMULATORS)}. Leave --n out: a folder or file is used whole"
-        )
+    check_for_simulators(request.source, request.n, request.preset)
     assigned = parse_assignments(request.assign)
     with warnings_on_stderr():
         target = load_unlabelled(
@@ -121,11 +117,6 @@ def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
         )
     if request.source in SIMULATORS:
         return load_simulator(request, target)
-    if request.preset is not None:
-        raise InputError(
-            f"--preset '{request.preset}' is for simulators, but the source is {request.source}; expected a source of: "
-            f"{', '.join(SIMULATORS)}"
-        )
     label: str | tuple[str, ...] | None = request.label
     if request.task == "classify":
         label = request.label[0] if request.label else None
@@ -133,6 +124,22 @@ def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
         label = request.label or Gaze.columns
         Gaze(label)  # says what it needs before anything is read
     return load(request.source, label, size=request.size, channels=request.channels, skip_bad=request.skip_bad)
+
+
+def check_for_simulators(source: str, n: int | None, preset: str | None) -> None:
+    """Raise `InputError` where an option for simulators came with another source."""
+    if source in SIMULATORS:
+        return
+    if n is not None:
+        raise InputError(
+            f"--n {n} is how many images a simulator renders, but the source '{source}' is none of: "
+            f"{', '.join(SIMULATORS)}. Leave --n out: a folder or file is used whole"
+        )
+    if preset is not None:
+        raise InputError(
+            f"--preset '{preset}' is for simulators, but the source is {source}; expected a source of: "
+            f"{', '.join(SIMULATORS)}"
+        )
 
 
 def load_simulator(request: Request, target: Unlabelled) -> Simulator:
