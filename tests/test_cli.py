@@ -13,6 +13,7 @@ import yaml
 
 from helpers import below, dots, picture, refused, save, truncate
 from synth2real import load, load_model, load_unlabelled
+from synth2real.simulate import load_parameters
 
 COMMANDS = ("train", "evaluate", "predict", "render", "refine", "turing", "methods", "demo")
 QUICK = ("--steps", 3)
@@ -201,6 +202,11 @@ def test_a_simulator_is_calibrated_and_trained_on(synth2real, tmp_path, photos):
     kept = yaml.safe_load((tmp_path / "run" / "settings.yaml").read_text())
     assert "source digits (50 samples)" in err
     assert (kept["n"], kept["route"]["calibrate"]["trials"]) == (50, 3)
+    found = ("--params", tmp_path / "run" / "parameters.yaml", "--size", "16x16", "--out", tmp_path / "more")
+    assert synth2real("render", "digits", "--n", 5, *found)[0] == 0
+    drawn, ranges = load_parameters(tmp_path / "more" / "parameters.yaml"), load_parameters(found[1])
+    assert ranges
+    assert {name: drawn[name] for name in ranges} == ranges
     assert load_model(tmp_path / "run").task.classes == tuple("0123456789")
 
 

@@ -14,7 +14,7 @@ import yaml
 from PIL import Image
 
 from helpers import below, dots, picture, refused, save, truncate
-from synth2real import load, load_unlabelled
+from synth2real import load, load_model, load_unlabelled
 from synth2real.errors import InputError, TrainingDiverged
 from synth2real.refine import METHODS, Histogram, SimGAN, load_refiner
 from synth2real.refinement import Order, refine_folder
@@ -279,3 +279,10 @@ def test_a_run_whose_refiner_diverges_keeps_its_weights(synth2real, tmp_path, cl
     arguments = ("--refine", "simgan", "--set", "refine.rate=1e30", "--set", "refine.maps=4", "--steps", 2)
     refused(synth2real("train", classes, "--target", photos, "--out", tmp_path / "run", *arguments), "refine.rate")
     assert load_refiner(tmp_path / "run").name == "simgan"
+
+
+def test_a_run_that_diverges_after_its_refiner_keeps_both(synth2real, tmp_path, classes, photos):
+    arguments = ("--refine", "histogram", "--set", "adapt.rate=1e30", "--steps", 20)
+    refused(synth2real("train", classes, "--target", photos, "--out", tmp_path / "run", *arguments), "adapt.rate")
+    assert load_refiner(tmp_path / "run").name == "histogram"
+    assert load_model(tmp_path / "run").task.classes == ("dark", "light")

@@ -5,6 +5,7 @@ settings.yaml                   route, data, budget, hardware, versions
 metrics.jsonl                   one line a report: stage, step, losses
 log.txt                         what was printed
 refiner/                        the refiner, where the route refines
+parameters.yaml                 the ranges that a calibration found, to render with
 checkpoint.safetensors          to resume from, until the training has ended
 """
 
@@ -27,11 +28,12 @@ from .loading import Channels, Size
 from .mapping import REFINER, Mapping
 from .model import DESCRIPTION, Model
 from .route import Budget, OnReport, Route, Run
-from .simulate import Simulator
+from .simulate import Simulator, save_parameters
 from .tasks import Task
 from .training import Trainer
 
 SETTINGS, METRICS, LOG, CHECKPOINT = "settings.yaml", "metrics.jsonl", "log.txt", "checkpoint.safetensors"
+PARAMETERS = "parameters.yaml"
 CHECKPOINT_EVERY = 200  # steps
 VERSIONS = ("synth2real", "torch", "numpy", "pillow", "scikit-learn", "optuna")
 
@@ -134,6 +136,13 @@ class RunFolder:
         }
         self._write(METRICS, "".join(json.dumps(row) + "\n" for row in kept.values()))
 
+    def keep(self, run: Run) -> None:
+        """Write what the run has made beside the model: the refiner, and the ranges found."""
+        if run.refiner is not None:
+            run.refiner.save(self.path / REFINER)
+        if run.calibration is not None:
+            save_parameters(run.calibration.simulator.ranges, self.path / PARAMETERS)
+
     def finish(self, model: Model) -> None:
         """Write the model and remove the checkpoint."""
         model.save(self.path)
@@ -190,13 +199,12 @@ def train(
             checkpoint=folder.checkpoint,
         )
     except TrainingDiverged:
-        if not trainers and refiners:
+        if refiners:
             refiners[0].save(folder.path / REFINER)
         if trainers and isinstance(trainers[0].game, Objective):
             keep(trainers[0].game.shipped())
         raise
-    if run.refiner is not None:
-        run.refiner.save(folder.path / REFINER)
+    folder.keep(run)
     keep(run.model)
     return run
 

@@ -117,6 +117,7 @@ def write(comparison: Comparison, out: Path, budget: Budget) -> None:
         for row in rows:
             folder.report(stage, int(row["step"]), 0, {name: value for name, value in row.items() if name != "step"})
     folder.log(f"chosen without real labels among {', '.join(entry.name for entry in comparison.entries)}")
+    folder.keep(run)
     folder.finish(run.model)
     results = {"routes": comparison.rows(), "chosen": chosen.name, "versions": versions()}
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
