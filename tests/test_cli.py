@@ -180,7 +180,7 @@ def test_rendered_digits_are_a_source(synth2real, tmp_path):
     assert set(rows[0]) >= {"file_name", "label"}
     data = load(tmp_path / "r")
     assert (data.shape, data.classes) == ((1, 16, 16), tuple("0123456789"))
-    refused(synth2real("render", "digits", "--out", tmp_path / "r", *arguments), "the folder is not empty")
+    refused(synth2real("render", "digits", "--out", tmp_path / "r", *arguments), "holds files already")
 
     arguments = ("--randomize", "geometric", "--refine", "simgan", "--set", "refine.steps=2", "--channels", 3, *QUICK)
     code, _, err = synth2real(
@@ -289,7 +289,13 @@ def test_skipped_images_are_listed(synth2real, tmp_path, run, copied):
         (("--set", "adapt.rte=1"), ("adapt.rte of 'source-only'", "found 1", "Fields: ", "rate")),
         (("--set", "adapt.rate=-1"), ("adapt.rate", "found -1", "greater than 0")),
         (("--set", "adapt.rate=[1"), ("--set 'adapt.rate=[1'", "not YAML")),
-        (("--set", "refine.steps=3"), ("--set refine.steps", "the room 'refine' is empty")),
+        (("--set", "refine.steps=3"), ("--set refine.steps", "the room 'refine' is empty", "--refine simgan, ")),
+        (
+            ("--set", "randomize.mirror=1"),
+            ("the room 'randomize' is empty", "--randomize photometric, geometric, full"),
+        ),
+        (("--set", "calibrate.trials=3"), ("the room 'calibrate' is empty", "--calibrate")),
+        (("--set", "widen.factor=2"), ("the room 'widen' is empty", "Leave it out")),
         (("--set", "adapt.network=resnet"), ("network 'resnet' is unknown", "convolutional")),
         (
             ("--adapt", "teacher", "--set", "adapt.target_prior=[0.5, 0.2, 0.3]"),
@@ -447,7 +453,7 @@ def test_what_a_run_cannot_be_used_on(synth2real, tmp_path, run, classes, points
         (("digits", "--preset", "infrared"), ("simulator 'digits' has no presets, found 'infrared'",)),
         (("eyes", "--preset", "thermal"), ("preset", "found 'thermal'", "'webcam' or 'infrared'")),
         (("digits", "--masks"), ("Digits draws none",)),
-        (("digits", "--format", "zip"), ("format 'zip' is unknown", "folder, webdataset, parquet")),
+        (("digits", "--format", "zip"), ("--format 'zip' is unknown", "folder, webdataset, parquet")),
     ],
 )
 def test_what_cannot_be_rendered(synth2real, tmp_path, arguments, parts):

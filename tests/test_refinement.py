@@ -229,7 +229,12 @@ def test_sources_and_folders_that_cannot_be_used(synth2real, refine, tmp_path, c
     refused(synth2real("refine", classes, "--out", tmp_path / "o"), "--target and --apply: found neither")
     refused(synth2real("refine", classes, "--target", photos, "--out", tmp_path / "o"), "--method: found none")
     apply = ("--apply", classes, "--out", tmp_path / "o")
-    refused(synth2real("refine", classes, *apply), "found no refiner.yaml", "synth2real refine --out")
+    refused(
+        synth2real("refine", classes, *apply),
+        "found no refiner.yaml",
+        "synth2real refine --out",
+        "trained with --refine",
+    )
     refused(synth2real("refine", classes, *apply, "--method", "cut"), "--method: a saved refiner")
     save(tmp_path / "large" / "0.png", picture(0, size=(20, 20)))
     refused(refine(tmp_path / "large"), "refine histogram: the source has images of (1, 20, 20)", "--size")

@@ -77,7 +77,8 @@ def load_mapping(folder: str | Path, methods: Dictionary[str, type[Mapping]]) ->
     for name in (DESCRIPTION, LEARNT):
         if not (folder / name).is_file():
             raise InputError(
-                f"{folder}: found no {name}, expected the folder `refiner` that `synth2real refine --out` writes"
+                f"{folder}: found no {name}, expected a folder as `synth2real refine --out` writes it, or a run that "
+                "was trained with --refine"
             )
     try:
         description = yaml.safe_load((folder / DESCRIPTION).read_text())

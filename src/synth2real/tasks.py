@@ -94,7 +94,8 @@ class Classification(Task):
         if not source.classes:
             raise InputError(
                 f"classification needs class labels, found the number columns {', '.join(source.columns)}. "
-                "Load one column as classes: load(path, label='NAME')"
+                "Load one column as classes: load(path, label='NAME'). A simulator of values takes "
+                "--task gaze, keypoints or regress"
             )
         present = source.labels.unique()
         if len(present) < 2:

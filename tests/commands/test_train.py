@@ -64,3 +64,11 @@ def test_values_of_a_simulator_are_named_too(synth2real, tmp_path, photos, task)
         f"--task {task} found no --label",
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_a_simulator_of_values_has_no_classes(synth2real, tmp_path, photos):
+    refused(
+        synth2real("train", "eyes", "--target", photos, "--out", tmp_path / "run", "--steps", 3),
+        "classification needs class labels, found the number columns pitch, yaw",
+        "--task gaze, keypoints or regress",
+    )

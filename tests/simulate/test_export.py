@@ -29,7 +29,7 @@ def test_folder_holds_what_sample_gives(tmp_path, channels):
 
 def test_a_folder_with_files_is_refused_unless_overwritten(tmp_path):
     render(Digits(), 5, tmp_path, seed=0)
-    with pytest.raises(InputError, match="the folder is not empty"):
+    with pytest.raises(InputError, match="holds files already"):
         render(Digits(), 3, tmp_path, seed=0)
     (tmp_path / "000001-mine.png").touch()
     render(Digits(), 3, tmp_path, seed=0, overwrite=True)

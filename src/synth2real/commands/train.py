@@ -14,6 +14,8 @@ from ..adapt import METHODS as ADAPT
 from ..domains import Labelled, Unlabelled
 from ..errors import InputError
 from ..loading import Channels, Size, load, load_unlabelled
+from ..randomize import METHODS as RANDOMIZE
+from ..refine import METHODS as REFINE
 from ..route import ROOMS, Budget, Route, check_domains, default_steps
 from ..runs import RunFolder
 from ..runs import train as train_run
@@ -21,6 +23,12 @@ from ..settings import build
 from ..simulate import SIMULATORS, Simulator, simulator
 from ..tasks import TASKS, Gaze, Task
 from .console import bars, console, warnings_on_stderr
+
+NAMED_BY = {
+    "calibrate": "Fill it with --calibrate",
+    "randomize": f"Name a method for it: --randomize {', '.join(RANDOMIZE)}",
+    "refine": f"Name a method for it: --refine {', '.join(REFINE)}",
+}
 
 
 @dataclass(frozen=True)
@@ -188,7 +196,8 @@ def build_route(
         name, values = names.get(room), assigned.get(room, {})
         if name in (None, "none"):
             if values:
-                raise InputError(f"--set {room}.{next(iter(values))}: the room '{room}' is empty. Name a method for it")
+                mend = NAMED_BY.get(room, f"Leave it out: on the command line the room {room} stays empty")
+                raise InputError(f"--set {room}.{next(iter(values))}: the room '{room}' is empty. {mend}")
             continue
         methods[room] = build(known, str(name), values, room=room)
     if "randomize" in methods:

@@ -61,7 +61,7 @@ def render(
     if format is None:
         format = "parquet" if out.suffix == ".parquet" else "folder"
     if format not in WRITERS:
-        raise InputError(f"format '{format}' is unknown, expected one of: {', '.join(WRITERS)}")
+        raise InputError(f"--format '{format}' is unknown, expected one of: {', '.join(WRITERS)}")
     if masks and not simulator.regions:
         raise InputError(f"masks were asked for, but {type(simulator).__name__} draws none. Leave masks out")
     chunks = simulator.stream(n, seed)
@@ -153,7 +153,9 @@ class _Parquet(_Writer):
                 "Install it with: pip install 'synth2real[parquet]'"
             ) from None
         if out.is_dir() or (out.exists() and not overwrite):
-            raise InputError(f"{out}: exists already, expected a new file; or set overwrite=True for a file")
+            raise InputError(
+                f"{out}: exists already, expected a new file. Choose another --out, or pass --overwrite for a file"
+            )
         out.parent.mkdir(parents=True, exist_ok=True)
         self.arrow, self.rows = pyarrow, list[Row]()
         self.writer: Any = None
@@ -239,7 +241,9 @@ def _prepare(out: Path, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file, expected a folder to write images to")
     if out.exists() and any(out.iterdir()) and not overwrite:
-        raise InputError(f"{out}: the folder is not empty, expected an empty or a new one; or set overwrite=True")
+        raise InputError(
+            f"{out}: holds files already, expected a new or empty folder. Choose another --out, or pass --overwrite"
+        )
     out.mkdir(parents=True, exist_ok=True)
     for path in (*out.glob("*.png"), *out.glob("shard-*.tar"), *out.glob("metadata.jsonl")):
         stem = path.stem.removesuffix("_mask").removeprefix("shard-")
