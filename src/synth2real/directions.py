@@ -12,7 +12,13 @@ from torch.nn import functional as F
 def to_vectors(angles: Tensor) -> Tensor:
     """Unit vectors (N, 3) from pitch and yaw (N, 2) in radians; nan where either is."""
     pitch, yaw = angles.unbind(-1)
-    return torch.stack([-pitch.cos() * yaw.sin(), -pitch.sin() + 0 * yaw, -pitch.cos() * yaw.cos()], -1)
+    x, y, z = components(pitch, yaw)
+    return torch.stack([x, y + 0 * yaw, z], -1)
+
+
+def components(pitch: Tensor, yaw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """x, y, z of the unit vector, each of the shape of the angles, in radians."""
+    return -pitch.cos() * yaw.sin(), -pitch.sin(), -pitch.cos() * yaw.cos()
 
 
 def to_angles(vectors: Tensor) -> Tensor:

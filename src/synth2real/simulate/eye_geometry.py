@@ -3,14 +3,15 @@
 The camera is far, so that what it sees is the scene moved along its axis onto the image (scaled orthography): a circle
 becomes an exact ellipse about its projected centre. Lengths are millimetres until the image. Two frames are used: the
 image's (x right, y down), and the lids' (`across` from the corner at the nose to the outer one, `up`), both with their
-origin midway between the corners. Directions follow MPIIGaze: x right, y down, z away from the camera, pitch =
-asin(-y), yaw = atan2(-x, -z).
+origin midway between the corners. Angles and vectors are those of `directions`.
 """
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from ..directions import components
 
 LANDMARKS = 16
 REFRACTION = 1.12  # the cornea makes the pupil look rounder: as if seen from an angle this much smaller (Mathur 2013)
@@ -82,11 +83,6 @@ class Geometry:
         return torch.stack([(x - left) * self.scale, (y - top) * self.scale], -1)
 
 
-def direction(pitch: Tensor, yaw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """x, y, z of the unit vector, from radians."""
-    return -pitch.cos() * yaw.sin(), -pitch.sin(), -pitch.cos() * yaw.cos()
-
-
 def place(values: Values, side: Tensor, size: tuple[int, int]) -> Geometry:
     """The geometry of a batch.
 
@@ -99,8 +95,8 @@ def place(values: Values, side: Tensor, size: tuple[int, int]) -> Geometry:
     scale = width / values["field"]
     x = (torch.arange(width, device=side.device) - (width - 1) / 2)[None, None] / scale - values["offset_x"]
     y = (torch.arange(height, device=side.device) - (height - 1) / 2)[None, :, None] / scale - values["offset_y"]
-    gaze = direction(values["gaze_pitch"].deg2rad(), values["gaze_yaw"].deg2rad())
-    face = direction(values["head_pitch"].deg2rad(), values["head_yaw"].deg2rad())
+    gaze = components(values["gaze_pitch"].deg2rad(), values["gaze_yaw"].deg2rad())
+    face = components(values["head_pitch"].deg2rad(), values["head_yaw"].deg2rad())
     # The eyeball lies behind the corners, so it moves against the face.
     centre = (-values["socket"] * face[0], -values["socket"] * face[1])
     reach = (values["eyeball"].square() - values["iris"].square()).sqrt()  # from the eyeball's centre to the limbus

@@ -7,11 +7,12 @@ from pydantic import Field, model_validator
 from pydantic_core import ArgsKwargs
 from torch import Tensor
 
+from ..directions import components
 from ..settings import settings
 from .base import CHUNK, Drawn, Parameter, Range, Simulator
 from .camera import blur, equalise
 from .eye_ball import ball, edge, mirrored
-from .eye_geometry import LANDMARKS, Geometry, Values, direction, place
+from .eye_geometry import LANDMARKS, Geometry, Values, place
 from .eye_parameters import INFRARED, PARAMETERS
 from .eye_skin import Surround, draw, smooth_noise, surround
 
@@ -29,9 +30,9 @@ class Eyes(Simulator):
     """The region of one open eye, as a webcam or a close infrared camera sees it.
 
     The eyeball is a sphere with a cornea, seen from afar (scaled orthography); iris and pupil are the ellipses that
-    this makes, lids are curves that follow gaze and head, and all around is shaded by one light. Directions follow
-    MPIIGaze's normalised images (Zhang et al., Appearance-based gaze estimation in the wild, CVPR 2015): x right, y
-    down, z away from the camera, pitch = asin(-y), yaw = atan2(-x, -z), so that gaze into the camera is 0, 0.
+    this makes, lids are curves that follow gaze and head, and all around is shaded by one light. Angles are those of
+    `directions`, as in MPIIGaze's normalised images (Zhang et al., Appearance-based gaze estimation in the wild, CVPR
+    2015).
 
     Labels, in pixels and radians; nan where the part is wholly covered or outside of the image:
         gaze, gaze_vector, head: pitch and yaw, or a unit vector.
@@ -161,7 +162,7 @@ def _labels(
     y = (weight.sum(2) * torch.arange(weight.shape[1], device=weight.device)).sum(1) / mass
     centre = geometry.pixels(geometry.iris.x, geometry.iris.y).flatten(1)
     radius = (geometry.iris.radius * geometry.scale)[:, 0]
-    gaze = torch.cat([part[:, 0] for part in direction(pitch, yaw)], 1)
+    gaze = torch.cat([part[:, 0] for part in components(pitch, yaw)], 1)
     angle = torch.atan2(gaze[:, 0], -gaze[:, 1])
     angle = (angle + torch.pi / 2) % torch.pi - torch.pi / 2
     ellipse = torch.cat([radius, radius * gaze[:, 2:].abs(), angle[:, None]], 1)
