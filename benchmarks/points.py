@@ -48,9 +48,9 @@ class PointProtocol:
     scale: float = 1.0
 
 
-def routes() -> dict[str, Route]:
-    """The same routes with the same settings on every protocol."""
-    moved = Full()
+def routes(strength: float | None = None) -> dict[str, Route]:
+    """The same routes with the same settings on every protocol, under one strength of the randomization."""
+    moved = Full(strength=strength)
     return {
         "randomized": Route(randomize=moved),
         "refined": Route(randomize=moved, refine=SimGAN()),
@@ -85,12 +85,12 @@ def figures(error: Tensor, person: Tensor, within: float) -> dict[str, float]:
 
     median, share = both(groups).mean(0).tolist()
     spread = torch.stack([drawn() for _ in range(DRAWS)]).quantile(torch.tensor([0.025, 0.975]).double(), 0).T.tolist()
-    std = float(torch.stack([both([g[[s]] for g in groups]).mean(0)[0] for s in range(len(error))]).std())
+    each = torch.stack([both([g[[s]] for g in groups]).mean(0)[0] for s in range(len(error))])
     return {
         "median_px": median,
         "median_low": spread[0][0],
         "median_high": spread[0][1],
-        "median_std_over_seeds": std if len(error) > 1 else 0.0,
+        "median_std_over_seeds": float(each.std(correction=min(1, len(each) - 1))),
         "within": share,
         "within_low": spread[1][0],
         "within_high": spread[1][1],
@@ -105,12 +105,13 @@ def bench(protocols: Mapping[str, PointProtocol]) -> None:
     parser.add_argument("--steps", type=int, help="of training; the library's default otherwise")
     parser.add_argument("--n", type=int, default=Budget.n, help="rendered images")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--strength", type=float, help="of the randomization; the library's default otherwise")
     parser.add_argument("--routes", nargs="+", help="names of the routes beside source only; all by default")
     arguments = parser.parse_args()
     protocol = protocols[arguments.source]
     part, person = protocol.score if arguments.score else protocol.dev
     comparison = compare(
-        {name: route for name, route in routes().items() if name in (arguments.routes or routes())},
+        {name: route for name, route in routes(arguments.strength).items() if name in (arguments.routes or routes())},
         protocol.source,
         protocol.target,
         task=protocol.task,
@@ -132,6 +133,7 @@ def bench(protocols: Mapping[str, PointProtocol]) -> None:
         )
         if arguments.score:
             line = {"date": datetime.now(UTC).date().isoformat(), "protocol": protocol.name, "name": name, **found}
-            settings = {"steps": arguments.steps, "n": arguments.n, "seeds": arguments.seeds, "chosen": row["chosen"]}
+            settings = {name: getattr(arguments, name) for name in ("steps", "n", "seeds", "strength")}
+            kept = {name: row[name] for name in ("score_label_free", "chosen", "seconds")}
             with SCORES.open("a") as lines:
-                lines.write(json.dumps({**line, **settings, "seconds": row["seconds"], "machine": describe()}) + "\n")
+                lines.write(json.dumps({**line, **settings, **kept, "machine": describe()}) + "\n")

@@ -105,7 +105,8 @@ def test_the_task_settles_whether_pictures_turn_negative() -> None:
     for policy in (Photometric(), Full()):
         assert (policy.settled(classes).inversion, policy.settled(classes).solarization) == (0.5, 0.5)
         assert (policy.settled(values).inversion, policy.settled(values).solarization) == (0.0, 0.0)
-        assert policy.settled(values).strength == policy.strength
+        assert (policy.settled(classes).strength, policy.settled(values).strength) == (0.5, 0.3)
+    assert Geometric(strength=0.7).settled(values).strength == 0.7
     assert Photometric(inversion=0.3).settled(values).inversion == 0.3
 
 
