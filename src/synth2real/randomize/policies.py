@@ -49,7 +49,7 @@ class Photometric:
 
     Args:
         strength: 0..1; 0 is the identity. None: 0.5 for classes, and 0.3 for values, which must be read off exactly (on
-            real pupils a model learnt at 0.3 erred by 0.6 px after 600 steps, at 0.5 by 1.5).
+            real pupils a model learnt at 0.3 erred by 0.8 px after 600 steps, at 0.5 by 1.5).
         contrast: logarithm of the factor around mid-grey, plus or minus.
         brightness: plus or minus, for each channel.
         inversion: probability that dark and bright are swapped, at any strength above 0. None: 0.5 for classes, whose
