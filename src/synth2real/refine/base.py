@@ -7,13 +7,15 @@ from abc import abstractmethod
 from typing import Self
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from ..domains import Inputs, Labelled, Unlabelled, to_float
 from ..errors import InputError
 from ..hardware import Hardware
 from ..mapping import Mapping
-from ..training import Game, Loop, Report, Trainer
+from ..settings import settings
+from ..training import Game, Loop, Progress, Report, Trainer
 
 
 class ImageMapping(Mapping):
@@ -118,6 +120,33 @@ class TrainedMapping(ImageMapping, Game):
         self.refiner.load_state_dict(learnt)
         assert self.hardware is not None
         self.refiner.to(self.hardware.device, memory_format=self.hardware.memory_format)  # type: ignore[call-overload]
+
+
+@settings
+class Translation(TrainedMapping):
+    """A translator and its critic, trained alike by every method without pairs.
+
+    Args:
+        steps: of training.
+        history: translated images that a critic remembers.
+        maps, blocks: size of a translator.
+        smoothness: weight of the squared slope of a critic at real images; none in the papers. It keeps critics of few
+            small images from winning.
+        rate: learning rate of all, falling to zero over the second half.
+    """
+
+    steps: int = Field(default=600, ge=1)
+    history: int = Field(default=512, ge=1)
+    maps: int = Field(default=32, ge=1)
+    blocks: int = Field(default=2, ge=0)
+    smoothness: float = Field(default=1.0, ge=0)
+    rate: float = Field(default=5e-4, gt=0)
+
+    def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam(network.parameters(), lr=self.rate, betas=(0.5, 0.999))
+
+    def learning_rate(self, progress: Progress) -> float:
+        return self.rate * min(1.0, 2 * (1 - progress.fraction))
 
 
 def some(inputs: Inputs, most: int, seed: int) -> Tensor:

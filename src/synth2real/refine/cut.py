@@ -14,13 +14,13 @@ from ..adversarial import History, Translator, slope, square_loss
 from ..networks import PatchCritic, mlp
 from ..settings import settings
 from ..training import Progress, SourceBatch, TargetBatch, Update
-from .base import TrainedMapping
+from .base import Translation
 
 EMBEDDING = 64  # width of a patch's embedding (256 in the paper, for images of 256 by 256)
 
 
 @settings
-class CUT(TrainedMapping):
+class CUT(Translation):
     """Contrastive learning for unpaired image-to-image translation.
 
     One translator and one critic, no way back. What keeps the content is a contrast: among patches of one image, in the
@@ -31,30 +31,20 @@ class CUT(TrainedMapping):
         Park, Efros, Zhang & Zhu (2020). ECCV. arXiv:2007.15651.
 
     Args:
-        steps: of training.
+        steps, maps, blocks, smoothness, rate: as in `Translation`.
+        history: as there (none in the paper).
         contrast: weight of the contrast between source and translated patches (1 in the paper).
         identity: weight of the same contrast on target images, which should stay as they are (1 in the paper).
         patches: places drawn in each image (256 in the paper, for images of 256 by 256).
         temperature: of the contrast (0.07 in the paper).
-        history: translated images that the critic remembers (none in the paper).
-        maps, blocks: size of the translator.
-        smoothness: weight of the squared slope of the critic at real images; none in the paper. It keeps a critic of
-            few small images from winning.
-        rate: learning rate of all, halved to zero over the second half.
     """
 
     name: ClassVar[str] = "cut"
 
-    steps: int = Field(default=600, ge=1)
     contrast: float = Field(default=1.0, ge=0)
     identity: float = Field(default=1.0, ge=0)
     patches: int = Field(default=64, ge=2)
     temperature: float = Field(default=0.07, gt=0)
-    history: int = Field(default=512, ge=1)
-    maps: int = Field(default=32, ge=1)
-    blocks: int = Field(default=2, ge=0)
-    smoothness: float = Field(default=1.0, ge=0)
-    rate: float = Field(default=5e-4, gt=0)
 
     def build(self, shape: tuple[int, ...]) -> None:
         self.refiner = Translator(shape[0], self.maps, self.blocks)
@@ -66,12 +56,6 @@ class CUT(TrainedMapping):
             "projections": self.projections,
             "history": self.past,
         }
-
-    def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
-        return torch.optim.Adam(network.parameters(), lr=self.rate, betas=(0.5, 0.999))
-
-    def learning_rate(self, progress: Progress) -> float:
-        return self.rate * min(1.0, 2 * (1 - progress.fraction))
 
     def patch_contrast(self, before: Tensor, after: Tensor) -> Tensor:
         """How badly patches of `after` are recognized among those of `before`, images (N, C, H, W)."""

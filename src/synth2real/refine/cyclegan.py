@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,11 +13,11 @@ from ..adversarial import History, Translator, slope, square_loss
 from ..networks import PatchCritic
 from ..settings import settings
 from ..training import Progress, SourceBatch, TargetBatch, Update
-from .base import TrainedMapping
+from .base import Translation
 
 
 @settings
-class CycleGAN(TrainedMapping):
+class CycleGAN(Translation):
     """Unpaired image-to-image translation by cycle-consistent adversarial networks.
 
     One translator makes source images look like the target's, another leads back, and each has a critic of patches.
@@ -29,28 +28,18 @@ class CycleGAN(TrainedMapping):
         Zhu, Park, Isola & Efros (2017). ICCV. arXiv:1703.10593.
 
     Args:
-        steps: of training.
+        steps, maps, blocks, smoothness, rate: as in `Translation`.
+        history: as there, for each critic (50 in the paper).
         cycle: weight of the L1 distance after there and back (10 in the paper, on images in -1..1; on digits it
             held the translator at the identity).
         identity: weight of the L1 distance of target images from their own translation, which keeps colours (half of
             `cycle` in the paper, where it is used).
-        history: translated images that each critic remembers (50 in the paper).
-        maps, blocks: size of the translators.
-        smoothness: weight of the squared slope of a critic at real images; none in the paper. It keeps critics of
-            few small images from winning.
-        rate: learning rate of all, halved to zero over the second half as in the paper.
     """
 
     name: ClassVar[str] = "cyclegan"
 
-    steps: int = Field(default=600, ge=1)
     cycle: float = Field(default=3.0, ge=0)
     identity: float = Field(default=0.5, ge=0)
-    history: int = Field(default=512, ge=1)
-    maps: int = Field(default=32, ge=1)
-    blocks: int = Field(default=2, ge=0)
-    smoothness: float = Field(default=1.0, ge=0)
-    rate: float = Field(default=5e-4, gt=0)
 
     def build(self, shape: tuple[int, ...]) -> None:
         self.refiner, self.back = (Translator(shape[0], self.maps, self.blocks) for _ in range(2))
@@ -64,12 +53,6 @@ class CycleGAN(TrainedMapping):
             "history": self.past,
             "back_history": self.back_past,
         }
-
-    def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
-        return torch.optim.Adam(network.parameters(), lr=self.rate, betas=(0.5, 0.999))
-
-    def learning_rate(self, progress: Progress) -> float:
-        return self.rate * min(1.0, 2 * (1 - progress.fraction))
 
     def critic_loss(self, critic: nn.Module, past: History, made: Tensor, real: Tensor) -> Tensor:
         """A critic's error on translated images, half of them older ones, and on real ones."""
