@@ -77,6 +77,23 @@ def test_masks_go_with_their_images(refine, tmp_path):
     assert not (tmp_path / "out" / "a" / "3_mask.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("shape", "arguments"), [((6, 16, 16), ()), ((6, 20, 24, 3), ("--size", "16x16", "--channels", 1))]
+)
+def test_an_npz_keeps_its_arrays_its_size_and_its_axes(refine, tmp_path, shape, arguments):
+    images = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+    np.savez(tmp_path / "in.npz", images=images, labels=np.arange(6), person=np.arange(6) % 2)
+    code, _, err = refine(tmp_path / "in.npz", *arguments)
+    assert code == 0, err
+    with np.load(tmp_path / "out" / "in.npz") as made:
+        assert made["images"].dtype == np.uint8
+        assert made["images"].shape == (shape if len(shape) == 3 else (*shape[:3], 1))
+        assert len(np.unique(made["images"])) > 10
+        assert made["labels"].tolist() == list(range(6))
+        assert made["person"].tolist() == [0, 1] * 3
+    assert load(tmp_path / "out" / "in.npz").classes == tuple("012345")
+
+
 def test_saved_refiners_are_applied_later(refine, synth2real, tmp_path, classes, photos):
     assert refine(classes, "--steps", 2, "--set", "refine.maps=4", method="cut")[0] == 0
     code, _, err = synth2real("refine", classes, "--apply", tmp_path / "out", "--out", tmp_path / "again")
@@ -222,7 +239,7 @@ def test_arguments_that_do_not_fit(refine, tmp_path, classes, arguments, parts):
 
 def test_sources_and_folders_that_cannot_be_used(synth2real, refine, tmp_path, classes, photos):
     arguments = ("--target", photos, "--method", "fourier")
-    refused(refine(tmp_path / "none"), "none: expected a folder of images, or the name of a simulator")
+    refused(refine(tmp_path / "none"), "none: expected a folder of images, an .npz, or the name of a simulator")
     inside = shutil.copytree(classes, tmp_path / "in")
     for out in (inside, inside / "refined", tmp_path):
         refused(synth2real("refine", inside, *arguments, "--out", out), "lie in one another")

@@ -160,7 +160,9 @@ def render(
 
 @app.command()
 def refine(
-    source: Annotated[str, typer.Argument(help="Folder of images, labelled or not, or the name of a simulator.")],
+    source: Annotated[
+        str, typer.Argument(help="Folder of images or .npz, labelled or not, or the name of a simulator.")
+    ],
     out: Out,
     target: Annotated[Path | None, typer.Option("--target", help="Folder or .npz of unlabelled real images.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="One of `synth2real methods`, e.g. simgan.")] = None,

@@ -1,6 +1,6 @@
 """A folder of refined images: the source's images by the same names, with its labels, ready to be trained on.
 
-the images                      where they were, by the same names
+the images                      where they were, by the same names (an `.npz`: one, with its other arrays)
 their masks, `_mask`            as in the source
 metadata.csv, metadata.jsonl    as in the source
 refinement.yaml                 how they were made
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 from PIL import Image
@@ -54,7 +55,7 @@ class Order:
     """What to refine and how.
 
     Args:
-        source: a folder of images, labelled or not; or a simulator.
+        source: a folder of images, labelled or not, or an `.npz` with `images`; or a simulator.
         named: the source as the user calls it, for the description.
         out: the folder to write.
         target: unlabelled images to learn from, and `target_named` as the user calls them; None where `refiner` has
@@ -104,7 +105,6 @@ def refine_folder(order: Order, report: Report | None = None) -> int:
         else:
             root = order.source
         images = load_unlabelled(root, size=order.size, channels=order.channels, skip_bad=order.skip_bad)
-        files = [root / name for name in images.names]
         said: list[str] = []
         try:
             if order.target is not None:
@@ -115,10 +115,14 @@ def refine_folder(order: Order, report: Report | None = None) -> int:
             publish()
             error.add_note(f"No image was refined. {order.out / REFINER} holds those weights: --apply {order.out}")
             raise
-        write_images(order.refiner, images, files, root, place)
-        if root != place:
-            copy_tables(root, place, files if order.skip_bad else None)
-            copy_masks(root, place, files)
+        if root.is_dir():
+            files = [root / name for name in images.names]
+            write_images(order.refiner, images, files, root, place)
+            if root != place:
+                copy_tables(root, place, files if order.skip_bad else None)
+                copy_masks(root, place, files)
+        else:
+            write_arrays(order.refiner, images, root, place / root.name)
         order.refiner.save(place / REFINER)
         description = yaml.safe_dump(describe(order, images, said), sort_keys=False, allow_unicode=True)
         (place / DESCRIPTION).write_text(description, encoding="utf-8")
@@ -144,8 +148,8 @@ def check_out(order: Order) -> None:
     out = order.out
     if isinstance(order.source, Path):
         source, resolved = order.source.resolve(), out.resolve()
-        if not order.source.is_dir():
-            raise InputError(f"{order.source}: expected a folder of images, or the name of a simulator")
+        if not order.source.is_dir() and order.source.suffix.lower() != ".npz":
+            raise InputError(f"{order.source}: expected a folder of images, an .npz, or the name of a simulator")
         if source == resolved or source in resolved.parents or resolved in source.parents:
             raise InputError(f"{out}: --out and the source {order.source} lie in one another. Choose another --out")
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
@@ -188,6 +192,16 @@ def write_images(refiner: Mapping, images: Unlabelled, files: Sequence[Path], ro
                 folder.mkdir(parents=True, exist_ok=True)
             sizes: Sequence[Any] = [None] * len(paths) if images.sizes is None else images.sizes[index].tolist()
             list(pool.map(_save, refined, paths, sizes))
+
+
+def write_arrays(refiner: Mapping, images: Unlabelled, file: Path, path: Path) -> None:
+    """Refine the `images` of an `.npz`, and write them with its other arrays; in the size and axes they had."""
+    with np.load(file, allow_pickle=False) as arrays:
+        kept = dict(arrays)
+    refined = torch.cat([refiner.transform(images.inputs[part]) for part in torch.arange(len(images)).split(CHUNK)])
+    refined = resize(refined, kept["images"].shape[1:3], None).permute(0, 2, 3, 1)
+    kept["images"] = (refined.squeeze(3) if kept["images"].ndim == 3 else refined).numpy()
+    np.savez_compressed(path, **kept)
 
 
 def _save(image: Tensor, path: Path, size: Sequence[int] | None) -> None:
