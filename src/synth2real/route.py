@@ -25,7 +25,7 @@ from .randomize import Policy, Widen
 from .refine import METHODS as REFINE
 from .settings import name_of, to_dict
 from .simulate import Simulator
-from .tasks import Classification, Regression, Task
+from .tasks import Classification, Gaze, Keypoints, Regression, Task
 from .training import Loop, Report, Trainer
 
 Rows = list[dict[str, float]]
@@ -132,7 +132,7 @@ class Route:
         Args:
             source: labelled images or features, or a simulator to render them.
             target: unlabelled inputs of the same shape.
-            task: what to predict; by default classification where the source has classes, else regression.
+            task: what to predict; by default what the labels speak of, see `default_task`.
             steps, seed: see `Budget`.
 
         Raises:
@@ -269,8 +269,14 @@ def refine_all(refiner: Mapping, source: Labelled) -> Inputs:
 
 
 def default_task(source: Labelled) -> Task:
-    """Classification where the source has classes, else regression."""
-    return Classification.of(source) if source.classes else Regression.of(source)
+    """What the labels speak of: classes; gaze, by `pitch` and `yaw`; points, by columns in pairs `_x`, `_y`; values."""
+    if source.classes:
+        return Classification.of(source)
+    if source.columns == Gaze.columns:
+        return Gaze.of(source)
+    xs, ys = source.columns[::2], source.columns[1::2]
+    points = len(source.shape) == 3 and len(xs) > 0 and [x.removesuffix("_x") + "_y" for x in xs] == list(ys)
+    return Keypoints.of(source) if points else Regression.of(source)
 
 
 def default_steps(sources: int, targets: int) -> int:
