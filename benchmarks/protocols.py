@@ -1,4 +1,4 @@
-"""The protocols *digits* and *fonts*: what is trained on, what is scored, and the table of one comparison.
+"""The protocols *digits*, *fonts* and *usps*: what is trained on, what is scored, and the table of one comparison.
 
 Real data is found by the environment variable SYNTH2REAL_DATA, else in ../shared/data beside the repository. Labels of
 the *dev* part choose defaults; those of the *score* part are read with --score alone, and each such run adds lines to
@@ -15,11 +15,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from machine import describe
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from synth2real import Budget, Comparison, Labelled, Route, Unlabelled, compare
 from synth2real.adapt import DANN, Teacher
@@ -52,8 +55,12 @@ def data_folder() -> Path:
 
 def _images(name: str) -> tuple[Tensor, Tensor]:
     with np.load(data_folder() / name) as arrays:
-        images, labels = torch.from_numpy(arrays["images"]), torch.from_numpy(arrays["labels"].astype(np.int64))
+        images, labels = torch.from_numpy(arrays["images"]), _indices(arrays["labels"])
     return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous(), labels
+
+
+def _indices(labels: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(labels.astype(np.int64))
 
 
 def fonts() -> Protocol:
@@ -79,6 +86,40 @@ def digits() -> Protocol:
         Labelled(blended[4000:5000], blended_labels[4000:5000], CLASSES),
         Labelled(blended[7000:], blended_labels[7000:], CLASSES),
     )
+
+
+def mnist_to_usps() -> Protocol:
+    """MNIST to USPS, at 16 by 16."""
+    digits, digit_labels, codes, code_labels = _usps()
+    with np.load(data_folder() / "usps.npz") as arrays:
+        unseen, unseen_labels = torch.from_numpy(arrays["test_images"])[:, None], _indices(arrays["test_labels"])
+    return Protocol(
+        "mnist to usps",
+        Labelled(digits[:7000], digit_labels[:7000], CLASSES),
+        Unlabelled(codes),
+        Labelled(codes[:1000], code_labels[:1000], CLASSES),
+        Labelled(unseen, unseen_labels, CLASSES),
+    )
+
+
+def usps_to_mnist() -> Protocol:
+    """USPS to MNIST, at 16 by 16."""
+    digits, digit_labels, codes, code_labels = _usps()
+    return Protocol(
+        "usps to mnist",
+        Labelled(codes, code_labels, CLASSES),
+        Unlabelled(digits[:7000]),
+        Labelled(digits[:1000], digit_labels[:1000], CLASSES),
+        Labelled(digits[7000:], digit_labels[7000:], CLASSES),
+    )
+
+
+def _usps() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """MNIST at USPS's 16 by 16 with its labels, and USPS's training set with its own; (N, 1, 16, 16) uint8."""
+    images, labels = _images("mnist.npz")
+    small = F.interpolate(images.float(), (16, 16), mode="area").round().to(torch.uint8)
+    with np.load(data_folder() / "usps.npz") as arrays:
+        return small, labels, torch.from_numpy(arrays["train_images"])[:, None], _indices(arrays["train_labels"])
 
 
 def routes() -> dict[str, Route]:

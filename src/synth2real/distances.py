@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the kernels, in units of the median distance
+from . import discrepancies
 
 
 def mmd(x: Tensor, y: Tensor, bandwidth: float | None = None) -> float:
@@ -23,15 +23,7 @@ def mmd(x: Tensor, y: Tensor, bandwidth: float | None = None) -> float:
         Gretton, Borgwardt, Rasch, Schoelkopf & Smola (2012). A kernel two-sample test. JMLR 13.
     """
     unit = median_distance(y) if bandwidth is None else bandwidth
-    n, m = len(x), len(y)
-
-    def kernel(a: Tensor, b: Tensor) -> Tensor:
-        squared = torch.cdist(a, b).square_()
-        return torch.stack([torch.exp(squared / (-2 * (unit * width) ** 2)) for width in BANDWIDTHS]).mean(0)
-
-    within_x = (kernel(x, x).sum() - n) / (n * (n - 1))
-    within_y = (kernel(y, y).sum() - m) / (m * (m - 1))
-    return float(within_x + within_y - 2 * kernel(x, y).mean())
+    return float(discrepancies.mmd(x, y, unit))
 
 
 def kernel_distance(x: Tensor, y: Tensor) -> float:
@@ -49,16 +41,8 @@ def kernel_distance(x: Tensor, y: Tensor) -> float:
     References:
         Binkowski, Sutherland, Arbel & Gretton (2018). Demystifying MMD GANs. ICLR. arXiv:1801.01401.
     """
-    x, y = x.double(), y.double()
-    n, m = len(x), len(y)
-
-    def kernel(a: Tensor, b: Tensor) -> Tensor:
-        return (a @ b.T / a.shape[1] + 1) ** 3
-
-    of_x, of_y = kernel(x, x), kernel(y, y)
-    within_x = (of_x.sum() - of_x.trace()) / (n * (n - 1))
-    within_y = (of_y.sum() - of_y.trace()) / (m * (m - 1))
-    return float(within_x + within_y - 2 * kernel(x, y).mean())
+    both = torch.cat([x, y]).double()
+    return float(discrepancies.unbiased((both @ both.T / both.shape[1] + 1) ** 3, len(x)))
 
 
 def median_distance(x: Tensor) -> float:
@@ -87,7 +71,7 @@ def sliced_wasserstein(x: Tensor, y: Tensor, directions: int = 128, seed: int = 
 
 def coral(x: Tensor, y: Tensor) -> float:
     """CORAL distance: squared Frobenius distance of the covariances over 4 F^2 (Sun & Saenko 2016)."""
-    return float((torch.cov(x.T) - torch.cov(y.T)).square().sum() / (4 * x.shape[1] ** 2))
+    return float(discrepancies.coral(x, y))
 
 
 def proxy_a_distance(x: Tensor, y: Tensor, seed: int = 0, most: int = 1000) -> float:

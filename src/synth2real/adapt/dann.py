@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from pydantic_core import ArgsKwargs
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..domains import Unlabelled
-from ..networks import mlp, reverse_gradient
 from ..settings import settings
 from ..training import Progress, SourceBatch, TargetBatch, Update
-from .base import Objective
+from .reversal import Reversal, domain_loss
 
 PAPER: dict[str, Any] = {
     "network": "dann-mnist",
@@ -31,7 +28,7 @@ PAPER: dict[str, Any] = {
 
 
 @settings
-class DANN(Objective):
+class DANN(Reversal):
     """Domain-adversarial training of neural networks.
 
     A critic learns to tell source from target by the features; through the gradient reversal layer the features learn
@@ -47,18 +44,10 @@ class DANN(Objective):
     Args:
         preset: `paper` is the paper's MNIST architecture to the letter: network, critic, SGD from 0.01 with momentum
             0.9, source statistics, and no randomization. Fields given beside it win.
-        critic: widths of the critic's hidden layers.
-        weight: factor of the reversed gradient at full strength (1 in the paper).
-        gamma: steepness of its schedule (10 in the paper).
+        critic, weight, gamma: see `Reversal`; the paper's.
     """
 
     preset: Literal["default", "paper"] = "default"
-    critic: tuple[int, ...] = (100,)
-    weight: float = Field(default=1.0, ge=0)
-    gamma: float = Field(default=10.0, gt=0)
-
-    schedule: Literal["cosine", "dann", "constant"] = "dann"
-    randomized_by: ClassVar[str | None] = "photometric"
 
     @model_validator(mode="before")
     @classmethod
@@ -67,19 +56,11 @@ class DANN(Objective):
         return ArgsKwargs((), {**PAPER, **fields} if fields.get("preset") == "paper" else fields)
 
     def build(self, target: Unlabelled) -> None:
-        self.domain_critic = mlp(self.model.width, self.critic, 1)
-        self.networks["critic"] = self.domain_critic
-
-    def ramp(self, progress: Progress) -> float:
-        """The paper's lambda, from 0 to 1."""
-        return 2 / (1 + math.exp(-self.gamma * progress.fraction)) - 1
+        self.domain_critic = self.build_critic(self.model.width)
 
     def domain_loss(self, features: Tensor, sources: int, ramp: float) -> Tensor:
         """Cross entropy of the critic, source 1 and target 0, whose gradient arrives reversed at the features."""
-        logits = self.domain_critic(reverse_gradient(features, self.weight * ramp)).flatten()
-        truth = torch.zeros_like(logits)
-        truth[:sources] = 1
-        return F.binary_cross_entropy_with_logits(logits, truth)
+        return domain_loss(self.domain_critic(self.reverse(features, ramp)), sources)
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         features = self.model.features(torch.cat([source.x, target.x]))

@@ -1,0 +1,133 @@
+"""Every adaptation method with its defaults, side by side: `python benchmarks/adapt_methods.py [--score]`.
+
+Rows are methods, columns protocols, each cell the accuracy's mean over seeds and the seconds of one run. Every run is
+kept as soon as it ends, as a line in benchmarks/adapt_methods.jsonl (with --score in benchmarks/scores.jsonl), and a
+run of the same route, steps and seed that stands there is not repeated: stop it when you like, and start it again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from machine import describe
+from protocols import HERE, SCORES, Protocol, digits, fonts, mnist_to_usps, usps_to_mnist
+
+from synth2real import Budget, Route
+from synth2real.adapt import METHODS
+from synth2real.randomize import METHODS as RANDOMIZE
+
+DEV = HERE / "adapt_methods.jsonl"
+PROTOCOLS: Mapping[str, Callable[[], Protocol]] = {
+    "mnist-usps": mnist_to_usps,
+    "usps-mnist": usps_to_mnist,
+    "digits": digits,
+    "fonts": fonts,
+}
+KEY = ("protocol", "name", "steps", "seed", "part", "route")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run that is asked for: what it is known by, and its route."""
+
+    key: dict[str, Any]
+    route: Route
+
+
+def default_route(method: str) -> Route:
+    """The method as `train --adapt` runs it: all defaults, with the randomization that is its own."""
+    own = METHODS[method].randomized_by
+    return Route(randomize=None if own is None else RANDOMIZE[own](), adapt=METHODS[method]())
+
+
+def plans(arguments: argparse.Namespace) -> Iterator[Plan]:
+    """Every run asked for; all methods of one seed before the next, so that an unfinished table is a fair one."""
+    part = "score" if arguments.score else "dev"
+    for seed in range(arguments.seeds):
+        for protocol in arguments.protocols:
+            for name in arguments.methods:
+                route = default_route(name)
+                key = {"protocol": protocol, "name": name, "steps": arguments.steps, "seed": seed, "part": part}
+                yield Plan({**key, "route": route.describe()}, route)
+
+
+def kept(file: Path) -> dict[str, dict[str, Any]]:
+    """Lines that this benchmark wrote, by their key; a line that was cut off by a crash is passed over."""
+    found = {}
+    for text in file.read_text().splitlines() if file.exists() else ():
+        try:
+            line = json.loads(text)
+        except json.JSONDecodeError:
+            continue
+        if all(name in line for name in KEY):
+            found[known_by(line)] = line
+    return found
+
+
+def known_by(line: Mapping[str, Any]) -> str:
+    return json.dumps({name: line[name] for name in KEY}, sort_keys=True)
+
+
+def take(plan: Plan, protocol: Protocol, file: Path) -> None:
+    """Run a plan and append its line."""
+    start = time.perf_counter()
+    budget = Budget(steps=plan.key["steps"], seed=plan.key["seed"])
+    model = plan.route.run(protocol.source, protocol.target, budget=budget).model
+    seconds = time.perf_counter() - start
+    accuracy = model.evaluate(protocol.score if plan.key["part"] == "score" else protocol.dev)["accuracy"]
+    line = {**plan.key, "accuracy": accuracy, "seconds": round(seconds, 1)}
+    line |= {"date": datetime.now(UTC).date().isoformat(), "machine": describe()}
+    with file.open("a") as lines:
+        lines.write(json.dumps(line) + "\n")
+
+
+def table(asked: Sequence[Plan], lines: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One row a method, one column a protocol: accuracy in percent, mean and deviation over seeds, and seconds."""
+    cells: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for plan in asked:
+        found = lines.get(known_by(plan.key))
+        cells.setdefault((plan.key["name"], plan.key["protocol"]), []).extend([found] if found else [])
+    methods, protocols = (list(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
+    rows = ["method".ljust(16) + "".join(name.ljust(22) for name in protocols)]
+    rows += [name.ljust(16) + "".join(_cell(cells[name, column]).ljust(22) for column in protocols) for name in methods]
+    return [row.rstrip() for row in rows]
+
+
+def _cell(found: Sequence[Mapping[str, Any]]) -> str:
+    if not found:
+        return "-"
+    values = [100 * line["accuracy"] for line in found]
+    spread = f" ± {stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{mean(values):.1f}{spread} ({mean(line['seconds'] for line in found):.0f} s)"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--score", action="store_true", help="read the score labels, and keep the result")
+    parser.add_argument("--protocols", nargs="+", choices=PROTOCOLS, default=list(PROTOCOLS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--steps", type=int, help="of training; the library's default otherwise")
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args(argv)
+    file = SCORES if arguments.score else DEV
+    asked, loaded = list(plans(arguments)), {name: PROTOCOLS[name]() for name in arguments.protocols}
+    for plan in asked:
+        if known_by(plan.key) not in kept(file):
+            print("{protocol}: {name}, seed {seed}".format(**plan.key), file=sys.stderr)
+            take(plan, loaded[plan.key["protocol"]], file)
+    print(f"{'score' if arguments.score else 'dev'} labels; {describe()}")
+    print("\n".join(table(asked, kept(file))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""The table of methods: every run is kept at once, and none is repeated."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from synth2real.domains import Labelled, Unlabelled
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import adapt_methods as benchmark
+
+QUICK = ("--steps", "2", "--seeds", "2", "--protocols", "usps-mnist", "--methods", "source-only", "mcc")
+
+
+def tiny() -> benchmark.Protocol:
+    images = torch.randint(0, 256, (20, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    labelled = Labelled(images, torch.arange(20) % 2, ("0", "1"))
+    return benchmark.Protocol("tiny", labelled, Unlabelled(images), labelled, labelled)
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmark, "PROTOCOLS", {"usps-mnist": tiny})
+    monkeypatch.setattr(benchmark, "DEV", tmp_path / "dev.jsonl")
+    monkeypatch.setattr(benchmark, "SCORES", tmp_path / "scores.jsonl")
+    return tmp_path / "dev.jsonl"
+
+
+def test_an_interrupted_table_goes_on_where_it_stood(file, capsys, monkeypatch):
+    taken = []
+    take = benchmark.take
+
+    def counted(plan, protocol, into):
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        taken.append((plan.key["name"], plan.key["seed"]))
+        take(plan, protocol, into)
+
+    monkeypatch.setattr(benchmark, "take", counted)
+    with pytest.raises(KeyboardInterrupt):
+        benchmark.main(QUICK)
+    assert taken == [("source-only", 0), ("mcc", 0), ("source-only", 1)]
+    with file.open("a") as lines:
+        lines.write('{"protocol": "usps-mnist", "name": "mc\n')  # cut off by a crash
+    monkeypatch.setattr(benchmark, "take", take)
+    assert benchmark.main(QUICK) == 0
+    before = file.read_text()
+    assert benchmark.main(QUICK) == 0
+    assert file.read_text() == before
+    rows = capsys.readouterr().out.splitlines()[-3:]
+    assert rows[0].split() == ["method", "usps-mnist"]
+    assert [row.split()[0] for row in rows[1:]] == ["source-only", "mcc"]
+    assert all("±" in row and " s)" in row for row in rows[1:])
+
+
+def test_other_steps_are_another_run_and_score_labels_go_to_another_file(file):
+    one = ("--seeds", "1", "--protocols", "usps-mnist", "--methods", "source-only")
+    for steps in ("1", "2"):
+        benchmark.main(("--steps", steps, *one))
+    benchmark.main(("--steps", "1", "--score", *one))
+    lines = [json.loads(text) for text in file.read_text().splitlines()]
+    assert [line["steps"] for line in lines] == [1, 2]
+    scores = [json.loads(text) for text in benchmark.SCORES.read_text().splitlines()]
+    assert [(line["part"], line["seed"], line["name"]) for line in scores] == [("score", 0, "source-only")]
+
+
+def test_a_method_stands_in_the_table_with_its_own_randomization():
+    assert benchmark.default_route("source-only").randomize is None
+    assert benchmark.default_route("cdan").describe()["randomize"]["method"] == "photometric"
