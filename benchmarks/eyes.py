@@ -1,4 +1,7 @@
-"""Quality from rendered eyes to real webcam eyes: the centre of the iris. `python benchmarks/eyes.py [--score]`."""
+"""Quality from rendered eyes to real webcam eyes: the centre of the iris. `python benchmarks/eyes.py [--score]`.
+
+`--source narrow` renders with every range a fifth as wide, so that the gap is wide and the ways across it differ.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ from points import PointProtocol, bench
 from protocols import data_folder
 
 from synth2real import Labelled, Unlabelled
-from synth2real.simulate import Eyes
+from synth2real.simulate import Eyes, Simulator
 from synth2real.tasks import Keypoints
 
 DEV = 60  # the first labelled images; the others are scored
+NARROW = 0.2
 
 
-def eyes() -> PointProtocol:
+def eyes(name: str, source: Simulator) -> PointProtocol:
     """MPIIGaze, participant p00, at 36 by 60."""
     with np.load(data_folder() / "real_eyes_mpiigaze_p00.npz") as arrays:
         images, labelled = (torch.from_numpy(arrays[key])[:, None] for key in ("unlabelled", "iris_images"))
@@ -24,9 +28,9 @@ def eyes() -> PointProtocol:
         (Labelled(labelled[part], points[part], columns=columns), torch.zeros(len(points[part])))
         for part in (slice(DEV), slice(DEV, None))
     )
-    source = Eyes(size=(36, 60), label="iris")
-    return PointProtocol("eyes", source, Keypoints(columns, (36, 60)), Unlabelled(images), dev, score, within=2.0)
+    return PointProtocol(name, source, Keypoints(columns, (36, 60)), Unlabelled(images), dev, score, within=2.0)
 
 
 if __name__ == "__main__":
-    bench({"eyes": eyes()})
+    wide = Eyes(size=(36, 60), label="iris")
+    bench({"wide": eyes("eyes", wide), "narrow": eyes("eyes, narrow source", wide.widened(NARROW))})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,8 +19,9 @@ from protocols import SCORES
 from torch import Tensor
 
 from synth2real import Budget, Comparison, Labelled, Route, Unlabelled, compare
-from synth2real.adapt import DANN, Teacher
+from synth2real.adapt import DANN, METHODS, Teacher
 from synth2real.comparison import Trial
+from synth2real.randomize import METHODS as RANDOMIZE
 from synth2real.randomize import Full
 from synth2real.refine import SimGAN
 from synth2real.simulate import Simulator
@@ -58,6 +59,21 @@ def routes(strength: float | None = None) -> dict[str, Route]:
         "teacher": Route(randomize=moved, adapt=Teacher()),
         "combined": Route(refine=SimGAN(), randomize=moved, adapt=Teacher()),
     }
+
+
+def chosen_routes(names: Sequence[str] | None, strength: float | None) -> dict[str, Route]:
+    """The routes of these names, all where None; a name of `adapt.METHODS` stands for that method's own defaults."""
+    known = routes(strength)
+
+    def own(name: str) -> Route:
+        policy = RANDOMIZE[METHODS[name].randomized_by or "full"](strength=strength)
+        return Route(randomize=policy, adapt=METHODS[name]())
+
+    unknown = set(names or ()) - set(known) - set(METHODS)
+    if unknown:
+        every = ", ".join([*known, *(name for name in METHODS if name not in known)])
+        sys.exit(f"--routes: found {', '.join(sorted(unknown))}, expected names of: {every}")
+    return {name: known[name] if name in known else own(name) for name in names or known}
 
 
 def errors(comparison: Comparison, protocol: PointProtocol, part: Labelled) -> dict[str, Tensor]:
@@ -106,12 +122,12 @@ def bench(protocols: Mapping[str, PointProtocol]) -> None:
     parser.add_argument("--n", type=int, default=Budget.n, help="rendered images")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--strength", type=float, help="of the randomization; the library's default otherwise")
-    parser.add_argument("--routes", nargs="+", help="names of the routes beside source only; all by default")
+    parser.add_argument("--routes", nargs="+", help="of the routes beside source only, or names of adapt methods")
     arguments = parser.parse_args()
     protocol = protocols[arguments.source]
     part, person = protocol.score if arguments.score else protocol.dev
     comparison = compare(
-        {name: route for name, route in routes(arguments.strength).items() if name in (arguments.routes or routes())},
+        chosen_routes(arguments.routes, arguments.strength),
         protocol.source,
         protocol.target,
         task=protocol.task,

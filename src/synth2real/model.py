@@ -17,7 +17,7 @@ from .domains import Inputs, Labelled, Unlabelled, to_float
 from .errors import InputError
 from .hardware import Hardware
 from .loading import Channels, load_unlabelled
-from .networks import NETWORKS, Normalise, Statistics, mlp
+from .networks import NETWORKS, Norm, Normalise, Statistics, mlp
 from .tasks import TASKS, Classification, Task
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
@@ -58,6 +58,7 @@ class Model(nn.Module):
         mean, std: of the source, (C,) or (F,) float32; zeros and ones by default.
         head: widths of hidden layers between features and outputs.
         dropout: share of features dropped while training, before the head.
+        norm: normalisation between the layers, `group` or `batch`.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Model(nn.Module):
         std: Tensor | None = None,
         head: tuple[int, ...] = (),
         dropout: float = 0.0,
+        norm: Norm = "group",
     ) -> None:
         super().__init__()
         network = network or ("convolutional" if len(shape) == 3 else "perceptron")
@@ -85,8 +87,9 @@ class Model(nn.Module):
             "statistics": statistics,
             "head": list(head),
             "dropout": dropout,
+            "norm": norm,
         }
-        backbone = NETWORKS[network](shape, spatial=task.spatial)
+        backbone = NETWORKS[network](shape, spatial=task.spatial, norm=norm)
         mean = torch.zeros(shape[0]) if mean is None else mean
         std = torch.ones(shape[0]) if std is None else std
         self.features = nn.Sequential(Normalise(statistics, mean, std), backbone)

@@ -241,6 +241,7 @@ class Route:
                 std=std,
                 head=objective.head,
                 dropout=objective.dropout,
+                norm=objective.norm,
             )
             objective.prepare(model, target)
         return objective

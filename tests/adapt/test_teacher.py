@@ -36,7 +36,8 @@ def test_labels_are_aligned_with_the_prior() -> None:
     for prior, expected in (("none", 0), ("source", 1), ((0.05, 0.05, 0.9), 2)):
         method = prepared(target_prior=prior)
         method.teacher = Says()
-        labels, _ = method.pseudo_labels(known, truth, target(said))
+        method.to_prior.observe(known, truth, known)
+        labels, _ = method.pseudo_labels(known, target(said))
         assert labels.tolist() == [expected] * 4
 
 
@@ -47,7 +48,8 @@ def test_an_exact_alignment_enforces_the_prior() -> None:
     method = prepared(alignment="exact")
     method.teacher = Says()
     for _ in range(20):
-        labels, _ = method.pseudo_labels(torch.zeros(4, 3), truth, target(said))
+        method.to_prior.observe(torch.zeros(4, 3), truth, torch.zeros(4, 3))
+        labels, _ = method.pseudo_labels(torch.zeros(4, 3), target(said))
     assert labels.bincount().div(512).tolist() == pytest.approx([0.5, 0.25, 0.25], abs=0.05)
 
 
@@ -56,9 +58,9 @@ def test_only_confident_labels_count_relative_to_the_source() -> None:
     method = prepared(target_prior="none", threshold=0.9)
     method.teacher = Says()
     sure = torch.tensor([[9.0, 0.0, 0.0]] * 2)
-    assert method.pseudo_labels(sure, torch.tensor([0, 1]), target(said))[1].tolist() == [1.0, 0.0]
+    assert method.pseudo_labels(sure, target(said))[1].tolist() == [1.0, 0.0]
     unsure = torch.zeros(2, 3)  # a source that is itself at a third is no high bar
-    assert method.pseudo_labels(unsure, torch.tensor([0, 1]), target(said))[1].tolist() == [1.0, 1.0]
+    assert method.pseudo_labels(unsure, target(said))[1].tolist() == [1.0, 1.0]
 
 
 def test_a_prior_of_the_wrong_length_is_refused() -> None:

@@ -1,18 +1,25 @@
 """Domain adaptation of the model: one method a file, each an `Objective`."""
 
+from .adabn import AdaBN
+from .adamatch import AdaMatch
 from .adda import ADDA
 from .afn import AFN
 from .base import Objective
 from .cdan import CDAN
 from .dan import DAN
 from .dann import DANN
+from .daregram import DAREGRAM
 from .deepcoral import DeepCORAL
+from .dsbn import DSBN
 from .jan import JAN
 from .mcc import MCC
 from .mcd import MCD
 from .mdd import MDD
+from .mic import MIC
+from .rsd import RSD
 from .source_only import SourceOnly
 from .teacher import Teacher
+from .untied import Untied
 
 METHODS: dict[str, type[Objective]] = {
     "source-only": SourceOnly,
@@ -26,7 +33,14 @@ METHODS: dict[str, type[Objective]] = {
     "jan": JAN,
     "afn": AFN,
     "mcc": MCC,
+    "rsd": RSD,
+    "daregram": DAREGRAM,
+    "untied": Untied,
+    "adabn": AdaBN,
+    "dsbn": DSBN,
     "teacher": Teacher,
+    "mic": MIC,
+    "adamatch": AdaMatch,
 }
 
 __all__ = [
@@ -35,13 +49,20 @@ __all__ = [
     "CDAN",
     "DAN",
     "DANN",
+    "DAREGRAM",
+    "DSBN",
     "JAN",
     "MCC",
     "MCD",
     "MDD",
     "METHODS",
+    "MIC",
+    "RSD",
+    "AdaBN",
+    "AdaMatch",
     "DeepCORAL",
     "Objective",
     "SourceOnly",
     "Teacher",
+    "Untied",
 ]

@@ -6,6 +6,14 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import InputError
+from ..priors import bbse, confusion, mlls
+from ..tasks import Classification
+
+Alignment = Literal["soft", "exact"]
+Prior = Literal["source", "none", "estimated", "mlls"] | tuple[float, ...]
 
 MEMORY = 1024  # predictions that an exact alignment is solved on
 ROUNDS = 3  # of its fixed point a step; it starts from where the last step ended
@@ -76,7 +84,63 @@ class ExactAlignment(nn.Module):
         return (said + self.bias).softmax(1)
 
 
-ALIGNMENTS: dict[Literal["soft", "exact"], type[SoftAlignment] | type[ExactAlignment]] = {
+ALIGNMENTS: dict[Alignment, type[SoftAlignment] | type[ExactAlignment]] = {
     "soft": SoftAlignment,
     "exact": ExactAlignment,
 }
+
+
+class ToPrior(nn.Module):
+    """Aligns predictions on the target with a prior of its classes, which may itself be estimated on the way.
+
+    The estimate compares what the student says of randomized images of both domains: of the source, whose classes are
+    known, it gives the confusion, drawn afresh at each step in place of a part held out.
+
+    Args:
+        task: whose classes.
+        prior: `source`, its own balance; `none` aligns nothing; `estimated`, by `priors.bbse`; `mlls`, by `priors.mlls`;
+            or one share a class.
+        alignment: `soft` or `exact`.
+
+    Raises:
+        InputError: shares that are not one a class.
+    """
+
+    def __init__(self, task: Classification, prior: Prior, alignment: Alignment) -> None:
+        super().__init__()
+        count = task.outputs
+        if isinstance(prior, tuple) and len(prior) != count:
+            raise InputError(
+                f"adapt.target_prior has {len(prior)} shares, expected {count}, one a class ({', '.join(task.classes)})"
+            )
+        self.prior = prior
+        self.aligned = ALIGNMENTS[alignment](count)
+        self.balance = Level(torch.full((count,), 1 / count))
+        self.confused = Level(torch.eye(count) / count)
+        self.said = Level(torch.full((count,), 1 / count))
+        self.estimate: Tensor
+        self.register_buffer("estimate", torch.full((count,), 1 / count))
+
+    def observe(self, known: Tensor, truth: Tensor, unknown: Tensor) -> None:
+        """Take in the student's outputs for source (B, C) with its labels (B,), and for target (B, C)."""
+        self.balance.update(F.one_hot(truth, known.shape[1]).float().mean(0))
+        probabilities = unknown.detach().softmax(1)
+        if self.prior == "estimated":
+            confused = self.confused.update(confusion(known.detach().softmax(1), truth).float())
+            self.estimate.copy_(bbse(confused, self.said.update(probabilities.mean(0))))
+        if self.prior == "mlls":
+            now = mlls(probabilities, self.balance.mean.clamp(min=LEAST), rounds=1, start=self.estimate + LEAST)
+            self.estimate.copy_(self.said.update(now))
+
+    def wanted(self) -> Tensor:
+        """The prior (C,) that predictions are aligned with."""
+        if isinstance(self.prior, tuple):
+            return self.balance.mean.new_tensor(self.prior)
+        return self.balance.mean if self.prior == "source" else self.estimate
+
+    def forward(self, said: Tensor) -> Tensor:
+        """Aligned probabilities (B, C) of log-probabilities `said` (B, C)."""
+        if self.prior == "none":
+            return said.exp()
+        aligned: Tensor = self.aligned(said, self.wanted())
+        return aligned

@@ -12,7 +12,7 @@ from torch import nn
 
 from ..domains import Unlabelled
 from ..model import Model
-from ..networks import Statistics
+from ..networks import Norm, Statistics
 from ..settings import settings
 from ..training import Game, Progress
 
@@ -24,6 +24,7 @@ class Objective(Game):
     Args:
         network: feature extractor by name (`networks.NETWORKS`); None chooses by the input's shape.
         statistics: input normalisation, `per-image` or `source`.
+        norm: normalisation between the layers, over groups of maps (`group`) or over the batch (`batch`).
         head: widths of hidden layers between features and outputs.
         dropout: share of the features dropped while training, in 0..1.
         optimize: `adam` (decoupled weight decay), or `sgd` with momentum 0.9.
@@ -38,6 +39,7 @@ class Objective(Game):
 
     network: str | None = None
     statistics: Statistics = "per-image"
+    norm: Norm = "group"
     head: tuple[int, ...] = ()
     dropout: float = Field(default=0.0, ge=0, lt=1)
     optimize: Literal["adam", "sgd"] = "adam"

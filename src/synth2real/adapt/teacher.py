@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..domains import Unlabelled
-from ..errors import InputError
 from ..model import Model
 from ..settings import settings
 from ..tasks import Classification
 from ..training import Progress, SourceBatch, TargetBatch, Update
-from .alignment import ALIGNMENTS, Level
+from .alignment import Alignment, Level, Prior, ToPrior
 from .base import Objective
+from .ema import follow, frozen, half_cosine
 
 CHECK_EVERY = 10  # steps between two looks at whether a regressor's teacher is the best so far
 SETTLED = 0.2  # share of the training before which disagreement says little
@@ -53,8 +51,8 @@ class Teacher(Objective):
     """
 
     threshold: float = Field(default=0.9, gt=0, le=1)
-    target_prior: Literal["source", "none"] | tuple[float, ...] = "source"
-    alignment: Literal["soft", "exact"] = "soft"
+    target_prior: Prior = "source"
+    alignment: Alignment = "soft"
     decay: float = Field(default=0.998, gt=0, lt=1)
     weight: float = Field(default=1.0, ge=0)
     drift: float = Field(default=1.5, gt=1)
@@ -62,20 +60,13 @@ class Teacher(Objective):
     randomized_by: ClassVar[str | None] = "full"
 
     def build(self, target: Unlabelled) -> None:
-        self.teacher = _frozen(self.model)
+        self.teacher = frozen(self.model)
         self.networks["teacher"] = self.teacher
         if isinstance(self.task, Classification):
-            count = self.task.outputs
-            if isinstance(self.target_prior, tuple) and len(self.target_prior) != count:
-                raise InputError(
-                    f"adapt.target_prior has {len(self.target_prior)} shares, expected {count}, one a class "
-                    f"({', '.join(self.task.classes)})"
-                )
-            self.source_balance = Level(torch.full((count,), 1 / count))
-            self.aligned = ALIGNMENTS[self.alignment](count)
-            self.networks |= {"source_balance": self.source_balance, "aligned": self.aligned}
+            self.to_prior = ToPrior(self.task, self.target_prior, self.alignment)
+            self.networks["to_prior"] = self.to_prior
         else:
-            self.best = _frozen(self.model)
+            self.best = frozen(self.model)
             self.disagreement, self.lowest = Level(torch.zeros(())), Level(torch.tensor(math.inf))
             self.networks |= {"best": self.best, "disagreement": self.disagreement, "lowest": self.lowest}
 
@@ -89,31 +80,26 @@ class Teacher(Objective):
         return bool(self.disagreement.mean > self.drift * self.lowest.mean)
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
-        outputs = self.model(torch.cat([source.x, target.x]))
-        known, unknown = outputs.split([len(source), len(target)])
+        known, unknown = self.outputs(source, target)
         label = self.task.loss(known, source.y)
         with torch.no_grad():
             if isinstance(self.task, Classification):
-                labels, certainty = self.pseudo_labels(known, source.y, target)
+                self.to_prior.observe(known, source.y, unknown)
+                labels, certainty = self.pseudo_labels(known, target)
             else:
                 labels, certainty = self.pseudo_values(target)
         pseudo = (certainty * self.task.losses(unknown, labels)).mean()
-        yield Update(of=(self.model,), label=(1.0, label), pseudo=(self.weight * self.ramp(progress), pseudo))
+        yield Update(of=(self.model,), label=(1.0, label), pseudo=(self.weight * half_cosine(progress), pseudo))
         self.follow(progress)
 
-    def ramp(self, progress: Progress) -> float:
-        """From 0 to 1 over the first half of the training, by AdaMatch's cosine."""
-        return 0.5 - 0.5 * math.cos(min(math.pi, 2 * math.pi * progress.fraction))
+    def outputs(self, source: SourceBatch, target: TargetBatch) -> tuple[Tensor, Tensor]:
+        """The student's raw outputs for what it sees of each domain."""
+        known, unknown = self.model(torch.cat([source.x, target.x])).split([len(source), len(target)])
+        return known, unknown
 
-    def pseudo_labels(self, known: Tensor, truth: Tensor, target: TargetBatch) -> tuple[Tensor, Tensor]:
+    def pseudo_labels(self, known: Tensor, target: TargetBatch) -> tuple[Tensor, Tensor]:
         """The teacher's classes (B,) int64 for clean target images, and 1.0 where it is certain, else 0.0."""
-        said = self.teacher(target.clean).log_softmax(1)
-        shares = self.source_balance.update(F.one_hot(truth, self.task.outputs).float().mean(0))
-        if self.target_prior == "none":
-            said = said.exp()
-        else:
-            said = self.aligned(said, shares if self.target_prior == "source" else shares.new_tensor(self.target_prior))
-        confidence, labels = said.max(1)
+        confidence, labels = self.to_prior(self.teacher(target.clean).log_softmax(1)).max(1)
         least = self.threshold * known.softmax(1).amax(1).mean()
         return labels, (confidence >= least).float()
 
@@ -133,18 +119,10 @@ class Teacher(Objective):
     @torch.no_grad()
     def follow(self, progress: Progress) -> None:
         """The teacher moves towards the student; a regressor's best teacher is kept."""
-        decay = min(self.decay, (progress.step + 1) / (progress.step + 10))  # quick at first
-        for mine, students in zip(self.teacher.parameters(), self.model.parameters(), strict=True):
-            mine.lerp_(students, 1 - decay)
+        follow(self.teacher, self.model, self.decay, progress)
         if isinstance(self.task, Classification) or progress.step % CHECK_EVERY:
             return
         if progress.fraction < SETTLED or self.disagreement.mean < self.lowest.mean:
             self.best.load_state_dict(self.teacher.state_dict())
             if progress.fraction >= SETTLED:
                 self.lowest.mean.copy_(self.disagreement.mean)
-
-
-def _frozen(model: Model) -> Model:
-    frozen = copy.deepcopy(model).requires_grad_(False)
-    frozen.train(False)
-    return frozen

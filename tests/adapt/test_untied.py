@@ -1,0 +1,54 @@
+"""Untied: which layers are shared, and how far own ones may go."""
+
+import math
+
+import pytest
+import torch
+
+from synth2real.adapt import Untied
+from synth2real.adapt.untied import Maps, weighted
+from synth2real.domains import Unlabelled
+from synth2real.errors import InputError
+from synth2real.model import Model
+from synth2real.tasks import Classification
+
+
+def prepared(**settings) -> Untied:
+    method = Untied(**settings)
+    method.prepare(Model(Classification(("a", "b")), (1, 28, 28)), Unlabelled(torch.rand(8, 1, 28, 28)))
+    return method
+
+
+def test_tied_layers_are_the_same_and_own_ones_are_not() -> None:
+    method = prepared(own=(0, 2))
+    ours, theirs = weighted(method.model), weighted(method.shipped())
+    assert len(ours) == len(theirs) == 4  # three convolutions with their normalisation, a hidden layer
+    for index, (source, target) in enumerate(zip(ours, theirs, strict=True)):
+        for one, other in zip(source, target, strict=True):
+            assert (one is other) == (index not in (0, 2))
+    assert method.model.head is method.shipped().head
+    shared = {id(p) for p in method.model.parameters()} & {id(p) for p in method.own_layers.parameters()}
+    assert not shared
+    own = {id(p) for p in method.own_layers.parameters()}
+    assert {id(p) for p in method.shipped().parameters()} - {id(p) for p in method.model.parameters()} == own
+
+
+def test_before_training_both_streams_say_the_same() -> None:
+    method, x = prepared(), torch.rand(3, 1, 28, 28)
+    assert torch.equal(method.model(x), method.shipped()(x))
+    assert method.maps(method.pairs).item() == 0
+
+
+def test_own_weights_are_free_up_to_scale_and_level() -> None:
+    maps, weights = Maps(1), torch.tensor([1.0, 2.0, -1.0])
+    pair = [[(weights, 3 * weights + 0.5)]]
+    assert maps(pair).item() == pytest.approx(math.exp(float((2 * weights + 0.5).square().sum())) - 1, rel=1e-4)
+    with torch.no_grad():
+        maps.scale.fill_(3.0)
+        maps.level.fill_(0.5)
+    assert maps(pair).item() == 0
+
+
+def test_a_layer_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match=r"adapt.own names the layer 9, but the network has 4, expected 0 to 3"):
+        prepared(own=(9,))
