@@ -97,6 +97,38 @@ def train(
 
 
 @app.command()
+def adapt(
+    run: Annotated[Path, typer.Argument(help="Run folder of a trained classifier.")],
+    target: Annotated[Path, typer.Option("--target", help="Folder or .npz of unlabelled real images.")],
+    out: Out,
+    method: Annotated[str, typer.Option("--method", help="shot or tent.")] = "shot",
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Of training; by default the method's.")] = None,
+    seed: Seed = 0,
+    assign: Annotated[
+        list[str] | None, typer.Option("--set", metavar="adapt.FIELD=VALUE", help="A setting of the method.")
+    ] = None,
+    skip_bad: SkipBad = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Adapt a trained model to real data without its source."""
+    from .commands import adapt as command
+
+    command.adapt(
+        command.Request(
+            run=run,
+            target=target,
+            method=method,
+            out=out,
+            steps=steps,
+            seed=seed,
+            assign=tuple(assign or ()),
+            skip_bad=skip_bad,
+            overwrite=overwrite,
+        )
+    )
+
+
+@app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     on: Annotated[Path, typer.Option("--on", help="Labelled folder or .npz.")],
