@@ -253,6 +253,40 @@ def turing(
 
 
 @app.command()
+def gap(
+    source: Annotated[str, typer.Argument(help="Folder or .npz, labelled or not, or the name of a simulator.")],
+    target: Annotated[Path, typer.Argument(help="Folder or .npz of real images.")],
+    features: Annotated[
+        Path | None, typer.Option("--features", metavar="RUN", help="Compare by a run's features, not by pixels.")
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("--n", min=1, help="Images to render from a simulator, by default 1000.")
+    ] = None,
+    size: SizeText = None,
+    channels: Channels = None,
+    seed: Seed = 0,
+    skip_bad: SkipBad = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
+) -> None:
+    """Measure how far two domains lie apart, with confidence intervals."""
+    from .commands import gap as command
+
+    command.gap(
+        command.Request(
+            source=source,
+            target=target,
+            features=features,
+            n=n,
+            size=_size(size),
+            channels=_channels(channels),
+            seed=seed,
+            skip_bad=skip_bad,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
 def methods() -> None:
     """List what each room offers."""
     from .commands.apply import methods as call
