@@ -15,7 +15,7 @@ from helpers import below, dots, picture, refused, save, truncate
 from synth2real import load, load_model, load_unlabelled
 from synth2real.simulate import load_parameters
 
-COMMANDS = ("train", "evaluate", "predict", "render", "refine", "turing", "methods", "demo")
+COMMANDS = ("train", "adapt", "evaluate", "predict", "render", "refine", "turing", "gap", "methods", "demo")
 QUICK = ("--steps", 3)
 
 
@@ -62,7 +62,19 @@ def test_every_command_has_help(synth2real, name):
 def test_methods_lists_every_room(synth2real):
     code, out, _ = synth2real("methods")
     assert code == 0
-    names = ("search", "photometric", "geometric", "full", "simgan", "source-only", "dann", "teacher", "digits")
+    names = (
+        "search",
+        "photometric",
+        "geometric",
+        "full",
+        "simgan",
+        "source-only",
+        "dann",
+        "teacher",
+        "shot",
+        "tent",
+        "digits",
+    )
     assert all(name in out for name in names)
 
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .comparison import Comparison, compare
     from .domains import Labelled, Unlabelled
     from .errors import InputError, TrainingDiverged
+    from .gap import Gap, measure_gap
     from .loading import load, load_unlabelled
     from .model import Model, Predictions, load_model
     from .route import Budget, Route, Run
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Budget",
     "Comparison",
+    "Gap",
     "InputError",
     "Labelled",
     "Model",
@@ -29,6 +31,7 @@ __all__ = [
     "load",
     "load_model",
     "load_unlabelled",
+    "measure_gap",
     "randomize",
     "realism",
     "refine",
@@ -40,6 +43,7 @@ _HOMES = {
     "comparison": ("Comparison", "compare"),
     "domains": ("Labelled", "Unlabelled"),
     "errors": ("InputError", "TrainingDiverged"),
+    "gap": ("Gap", "measure_gap"),
     "loading": ("load", "load_unlabelled"),
     "model": ("Model", "Predictions", "load_model"),
     "route": ("Budget", "Route", "Run"),

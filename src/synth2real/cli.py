@@ -100,6 +100,38 @@ def train(
 
 
 @app.command()
+def adapt(
+    run: Annotated[Path, typer.Argument(help="Run folder of a trained classifier.")],
+    target: Annotated[Path, typer.Option("--target", help="Folder or .npz of unlabelled real images.")],
+    out: Out,
+    method: Annotated[str, typer.Option("--method", help="shot or tent.")] = "shot",
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Of training; by default the method's.")] = None,
+    seed: Seed = 0,
+    assign: Annotated[
+        list[str] | None, typer.Option("--set", metavar="adapt.FIELD=VALUE", help="A setting of the method.")
+    ] = None,
+    skip_bad: SkipBad = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Adapt a trained model to real data without its source."""
+    from .commands import adapt as command
+
+    command.adapt(
+        command.Request(
+            run=run,
+            target=target,
+            method=method,
+            out=out,
+            steps=steps,
+            seed=seed,
+            assign=tuple(assign or ()),
+            skip_bad=skip_bad,
+            overwrite=overwrite,
+        )
+    )
+
+
+@app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     on: Annotated[Path, typer.Option("--on", help="Labelled folder or .npz.")],
@@ -223,6 +255,40 @@ def turing(
     from .commands.turing import turing as call
 
     call(real, refined, out, n, seed, _size(size), _channels(channels), skip_bad, overwrite)
+
+
+@app.command()
+def gap(
+    source: Annotated[str, typer.Argument(help="Folder or .npz, labelled or not, or the name of a simulator.")],
+    target: Annotated[Path, typer.Argument(help="Folder or .npz of real images.")],
+    features: Annotated[
+        Path | None, typer.Option("--features", metavar="RUN", help="Compare by a run's features, not by pixels.")
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("--n", min=1, help="Images to render from a simulator, by default 1000.")
+    ] = None,
+    size: SizeText = None,
+    channels: Channels = None,
+    seed: Seed = 0,
+    skip_bad: SkipBad = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
+) -> None:
+    """Measure how far two domains lie apart, with confidence intervals."""
+    from .commands import gap as command
+
+    command.gap(
+        command.Request(
+            source=source,
+            target=target,
+            features=features,
+            n=n,
+            size=_size(size),
+            channels=_channels(channels),
+            seed=seed,
+            skip_bad=skip_bad,
+            as_json=as_json,
+        )
+    )
 
 
 @app.command()

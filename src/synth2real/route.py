@@ -288,7 +288,7 @@ def default_steps(sources: int, targets: int) -> int:
     return max(500, min(4000, 60 * max(sources, targets) // 64))
 
 
-def check_domains(source: Labelled, target: Unlabelled) -> None:
+def check_domains(source: Labelled | Unlabelled, target: Labelled | Unlabelled) -> None:
     """Raise `InputError` where inputs of the two domains differ in kind, channels or size."""
     if source.shape == target.shape:
         return

@@ -47,11 +47,15 @@ class SourceBatch:
 
 @dataclass(frozen=True)
 class TargetBatch:
-    """Randomized inputs `x`, the `warp` that moved them (None: nothing moved), and `clean`, the inputs as they were."""
+    """Randomized inputs `x`, the `warp` that moved them (None: nothing moved), and `clean`, the inputs as they were.
+
+    `index`, (B,) int64, says which samples of the target they are.
+    """
 
     x: Tensor
     clean: Tensor
     warp: Warp | None
+    index: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -135,7 +139,7 @@ class Trainer:
 
     Args:
         game: its networks and updates.
-        source: labelled domain; value labels already in input pixels.
+        source: labelled domain; value labels already in input pixels. None where there is none: its batches are empty.
         target: unlabelled domain.
         loop: steps, batch, seed, hardware, randomization.
         move: how labels move with a warp (`task.move`).
@@ -148,7 +152,7 @@ class Trainer:
     def __init__(
         self,
         game: Game,
-        source: Labelled,
+        source: Labelled | None,
         target: Unlabelled,
         loop: Loop,
         move: Callable[[Tensor, Warp | None], Tensor] = lambda labels, warp: labels,
@@ -169,9 +173,10 @@ class Trainer:
             if any(parameter.requires_grad for parameter in network.parameters())
         }
         self._names = {id(network): name for name, network in game.networks.items()}
-        self._draws = Draws(len(source), loop.batch, 2 * loop.seed), Draws(len(target), loop.batch, 2 * loop.seed + 1)
-        self._labels = source.labels.to(device)
-        self._inputs = tuple(as_fetched(domain.inputs) for domain in (source, target))
+        first = target if source is None else source  # of which nothing is drawn where there is no source
+        self._draws = Draws(len(first), loop.batch, 2 * loop.seed), Draws(len(target), loop.batch, 2 * loop.seed + 1)
+        self._labels = torch.zeros(len(first)) if source is None else source.labels.to(device)
+        self._inputs = tuple(as_fetched(domain.inputs) for domain in (first, target))
         self._generator = torch.Generator(device)
 
     def run(self, report: Report | None = None, checkpoint: Callable[[Trainer], None] | None = None) -> None:
@@ -227,12 +232,13 @@ class Trainer:
 
     def _batches(self) -> tuple[SourceBatch, TargetBatch]:
         index, target_index = (draw(self.step) for draw in self._draws)
+        index = index[:0] if self.source is None else index
         inputs, target_inputs = self._inputs
         clean, x, warp = self._draw(inputs, index)
         labels = self._labels[index.to(self._labels.device)]
         source = SourceBatch(x, self.move(labels, warp), clean)
         clean, x, warp = self._draw(target_inputs, target_index)
-        return source, TargetBatch(x, clean, warp)
+        return source, TargetBatch(x, clean, warp, target_index)
 
     def _draw(self, inputs: Inputs, index: Tensor) -> tuple[Tensor, Tensor, Warp | None]:
         clean = to_float(inputs[index].to(self.loop.hardware.device, non_blocking=True))

@@ -1,10 +1,10 @@
-"""Domain adaptation of the model: one method a file, each an `Objective`."""
+"""Domain adaptation of the model: one method a file, each an `Objective`; `SOURCE_FREE` ones adapt a trained model."""
 
 from .adabn import AdaBN
 from .adamatch import AdaMatch
 from .adda import ADDA
 from .afn import AFN
-from .base import Objective
+from .base import Learner, Objective
 from .cdan import CDAN
 from .dan import DAN
 from .dann import DANN
@@ -17,8 +17,11 @@ from .mcd import MCD
 from .mdd import MDD
 from .mic import MIC
 from .rsd import RSD
+from .shot import SHOT
+from .source_free import SourceFree
 from .source_only import SourceOnly
 from .teacher import Teacher
+from .tent import TENT
 from .untied import Untied
 
 METHODS: dict[str, type[Objective]] = {
@@ -42,6 +45,7 @@ METHODS: dict[str, type[Objective]] = {
     "mic": MIC,
     "adamatch": AdaMatch,
 }
+SOURCE_FREE: dict[str, type[SourceFree]] = {method.name: method for method in (SHOT, TENT)}
 
 __all__ = [
     "ADDA",
@@ -58,10 +62,15 @@ __all__ = [
     "METHODS",
     "MIC",
     "RSD",
+    "SHOT",
+    "SOURCE_FREE",
+    "TENT",
     "AdaBN",
     "AdaMatch",
     "DeepCORAL",
+    "Learner",
     "Objective",
+    "SourceFree",
     "SourceOnly",
     "Teacher",
     "Untied",

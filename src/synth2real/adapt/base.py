@@ -1,4 +1,4 @@
-"""Objective: how a model is trained so that its features serve both domains."""
+"""Objective: how a model is trained so that its features serve both domains; and the part that needs no source."""
 
 from __future__ import annotations
 
@@ -18,15 +18,10 @@ from ..training import Game, Progress
 
 
 @settings
-class Objective(Game):
-    """Settings that every method shares; a method adds its own, its networks, and its `updates`.
+class Learner(Game):
+    """The settings of the optimisation that every method shares, and its life: prepared, trained, shipped.
 
     Args:
-        network: feature extractor by name (`networks.NETWORKS`); None chooses by the input's shape.
-        statistics: input normalisation, `per-image` or `source`.
-        norm: normalisation between the layers, over groups of maps (`group`) or over the batch (`batch`).
-        head: widths of hidden layers between features and outputs.
-        dropout: share of the features dropped while training, in 0..1.
         optimize: `adam` (decoupled weight decay), or `sgd` with momentum 0.9.
         rate: highest learning rate.
         schedule: of the learning rate: `cosine` to zero after a warm-up over the first 2 percent; `dann`, the paper's
@@ -35,13 +30,6 @@ class Objective(Game):
         clip: greatest norm of an update's gradient; None for no limit.
     """
 
-    randomized_by: ClassVar[str | None] = None  # policy where the user names none
-
-    network: str | None = None
-    statistics: Statistics = "per-image"
-    norm: Norm = "group"
-    head: tuple[int, ...] = ()
-    dropout: float = Field(default=0.0, ge=0, lt=1)
     optimize: Literal["adam", "sgd"] = "adam"
     rate: float = Field(default=1e-3, gt=0)
     schedule: Literal["cosine", "dann", "constant"] = "cosine"
@@ -86,3 +74,25 @@ class Objective(Game):
         if self.optimize == "sgd":
             return torch.optim.SGD(parameters, lr=self.rate, momentum=0.9, weight_decay=self.weight_decay)
         return torch.optim.AdamW(parameters, lr=self.rate, weight_decay=self.weight_decay)
+
+
+@settings
+class Objective(Learner):
+    """A method that trains a new model on both domains; it adds its own settings, its networks, and its `updates`.
+
+    Args:
+        network: feature extractor by name (`networks.NETWORKS`); None chooses by the input's shape.
+        statistics: input normalisation, `per-image` or `source`.
+        norm: normalisation between the layers, over groups of maps (`group`) or over the batch (`batch`).
+        head: widths of hidden layers between features and outputs.
+        dropout: share of the features dropped while training, in 0..1.
+        optimize, rate, schedule, weight_decay, clip: as in `Learner`.
+    """
+
+    randomized_by: ClassVar[str | None] = None  # policy where the user names none
+
+    network: str | None = None
+    statistics: Statistics = "per-image"
+    norm: Norm = "group"
+    head: tuple[int, ...] = ()
+    dropout: float = Field(default=0.0, ge=0, lt=1)

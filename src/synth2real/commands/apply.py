@@ -6,11 +6,13 @@ import csv
 import inspect
 import json
 from pathlib import Path
+from typing import Any
 
 import yaml
 from rich.console import Console
 from rich.table import Table
 
+from ..adapt import SOURCE_FREE
 from ..errors import InputError
 from ..loading import load, metadata_tables
 from ..model import Predictions, load_model
@@ -47,9 +49,13 @@ def evaluate(run: Path, on: Path, label: tuple[str, ...], as_json: bool, skip_ba
 
 def kept_label(run: Path, on: Path) -> str | None:
     """The label column that the run was trained with; None where there was none, or `on` has its classes as folders."""
-    settings = yaml.safe_load((run / SETTINGS).read_text()) if (run / SETTINGS).is_file() else {}
-    kept = settings.get("label")
+    kept = kept_settings(run).get("label")
     return kept[0] if kept and (on.is_file() or metadata_tables(on)) else None
+
+
+def kept_settings(run: Path) -> dict[str, Any]:
+    """What a run was made by; nothing where its folder holds only a model."""
+    return yaml.safe_load((run / SETTINGS).read_text()) if (run / SETTINGS).is_file() else {}
 
 
 def predict(run: Path, images: Path, out: Path, probabilities: bool, skip_bad: bool, overwrite: bool) -> None:
@@ -90,7 +96,8 @@ def rows(predictions: Predictions, probabilities: bool) -> list[list[str]]:
 def methods() -> None:
     """Print each room's methods with the first line of their documentation."""
     table = Table("room", "name", "what it does")
-    listed = {**{room: known for room, known in ROOMS.items() if room != "widen"}, "simulate": SIMULATORS}
+    listed = {room: known for room, known in ROOMS.items() if room != "widen"}
+    listed |= {"adapt (no source)": SOURCE_FREE, "simulate": SIMULATORS}
     for room, known in listed.items():
         for name, method in known.items():
             table.add_row(room, name, (inspect.getdoc(method) or "").partition("\n")[0])

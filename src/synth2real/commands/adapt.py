@@ -1,0 +1,101 @@
+"""`synth2real adapt`: a trained run, adapted to more real images without its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..adapt import SOURCE_FREE, SourceFree
+from ..errors import InputError, TrainingDiverged
+from ..hardware import Hardware
+from ..loading import load_unlabelled
+from ..model import Model, load_model
+from ..runs import RunFolder
+from ..settings import build, to_dict
+from ..training import Loop
+from .apply import kept_settings
+from .console import bars, console, warnings_on_stderr
+from .train import parse_assignments
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of the command, parsed; see `synth2real adapt --help`."""
+
+    run: Path
+    target: Path
+    method: str
+    out: Path
+    steps: int | None
+    seed: int
+    assign: tuple[str, ...]
+    skip_bad: bool
+    overwrite: bool
+
+
+def adapt(request: Request) -> None:
+    """Load the run and the target, adapt, and write a run folder that `predict` and `evaluate` read."""
+    if request.out.resolve() == request.run.resolve():
+        raise InputError(f"--out {request.out} is the run itself, expected a new folder: the run stays as it is")
+    method = build_method(request)
+    model = load_model(request.run)
+    with warnings_on_stderr():
+        target = load_unlabelled(request.target, size=model.resize, channels=model.channels, skip_bad=request.skip_bad)
+    model.check(target.inputs, str(request.target))
+    loop = Loop(request.steps or method.steps(target), seed=request.seed, hardware=Hardware.detect())
+    trainer = method.trainer(model, target, loop)
+    folder = RunFolder(request.out, settings(request, method, model, loop), overwrite=request.overwrite)
+
+    def say(line: str) -> None:
+        folder.log(line)
+        console.print(line, soft_wrap=True)
+
+    say(f"{request.method}: {request.run} to {request.target} ({len(target)} samples), no source")
+    say(f"{loop.steps} steps of {loop.batch}, seed {loop.seed}, {loop.hardware.device} {loop.hardware.precision}")
+    with bars() as shown:
+
+        def report(step: int, terms: dict[str, float]) -> None:
+            folder.report("adapt", step, loop.steps, terms)
+            shown.report("adapt", step, loop.steps, terms)
+
+        try:
+            trainer.run(report)
+        except TrainingDiverged:
+            keep(folder, trainer.game, model)
+            raise
+    keep(folder, trainer.game, model)
+    say(f"adapted; the run is in {request.out}")
+
+
+def build_method(request: Request) -> SourceFree:
+    """The method of that name with its settings."""
+    assigned = parse_assignments(request.assign)
+    foreign = next((room for room in assigned if room != "adapt"), None)
+    if foreign is not None:
+        raise InputError(f"--set {foreign}.{next(iter(assigned[foreign]))}: expected adapt.FIELD=VALUE, of the method")
+    return build(SOURCE_FREE, request.method, assigned.get("adapt", {}), room="--method")
+
+
+def keep(folder: RunFolder, game: Any, before: Model) -> None:
+    """Write the adapted model, which converts images on load as the one before it does."""
+    model = game.shipped()
+    model.resize, model.channels = before.resize, before.channels
+    folder.finish(model)
+
+
+def settings(request: Request, method: SourceFree, model: Model, loop: Loop) -> dict[str, Any]:
+    """What the run is made by, as plain data for `settings.yaml`."""
+    return {
+        "run": str(request.run),
+        "target": str(request.target),
+        "label": kept_settings(request.run).get("label"),
+        "task": {"kind": model.task.kind, **model.task.settings()},
+        "adapt": {"method": request.method, **to_dict(method)},
+        "steps": loop.steps,
+        "batch": loop.batch,
+        "seed": loop.seed,
+        "size": list(model.resize) if model.resize else None,
+        "channels": model.channels,
+        "hardware": loop.hardware.settings(),
+    }

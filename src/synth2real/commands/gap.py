@@ -1,0 +1,76 @@
+"""`synth2real gap`: how far two domains lie apart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from ..domains import Unlabelled
+from ..errors import InputError
+from ..gap import Gap, measure_gap
+from ..loading import Channels, Size, load_unlabelled
+from ..model import Model, load_model
+from ..simulate import SIMULATORS, simulator
+from .console import warnings_on_stderr
+from .train import check_for_simulators
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of the command, parsed; see `synth2real gap --help`."""
+
+    source: str
+    target: Path
+    features: Path | None
+    n: int | None
+    size: Size | None
+    channels: Channels | None
+    seed: int
+    skip_bad: bool
+    as_json: bool
+
+
+def gap(request: Request) -> None:
+    """Load both domains, measure, and print a table, or one line of JSON."""
+    check_for_simulators(request.source, request.n, None)
+    model = None if request.features is None else load_model(request.features)
+    if model is not None and (request.size or request.channels):
+        raise InputError(
+            "--size and --channels go with pixels, but --features compares by a run, which converts images as it was "
+            "trained to. Leave them out"
+        )
+    size, channels = (request.size, request.channels) if model is None else (model.resize, model.channels)
+    with warnings_on_stderr():
+        target = load_unlabelled(request.target, size=size, channels=channels, skip_bad=request.skip_bad)
+        if request.source in SIMULATORS:
+            source = rendered(request, target)
+        else:
+            source = load_unlabelled(request.source, size=size, channels=channels, skip_bad=request.skip_bad)
+    show(measure_gap(source, target, features=model, seed=request.seed), request, model)
+
+
+def rendered(request: Request, target: Unlabelled) -> Unlabelled:
+    """Images of the simulator, of the target's size and channels."""
+    if len(target.shape) != 3:
+        raise InputError(f"the simulator '{request.source}' renders images, the target has features {target.shape}")
+    channels, height, width = target.shape
+    made = simulator(request.source, size=(height, width), channels=channels)
+    return made.labelled(request.n or 1000, request.seed).unlabelled()
+
+
+def show(found: Gap, request: Request, model: Model | None) -> None:
+    """Print the table, or one line of JSON."""
+    if request.as_json:
+        print(json.dumps(found.to_dict()))
+        return
+    on = found.on if model is None else f"{found.on} of {request.features}"
+    table = Table(
+        "distance", "value", "95% interval", title=f"{found.source} source and {found.target} target samples, {on}"
+    )
+    for name, distance in found.distances.items():
+        table.add_row(name, f"{distance.value:.4f}", f"{distance.low:.4f} to {distance.high:.4f}")
+    Console().print(table)

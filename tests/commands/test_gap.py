@@ -1,0 +1,42 @@
+"""`synth2real gap`: the table, the line of JSON, and what it refuses."""
+
+import json
+
+import numpy as np
+
+from helpers import picture, refused, save
+
+
+def test_a_table_and_one_line_of_json(synth2real, tmp_path, run, classes, photos):
+    code, out, err = synth2real("gap", classes, photos)
+    assert code == 0, err
+    assert "40 source and 40 target samples, pixels of 1x8x8" in out
+    assert all(name in out for name in ("proxy_a_distance", "mmd", "coral", "sliced_wasserstein", "kid"))
+    code, out, err = synth2real("gap", classes, photos, "--features", run, "--json")
+    assert (code, out.count("\n")) == (0, 1), err
+    found = json.loads(out)
+    assert (found["on"], found["source"], found["target"]) == ("features (128)", 40, 40)
+    assert found["kid"]["low"] <= found["kid"]["value"] <= found["kid"]["high"]
+
+
+def test_a_simulator_and_arrays(synth2real, tmp_path):
+    np.savez(tmp_path / "target.npz", images=np.random.default_rng(0).integers(0, 255, (30, 8, 8), dtype=np.uint8))
+    code, out, err = synth2real("gap", "digits", tmp_path / "target.npz", "--n", 24, "--json")
+    assert code == 0, err
+    assert (json.loads(out)["source"], json.loads(out)["target"]) == (24, 30)
+
+
+def test_what_cannot_be_compared_is_refused(synth2real, tmp_path, run, classes, photos):
+    for i in range(20):
+        save(tmp_path / "large" / f"{i}.png", picture(i, size=(20, 20)))
+    refused(synth2real("gap", classes, tmp_path / "large"), "resize both with --size 20x20")
+    assert synth2real("gap", classes, tmp_path / "large", "--size", "8x8", "--json")[0] == 0
+    refused(synth2real("gap", classes, photos, "--n", 10), "--n 10 is how many images a simulator renders")
+    refused(
+        synth2real("gap", classes, photos, "--features", run, "--size", "8x8"), "--size and --channels go with pixels"
+    )
+    refused(synth2real("gap", classes, photos, "--features", photos), "found no model.yaml")
+    np.savez(tmp_path / "rows.npz", features=np.zeros((30, 3)))
+    refused(synth2real("gap", "digits", tmp_path / "rows.npz"), "'digits' renders images, the target has features")
+    few = save(tmp_path / "few" / "a.png", picture(0)).parent
+    refused(synth2real("gap", few, photos), "the source holds 1 samples, expected 20 or more")
