@@ -44,8 +44,8 @@ Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Of training; 
 
 @app.command()
 def train(
-    source: Annotated[str, typer.Argument(help="Labelled folder or .npz, or the name of a simulator.")],
-    target: Annotated[Path, typer.Option("--target", help="Folder or .npz of unlabelled real images.")],
+    source: Annotated[str, typer.Argument(help="Labelled folder, .npz or .svmlight, or the name of a simulator.")],
+    target: Annotated[Path, typer.Option("--target", help="Folder, .npz or .svmlight without labels.")],
     out: Out,
     task: Annotated[str, typer.Option("--task", help="classify, regress, keypoints or gaze.")] = "classify",
     label: Labels = None,
@@ -60,6 +60,10 @@ def train(
     n: Images = None,
     size: SizeText = None,
     channels: Channels = None,
+    zero_based: Annotated[
+        bool | None,
+        typer.Option("--zero-based/--one-based", help="First index of svmlight files; by default as they suggest."),
+    ] = None,
     seed: Seed = 0,
     steps: Steps = None,
     assign: Annotated[
@@ -90,6 +94,7 @@ def train(
             n=n,
             size=_size(size),
             channels=_channels(channels),
+            zero_based=zero_based,
             seed=seed,
             steps=steps,
             skip_bad=skip_bad,
@@ -134,7 +139,7 @@ def adapt(
 @app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
-    on: Annotated[Path, typer.Option("--on", help="Labelled folder or .npz.")],
+    on: Annotated[Path, typer.Option("--on", help="Labelled folder, .npz or .svmlight.")],
     label: Annotated[list[str] | None, typer.Option("--label", help="Label column, where it has another name.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
     skip_bad: SkipBad = False,
@@ -148,7 +153,7 @@ def evaluate(
 @app.command()
 def predict(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
-    images: Annotated[Path, typer.Argument(help="Folder, image or .npz.")],
+    images: Annotated[Path, typer.Argument(help="Folder, image, .npz or .svmlight.")],
     out: Out,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Add a column p_CLASS for each class.")

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from .errors import InputError
+from .sparse import Sparse
 
 
 class Inputs(Protocol):
-    """What a domain holds: a tensor in memory, or anything that decodes a batch when asked.
+    """What a domain holds: a tensor in memory, a `Sparse` matrix, or anything that decodes a batch when asked.
 
     `inputs[index]` takes an (B,) int64 tensor and answers (B, C, H, W) images, uint8 in 0..255 or float32 in 0..1, or
-    (B, F) float32 features.
+    (B, F) float32 features, dense also where the matrix is sparse.
     """
 
     @property
@@ -41,7 +42,7 @@ class Unlabelled:
     """Inputs without labels: the real images.
 
     Args:
-        inputs: images (N, C, H, W) uint8 or float32 in 0..1, or features (N, F) float32.
+        inputs: images (N, C, H, W) uint8 or float32 in 0..1, or features (N, F) float32, dense or `Sparse`.
         names: N file names relative to the folder that was read; empty where there are no files.
         sizes: (N, 2) int64, height and width of each image as given, before it was resized on load; None where the
             inputs are as given.
@@ -68,7 +69,7 @@ class Unlabelled:
     def subset(self, index: Tensor) -> "Unlabelled":
         """The samples at `index` (B,) int64, in that order."""
         return Unlabelled(
-            self.inputs[index], _pick(self.names, index), None if self.sizes is None else self.sizes[index]
+            _chosen(self.inputs, index), _pick(self.names, index), None if self.sizes is None else self.sizes[index]
         )
 
 
@@ -132,12 +133,20 @@ class Labelled:
         """The samples at `index` (B,) int64, in that order."""
         sizes = None if self.sizes is None else self.sizes[index]
         return replace(
-            self, inputs=self.inputs[index], labels=self.labels[index], names=_pick(self.names, index), sizes=sizes
+            self,
+            inputs=_chosen(self.inputs, index),
+            labels=self.labels[index],
+            names=_pick(self.names, index),
+            sizes=sizes,
         )
 
     def unlabelled(self) -> Unlabelled:
         """The same inputs, the labels left behind."""
         return Unlabelled(self.inputs, self.names, self.sizes)
+
+
+def _chosen(inputs: Inputs, index: Tensor) -> Inputs:
+    return inputs.subset(index) if isinstance(inputs, Sparse) else inputs[index]
 
 
 def _pick(names: tuple[str, ...], index: Tensor) -> tuple[str, ...]:

@@ -1,9 +1,10 @@
-"""Reading domains from disk: folders of images, metadata tables and `.npz` files.
+"""Reading domains from disk: folders of images, metadata tables, `.npz` and svmlight files.
 
     load("synthetic/")                            # class subfolders, or a metadata table with a column `label`
     load("synthetic/", label="digit")             # one column of class names
     load("synthetic/", label=["iris_x", "iris_y"])  # columns of numbers
     load_unlabelled("photos/")                    # every image below the folder; labels are never read
+    load("books.svmlight")                        # sparse features, the first column a class
 
 Metadata tables are those of Hugging Face `datasets`: `metadata.csv` or `metadata.jsonl` with a column `file_name`,
 relative to the table.
@@ -27,11 +28,13 @@ from torch import Tensor
 from .domains import Inputs, Labelled, Unlabelled
 from .errors import InputError
 from .pictures import SUFFIXES, Decoded, decode, resize
+from .sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
 
 Channels = Literal[1, 3]
 Size = tuple[int, int]
 TABLES = ("metadata.csv", "metadata.jsonl")
 MASK = "_mask"  # `000000_mask.png` beside `000000.png` says where things are in it: no picture of its own
+FILES = (".npz", *SVMLIGHT)
 AS_CLASSES = ("label", "class")  # column read as classes where the user names none
 
 
@@ -62,14 +65,18 @@ def load_unlabelled(
     size: Size | None = None,
     channels: Channels | None = None,
     skip_bad: bool = False,
+    layout: Layout | None = None,
 ) -> Unlabelled:
-    """Every image below a folder (subfolders are not classes), one image, or the `images` or `features` of an `.npz`.
+    """Every image below a folder (subfolders are not classes), one image, or a file of arrays or of sparse features.
+
+    A file is an `.npz` with `images` or `features`, or as `scipy.sparse.save_npz` writes it, or svmlight.
 
     Args:
         path: the folder or file. Labels that lie beside the images are never read.
         size: (height, width) to stretch every image to; needed where images differ in size.
         channels: 1 for grey, 3 for RGB; needed where images differ in channels.
         skip_bad: leave out images that cannot be read, with a warning that lists them.
+        layout: of svmlight files, where it was decided over several; by default by the file alone.
 
     Raises:
         InputError: nothing there, no image, an unreadable image, or images that differ in size or channels.
@@ -78,7 +85,10 @@ def load_unlabelled(
     if path.suffix.lower() == ".npz":
         with _arrays(path) as arrays:
             inputs, sizes = _array_inputs(path, arrays, conversion)
-        return Unlabelled(inputs, tuple(str(i) for i in range(len(inputs))), sizes)
+        return Unlabelled(inputs, _numbered(inputs), sizes)
+    if path.suffix.lower() in SVMLIGHT:
+        features, _ = read_svmlight(path, layout)
+        return Unlabelled(features, _numbered(features))
     root, files = (path, _images_below(path)) if path.is_dir() else (path.parent, [path])
     read = decode(files, size, channels, skip_bad)
     return Unlabelled(read.images, _relative(root, files, read), read.sizes)
@@ -91,15 +101,16 @@ def load(
     size: Size | None = None,
     channels: Channels | None = None,
     skip_bad: bool = False,
+    layout: Layout | None = None,
 ) -> Labelled:
     """Images or features with their labels.
 
     Args:
         path: a folder with a metadata table, a folder with one subfolder a class, or an `.npz` with `images` or
-            `features` and `labels` (or arrays named as the label columns).
+            `features` and `labels` (or arrays named as the label columns), sparse features too, or an svmlight file.
         label: a column name (classes), or a list of column names (numbers). By default the column `label`, else the
             class subfolders.
-        size, channels, skip_bad: as in `load_unlabelled`.
+        size, channels, skip_bad, layout: as in `load_unlabelled`.
 
     Raises:
         InputError: as `load_unlabelled`; no such label column, an image without a row or a label that is not a number.
@@ -107,8 +118,10 @@ def load(
     path, conversion = _existing(path), Conversion(size, channels, skip_bad)
     if path.suffix.lower() == ".npz":
         return _load_arrays(path, label, conversion)
+    if path.suffix.lower() in SVMLIGHT:
+        return _load_svmlight(path, label, layout)
     if not path.is_dir():
-        raise InputError(f"{path}: found a file, expected a folder of images or an .npz file with labels")
+        raise InputError(f"{path}: found a file, expected a folder of images or an .npz or svmlight file with labels")
     tables = metadata_tables(path)
     if tables:
         return _load_tables(path, tables, label, conversion)
@@ -155,8 +168,10 @@ def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such folder or file. Check the spelling; it is taken relative to {Path.cwd()}")
-    if path.is_file() and path.suffix.lower() not in (".npz", *SUFFIXES):
-        raise InputError(f"{path}: found a '{path.suffix}' file, expected a folder, an image or an .npz file")
+    if path.is_file() and path.suffix.lower() not in (*FILES, *SUFFIXES):
+        raise InputError(
+            f"{path}: found a '{path.suffix}' file, expected a folder, an image or an .npz or svmlight file"
+        )
     return path
 
 
@@ -289,6 +304,8 @@ def _arrays(path: Path) -> Iterator[Any]:
 
 
 def _array_inputs(path: Path, arrays: Any, conversion: Conversion) -> tuple[Inputs, Tensor | None]:
+    if is_compressed(arrays):
+        return from_compressed(path, arrays), None
     if "features" in arrays:
         return torch.from_numpy(np.ascontiguousarray(arrays["features"], dtype=np.float32)), None
     if "images" not in arrays:
@@ -309,7 +326,7 @@ def _array_inputs(path: Path, arrays: Any, conversion: Conversion) -> tuple[Inpu
 def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
     with _arrays(path) as arrays:
         inputs, sizes = _array_inputs(path, arrays, conversion)
-        names = tuple(str(i) for i in range(len(inputs)))
+        names = _numbered(inputs)
         if label is None or isinstance(label, str):
             key = next((k for k in (label, "labels", "label") if k is not None and k in arrays), None)
             if key is None:
@@ -331,3 +348,19 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
         if values.shape != (len(inputs), len(columns)):
             raise InputError(f"{path}: labels of shape {values.shape}, expected ({len(inputs)}, {len(columns)})")
         return Labelled(inputs, torch.from_numpy(values.astype(np.float32)), columns=columns, names=names, sizes=sizes)
+
+
+def _load_svmlight(path: Path, label: str | Sequence[str] | None, layout: Layout | None) -> Labelled:
+    features, column = read_svmlight(path, layout)
+    if label is None or isinstance(label, str):
+        labels, classes = as_classes(column)
+        return Labelled(features, labels, classes, names=_numbered(features))
+    if len(label) != 1:
+        raise InputError(
+            f"{path}: asked for the label columns {_listed(label)}, but an svmlight file has one. Name one"
+        )
+    return Labelled(features, torch.tensor(column)[:, None], columns=tuple(label), names=_numbered(features))
+
+
+def _numbered(inputs: Inputs) -> tuple[str, ...]:
+    return tuple(str(i) for i in range(len(inputs)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from .errors import InputError
 from .hardware import Hardware
 from .loading import Channels, load_unlabelled
 from .networks import NETWORKS, Norm, Normalise, Statistics, mlp
+from .sparse import Layout
 from .tasks import TASKS, Classification, Task
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
@@ -99,6 +101,7 @@ class Model(nn.Module):
         self.width = backbone.width
         self.resize: tuple[int, int] | None = None  # set where images are converted on load
         self.channels: Channels | None = None
+        self.layout: Layout | None = None  # set where svmlight files are read
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw outputs (N, outputs) float32 from inputs as `domains.to_float` gives them."""
@@ -114,6 +117,11 @@ class Model(nn.Module):
             raise InputError(
                 f"{what} has {found[0]} channels, the model takes {self.shape[0]}. Train with --channels 1 or "
                 "--channels 3, which converts every image on load"
+            )
+        if len(found) == len(self.shape) == 1:
+            raise InputError(
+                f"{what} has {found[0]} features, the model takes {self.shape[0]}. Write it with the features, in the "
+                "order, of the data that was trained on"
             )
         raise InputError(
             f"{what} has inputs of {'x'.join(map(str, found))}, the model takes {'x'.join(map(str, self.shape))}. "
@@ -146,7 +154,9 @@ class Model(nn.Module):
             InputError: the inputs are not of the shape that the model takes, or cannot be read.
         """
         if isinstance(images, str | Path):
-            domain = load_unlabelled(images, size=self.resize, channels=self.channels, skip_bad=skip_bad)
+            domain = load_unlabelled(
+                images, size=self.resize, channels=self.channels, skip_bad=skip_bad, layout=self.layout
+            )
         else:
             domain = Unlabelled(images) if isinstance(images, Tensor) else images
         self.check(domain.inputs, str(images) if isinstance(images, str | Path) else "the data")
@@ -171,6 +181,7 @@ class Model(nn.Module):
             "task": {"kind": self.task.kind, **self.task.settings()},
             "resize": list(self.resize) if self.resize else None,
             "channels": self.channels,
+            "layout": dataclasses.asdict(self.layout) if self.layout else None,
         }
         (folder / DESCRIPTION).write_text(yaml.safe_dump(description, sort_keys=False))
 
@@ -189,6 +200,7 @@ def load_model(folder: str | Path) -> Model:
         description = yaml.safe_load((folder / DESCRIPTION).read_text())
         task = description.pop("task")
         resize, channels = description.pop("resize"), description.pop("channels")
+        layout = description.pop("layout", None)
         shape = tuple(description.pop("shape"))
         head = tuple(description.pop("head"))
         model = Model(TASKS[task.pop("kind")](**task), shape, head=head, **description)
@@ -196,6 +208,7 @@ def load_model(folder: str | Path) -> Model:
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
         raise InputError(f"{folder}: {DESCRIPTION} or {WEIGHTS} is damaged ({error}). Train again") from None
     model.resize, model.channels = tuple(resize) if resize else None, channels
+    model.layout = Layout(**layout) if layout else None
     hardware = Hardware.detect()
     model.to(hardware.device, memory_format=hardware.memory_format)  # type: ignore[call-overload]
     return model.eval()

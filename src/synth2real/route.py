@@ -25,6 +25,7 @@ from .randomize import Policy, Widen
 from .refine import METHODS as REFINE
 from .settings import name_of, to_dict
 from .simulate import Simulator
+from .sparse import Sparse
 from .tasks import Classification, Gaze, Keypoints, Regression, Task
 from .training import Loop, Report, Trainer
 
@@ -307,7 +308,13 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def statistics(inputs: Inputs, most: int = 4096) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and deviation of each channel (or feature), (C,) float32 each, over at most `most` evenly spaced samples."""
+    """Mean and deviation of each channel (or feature), (C,) float32 each, over at most `most` evenly spaced samples.
+
+    Over all samples where they are sparse.
+    """
+    if isinstance(inputs, Sparse):
+        mean, std = inputs.moments()
+        return mean, std.clamp(min=1e-3)
     index = torch.linspace(0, len(inputs) - 1, min(len(inputs), most)).long()
     x = to_float(inputs[index])
     axes = [axis for axis in range(x.ndim) if axis != 1]

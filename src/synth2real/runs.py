@@ -29,6 +29,7 @@ from .mapping import REFINER, Mapping
 from .model import DESCRIPTION, Model
 from .route import Budget, OnReport, Route, Run
 from .simulate import Simulator, save_parameters
+from .sparse import Layout
 from .tasks import Task
 from .training import Trainer
 
@@ -159,6 +160,7 @@ def train(
     budget: Budget,
     resize: Size | None = None,
     channels: Channels | None = None,
+    layout: Layout | None = None,
     resume: bool = False,
     on_report: OnReport | None = None,
 ) -> Run:
@@ -168,6 +170,7 @@ def train(
         folder: to write to.
         route, source, target, task, budget: as in `Route.run`.
         resize, channels: how images were converted on load; kept, so that prediction converts alike.
+        layout: how svmlight files were read; kept, so that prediction reads alike.
         resume: go on from the folder's checkpoint.
         on_report: as in `Route.run`, beside the metrics file.
 
@@ -184,7 +187,7 @@ def train(
             folder.restore(trainer)
 
     def keep(model: Model) -> None:
-        model.resize, model.channels = resize, channels
+        model.resize, model.channels, model.layout = resize, channels, layout
         folder.finish(model)
 
     try:

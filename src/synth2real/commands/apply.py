@@ -37,7 +37,7 @@ def evaluate(run: Path, on: Path, label: tuple[str, ...], as_json: bool, skip_ba
                 f"run's own: {', '.join(known)}"
             )
     with warnings_on_stderr():
-        data = load(on, columns, size=model.resize, channels=model.channels, skip_bad=skip_bad)
+        data = load(on, columns, size=model.resize, channels=model.channels, skip_bad=skip_bad, layout=model.layout)
     model.check(data.inputs, str(on))
     metrics = model.evaluate(data)
     if as_json:

@@ -21,6 +21,7 @@ from ..runs import RunFolder
 from ..runs import train as train_run
 from ..settings import build
 from ..simulate import SIMULATORS, Simulator, simulator
+from ..sparse import SVMLIGHT, Layout
 from ..tasks import TASKS, Gaze, Task
 from .console import bars, console, warnings_on_stderr
 
@@ -46,6 +47,7 @@ class Request:
     n: int | None
     size: Size | None
     channels: Channels | None
+    zero_based: bool | None
     seed: int
     steps: int | None
     skip_bad: bool
@@ -62,10 +64,11 @@ def train(request: Request) -> None:
     check_for_simulators(request.source, request.n, request.preset)
     assigned = parse_assignments(request.assign)
     with warnings_on_stderr():
+        layout = decide_layout(request)
         target = load_unlabelled(
-            request.target, size=request.size, channels=request.channels, skip_bad=request.skip_bad
+            request.target, size=request.size, channels=request.channels, skip_bad=request.skip_bad, layout=layout
         )
-        source = load_source(request, target)
+        source = load_source(request, target, layout)
     labelled = source if isinstance(source, Labelled) else source.labelled(200, request.seed)
     check_domains(labelled, target)
     task = TASKS[request.task].of(labelled)
@@ -91,6 +94,7 @@ def train(request: Request) -> None:
             budget=budget,
             resize=request.size,
             channels=request.channels,
+            layout=layout,
             resume=request.resume,
             on_report=shown.report,
         )
@@ -114,7 +118,20 @@ def interruptible(folder: RunFolder) -> Iterator[None]:
         raise KeyboardInterrupt(line) from None
 
 
-def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
+def decide_layout(request: Request) -> Layout | None:
+    """How the svmlight files of source and target are read; None where neither is one."""
+    files = [request.target, *([] if request.source in SIMULATORS else [Path(request.source)])]
+    layout = Layout.of([file for file in files if file.is_file()], request.zero_based)
+    if layout is None and request.zero_based is not None:
+        option = "--zero-based" if request.zero_based else "--one-based"
+        raise InputError(
+            f"{option} is for svmlight files ({', '.join(SVMLIGHT)}), but neither source nor target is one. "
+            f"Leave {option} out"
+        )
+    return layout
+
+
+def load_source(request: Request, target: Unlabelled, layout: Layout | None) -> Labelled | Simulator:
     """The labelled source, or the simulator of that name, set to the target's size and channels."""
     if request.task == "classify" and len(request.label) > 1:
         raise InputError(f"--task classify takes one --label, found {len(request.label)}: {', '.join(request.label)}")
@@ -131,7 +148,14 @@ def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
     elif request.task == Gaze.kind:
         label = request.label or Gaze.columns
         Gaze(label)  # says what it needs before anything is read
-    return load(request.source, label, size=request.size, channels=request.channels, skip_bad=request.skip_bad)
+    return load(
+        request.source,
+        label,
+        size=request.size,
+        channels=request.channels,
+        skip_bad=request.skip_bad,
+        layout=layout,
+    )
 
 
 def check_for_simulators(source: str, n: int | None, preset: str | None) -> None:
@@ -220,6 +244,7 @@ def settings(request: Request, route: Route, task: Task, budget: Budget) -> dict
         "seed": budget.seed,
         "size": list(request.size) if request.size else None,
         "channels": request.channels,
+        "zero_based": request.zero_based,
         "hardware": budget.hardware.settings(),
     }
 
