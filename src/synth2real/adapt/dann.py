@@ -59,6 +59,7 @@ class DANN(Objective):
 
     schedule: Literal["cosine", "dann", "constant"] = "dann"
     randomized_by: ClassVar[str | None] = "photometric"
+    soft_labels: ClassVar[bool] = True
 
     @model_validator(mode="before")
     @classmethod

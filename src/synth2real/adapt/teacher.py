@@ -10,7 +10,6 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..domains import Unlabelled
 from ..errors import InputError
@@ -60,6 +59,7 @@ class Teacher(Objective):
     drift: float = Field(default=1.5, gt=1)
     rate: float = Field(default=3e-3, gt=0)
     randomized_by: ClassVar[str | None] = "full"
+    soft_labels: ClassVar[bool] = True
 
     def build(self, target: Unlabelled) -> None:
         self.teacher = _frozen(self.model)
@@ -108,7 +108,8 @@ class Teacher(Objective):
     def pseudo_labels(self, known: Tensor, truth: Tensor, target: TargetBatch) -> tuple[Tensor, Tensor]:
         """The teacher's classes (B,) int64 for clean target images, and 1.0 where it is certain, else 0.0."""
         said = self.teacher(target.clean).log_softmax(1)
-        shares = self.source_balance.update(F.one_hot(truth, self.task.outputs).float().mean(0))
+        assert isinstance(self.task, Classification)
+        shares = self.source_balance.update(self.task.shares(truth).mean(0))
         if self.target_prior == "none":
             said = said.exp()
         else:
