@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from .draws import Chosen, acted, kept, placed
 from .errors import InputError
+from .warp import layout
 
 LARGEST = 7  # side of the filters, pixels; smaller ones stand in their middle
 FILTERS = 8  # of a batch
@@ -69,7 +70,7 @@ class Texture:
 
     def image(self, x: Tensor) -> Tensor:
         """Images x (N, C, H, W) float32 in 0..1 in other textures, into the same shape, range and memory format."""
-        return acted(x, self.amount, self._image)
+        return acted(x, self.amount, self._image).contiguous(memory_format=layout(x))
 
     def _image(self, x: Tensor, where: Tensor) -> Tensor:
         y = torch.empty_like(x)
