@@ -49,7 +49,9 @@ def train(
     out: Out,
     task: Annotated[str, typer.Option("--task", help="classify, regress, keypoints or gaze.")] = "classify",
     label: Labels = None,
-    randomize: Annotated[str | None, typer.Option("--randomize", help="photometric, geometric, full or none.")] = None,
+    randomize: Annotated[
+        str | None, typer.Option("--randomize", help="A policy of `synth2real methods`, or none.")
+    ] = None,
     refine: Annotated[str, typer.Option("--refine", help="A method of `synth2real methods`, or none.")] = "none",
     adapt: Annotated[
         str,
@@ -196,6 +198,54 @@ def render(
         settings["ranges"] = load_parameters(params)
     call(simulator(name, **settings), n, out, seed, overwrite, masks, cast(Any, format))
     typer.echo(f"rendered {n} images to {out}", err=True)
+
+
+@app.command()
+def show(
+    source: Annotated[str, typer.Argument(help="Labelled folder or .npz, or the name of a simulator.")],
+    out: Annotated[Path, typer.Option("--out", help="PNG file to write.")],
+    randomize: Annotated[str, typer.Option("--randomize", help="A policy of `synth2real methods`.")] = "full",
+    task: Annotated[str, typer.Option("--task", help="classify, regress, keypoints or gaze.")] = "classify",
+    label: Labels = None,
+    strength: Annotated[
+        float | None, typer.Option("--strength", help="The same as --set randomize.strength=S.")
+    ] = None,
+    assign: Annotated[
+        list[str] | None, typer.Option("--set", metavar="randomize.FIELD=VALUE", help="A setting of the policy.")
+    ] = None,
+    n: Annotated[int, typer.Option("--n", min=1, help="Images, a row each.")] = 6,
+    versions: Annotated[int, typer.Option("--versions", min=1, help="Randomized versions of each.")] = 7,
+    size: SizeText = None,
+    channels: Channels = None,
+    preset: Preset = None,
+    params: Annotated[Path | None, typer.Option("--params", help="YAML of `parameter: value or [low, high]`.")] = None,
+    seed: Seed = 0,
+    skip_bad: SkipBad = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Show what a randomization makes of images, and where their labels go."""
+    from .commands import show as run
+
+    run.show(
+        run.Request(
+            source=source,
+            randomize=randomize,
+            out=out,
+            n=n,
+            versions=versions,
+            task=task,
+            label=tuple(label or ()),
+            strength=strength,
+            assign=tuple(assign or ()),
+            preset=preset,
+            params=params,
+            size=_size(size),
+            channels=_channels(channels),
+            seed=seed,
+            skip_bad=skip_bad,
+            overwrite=overwrite,
+        )
+    )
 
 
 @app.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .errors import InputError
 
@@ -18,10 +19,10 @@ def confusion(probabilities: Tensor, labels: Tensor) -> Tensor:
     Args:
         probabilities: (N, C) of labelled samples that were not learnt by heart: held out, or randomized afresh. One-hot
             rows count labels, others share themselves out, which varies less.
-        labels: (N,) int64.
+        labels: (N,) int64, or shares (N, C).
     """
-    truth = torch.nn.functional.one_hot(labels, probabilities.shape[1]).double()
-    return probabilities.double().T @ truth / len(labels)
+    shares = labels if labels.is_floating_point() else F.one_hot(labels, probabilities.shape[1])
+    return probabilities.double().T @ shares.double() / len(labels)
 
 
 def bbse(confused: Tensor, said: Tensor, ridge: float = 1e-6) -> Tensor:

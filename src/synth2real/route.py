@@ -188,7 +188,7 @@ class Route:
         with diary.stage("train", steps) as report:
             objective = self._prepare(final, target, task, budget.seed)
             loop = replace(loop, randomize=None if self.randomize is None else self.randomize.settled(task))
-            trainer = Trainer(objective, final, target, loop, task.move)
+            trainer = Trainer(objective, final, target, loop, task.move, task.mix)
             if on_trainer is not None:
                 on_trainer(trainer)
             trainer.run(report, checkpoint)
@@ -230,6 +230,13 @@ class Route:
     def _prepare(self, source: Labelled, target: Unlabelled, task: Task, seed: int) -> Objective:
         """The objective with its networks built, their first weights drawn from `seed`."""
         objective = self.adapt.fresh()
+        mixes = () if self.randomize is None else self.randomize.settled(task).mixes
+        if mixes and not objective.soft_labels:
+            serve = ", ".join(name for name, method in ADAPT.items() if method.soft_labels)
+            raise InputError(
+                f"randomize.{mixes[0]} mixes labels, which adapt {name_of(ADAPT, objective)} cannot train on, expected "
+                f"one of: {serve}. Set randomize.{mixes[0]} to 0, or choose one of them"
+            )
         mean, std = statistics(source.inputs)
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from .directions import degrees_between, to_angles, to_vectors
 from .domains import Labelled
 from .errors import InputError
+from .mix import Mix
 from .warp import Warp
 
 
@@ -25,6 +26,7 @@ class Task(ABC):
     kind: ClassVar[str]
     metric: ClassVar[str] = "mean_error"  # the one of `metrics` that stands first; only of accuracy more is better
     spatial: ClassVar[bool] = False  # whether the features must keep where things are
+    mixes: ClassVar[tuple[str, ...]] = ()  # ways to make one image of two, by which its labels may be mixed too
 
     @classmethod
     @abstractmethod
@@ -68,6 +70,10 @@ class Task(ABC):
         """Labels after `warp` has moved the images; labels that are no geometry stay as they are."""
         return labels
 
+    def mix(self, labels: Tensor, mix: Mix) -> Tensor:
+        """Labels after `mix` has mixed the images, in a form that `losses` takes; for the ways in `mixes` alone."""
+        return mix.labels(labels)
+
 
 @dataclass(frozen=True)
 class Classification(Task):
@@ -79,6 +85,7 @@ class Classification(Task):
 
     kind: ClassVar[str] = "classify"
     metric: ClassVar[str] = "accuracy"
+    mixes: ClassVar[tuple[str, ...]] = ("mixup", "cutmix")
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -110,7 +117,16 @@ class Classification(Task):
         return {"classes": list(self.classes)}
 
     def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """As in `Task`; labels are class indices (N,) int64, or shares of each class (N, C) float32."""
         return F.cross_entropy(outputs, labels, reduction="none")
+
+    def shares(self, labels: Tensor) -> Tensor:
+        """Shares of each class (N, C) float32, of labels in either form that `losses` takes."""
+        return labels if labels.is_floating_point() else F.one_hot(labels, self.outputs).float()
+
+    def mix(self, labels: Tensor, mix: Mix) -> Tensor:
+        """Shares of each class (N, C) float32."""
+        return mix.labels(self.shares(labels))
 
     def predict(self, outputs: Tensor) -> Tensor:
         """Class probabilities (N, C)."""
@@ -149,6 +165,7 @@ class Regression(Task):
 
     kind: ClassVar[str] = "regress"
     spatial: ClassVar[bool] = True
+    mixes: ClassVar[tuple[str, ...]] = ("mixup",)
     columns: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .draws import Chosen, kept, placed
 from .errors import InputError
 from .warp import layout
 
@@ -15,6 +15,16 @@ STARTS = 2**14
 CLUTTER_CELLS = (3, 7, 14)  # cells across the frame of the patterns that make up the clutter
 CLUTTER_PLANES = 8
 FAR = 8.0  # a level that no colour falls below
+NEUTRAL = {  # column of the draws: whose it is, and the value that changes nothing
+    0: ("inversion", 1.0),
+    1: ("contrast", 0.5),
+    2: ("blur", 0.0),
+    3: ("noise", 0.0),
+    4: ("cutout", 0.0),
+    5: ("cutout", 0.0),
+    8: ("clutter", 0.0),
+    9: ("solarization", 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,7 @@ class Tint:
         *,
         generator: torch.Generator,
         device: torch.device | str | None = None,
+        chosen: Chosen | None = None,
         **amplitudes: float,
     ) -> "Tint":
         """Draw a tint for n images of `channels` and `size` (H, W), each value uniformly within its range.
@@ -102,6 +113,7 @@ class Tint:
         Args:
             generator: source of all draws.
             device: of the tint; the generator's where None.
+            chosen: the images that each operation acts on.
             amplitudes: fields of `Amplitudes`; those left out are 0.
 
         Raises:
@@ -109,8 +121,11 @@ class Tint:
         """
         most, where = Amplitudes(**amplitudes), generator.device
         draws = torch.rand(n, 10 + 3 * channels, generator=generator, device=where)
+        for i, (name, neutral) in NEUTRAL.items():
+            draws[:, i] = kept(draws[:, i], chosen, name, neutral)
         one = draws[:, :10].view(n, 10, 1, 1, 1).unbind(1)
         bright, fill, level = draws[:, 10:].view(n, 3, channels, 1, 1).unbind(1)
+        bright = kept(bright, chosen, "brightness", 0.5)
         scale = _scale(one[0], one[1], most).expand(n, channels, 1, 1)
         offset = 0.5 - 0.5 * scale + (2 * bright - 1) * most.brightness
         folded = (one[9] < most.solarization).float()
@@ -139,8 +154,7 @@ class Tint:
 
     def to(self, device: torch.device | str) -> "Tint":
         """The same tint on `device`."""
-        parts: dict[str, Any] = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()}
-        return Tint(**parts)
+        return placed(self, device)
 
     def image(self, x: Tensor) -> Tensor:
         """Tint images x (N, C, H, W) float32 in 0..1, into the same shape, range and memory format.
@@ -157,16 +171,14 @@ class Tint:
         # Colours are kept relative to the fill, so that to cut out is to multiply by 0: faster than to select.
         y = (x.contiguous() * self.scale).add_(self.offset - self.fill)
         if len(self.pattern):
-            patches = self.pattern.unfold(1, y.shape[2], 1).unfold(2, y.shape[3], 1)[tuple(self.windows)]
-            y.add_(patches.mul_(self.clutter))
+            y.add_(patches(self.pattern, self.windows, y).mul_(self.clutter))
         if len(self.fold):
             y.sub_(self.fold - self.fill).abs_().add_(self.unfold - self.fill)
         self._diffuse(y)
         if len(self.grain):
-            grain = self.grain.unfold(0, values, 1)[self.starts].view_as(y)
-            y.add_(grain.mul_(self.noise))
+            y.add_(cut(self.grain, self.starts, y).mul_(self.noise))
         if len(self.hole):
-            y.mul_(self._kept(*y.shape[2:])).add_(self.fill)
+            y.mul_(outside(self.hole, *y.shape[2:])).add_(self.fill)
         return y.clamp_(0, 1).contiguous(memory_format=layout(x))
 
     def _diffuse(self, y: Tensor) -> None:
@@ -180,13 +192,18 @@ class Tint:
                 y.narrow(axis, 0, flow.shape[axis]).add_(flow)
                 y.narrow(axis, 1, flow.shape[axis]).sub_(flow)
 
-    def _kept(self, height: int, width: int) -> Tensor:
-        """(N, 1, H, W) float32: 0 where the centre of a pixel lies in the cut-out, else 1."""
-        top, left, tall, wide = self.hole.view(-1, 4, 1, 1).unbind(1)
-        y = ((torch.arange(height, device=top.device) + 0.5) / height).view(1, -1, 1)
-        x = ((torch.arange(width, device=top.device) + 0.5) / width).view(1, 1, -1)
-        rows, columns = (y >= top) & (y < top + tall), (x >= left) & (x < left + wide)
-        return 1 - (rows.float() * columns.float()).unsqueeze(1)
+
+def outside(hole: Tensor, height: int, width: int) -> Tensor:
+    """(N, 1, H, W) float32: 0 where the centre of a pixel lies in the rectangle, else 1.
+
+    Args:
+        hole: (N, 4), top, left, height and width of the rectangle in fractions of the frame.
+    """
+    top, left, tall, wide = hole.view(-1, 4, 1, 1).unbind(1)
+    y = ((torch.arange(height, device=top.device) + 0.5) / height).view(1, -1, 1)
+    x = ((torch.arange(width, device=top.device) + 0.5) / width).view(1, 1, -1)
+    rows, columns = (y >= top) & (y < top + tall), (x >= left) & (x < left + wide)
+    return 1 - (rows.float() * columns.float()).unsqueeze(1)
 
 
 def _scale(swap: Tensor, power: Tensor, most: Amplitudes) -> Tensor:
@@ -204,21 +221,40 @@ def _hole(draws: Tensor, cutout: float) -> Tensor:
 def _textures(
     n: int, channels: int, size: tuple[int, int], most: Amplitudes, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """`starts`, `pattern`, `windows` and `grain` of a tint.
-
-    Noise is cut at random places from one short row of normal values, new for each tint: a fresh value for every pixel
-    of a batch would cost more than all the rest together.
-    """
+    """`starts`, `pattern`, `windows` and `grain` of a tint."""
     where = generator.device
     starts = torch.randint(STARTS, (n,), generator=generator, device=where)
-    pattern = _pattern(size, generator) if most.clutter else torch.empty(0, 1, 1, device=where)
-    spare = torch.tensor([CLUTTER_PLANES, *size], device=where).view(3, 1, 1)
-    windows = (torch.rand(3, n, channels, generator=generator, device=where) * spare).long()
-    values = channels * size[0] * size[1] + STARTS if most.noise else 0
-    return starts, pattern, windows, torch.randn(values, generator=generator, device=where)
+    planes = pattern(size, generator) if most.clutter else torch.empty(0, 1, 1, device=where)
+    laid = windows(n, channels, size, generator)
+    return starts, planes, laid, grain(channels * size[0] * size[1] if most.noise else 0, generator)
 
 
-def _pattern(size: tuple[int, int], generator: torch.Generator) -> Tensor:
+def grain(values: int, generator: torch.Generator) -> Tensor:
+    """Standard normal values of which images of so many values are cut, by `cut`; none for 0.
+
+    Noise is cut at random places from one short row, new for each tint: a fresh value for every pixel of a batch would
+    cost more than all the rest together.
+    """
+    return torch.randn(values + STARTS if values else 0, generator=generator, device=generator.device)
+
+
+def cut(grain: Tensor, starts: Tensor, like: Tensor) -> Tensor:
+    """Noise of the shape of `like` (N, C, H, W), each image from its own start (N,) int64 in the grain."""
+    return grain.unfold(0, like[0].numel(), 1)[starts].view_as(like)
+
+
+def windows(n: int, channels: int, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """(3, n, channels) int64, plane, top and left of a piece of a `pattern` for each channel of each image."""
+    spare = torch.tensor([CLUTTER_PLANES, *size], device=generator.device).view(3, 1, 1)
+    return (torch.rand(3, n, channels, generator=generator, device=generator.device) * spare).long()
+
+
+def patches(pattern: Tensor, windows: Tensor, like: Tensor) -> Tensor:
+    """Those pieces of a pattern, of the shape of `like` (N, C, H, W)."""
+    return pattern.unfold(1, like.shape[2], 1).unfold(2, like.shape[3], 1)[tuple(windows)]
+
+
+def pattern(size: tuple[int, int], generator: torch.Generator) -> Tensor:
     """Planes (P, 2 H, 2 W) of smooth random values, mean 0 and deviation 1, coarse and fine at once."""
     device = generator.device
     whole = torch.zeros(1, CLUTTER_PLANES, 2 * size[0], 2 * size[1], device=device)

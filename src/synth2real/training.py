@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from .domains import Draws, Inputs, Labelled, Unlabelled, as_fetched, to_float
 from .errors import InputError, TrainingDiverged
 from .hardware import Hardware
+from .mix import Mix
 from .warp import Warp
 
 Terms = tuple[float, Tensor]
@@ -35,7 +36,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class SourceBatch:
-    """Randomized inputs `x` with labels `y` that moved with them; `clean`, the inputs as they were."""
+    """Randomized inputs `x` with labels `y` that moved with them; `clean`, the inputs as they were.
+
+    Where the randomization mixes images, `y` are mixed too, and classes are shares (N, C) in place of indices.
+    """
 
     x: Tensor
     y: Tensor
@@ -82,6 +86,10 @@ class Randomize(Protocol):
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
         """Randomized images of the same shape and range, and the warp that moved them."""
+        ...
+
+    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None:
+        """How labelled images are mixed with each other, after all else; None where they are not."""
         ...
 
 
@@ -143,6 +151,7 @@ class Trainer:
         target: unlabelled domain.
         loop: steps, batch, seed, hardware, randomization.
         move: how labels move with a warp (`task.move`).
+        mix: how labels are mixed as images are (`task.mix`); None refuses a randomization that mixes.
 
     Raises:
         InputError: the batch is smaller than the game's losses need.
@@ -156,8 +165,9 @@ class Trainer:
         target: Unlabelled,
         loop: Loop,
         move: Callable[[Tensor, Warp | None], Tensor] = lambda labels, warp: labels,
+        mix: Callable[[Tensor, Mix], Tensor] | None = None,
     ) -> None:
-        self.game, self.source, self.target, self.loop, self.move = game, source, target, loop, move
+        self.game, self.source, self.target, self.loop, self.move, self.mix = game, source, target, loop, move, mix
         self.step = 0
         if loop.batch < game.least_batch:
             raise InputError(
@@ -236,7 +246,7 @@ class Trainer:
         inputs, target_inputs = self._inputs
         clean, x, warp = self._draw(inputs, index)
         labels = self._labels[index.to(self._labels.device)]
-        source = SourceBatch(x, self.move(labels, warp), clean)
+        source = self._mixed(SourceBatch(x, self.move(labels, warp), clean))
         clean, x, warp = self._draw(target_inputs, target_index)
         return source, TargetBatch(x, clean, warp, target_index)
 
@@ -246,6 +256,16 @@ class Trainer:
             return clean, clean, None
         x, warp = self.loop.randomize.draw(clean, self._generator)
         return clean, x, warp
+
+    def _mixed(self, source: SourceBatch) -> SourceBatch:
+        if self.loop.randomize is None or source.x.ndim != 4:
+            return source
+        mix = self.loop.randomize.mix(source.x, self._generator)
+        if mix is None:
+            return source
+        if self.mix is None:
+            raise InputError("the randomization mixes images, but nothing says how their labels mix. Leave mixing out")
+        return SourceBatch(mix.image(source.x), self.mix(source.y, mix), source.clean)
 
     def _take(self, update: Update) -> None:
         """Check, backward, check, step, clear. Gradients are made for the update's networks alone."""

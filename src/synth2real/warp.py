@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .draws import Chosen, kept, placed
 from .errors import InputError
 
 CELLS = 3
@@ -102,6 +103,7 @@ class Warp:
         *,
         generator: torch.Generator,
         device: torch.device | str | None = None,
+        chosen: Chosen | None = None,
         **amplitudes: float,
     ) -> "Warp":
         """Draw a warp for n images of `size` (H, W), each value uniformly within plus or minus its amplitude.
@@ -111,6 +113,7 @@ class Warp:
         Args:
             generator: source of all draws.
             device: of the warp; the generator's where None.
+            chosen: the images that each operation acts on.
             amplitudes: fields of `Amplitudes`; those left out are 0.
 
         Raises:
@@ -118,6 +121,8 @@ class Warp:
         """
         most, where = Amplitudes(**amplitudes), generator.device
         draws = torch.rand(n, 7, generator=generator, device=where).mul_(2).sub_(1)
+        for i, name in enumerate(("rotation", "scale", "aspect", "shear", "mirror", "shift", "shift")):
+            draws[:, i] = kept(draws[:, i], chosen, name, neutral=1.0 if name == "mirror" else 0.0)
         bends = torch.rand(n, 2, CELLS + 3, CELLS + 3, generator=generator, device=where).mul_(2).sub_(1)
         frame = torch.tensor([size[1], size[0]], dtype=torch.float32, device=where)
         angle = draws[:, 0] * radians(most.rotation)
@@ -128,7 +133,7 @@ class Warp:
         turn = torch.stack([cos * flip, -sin, sin * flip, cos], -1).view(n, 2, 2)
         height = factor / ratio
         stretch = torch.stack([factor * ratio, draws[:, 3] * most.shear * height, zero, height], -1).view(n, 2, 2)
-        control = bends * frame.view(2, 1, 1) * most.elastic
+        control = kept(bends, chosen, "elastic") * frame.view(2, 1, 1) * most.elastic
         warp = cls(turn, stretch, draws[:, 5:] * frame * most.shift, control, size)
         return warp if device is None else warp.to(device)
 
@@ -137,8 +142,7 @@ class Warp:
 
     def to(self, device: torch.device | str) -> "Warp":
         """The same warp on `device`."""
-        turn, stretch, shift, control = (x.to(device) for x in (self.turn, self.stretch, self.shift, self.control))
-        return Warp(turn, stretch, shift, control, self.size)
+        return placed(self, device)
 
     def subset(self, index: Tensor) -> "Warp":
         """The warp of the images at `index` (B,) int64, in that order."""

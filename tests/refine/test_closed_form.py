@@ -160,7 +160,7 @@ def test_no_strength_is_no_change_and_more_changes_more() -> None:
 
 
 def test_filters_have_sides_one_to_seven() -> None:
-    from synth2real.refine.style import filters
+    from synth2real.texture import filters
 
     bank = filters(4, 3, torch.Generator().manual_seed(0))
     assert [int((f != 0).sum()) for f in bank] == [9 * side**2 for side in (1, 3, 5, 7)]

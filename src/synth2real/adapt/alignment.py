@@ -6,7 +6,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..errors import InputError
 from ..priors import bbse, confusion, mlls
@@ -113,7 +112,7 @@ class ToPrior(nn.Module):
             raise InputError(
                 f"adapt.target_prior has {len(prior)} shares, expected {count}, one a class ({', '.join(task.classes)})"
             )
-        self.prior = prior
+        self.task, self.prior = task, prior
         self.aligned = ALIGNMENTS[alignment](count)
         self.balance = Level(torch.full((count,), 1 / count))
         self.confused = Level(torch.eye(count) / count)
@@ -122,11 +121,12 @@ class ToPrior(nn.Module):
         self.register_buffer("estimate", torch.full((count,), 1 / count))
 
     def observe(self, known: Tensor, truth: Tensor, unknown: Tensor) -> None:
-        """Take in the student's outputs for source (B, C) with its labels (B,), and for target (B, C)."""
-        self.balance.update(F.one_hot(truth, known.shape[1]).float().mean(0))
+        """Take in the student's outputs for source (B, C), its labels (B,) or shares (B, C), and those for target."""
+        shares = self.task.shares(truth)
+        self.balance.update(shares.mean(0))
         probabilities = unknown.detach().softmax(1)
         if self.prior == "estimated":
-            confused = self.confused.update(confusion(known.detach().softmax(1), truth).float())
+            confused = self.confused.update(confusion(known.detach().softmax(1), shares).float())
             self.estimate.copy_(bbse(confused, self.said.update(probabilities.mean(0))))
         if self.prior == "mlls":
             now = mlls(probabilities, self.balance.mean.clamp(min=LEAST), rounds=1, start=self.estimate + LEAST)

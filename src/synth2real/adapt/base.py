@@ -90,6 +90,7 @@ class Objective(Learner):
     """
 
     randomized_by: ClassVar[str | None] = None  # policy where the user names none
+    soft_labels: ClassVar[bool] = False  # whether the source's classes may come as shares, as they do of mixed images
 
     network: str | None = None
     statistics: Statistics = "per-image"

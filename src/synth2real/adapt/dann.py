@@ -49,6 +49,8 @@ class DANN(Reversal):
 
     preset: Literal["default", "paper"] = "default"
 
+    soft_labels: ClassVar[bool] = True
+
     @model_validator(mode="before")
     @classmethod
     def _take_preset(cls, given: ArgsKwargs) -> ArgsKwargs:

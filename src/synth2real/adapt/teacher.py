@@ -58,6 +58,7 @@ class Teacher(Objective):
     drift: float = Field(default=1.5, gt=1)
     rate: float = Field(default=3e-3, gt=0)
     randomized_by: ClassVar[str | None] = "full"
+    soft_labels: ClassVar[bool] = True
 
     def build(self, target: Unlabelled) -> None:
         self.teacher = frozen(self.model)

@@ -133,29 +133,42 @@ def decide_layout(request: Request) -> Layout | None:
 
 def load_source(request: Request, target: Unlabelled, layout: Layout | None) -> Labelled | Simulator:
     """The labelled source, or the simulator of that name, set to the target's size and channels."""
-    if request.task == "classify" and len(request.label) > 1:
-        raise InputError(f"--task classify takes one --label, found {len(request.label)}: {', '.join(request.label)}")
-    if request.task not in ("classify", Gaze.kind) and not request.label:
-        raise InputError(
-            f"--task {request.task} found no --label, expected the names of its columns, "
-            "such as --label iris_x --label iris_y"
-        )
     if request.source in SIMULATORS:
+        check_labels(request.task, request.label)
         return load_simulator(request, target)
-    label: str | tuple[str, ...] | None = request.label
-    if request.task == "classify":
-        label = request.label[0] if request.label else None
-    elif request.task == Gaze.kind:
-        label = request.label or Gaze.columns
-        Gaze(label)  # says what it needs before anything is read
-    return load(
-        request.source,
-        label,
-        size=request.size,
-        channels=request.channels,
-        skip_bad=request.skip_bad,
-        layout=layout,
+    return load_labelled(
+        request.source, request.task, request.label, request.size, request.channels, request.skip_bad, layout
     )
+
+
+def check_labels(task: str, label: tuple[str, ...]) -> None:
+    """Raise `InputError` where the task wants more or fewer labels."""
+    if task == "classify" and len(label) > 1:
+        raise InputError(f"--task classify takes one --label, found {len(label)}: {', '.join(label)}")
+    if task not in ("classify", Gaze.kind) and not label:
+        raise InputError(
+            f"--task {task} found no --label, expected the names of its columns, such as --label iris_x --label iris_y"
+        )
+
+
+def load_labelled(
+    source: str,
+    task: str,
+    label: tuple[str, ...],
+    size: Size | None,
+    channels: Channels | None,
+    skip_bad: bool,
+    layout: Layout | None = None,
+) -> Labelled:
+    """The folder or file with the labels that the task wants."""
+    check_labels(task, label)
+    named: str | tuple[str, ...] | None = label
+    if task == "classify":
+        named = label[0] if label else None
+    elif task == Gaze.kind:
+        named = label or Gaze.columns
+        Gaze(named)  # says what it needs before anything is read
+    return load(source, named, size=size, channels=channels, skip_bad=skip_bad, layout=layout)
 
 
 def check_for_simulators(source: str, n: int | None, preset: str | None) -> None:

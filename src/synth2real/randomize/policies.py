@@ -10,8 +10,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ..domains import to_float
+from ..draws import Chosen
+from ..errors import InputError
+from ..mix import Mix
+from ..scene import Scene
+from ..sensor import Sensor
 from ..settings import settings
-from ..tasks import Classification, Gaze, Keypoints, Task
+from ..tasks import TASKS, Classification, Gaze, Keypoints, Task
+from ..texture import Texture
 from ..tint import Tint
 from ..warp import CELLS, Warp, layout
 
@@ -21,6 +28,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 STRENGTH, STRENGTH_OF_VALUES = 0.5, 0.3  # where none is set
 SWAPPED = 0.5  # probability of inversion and of solarization where labels are classes
 MIRRORED = 0.5  # probability of a mirror image where labels are one place or direction
+PICTURES = 500  # most that are held
 FULL_SIDE = 28  # pixels; in a smaller frame a stroke has too few pixels to lose any
 
 
@@ -28,11 +36,17 @@ class Policy(Protocol):
     """What training asks of a policy.
 
     `draw` takes images (N, C, H, W) float32 in 0..1 and returns them changed, with the warp that moved them (None where
-    nothing moved), by which the labels are moved too. Strength 0 returns the images themselves. `settled` fills in what
-    follows from the task.
+    nothing moved), by which the labels are moved too. Strength 0 returns the images themselves. `mix` says how labelled
+    images are mixed with each other after that, if at all, and `mixes` by which ways. `settled` fills in what follows
+    from the task, and refuses what the task does not allow.
     """
 
     strength: Fraction | None
+
+    @property
+    def mixes(self) -> tuple[str, ...]: ...
+
+    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None: ...
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]: ...
 
@@ -40,7 +54,48 @@ class Policy(Protocol):
 
 
 @settings
-class Photometric:
+class Mixing:
+    """What every policy has beside its own: labelled images mixed with each other, two in one, and their labels alike.
+
+    The target's images stay whole: what is said of them comes from the method that is trained.
+
+    Args:
+        strength: 0..1; at 0 nothing is mixed.
+        mixup: alpha of the share of the first of two images laid over each other (Zhang et al. 2018 take 0.2); 0 for
+            none. For classes, and for values that are no places or directions.
+        cutmix: alpha of the share of the first image, of which a rectangle shows the second (Yun et al. 2019 take 1); 0
+            for none. For classes.
+    """
+
+    strength: Fraction | None = None
+    mixup: Amplitude = 0.0
+    cutmix: Amplitude = 0.0
+
+    @property
+    def mixes(self) -> tuple[str, ...]:
+        """The ways of mixing that are in use, of `mixup` and `cutmix`."""
+        return tuple(name for name in ("mixup", "cutmix") if self.strength != 0 and getattr(self, name) > 0)
+
+    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None:
+        """How images x (N, C, H, W) are mixed with each other; None where they are not."""
+        if not self.mixes:
+            return None
+        size = (x.shape[2], x.shape[3])
+        return Mix.sample(len(x), size, mixup=self.mixup, cutmix=self.cutmix, generator=generator)
+
+    def refuse(self, task: Task) -> None:
+        """Raise `InputError` where labels of `task` cannot be mixed as the images are."""
+        for name in self.mixes:
+            if name not in task.mixes:
+                serve = ", ".join(kind for kind, other in TASKS.items() if name in other.mixes)
+                raise InputError(
+                    f"randomize.{name}={getattr(self, name):g} makes one image of two, which has no label in the task "
+                    f"{task.kind}, expected a task of: {serve}. Set randomize.{name} to 0"
+                )
+
+
+@settings
+class Photometric(Mixing):
     """Change colours, move nothing.
 
     Amplitudes are those at strength 1; at strength s values are drawn uniformly within s times the amplitude. What acts
@@ -60,9 +115,18 @@ class Photometric:
         noise: largest standard deviation, in units of the full range.
         blur: largest standard deviation, pixels.
         cutout: largest side of the rectangle that is filled with one colour, fraction of the frame.
+        background: how far what has the colour of the image's border gives way to a background: for objects before an
+            even ground, such as rendered ones.
+        occluder: largest diameter of a disc or box in the way, fraction of the frame.
+        pictures: folder or `.npz` of images that backgrounds and occluders show, such as photographs that are not of
+            the target; smooth patterns in colours where None.
+        texture: share of the image seen through a random filter, and of random statistics of its channels (random
+            convolutions of Xu et al. 2021, style augmentation of Jackson et al. 2019).
+        motion: length of the path that each point is smeared along, fraction of the shorter side.
+        shot: standard deviation of the photons' noise of a white pixel; `noise` is that of reading them out.
+        jpeg: loss of quality in saving, 0.9 for 10 to 100 percent.
     """
 
-    strength: Fraction | None = None
     contrast: Amplitude = 1.0
     brightness: Amplitude = 0.4
     inversion: Fraction | None = None
@@ -71,20 +135,55 @@ class Photometric:
     noise: Amplitude = 0.15
     blur: Amplitude = 1.0
     cutout: Fraction = 0.4
+    background: Fraction = 0.0
+    occluder: Fraction = 0.0
+    pictures: str | None = None
+    texture: Fraction = 0.0
+    motion: Fraction = 0.0
+    shot: Amplitude = 0.0
+    jpeg: Fraction = 0.0
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
-        """Tint images x (N, C, H, W) float32 in 0..1; see `Policy`."""
-        return (x if self.strength == 0 else self._tint(x, generator).image(x)), None
+        """Change colours of images x (N, C, H, W) float32 in 0..1; see `Policy`."""
+        return (x if self.strength == 0 else self._coloured(x, generator)), None
 
     def settled(self, task: Task) -> Self:
         """Strength, inversion and solarization as the task wants them, where they are None."""
+        self.refuse(task)
         own = SWAPPED if isinstance(task, Classification) else 0.0
         inversion, solarization = (own if now is None else now for now in (self.inversion, self.solarization))
         return replace(self, strength=_strength(self, task), inversion=inversion, solarization=solarization)
 
-    def _tint(self, x: Tensor, generator: torch.Generator) -> Tint:
+    def _coloured(self, x: Tensor, generator: torch.Generator, chosen: Chosen | None = None) -> Tensor:
+        """The object's surroundings, its texture, its colours, then the camera. What is left out draws nothing."""
+        n, channels, size = len(x), x.shape[1], (x.shape[2], x.shape[3])
+        strength, share = _strength(self), _share(size)
+        drawn = {"generator": generator, "device": x.device, "chosen": chosen}
+        scene = {"background": strength * self.background, "occluder": strength * share * self.occluder}
+        if any(scene.values()):
+            x = Scene.sample(n, channels, size, pictures=self._pictures(x), **scene, **drawn).image(x)  # type: ignore[arg-type]
+        if strength * self.texture:
+            x = Texture.sample(n, channels, texture=strength * self.texture, **drawn).image(x)  # type: ignore[arg-type]
+        x = self._tint(x, generator, chosen).image(x)
+        sensor = {"motion": strength * self.motion, "shot": strength * share * self.shot, "jpeg": strength * self.jpeg}
+        return Sensor.sample(n, channels, size, **sensor, **drawn).image(x) if any(sensor.values()) else x  # type: ignore[arg-type]
+
+    def _pictures(self, x: Tensor) -> Tensor | None:
+        """The pictures of backgrounds and occluders, of the size of images x; read once."""
+        if self.pictures is None:
+            return None
+        held: Tensor | None = getattr(self, "_held", None)
+        if held is None or held.shape[1:] != x.shape[1:]:
+            from ..loading import load_unlabelled
+
+            found = load_unlabelled(self.pictures, size=(x.shape[2], x.shape[3]), channels=1 if x.shape[1] == 1 else 3)
+            held = to_float(found.inputs[torch.arange(min(len(found), PICTURES))]).contiguous()
+            self._held = held
+        return held
+
+    def _tint(self, x: Tensor, generator: torch.Generator, chosen: Chosen | None = None) -> Tint:
         size = (x.shape[2], x.shape[3])
-        share = min(1.0, min(size) / FULL_SIDE)
+        share = _share(size)
         strength = _strength(self)
         fine = strength * share
         return Tint.sample(
@@ -101,11 +200,12 @@ class Photometric:
             cutout=fine * self.cutout,
             generator=generator,
             device=x.device,
+            chosen=chosen,
         )
 
 
 @settings
-class Geometric:
+class Geometric(Mixing):
     """Move pixels, and with them what labels say about places and directions; change no colour.
 
     Amplitudes are those at strength 1; at strength s values are drawn uniformly within s times the amplitude.
@@ -123,7 +223,6 @@ class Geometric:
             A teacher needs it: a shift of all its answers to one side contradicts itself in no other way.
     """
 
-    strength: Fraction | None = None
     rotation: Amplitude = 20.0
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.2
     aspect: Amplitude = 0.2
@@ -141,11 +240,12 @@ class Geometric:
 
     def settled(self, task: Task) -> Self:
         """Strength and mirroring as the task allows, where they are None."""
+        self.refuse(task)
         one_answer = isinstance(task, Gaze) or (isinstance(task, Keypoints) and task.outputs == 2)
         mirror = (MIRRORED if one_answer else 0.0) if self.mirror is None else self.mirror
         return replace(self, strength=_strength(self, task), mirror=mirror)
 
-    def _warp(self, x: Tensor, generator: torch.Generator) -> Warp:
+    def _warp(self, x: Tensor, generator: torch.Generator, chosen: Chosen | None = None) -> Warp:
         strength = _strength(self)
         return Warp.sample(
             len(x),
@@ -159,6 +259,7 @@ class Geometric:
             mirror=self.mirror or 0.0,
             generator=generator,
             device=x.device,
+            chosen=chosen,
         )
 
 
@@ -174,12 +275,22 @@ class Full(Photometric, Geometric):
         """Warp and tint images x (N, C, H, W) float32 in 0..1; see `Policy`."""
         if self.strength == 0:
             return x, None
-        warp = self._warp(x, generator)
+        chosen = self._chosen(len(x), generator)
+        warp = self._warp(x, generator, chosen)
         moved = warp.image(x.contiguous())  # one change of memory format there and one back, not two
-        return self._tint(x, generator).image(moved).contiguous(memory_format=layout(x)), warp
+        return self._coloured(moved, generator, chosen).contiguous(memory_format=layout(x)), warp
+
+    def _chosen(self, n: int, generator: torch.Generator) -> Chosen | None:
+        """Which of n images each operation acts on; None for all."""
+        return None
 
 
 def _strength(policy: Policy, task: Task | None = None) -> float:
     """The policy's own strength; where it is None, that of the task, or of classes where there is no task."""
     own = STRENGTH if task is None or isinstance(task, Classification) else STRENGTH_OF_VALUES
     return own if policy.strength is None else policy.strength
+
+
+def _share(size: tuple[int, int]) -> float:
+    """How strong what acts on single pixels is in a frame of `size`, 0..1."""
+    return min(1.0, min(size) / FULL_SIDE)

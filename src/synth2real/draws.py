@@ -1,0 +1,40 @@
+"""What maps that are drawn for a whole batch share: which images an operation acts on, and on which device all is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+Chosen = Mapping[str, Tensor]  # for an operation the images (N,) bool that it acts on; all where it is not named
+Map = TypeVar("Map")
+
+
+def kept(values: Tensor, chosen: Chosen | None, name: str, neutral: float = 0.0) -> Tensor:
+    """Draws (N, ...) of one operation for the images it is chosen for, and for the others what changes nothing."""
+    if chosen is None or name not in chosen:
+        return values
+    return values.where(chosen[name].view(-1, *[1] * (values.ndim - 1)), neutral)
+
+
+def placed(drawn: Map, device: torch.device | str) -> Map:
+    """The same map, a dataclass of tensors and plain values, on `device`."""
+    parts: dict[str, Any] = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(drawn).items()}
+    return dataclasses.replace(drawn, **parts)  # type: ignore[type-var]
+
+
+def acted(x: Tensor, amount: Tensor, act: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Images x (N, C, H, W), those whose amount (N, ...) is above 0 in place of themselves as `act` makes them.
+
+    Args:
+        act: from some of the images (M, C, H, W) and their places (M,) int64 to as many changed ones.
+    """
+    where = amount.flatten().nonzero().flatten()
+    if len(where) == 0:
+        return x
+    if len(where) == len(x):
+        return act(x, where)
+    return x.index_copy(0, where, act(x[where], where))
