@@ -1,4 +1,4 @@
-"""The protocols *digits* and *fonts*: what is trained on, what is scored, and the table of one comparison.
+"""The protocols *digits*, *fonts* and *usps*: what is trained on, what is scored, and the table of one comparison.
 
 Real data is found by the environment variable SYNTH2REAL_DATA, else in ../shared/data beside the repository. Labels of
 the *dev* part choose defaults; those of the *score* part are read with --score alone, and each such run adds lines to
@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from machine import describe
 from torch import Tensor
+from torch.nn import functional as F
 
 from synth2real import Budget, Comparison, Labelled, Route, Unlabelled, compare
 from synth2real.adapt import DANN, Teacher
@@ -50,9 +51,10 @@ def data_folder() -> Path:
     return folder
 
 
-def _images(name: str) -> tuple[Tensor, Tensor]:
+def _images(name: str, part: str = "") -> tuple[Tensor, Tensor]:
     with np.load(data_folder() / name) as arrays:
-        images, labels = torch.from_numpy(arrays["images"]), torch.from_numpy(arrays["labels"].astype(np.int64))
+        images, labels = (torch.from_numpy(arrays[part + key]) for key in ("images", "labels"))
+        labels = labels.long()
     return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous(), labels
 
 
@@ -79,6 +81,39 @@ def digits() -> Protocol:
         Labelled(blended[4000:5000], blended_labels[4000:5000], CLASSES),
         Labelled(blended[7000:], blended_labels[7000:], CLASSES),
     )
+
+
+def usps() -> Protocol:
+    """MNIST to USPS, at 16 by 16."""
+    images, labels = _images("mnist.npz")
+    theirs, their_labels = _images("usps.npz", "train_")
+    test, test_labels = _images("usps.npz", "test_")
+    return Protocol(
+        "usps",
+        Labelled(_sixteen(images[:7000]), labels[:7000], CLASSES),
+        Unlabelled(theirs),
+        Labelled(theirs[:1000], their_labels[:1000], CLASSES),
+        Labelled(test, test_labels, CLASSES),
+    )
+
+
+def usps_to_mnist() -> Protocol:
+    """USPS to MNIST, at 16 by 16."""
+    images, labels = _images("mnist.npz")
+    small = _sixteen(images)
+    theirs, their_labels = _images("usps.npz", "train_")
+    return Protocol(
+        "usps to mnist",
+        Labelled(theirs, their_labels, CLASSES),
+        Unlabelled(small[:7000]),
+        Labelled(small[:1000], labels[:1000], CLASSES),
+        Labelled(small[7000:], labels[7000:], CLASSES),
+    )
+
+
+def _sixteen(images: Tensor) -> Tensor:
+    """(N, C, 28, 28) to (N, C, 16, 16) uint8, by area."""
+    return F.interpolate(images.float(), (16, 16), mode="area").round().to(torch.uint8)
 
 
 def routes() -> dict[str, Route]:
