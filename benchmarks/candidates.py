@@ -21,7 +21,7 @@ from pupils import NARROW, SIDE, pupils
 from torch import Tensor
 
 from synth2real import Budget, Labelled, Route, Unlabelled
-from synth2real.adapt import DANN, METHODS, SourceOnly, Teacher
+from synth2real.adapt import DANN, METHODS, Teacher
 from synth2real.comparison import HELD, HELD_SEED, some
 from synth2real.datasets import handwriting
 from synth2real.randomize import Full, Geometric, Photometric
@@ -32,7 +32,6 @@ from synth2real.training import Trainer
 from synth2real.validators import Candidate, Pool, labels_of, observe
 from synth2real.warp import Warp
 
-SEEN = 600  # samples of the target, and of the real labels, that a candidate is observed on
 ANGLES = 45.0  # degrees, plus or minus
 TESTS = 300  # labelled images of the gaze's target
 
@@ -46,7 +45,6 @@ class Protocol:
     target: Unlabelled
     dev: Labelled
     task: Task | None = None
-    batch: int = 64
 
 
 def _classes(protocol: ClassProtocol) -> Protocol:
@@ -63,12 +61,12 @@ def _demo() -> Protocol:
 
 def _points(name: str, source: Simulator) -> Protocol:
     given = eyes() if name.startswith("eyes") else pupils(name, source)
-    return Protocol(name, source, given.target, given.dev[0], given.task, batch=32)
+    return Protocol(name, source, given.target, given.dev[0], given.task)
 
 
 def _gaze() -> Protocol:
     target = harder().labelled(TARGETS, TARGET_SEED).unlabelled()
-    return Protocol("gaze", narrow(), target, harder().labelled(TESTS, TEST_SEED), Gaze(), batch=32)
+    return Protocol("gaze", narrow(), target, harder().labelled(TESTS, TEST_SEED), Gaze())
 
 
 def _angles() -> Protocol:
@@ -123,12 +121,10 @@ def routes(method: str, protocol: Protocol) -> dict[str, Route]:
     grids: dict[str, dict[str, Route]] = {
         "source-only": {
             "plain": Route(),
-            "slow": Route(adapt=SourceOnly(rate=2e-4)),
             "light": Route(randomize=light),
             "full": Route(randomize=full),
         },
         "dann": {
-            "plain": Route(adapt=DANN()),
             "weak": Route(randomize=full, adapt=DANN(weight=0.1)),
             "hard": Route(randomize=light, adapt=DANN(weight=3.0)),
         },
@@ -154,55 +150,76 @@ class Kept:
 
     def real(self, protocol: Protocol, task: Task) -> float:
         """The task's first metric on real labels; of errors, minus it."""
-        value = float(task.metrics(task.predict(self.dev), labels_of(some(protocol.dev, SEEN), task))[task.metric])
+        labels = labels_of(some(protocol.dev, len(self.dev)), task)
+        value = float(task.metrics(task.predict(self.dev), labels)[task.metric])
         return value if task.metric == "accuracy" else -value
 
 
-def candidates(
-    protocol: Protocol, methods: list[str], *, steps: int, seeds: int, images: int, checkpoints: int, cache: Path
-) -> tuple[Pool, list[Kept]]:
+@dataclass(frozen=True)
+class Amount:
+    """How much is trained and looked at.
+
+    Args:
+        steps, batch, images: of each training.
+        seeds: trainings of each route.
+        checkpoints: candidates that each training gives.
+        seen: samples of the target, and of those with real labels, that a candidate is observed on; at most 500 of the
+            held source.
+    """
+
+    steps: int = 240
+    batch: int = 64
+    images: int = 1500
+    seeds: int = 2
+    checkpoints: int = 3
+    seen: int = 600
+
+    def at(self) -> list[int]:
+        """The steps that are kept; the loop stops at every twentieth."""
+        parts = range(1, self.checkpoints + 1)
+        return sorted({max(20, round(self.steps * part / self.checkpoints / 20) * 20) for part in parts})
+
+
+def candidates(protocol: Protocol, methods: list[str], amount: Amount, cache: Path) -> tuple[Pool, list[Kept]]:
     """Every candidate of a protocol, made where the cache lacks it."""
-    source, held = _split(protocol.source, images)
+    source, held = _split(protocol.source, amount.images, min(amount.seen, HELD))
     task = protocol.task or default_task(held)
-    target, dev = some(protocol.target, SEEN), some(protocol.dev, SEEN)
-    at = sorted({max(20, round(steps * (i + 1) / checkpoints / 20) * 20) for i in range(checkpoints)})
-    folder = cache / f"{protocol.name}-{images}-{at[-1]}"
+    target, dev = some(protocol.target, amount.seen), some(protocol.dev, amount.seen)
+    at = amount.at()
+    folder = cache / f"{protocol.name}-{amount.images}-{amount.batch}-{amount.seen}-{at[-1]}"
     folder.mkdir(parents=True, exist_ok=True)
     for name, route in (pair for method in methods for pair in routes(method, protocol).items()):
-        for seed in range(seeds):
+        for seed in range(amount.seeds):
             files = {step: folder / f"{name}-{seed}-{step}.pt" for step in at}
             if all(file.is_file() for file in files.values()):
                 continue
             print(f"{protocol.name}: {name}, seed {seed}", file=sys.stderr, flush=True)
-            budget = Budget(steps=at[-1], seed=seed, batch=protocol.batch)
-            keeper = _Keeper(files, f"{name} {seed}", seed, held, target, dev)
+            budget = Budget(steps=at[-1], seed=seed, batch=amount.batch)
+            keeper = _Keeper(files, held, target, dev)
             route.run(source, protocol.target, task=task, budget=budget, checkpoint=keeper)
-    kept = list(_read(folder, [name for method in methods for name in routes(method, protocol)], seeds, at))
+    kept = list(_read(folder, [name for method in methods for name in routes(method, protocol)], amount.seeds, at))
     return Pool([one.candidate for one in kept], task, labels_of(held, task)), kept
 
 
-def _split(source: Labelled | Simulator, images: int) -> tuple[Labelled, Labelled]:
+def _split(source: Labelled | Simulator, images: int, count: int) -> tuple[Labelled, Labelled]:
     """What is trained on, and what is held."""
     if isinstance(source, Simulator):
-        return source.labelled(images, 0), source.labelled(HELD, HELD_SEED)
+        return source.labelled(images, 0), source.labelled(count, HELD_SEED)
     order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))
-    return source.subset(order[HELD : HELD + images]), source.subset(order[:HELD])
+    return source.subset(order[count : count + images]), source.subset(order[:count])
 
 
 class _Keeper:
     """Observes a training at the steps that are to be kept."""
 
-    def __init__(
-        self, files: dict[int, Path], name: str, seed: int, held: Labelled, target: Unlabelled, dev: Labelled
-    ) -> None:
-        self.files, self.name, self.seed, self.held, self.target, self.dev = files, name, seed, held, target, dev
+    def __init__(self, files: dict[int, Path], held: Labelled, target: Unlabelled, dev: Labelled) -> None:
+        self.files, self.held, self.target, self.dev = files, held, target, dev
 
     def __call__(self, trainer: Trainer) -> None:
         if trainer.step not in self.files:
             return
         model = copy.deepcopy(trainer.game.shipped()).eval()  # type: ignore[attr-defined]
-        seen = observe(model, self.held, self.target, name=f"{self.name}", seed=self.seed)
-        told = {name: value for name, value in vars(seen).items() if name != "importance"}
+        told = vars(observe(model, self.held, self.target))
         partial = self.files[trainer.step].with_suffix(".partial")
         torch.save({"candidate": told, "step": trainer.step, "dev": model.outputs(self.dev.inputs)}, partial)
         partial.replace(self.files[trainer.step])
