@@ -55,6 +55,11 @@ def narrow() -> Simulator:
     return eyes.widened(NARROW).with_ranges(**{name: eyes.range(name) for name in POSE})
 
 
+def harder() -> Simulator:
+    """The target, and the images that are tested on."""
+    return Eyes(label="gaze", ranges=HARDER)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, help="of training; the library's default otherwise")
@@ -62,12 +67,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--routes", nargs="+", help="names of the routes beside source only; all by default")
     arguments = parser.parse_args()
-    harder = Eyes(label="gaze", ranges=HARDER)
     comparison = compare(
         {name: route for name, route in routes().items() if name in (arguments.routes or routes())},
         narrow(),
-        harder.labelled(TARGETS, TARGET_SEED).unlabelled(),
-        test=harder.labelled(TESTS, TEST_SEED),
+        harder().labelled(TARGETS, TARGET_SEED).unlabelled(),
+        test=harder().labelled(TESTS, TEST_SEED),
         task=Gaze(),
         budget=Budget(steps=arguments.steps, n=arguments.n),
         seeds=tuple(range(arguments.seeds)),

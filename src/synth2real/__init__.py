@@ -4,18 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import adapt, calibrate, randomize, realism, refine, simulate, tasks
+    from . import adapt, aggregate, calibrate, estimates, randomize, realism, refine, simulate, tasks, validators
     from .comparison import Comparison, compare
     from .domains import Labelled, Unlabelled
     from .errors import InputError, TrainingDiverged
     from .gap import Gap, measure_gap
     from .loading import load, load_unlabelled
-    from .model import Model, Predictions, load_model
+    from .model import Ensemble, Model, Predictions, load_model
     from .route import Budget, Route, Run
 
 __all__ = [
     "Budget",
     "Comparison",
+    "Ensemble",
     "Gap",
     "InputError",
     "Labelled",
@@ -26,8 +27,10 @@ __all__ = [
     "TrainingDiverged",
     "Unlabelled",
     "adapt",
+    "aggregate",
     "calibrate",
     "compare",
+    "estimates",
     "load",
     "load_model",
     "load_unlabelled",
@@ -37,6 +40,7 @@ __all__ = [
     "refine",
     "simulate",
     "tasks",
+    "validators",
 ]
 
 _HOMES = {
@@ -45,7 +49,7 @@ _HOMES = {
     "errors": ("InputError", "TrainingDiverged"),
     "gap": ("Gap", "measure_gap"),
     "loading": ("load", "load_unlabelled"),
-    "model": ("Model", "Predictions", "load_model"),
+    "model": ("Ensemble", "Model", "Predictions", "load_model"),
     "route": ("Budget", "Route", "Run"),
 }
 

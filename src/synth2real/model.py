@@ -1,9 +1,9 @@
-"""Model: input normalisation, features, head and task; predicts, saves, loads."""
+"""Model: input normalisation, features, head and task; predicts, saves, loads. Ensemble: several models as one."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,8 +186,101 @@ class Model(nn.Module):
         (folder / DESCRIPTION).write_text(yaml.safe_dump(description, sort_keys=False))
 
 
+class _SideBySide(nn.Module):
+    """The features of several models, (N, F1 + F2 + ...)."""
+
+    def __init__(self, members: Sequence[Model]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(member.features for member in members)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([features(x) for features in self.members], 1)
+
+
+class _Mixture(nn.Module):
+    """Raw outputs of one task from the features of several models, each read by its own head."""
+
+    def __init__(self, members: Sequence[Model], weights: Tensor | None) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(member.head for member in members)
+        self.widths, self.task = [member.width for member in members], members[0].task
+        self.weights: Tensor | None
+        self.register_buffer("weights", weights)
+
+    def forward(self, features: Tensor) -> Tensor:
+        parts = features.split(self.widths, 1)
+        stacked = torch.stack([head(part).float() for head, part in zip(self.members, parts, strict=True)])
+        return mix(stacked, self.task, self.weights)
+
+
+def mix(outputs: Tensor, task: Task, weights: Tensor | None = None) -> Tensor:
+    """Raw outputs (N, O) of an ensemble from those of its members (M, N, O).
+
+    Args:
+        task: classification mixes probabilities, everything else raw outputs.
+        weights: one a member, of any sign; None for the mean of probabilities, or the median of values, which one
+            member that is far off does not move.
+    """
+    classes = isinstance(task, Classification)
+    said = outputs.softmax(2) if classes else outputs
+    if weights is not None:
+        together = torch.einsum("m,mno->no", weights.to(said), said)
+    else:
+        together = said.mean(0) if classes else said.median(0).values
+    return together.clamp(min=1e-12).log() if classes else together
+
+
+class Ensemble(Model):
+    """Several models of one task as one: it predicts, embeds, evaluates, saves and loads as any model.
+
+    Its features are all members' side by side, and its head mixes what their heads say (`mix`).
+
+    Args:
+        members: models of one task and one shape of inputs, converted alike on load.
+        weights: one a member, see `mix`; None for the plain ensemble.
+
+    Raises:
+        InputError: there is no member, members differ in task, shape or conversion, or do not match the weights.
+    """
+
+    def __init__(self, members: Sequence[Model], weights: Tensor | None = None) -> None:
+        nn.Module.__init__(self)
+        if not members:
+            raise InputError("the ensemble has no member, expected one or more models")
+        if weights is not None and len(weights) != len(members):
+            raise InputError(f"the ensemble has {len(members)} members but {len(weights)} weights, expected one each")
+        first = members[0]
+        for member in members[1:]:
+            for what in ("task", "shape", "resize", "channels", "layout"):
+                ours, theirs = getattr(first, what), getattr(member, what)
+                if ours != theirs:
+                    raise InputError(
+                        f"members of an ensemble differ in {what}: found {ours} and {theirs}. Train them on one "
+                        "source, with one --size and --channels"
+                    )
+        self.task, self.shape, self.layout = first.task, first.shape, first.layout
+        self.resize, self.channels = first.resize, first.channels
+        self.features = nn.Sequential(_SideBySide(members))
+        self.head = nn.Sequential(_Mixture(members, None if weights is None else weights.detach().float().cpu()))
+        self.width = sum(member.width for member in members)
+        self.description = {
+            "shape": list(first.shape),
+            "members": [{k: v for k, v in member.description.items() if k != "shape"} for member in members],
+            "weighted": weights is not None,
+        }
+
+
+def _described(task: Task, shape: tuple[int, ...], description: dict[str, Any]) -> Model:
+    """A model, or an ensemble of them, as its description says; without its weights."""
+    if "members" in description:
+        members = [_described(task, shape, dict(member)) for member in description["members"]]
+        return Ensemble(members, torch.zeros(len(members)) if description["weighted"] else None)
+    head = tuple(description.pop("head"))
+    return Model(task, shape, head=head, **description)
+
+
 def load_model(folder: str | Path) -> Model:
-    """A model as `Model.save` wrote it.
+    """A model, or an ensemble, as its `save` wrote it.
 
     Raises:
         InputError: the folder does not hold a model.
@@ -202,8 +295,7 @@ def load_model(folder: str | Path) -> Model:
         resize, channels = description.pop("resize"), description.pop("channels")
         layout = description.pop("layout", None)
         shape = tuple(description.pop("shape"))
-        head = tuple(description.pop("head"))
-        model = Model(TASKS[task.pop("kind")](**task), shape, head=head, **description)
+        model = _described(TASKS[task.pop("kind")](**task), shape, description)
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
         raise InputError(f"{folder}: {DESCRIPTION} or {WEIGHTS} is damaged ({error}). Train again") from None

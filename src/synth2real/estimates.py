@@ -1,0 +1,296 @@
+"""Estimates: how well does a trained model do on the unlabelled target? With an interval, and no real label.
+
+Accuracy for classes (higher is better), mean error for values (lower is better, in the units of `validators.apart`).
+An interval is a bootstrap over samples: it says how far the estimate hangs on the samples, and nothing of how far its
+assumption holds. Only `disagreement_bound` accounts for the gap itself, under the assumption that it names.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .errors import InputError
+from .tasks import Classification
+from .validators import Candidate, Pool, apart, together
+
+DRAWS = 200  # of a bootstrap
+STEPS, RATE, RESTARTS = 200, 0.05, 3  # of the critic's training
+TRANSPORTED = 500  # most samples that a transport is solved on
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimated accuracy or mean error, and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+Statistic = Callable[[Tensor, Tensor], float]
+
+
+def _bootstrap(statistic: Statistic, sources: int, targets: int, draws: int = DRAWS) -> Estimate:
+    """A statistic of source and target indices, with its percentiles over resamples of both."""
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(count: int) -> Tensor:
+        return torch.randint(count, (count,), generator=generator)
+
+    value = statistic(torch.arange(sources), torch.arange(targets))
+    spread = torch.tensor([statistic(drawn(sources), drawn(targets)) for _ in range(draws)], dtype=torch.float64)
+    low, high = spread.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return Estimate(value, min(low, value), max(high, value))
+
+
+def thresholded_confidence(pool: Pool, index: int) -> Estimate:
+    """ATC: the share of target samples more confident than a threshold, above which on the source lie as many as right.
+
+    Confidence is minus the entropy. Assumes that confidence errs alike in both domains; self-training and anything
+    else that makes a model sure of the target makes it too high.
+
+    References:
+        Garg, Balakrishnan, Lipton, Neyshabur & Sedghi (2022). Leveraging unlabeled data to predict out-of-distribution
+        performance. ICLR.
+    """
+    source, target = (_confidence(p) for p in _probabilities(pool, index))
+    right = 1 - _errors(pool, index)
+
+    def statistic(i: Tensor, j: Tensor) -> float:
+        ordered = source[i].sort().values
+        wrong = round(float((1 - right[i]).sum()))
+        if wrong == 0:
+            return float((target[j] >= ordered[0]).double().mean())
+        return float((target[j] > ordered[wrong - 1]).double().mean())
+
+    return _bootstrap(statistic, len(source), len(target))
+
+
+def transport(pool: Pool, index: int) -> Estimate:
+    """COT: 1 less the cost of moving the target's predictions to the source's class shares, as one-hot vectors.
+
+    The cost of a pair is 1 less the predicted probability of that class. Assumes that the target has the source's (or
+    the pool's `prior`) class shares; a confident model of the right shares passes, right or wrong. Solved on at most
+    500 samples, exactly.
+
+    References:
+        Lu, Wang, Zhai, Kolouri, Campbell & Sycara (2023). Characterizing out-of-distribution error via optimal
+        transport. NeurIPS.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    _, p = _probabilities(pool, index)
+    p = p[torch.linspace(0, len(p) - 1, min(len(p), TRANSPORTED)).long()].double()
+    counts = torch.bincount(pool.labels, minlength=p.shape[1]).double()
+    prior = counts if pool.prior is None else pool.prior.double()
+    ends = (prior.cumsum(0) / prior.sum() * len(p)).round().long()
+    classes = torch.searchsorted(ends, torch.arange(len(p)), right=True).clamp(max=p.shape[1] - 1)
+    cost = (1 - p)[:, classes].numpy()
+    rows, columns = linear_sum_assignment(cost)
+    each = torch.from_numpy(cost[rows, columns])
+    # One transport is solved; the interval is over the samples' shares of its cost.
+    return _bootstrap(lambda _, j: 1 - float(each[j].mean()), 1, len(each))
+
+
+def agreement_on_the_line(pool: Pool, index: int) -> Estimate:
+    """ALine-S: the source accuracy, carried over by the line on which the agreements of all pairs of candidates lie.
+
+    Agreement and accuracy of a pool lie on one line from source to target, in probits, for many shifts (such as of
+    noise and light); where methods adapt differently, or the source is learnt to the last sample, they need not, and
+    `fit_of_line` says how far the agreements do.
+
+    Raises:
+        InputError: fewer than three candidates.
+
+    References:
+        Baek, Jiang, Raghunathan & Kolter (2022). Agreement-on-the-line: predicting the performance of neural networks
+        under distribution shift. NeurIPS.
+    """
+    if len(pool.candidates) < 3:
+        raise InputError(
+            f"agreement on the line: found {len(pool.candidates)} candidates, expected three or more to lay a line "
+            "through their agreements. Train more, or take another estimate"
+        )
+
+    source, target = _agreements(pool)
+    right = 1 - _errors(pool, index)[None]
+
+    def statistic(i: Tensor, j: Tensor) -> float:
+        slope, start = _line(_probit(source, i), _probit(target, j))
+        return float(torch.special.ndtr(_probit(right, i)[0] * slope + start))
+
+    return _bootstrap(statistic, source.shape[1], target.shape[1])
+
+
+def importance_weighting(pool: Pool, index: int) -> Estimate:
+    """The source's accuracy, or mean error, weighed to the target by the candidate's own features (self-normalised).
+
+    Assumes and fails as `validators.source.iwv`: where the domains are far apart the interval is narrow and beside it.
+
+    References:
+        Sugiyama, Krauledat & Müller (2007). JMLR 8.
+    """
+    errors, weights = _errors(pool, index), pool.candidates[index].importance.double()
+
+    def statistic(i: Tensor, _: Tensor) -> float:
+        risk = float((weights[i] * errors[i]).sum() / weights[i].sum())
+        return 1 - risk if isinstance(pool.task, Classification) else risk
+
+    return _bootstrap(statistic, len(errors), 1)
+
+
+def calibrated_disagreement(pool: Pool, index: int) -> Estimate:
+    """Distance from all candidates together on the target, times how much larger than it the error is on the source.
+
+    For values. Assumes that disagreement stands to error as it does on the source; errors that all candidates share,
+    which a gap makes, are not in it, so it tends to be too low.
+
+    References:
+        After Jiang et al. (2022, disagreement of seeds, ICLR) and Lakshminarayanan et al. (2017, NeurIPS).
+    """
+    errors = _errors(pool, index)
+    source, target = (
+        apart(pool.task, said[index], together(said, pool.task)).double() for said in (pool.source, pool.target)
+    )
+
+    def statistic(i: Tensor, j: Tensor) -> float:
+        return float(errors[i].mean() / source[i].mean().clamp(min=1e-9) * target[j].mean())
+
+    return _bootstrap(statistic, len(source), len(target))
+
+
+def disagreement_bound(pool: Pool, index: int, confidence: float = 0.95) -> float:
+    """Dis²: an accuracy on the target that is not fallen below, with this confidence and under its assumption.
+
+    A critic, a linear head on the candidate's features, is trained on half of the samples to agree with the candidate
+    on the source and to disagree on the target. How much more it disagrees on the target, in the other half, is as
+    much as the error is taken to grow; the source's error and a margin for the number of samples are added.
+
+    Assumes that no true labelling differs from the candidate more than the best critic does: that the error is not
+    worse than a linear head on its features could make it look. Features that hold nothing of the label, or that were
+    trained to be alike, break it.
+
+    References:
+        Rosenfeld & Garg (2023). (Almost) provable error bounds under distribution shift via disagreement discrepancy.
+        NeurIPS.
+    """
+    one = pool.candidates[index]
+    halves = [torch.arange(len(z)) % 2 == 0 for z in (one.source, one.target)]
+    trained = [(z[h], y[h].argmax(1)) for z, y, h in zip(_both(one), (one.source, one.target), halves, strict=True)]
+    held = [(z[~h], y[~h].argmax(1)) for z, y, h in zip(_both(one), (one.source, one.target), halves, strict=True)]
+    gaps = []
+    for restart in range(RESTARTS):
+        critic = _critic(*trained[0], *trained[1], pool.task.outputs, restart)
+        apart_on = [[float((critic(z).argmax(1) != y).double().mean()) for z, y in part] for part in (trained, held)]
+        gaps.append((apart_on[0][1] - apart_on[0][0], apart_on[1][1] - apart_on[1][0]))
+    gap = max(gaps)[1]  # of the critic that was best where it learnt
+    sources, targets = len(held[0][0]), len(held[1][0])
+    margin = math.sqrt((sources + 4 * targets) * math.log(1 / (1 - confidence)) / (2 * sources * targets))
+    risk = float(_errors(pool, index).mean())
+    return max(0.0, 1 - risk - gap - margin)
+
+
+CLASSES: dict[str, Callable[[Pool, int], Estimate]] = {
+    "atc": thresholded_confidence,
+    "cot": transport,
+    "line": agreement_on_the_line,
+    "weighted": importance_weighting,
+}
+VALUES: dict[str, Callable[[Pool, int], Estimate]] = {
+    "weighted": importance_weighting,
+    "disagreement": calibrated_disagreement,
+}
+METHODS: dict[str, Callable[[Pool, int], Estimate]] = {**CLASSES, **VALUES}
+
+
+def estimate(name: str, pool: Pool, index: int = 0) -> Estimate:
+    """The accuracy (or mean error) on the target of one of a pool's candidates, by the estimate called `name`.
+
+    Raises:
+        InputError: there is none so named, or it does not serve the pool's task.
+    """
+    known = CLASSES if isinstance(pool.task, Classification) else VALUES
+    if name not in known:
+        raise InputError(
+            f"estimate '{name}' is unknown or does not serve the task {pool.task.kind}, "
+            f"expected one of: {', '.join(known)}"
+        )
+    return known[name](pool, index)
+
+
+def fit_of_line(pool: Pool) -> float:
+    """How far the agreements of all pairs lie on one line, R² in 0..1; below 0.95 the line is not to be trusted."""
+    both = torch.stack([_probit(agreed, torch.arange(agreed.shape[1])) for agreed in _agreements(pool)])
+    return float(torch.corrcoef(both)[0, 1].square().nan_to_num(0))
+
+
+def _critic(
+    source: Tensor, agreed: Tensor, target: Tensor, disputed: Tensor, classes: int, seed: int
+) -> torch.nn.Module:
+    """A linear head that says `agreed` (N,) on the source and anything but `disputed` (M,) on the target."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        critic = torch.nn.Linear(source.shape[1], classes)
+    optimizer = torch.optim.Adam(critic.parameters(), lr=RATE)
+    others = ~F.one_hot(disputed, classes).bool()
+    for _ in range(STEPS):
+        said = critic(target)
+        against = said.masked_select(others).view(len(said), classes - 1).mean(1)
+        own = said.gather(1, disputed[:, None])[:, 0]
+        loss = F.cross_entropy(critic(source), agreed) / math.log(classes) + F.softplus(
+            own - against
+        ).mean() / math.log(2)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return critic.requires_grad_(False)
+
+
+def _both(one: Candidate) -> list[Tensor]:
+    """Features of both domains, standardised by the source's."""
+    mean, std = one.source_features.mean(0), one.source_features.std(0).clamp(min=1e-4)
+    return [((z - mean) / std).clamp(-10, 10) for z in (one.source_features, one.target_features)]
+
+
+def _errors(pool: Pool, index: int) -> Tensor:
+    said = pool.task.predict(pool.candidates[index].source)
+    return apart(pool.task, said, pool.labels).nan_to_num(0).double()
+
+
+def _probabilities(pool: Pool, index: int) -> tuple[Tensor, Tensor]:
+    one = pool.candidates[index]
+    return one.source.softmax(1), one.target.softmax(1)
+
+
+def _confidence(p: Tensor) -> Tensor:
+    return (p * p.clamp(min=1e-12).log()).sum(1)
+
+
+def _agreements(pool: Pool) -> tuple[Tensor, Tensor]:
+    """For each pair of candidates whether both agree on each source (P, N) and each target sample (P, M), float64."""
+    one, other = torch.combinations(torch.arange(len(pool.candidates)), 2).T
+    votes = [torch.stack([p.argmax(1) for p in said]) for said in (pool.source, pool.target)]
+    source, target = ((vote[one] == vote[other]).double() for vote in votes)
+    return source, target
+
+
+def _probit(right: Tensor, index: Tensor) -> Tensor:
+    """Probit of each row's mean over the samples at `index`; shares of 0 and 1 are moved in by half a sample."""
+    count = right.shape[1]
+    times = torch.bincount(index, minlength=count).double()
+    half = 0.5 / count
+    return torch.special.ndtri((right @ times / len(index)).clamp(half, 1 - half))
+
+
+def _line(x: Tensor, y: Tensor) -> tuple[float, float]:
+    """Slope and intercept of the least squares line; a slope of 1 where all x are one."""
+    centred = x - x.mean()
+    spread = float(centred.square().sum())
+    slope = float((centred * y).sum()) / spread if spread > 1e-9 else 1.0
+    return slope, float(y.mean() - slope * x.mean())

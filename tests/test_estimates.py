@@ -1,0 +1,106 @@
+"""Estimates: exact where both domains are one, and a bound that holds where its assumption does."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from helpers_of_pools import logits, pool
+from synth2real.errors import InputError
+from synth2real.estimates import CLASSES, METHODS, VALUES, disagreement_bound, estimate, fit_of_line
+from synth2real.tasks import Classification, Regression
+from synth2real.validators import Pool
+
+TASK = Classification(("a", "b", "c"))
+VALUE = Regression(("v",), (0.0,), (1.0,))
+
+
+def blobs(count: int, seed: int, shift: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Features (N, 2) of three classes around a triangle, and their labels."""
+    generator = torch.Generator().manual_seed(seed)
+    y = torch.arange(count) % 3
+    centres = torch.tensor([[2.0, 0.0], [-1.0, 1.7], [-1.0, -1.7]])
+    return centres[y] + torch.randn(count, 2, generator=generator) + torch.tensor([shift, 0.0]), y
+
+
+def classifiers(shift: float, count: int = 5) -> tuple[Pool, Tensor]:
+    """Linear classifiers, each a little turned, on features that are shifted in the target; and its true labels."""
+    (x, y), (z, truth) = blobs(600, 0), blobs(600, 1, shift)
+    generator = torch.Generator().manual_seed(2)
+    heads = [torch.tensor([[2.0, -1.0, -1.0], [0.0, 1.7, -1.7]]) + 0.3 * torch.randn(2, 3, generator=generator)]
+    heads += [heads[0] + 0.6 * torch.randn(2, 3, generator=generator) for _ in range(count - 1)]
+    source, target = [x @ head for head in heads], [z @ head for head in heads]
+    return pool(TASK, target, source=source, labels=y, features=[(x, z)] * count), truth
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_where_both_domains_are_one_the_estimate_is_right(name: str) -> None:
+    made, truth = classifiers(shift=0.0)
+    real = float((made.target[0].argmax(1) == truth).double().mean())
+    found = estimate(name, made)
+    assert found.low <= found.value <= found.high
+    assert found.value == pytest.approx(real, abs=0.2 if name == "cot" else 0.04)  # cot is as sure as the model
+
+
+def test_thresholded_confidence_is_the_source_accuracy_on_the_source_itself() -> None:
+    made, _ = classifiers(shift=0.0)
+    one = made.candidates[0]
+    same = pool(TASK, [one.source], source=[one.source], labels=made.labels)
+    accuracy = float((one.source.argmax(1) == made.labels).double().mean())
+    assert estimate("atc", same).value == pytest.approx(accuracy)
+
+
+def test_transport_of_certain_predictions_by_hand() -> None:
+    """Half of what is called a must be b: a quarter of all samples moves at full cost."""
+    said = logits([[1.0, 0.0]] * 60 + [[0.0, 1.0]] * 20)
+    task = Classification(("a", "b"))
+    made = pool(task, [said], labels=torch.arange(8) % 2)
+    assert estimate("cot", made).value == pytest.approx(0.75)
+    known = pool(task, [said], labels=torch.arange(8) % 2, prior=torch.tensor([3.0, 1.0]))
+    assert estimate("cot", known).value == pytest.approx(1.0)
+
+
+def test_the_line_is_followed() -> None:
+    made, truth = classifiers(shift=0.7, count=12)
+    assert fit_of_line(made) > 0.5
+    real = float((made.target[0].argmax(1) == truth).double().mean())
+    source = float((made.source[0].argmax(1) == made.labels).double().mean())
+    assert abs(estimate("line", made).value - real) < abs(source - real) + 0.02
+    two, _ = classifiers(shift=0.0, count=2)
+    with pytest.raises(InputError, match=r"found 2 candidates, expected three or more .*Train more"):
+        estimate("line", two)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0, 2.5])
+def test_the_bound_holds_and_falls_with_the_gap(shift: float) -> None:
+    made, truth = classifiers(shift, count=1)
+    real = float((made.target[0].argmax(1) == truth).double().mean())
+    bound = disagreement_bound(made, 0)
+    assert 0 <= bound <= real
+    assert bound > 0.4 if shift == 0 else bound < disagreement_bound(classifiers(0.0, count=1)[0], 0)
+
+
+def test_disagreement_is_scaled_by_what_it_is_on_the_source() -> None:
+    """Two candidates, one right and one off by d: the median is the lower one, the other is off by its distance."""
+    truth = torch.zeros(50, 1)
+    steps = torch.linspace(1, 2, 50)[:, None]
+    made = pool(VALUE, [truth, 3 * steps], source=[truth, steps], labels=truth - steps)
+    # On the source the second is off by 2 d where it is d from the others; on the target it is 3 d from them.
+    assert estimate("disagreement", made, 1).value == pytest.approx(2 * 3 * 1.5)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_values_are_estimated(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randn(300, 1, generator=generator)
+    said = [truth + 0.3 * torch.randn(300, 1, generator=generator) for _ in range(4)]
+    same = torch.randn(300, 3, generator=generator)
+    made = pool(VALUE, said, source=said, labels=truth, features=[(same, same)] * 4)
+    found = estimate(name, made, 1)
+    assert found.low <= float((said[1] - truth).abs().mean()) <= found.high
+
+
+def test_unknown_estimates_are_refused() -> None:
+    assert set(METHODS) == set(CLASSES) | set(VALUES)
+    made = pool(VALUE, [torch.zeros(4, 1)])
+    with pytest.raises(InputError, match=r"'atc' is unknown or does not serve the task regress, expected one of: weig"):
+        estimate("atc", made)

@@ -1,0 +1,62 @@
+"""Agreement on examples small enough to check by hand."""
+
+import pytest
+import torch
+
+from helpers_of_pools import pool
+from synth2real.errors import InputError
+from synth2real.tasks import Classification, Regression
+from synth2real.validators import ensemble_agreement, expected_accuracy, together, validate
+
+CLASSES = Classification(("a", "b"))
+VALUE = Regression(("v",), (0.0,), (1.0,))
+
+
+def test_the_candidate_that_agrees_with_the_mean_scores_highest() -> None:
+    right = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.9, 0.1]])
+    also = torch.tensor([[0.8, 0.2], [0.3, 0.7], [0.4, 0.6]])
+    wrong = torch.tensor([[0.45, 0.55], [0.1, 0.9], [0.6, 0.4]])
+    assert ensemble_agreement([right, also, wrong], CLASSES) == pytest.approx([1.0, 2 / 3, 2 / 3])
+
+
+def test_expected_accuracy_is_the_others_probability_of_its_class() -> None:
+    sure = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    doubts = torch.tensor([[0.8, 0.2], [0.6, 0.4]])
+    assert torch.allclose(together([sure, doubts], CLASSES), torch.tensor([[0.9, 0.1], [0.3, 0.7]]))
+    assert expected_accuracy([sure, doubts], CLASSES) == pytest.approx([(0.9 + 0.7) / 2, (0.9 + 0.3) / 2])
+
+
+def test_where_votes_tie_probabilities_decide() -> None:
+    """One dissents where the others are sure, one where they doubt: as many votes, but not as likely to be right."""
+    base = torch.tensor([[0.99, 0.01], [0.55, 0.45]])
+    at_sure, at_doubt = torch.tensor([[0.4, 0.6], [0.9, 0.1]]), torch.tensor([[0.99, 0.01], [0.4, 0.6]])
+    said = [base, base, at_sure, at_doubt]
+    votes, expected = ensemble_agreement(said, CLASSES), expected_accuracy(said, CLASSES)
+    assert votes[2] == votes[3]
+    assert expected[3] > expected[2]
+
+
+def test_values_are_held_against_the_median() -> None:
+    middle = torch.tensor([[0.0], [1.0], [2.0]])
+    scores = ensemble_agreement([middle, middle + 0.5, middle - 0.5], VALUE)
+    assert scores == pytest.approx([0.0, -0.5, -0.5])
+
+
+def test_one_route_that_is_far_off_moves_nothing() -> None:
+    middle = torch.tensor([[0.0], [1.0], [2.0]])
+    for off in (10.0, 1e6):
+        assert ensemble_agreement([middle, middle + 0.5, middle - 0.5, middle, middle + off], VALUE)[:4] == [
+            0.0,
+            -0.5,
+            -0.5,
+            0.0,
+        ]
+
+
+def test_seeds_of_one_name_are_held_against_each_other() -> None:
+    values = [torch.tensor([[0.0], [0.0]]), torch.tensor([[0.0], [2.0]]), torch.tensor([[9.0], [9.0]])] * 2
+    made = pool(VALUE, values[:2] + values[2:3] * 2, names=("a", "a", "b", "b"), seeds=(0, 1, 0, 1))
+    assert validate("seeds", made) == pytest.approx([-1.0, -1.0, 0.0, 0.0])
+    alone = pool(VALUE, values[:3], names=("a", "a", "b"), seeds=(0, 1, 0))
+    with pytest.raises(InputError, match=r"found one seed of 'b' \(0\), expected two or more .*Train it with more"):
+        validate("seeds", alone)
