@@ -18,7 +18,7 @@ from .domains import Labelled
 from .entries import SOURCE_ONLY, Entry, better, rank
 from .errors import TrainingDiverged
 from .evidence import Answers
-from .halving import Plan, measure, shortened
+from .halving import Plan, affordable, measure, shortened
 from .model import Model
 from .route import OnReport, Route, default_steps
 from .simulate import Simulator
@@ -70,7 +70,7 @@ class Course:
             left = [entry for entry in left if entry.trials]
 
     def best(self, left: list[Entry], size: int) -> list[Entry]:
-        """The best of a round beside source only, in the order given; those predicted to harm only where none else is."""
+        """The best of a round beside source only, in the order given; what is predicted to harm only where need be."""
         harmful = self.weighed()
         ranked = better([entry for entry in left if entry.name != SOURCE_ONLY], self.bench.task)
         ranked = sorted(ranked, key=lambda entry: entry.name in harmful)
@@ -134,8 +134,15 @@ class Course:
     def plan(self, minutes: float, seeds: Sequence[int], path: Path) -> Plan:
         """The plan that was kept, or a new one from the speed of each route on this machine."""
         if path.is_file():
-            return Plan.read(path)
-        bench = self.bench
+            plan = Plan.read(path)
+            self.shorten_searches(plan.trials)
+            return plan
+        bench, source = self.bench, self.bench.source
+        searches = [entry.route.calibrate for entry in self.entries if entry.route.calibrate is not None]
+        trials = None
+        if searches and not isinstance(source, Labelled):
+            trials = affordable(searches[0], source, 60 * minutes)
+            self.shorten_searches(trials)
         simulators = [self.simulator(entry.route)[0] for entry in self.entries]
         rendered, rendering = bench.rendered(simulators[0], seeds[0])
         routes = {entry.name: replace(entry.route, calibrate=None, widen=None) for entry in self.entries}
@@ -143,10 +150,17 @@ class Course:
             speeds = measure(routes, rendered, bench.target, bench.task, bench.budget, rendering)
         most = bench.budget.steps or default_steps(len(rendered), len(bench.target))
         left = max(60 * minutes - (time.perf_counter() - self.started), 0.0)
-        plan = Plan(left, self.workers.jobs, most, speeds)
+        plan = Plan(left, self.workers.jobs, most, speeds, trials)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(plan.plain(), indent=2) + "\n")
         return plan
+
+    def shorten_searches(self, trials: int | None) -> None:
+        """Let no search of a simulator take more trials than these."""
+        for entry in self.entries:
+            search = entry.route.calibrate
+            if search is not None and trials is not None and search.trials > trials:
+                entry.route = replace(entry.route, calibrate=replace(search, trials=trials))
 
     def truth(self) -> Tensor:
         """Labels of the held source samples, as the task takes them."""

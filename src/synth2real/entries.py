@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from . import evidence
-from .evidence import Estimate
+from .evidence import NOTHING, Estimate
 from .route import Route
 from .tasks import Task
 from .trials import Trial
@@ -34,7 +34,7 @@ class Entry:
     chosen: bool = False
     round: int = 0
     spent: float = 0.0
-    estimate: Estimate = Estimate(None, None)
+    estimate: Estimate = NOTHING
     refused: str = ""
 
 

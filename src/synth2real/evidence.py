@@ -50,6 +50,9 @@ class Estimate:
     interval: tuple[float, float] | None
 
 
+NOTHING = Estimate(None, None)
+
+
 def score(predictions: Sequence[Tensor], task: Task) -> list[float]:
     """The label-free score of each candidate, higher is better; see `validators`."""
     return ensemble_agreement(predictions, task)
@@ -76,7 +79,7 @@ def estimate(
         ).mean(0)
         return Estimate(float(each.mean()), interval(each, groups))
     if len(others) < 2:
-        return Estimate(None, None)
+        return NOTHING
     here, home = (
         _apart(mine, torch.stack(list(all_)).median(0).values, task)
         for mine, all_ in ((answers.target[0], others), (answers.held[0], held))

@@ -19,15 +19,18 @@ from typing import Any, Self
 
 import torch
 
+from .calibrate import Search
 from .domains import Labelled, Unlabelled
 from .mapping import Mapping as Refiner
 from .route import Budget, Route
+from .simulate import Simulator
 from .tasks import Task
 
 SHARES = {1: (0.94,), 2: (0.3, 0.64), 3: (0.17, 0.2, 0.57)}  # of the time, for each round; the rest is for measuring
 LEAST = 40  # steps, below which a training says nothing
 FIRST, LATER = 3, 15  # steps timed: the difference is free of what is done once
 PROBE = 200  # samples of each domain that speed is measured on
+SEARCHING, FEWEST = 0.1, 20  # share of the time for searching the simulator, and trials that it takes at least
 BUSY = 0.85  # speed of a process beside others, as a share of its speed alone
 
 
@@ -61,12 +64,14 @@ class Plan:
         jobs: processes at once.
         most: steps beyond which a training is not taken.
         speeds: of each route.
+        trials: that a search of the simulator takes at most; None for as many as it wants.
     """
 
     seconds: float
     jobs: int
     most: int
     speeds: dict[str, Speed]
+    trials: int | None = None
 
     @property
     def sizes(self) -> list[int]:
@@ -107,6 +112,13 @@ class Plan:
         """The counterpart of `plain`, from JSON."""
         kept = json.loads(path.read_text())
         return cls(**{**kept, "speeds": {name: Speed(**speed) for name, speed in kept["speeds"].items()}})
+
+
+def affordable(search: Search, simulator: Simulator, seconds: float) -> int:
+    """Trials of a search that take a tenth of the time, `FEWEST` at least."""
+    start = time.perf_counter()
+    simulator.sample(search.images, 0)
+    return max(FEWEST, min(search.trials, int(SEARCHING * seconds / (time.perf_counter() - start))))
 
 
 def shortened(route: Route, steps: int | None) -> Route:
