@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from synth2real.adapt import DANN
-from synth2real.comparison import SOURCE_ONLY, Entry, _rank, compare
+from synth2real.comparison import SOURCE_ONLY, Entry, compare
 from synth2real.domains import Labelled, Unlabelled
+from synth2real.entries import rank
 from synth2real.route import Budget, Route
 
 
@@ -62,4 +63,4 @@ def test_ties_go_to_the_better_source_accuracy() -> None:
     assert first.score == second.score  # the same route with the same seed
     trial = second.trials[0]
     better = Entry("better", second.route, [trial.__class__(**{**vars(trial), "source_metrics": {"accuracy": 1.1}})])
-    assert _rank([first, better], comparison.task) is better
+    assert rank([first, better], comparison.task)[0] is better

@@ -41,6 +41,10 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what --out
 Preset = Annotated[str | None, typer.Option("--preset", help="Of the simulator, e.g. infrared for eyes.")]
 Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Of training; by default from the data's size.")]
 
+Group = Annotated[
+    str | None, typer.Option("--group", metavar="COLUMN", help="Person or video of each image: kept whole in splits.")
+]
+
 
 @app.command()
 def train(
@@ -134,6 +138,60 @@ def adapt(
             assign=tuple(assign or ()),
             skip_bad=skip_bad,
             overwrite=overwrite,
+        )
+    )
+
+
+@app.command()
+def compare(
+    source: Annotated[str, typer.Argument(help="Labelled folder or .npz, or the name of a simulator.")],
+    target: Annotated[Path, typer.Option("--target", help="Folder or .npz of unlabelled real images.")],
+    out: Out,
+    task: Annotated[str, typer.Option("--task", help="classify, regress, keypoints or gaze.")] = "classify",
+    label: Labels = None,
+    routes: Annotated[
+        str | None, typer.Option("--routes", help="YAML file of routes, or names with commas between; by default all.")
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option("--test", help="Labelled real data: scored beside the choice, never chosen by.")
+    ] = None,
+    group: Group = None,
+    budget: Annotated[float, typer.Option("--budget", metavar="MINUTES", help="To spend on all trainings.")] = 15,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes that train at once.")] = 1,
+    preset: Preset = None,
+    n: Images = None,
+    size: SizeText = None,
+    channels: Channels = None,
+    seed: Seed = 0,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of the chosen route.")] = 3,
+    skip_bad: SkipBad = False,
+    overwrite: Overwrite = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the comparison that --out holds.")] = False,
+) -> None:
+    """Train routes side by side, and choose one without a real label."""
+    from .commands import compare as call
+
+    call.run(
+        call.Request(
+            source=source,
+            target=target,
+            out=out,
+            task=task,
+            label=tuple(label or ()),
+            routes=routes,
+            test=test,
+            group=group,
+            minutes=budget,
+            jobs=jobs,
+            preset=preset,
+            n=n,
+            size=_size(size),
+            channels=_channels(channels),
+            seed=seed,
+            seeds=seeds,
+            skip_bad=skip_bad,
+            overwrite=overwrite,
+            resume=resume,
         )
     )
 

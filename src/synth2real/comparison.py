@@ -2,75 +2,48 @@
 
 from __future__ import annotations
 
-import time
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from .calibrate import Calibration
-from .distances import proxy_a_distance
+from .course import Course
 from .domains import Labelled, Unlabelled
-from .model import Model
-from .route import Budget, OnReport, Route, Run, default_task
+from .entries import SOURCE_ONLY, Entry
+from .errors import InputError
+from .halving import Plan
+from .route import Budget, OnReport, Route
 from .simulate import Simulator
-from .tasks import Classification, Task
-from .validators import ensemble_agreement
+from .tasks import Task
+from .trials import Bench, Store, Trial, shipped_source, some
+from .workers import Workers
 
-Domain = TypeVar("Domain", Labelled, Unlabelled)
-SOURCE_ONLY = "source only"
-HELD_SEED = 2**31  # of source samples that no training has rendered
-HELD = 500  # source samples kept from training, to measure source accuracy on
-SHOWN = 1000  # samples of each domain whose features and gap are measured
+__all__ = ["SOURCE_ONLY", "Comparison", "Entry", "Trial", "compare", "shipped_source", "some"]
 
-
-@dataclass(frozen=True)
-class Trial:
-    """One route, trained with one seed.
-
-    Args:
-        seed: of the run.
-        run: what it made.
-        target: predictions on the unlabelled target.
-        seconds: of the whole route.
-        source_metrics: on source samples that were not trained on.
-        test_metrics: on real labels, where there are some; never used to choose.
-        gap_before, gap_after: proxy A-distance of source-only features of raw inputs, and of the route's own.
-        label_kept: share of refined images on which source only still says what they were made as; None unrefined.
-    """
-
-    seed: int
-    run: Run
-    target: Tensor
-    seconds: float
-    source_metrics: dict[str, Any]
-    test_metrics: dict[str, Any] | None
-    gap_before: float
-    gap_after: float
-    label_kept: float | None
-
-
-@dataclass
-class Entry:
-    """A route with its trials, and its label-free score: the mean agreement with all candidates together."""
-
-    name: str
-    route: Route
-    trials: list[Trial] = field(default_factory=list)
-    score: float = float("nan")
-    chosen: bool = False
+PLAN, TRIALS = "plan.json", "trials"  # in the folder of a comparison
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Routes in the order given, and which of them was chosen without a real label."""
+    """Routes in the order given, and which of them was chosen without a real label.
+
+    Args:
+        verdict: what to do, in words.
+        plan: how a budget of minutes was spent; None where there was none.
+        diverged: for each route that no training of which ended well, why.
+    """
 
     entries: list[Entry]
     task: Task
     target: Unlabelled
     test: Labelled | None
+    verdict: str = ""
+    plan: Plan | None = None
+    diverged: dict[str, str] = field(default_factory=dict)
 
     @property
     def chosen(self) -> Entry:
@@ -85,6 +58,41 @@ class Comparison:
     def rows(self) -> list[dict[str, Any]]:
         """One row a route: the metric's mean and spread over seeds (None without real labels), gaps, seconds, score."""
         return [_row(entry, self.metric) for entry in self.entries]
+
+    def ranking(self) -> list[dict[str, Any]]:
+        """The table of `comparison.json`, best first: the chosen, then by round reached, then by label-free score."""
+        order = sorted(self.entries, key=lambda e: (e.chosen, e.round, e.score), reverse=True)
+        return [
+            {
+                "name": entry.name,
+                "score_label_free": entry.score,
+                "estimate": entry.estimate.value,
+                "interval": list(entry.estimate.interval) if entry.estimate.interval else None,
+                "test_score": row[f"{self.metric}_mean"],
+                "seconds": entry.spent,
+                "chosen": entry.chosen,
+                "steps": entry.trials[0].steps,
+                "seeds": row["seeds"],
+                "refused": entry.refused or None,
+            }
+            for entry, row in ((entry, _row(entry, self.metric)) for entry in order)
+        ]
+
+    def plain(self) -> dict[str, Any]:
+        """All of `comparison.json`: the ranking, the verdict, the plan."""
+        return {
+            "routes": self.ranking(),
+            "verdict": self.verdict,
+            "metric": self.metric,
+            "chosen": self.chosen.name,
+            "diverged": self.diverged,
+            "plan": None if self.plan is None else self.plan.plain(),
+        }
+
+    def _repr_html_(self) -> str:
+        from .report.notebook import as_table
+
+        return as_table(self)
 
 
 def _row(entry: Entry, metric: str) -> dict[str, Any]:
@@ -120,6 +128,11 @@ def compare(
     budget: Budget | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     repeat: Literal["chosen", "all"] = "chosen",
+    minutes: float | None = None,
+    jobs: int = 1,
+    folder: Path | None = None,
+    source_groups: Tensor | None = None,
+    target_groups: Tensor | None = None,
     on_route: Callable[[str, int], None] | None = None,
     on_report: OnReport | None = None,
 ) -> Comparison:
@@ -131,128 +144,30 @@ def compare(
         test: real labelled data. It is scored beside the choice and never consulted for it.
         seeds: every route is trained with the first.
         repeat: which routes are trained with the other seeds too: source only and the chosen one, or all.
+        minutes: to spend by successive halving: the better half of the routes is trained longer, and the best one, with
+            all seeds, longest. Without, every training takes the budget's steps.
+        jobs: processes that train at once, the machine's threads shared among them. With more than one, a script
+            must keep its own work under `if __name__ == "__main__"`.
+        folder: to keep the plan and each finished training in; what it holds already is not trained again.
+        source_groups, target_groups: (N,) int64, the person or video of each sample: kept whole in the held-out split,
+            drawn whole in intervals.
         on_route: called with name and seed before each run.
-        on_report: as in `Route.run`.
+        on_report: as in `Route.run`; with one job only.
 
     Raises:
-        InputError, TrainingDiverged: as `Route.run`.
+        InputError: as `Route.run`.
+        TrainingDiverged: source only diverged; a route that diverges otherwise is left out, and listed.
     """
-    bench = _Bench(source, target, test, task, budget or Budget(), on_route, on_report)
-    entries = [Entry(name, route) for name, route in {SOURCE_ONLY: Route(), **routes}.items()]
-    for entry in entries:
-        bench.run(entry, seeds[0])
-    chosen = _rank(entries, bench.task)
-    chosen.chosen = True
-    for entry in entries:
-        if repeat == "chosen" and not (entry is entries[0] or entry.chosen):
-            continue
-        for seed in seeds[1:]:
-            bench.run(entry, seed)
-    return Comparison(entries, bench.task, target, test)
-
-
-def _rank(entries: list[Entry], task: Task) -> Entry:
-    """Score each entry by its first trial; the best, ties by the metric on the source."""
-    for entry, score in zip(
-        entries, ensemble_agreement([entry.trials[0].target for entry in entries], task), strict=True
-    ):
-        entry.score = score
-
-    def key(entry: Entry) -> tuple[float, float]:
-        value = entry.trials[0].source_metrics[task.metric]
-        return entry.score, value if task.metric == "accuracy" else -value
-
-    return max(entries, key=key)
-
-
-class _Bench:
-    """Runs routes on the same data, and measures all of them alike."""
-
-    def __init__(
-        self,
-        source: Labelled | Simulator,
-        target: Unlabelled,
-        test: Labelled | None,
-        task: Task | None,
-        budget: Budget,
-        on_route: Callable[[str, int], None] | None,
-        on_report: OnReport | None,
-    ) -> None:
-        self.target, self.test, self.budget = target, test, budget
-        self.on_route, self.on_report = on_route, on_report
-        if isinstance(source, Labelled):
-            order = torch.randperm(len(source), generator=torch.Generator().manual_seed(budget.seed))
-            count = min(HELD, len(source) // 10)
-            self.source: Labelled | Simulator = source.subset(order[count:])
-            self.held, self.raw = source.subset(order[:count]), source
-        else:
-            self.source = source
-            self.held = self.raw = source.labelled(HELD, HELD_SEED)
-        self.task = task or default_task(self.raw)
-        self.baselines: dict[int, Model] = {}  # source only, by seed
-        self.gap_before = float("nan")
-        self._simulators: dict[str, tuple[Simulator | None, Calibration | None, float]] = {}
-
-    def run(self, entry: Entry, seed: int) -> None:
-        """Train an entry's route with one seed, and add the trial to it."""
-        if self.on_route is not None:
-            self.on_route(entry.name, seed)
-        start = time.perf_counter()
-        simulator, calibration, spent = self._simulator(entry.route)
-        run = replace(entry.route, calibrate=None, widen=None).run(
-            simulator or self.source,
-            self.target,
-            task=self.task,
-            budget=replace(self.budget, seed=seed),
-            on_report=self.on_report,
-        )
-        seconds = time.perf_counter() - start + spent
-        if entry.name == SOURCE_ONLY:
-            self.baselines[seed] = run.model
-            if seed == min(self.baselines):
-                self.gap_before = self._gap(run.model, self.raw)
-        entry.trials.append(
-            Trial(
-                seed=seed,
-                run=replace(run, calibration=calibration),
-                target=run.model.predict(self.target).values,
-                seconds=seconds,
-                source_metrics=run.model.evaluate(self.held),
-                test_metrics=None if self.test is None else run.model.evaluate(self.test),
-                gap_before=self.gap_before,
-                gap_after=self._gap(run.model, shipped_source(run)),
-                label_kept=self._label_kept(run),
-            )
-        )
-
-    def _simulator(self, route: Route) -> tuple[Simulator | None, Calibration | None, float]:
-        """The route's simulator; found once for all routes that search it alike, its seconds counted for each."""
-        if isinstance(self.source, Labelled) and route.calibrate is None and route.widen is None:
-            return None, None, 0.0
-        key = repr((route.calibrate, route.widen))
-        if key not in self._simulators:
-            start = time.perf_counter()
-            found = route.simulator(self.source, self.target)
-            self._simulators[key] = (*found, time.perf_counter() - start)
-            return (*found, 0.0)
-        return self._simulators[key]
-
-    def _gap(self, model: Model, source: Labelled) -> float:
-        ours, theirs = (model.embed(some(domain).inputs) for domain in (source.unlabelled(), self.target))
-        return proxy_a_distance(ours, theirs)
-
-    def _label_kept(self, run: Run) -> float | None:
-        if run.refined is None or not isinstance(self.task, Classification):
-            return None
-        baseline = self.baselines[min(self.baselines)]
-        return float(baseline.evaluate(some(shipped_source(run)))["accuracy"])
-
-
-def shipped_source(run: Run) -> Labelled:
-    """The source as the model was trained on it: refined, where the route refines."""
-    return run.rendered if run.refined is None else replace(run.rendered, inputs=run.refined)
-
-
-def some(domain: Domain, most: int = SHOWN) -> Domain:
-    """At most `most` samples, evenly spaced."""
-    return domain.subset(torch.linspace(0, len(domain) - 1, min(len(domain), most)).long())
+    if minutes is not None and not 0 < minutes < float("inf"):
+        raise InputError(f"the budget is {minutes} minutes, expected a finite number above 0")
+    named = {SOURCE_ONLY: Route(), **routes}
+    with tempfile.TemporaryDirectory() as scratch:
+        kept = folder or Path(scratch)
+        bench = Bench(source, target, test, task, budget or Budget(), source_groups)
+        store = Store(kept / TRIALS) if folder is not None or jobs > 1 else None
+        with Workers(bench, store, jobs) as workers:
+            course = Course(bench, named, store, workers, on_route, on_report)
+            plan = None if minutes is None else course.plan(minutes, seeds, kept / PLAN)
+            course.rounds(plan, seeds, repeat)
+            verdict = course.concluded(target_groups)
+    return Comparison(course.entries, bench.task, target, test, verdict, plan, course.diverged)

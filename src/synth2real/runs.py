@@ -59,12 +59,21 @@ class RunFolder:
         settings: plain data that the run is made by; kept as `settings.yaml`.
         overwrite: empty the folder if it holds a run.
         resume: go on with the run that it holds.
+        metrics: begin the file of metrics, too.
 
     Raises:
         InputError: the folder holds something and neither was asked for; nothing to resume, or other settings.
     """
 
-    def __init__(self, path: Path, settings: dict[str, Any], *, overwrite: bool = False, resume: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: dict[str, Any],
+        *,
+        overwrite: bool = False,
+        resume: bool = False,
+        metrics: bool = True,
+    ) -> None:
         self.path, self.settings = path, settings
         if resume:
             self._check_resume()
@@ -79,7 +88,7 @@ class RunFolder:
             shutil.rmtree(path)
         path.mkdir(parents=True, exist_ok=True)
         self._write(SETTINGS, yaml.safe_dump({**settings, "versions": versions()}, sort_keys=False))
-        if not resume:
+        if metrics and not resume:
             (path / METRICS).touch()
 
     def _check_resume(self) -> None:

@@ -32,6 +32,13 @@ class Bars:
         self.progress.update(self._bars[key], completed=step, total=steps, losses=losses)
 
 
+def announce(shown: Bars, name: str, seed: int) -> None:
+    """Title the bars that follow; a line where there are no bars."""
+    shown.title = f"{name}, seed {seed}:"
+    if not console.is_terminal:
+        console.print(f"{name}, seed {seed}")
+
+
 @contextmanager
 def bars() -> Iterator[Bars]:
     """Progress bars while the context lasts; plain silence where stderr is no terminal."""

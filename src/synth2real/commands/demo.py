@@ -18,9 +18,10 @@ from ..randomize import Geometric, Widen
 from ..refine import SimGAN
 from ..report import write_report
 from ..route import Budget, Route
-from ..runs import RunFolder, versions
+from ..runs import versions
 from ..simulate import Digits
-from .console import Bars, bars, console
+from .chosen import write_chosen
+from .console import announce, bars, console
 
 STEPS, FAST_STEPS = 1000, 150
 
@@ -90,35 +91,19 @@ def demo(out: Path, fast: bool, overwrite: bool) -> None:
     console.print(f"report: {out / 'report.html'}", soft_wrap=True)
 
 
-def announce(shown: Bars, name: str, seed: int) -> None:
-    """Title the bars that follow; a line where there are no bars."""
-    shown.title = f"{name}, seed {seed}:"
-    if not console.is_terminal:
-        console.print(f"{name}, seed {seed}")
-
-
 def write(comparison: Comparison, out: Path, budget: Budget) -> None:
     """results.json, chosen/ and report.html."""
     out.mkdir(parents=True, exist_ok=True)
     chosen = comparison.chosen
-    folder = RunFolder(
-        out / "chosen",
-        {
-            "route": chosen.route.describe(),
-            "steps": budget.steps,
-            "batch": budget.batch,
-            "n": budget.n,
-            "seed": chosen.trials[0].seed,
-            "hardware": budget.hardware.settings(),
-        },
-    )
-    run = chosen.trials[0].run
-    for stage, rows in run.history.items():
-        for row in rows:
-            folder.report(stage, int(row["step"]), 0, {name: value for name, value in row.items() if name != "step"})
-    folder.log(f"chosen without real labels among {', '.join(entry.name for entry in comparison.entries)}")
-    folder.keep(run)
-    folder.finish(run.model)
+    settings = {
+        "route": chosen.route.describe(),
+        "steps": budget.steps,
+        "batch": budget.batch,
+        "n": budget.n,
+        "seed": chosen.trials[0].seed,
+        "hardware": budget.hardware.settings(),
+    }
+    write_chosen(comparison, out / "chosen", settings)
     results = {"routes": comparison.rows(), "chosen": chosen.name, "versions": versions()}
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     write_report(comparison, out / "report.html")

@@ -1,0 +1,230 @@
+"""The course of a comparison: what is trained, in which order, and what is made of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from . import evidence
+from .calibrate import Calibration
+from .domains import Labelled
+from .entries import SOURCE_ONLY, Entry, better, rank
+from .errors import TrainingDiverged
+from .evidence import Answers
+from .halving import Plan, affordable, measure, shortened
+from .model import Model
+from .route import OnReport, Route, default_steps
+from .simulate import Simulator
+from .tasks import Classification, Task
+from .trials import Bench, Piece, Store, shipped_source, some, write_whole
+from .workers import Workers
+
+
+class Course:
+    """One comparison on its way."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        routes: Mapping[str, Route],
+        store: Store | None,
+        workers: Workers,
+        on_route: Callable[[str, int], None] | None,
+        on_report: OnReport | None,
+    ) -> None:
+        self.bench, self.store, self.workers = bench, store, workers
+        self.on_route, self.on_report = on_route, on_report
+        self.started = time.perf_counter()
+        self.entries = [Entry(name, route) for name, route in routes.items()]
+        self.places = {name: i for i, name in enumerate(routes)}
+        self.diverged: dict[str, str] = {}
+        self.gap_before: tuple[Model | None, float] = (None, float("nan"))  # by the first model of source only
+        self.simulators: dict[str, tuple[Simulator | None, Calibration | None, float]] = {}
+
+    def rounds(self, plan: Plan | None, seeds: Sequence[int], repeat: str) -> None:
+        """All trainings: every route, then fewer and longer, at last the best with every seed."""
+        base = self.entries[0]
+        if plan is None:
+            steps = self.bench.budget.steps
+            self.train([(entry, seeds[0]) for entry in self.entries], steps)
+            chosen, _ = self.judged(self.entries)
+            again = [e for e in self.entries if repeat == "all" or e is base or e is chosen]
+            self.train([(entry, seed) for entry in again for seed in seeds[1:]], steps)
+            return
+        left = self.entries
+        for rung, size in enumerate(plan.sizes):
+            last = rung == len(plan.sizes) - 1
+            if rung:
+                left = [base, *self.best(left, size)]
+            wanted = [(entry, seed) for entry in left for seed in (seeds if last else seeds[:1])]
+            for entry in left:
+                entry.trials, entry.round = [], rung
+            self.train(wanted, plan.steps(rung, [entry.name for entry, _ in wanted]))
+            left = [entry for entry in left if entry.trials]
+
+    def best(self, left: list[Entry], size: int) -> list[Entry]:
+        """The best of a round beside source only, in the order given; what is predicted to harm only where need be."""
+        harmful = self.weighed()
+        ranked = better([entry for entry in left if entry.name != SOURCE_ONLY], self.bench.task)
+        ranked = sorted(ranked, key=lambda entry: entry.name in harmful)
+        return sorted(ranked[:size], key=lambda entry: self.places[entry.name])
+
+    def train(self, wanted: Sequence[tuple[Entry, int]], steps: int | None) -> None:
+        """Train each of these routes with each of these seeds, unless that was finished before."""
+        pieces = [self.piece(entry, seed, steps) for entry, seed in wanted]
+        made = self.workers.run(pieces, self.on_route, self.on_report)
+        for (entry, _), trial in zip(wanted, made, strict=True):
+            if isinstance(trial, TrainingDiverged):
+                if entry.name == SOURCE_ONLY:
+                    raise trial
+                self.diverged[entry.name] = str(trial)
+                continue
+            entry.trials.append(trial)
+            entry.spent += trial.seconds
+        self.entries = [entry for entry in self.entries if entry.trials]
+        self.compared_with_source_only()
+
+    def compared_with_source_only(self) -> None:
+        """Fill in what is measured by source only's first model."""
+        model = self.entries[0].trials[0].run.model
+        if self.gap_before[0] is not model:
+            self.gap_before = (model, self.bench.gap(model, self.bench.raw))
+        for entry in self.entries:
+            for i, trial in enumerate(entry.trials):
+                if trial.gap_before == self.gap_before[1]:
+                    continue
+                kept = None
+                if trial.run.refined is not None and isinstance(self.bench.task, Classification):
+                    kept = float(model.evaluate(some(shipped_source(trial.run)))["accuracy"])
+                entry.trials[i] = replace(trial, gap_before=self.gap_before[1], label_kept=kept)
+
+    def piece(self, entry: Entry, seed: int, steps: int | None) -> Piece:
+        """The training of a route with one seed; its simulator is searched for where it has not been."""
+        simulator, calibration, spent = self.simulator(entry.route)
+        route = shortened(replace(entry.route, calibrate=None, widen=None), steps)
+        words = re.sub(r"[^a-z0-9]+", "-", entry.name.lower()).strip("-")[:40]
+        key = f"{self.places[entry.name]:02d}-{words}-steps-{steps or 'default'}-seed-{seed}"
+        return Piece(entry.name, key, route, seed, steps, simulator, calibration, spent)
+
+    def simulator(self, route: Route) -> tuple[Simulator | None, Calibration | None, float]:
+        """The route's simulator; found once for all routes that search it alike, its seconds counted for each."""
+        if isinstance(self.bench.source, Labelled):
+            route.simulator(self.bench.source, self.bench.target)  # refuses what changes a simulator
+            return None, None, 0.0
+        key = repr((route.calibrate, route.widen))
+        if key not in self.simulators:
+            place = f"simulator-{len(self.simulators)}"
+            found = self.store.search(place, self.bench.source) if self.store is not None else None
+            if found is None:
+                start = time.perf_counter()
+                simulator, calibration = route.simulator(self.bench.source, self.bench.target)
+                found = simulator or self.bench.source, calibration, time.perf_counter() - start
+                if self.store is not None:
+                    self.store.keep_search(place, *found)
+            self.simulators[key] = (found[0], found[1], found[2] if route.calibrate or route.widen else 0.0)
+        return self.simulators[key]
+
+    def plan(self, minutes: float, seeds: Sequence[int], path: Path) -> Plan:
+        """The plan that was kept, or a new one from the speed of each route on this machine."""
+        if path.is_file():
+            plan = Plan.read(path)
+            self.shorten_searches(plan.trials)
+            return plan
+        bench, source = self.bench, self.bench.source
+        searches = [entry.route.calibrate for entry in self.entries if entry.route.calibrate is not None]
+        trials = None
+        if searches and not isinstance(source, Labelled):
+            trials = affordable(searches[0], source, 60 * minutes)
+            self.shorten_searches(trials)
+        simulators = [self.simulator(entry.route)[0] for entry in self.entries]
+        rendered, rendering = bench.rendered(simulators[0], seeds[0])
+        routes = {entry.name: replace(entry.route, calibrate=None, widen=None) for entry in self.entries}
+        with self.workers.as_in_workers():
+            speeds = measure(routes, rendered, bench.target, bench.task, bench.budget, rendering)
+        most = bench.budget.steps or default_steps(len(rendered), len(bench.target))
+        left = max(60 * minutes - (time.perf_counter() - self.started), 0.0)
+        plan = Plan(left, self.workers.jobs, most, speeds, trials)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(plan.plain(), indent=2) + "\n")
+        return plan
+
+    def shorten_searches(self, trials: int | None) -> None:
+        """Let no search of a simulator take more trials than these."""
+        for entry in self.entries:
+            search = entry.route.calibrate
+            if search is not None and trials is not None and search.trials > trials:
+                entry.route = replace(entry.route, calibrate=replace(search, trials=trials))
+
+    def truth(self) -> Tensor:
+        """Labels of the held source samples, as the task takes them."""
+        task, held = self.bench.task, self.bench.held
+        return task.align(held) if isinstance(task, Classification) else held.labels
+
+    def answers(self, entry: Entry) -> Answers:
+        """What a route says, for the evidence."""
+        trials = entry.trials
+        return Answers(
+            entry.route,
+            tuple(trial.target for trial in trials),
+            tuple(trial.held for trial in trials),
+            float(trials[0].source_metrics[self.bench.task.metric]),
+        )
+
+    def weighed(self) -> dict[str, str]:
+        """Score every entry; for those that are predicted to harm, why."""
+        task, raw = self.bench.task, self.bench.raw
+        rank(self.entries, task)
+        prior = torch.zeros(0)
+        if isinstance(task, Classification):
+            prior = torch.bincount(task.align(raw), minlength=task.outputs).double() / len(raw)
+        return evidence.doubts_of_balance({e.name: self.answers(e) for e in self.entries}, task, prior, self.truth())
+
+    def judged(self, candidates: list[Entry]) -> tuple[Entry, str]:
+        """The route to ship, and why no adaptation is advised, where none is; notes what was refused."""
+        task, truth, base = self.bench.task, self.truth(), self.entries[0]
+        harmful = self.weighed()
+        together = [entry.trials[0].target for entry in self.entries]
+        reasons = [f"{why}" for why in list(harmful.values())[:1]]
+        for entry in self.entries:
+            entry.refused = harmful.get(entry.name, "")
+        for entry in better([e for e in candidates if not e.refused], task):
+            if entry is base:
+                break
+            entry.refused = evidence.doubt(self.answers(entry), self.answers(base), together, task, truth) or ""
+            if not entry.refused:
+                return entry, "; ".join(reasons)
+            reasons.append(f"“{entry.name}”: {entry.refused}")
+        return base, "; ".join(reasons) or "no route agrees better with all of them together"
+
+    def concluded(self, groups: Tensor | None) -> str:
+        """Choose among the routes that were trained longest, estimate all, and say so in words."""
+        last = max(entry.round for entry in self.entries)
+        chosen, why = self.judged([entry for entry in self.entries if entry.round == last])
+        chosen.chosen = True
+        task, truth = self.bench.task, self.truth()
+        others = [entry.trials[0].target for entry in self.entries]
+        held = [entry.trials[0].held for entry in self.entries]
+        for entry in self.entries:
+            entry.estimate = evidence.estimate(self.answers(entry), others, held, task, truth, groups)
+        adapts = chosen.route.describe()["adapt"]["method"] != "source-only" or chosen.route.refine is not None
+        seeds = f"{len(chosen.trials)} seed{'s' if len(chosen.trials) > 1 else ''}"
+        shipped = f"{chosen.name}, {seeds}; {said(chosen, task)}"
+        if why and not adapts:
+            return f"do not adapt: {why}. Taken: {shipped}"
+        return f"{shipped}{f'; refused: {why}' if why else ''}"
+
+
+def said(entry: Entry, task: Task) -> str:
+    """What an entry's estimate says, in words."""
+    value, interval = entry.estimate.value, entry.estimate.interval
+    if value is None or interval is None:
+        return "no estimate of what it reaches on real data"
+    name = task.metric.replace("_", " ")
+    return f"{name} on real data estimated at {value:.3g} ({interval[0]:.3g} to {interval[1]:.3g}), by no real label"

@@ -1,0 +1,55 @@
+"""Entries: the routes of a comparison, ranked without a real label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from . import evidence
+from .evidence import NOTHING, Estimate
+from .route import Route
+from .tasks import Task
+from .trials import Trial
+
+SOURCE_ONLY = "source only"
+
+
+@dataclass
+class Entry:
+    """A route with its trials, and its label-free score: the mean agreement with all candidates together.
+
+    Args:
+        trials: of the last round that it took part in.
+        score: of its first trial.
+        round: the last that it took part in, counted from 0.
+        spent: seconds of all its trainings.
+        estimate: of the metric on real data.
+        refused: why it was not to be chosen; empty where it was.
+    """
+
+    name: str
+    route: Route
+    trials: list[Trial] = field(default_factory=list)
+    score: float = float("nan")
+    chosen: bool = False
+    round: int = 0
+    spent: float = 0.0
+    estimate: Estimate = NOTHING
+    refused: str = ""
+
+
+def rank(entries: Sequence[Entry], task: Task) -> list[Entry]:
+    """Score each entry by its first trial; the best first."""
+    for entry, score in zip(entries, evidence.score([entry.trials[0].target for entry in entries], task), strict=True):
+        entry.score = score
+    return better(entries, task)
+
+
+def better(entries: Sequence[Entry], task: Task) -> list[Entry]:
+    """Entries that have been scored, the best first, ties by the metric on the source."""
+
+    def key(entry: Entry) -> tuple[float, float]:
+        value = entry.trials[0].source_metrics[task.metric]
+        return entry.score, value if task.metric == "accuracy" else -value
+
+    return sorted(entries, key=key, reverse=True)

@@ -1,0 +1,94 @@
+"""Groups: images that come in sequences (a person, a video) are no independent samples of the world.
+
+A split must keep a group whole, and an interval must draw whole groups: else it says that more was seen than was.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .domains import Labelled, Unlabelled
+from .errors import InputError
+from .loading import as_classes, metadata_tables, table_rows
+
+DRAWS = 400  # of a bootstrap
+
+
+def held_out(count: int, held: int, groups: Tensor | None, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices of samples to train on, and of about `held` others to measure on; no group is in both.
+
+    Args:
+        count: number of samples.
+        held: how many to hold; whole groups are taken until they are at least so many, and one is left.
+        groups: (count,) int64, or None where samples stand alone.
+        seed: of the order.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    if groups is None or bool((groups == groups[0]).all()):  # a single group cannot be split but within
+        order = torch.randperm(count, generator=generator)
+        return order[held:], order[:held]
+    sizes = torch.bincount(groups)
+    order = torch.randperm(len(sizes), generator=generator)
+    taken = order[: max(1, min(int((sizes[order].cumsum(0) < held).sum()) + 1, len(sizes) - 1))]
+    inside = torch.isin(groups, taken)
+    return (~inside).nonzero()[:, 0], inside.nonzero()[:, 0]
+
+
+def interval(values: Tensor, groups: Tensor | None = None, seed: int = 0) -> tuple[float, float]:
+    """95 percent bootstrap interval of the mean.
+
+    Args:
+        values: (N,) of each sample.
+        groups: (N,) int64; whole groups are drawn where given.
+        seed: of the draws.
+    """
+    values = values.double()
+    groups = torch.arange(len(values)) if groups is None else groups
+    sums = torch.zeros(int(groups.max()) + 1, dtype=torch.float64).index_add_(0, groups, values)
+    counts = torch.bincount(groups).double()
+    generator = torch.Generator().manual_seed(seed)
+    weights = torch.stack(
+        [
+            torch.bincount(torch.randint(len(sums), (len(sums),), generator=generator), minlength=len(sums))
+            for _ in range(DRAWS)
+        ]
+    ).double()
+    means = (weights @ sums) / (weights @ counts).clamp(min=1)
+    low, high = means.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return low, high
+
+
+def read_groups(path: str | Path, column: str, domain: Labelled | Unlabelled) -> Tensor | None:
+    """The group of each sample (N,) int64, from a metadata table or an array of an `.npz`; None where neither has it.
+
+    Args:
+        path: that `domain` was loaded from.
+        column: its name.
+
+    Raises:
+        InputError: an array of another length, or an image that no row names.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            if column not in arrays:
+                return None
+            values = arrays[column].tolist()
+        if len(values) != len(domain):
+            raise InputError(f"{path}: the group column '{column}' has {len(values)} values, expected {len(domain)}")
+        return as_classes(values)[0]
+    found = {}
+    for table in metadata_tables(path) if path.is_dir() else []:
+        for row in table_rows(table):
+            if column in row and "file_name" in row:
+                found[(table.parent / str(row["file_name"])).relative_to(path).as_posix()] = row[column]
+    if not found:
+        return None
+    missing = next((name for name in domain.names if name not in found), None)
+    if missing is not None:
+        raise InputError(f"{path / missing}: no row of a metadata table gives its group '{column}', expected one")
+    return as_classes([found[name] for name in domain.names])[0]

@@ -1,0 +1,125 @@
+"""Routes by name: the set that a comparison starts from, and routes read from YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .entries import SOURCE_ONLY
+from .errors import InputError
+from .route import ROOMS, Route
+from .settings import build
+from .tasks import Classification, Regression, Task
+
+SET = {  # name -> room -> method, for images
+    "randomized": {"randomize": "full"},
+    "dann": {"randomize": "photometric", "adapt": "dann"},
+    "teacher": {"randomize": "full", "adapt": "teacher"},
+    "refined": {"refine": "simgan"},
+    "refined + teacher": {"refine": "simgan", "randomize": "full", "adapt": "teacher"},
+    "calibrated": {"calibrate": "search", "widen": {"method": "widen", "factor": 1.5}},
+    "calibrated + teacher": {
+        "calibrate": "search",
+        "widen": {"method": "widen", "factor": 1.5},
+        "randomize": "full",
+        "adapt": "teacher",
+    },
+}
+FEATURES = ("dann", "teacher")  # of these, what serves features
+
+
+def default_routes(task: Task, *, images: bool, simulator: bool) -> dict[str, Route]:
+    """Single ways across the gap, and combinations of them, without source only, which every comparison holds.
+
+    Args:
+        task: what is predicted. Regression is not moved or mirrored: what its numbers mean is not known. Points and
+            gaze are randomized alike for every adaptation.
+        images: whether inputs are images; features are neither randomized nor refined.
+        simulator: whether the source is one, whose ranges can be searched.
+    """
+    named: dict[str, Mapping[str, Any]] = {}
+    for name, rooms in SET.items():
+        if not images:
+            if name in FEATURES:
+                named[name] = {"adapt": rooms["adapt"]}
+        elif simulator or "calibrate" not in rooms:
+            named[name] = _for_task(rooms, task)
+    return {name: route_of(rooms, name) for name, rooms in named.items()}
+
+
+def _for_task(rooms: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    policy = rooms.get("randomize")
+    if policy is None or isinstance(task, Classification):
+        return dict(rooms)
+    return {**rooms, "randomize": "photometric" if isinstance(task, Regression) else "full"}
+
+
+def chosen_routes(wanted: str | None, task: Task, *, images: bool, simulator: bool) -> dict[str, Route]:
+    """The routes of a comparison: those of a YAML file, of names with commas between, or the default set.
+
+    Raises:
+        InputError: a name that is not in the set, or a file that is not `name -> room -> method and settings`.
+    """
+    known = default_routes(task, images=images, simulator=simulator)
+    if wanted is None:
+        return known
+    if Path(wanted).suffix.lower() in (".yaml", ".yml"):
+        return read_routes(Path(wanted))
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    unknown = next((name for name in names if name not in (SOURCE_ONLY, *known)), None)
+    if unknown is not None or not names:
+        raise InputError(
+            f"--routes '{unknown or wanted}' is no route here, expected names with commas between of: "
+            f"{', '.join([SOURCE_ONLY, *known])}; or a YAML file of routes"
+        )
+    return {name: known[name] for name in names if name != SOURCE_ONLY}
+
+
+def read_routes(path: Path) -> dict[str, Route]:
+    """Routes from YAML: `name: {room: {method: NAME, FIELD: VALUE}}`, or `room: NAME`.
+
+    Raises:
+        InputError: the file cannot be read, is no such mapping, or names an unknown room, method or setting.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), expected a YAML file of routes") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is no YAML ({error}), expected 'name: {{adapt: {{method: teacher}}}}'") from None
+    if not isinstance(found, dict) or not found:
+        raise InputError(f"{path}: holds {type(found).__name__}, expected routes such as 'mine: {{adapt: teacher}}'")
+    routes = {}
+    for name, rooms in found.items():
+        try:
+            routes[str(name)] = route_of(rooms, str(name))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+    return routes
+
+
+def route_of(rooms: Any, name: str) -> Route:
+    """One route from plain data, as `Route.describe` gives it."""
+    if not isinstance(rooms, dict):
+        raise InputError(f"route '{name}' is {rooms!r}, expected rooms, such as {{adapt: {{method: teacher}}}}")
+    methods: dict[str, Any] = {}
+    for room, given in rooms.items():
+        if room not in ROOMS:
+            raise InputError(f"route '{name}' fills the room '{room}', expected one of: {', '.join(ROOMS)}")
+        if given is None or given == "none":
+            continue
+        plain = {"method": given} if isinstance(given, str) else given
+        if not isinstance(plain, dict) or not isinstance(plain.get("method"), str):
+            raise InputError(
+                f"route '{name}': the room '{room}' holds {given!r}, expected {{method: NAME, settings: {{...}}}} with "
+                f"one of: {', '.join(ROOMS[room])}"
+            )
+        settings = {key: value for key, value in plain.items() if key not in ("method", "settings")}
+        nested = plain.get("settings") or {}
+        if not isinstance(nested, dict):
+            raise InputError(f"route '{name}': {room}.settings is {nested!r}, expected field: value")
+        methods[room] = build(ROOMS[room], plain["method"], {**settings, **nested}, room=room)
+    return Route(**methods)
