@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import model_validator
@@ -48,6 +48,8 @@ class DANN(Reversal):
     """
 
     preset: Literal["default", "paper"] = "default"
+
+    randomized_by: ClassVar[str | None] = "photometric"
 
     @model_validator(mode="before")
     @classmethod
