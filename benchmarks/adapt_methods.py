@@ -43,10 +43,13 @@ class Plan:
     route: Route
 
 
-def default_route(method: str) -> Route:
-    """The method as `train --adapt` runs it: all defaults, with the randomization that is its own."""
-    own = METHODS[method].randomized_by
-    return Route(randomize=None if own is None else RANDOMIZE[own](), adapt=METHODS[method]())
+def route(method: str, randomize: str = "own") -> Route:
+    """The method with all its defaults, under one policy of randomization, or under its own as `train --adapt` runs it.
+
+    Source only has none of its own, so that what a method gains there is the gain of both.
+    """
+    policy = METHODS[method].randomized_by if randomize == "own" else randomize
+    return Route(randomize=None if policy in (None, "none") else RANDOMIZE[policy](), adapt=METHODS[method]())
 
 
 def plans(arguments: argparse.Namespace) -> Iterator[Plan]:
@@ -55,9 +58,9 @@ def plans(arguments: argparse.Namespace) -> Iterator[Plan]:
     for seed in range(arguments.seeds):
         for protocol in arguments.protocols:
             for name in arguments.methods:
-                route = default_route(name)
+                chosen = route(name, arguments.randomize)
                 key = {"protocol": protocol, "name": name, "steps": arguments.steps, "seed": seed, "part": part}
-                yield Plan({**key, "route": route.describe()}, route)
+                yield Plan({**key, "route": chosen.describe()}, chosen)
 
 
 def kept(file: Path) -> dict[str, dict[str, Any]]:
@@ -115,6 +118,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--score", action="store_true", help="read the score labels, and keep the result")
     parser.add_argument("--protocols", nargs="+", choices=PROTOCOLS, default=list(PROTOCOLS))
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument(
+        "--randomize", choices=["own", "none", *RANDOMIZE], default="own", help="each method's own, or one"
+    )
     parser.add_argument("--steps", type=int, help="of training; the library's default otherwise")
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args(argv)

@@ -67,6 +67,8 @@ def test_other_steps_are_another_run_and_score_labels_go_to_another_file(file):
     assert [(line["part"], line["seed"], line["name"]) for line in scores] == [("score", 0, "source-only")]
 
 
-def test_a_method_stands_in_the_table_with_its_own_randomization():
-    assert benchmark.default_route("source-only").randomize is None
-    assert benchmark.default_route("cdan").describe()["randomize"]["method"] == "photometric"
+def test_a_method_is_randomized_as_its_own_or_as_all():
+    assert benchmark.route("source-only").randomize is None
+    assert benchmark.route("dann").describe()["randomize"]["method"] == "photometric"
+    assert benchmark.route("source-only", "full").describe()["randomize"]["method"] == "full"
+    assert benchmark.route("dann", "none").randomize is None

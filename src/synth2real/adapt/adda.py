@@ -41,7 +41,7 @@ class ADDA(Objective):
     critic: tuple[int, ...] = (128, 128)
     pretrain: float = Field(default=0.5, gt=0, lt=1)
     ratio: float = Field(default=0.1, gt=0, le=1)
-    randomized_by: ClassVar[str | None] = "photometric"
+    randomized_by: ClassVar[str | None] = "full"
 
     def build(self, target: Unlabelled) -> None:
         self.adapted = copy.deepcopy(self.model)

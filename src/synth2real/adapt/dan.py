@@ -39,7 +39,7 @@ class DAN(Objective):
 
     weight: float = Field(default=1.0, ge=0)
     outputs: bool = True
-    randomized_by: ClassVar[str | None] = "photometric"
+    randomized_by: ClassVar[str | None] = "full"
     least_batch: ClassVar[int] = 2
 
     def layers(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -50,6 +50,7 @@ class DANN(Reversal):
     preset: Literal["default", "paper"] = "default"
 
     soft_labels: ClassVar[bool] = True
+    randomized_by: ClassVar[str | None] = "photometric"
 
     @model_validator(mode="before")
     @classmethod

@@ -46,7 +46,7 @@ class MCC(Objective):
 
     weight: float = Field(default=1.0, ge=0)
     temperature: float = Field(default=2.5, gt=0)
-    randomized_by: ClassVar[str | None] = "photometric"
+    randomized_by: ClassVar[str | None] = "full"
 
     def refuse(self) -> None:
         needs_classes(self, self.task, "counts which classes are confused")

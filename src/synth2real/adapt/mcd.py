@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -45,7 +46,7 @@ class MCD(Objective):
     head: tuple[int, ...] = (128,)
     weight: float = Field(default=1.0, ge=0)
     generator_steps: int = Field(default=4, ge=1)
-    randomized_by: ClassVar[str | None] = "photometric"
+    randomized_by: ClassVar[str | None] = "full"
 
     def refuse(self) -> None:
         needs_classes(self, self.task, "compares the class probabilities of two classifiers")
@@ -66,12 +67,12 @@ class MCD(Objective):
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         label = self.label_loss(source, self.features(source.x))
         yield Update(of=(self.features, self.first, self.second), label=(1.0, label))
-        known, unknown = self.features(source.x).detach(), self.features(target.x).detach()
-        disagree = self.apart(unknown)
+        with torch.no_grad():
+            known, unknown = self.features(torch.cat([source.x, target.x])).split([len(source), len(target)])
         yield Update(
             of=(self.first, self.second),
             kept=(1.0, self.label_loss(source, known)),
-            disagree=(-self.weight, disagree),
+            disagree=(-self.weight, self.apart(unknown)),
         )
         for _ in range(self.generator_steps):
             yield Update(of=(self.features,), agree=(self.weight, self.apart(self.features(target.x))))
