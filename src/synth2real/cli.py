@@ -51,7 +51,10 @@ def train(
     label: Labels = None,
     randomize: Annotated[str | None, typer.Option("--randomize", help="photometric, geometric, full or none.")] = None,
     refine: Annotated[str, typer.Option("--refine", help="A method of `synth2real methods`, or none.")] = "none",
-    adapt: Annotated[str, typer.Option("--adapt", help="source-only, dann or teacher.")] = "source-only",
+    adapt: Annotated[
+        str,
+        typer.Option("--adapt", help="How features adapt, e.g. dann, mcc or teacher; `synth2real methods` lists all."),
+    ] = "source-only",
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the simulator's ranges first.")] = False,
     preset: Preset = None,
     n: Images = None,

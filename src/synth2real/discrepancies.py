@@ -69,3 +69,14 @@ def joint_mmd(xs: Sequence[Tensor], ys: Sequence[Tensor], unit: float | Tensor |
 def _typical(squared: Tensor) -> Tensor:
     count = len(squared)
     return (squared.detach().sum() / (count * (count - 1))).sqrt().clamp(min=1e-6)
+
+
+def coral(x: Tensor, y: Tensor) -> Tensor:
+    """Squared Frobenius distance of the covariances of (N, F) and (M, F) over 4 F^2 (Sun & Saenko 2016)."""
+    apart = torch.cov(x.float().T) - torch.cov(y.float().T)
+    return apart.square().sum() / (4 * x.shape[1] ** 2)
+
+
+def entropy(probabilities: Tensor) -> Tensor:
+    """Shannon entropy (N,) in nats of class probabilities (N, C)."""
+    return torch.special.entr(probabilities).sum(1)

@@ -6,13 +6,13 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from .domains import Draws, Inputs, Labelled, Unlabelled, as_fetched, to_float
-from .errors import TrainingDiverged
+from .errors import InputError, TrainingDiverged
 from .hardware import Hardware
 from .warp import Warp
 
@@ -86,6 +86,7 @@ class Game(ABC):
 
     networks: dict[str, nn.Module]
     clip: float | None = None  # greatest norm of an update's gradient
+    least_batch: ClassVar[int] = 1  # samples of each domain that its losses need
 
     @abstractmethod
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
@@ -140,6 +141,7 @@ class Trainer:
         move: how labels move with a warp (`task.move`).
 
     Raises:
+        InputError: the batch is smaller than the game's losses need.
         TrainingDiverged: a term or a gradient is not finite. That step is not taken.
     """
 
@@ -153,6 +155,11 @@ class Trainer:
     ) -> None:
         self.game, self.source, self.target, self.loop, self.move = game, source, target, loop, move
         self.step = 0
+        if loop.batch < game.least_batch:
+            raise InputError(
+                f"batch is {loop.batch}, but {type(game).__name__} compares statistics of batches: expected "
+                f"{game.least_batch} samples of each domain or more. Raise it: Budget(batch=64)"
+            )
         device = loop.hardware.device
         for network in game.networks.values():
             network.to(device, memory_format=loop.hardware.memory_format)  # type: ignore[call-overload]

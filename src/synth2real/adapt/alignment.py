@@ -98,8 +98,8 @@ class ToPrior(nn.Module):
 
     Args:
         task: whose classes.
-        prior: `source`, its own balance; `none` aligns nothing; `estimated`, by `priors.bbse`; `mlls`, by `priors.mlls`;
-            or one share a class.
+        prior: `source`, its own balance; `none` aligns nothing; `estimated`, by `priors.bbse`; `mlls`, by
+            `priors.mlls`; or one share a class.
         alignment: `soft` or `exact`.
 
     Raises:
