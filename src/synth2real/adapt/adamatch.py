@@ -69,7 +69,7 @@ class AdaMatch(Objective):
         label = self.task.loss(known, torch.cat([source.y, source.y]))
         with torch.no_grad():
             sure = known.chunk(2)[0]
-            self.to_prior.observe(sure, source.y, weak)
+            self.to_prior.observe(sure, source.y, weak, progress)
             labels = self.to_prior(weak.log_softmax(1))
             counts = (labels.amax(1) >= self.threshold * sure.softmax(1).amax(1).mean()).float()
         pseudo = -(counts * (labels * strong.log_softmax(1)).sum(1)).mean()
