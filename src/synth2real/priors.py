@@ -1,7 +1,7 @@
 """The class shares of an unlabelled domain, estimated from what a classifier says of it.
 
-Both estimates assume label shift: the domains differ in how often each class comes, not in how a class looks. Where they
-differ in both, an estimate is as good as the classifier is on the target.
+Both estimates assume label shift: the domains differ in how often each class comes, not in how a class looks. Where
+they differ in both, an estimate is as good as the classifier is on the target.
 """
 
 from __future__ import annotations

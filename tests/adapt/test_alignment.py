@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from synth2real.adapt.alignment import MEMORY, ExactAlignment, Level, SoftAlignment
+from synth2real.adapt.alignment import MEMORY, ExactAlignment, Level, SoftAlignment, ToPrior
+from synth2real.tasks import Classification
+from synth2real.training import Progress
 
 PRIOR = torch.tensor([0.5, 0.3, 0.2])
 
@@ -57,3 +59,22 @@ def test_a_class_that_nobody_predicts_or_wants_stays_finite(alignment: type[Soft
     said = torch.tensor([[0.0, -200.0, -200.0]] * 8)
     for prior in (torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 0.5, 0.5])):
         assert alignment(3)(said, prior).isfinite().all()
+
+
+@pytest.mark.parametrize("prior", ["estimated", "mlls"])
+def test_an_estimated_prior_gives_way_from_the_sources_to_the_targets(prior) -> None:
+    """A classifier that is right nine times of ten, on domains whose shares differ."""
+    torch.manual_seed(0)
+    target = torch.tensor([0.7, 0.2, 0.1])
+    chances = torch.full((3, 3), 0.05) + 0.85 * torch.eye(3)  # what is said of each true class
+
+    def outputs(truth: torch.Tensor) -> torch.Tensor:
+        return chances[chances[truth].multinomial(1).flatten()].log()
+
+    method = ToPrior(Classification(("a", "b", "c")), prior, "soft")
+    for step in range(301):
+        known, unknown = torch.randint(0, 3, (256,)), target.multinomial(256, replacement=True)
+        method.observe(outputs(known), known, outputs(unknown), Progress(step, 300))
+        if step == 150:
+            torch.testing.assert_close(method.wanted(), torch.full((3,), 1 / 3), atol=0.03, rtol=0)
+    torch.testing.assert_close(method.wanted(), target, atol=0.07, rtol=0)

@@ -32,7 +32,7 @@ def test_taken_statistics_are_those_of_the_data(taken) -> None:
 
 
 def test_a_change_of_contrast_that_fits_the_statistics_is_undone() -> None:
-    """With inputs normalised by fixed numbers, the first layer sees the change whole, and its statistics take it out."""
+    """Where inputs are normalised by fixed numbers, the first layer's statistics take the change out."""
     torch.manual_seed(0)
     network = Model(Classification(("a", "b")), (5,), norm="batch")
     inputs = torch.randn(64, 5)

@@ -36,7 +36,7 @@ def test_labels_are_aligned_with_the_prior() -> None:
     for prior, expected in (("none", 0), ("source", 1), ((0.05, 0.05, 0.9), 2)):
         method = prepared(target_prior=prior)
         method.teacher = Says()
-        method.to_prior.observe(known, truth, known)
+        method.to_prior.observe(known, truth, known, Progress(0, 10))
         labels, _ = method.pseudo_labels(known, target(said))
         assert labels.tolist() == [expected] * 4
 
@@ -48,7 +48,7 @@ def test_an_exact_alignment_enforces_the_prior() -> None:
     method = prepared(alignment="exact")
     method.teacher = Says()
     for _ in range(20):
-        method.to_prior.observe(torch.zeros(4, 3), truth, torch.zeros(4, 3))
+        method.to_prior.observe(torch.zeros(4, 3), truth, torch.zeros(4, 3), Progress(0, 10))
         labels, _ = method.pseudo_labels(torch.zeros(4, 3), target(said))
     assert labels.bincount().div(512).tolist() == pytest.approx([0.5, 0.25, 0.25], abs=0.05)
 

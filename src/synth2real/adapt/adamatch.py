@@ -10,7 +10,6 @@ from pydantic import Field
 from torch import Tensor
 
 from ..domains import Unlabelled
-from ..errors import InputError
 from ..model import Model
 from ..settings import settings
 from ..tasks import Classification
@@ -18,6 +17,7 @@ from ..training import Progress, SourceBatch, TargetBatch, Update
 from .alignment import Alignment, Prior, ToPrior
 from .base import Objective
 from .batches import held, norms
+from .classes import needs_classes
 from .ema import follow, frozen, half_cosine
 
 
@@ -52,11 +52,7 @@ class AdaMatch(Objective):
     randomized_by: ClassVar[str | None] = "full"
 
     def refuse(self) -> None:
-        if not isinstance(self.task, Classification):
-            raise InputError(
-                f"adapt: AdaMatch needs classes, since it aligns their shares; found the task {self.task.kind}. Take a "
-                "method that serves every task, such as teacher, mic or daregram"
-            )
+        needs_classes(self, self.task, "aligns their shares")
 
     def build(self, target: Unlabelled) -> None:
         assert isinstance(self.task, Classification)
@@ -73,7 +69,7 @@ class AdaMatch(Objective):
         label = self.task.loss(known, torch.cat([source.y, source.y]))
         with torch.no_grad():
             sure = known.chunk(2)[0]
-            self.to_prior.observe(sure, source.y, weak)
+            self.to_prior.observe(sure, source.y, weak, progress)
             labels = self.to_prior(weak.log_softmax(1))
             counts = (labels.amax(1) >= self.threshold * sure.softmax(1).amax(1).mean()).float()
         pseudo = -(counts * (labels * strong.log_softmax(1)).sum(1)).mean()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..priors import bbse, confusion, mlls
 from ..tasks import Classification
+from ..training import Progress
 
 Alignment = Literal["soft", "exact"]
 Prior = Literal["source", "none", "estimated", "mlls"] | tuple[float, ...]
@@ -17,6 +18,7 @@ Prior = Literal["source", "none", "estimated", "mlls"] | tuple[float, ...]
 MEMORY = 1024  # predictions that an exact alignment is solved on
 ROUNDS = 3  # of its fixed point a step; it starts from where the last step ended
 LEAST = 1e-6  # share
+PULL = 0.1  # of an estimated prior towards the source's
 
 
 class Level(nn.Module):
@@ -93,12 +95,14 @@ class ToPrior(nn.Module):
     """Aligns predictions on the target with a prior of its classes, which may itself be estimated on the way.
 
     The estimate compares what the student says of randomized images of both domains: of the source, whose classes are
-    known, it gives the confusion, drawn afresh at each step in place of a part held out.
+    known, it gives the confusion, drawn afresh at each step in place of a part held out. While the student errs much
+    on the target, so does the estimate, and labels that follow it confirm it: so the source's balance holds for the
+    first half of the training, and then gives way to the estimate.
 
     Args:
         task: whose classes.
-        prior: `source`, its own balance; `none` aligns nothing; `estimated`, by `priors.bbse`; `mlls`, by `priors.mlls`;
-            or one share a class.
+        prior: `source`, its own balance; `none` aligns nothing; `estimated`, by `priors.bbse`; `mlls`, by
+            `priors.mlls`; or one share a class.
         alignment: `soft` or `exact`.
 
     Raises:
@@ -118,16 +122,19 @@ class ToPrior(nn.Module):
         self.confused = Level(torch.eye(count) / count)
         self.said = Level(torch.full((count,), 1 / count))
         self.estimate: Tensor
+        self.trust: Tensor
+        self.register_buffer("trust", torch.zeros(()))
         self.register_buffer("estimate", torch.full((count,), 1 / count))
 
-    def observe(self, known: Tensor, truth: Tensor, unknown: Tensor) -> None:
+    def observe(self, known: Tensor, truth: Tensor, unknown: Tensor, progress: Progress) -> None:
         """Take in the student's outputs for source (B, C), its labels (B,) or shares (B, C), and those for target."""
         shares = self.task.shares(truth)
         self.balance.update(shares.mean(0))
+        self.trust.fill_(max(0.0, 2 * progress.fraction - 1))
         probabilities = unknown.detach().softmax(1)
         if self.prior == "estimated":
             confused = self.confused.update(confusion(known.detach().softmax(1), shares).float())
-            self.estimate.copy_(bbse(confused, self.said.update(probabilities.mean(0))))
+            self.estimate.copy_(bbse(confused, self.said.update(probabilities.mean(0)), PULL))
         if self.prior == "mlls":
             now = mlls(probabilities, self.balance.mean.clamp(min=LEAST), rounds=1, start=self.estimate + LEAST)
             self.estimate.copy_(self.said.update(now))
@@ -136,7 +143,9 @@ class ToPrior(nn.Module):
         """The prior (C,) that predictions are aligned with."""
         if isinstance(self.prior, tuple):
             return self.balance.mean.new_tensor(self.prior)
-        return self.balance.mean if self.prior == "source" else self.estimate
+        if self.prior == "source":
+            return self.balance.mean
+        return torch.lerp(self.balance.mean, self.estimate, self.trust)
 
     def forward(self, said: Tensor) -> Tensor:
         """Aligned probabilities (B, C) of log-probabilities `said` (B, C)."""

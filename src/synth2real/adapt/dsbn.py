@@ -28,7 +28,8 @@ class DSBN(Teacher):
     domains is normalised away with it.
 
     References:
-        Chang, You, Seo, Kwak & Han (2019). Domain-Specific Batch Normalization for Unsupervised Domain Adaptation. CVPR.
+        Chang, You, Seo, Kwak & Han (2019). Domain-Specific Batch Normalization for Unsupervised Domain Adaptation.
+        CVPR. arXiv:1906.03950.
 
     Args:
         norm: `batch`; no other has statistics to keep apart.

@@ -85,7 +85,7 @@ class Teacher(Objective):
         label = self.task.loss(known, source.y)
         with torch.no_grad():
             if isinstance(self.task, Classification):
-                self.to_prior.observe(known, source.y, unknown)
+                self.to_prior.observe(known, source.y, unknown, progress)
                 labels, certainty = self.pseudo_labels(known, target)
             else:
                 labels, certainty = self.pseudo_values(target)
