@@ -13,15 +13,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from .backbones import Frozen, build_network, width_of
 from .domains import Inputs, Labelled, Unlabelled, to_float
 from .errors import InputError
 from .hardware import Hardware
 from .loading import Channels, load_unlabelled
-from .networks import NETWORKS, Normalise, Statistics, mlp
+from .networks import Features, Normalise, Statistics, mlp
 from .tasks import TASKS, Classification, Task
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
 PREDICTION_BATCH = 512
+GIVEN = "given"  # in place of a name, where the user gave a network itself
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,33 @@ class Predictions:
         return [self.task.classes[i] for i in self.values.argmax(1).tolist()]
 
 
+class _Featured(nn.Sequential):
+    """Normalisation, then the feature extractor; features (N, F) that were made of images before pass as they are."""
+
+    def __init__(self, normalise: Normalise, backbone: nn.Module, *, images: bool) -> None:
+        super().__init__(normalise, backbone)
+        self.images = images
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if self.images and x.ndim == 2 else super().forward(x)
+
+
 class Model(nn.Module):
     """Normalisation, features and head for one task.
 
     Args:
         task: what is predicted.
         shape: (C, H, W) of an image or (F,) of a feature vector.
-        network: name of the feature extractor, see `networks.NETWORKS`; None chooses by shape.
+        features: any network from inputs to features (N, F); it is taken, not copied. None builds the one of that name.
+        network: name of the feature extractor, see `backbones.build_network`; None chooses by shape.
+        frozen: use the feature extractor as it is, and train what comes after.
         statistics: input normalisation, `per-image` or `source`.
         mean, std: of the source, (C,) or (F,) float32; zeros and ones by default.
         head: widths of hidden layers between features and outputs.
         dropout: share of features dropped while training, before the head.
+
+    Raises:
+        InputError: a network that there is not, or that does not make (N, F) of such inputs.
     """
 
     def __init__(
@@ -65,7 +83,9 @@ class Model(nn.Module):
         task: Task,
         shape: tuple[int, ...],
         *,
+        features: nn.Module | None = None,
         network: str | None = None,
+        frozen: bool = False,
         statistics: Statistics = "per-image",
         mean: Tensor | None = None,
         std: Tensor | None = None,
@@ -73,29 +93,38 @@ class Model(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        network = network or ("convolutional" if len(shape) == 3 else "perceptron")
-        if network not in NETWORKS:
-            raise InputError(f"network '{network}' is unknown, expected one of: {', '.join(NETWORKS)}")
-        if (len(shape) == 3) == (network == "perceptron"):
-            raise InputError(f"network '{network}' does not take inputs of shape {shape}")
         self.task, self.shape = task, tuple(shape)
+        if features is None:
+            network = network or ("convolutional" if len(shape) == 3 else "perceptron")
+            backbone = build_network(network, shape, task.spatial)
+        else:
+            network, backbone = GIVEN, features
         self.description = {
             "shape": list(shape),
             "network": network,
+            "frozen": frozen,
             "statistics": statistics,
             "head": list(head),
             "dropout": dropout,
         }
-        backbone = NETWORKS[network](shape, spatial=task.spatial)
+        name = type(backbone).__name__ if network == GIVEN else network
+        self.width = backbone.width if isinstance(backbone, Features) else width_of(backbone, self.shape, name)
         mean = torch.zeros(shape[0]) if mean is None else mean
         std = torch.ones(shape[0]) if std is None else std
-        self.features = nn.Sequential(Normalise(statistics, mean, std), backbone)
-        self.head = nn.Sequential(nn.Dropout(dropout), mlp(backbone.width, head, task.outputs))
+        self.features = _Featured(
+            Normalise(statistics, mean, std), Frozen(backbone) if frozen else backbone, images=len(shape) == 3
+        )
+        self.head = nn.Sequential(nn.Dropout(dropout), mlp(self.width, head, task.outputs))
         # Laid out as it is when trained, so that a loaded model agrees with the trained one to the bit.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.width = backbone.width
         self.resize: tuple[int, int] | None = None  # set where images are converted on load
         self.channels: Channels | None = None
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The feature extractor itself."""
+        inner: nn.Module = self.features[1]
+        return inner.network if isinstance(inner, Frozen) else inner
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw outputs (N, outputs) float32 from inputs as `domains.to_float` gives them."""
@@ -172,11 +201,25 @@ class Model(nn.Module):
         (folder / DESCRIPTION).write_text(yaml.safe_dump(description, sort_keys=False))
 
 
-def load_model(folder: str | Path) -> Model:
+_NAMELESS = (
+    "the model was trained with a network that was given itself, not by name, so it cannot be built again from the "
+    "folder. Give one like it: load_model(folder, features=...); or train with network='module:Class' (--network)"
+)
+_NAMED = "the model's network is '{}', which is built by name, but features= was given too. Leave it out"
+
+
+def load_model(folder: str | Path, features: nn.Module | None = None) -> Model:
     """A model as `Model.save` wrote it.
 
+    Where it was trained with `module:Class`, that class is imported again, so its code runs.
+
+    Args:
+        folder: a run folder.
+        features: a network like the one that the model was trained with, where that was given itself, not by name. It
+            is taken, and the trained weights are put into it.
+
     Raises:
-        InputError: the folder does not hold a model.
+        InputError: the folder does not hold a model, its network cannot be built again, or `features` is not like it.
     """
     folder = Path(folder)
     for name in (DESCRIPTION, WEIGHTS):
@@ -188,10 +231,16 @@ def load_model(folder: str | Path) -> Model:
         resize, channels = description.pop("resize"), description.pop("channels")
         shape = tuple(description.pop("shape"))
         head = tuple(description.pop("head"))
-        model = Model(TASKS[task.pop("kind")](**task), shape, head=head, **description)
+        given = description["network"] == GIVEN
+        if given == (features is None):
+            raise InputError(f"{folder}: {_NAMELESS if given else _NAMED.format(description['network'])}")
+        model = Model(TASKS[task.pop("kind")](**task), shape, features=features, head=head, **description)
         model.load_state_dict(load_file(folder / WEIGHTS))
+    except InputError:
+        raise
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
-        raise InputError(f"{folder}: {DESCRIPTION} or {WEIGHTS} is damaged ({error}). Train again") from None
+        mend = "Train again" if features is None else "Give features= like the network that it was trained with"
+        raise InputError(f"{folder}: {DESCRIPTION} or {WEIGHTS} is damaged or does not fit ({error}). {mend}") from None
     model.resize, model.channels = tuple(resize) if resize else None, channels
     hardware = Hardware.detect()
     model.to(hardware.device, memory_format=hardware.memory_format)  # type: ignore[call-overload]

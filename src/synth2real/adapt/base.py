@@ -81,7 +81,10 @@ class Objective(Learner):
     """A method that trains a new model on both domains; it adds its own settings, its networks, and its `updates`.
 
     Args:
-        network: feature extractor by name (`networks.NETWORKS`); None chooses by the input's shape.
+        network: feature extractor by name (`backbones.build_network`); None chooses by the input's shape.
+        weights: `.safetensors` file that the feature extractor starts from.
+        frozen: use the feature extractor as it is; the head and the method's own networks alone are trained.
+        cached: compute the features of a frozen network once; only where no image is randomized.
         statistics: input normalisation, `per-image` or `source`.
         head: widths of hidden layers between features and outputs.
         dropout: share of the features dropped while training, in 0..1.
@@ -91,6 +94,9 @@ class Objective(Learner):
     randomized_by: ClassVar[str | None] = None  # policy where the user names none
 
     network: str | None = None
+    weights: str | None = None
+    frozen: bool = False
+    cached: bool = False
     statistics: Statistics = "per-image"
     head: tuple[int, ...] = ()
     dropout: float = Field(default=0.0, ge=0, lt=1)
