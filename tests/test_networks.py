@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from synth2real.errors import InputError
-from synth2real.networks import NETWORKS, Convolutional, DANNMnist, ExpectedPosition, Normalise, reverse_gradient
+from synth2real.networks import NETWORKS, Convolutional, ExpectedPosition, Normalise, reverse_gradient
 
 
 def test_reversal_is_the_identity_forwards_and_minus_the_weight_backwards() -> None:
@@ -44,7 +44,22 @@ def test_the_default_network_takes_every_size(size: tuple[int, int], spatial: bo
     assert network(torch.rand(2, 3, *size)).shape == (2, network.width)
 
 
-def test_the_papers_network_has_768_features_at_28_pixels() -> None:
-    assert DANNMnist((3, 28, 28)).width == 768
-    with pytest.raises(InputError, match="needs images of 16 by 16 or more, found 8x8"):
-        NETWORKS["dann-mnist"]((1, 8, 8))
+@pytest.mark.parametrize(
+    ("name", "side", "width", "kernels"),
+    [
+        ("dann-mnist", 28, 768, [(32, 3, 5, 5), (48, 32, 5, 5)]),
+        ("dann-svhn", 32, 6272, [(64, 3, 5, 5), (64, 64, 5, 5), (128, 64, 5, 5)]),
+        ("dann-gtsrb", 40, 1024, [(96, 3, 5, 5), (144, 96, 3, 3), (256, 144, 5, 5)]),
+    ],
+)
+def test_the_papers_networks_are_those_of_its_figure(name: str, side: int, width: int, kernels: list) -> None:
+    network = NETWORKS[name]((3, side, side))
+    assert network.width == width
+    assert network(torch.rand(2, 3, side, side)).shape == (2, width)
+    assert [tuple(p.shape) for p in network.parameters() if p.ndim == 4] == kernels
+    pools = [(m.kernel_size, m.stride) for m in network if isinstance(m, torch.nn.MaxPool2d)]
+    assert pools == ([(3, 2)] * 2 if name == "dann-svhn" else [(2, 2)] * (3 if name == "dann-gtsrb" else 2))
+    least = network.least
+    assert NETWORKS[name]((1, least, least)).width > 0
+    with pytest.raises(InputError, match=f"the network {name} needs images of {least} by {least} or more, found 8x8"):
+        NETWORKS[name]((1, 8, 8))

@@ -62,6 +62,12 @@ def train(
         typer.Option("--adapt", help="How features adapt, e.g. dann, mcc or teacher; `synth2real methods` lists all."),
     ] = "source-only",
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the simulator's ranges first.")] = False,
+    network: Annotated[
+        str | None, typer.Option("--network", help="Feature extractor: its name, module:Class, or timm:NAME.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", metavar="FILE", help="Of the network to start from, .safetensors.")
+    ] = None,
     preset: Preset = None,
     n: Images = None,
     size: SizeText = None,
@@ -96,6 +102,8 @@ def train(
                 "adapt": adapt,
             },
             assign=tuple(assign or ()),
+            network=network,
+            weights=weights,
             preset=preset,
             n=n,
             size=_size(size),
@@ -443,6 +451,8 @@ def main() -> None:
     """Entry point: errors that users can mend are one message and exit code 2, never a traceback."""
     from .errors import InputError, TrainingDiverged
 
+    if str(Path.cwd()) not in sys.path:  # so that --network module:Class finds what lies in the present folder
+        sys.path.append(str(Path.cwd()))
     try:
         app()
     except (InputError, TrainingDiverged) as error:

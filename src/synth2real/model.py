@@ -14,16 +14,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from .backbones import Frozen, build_network, width_of
 from .domains import Inputs, Labelled, Unlabelled, to_float
 from .errors import InputError
 from .hardware import Hardware
 from .loading import Channels, load_unlabelled
-from .networks import NETWORKS, Norm, Normalise, Statistics, mlp
+from .networks import Features, Norm, Normalise, Statistics, mlp
 from .sparse import Layout
 from .tasks import TASKS, Classification, Task
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
 PREDICTION_BATCH = 512
+GIVEN = "given"  # in place of a name, where the user gave a network itself
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,34 @@ class Predictions:
         return [self.task.classes[i] for i in self.values.argmax(1).tolist()]
 
 
+class _Featured(nn.Sequential):
+    """Normalisation, then the feature extractor; features (N, F) that were made of images before pass as they are."""
+
+    def __init__(self, normalise: Normalise, backbone: nn.Module, *, images: bool) -> None:
+        super().__init__(normalise, backbone)
+        self.images = images
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x if self.images and x.ndim == 2 else super().forward(x)
+
+
 class Model(nn.Module):
     """Normalisation, features and head for one task.
 
     Args:
         task: what is predicted.
         shape: (C, H, W) of an image or (F,) of a feature vector.
-        network: name of the feature extractor, see `networks.NETWORKS`; None chooses by shape.
+        features: any network from inputs to features (N, F); it is taken, not copied. None builds the one of that name.
+        network: name of the feature extractor, see `backbones.build_network`; None chooses by shape.
+        frozen: use the feature extractor as it is, and train what comes after.
         statistics: input normalisation, `per-image` or `source`.
         mean, std: of the source, (C,) or (F,) float32; zeros and ones by default.
         head: widths of hidden layers between features and outputs.
         dropout: share of features dropped while training, before the head.
-        norm: normalisation between the layers, `group` or `batch`.
+        norm: normalisation between the layers of the library's own networks, `group` or `batch`.
+
+    Raises:
+        InputError: a network that there is not, or that does not make (N, F) of such inputs.
     """
 
     def __init__(
@@ -68,7 +86,9 @@ class Model(nn.Module):
         task: Task,
         shape: tuple[int, ...],
         *,
+        features: nn.Module | None = None,
         network: str | None = None,
+        frozen: bool = False,
         statistics: Statistics = "per-image",
         mean: Tensor | None = None,
         std: Tensor | None = None,
@@ -77,31 +97,40 @@ class Model(nn.Module):
         norm: Norm = "group",
     ) -> None:
         super().__init__()
-        network = network or ("convolutional" if len(shape) == 3 else "perceptron")
-        if network not in NETWORKS:
-            raise InputError(f"network '{network}' is unknown, expected one of: {', '.join(NETWORKS)}")
-        if (len(shape) == 3) == (network == "perceptron"):
-            raise InputError(f"network '{network}' does not take inputs of shape {shape}")
         self.task, self.shape = task, tuple(shape)
+        if features is None:
+            network = network or ("convolutional" if len(shape) == 3 else "perceptron")
+            backbone = build_network(network, shape, task.spatial, norm)
+        else:
+            network, backbone = GIVEN, features
         self.description = {
             "shape": list(shape),
             "network": network,
+            "frozen": frozen,
             "statistics": statistics,
             "head": list(head),
             "dropout": dropout,
             "norm": norm,
         }
-        backbone = NETWORKS[network](shape, spatial=task.spatial, norm=norm)
+        name = type(backbone).__name__ if network == GIVEN else network
+        self.width = backbone.width if isinstance(backbone, Features) else width_of(backbone, self.shape, name)
         mean = torch.zeros(shape[0]) if mean is None else mean
         std = torch.ones(shape[0]) if std is None else std
-        self.features = nn.Sequential(Normalise(statistics, mean, std), backbone)
-        self.head = nn.Sequential(nn.Dropout(dropout), mlp(backbone.width, head, task.outputs))
+        self.features = _Featured(
+            Normalise(statistics, mean, std), Frozen(backbone) if frozen else backbone, images=len(shape) == 3
+        )
+        self.head = nn.Sequential(nn.Dropout(dropout), mlp(self.width, head, task.outputs))
         # Laid out as it is when trained, so that a loaded model agrees with the trained one to the bit.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.width = backbone.width
         self.resize: tuple[int, int] | None = None  # set where images are converted on load
         self.channels: Channels | None = None
         self.layout: Layout | None = None  # set where svmlight files are read
+
+    @property
+    def backbone(self) -> nn.Module:
+        """The feature extractor itself."""
+        inner: nn.Module = self.features[1]
+        return inner.network if isinstance(inner, Frozen) else inner
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw outputs (N, outputs) float32 from inputs as `domains.to_float` gives them."""
@@ -270,20 +299,37 @@ class Ensemble(Model):
         }
 
 
-def _described(task: Task, shape: tuple[int, ...], description: dict[str, Any]) -> Model:
+_NAMELESS = (
+    "the model was trained with a network that was given itself, not by name, so it cannot be built again from the "
+    "folder. Give one like it: load_model(folder, features=...); or train with network='module:Class' (--network)"
+)
+_NAMED = "the model's network is '{}', which is built by name, but features= was given too. Leave it out"
+
+
+def _described(task: Task, shape: tuple[int, ...], description: dict[str, Any], features: nn.Module | None) -> Model:
     """A model, or an ensemble of them, as its description says; without its weights."""
     if "members" in description:
-        members = [_described(task, shape, dict(member)) for member in description["members"]]
+        members = [_described(task, shape, dict(member), None) for member in description["members"]]
         return Ensemble(members, torch.zeros(len(members)) if description["weighted"] else None)
+    given = description["network"] == GIVEN
+    if given == (features is None):
+        raise InputError(_NAMELESS if given else _NAMED.format(description["network"]))
     head = tuple(description.pop("head"))
-    return Model(task, shape, head=head, **description)
+    return Model(task, shape, features=features, head=head, **description)
 
 
-def load_model(folder: str | Path) -> Model:
+def load_model(folder: str | Path, features: nn.Module | None = None) -> Model:
     """A model, or an ensemble, as its `save` wrote it.
 
+    Where it was trained with `module:Class`, that class is imported again, so its code runs.
+
+    Args:
+        folder: a run folder.
+        features: a network like the one that the model was trained with, where that was given itself, not by name. It
+            is taken, and the trained weights are put into it.
+
     Raises:
-        InputError: the folder does not hold a model.
+        InputError: the folder does not hold a model, its network cannot be built again, or `features` is not like it.
     """
     folder = Path(folder)
     for name in (DESCRIPTION, WEIGHTS):
@@ -295,10 +341,13 @@ def load_model(folder: str | Path) -> Model:
         resize, channels = description.pop("resize"), description.pop("channels")
         layout = description.pop("layout", None)
         shape = tuple(description.pop("shape"))
-        model = _described(TASKS[task.pop("kind")](**task), shape, description)
+        model = _described(TASKS[task.pop("kind")](**task), shape, description, features)
         model.load_state_dict(load_file(folder / WEIGHTS))
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from None
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
-        raise InputError(f"{folder}: {DESCRIPTION} or {WEIGHTS} is damaged ({error}). Train again") from None
+        mend = "Train again" if features is None else "Give features= like the network that it was trained with"
+        raise InputError(f"{folder}: {DESCRIPTION} or {WEIGHTS} is damaged or does not fit ({error}). {mend}") from None
     model.resize, model.channels = tuple(resize) if resize else None, channels
     model.layout = Layout(**layout) if layout else None
     hardware = Hardware.detect()

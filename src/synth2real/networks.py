@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -127,32 +127,72 @@ class Convolutional(nn.Sequential):
         self.width = hidden
 
 
-class DANNMnist(nn.Sequential):
-    """The feature extractor of the DANN paper's MNIST architecture (Ganin et al. 2016, figure 4a), for 28 by 28.
+class _DANNPaper(nn.Sequential):
+    """A feature extractor of the DANN paper (Ganin et al. 2016, figure 4): convolutions, rectifiers and pooling.
 
-    Its label predictor (two hidden layers of 100) and domain classifier stand in `mlp`. It normalises nothing.
+    Its label predictor and domain classifier stand in `mlp`; their widths in the presets of `adapt.DANN`.
     """
+
+    name: ClassVar[str]
+    least: ClassVar[int]  # pixels of the shorter side
 
     def __init__(self, shape: Sequence[int], spatial: bool = False, norm: Norm = "group") -> None:
         channels, *size = shape
         if norm == "batch":
             raise InputError(
-                "the network dann-mnist has no normalisation, found norm 'batch', expected the network convolutional "
+                f"the network {self.name} has no normalisation, found norm 'batch', expected the network convolutional "
                 "or perceptron with it"
             )
-        if min(size) < 16:
-            raise InputError(f"the network dann-mnist needs images of 16 by 16 or more, found {size[0]}x{size[1]}")
-        height, width = ((side - 4) // 2 - 4 for side in size)
-        super().__init__(
-            nn.Conv2d(channels, 32, 5),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Conv2d(32, 48, 5),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-            nn.Flatten(),
-        )
-        self.width = 48 * (height // 2) * (width // 2)
+        if min(size) < self.least:
+            least, found = f"{self.least} by {self.least}", f"{size[0]}x{size[1]}"
+            raise InputError(f"the network {self.name} needs images of {least} or more, found {found}")
+        super().__init__(*self.layers(channels), nn.Flatten())
+        with torch.no_grad():
+            self.width = self(torch.zeros(1, *shape)).shape[1]
+
+    @staticmethod
+    def layers(channels: int) -> list[nn.Module]:
+        """The layers before the features are flattened."""
+        raise NotImplementedError
+
+
+class DANNMnist(_DANNPaper):
+    """The DANN paper's MNIST architecture (Ganin et al. 2016, figure 4a), for 28 by 28."""
+
+    name, least = "dann-mnist", 16
+
+    @staticmethod
+    def layers(channels: int) -> list[nn.Module]:
+        first = [nn.Conv2d(channels, 32, 5), nn.ReLU(), nn.MaxPool2d(2)]
+        return [*first, nn.Conv2d(32, 48, 5), nn.ReLU(), nn.MaxPool2d(2)]
+
+
+class DANNSvhn(_DANNPaper):
+    """The DANN paper's SVHN architecture (Ganin et al. 2016, figure 4b), for 32 by 32.
+
+    The paper does not say how its convolutions are padded. Here by 2, which keeps the size: without, the third would
+    not fit into what the pooling leaves of 32 by 32.
+    """
+
+    name, least = "dann-svhn", 16
+
+    @staticmethod
+    def layers(channels: int) -> list[nn.Module]:
+        first = [nn.Conv2d(channels, 64, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, stride=2)]
+        second = [nn.Conv2d(64, 64, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, stride=2)]
+        return [*first, *second, nn.Conv2d(64, 128, 5, padding=2), nn.ReLU()]
+
+
+class DANNGtsrb(_DANNPaper):
+    """The DANN paper's architecture for traffic signs, GTSRB (Ganin et al. 2016, figure 4c), for 40 by 40."""
+
+    name, least = "dann-gtsrb", 32
+
+    @staticmethod
+    def layers(channels: int) -> list[nn.Module]:
+        first = [nn.Conv2d(channels, 96, 5), nn.ReLU(), nn.MaxPool2d(2)]
+        second = [nn.Conv2d(96, 144, 3), nn.ReLU(), nn.MaxPool2d(2)]
+        return [*first, *second, nn.Conv2d(144, 256, 5), nn.ReLU(), nn.MaxPool2d(2)]
 
 
 class Perceptron(nn.Sequential):
@@ -166,10 +206,12 @@ class Perceptron(nn.Sequential):
         self.width = hidden
 
 
-Features = Convolutional | DANNMnist | Perceptron
+Features = Convolutional | _DANNPaper | Perceptron
 NETWORKS: dict[str, Callable[..., Features]] = {
     "convolutional": Convolutional,
     "dann-mnist": DANNMnist,
+    "dann-svhn": DANNSvhn,
+    "dann-gtsrb": DANNGtsrb,
     "perceptron": Perceptron,
 }
 

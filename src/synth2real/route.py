@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from .adapt import METHODS as ADAPT
 from .adapt import Objective, SourceOnly
+from .backbones import load_weights
 from .calibrate import METHODS as CALIBRATE
 from .calibrate import Calibration, Search
 from .domains import Inputs, Labelled, Unlabelled, to_float
@@ -111,6 +113,8 @@ class Route:
         randomize: policy over both domains' images while training.
         refine: a mapping that makes source images look real.
         adapt: how the model is trained.
+        features: any network from inputs to features (N, F), in place of one by name (`adapt.network`); each run
+            trains a copy of it.
     """
 
     calibrate: Search | None = None
@@ -118,6 +122,7 @@ class Route:
     randomize: Policy | None = None
     refine: Mapping | None = None
     adapt: Objective = field(default_factory=SourceOnly)
+    features: nn.Module | None = None
 
     def fit(
         self,
@@ -187,6 +192,10 @@ class Route:
         final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
         with diary.stage("train", steps) as report:
             objective = self._prepare(final, target, task, budget.seed)
+            if objective.cached:
+                model = objective.model.to(loop.hardware.device)
+                final, target = replace(final, inputs=model.embed(final.inputs)), Unlabelled(model.embed(target.inputs))
+                model.train()
             loop = replace(loop, randomize=None if self.randomize is None else self.randomize.settled(task))
             trainer = Trainer(objective, final, target, loop, task.move, task.mix)
             if on_trainer is not None:
@@ -237,13 +246,16 @@ class Route:
                 f"randomize.{mixes[0]} mixes labels, which adapt {name_of(ADAPT, objective)} cannot train on, expected "
                 f"one of: {serve}. Set randomize.{mixes[0]} to 0, or choose one of them"
             )
+        self._check_network(source)
         mean, std = statistics(source.inputs)
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)
             model = Model(
                 task,
                 source.shape,
+                features=copy.deepcopy(self.features),
                 network=objective.network,
+                frozen=objective.frozen,
                 statistics=objective.statistics,
                 mean=mean,
                 std=std,
@@ -251,8 +263,33 @@ class Route:
                 dropout=objective.dropout,
                 norm=objective.norm,
             )
+            if objective.weights is not None:
+                load_weights(model.backbone, objective.weights, str(model.description["network"]))
             objective.prepare(model, target)
         return objective
+
+    def _check_network(self, source: Labelled) -> None:
+        """Raise `InputError` where settings of the network exclude each other."""
+        if self.features is not None and self.adapt.network is not None:
+            raise InputError(
+                f"found features= and adapt.network '{self.adapt.network}', expected one of them: a network or its name"
+            )
+        if not self.adapt.cached:
+            return
+        if not self.adapt.frozen:
+            raise InputError(
+                "adapt.cached keeps the features of a frozen network, but adapt.frozen is false: a network that learns "
+                "makes other features at every step. Set adapt.frozen=true, or leave cached out"
+            )
+        if self.randomize is not None:
+            raise InputError(
+                "adapt.cached computes the features once, but each step randomizes the images anew, so they would be "
+                "those of other images. Leave randomization out (--randomize none), or cached"
+            )
+        if len(source.shape) != 3:
+            raise InputError(
+                "adapt.cached is for images, found features as inputs. Leave it out: there is little to save"
+            )
 
     def describe(self) -> dict[str, Any]:
         """The route as plain data: for each room the method's name and settings, None where the room is empty."""

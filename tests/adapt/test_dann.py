@@ -7,6 +7,7 @@ import torch
 
 from synth2real.adapt import DANN
 from synth2real.domains import Unlabelled
+from synth2real.errors import InputError
 from synth2real.model import Model
 from synth2real.settings import build
 from synth2real.tasks import Classification
@@ -25,6 +26,30 @@ def test_the_preset_is_the_paper_and_fields_beside_it_win() -> None:
     assert (paper.network, paper.optimize, paper.statistics, paper.head) == ("dann-mnist", "sgd", "source", (100, 100))
     assert DANN(preset="paper", rate=0.05).rate == 0.05
     assert DANN().network is None
+
+
+@pytest.mark.parametrize(
+    ("preset", "side", "labels", "critic"),
+    [
+        ("paper", 28, [(100, 768), (100, 100), (10, 100)], [(100, 768), (1, 100)]),
+        ("paper-svhn", 32, [(3072, 6272), (2048, 3072), (10, 2048)], [(1024, 6272), (1024, 1024), (1, 1024)]),
+        ("paper-gtsrb", 40, [(512, 1024), (10, 512)], [(1024, 1024), (1024, 1024), (1, 1024)]),
+    ],
+)
+def test_each_preset_is_an_architecture_of_the_paper(preset: str, side: int, labels: list, critic: list) -> None:
+    method = build({"dann": DANN}, "dann", {"preset": preset}, room="adapt")
+    task, shape = Classification(tuple("0123456789")), (3, side, side)
+    method.prepare(Model(task, shape, network=method.network, head=method.head), Unlabelled(torch.rand(2, *shape)))
+    widths = [
+        [tuple(p.shape) for p in net.parameters() if p.ndim == 2] for net in (method.model.head, method.domain_critic)
+    ]
+    assert widths == [labels, critic]
+    assert (method.optimize, method.rate, method.schedule, method.statistics) == ("sgd", 0.01, "dann", "source")
+
+
+def test_an_unknown_preset_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"adapt\.preset of 'dann': found 'papers', .*'paper-svhn'"):
+        build({"dann": DANN}, "dann", {"preset": "papers"}, room="adapt")
 
 
 def test_an_unknown_field_is_refused_by_name() -> None:

@@ -81,7 +81,10 @@ class Objective(Learner):
     """A method that trains a new model on both domains; it adds its own settings, its networks, and its `updates`.
 
     Args:
-        network: feature extractor by name (`networks.NETWORKS`); None chooses by the input's shape.
+        network: feature extractor by name (`backbones.build_network`); None chooses by the input's shape.
+        weights: `.safetensors` file that the feature extractor starts from.
+        frozen: use the feature extractor as it is; the head and the method's own networks alone are trained.
+        cached: compute the features of a frozen network once; only where no image is randomized.
         statistics: input normalisation, `per-image` or `source`.
         norm: normalisation between the layers, over groups of maps (`group`) or over the batch (`batch`).
         head: widths of hidden layers between features and outputs.
@@ -93,6 +96,9 @@ class Objective(Learner):
     soft_labels: ClassVar[bool] = False  # whether the source's classes may come as shares, as they do of mixed images
 
     network: str | None = None
+    weights: str | None = None
+    frozen: bool = False
+    cached: bool = False
     statistics: Statistics = "per-image"
     norm: Norm = "group"
     head: tuple[int, ...] = ()

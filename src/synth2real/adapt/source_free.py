@@ -86,6 +86,11 @@ class SourceFree(Learner):
                 f"{self.name} adapts by class probabilities, but the model predicts values ({self.task.kind}); "
                 "expected a model trained with --task classify. For values, train with both domains: --adapt teacher"
             )
+        if self.model.description["frozen"]:
+            raise InputError(
+                f"{self.name} changes the network that makes the features, but the model was trained with a frozen one "
+                "(adapt.frozen); expected one that learns"
+            )
 
 
 def entropy(probabilities: torch.Tensor) -> torch.Tensor:

@@ -43,6 +43,8 @@ class Request:
     label: tuple[str, ...]
     rooms: dict[str, str | None]
     assign: tuple[str, ...]
+    network: str | None
+    weights: Path | None
     preset: str | None
     n: int | None
     size: Size | None
@@ -63,6 +65,9 @@ def train(request: Request) -> None:
         raise InputError(f"--task '{request.task}' is unknown, expected one of: {', '.join(TASKS)}")
     check_for_simulators(request.source, request.n, request.preset)
     assigned = parse_assignments(request.assign)
+    for name, value in (("network", request.network), ("weights", request.weights)):
+        if value is not None:
+            assigned.setdefault("adapt", {})[name] = str(value)
     with warnings_on_stderr():
         layout = decide_layout(request)
         target = load_unlabelled(
@@ -225,9 +230,10 @@ def build_route(
         names["adapt"] = "source-only"
     if names["randomize"] is None:
         own = ADAPT[names["adapt"]].randomized_by if names["adapt"] in ADAPT and images else None
-        paper = assigned.get("adapt", {}).get("preset") == "paper"
+        chosen = assigned.get("adapt", {})
+        as_is = str(chosen.get("preset")).startswith("paper") or bool(chosen.get("cached"))
         # What a regression's numbers mean is not known, so nothing is moved that they may speak of.
-        names["randomize"] = "none" if own is None or paper else "photometric" if task.kind == "regress" else own
+        names["randomize"] = "none" if own is None or as_is else "photometric" if task.kind == "regress" else own
     methods: dict[str, Any] = {}
     for room, known in ROOMS.items():
         name, values = names.get(room), assigned.get(room, {})
