@@ -88,6 +88,7 @@ class Simulator(ABC):
     classes: ClassVar[dict[str, tuple[str, ...]]]  # for each label of classes, their names; the first label leads
     columns: ClassVar[dict[str, tuple[str, ...]]] = {}  # for each label of values, the names of its columns
     regions: ClassVar[tuple[str, ...]] = ()  # the masks that it draws; together they cover the image
+    differentiable: ClassVar[tuple[str, ...]] = ()  # parameters through which gradients of the images flow
 
     size: tuple[int, int] = (28, 28)
     channels: Literal[1, 3] = 1
