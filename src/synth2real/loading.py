@@ -205,7 +205,7 @@ def _load_tables(
     files: list[Path] = []
     rows: list[list[Any]] = []
     for table in tables:
-        for number, row in enumerate(_rows(table), start=1):
+        for number, row in enumerate(table_rows(table), start=1):
             missing = [name for name in ("file_name", *columns) if name not in row]
             if missing:
                 raise InputError(
@@ -234,7 +234,8 @@ def _load_tables(
     return Labelled(read.images, values, columns=tuple(columns), names=names, sizes=read.sizes)
 
 
-def _rows(table: Path) -> list[dict[str, Any]]:
+def table_rows(table: Path) -> list[dict[str, Any]]:
+    """The rows of a metadata table, by column name; `InputError` where it cannot be read."""
     try:
         return _parsed(table)
     except UnicodeDecodeError as error:

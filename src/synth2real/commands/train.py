@@ -20,7 +20,7 @@ from ..route import ROOMS, Budget, Route, check_domains, default_steps
 from ..runs import RunFolder
 from ..runs import train as train_run
 from ..settings import build
-from ..simulate import SIMULATORS, Simulator, simulator
+from ..simulate import SIMULATORS, Simulator, is_simulator, simulator
 from ..tasks import TASKS, Gaze, Task
 from .console import bars, console, warnings_on_stderr
 
@@ -123,7 +123,7 @@ def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
             f"--task {request.task} found no --label, expected the names of its columns, "
             "such as --label iris_x --label iris_y"
         )
-    if request.source in SIMULATORS:
+    if is_simulator(request.source):
         return load_simulator(request, target)
     label: str | tuple[str, ...] | None = request.label
     if request.task == "classify":
@@ -136,7 +136,7 @@ def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
 
 def check_for_simulators(source: str, n: int | None, preset: str | None) -> None:
     """Raise `InputError` where an option for simulators came with another source."""
-    if source in SIMULATORS:
+    if is_simulator(source):
         return
     if n is not None:
         raise InputError(
@@ -216,7 +216,7 @@ def settings(request: Request, route: Route, task: Task, budget: Budget) -> dict
         "steps": budget.steps,
         "batch": budget.batch,
         "preset": request.preset,
-        "n": budget.n if request.source in SIMULATORS else None,
+        "n": budget.n if is_simulator(request.source) else None,
         "seed": budget.seed,
         "size": list(request.size) if request.size else None,
         "channels": request.channels,
