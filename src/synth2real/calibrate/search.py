@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
-from ..distances import median_distance, mmd, sliced_wasserstein
-from ..domains import Unlabelled, to_float
+from ..distances import classifier_distance, median_distance, mmd, sliced_wasserstein
+from ..domains import Unlabelled
 from ..errors import InputError
-from ..settings import settings
+from ..settings import settings, to_dict
 from ..simulate import Range, Simulator
+from .ranges import Space
+from .statistics import describe
 
 if TYPE_CHECKING:
-    import optuna
+    from .study import Study
 
-REACH = 2.0  # how far a centre may move, in widths of the simulator's own range
-WIDEST = 2.0  # greatest width, in the same unit
-SIDE = 16  # images are compared at most this large: a kernel sees no more in finer pixels, and is slower
+OnTrial = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True)
@@ -54,70 +54,94 @@ class Search:
     that two trials differ by their ranges and not by luck, and measures a two-sample distance to the real images. The
     width is kept above a share of the simulator's own: a distance rewards what is typical, training needs variety.
 
-    Limits: it can only reach what some setting of the simulator renders; and parameters that move the pixels alike (the
-    height and the blur of a small digit) are found together, not one by one.
+    With `moments` the distance is that of simulated moments: a regression from images to parameters is learnt, twice,
+    the second time near the solution; its answers' means and spreads, on rendered and on real images, are made to
+    agree, by Gauss-Newton steps at the begin and at the end, whose mean is the result. It tells parameters apart that
+    move the pixels alike, so it recovers what made the images, where the simulator can make them.
+
+    Limits: it can only reach what some setting of the simulator renders; with distances of pixels, parameters that move
+    the pixels alike (the height and the blur of a small digit) are found together, not one by one.
 
     References:
         Hansen & Ostermeier (2001). Completely derandomized self-adaptation in evolution strategies.
         Gretton et al. (2012). A kernel two-sample test.
+        McFadden (1989). A method of simulated moments. Econometrica 57.
+        Fearnhead & Prangle (2012). Constructing summary statistics for approximate Bayesian computation. JRSS B 74.
 
     Args:
         parameters: names of those to search; all that are not fixed by default.
         trials: of the search; the first is the simulator as given.
-        images: rendered in each trial, and real images it is compared with.
-        distance: `sliced-wasserstein` or `mmd`, on pixels and their local contrast. The first tells slant from turn.
+        images: rendered in each trial, and real images it is compared with (`moments` take twice as many, and more).
+        distance: `sliced-wasserstein`, `mmd` or `classifier`, on pixels and their local contrast, or `moments`. The
+            first tells slant from turn, and it is what the distance before and after is where `moments` are matched.
         narrowest: least width of a range, in widths of the simulator's own.
         prior: how far the simulator's own centres are trusted: moving one of them by its own width costs this share of
-            the first distance. It decides between settings that look alike, such as a rotation undone by a shear.
+            the first distance. It decides between settings that look alike, such as a rotation undone by a shear. Of no
+            use with `moments`, which have their own.
+        learn: images rendered to learn the moments, each of the two times.
+        network: channels of the first layer of the network that reads images beside the ridge regression; 0 for none,
+            which is much faster.
+        optimizer: `cma-es`, or `gradient` where the simulator is differentiable in all that is searched.
         seed: of the search and of the rendering.
     """
 
     parameters: tuple[str, ...] | None = None
     trials: int = Field(default=400, ge=1)
     images: int = Field(default=250, ge=20)
-    distance: Literal["mmd", "sliced-wasserstein"] = "sliced-wasserstein"
+    distance: Literal["mmd", "sliced-wasserstein", "classifier", "moments"] = "sliced-wasserstein"
     narrowest: float = Field(default=0.4, gt=0, le=1)
     prior: float = Field(default=0.1, ge=0)
+    learn: int = Field(default=4000, ge=200)
+    network: int = Field(default=0, ge=0)
+    optimizer: Literal["cma-es", "gradient"] = "cma-es"
     seed: int = 0
 
-    def fit(self, simulator: Simulator, target: Unlabelled) -> Calibration:
+    def fit(
+        self,
+        simulator: Simulator,
+        target: Unlabelled,
+        *,
+        storage: str | None = None,
+        resume: bool = False,
+        on_trial: OnTrial | None = None,
+    ) -> Calibration:
         """Calibrate `simulator` to the images of `target`.
 
-        Raises:
-            InputError: the target holds no images of the simulator's size and channels, or a parameter is unknown.
-        """
-        import optuna
+        Args:
+            storage: where the trials are kept: the URL of a database, or a file for SQLite; None for memory.
+            resume: go on with the search that the storage holds, or take part in it as a further worker.
+            on_trial: is told the trials done, those to do, and the distance of the last.
 
+        Raises:
+            InputError: the target holds no images of the simulator's size and channels, or a parameter is unknown, or
+                the storage is of no use, or the simulator is not differentiable in what a gradient should search.
+        """
         self.check(simulator, target)
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        tell = on_trial or (lambda done, trials, distance: None)
+        space = Space.of(simulator, self.parameters, self.narrowest)
         generator = torch.Generator().manual_seed(self.seed)
         order = torch.randperm(len(target), generator=generator)
-        real = describe(target.inputs[order[: self.images]])
-        unseen = describe(target.inputs[order[-self.images :]])
-        unit = median_distance(real)
-        searched = self._searched(simulator)
+        if self.optimizer == "gradient":
+            from .descent import descend
 
-        first: list[float] = []
+            seen = target.inputs[order[: self.images]]
+            point, values = descend(space, simulator, seen, self.trials, self.images, self.seed, tell)
+        else:
+            from .study import Study
 
-        def score(trial: optuna.Trial) -> float:
-            tried = simulator.with_ranges(**self._suggest(trial, simulator, searched))
-            moved: float = sum(trial.params[f"{name}.centre"] ** 2 for name in searched)
-            distance = self._distance(describe(tried.sample(self.images, self.seed).images), real, unit)
-            first.append(distance)
-            return distance + self.prior * first[0] * moved
+            study = Study(space, storage, resume, self._made_by(simulator, target))
+            if self.distance == "moments":
+                from .matching import Matching
 
-        study = optuna.create_study(sampler=optuna.samplers.CmaEsSampler(seed=self.seed))
-        study.enqueue_trial({f"{name}.centre": 0.0 for name in searched} | {f"{name}.width": 1.0 for name in searched})
-        study.optimize(score, n_trials=self.trials)
-        ranges = self._mean_of_best(study, simulator, searched)
-        found = simulator.with_ranges(**ranges)
-        before, after = (
-            self._distance(describe(s.sample(self.images, self.seed + 1).images), unseen, unit)
-            for s in (simulator, found)
-        )
-        ranges_before = {name: simulator.range(name) for name in ranges}
-        trials = tuple(float(trial.value or 0.0) for trial in study.trials)
-        return Calibration(found, ranges_before, ranges, before, after, trials)
+                real = target.inputs[order[: self.learn // 2]]
+                point = Matching(
+                    study, space, simulator, real, self.trials, self.images, self.learn, self.network, self.seed
+                ).run(tell)
+            else:
+                real = describe(target.inputs[order[: self.images]])
+                point = self._by_distance(study, space, simulator, real, tell)
+            values = [float(trial.value or 0.0) for trial in study.done[: self.trials]]
+        return self._calibration(space, simulator, target.inputs[order[-self.images :]], point, values)
 
     def check(self, simulator: Simulator, target: Unlabelled) -> None:
         """Raise the `InputError` that `fit` would raise."""
@@ -131,55 +155,62 @@ class Search:
         unknown = [name for name in self.parameters or () if name not in known]
         if unknown:
             raise InputError(f"calibrate.parameters names '{unknown[0]}', expected some of: {', '.join(sorted(known))}")
+        names = Space.of(simulator, self.parameters, self.narrowest).names
+        if not names:
+            raise InputError(
+                "calibrate found no parameter to search: each stays at one value, expected a range of some"
+            )
+        fixed = [name for name in names if name not in simulator.differentiable]
+        if self.optimizer == "gradient" and fixed:
+            raise InputError(
+                f"calibrate.optimizer 'gradient': {type(simulator).__name__} is not differentiable in '{fixed[0]}', "
+                f"expected calibrate.parameters among: {', '.join(simulator.differentiable) or 'none'}. Or use 'cma-es'"
+            )
 
-    def _searched(self, simulator: Simulator) -> list[str]:
-        names = self.parameters or [parameter.name for parameter in simulator.parameters]
-        return [name for name in names if simulator.range(name)[0] < simulator.range(name)[1]]
+    def _made_by(self, simulator: Simulator, target: Unlabelled) -> dict[str, Any]:
+        """What the trials follow from."""
+        some = target.inputs[torch.linspace(0, len(target) - 1, min(len(target), 100)).long()]
+        return {
+            "simulator": {"class": type(simulator).__name__, **to_dict(simulator)},
+            "calibrate": {key: value for key, value in to_dict(self).items() if key != "trials"},
+            "target": [len(target), float(some.double().mean()), float(some.double().std())],
+        } | ({"trials": self.trials} if self.distance == "moments" else {})
+
+    def _by_distance(
+        self, study: Study, space: Space, simulator: Simulator, real: Tensor, tell: OnTrial
+    ) -> dict[str, float]:
+        """CMA-ES from the simulator as given, on a distance and a prior; the mean of the best trials."""
+        from .study import Given, mean_of_best
+
+        unit = median_distance(real)
+
+        def sampler(number: int) -> Any:
+            return Given(space.start()) if number == 0 else study.cma(None, None, self.seed, 1)
+
+        for number, point, done in study.trials(self.trials, sampler):
+            made = simulator.with_ranges(**space.ranges(point)).sample(self.images, self.seed).images
+            distance = self._distance(describe(made), real, unit)
+            first = study.done[0].user_attrs["distance"] if number else distance
+            moved = sum(point[f"{name}.centre"] ** 2 for name in space.names)
+            done(distance + self.prior * first * moved, distance=distance)
+            tell(number + 1, self.trials, distance)
+        return mean_of_best(study.done[: self.trials])
+
+    def _calibration(
+        self, space: Space, simulator: Simulator, real: Tensor, point: dict[str, float], values: list[float]
+    ) -> Calibration:
+        """Both simulators, compared with real images by images that no trial has rendered."""
+        ranges = space.ranges(point)
+        found = simulator.with_ranges(**ranges)
+        unseen = describe(real)
+        unit = median_distance(unseen)
+        before, after = (
+            self._distance(describe(s.sample(self.images, self.seed + 1).images), unseen, unit)
+            for s in (simulator, found)
+        )
+        return Calibration(found, dict(zip(space.names, space.own, strict=True)), ranges, before, after, tuple(values))
 
     def _distance(self, made: Tensor, real: Tensor, unit: float) -> float:
+        if self.distance == "classifier":
+            return classifier_distance(made, real)
         return mmd(made, real, unit) if self.distance == "mmd" else sliced_wasserstein(made, real)
-
-    def _suggest(self, trial: optuna.Trial, simulator: Simulator, names: list[str]) -> dict[str, Range]:
-        return {
-            name: self._range(
-                simulator,
-                name,
-                trial.suggest_float(f"{name}.centre", -REACH, REACH),
-                trial.suggest_float(f"{name}.width", self.narrowest, WIDEST),
-            )
-            for name in names
-        }
-
-    def _range(self, simulator: Simulator, name: str, centre: float, width: float) -> Range:
-        """The range of a centre and a width, both in widths of the simulator's own, within the limits."""
-        least, most = next(parameter.limits for parameter in simulator.parameters if parameter.name == name)
-        low, high = simulator.range(name)
-        half = min(width * (high - low), most - least) / 2
-        middle = (low + high) / 2 + centre * (high - low)
-        middle = min(max(middle, least + half), most - half)
-        return max(least, middle - half), min(most, middle + half)
-
-    def _mean_of_best(self, study: optuna.Study, simulator: Simulator, names: list[str]) -> dict[str, Range]:
-        """The mean of the best tenth of the trials: one trial's distance is noisy, and so is its place."""
-        ranked = sorted(study.trials, key=lambda trial: float(trial.value or 0.0))
-        best = ranked[: max(1, len(ranked) // 10)]
-
-        def mean(key: str) -> float:
-            return sum(float(trial.params[key]) for trial in best) / len(best)
-
-        return {name: self._range(simulator, name, mean(f"{name}.centre"), mean(f"{name}.width")) for name in names}
-
-
-def describe(images: Tensor) -> Tensor:
-    """What two samples of images are compared by: (N, F) float32 of pixels and of their local contrast.
-
-    Args:
-        images: (N, C, H, W) uint8 or float32 in 0..1.
-    """
-    x = to_float(images)
-    edges = torch.stack([x.diff(dim=3).abs().mean((2, 3)), x.diff(dim=2).abs().mean((2, 3))], 1).flatten(1)
-    levels = torch.quantile(x.flatten(2), torch.linspace(0, 1, 9), dim=2).permute(1, 0, 2).flatten(1)
-    if max(x.shape[2:]) > SIDE:
-        x = F.interpolate(x, (min(SIDE, x.shape[2]), min(SIDE, x.shape[3])), mode="area")
-    # Each group is scaled so that one image's contrast, its histogram and its pixels count about alike.
-    return torch.cat([x.flatten(1), 8 * edges, levels], dim=1)

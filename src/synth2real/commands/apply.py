@@ -18,7 +18,7 @@ from ..loading import load, metadata_tables
 from ..model import Predictions, load_model
 from ..route import ROOMS
 from ..runs import SETTINGS
-from ..simulate import SIMULATORS
+from ..simulate import simulators
 from ..tasks import Classification
 from .console import warnings_on_stderr
 
@@ -97,7 +97,7 @@ def methods() -> None:
     """Print each room's methods with the first line of their documentation."""
     table = Table("room", "name", "what it does")
     listed = {room: known for room, known in ROOMS.items() if room != "widen"}
-    listed |= {"adapt (no source)": SOURCE_FREE, "simulate": SIMULATORS}
+    listed |= {"adapt (no source)": SOURCE_FREE, "simulate": simulators()}
     for room, known in listed.items():
         for name, method in known.items():
             table.add_row(room, name, (inspect.getdoc(method) or "").partition("\n")[0])

@@ -20,7 +20,7 @@ from ..report import write_report
 from ..route import Budget, Route, check_domains
 from ..routes import chosen_routes
 from ..runs import RunFolder, versions
-from ..simulate import SIMULATORS, Simulator
+from ..simulate import Simulator, is_simulator
 from ..tasks import TASKS, Classification, Task
 from ..trials import write_whole
 from . import train
@@ -183,7 +183,7 @@ def described(request: Request, routes: dict[str, Route], task: Task, budget: Bu
         "threads": torch.get_num_threads(),
         "batch": budget.batch,
         "preset": request.preset,
-        "n": budget.n if request.source in SIMULATORS else None,
+        "n": budget.n if is_simulator(request.source) else None,
         "seed": request.seed,
         "seeds": request.seeds,
         "size": list(request.size) if request.size else None,

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..gap import Gap, measure_gap
 from ..loading import Channels, Size, load_unlabelled
 from ..model import Model, load_model
-from ..simulate import SIMULATORS, simulator
+from ..simulate import is_simulator, simulator
 from .console import warnings_on_stderr
 from .train import check_for_simulators
 
@@ -46,7 +46,7 @@ def gap(request: Request) -> None:
     size, channels = (request.size, request.channels) if model is None else (model.resize, model.channels)
     with warnings_on_stderr():
         target = load_unlabelled(request.target, size=size, channels=channels, skip_bad=request.skip_bad)
-        if request.source in SIMULATORS:
+        if is_simulator(request.source):
             source = rendered(request, target)
         else:
             source = load_unlabelled(request.source, size=size, channels=channels, skip_bad=request.skip_bad)

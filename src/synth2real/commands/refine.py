@@ -15,7 +15,7 @@ from ..mapping import Mapping
 from ..refine import METHODS, load_refiner
 from ..refinement import Order, refine_folder
 from ..settings import build
-from ..simulate import SIMULATORS, Simulator, simulator
+from ..simulate import Simulator, is_simulator, simulator
 from .console import bars, console, warnings_on_stderr
 from .train import check_for_simulators, parse_assignments
 
@@ -126,7 +126,7 @@ def method(request: Request) -> Mapping:
 
 def place(request: Request, shape: tuple[int, ...]) -> Path | Simulator:
     """The simulator of that name, set to images of `shape`, or the folder."""
-    if request.source not in SIMULATORS:
+    if not is_simulator(request.source):
         return Path(request.source)
     values: dict[str, Any] = {} if request.preset is None else {"preset": request.preset}
     return simulator(request.source, size=shape[1:], channels=shape[0], **values)

@@ -20,7 +20,7 @@ from ..route import ROOMS, Budget, Route, check_domains, default_steps
 from ..runs import RunFolder
 from ..runs import train as train_run
 from ..settings import build
-from ..simulate import SIMULATORS, Simulator, simulator
+from ..simulate import SIMULATORS, Simulator, is_simulator, simulator
 from ..sparse import SVMLIGHT, Layout
 from ..tasks import TASKS, Gaze, Task
 from .console import bars, console, warnings_on_stderr
@@ -125,7 +125,7 @@ def interruptible(folder: RunFolder) -> Iterator[None]:
 
 def decide_layout(request: Request) -> Layout | None:
     """How the svmlight files of source and target are read; None where neither is one."""
-    files = [request.target, *([] if request.source in SIMULATORS else [Path(request.source)])]
+    files = [request.target, *([] if is_simulator(request.source) else [Path(request.source)])]
     layout = Layout.of([file for file in files if file.is_file()], request.zero_based)
     if layout is None and request.zero_based is not None:
         option = "--zero-based" if request.zero_based else "--one-based"
@@ -138,7 +138,7 @@ def decide_layout(request: Request) -> Layout | None:
 
 def load_source(request: Request, target: Unlabelled, layout: Layout | None) -> Labelled | Simulator:
     """The labelled source, or the simulator of that name, set to the target's size and channels."""
-    if request.source in SIMULATORS:
+    if is_simulator(request.source):
         check_labels(request.task, request.label)
         return load_simulator(request, target)
     return load_labelled(
@@ -178,7 +178,7 @@ def load_labelled(
 
 def check_for_simulators(source: str, n: int | None, preset: str | None) -> None:
     """Raise `InputError` where an option for simulators came with another source."""
-    if source in SIMULATORS:
+    if is_simulator(source):
         return
     if n is not None:
         raise InputError(
@@ -259,7 +259,7 @@ def settings(request: Request, route: Route, task: Task, budget: Budget) -> dict
         "steps": budget.steps,
         "batch": budget.batch,
         "preset": request.preset,
-        "n": budget.n if request.source in SIMULATORS else None,
+        "n": budget.n if is_simulator(request.source) else None,
         "seed": budget.seed,
         "size": list(request.size) if request.size else None,
         "channels": request.channels,

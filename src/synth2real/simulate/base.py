@@ -4,6 +4,7 @@ A simulator is settings: a frame and, for each parameter, the range it is drawn 
 these ranges and randomization widens them, so both are `Simulator -> Simulator`.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from ..errors import InputError
 from ..settings import settings
 
 Range = tuple[float, float]
+Distribution = Literal["uniform", "log-uniform", "normal", "integer"]
 CHUNK = 200  # images rendered at once: bounds memory, stays in the cache, and holds each digit equally often
 
 
@@ -30,6 +32,11 @@ class Parameter:
         name, unit, description: for people and reports; `name` is also the key in `ranges`.
         limits: lowest and highest value that makes sense.
         default: the range drawn from where none is given; low equals high for a value that stays fixed.
+        distribution: how values are drawn from a range: `uniform`; `log-uniform`, of a positive quantity; `normal`, its
+            middle and, at two standard deviations, its ends, where it is cut off; `integer`, whole numbers alike.
+
+    Raises:
+        InputError: the default is not within the limits, or a limit of a logarithm is not positive.
     """
 
     name: str
@@ -37,6 +44,26 @@ class Parameter:
     description: str
     limits: Range
     default: Range
+    distribution: Distribution = "uniform"
+
+    def __post_init__(self) -> None:
+        if self.distribution == "log-uniform" and self.limits[0] <= 0:
+            raise InputError(
+                f"parameter '{self.name}' is log-uniform with the lower limit {self.limits[0]:g}, expected above 0"
+            )
+        _check_range(self, self.default)
+
+    def draw(self, unit: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
+        """Values between low and high for evenly spread `unit` in 0..1; gradients flow to low and high."""
+        if self.distribution == "log-uniform":
+            return low * (torch.as_tensor(high) / low) ** unit
+        if self.distribution == "normal":
+            edge = 0.5 * math.erfc(2 / math.sqrt(2))
+            unit = torch.special.ndtri(edge + (1 - 2 * edge) * unit) / 4 + 0.5
+        elif self.distribution == "integer":
+            first = math.ceil(low)
+            return first + (unit * (math.floor(high) - first + 1)).floor().clamp(max=max(0, math.floor(high) - first))
+        return low + (high - low) * unit
 
 
 @dataclass(frozen=True)
@@ -88,6 +115,7 @@ class Simulator(ABC):
     classes: ClassVar[dict[str, tuple[str, ...]]]  # for each label of classes, their names; the first label leads
     columns: ClassVar[dict[str, tuple[str, ...]]] = {}  # for each label of values, the names of its columns
     regions: ClassVar[tuple[str, ...]] = ()  # the masks that it draws; together they cover the image
+    differentiable: ClassVar[tuple[str, ...]] = ()  # parameters through which gradients of the images flow
 
     size: tuple[int, int] = (28, 28)
     channels: Literal[1, 3] = 1
@@ -212,11 +240,7 @@ class Simulator(ABC):
     def _chunk(self, keep: int, seed: int) -> Rendered:
         # A whole chunk is drawn however few are kept, so that a shorter sample is the beginning of a longer one.
         generator = self.generator(seed)
-        values = {}
-        for parameter in self.parameters:
-            low, high = self.range(parameter.name)
-            unit = torch.rand(self.chunk, generator=generator, device=generator.device)
-            values[parameter.name] = low + (high - low) * unit
+        values = self._values(generator, keep)
         drawn = self.render(values, generator)
         images = drawn.images
         if images.is_floating_point():
@@ -225,6 +249,14 @@ class Simulator(ABC):
             {name: x[:keep].cpu() for name, x in named.items()} for named in (drawn.labels, drawn.masks, values)
         )
         return Rendered(images[:keep].cpu(), labels, masks, values)
+
+    def _values(self, generator: torch.Generator, keep: int) -> dict[str, Tensor]:
+        """What the parameters are in a chunk of which `keep` images are kept."""
+        values = {}
+        for parameter in self.parameters:
+            unit = torch.rand(self.chunk, generator=generator, device=generator.device)
+            values[parameter.name] = parameter.draw(unit, *self.range(parameter.name))
+        return values
 
 
 def load_parameters(path: str | Path) -> dict[str, float | Range]:

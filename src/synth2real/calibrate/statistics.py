@@ -1,0 +1,83 @@
+"""What images are compared by: numbers of one image each, which say much about the parameters that made it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..domains import to_float
+
+SIDE = 16  # images are compared at most this large: a kernel sees no more in finer pixels, and is slower
+SHARES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)  # of the quantiles
+
+
+def describe(images: Tensor) -> Tensor:
+    """What two samples of images are compared by: (N, F) float32 of pixels and of their local contrast.
+
+    Args:
+        images: (N, C, H, W) uint8 or float32 in 0..1.
+    """
+    x = to_float(images)
+    edges = torch.stack([x.diff(dim=3).abs().mean((2, 3)), x.diff(dim=2).abs().mean((2, 3))], 1).flatten(1)
+    levels = torch.quantile(x.flatten(2), torch.linspace(0, 1, 9), dim=2).permute(1, 0, 2).flatten(1)
+    # Each group is scaled so that one image's contrast, its histogram and its pixels count about alike.
+    return torch.cat([_reduced(x), 8 * edges, levels], dim=1)
+
+
+def measure(images: Tensor) -> Tensor:
+    """Pixels, and what parameters of size, place, turn, sharpness and tone move: (N, F) float32, differentiable.
+
+    Quantiles of grey levels and of slopes, energies at five scales, the structure tensor and its spread over the
+    image, and mass, centre and second moments of the intensity.
+
+    Args:
+        images: (N, C, H, W) uint8 or float32 in 0..1.
+    """
+    x = to_float(images).contiguous()
+    grey = x.mean(1)
+    across, down = grey.diff(dim=2)[:, :-1], grey.diff(dim=1)[:, :, :-1]
+    slope = (across.square() + down.square() + 1e-8).sqrt()
+    groups = [
+        _reduced(x),
+        _quantiles(x.flatten(2)).flatten(1),
+        _quantiles(slope.flatten(1)),
+        *_energies(grey),
+        torch.stack([z.mean((1, 2)) for z in (across.square(), down.square(), across * down)], 1),
+        _moments(grey),
+    ]
+    return torch.cat(groups, 1)
+
+
+def _reduced(x: Tensor) -> Tensor:
+    """The pixels, reduced by area to at most `SIDE` a side, (N, F)."""
+    if max(x.shape[2:]) > SIDE:
+        x = F.interpolate(x, (min(SIDE, x.shape[2]), min(SIDE, x.shape[3])), mode="area")
+    return x.flatten(1)
+
+
+def _quantiles(x: Tensor) -> Tensor:
+    return torch.quantile(x, torch.tensor(SHARES, device=x.device), dim=-1).movedim(0, -1)
+
+
+def _energies(grey: Tensor) -> list[Tensor]:
+    """Roots of the mean squares of what each halving of the resolution takes away, (N, 1) each, finest first."""
+    now, found = grey[:, None], []
+    while min(now.shape[2:]) >= 4 and len(found) < 5:
+        smooth = F.avg_pool2d(F.pad(now, (1, 1, 1, 1), mode="replicate"), 3, 1)
+        found.append(((now - smooth).square().mean((1, 2, 3)) + 1e-8).sqrt()[:, None])
+        now = F.avg_pool2d(now, 2)
+    return found
+
+
+def _moments(grey: Tensor) -> Tensor:
+    """Mean, deviation, centre and second moments of the intensity, lengths in sides of the image: (N, 7)."""
+    height, width = grey.shape[1:]
+    y = ((torch.arange(height, device=grey.device) + 0.5) / height - 0.5)[:, None]
+    x = (torch.arange(width, device=grey.device) + 0.5) / width - 0.5
+    mass = grey.mean((1, 2))
+    weight = grey / (mass[:, None, None] + 1e-3)
+    cx, cy = (weight * x).mean((1, 2)), (weight * y).mean((1, 2))
+    from_x, from_y = x - cx[:, None, None], y - cy[:, None, None]
+    second = [(weight * a * b).mean((1, 2)) for a, b in ((from_x, from_x), (from_y, from_y), (from_x, from_y))]
+    return torch.stack([mass, (grey.var((1, 2)) + 1e-8).sqrt(), cx, cy, *second], 1)

@@ -1,0 +1,160 @@
+"""The study: trials in a database, so that a search that was killed goes on, and several workers share one.
+
+All that a trial needs is in the database or follows from the seed: a search that is resumed finds what an unbroken one
+would have found. With several workers the order of their trials decides, too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+
+from ..errors import InputError
+from .ranges import REACH, WIDEST, Space
+
+if TYPE_CHECKING:
+    from optuna.study import Study as OptunaStudy
+
+NAME = "calibrate"
+WAIT = 0.2  # seconds between two looks at what other workers have left to do
+
+
+class Given(optuna.samplers.BaseSampler):
+    """Proposes one point."""
+
+    def __init__(self, point: dict[str, float]) -> None:
+        self.point = point
+
+    def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
+        return {}
+
+    def sample_relative(self, study: Any, trial: Any, search_space: Any) -> dict[str, Any]:
+        return {}
+
+    def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> float:
+        return self.point[param_name]
+
+
+class Study:
+    """Trials of points in a space.
+
+    Args:
+        space: what is searched.
+        storage: URL of a database, or the file of an SQLite one; None for memory.
+        resume: go on with, or join, the study that the storage holds.
+        made_by: what the result follows from, as plain data; a study that is resumed was begun with the same.
+
+    Raises:
+        InputError: the storage cannot be opened, or holds a study that is not to be resumed, or another one.
+    """
+
+    def __init__(self, space: Space, storage: str | None, resume: bool, made_by: dict[str, Any]) -> None:
+        self.space, self.where = space, storage
+        self.worker = f"{socket.gethostname()}:{os.getpid()}"
+        url = None if storage is None else storage if "://" in storage else f"sqlite:///{Path(storage).absolute()}"
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            self.study: OptunaStudy = optuna.create_study(storage=url, study_name=NAME, load_if_exists=resume)
+        except optuna.exceptions.DuplicatedStudyError:
+            raise InputError(
+                f"{storage}: holds a study already, expected a new storage. Pass --resume to go on with it, "
+                "or --overwrite, or choose another --storage"
+            ) from None
+        except ImportError as error:
+            raise InputError(f"--storage '{storage}' needs a driver: {error}. Install it, or give a file") from None
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] not in ("sqlalchemy", "optuna"):
+                raise
+            first = str(error).splitlines()[0]
+            raise InputError(
+                f"--storage '{storage}': cannot be opened ({first}), expected the URL of a database or a file"
+            ) from None
+        self._check(json.loads(json.dumps(made_by)))
+
+    def _check(self, made_by: dict[str, Any]) -> None:
+        before = self.study.user_attrs.get("made_by")
+        if before is None:
+            self.study.set_user_attr("made_by", made_by)
+            return
+        for key, value in made_by.items():
+            if before.get(key) != value:
+                raise InputError(
+                    f"{self.where}: the study was begun with {key} {before.get(key)}, but --resume found {value}. "
+                    "Give the same arguments, or choose another --storage"
+                )
+
+    @property
+    def done(self) -> list[optuna.trial.FrozenTrial]:
+        """Complete trials by number."""
+        return self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+
+    def _running(self) -> list[optuna.trial.FrozenTrial]:
+        return self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+
+    def _orphan(self) -> optuna.trial.FrozenTrial | None:
+        """A trial whose worker, on this machine, is no more."""
+        for trial in self._running():
+            host, _, process = trial.user_attrs.get("worker", ":0").rpartition(":")
+            mine = f"{host}:{process}" == self.worker
+            if not host or mine or (host == socket.gethostname() and not Path(f"/proc/{process}").exists()):
+                return trial
+        return None
+
+    def cma(self, start: dict[str, float] | None, sigma: float | None, seed: int, first: int) -> Any:
+        """CMA-ES over the trials from the `first` on; a new one each trial, since all of its state is in the study."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # x0 and sigma0 are to go in optuna 6
+            return optuna.samplers.CmaEsSampler(
+                x0=start,
+                sigma0=sigma,
+                seed=seed + 7919 * len(self.done),
+                n_startup_trials=first,
+                warn_independent_sampling=False,
+            )
+
+    def trials(self, until: int, sampler: Callable[[int], Any]) -> Iterator[tuple[int, dict[str, float], Any]]:
+        """Points to try, until that many trials are complete: number, point, and a function that takes the value.
+
+        The function takes the value and, as keywords, what is to be kept beside it.
+        """
+        while (count := len(self.done)) < until:
+            orphan = self._orphan()
+            if orphan is None and count + len(self._running()) >= until:
+                time.sleep(WAIT)  # another worker is at the last ones
+                continue
+            self.study.sampler = sampler(count)
+            trial = self.study.ask() if orphan is None else optuna.trial.Trial(self.study, orphan._trial_id)
+            trial.set_user_attr("worker", self.worker)
+            yield count, self._suggest(trial), self._teller(trial)
+
+    def _suggest(self, trial: optuna.Trial) -> dict[str, float]:
+        return {
+            key: trial.suggest_float(key, *((-REACH, REACH) if key.endswith(".centre") else self._widths()))
+            for key in self.space.start()
+        }
+
+    def _widths(self) -> tuple[float, float]:
+        return self.space.narrowest, WIDEST
+
+    def _teller(self, trial: optuna.Trial) -> Callable[..., None]:
+        def tell(value: float, **beside: Any) -> None:
+            for key, kept in beside.items():
+                trial.set_user_attr(key, kept)
+            self.study.tell(trial, value)
+
+        return tell
+
+
+def mean_of_best(trials: Sequence[optuna.trial.FrozenTrial]) -> dict[str, float]:
+    """The mean of the best tenth of the trials: one trial's distance is noisy, and so is its place."""
+    ranked = sorted(trials, key=lambda trial: float(trial.value or 0.0))
+    best = ranked[: max(1, len(ranked) // 10)]
+    return {key: sum(float(trial.params[key]) for trial in best) / len(best) for key in best[0].params}

@@ -1,0 +1,53 @@
+"""Simulators from a function: what it draws, and the parameters that it declares."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from .base import Drawn, Parameter, Simulator
+
+Draw = Callable[[dict[str, Tensor], Simulator, torch.Generator], Drawn]
+
+
+def declared(
+    *parameters: Parameter,
+    classes: Mapping[str, Sequence[str]] | None = None,
+    columns: Mapping[str, Sequence[str]] | None = None,
+    regions: Sequence[str] = (),
+    differentiable: Sequence[str] = (),
+) -> Callable[[Draw], type[Simulator]]:
+    """Decorator that makes a class of simulators of a function.
+
+        @declared(Parameter("radius", "pixels", "of the disc", (1, 12), (3, 6)), columns={"place": ("x", "y")})
+        def discs(values, frame, generator):
+            ...
+            return Drawn(images, {"place": centres})
+
+        discs(size=(32, 32)).sample(100, seed=0)
+
+    Args:
+        parameters: what the function takes, see `Parameter`.
+        classes, columns, regions, differentiable: as in `Simulator`.
+
+    The function takes the values, (N,) float32 for each parameter; the simulator, for its `size` and `channels`; and
+    the generator of all that is no parameter; see `Simulator.render`.
+    """
+
+    def made(draw: Draw) -> type[Simulator]:
+        def render(self: Simulator, values: dict[str, Tensor], generator: torch.Generator) -> Drawn:
+            return draw(values, self, generator)
+
+        body = {
+            "__doc__": draw.__doc__,
+            "__module__": draw.__module__,
+            "render": render,
+            "parameters": tuple(parameters),
+            "classes": {label: tuple(names) for label, names in (classes or {}).items()},
+            "columns": {label: tuple(names) for label, names in (columns or {}).items()},
+            "regions": tuple(regions),
+            "differentiable": tuple(differentiable),
+        }
+        return type(draw.__name__, (Simulator,), body)
+
+    return made

@@ -1,0 +1,258 @@
+"""Simulators that are programs of their own: Blender, Unity, Omniverse, UnityEyes, or a script.
+
+A YAML file describes one: its command, its parameters and its labels. The command reads a file of parameters and
+writes a folder of images with a metadata table.
+
+    command: blender -b scene.blend -P render.py -- {parameters} {out}
+    timeout: 600
+    parameters:
+      height: {unit: mm, description: of the lamp, limits: [0, 100], default: [20, 40], distribution: uniform}
+    classes:
+      label: [cup, plate]
+    columns:
+      place: [x, y]
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pydantic
+import torch
+import yaml
+from torch import Tensor
+
+from ..errors import InputError
+from ..loading import metadata_tables, natural_key, table_rows
+from ..pictures import decode
+from ..settings import settings
+from .base import CHUNK, Distribution, Drawn, Parameter, Range, Simulator
+
+PLACES = ("parameters", "out")  # that a command must hold; it may hold n, seed and python, too
+LAST_LINES = 5  # of what a program that failed has said
+
+
+@settings
+class Declared:
+    """One parameter in a description; see `Parameter`."""
+
+    unit: str = ""
+    description: str = ""
+    limits: Range
+    default: Range | float
+    distribution: Distribution = "uniform"
+
+
+@settings
+class Description:
+    """What a YAML file says of a program.
+
+    Args:
+        command: the command line. `{parameters}` stands for the file that it reads and `{out}` for the empty folder
+            that it fills, `{n}` and `{seed}` for the number of images and the seed, `{python}` for the Python that
+            runs synth2real. It runs in the folder of the description, without a shell.
+        parameters: by name.
+        classes: for each label of classes, their names.
+        columns: for each label of values, the names of its columns in the table.
+        timeout: seconds that one run of the command may take.
+        chunk: images a run, at most.
+    """
+
+    command: str
+    parameters: dict[str, Declared]
+    classes: dict[str, tuple[str | pydantic.StrictInt, ...]] = pydantic.Field(default_factory=dict)
+    columns: dict[str, tuple[str, ...]] = pydantic.Field(default_factory=dict)
+    timeout: float = pydantic.Field(default=600, gt=0)
+    chunk: int = pydantic.Field(default=CHUNK, ge=1)
+
+
+@settings
+class External(Simulator):
+    """A program that renders; made by `external(file)`, which knows its parameters and labels.
+
+    The file of parameters is YAML: `n`, `seed`, `size` (height, width), `channels`; `parameters`, for each name the n
+    values, one an image; and `ranges`, what they were drawn from, for programs that draw for themselves. The images,
+    taken in natural order of their names, are resized and converted where they differ from `size` and `channels`.
+
+    Raises:
+        InputError: while rendering, where the program cannot be started, fails, takes too long or does not write what
+            was asked of it; the message names the parameters, which are kept in a file.
+    """
+
+    program: ClassVar[Description]
+    folder: ClassVar[Path]
+
+    @property
+    def chunk(self) -> int:
+        return self.program.chunk
+
+    def render(self, values: dict[str, Tensor], generator: torch.Generator) -> Drawn:
+        """See `Simulator.render`: one run of the program."""
+        count = len(next(iter(values.values())))
+        order = {
+            "n": count,
+            "seed": int(torch.randint(2**31, (1,), generator=generator)),
+            "size": list(self.size),
+            "channels": self.channels,
+            "ranges": {p.name: list(self.range(p.name)) for p in self.parameters},
+            "parameters": {name: [round(float(v), 9) for v in column] for name, column in values.items()},
+        }
+        work = Path(tempfile.mkdtemp(prefix="synth2real-"))
+        asked, out = work / "parameters.yaml", work / "out"
+        out.mkdir()
+        asked.write_text(yaml.safe_dump(order, sort_keys=False, default_flow_style=None))
+        try:
+            places = {"parameters": asked, "out": out, "n": count, "seed": order["seed"], "python": sys.executable}
+            self._run({name: str(value) for name, value in places.items()})
+            drawn = self._read(out, count)
+        except InputError as error:
+            shutil.rmtree(out, ignore_errors=True)
+            spans = ", ".join(f"{name} {float(v.min()):g} to {float(v.max()):g}" for name, v in values.items())
+            raise InputError(f"{error}. Its parameters were: {spans}; they are kept in {asked}") from None
+        shutil.rmtree(work)
+        return drawn
+
+    def _run(self, places: Mapping[str, str]) -> None:
+        """Run the command; with it ends what it has started."""
+        parts = [_filled(part, places) for part in shlex.split(self.program.command)]
+        named = f"simulator '{type(self).__name__}': `{parts[0]}`"
+        try:
+            process = subprocess.Popen(
+                parts,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise InputError(f"{named} cannot be started ({error.strerror}), expected a program. Install it") from None
+        try:
+            said, _ = process.communicate(timeout=self.program.timeout)
+        except subprocess.TimeoutExpired:
+            raise InputError(
+                f"{named} took more than {self.program.timeout:g} s, expected less. Raise `timeout`, or lower `chunk`"
+            ) from None
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+        if process.returncode:
+            last = " | ".join(said.strip().splitlines()[-LAST_LINES:]) or "nothing"
+            raise InputError(f"{named} ended with exit code {process.returncode}, expected 0. It said: {last}")
+
+    def _read(self, out: Path, count: int) -> Drawn:
+        """The images and labels that the program has written."""
+        named = f"simulator '{type(self).__name__}'"
+        tables = metadata_tables(out)
+        if len(tables) != 1:
+            raise InputError(f"{named} wrote {len(tables)} tables, expected one metadata.csv or metadata.jsonl")
+        rows = table_rows(tables[0])
+        for row in rows:
+            if not row.get("file_name"):
+                raise InputError(f"{named}: a row of {tables[0].name} has no file_name, expected one an image")
+        rows = sorted(rows, key=lambda row: natural_key(str(row["file_name"])))
+        files = [tables[0].parent / str(row["file_name"]) for row in rows]
+        missing = [file.name for file in files if not file.is_file()]
+        if missing or len(files) != count:
+            lost = f", of which {len(missing)} are missing ({missing[0]})" if missing else ""
+            raise InputError(f"{named} wrote a table of {len(files)} images{lost}; expected {count}")
+        images = decode(files, self.size, self.channels, skip_bad=False).images
+        labels: dict[str, Tensor] = {}
+        for label, names in self.classes.items():
+            labels[label] = torch.tensor([_class(named, row, label, names) for row in rows])
+        for label, columns in self.columns.items():
+            labels[label] = torch.tensor([[_number(named, row, column) for column in columns] for row in rows])
+        return Drawn(images[torch.arange(count)], labels)
+
+    def _values(self, generator: torch.Generator, keep: int) -> dict[str, Tensor]:
+        # A program takes time, so no more is rendered than is kept.
+        return {name: values[:keep] for name, values in super()._values(generator, keep).items()}
+
+
+def external(path: str | Path) -> type[External]:
+    """The simulator that a YAML file describes.
+
+    Raises:
+        InputError: the file is missing, is no YAML, or describes no program.
+    """
+    path = Path(path)
+    try:
+        found = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), expected the YAML of a simulator") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is no YAML ({error}), expected `command:` and `parameters:`") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: holds {type(found).__name__}, expected `command:` and `parameters:`")
+    try:
+        program = Description(**found)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: '{where}' is {first.get('input')!r}, expected: {first['msg']}") from None
+    absent = [place for place in PLACES if f"{{{place}}}" not in program.command]
+    if absent:
+        raise InputError(f"{path}: the command has no {{{absent[0]}}}, expected {{parameters}} and {{out}} in it")
+    if not program.parameters:
+        raise InputError(f"{path}: has no parameters, expected one or more")
+    if not program.classes and not program.columns:
+        raise InputError(f"{path}: has neither `classes` nor `columns`, expected the labels that the table holds")
+    parameters = tuple(_parameter(path, name, declared) for name, declared in program.parameters.items())
+    body = {
+        "__doc__": f"The program of {path.name}.",
+        "program": program,
+        "folder": path.parent.absolute(),
+        "parameters": parameters,
+        "classes": {label: tuple(map(str, names)) for label, names in program.classes.items()},
+        "columns": program.columns,
+    }
+    return type(path.stem, (External,), body)
+
+
+def _parameter(path: Path, name: str, declared: Declared) -> Parameter:
+    default = declared.default if isinstance(declared.default, tuple) else (declared.default, declared.default)
+    try:
+        return Parameter(name, declared.unit, declared.description, declared.limits, default, declared.distribution)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _filled(part: str, places: Mapping[str, str]) -> str:
+    for name, value in places.items():
+        part = part.replace(f"{{{name}}}", value)
+    return part
+
+
+def _cell(named: str, row: dict[str, Any], column: str) -> Any:
+    if column not in row:
+        raise InputError(f"{named}: the table has no column '{column}', found: {', '.join(row)}")
+    return row[column]
+
+
+def _class(named: str, row: dict[str, Any], label: str, names: tuple[str, ...]) -> int:
+    value = str(_cell(named, row, label))
+    if value not in names:
+        raise InputError(f"{named}: '{label}' of {row['file_name']} is '{value}', expected one of: {', '.join(names)}")
+    return names.index(value)
+
+
+def _number(named: str, row: dict[str, Any], column: str) -> float:
+    value = _cell(named, row, column)
+    if value is None or value == "":
+        return float("nan")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{named}: '{column}' of {row['file_name']} is {value!r}, expected a number") from None

@@ -1,0 +1,77 @@
+"""Which simulators there are: built in, brought by installed packages, named as `module:Class`, or in a YAML file."""
+
+import importlib
+import re
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from ..errors import InputError
+from .base import Simulator
+from .digits import Digits
+from .external import external
+from .eyes import Eyes
+
+SIMULATORS: dict[str, type[Simulator]] = {"digits": Digits, "eyes": Eyes}
+GROUP = "synth2real.simulators"  # of entry points, by which a package registers its own
+IN_MODULE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+DESCRIBED = (".yaml", ".yml")
+
+
+def is_simulator(name: str) -> bool:
+    """Whether a source of this name is a simulator, and no folder or file of images."""
+    known = name in SIMULATORS or IN_MODULE.fullmatch(name) is not None or name.endswith(DESCRIBED)
+    return known or (name.isidentifier() and name in entry_points(group=GROUP).names)
+
+
+def simulators() -> dict[str, type[Simulator]]:
+    """All simulators that have a name: those built in, and those of installed packages."""
+    return SIMULATORS | {name: find(name) for name in entry_points(group=GROUP).names}
+
+
+def find(name: str) -> type[Simulator]:
+    """The class of the simulator of this name.
+
+    Raises:
+        InputError: there is none, or it cannot be imported, or it is no simulator.
+    """
+    if name in SIMULATORS:
+        return SIMULATORS[name]
+    if name.endswith(DESCRIBED):
+        return external(name)
+    registered = entry_points(group=GROUP)
+    if name in registered.names:
+        return _checked(name, _imported(name, registered[name].value))
+    if IN_MODULE.fullmatch(name):
+        return _checked(name, _imported(name, name))
+    known = ", ".join([*SIMULATORS, *registered.names])
+    raise InputError(
+        f"simulator '{name}' is unknown, expected one of: {known}; or module:Class, or the YAML file of a program"
+    )
+
+
+def _imported(name: str, place: str) -> object:
+    """What stands at `module:name`, where modules of the current folder are found, too."""
+    module, _, attribute = place.partition(":")
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        raise InputError(f"simulator '{name}': cannot import '{module}' ({error}), expected module:Class") from None
+    except AttributeError:
+        raise InputError(f"simulator '{name}': the module '{module}' has no '{attribute}'") from None
+    finally:
+        if added:
+            sys.path.remove(here)
+
+
+def _checked(name: str, found: object) -> type[Simulator]:
+    if not (isinstance(found, type) and issubclass(found, Simulator)):
+        raise InputError(
+            f"simulator '{name}': found {found!r}, expected a subclass of Simulator, "
+            "or a function with declared parameters (synth2real.simulate.declared)"
+        )
+    return found
