@@ -55,6 +55,9 @@ def train(
     refine: Annotated[str, typer.Option("--refine", help="A method of `synth2real methods`, or none.")] = "none",
     adapt: Annotated[str, typer.Option("--adapt", help="source-only, dann or teacher.")] = "source-only",
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the simulator's ranges first.")] = False,
+    widen: Annotated[
+        str, typer.Option("--widen", help="Grow the simulator's ranges: widen, automatic or none.")
+    ] = "none",
     preset: Preset = None,
     n: Images = None,
     size: SizeText = None,
@@ -80,6 +83,7 @@ def train(
             label=tuple(label or ()),
             rooms={
                 "calibrate": "search" if calibrate else "none",
+                "widen": widen,
                 "randomize": randomize,
                 "refine": refine,
                 "adapt": adapt,

@@ -211,10 +211,11 @@ class _Bench:
             self.baselines[seed] = run.model
             if seed == min(self.baselines):
                 self.gap_before = self._gap(run.model, self.raw)
+        changed = None if entry.route.calibrate is None and entry.route.widen is None else simulator
         entry.trials.append(
             Trial(
                 seed=seed,
-                run=replace(run, calibration=calibration),
+                run=replace(run, calibration=calibration, simulator=changed),
                 target=run.model.predict(self.target).values,
                 seconds=seconds,
                 source_metrics=run.model.evaluate(self.held),
@@ -232,7 +233,7 @@ class _Bench:
         key = repr((route.calibrate, route.widen))
         if key not in self._simulators:
             start = time.perf_counter()
-            found = route.simulator(self.source, self.target)
+            found = route.simulator(self.source, self.target, self.task, self.budget)
             self._simulators[key] = (*found, time.perf_counter() - start)
             return (*found, 0.0)
         return self._simulators[key]
