@@ -307,7 +307,8 @@ def test_skipped_images_are_listed(synth2real, tmp_path, run, copied):
             ("the room 'randomize' is empty", "--randomize photometric, geometric, full"),
         ),
         (("--set", "calibrate.trials=3"), ("the room 'calibrate' is empty", "--calibrate")),
-        (("--set", "widen.factor=2"), ("the room 'widen' is empty", "Leave it out")),
+        (("--set", "widen.factor=2"), ("the room 'widen' is empty", "--widen widen, automatic")),
+        (("--widen", "widen"), ("widen changes a simulator's ranges", "40 labelled samples")),
         (("--set", "adapt.network=resnet"), ("network 'resnet' is unknown", "convolutional")),
         (
             ("--adapt", "teacher", "--set", "adapt.target_prior=[0.5, 0.2, 0.3]"),

@@ -68,6 +68,9 @@ def train(
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="FILE", help="Of the network to start from, .safetensors.")
     ] = None,
+    widen: Annotated[
+        str, typer.Option("--widen", help="Grow the simulator's ranges: widen, automatic or none.")
+    ] = "none",
     preset: Preset = None,
     n: Images = None,
     size: SizeText = None,
@@ -97,6 +100,7 @@ def train(
             label=tuple(label or ()),
             rooms={
                 "calibrate": "search" if calibrate else "none",
+                "widen": widen,
                 "randomize": randomize,
                 "refine": refine,
                 "adapt": adapt,

@@ -124,8 +124,9 @@ class Course:
             found = self.store.search(place, self.bench.source) if self.store is not None else None
             if found is None:
                 start = time.perf_counter()
-                simulator, calibration = route.simulator(self.bench.source, self.bench.target)
-                found = simulator or self.bench.source, calibration, time.perf_counter() - start
+                bench = self.bench
+                simulator, calibration = route.simulator(bench.source, bench.target, bench.task, bench.budget)
+                found = simulator or bench.source, calibration, time.perf_counter() - start
                 if self.store is not None:
                     self.store.keep_search(place, *found)
             self.simulators[key] = (found[0], found[1], found[2] if route.calibrate or route.widen else 0.0)

@@ -20,10 +20,11 @@ from .calibrate import Calibration, Search
 from .domains import Inputs, Labelled, Unlabelled, to_float
 from .errors import InputError
 from .hardware import Hardware
+from .learner import SourceLearner
 from .mapping import Mapping
 from .model import Model
 from .randomize import METHODS as RANDOMIZE
-from .randomize import Policy, Widen
+from .randomize import WIDEN, Automatic, Policy, Widen
 from .refine import METHODS as REFINE
 from .settings import name_of, to_dict
 from .simulate import Simulator
@@ -49,6 +50,7 @@ class Run:
         refined: the source's inputs after refinement; None without.
         calibration: what the search found; None without.
         refiner: that refined the source, ready to `transform` and `save`; None without.
+        simulator: that rendered, as calibrated and widened; None where it was neither, or there is none.
     """
 
     model: Model
@@ -58,6 +60,7 @@ class Run:
     refined: Inputs | None
     calibration: Calibration | None
     refiner: Mapping | None = None
+    simulator: Simulator | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class Route:
 
     Args:
         calibrate: search of the simulator's ranges.
-        widen: wider ranges of the simulator.
+        widen: wider ranges of the simulator, by one factor or as far as a model follows.
         randomize: policy over both domains' images while training.
         refine: a mapping that makes source images look real.
         adapt: how the model is trained.
@@ -118,7 +121,7 @@ class Route:
     """
 
     calibrate: Search | None = None
-    widen: Widen | None = None
+    widen: Widen | Automatic | None = None
     randomize: Policy | None = None
     refine: Mapping | None = None
     adapt: Objective = field(default_factory=SourceOnly)
@@ -174,7 +177,7 @@ class Route:
         """
         budget, diary = budget or Budget(), _Diary(on_report)
         with diary.stage("calibrate"):
-            simulator, calibration = self.simulator(source, target)
+            simulator, calibration = self.simulator(source, target, task, budget)
         with diary.stage("render"):
             rendered = source if simulator is None else simulator.labelled(budget.n, budget.seed)
         assert isinstance(rendered, Labelled)
@@ -202,7 +205,8 @@ class Route:
                 on_trainer(trainer)
             trainer.run(report, checkpoint)
         model = objective.shipped().eval()
-        return Run(model, diary.history, diary.seconds, rendered, refined, calibration, refiner)
+        changed = simulator if self.calibrate is not None or self.widen is not None else None
+        return Run(model, diary.history, diary.seconds, rendered, refined, calibration, refiner, changed)
 
     def check(self, source: Labelled | Simulator, target: Unlabelled, *, task: Task) -> None:
         """Raise the `InputError` that `run` would raise, before anything is trained or written.
@@ -221,7 +225,11 @@ class Route:
         self._prepare(source, target, task, 0)
 
     def simulator(
-        self, source: Labelled | Simulator, target: Unlabelled
+        self,
+        source: Labelled | Simulator,
+        target: Unlabelled,
+        task: Task | None = None,
+        budget: Budget | None = None,
     ) -> tuple[Simulator | None, Calibration | None]:
         """The simulator after calibration and widening, and what the search found; (None, None) for labelled data."""
         if isinstance(source, Labelled):
@@ -234,7 +242,10 @@ class Route:
             return None, None
         calibration = None if self.calibrate is None else self.calibrate.fit(source, target)
         simulator = source if calibration is None else calibration.simulator
-        return simulator if self.widen is None else self.widen(simulator), calibration
+        if self.widen is None:
+            return simulator, calibration
+        task, budget = task or default_task(simulator.labelled(200, 0)), budget or Budget()
+        return self.widen(simulator, SourceLearner(task, seed=budget.seed, hardware=budget.hardware)), calibration
 
     def _prepare(self, source: Labelled, target: Unlabelled, task: Task, seed: int) -> Objective:
         """The objective with its networks built, their first weights drawn from `seed`."""
@@ -302,7 +313,7 @@ class Route:
 
 ROOMS: dict[str, dict[str, Any]] = {
     "calibrate": dict(CALIBRATE),
-    "widen": {"widen": Widen},
+    "widen": dict(WIDEN),
     "randomize": dict(RANDOMIZE),
     "refine": dict(REFINE),
     "adapt": dict(ADAPT),

@@ -5,7 +5,7 @@ settings.yaml                   route, data, budget, hardware, versions
 metrics.jsonl                   one line a report: stage, step, losses
 log.txt                         what was printed
 refiner/                        the refiner, where the route refines
-parameters.yaml                 the ranges that a calibration found, to render with
+parameters.yaml                 the ranges that a calibration or widening found, to render with
 checkpoint.safetensors          to resume from, until the training has ended
 """
 
@@ -150,8 +150,8 @@ class RunFolder:
         """Write what the run has made beside the model: the refiner, and the ranges found."""
         if run.refiner is not None:
             run.refiner.save(self.path / REFINER)
-        if run.calibration is not None:
-            save_parameters(run.calibration.simulator.ranges, self.path / PARAMETERS)
+        if run.simulator is not None:
+            save_parameters(run.simulator.ranges, self.path / PARAMETERS)
 
     def finish(self, model: Model) -> None:
         """Write the model and remove the checkpoint."""

@@ -136,9 +136,10 @@ class Bench:
         budget = replace(self.budget, seed=piece.seed, steps=piece.steps)
         run = piece.route.run(source, self.target, task=self.task, budget=budget, on_report=on_report)
         seconds = time.perf_counter() - start + rendering + piece.spent
+        changed = None if piece.simulator == self.source else piece.simulator
         return Trial(
             seed=piece.seed,
-            run=replace(run, calibration=piece.calibration),
+            run=replace(run, calibration=piece.calibration, simulator=changed),
             target=run.model.predict(self.target).values,
             held=run.model.predict(self.held.unlabelled()).values,
             seconds=seconds,

@@ -96,8 +96,7 @@ def rows(predictions: Predictions, probabilities: bool) -> list[list[str]]:
 def methods() -> None:
     """Print each room's methods with the first line of their documentation."""
     table = Table("room", "name", "what it does")
-    listed = {room: known for room, known in ROOMS.items() if room != "widen"}
-    listed |= {"adapt (no source)": SOURCE_FREE, "simulate": simulators()}
+    listed = {**ROOMS, "adapt (no source)": SOURCE_FREE, "simulate": simulators()}
     for room, known in listed.items():
         for name, method in known.items():
             table.add_row(room, name, (inspect.getdoc(method) or "").partition("\n")[0])

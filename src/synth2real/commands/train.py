@@ -15,6 +15,7 @@ from ..domains import Labelled, Unlabelled
 from ..errors import InputError
 from ..loading import Channels, Size, load, load_unlabelled
 from ..randomize import METHODS as RANDOMIZE
+from ..randomize import WIDEN
 from ..refine import METHODS as REFINE
 from ..route import ROOMS, Budget, Route, check_domains, default_steps
 from ..runs import RunFolder
@@ -27,6 +28,7 @@ from .console import bars, console, warnings_on_stderr
 
 NAMED_BY = {
     "calibrate": "Fill it with --calibrate",
+    "widen": f"Name a method for it: --widen {', '.join(WIDEN)}",
     "randomize": f"Name a method for it: --randomize {', '.join(RANDOMIZE)}",
     "refine": f"Name a method for it: --refine {', '.join(REFINE)}",
 }
@@ -239,8 +241,7 @@ def build_route(
         name, values = names.get(room), assigned.get(room, {})
         if name in (None, "none"):
             if values:
-                mend = NAMED_BY.get(room, f"Leave it out: on the command line the room {room} stays empty")
-                raise InputError(f"--set {room}.{next(iter(values))}: the room '{room}' is empty. {mend}")
+                raise InputError(f"--set {room}.{next(iter(values))}: the room '{room}' is empty. {NAMED_BY[room]}")
             continue
         methods[room] = build(known, str(name), values, room=room)
     if "randomize" in methods:

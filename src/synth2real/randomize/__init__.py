@@ -1,6 +1,7 @@
 """Domain randomization: how wide must the synthetic distribution be, so that reality is one more sample of it?"""
 
 from .augment import RandAugment, TrivialAugment
+from .automatic import Automatic
 from .policies import Full, Geometric, Photometric, Policy
 from .simulator import Widen
 
@@ -12,4 +13,17 @@ METHODS: dict[str, type[Policy]] = {
     "trivialaugment": TrivialAugment,
 }
 
-__all__ = ["METHODS", "Full", "Geometric", "Photometric", "Policy", "RandAugment", "TrivialAugment", "Widen"]
+WIDEN: dict[str, type[Widen] | type[Automatic]] = {"widen": Widen, "automatic": Automatic}
+
+__all__ = [
+    "METHODS",
+    "WIDEN",
+    "Automatic",
+    "Full",
+    "Geometric",
+    "Photometric",
+    "Policy",
+    "RandAugment",
+    "TrivialAugment",
+    "Widen",
+]

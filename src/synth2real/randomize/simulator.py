@@ -8,6 +8,7 @@ from ..settings import settings
 
 if TYPE_CHECKING:
     from ..simulate.base import Simulator
+    from .automatic import Learner
 
 
 @settings
@@ -20,6 +21,6 @@ class Widen:
 
     factor: Annotated[float, Field(ge=1)] = 1.5
 
-    def __call__(self, simulator: "Simulator") -> "Simulator":
-        """The same simulator with wider ranges."""
+    def __call__(self, simulator: "Simulator", learner: "Learner | None" = None) -> "Simulator":
+        """The same simulator with wider ranges; no learner is needed for it."""
         return simulator.widened(self.factor)
