@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers_of_pools import pool
+from pools import pool
 from synth2real.errors import InputError
 from synth2real.tasks import Classification, Regression
 from synth2real.validators import ensemble_agreement, expected_accuracy, together, validate

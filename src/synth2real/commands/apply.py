@@ -11,13 +11,16 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from ..aggregate import METHODS as AGGREGATES
 from ..errors import InputError
+from ..estimates import METHODS as ESTIMATES
 from ..loading import load, metadata_tables
 from ..model import Predictions, load_model
 from ..route import ROOMS
 from ..runs import SETTINGS
 from ..simulate import SIMULATORS
 from ..tasks import Classification
+from ..validators import METHODS as VALIDATORS
 from .console import warnings_on_stderr
 
 
@@ -90,7 +93,13 @@ def rows(predictions: Predictions, probabilities: bool) -> list[list[str]]:
 def methods() -> None:
     """Print each room's methods with the first line of their documentation."""
     table = Table("room", "name", "what it does")
-    listed = {**{room: known for room, known in ROOMS.items() if room != "widen"}, "simulate": SIMULATORS}
+    listed = {
+        **{room: known for room, known in ROOMS.items() if room != "widen"},
+        "simulate": SIMULATORS,
+        "validate": VALIDATORS,
+        "aggregate": AGGREGATES,
+        "estimate": ESTIMATES,
+    }
     for room, known in listed.items():
         for name, method in known.items():
             table.add_row(room, name, (inspect.getdoc(method) or "").partition("\n")[0])

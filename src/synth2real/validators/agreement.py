@@ -62,12 +62,18 @@ def expected_accuracy(predictions: Sequence[Tensor], task: Task) -> list[float]:
 
 
 def ensv(pool: Pool) -> list[float]:
-    """`ensemble_agreement` on the target; assumes that the candidates' errors differ."""
+    """EnsV: agreement with all candidates together on the target, by votes or by distance from the median.
+
+    Assumes that the candidates' errors differ; see `ensemble_agreement`.
+    """
     return ensemble_agreement(pool.target, pool.task)
 
 
 def ensv_expected(pool: Pool) -> list[float]:
-    """`expected_accuracy` on the target; assumes that the candidates' errors differ."""
+    """EnsV by probabilities: how likely all candidates together find what this one says of the target.
+
+    Assumes that the candidates' errors differ; see `expected_accuracy`.
+    """
     return expected_accuracy(pool.target, pool.task)
 
 
