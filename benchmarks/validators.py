@@ -3,7 +3,8 @@
 Trains many small candidates (see candidates.py), or finds them in --cache, and prints for each protocol
 
 - for every validator the rank correlation of its scores with those by real labels, over all candidates and over the
-  last ones of each training, and the regret: how much worse the candidate that it chooses is than the best one;
+  last ones of each training, and the regret: how much worse the candidate that it chooses is than the best one, of
+  all and on average of 8 drawn at random;
 - for every aggregate how much better than the best candidate it is (a negative regret);
 - for every estimate its mean absolute error, the share of candidates whose real score lies in its interval, and for
   the bound the share whose real score lies above it.
@@ -31,6 +32,9 @@ from synth2real.model import mix
 from synth2real.tasks import Classification
 from synth2real.validators import Pool, apart, labels_of, serving
 
+RELATIVE = ("ensv", "ensv-expected", "ensv-weighted", "mixval")  # a candidate's score hangs on the others
+DRAWN, OF = 150, 8  # random pools, and candidates in each: about what a comparison has to choose from
+
 
 def real_scores(kept: list[Kept], pool: Pool, protocol: Protocol) -> Tensor:
     """Score of each candidate by real labels, higher is better, (M,) float64."""
@@ -42,42 +46,86 @@ def correlation(scores: list[float], real: Tensor) -> float:
     return float(spearmanr(scores, real.tolist()).statistic) if len(set(scores)) > 1 else 0.0
 
 
-def chosen(scores: list[float], pool: Pool) -> int:
+def chosen(scores: list[float], source: list[float]) -> int:
     """The best by its score; ties by the source, as a comparison breaks them."""
-    source = serving(pool.task)["source"](pool)
     return max(range(len(scores)), key=lambda i: (scores[i], source[i]))
 
 
-def validators(pool: Pool, kept: list[Kept], real: Tensor) -> None:
+class Judge:
+    """Scores by every validator, of a pool and of parts of it.
+
+    What a candidate scores by itself is computed once; `RELATIVE` ones are asked anew of each part.
+    """
+
+    def __init__(self, pool: Pool, real: Tensor) -> None:
+        self.pool, self.real = pool, real
+        self.own: dict[str, list[float]] = {}
+        self.refused: dict[str, str] = {}
+        for name, validator in serving(pool.task).items():
+            try:
+                self.own[name] = validator(pool)
+            except InputError as error:
+                self.refused[name] = str(error)
+
+    def scores(self, name: str, part: list[int]) -> list[float]:
+        """Of the candidates at `part`."""
+        if name in RELATIVE:
+            return serving(self.pool.task)[name](part_of(self.pool, part))
+        return [self.own[name][i] for i in part]
+
+    def regret(self, name: str, part: list[int]) -> float:
+        """How much worse the chosen one of `part` is than the best of it."""
+        best = chosen(self.scores(name, part), [self.own["source"][i] for i in part])
+        return float(self.real[part].max() - self.real[part[best]])
+
+
+def part_of(pool: Pool, part: list[int]) -> Pool:
+    """The pool of the candidates at `part`."""
+    return Pool([pool.candidates[i] for i in part], pool.task, pool.labels, pool.prior)
+
+
+def pools(among: list[int]) -> list[list[int]]:
+    """Random parts of `OF` candidates."""
+    generator = torch.Generator().manual_seed(0)
+    order = torch.tensor(among)
+    return [order[torch.randperm(len(order), generator=generator)[:OF]].tolist() for _ in range(DRAWN)]
+
+
+def validators(pool: Pool, last: list[int], real: Tensor) -> None:
     """The table of the validators."""
-    last = [i for i, one in enumerate(kept) if one.step == max(k.step for k in kept)]
-    ends = Pool([pool.candidates[i] for i in last], pool.task, pool.labels)
-    best, mean, ended = (float(value) for value in (real.max(), real.mean(), real[last].max()))
-    print(f"  {len(kept)} candidates: best {best:.4f}, mean {mean:.4f}; {len(last)} last: best {ended:.4f}")
-    print(f"  {'validator':16} rank correlation   regret      last alone: rank correlation   regret")
-    for name, validator in serving(pool.task).items():
-        try:
-            every, late = validator(pool), validator(ends)
-        except InputError as error:
-            print(f"  {name:16} {error}")
-            continue
-        regrets = best - float(real[chosen(every, pool)]), ended - float(real[last][chosen(late, ends)])
+    judge, every = Judge(pool, real), list(range(len(real)))
+    parts = [("all", every, pools(every)), ("last", last, pools(last))]
+    for what, among, drawn in parts:
+        best, mean = float(real[among].max()), float(real[among].mean())
+        chance = sum(float(real[one].max() - real[one].mean()) for one in drawn) / len(drawn)
         print(
-            f"  {name:16} {correlation(every, real):+.3f}             {regrets[0]:.4f}"
-            f"                  {correlation(late, real[last]):+.3f}             {regrets[1]:.4f}"
+            f"  {what}: {len(among)} candidates, best {best:.4f}, mean {mean:.4f}; chance in pools of {OF} {chance:.4f}"
         )
+    print(f"  {'':16} all: correlation   regret   in pools    last: correlation   regret   in pools")
+    for name in serving(pool.task):
+        if name in judge.refused:
+            print(f"  {name:16} {judge.refused[name]}")
+            continue
+        row = f"  {name:16}"
+        for _, among, drawn in parts:
+            rank, mean = correlation(judge.scores(name, among), real[among]), mean_of(judge, name, drawn)
+            row += f"      {rank:+.3f}        {judge.regret(name, among):.4f}   {mean:.4f}     "
+        print(row)
 
 
-def aggregates(pool: Pool, kept: list[Kept], protocol: Protocol, real: Tensor) -> None:
+def mean_of(judge: Judge, name: str, drawn: list[list[int]]) -> float:
+    """Mean regret over parts."""
+    return sum(judge.regret(name, part) for part in drawn) / len(drawn)
+
+
+def aggregates(pool: Pool, kept: list[Kept], protocol: Protocol, last: list[int], real: Tensor) -> None:
     """The score of each aggregate beside that of the best candidate, of all and of the last."""
     said = torch.stack([one.dev for one in kept])
-    last = [i for i, one in enumerate(kept) if one.step == max(k.step for k in kept)]
     print(f"  {'aggregate':16} real score   regret      last alone: real score   regret")
     for name, method in AGGREGATES.items():
         row = ""
         for part in (list(range(len(kept))), last):
-            some_pool = Pool([pool.candidates[i] for i in part], pool.task, pool.labels)
-            together = Kept(kept[0].candidate, 0, mix(said[part], pool.task, method(some_pool)))
+            together = Kept(kept[0].candidate, 0, mix(said[part], pool.task, method(part_of(pool, part))))
             score = together.real(protocol, pool.task)
             row += f" {score:.4f}       {float(real[part].max()) - score:+.4f}                 "
         print(f"  {name:16}{row}")
@@ -122,8 +170,9 @@ def main() -> None:
         pool, kept = candidates(protocol, arguments.methods, amount, arguments.cache)
         real = real_scores(kept, pool, protocol)
         print(f"{name}, dev labels, {amount}; {describe()}")
-        validators(pool, kept, real)
-        aggregates(pool, kept, protocol, real)
+        last = [i for i, one in enumerate(kept) if one.step == amount.at()[-1]]
+        validators(pool, last, real)
+        aggregates(pool, kept, protocol, last, real)
         estimates(pool, kept, protocol, arguments.estimated)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers_of_pools import logits, pool
+from pools import logits, pool
 from synth2real import Labelled, Model, load_model
 from synth2real.aggregate import METHODS, aggregate, encoded
 from synth2real.errors import InputError

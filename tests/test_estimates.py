@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from helpers_of_pools import logits, pool
+from pools import logits, pool
 from synth2real.errors import InputError
 from synth2real.estimates import CLASSES, METHODS, VALUES, disagreement_bound, estimate, fit_of_line
 from synth2real.tasks import Classification, Regression

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from helpers_of_pools import pool
+from pools import pool
 from synth2real.errors import InputError
 from synth2real.tasks import Classification, Regression
-from synth2real.validators import ensemble_agreement, expected_accuracy, together, validate
+from synth2real.validators import ensemble_agreement, expected_agreement, together, validate
 
 CLASSES = Classification(("a", "b"))
 VALUE = Regression(("v",), (0.0,), (1.0,))
@@ -19,11 +19,11 @@ def test_the_candidate_that_agrees_with_the_mean_scores_highest() -> None:
     assert ensemble_agreement([right, also, wrong], CLASSES) == pytest.approx([1.0, 2 / 3, 2 / 3])
 
 
-def test_expected_accuracy_is_the_others_probability_of_its_class() -> None:
+def test_expected_agreement_is_the_others_probability_of_its_class() -> None:
     sure = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     doubts = torch.tensor([[0.8, 0.2], [0.6, 0.4]])
     assert torch.allclose(together([sure, doubts], CLASSES), torch.tensor([[0.9, 0.1], [0.3, 0.7]]))
-    assert expected_accuracy([sure, doubts], CLASSES) == pytest.approx([(0.9 + 0.7) / 2, (0.9 + 0.3) / 2])
+    assert expected_agreement([sure, doubts], CLASSES) == pytest.approx([(0.9 + 0.7) / 2, (0.9 + 0.3) / 2])
 
 
 def test_where_votes_tie_probabilities_decide() -> None:
@@ -31,7 +31,7 @@ def test_where_votes_tie_probabilities_decide() -> None:
     base = torch.tensor([[0.99, 0.01], [0.55, 0.45]])
     at_sure, at_doubt = torch.tensor([[0.4, 0.6], [0.9, 0.1]]), torch.tensor([[0.99, 0.01], [0.4, 0.6]])
     said = [base, base, at_sure, at_doubt]
-    votes, expected = ensemble_agreement(said, CLASSES), expected_accuracy(said, CLASSES)
+    votes, expected = ensemble_agreement(said, CLASSES), expected_agreement(said, CLASSES)
     assert votes[2] == votes[3]
     assert expected[3] > expected[2]
 
@@ -60,3 +60,29 @@ def test_seeds_of_one_name_are_held_against_each_other() -> None:
     alone = pool(VALUE, values[:3], names=("a", "a", "b"), seeds=(0, 1, 0))
     with pytest.raises(InputError, match=r"found one seed of 'b' \(0\), expected two or more .*Train it with more"):
         validate("seeds", alone)
+
+
+def test_a_candidate_weighs_by_its_merit() -> None:
+    """Two that have learnt little outvote one that has, unless it weighs more: 9 against 1.5² + 1.5²."""
+    good, poor = torch.tensor([[0.9, 0.1]]), torch.tensor([[0.2, 0.8]])
+    said = [good, poor, poor]
+    assert ensemble_agreement(said, CLASSES) == [0.0, 1.0, 1.0]
+    assert ensemble_agreement(said, CLASSES, merit=[0.9, 0.5, 0.5]) == [1.0, 0.0, 0.0]
+    expected = (9 * 0.9 + 4.5 * 0.2) / 13.5
+    assert expected_agreement(said, CLASSES, merit=[0.9, 0.5, 0.5]) == pytest.approx([expected, *[1 - expected] * 2])
+
+
+def test_the_median_is_weighted_too() -> None:
+    values = [torch.tensor([[value]]) for value in (0.0, 1.0, 5.0)]
+    assert together(values, VALUE).item() == 1.0
+    assert together(values, VALUE, torch.tensor([1.0, 1.0, 3.0])).item() == 5.0
+    assert together(values, VALUE, torch.tensor([2.0, 1.0, 1.0])).item() == 0.0  # half of the weight: the lower one
+    assert expected_agreement(values, VALUE, merit=[0, 0, 1]) == ensemble_agreement(values, VALUE, merit=[0, 0, 1])
+
+
+def test_the_default_weighs_by_the_source() -> None:
+    labels = torch.zeros(1, dtype=torch.int64)
+    right, wrong = torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 3.0]])
+    made = pool(CLASSES, [right, wrong, wrong], source=[right, wrong, wrong], labels=labels)
+    scores = validate("ensv-weighted", made)
+    assert scores[0] > scores[1] == scores[2]

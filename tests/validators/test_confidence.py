@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from helpers_of_pools import logits, pool
+from pools import logits, pool
 from synth2real.errors import InputError
 from synth2real.tasks import Classification
 from synth2real.validators import validate

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from helpers_of_pools import pool
+from pools import pool
 from synth2real.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.model import Model

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers_of_pools import logits, pool
+from pools import logits, pool
 from synth2real.tasks import Classification, Regression
 from synth2real.validators import importance_weights, validate
 from synth2real.validators.source import embedded_risk, weighted_risk

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from helpers_of_pools import logits, pool
+from pools import logits, pool
 from synth2real.tasks import Classification, Regression
 from synth2real.validators import validate
 from synth2real.validators.structure import hopkins, neighbourhood_density

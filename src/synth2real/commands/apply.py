@@ -13,13 +13,16 @@ from rich.console import Console
 from rich.table import Table
 
 from ..adapt import SOURCE_FREE
+from ..aggregate import METHODS as AGGREGATES
 from ..errors import InputError
+from ..estimates import METHODS as ESTIMATES
 from ..loading import load, metadata_tables
 from ..model import Predictions, load_model
 from ..route import ROOMS
 from ..runs import SETTINGS
 from ..simulate import simulators
 from ..tasks import Classification
+from ..validators import METHODS as VALIDATORS
 from .console import warnings_on_stderr
 
 
@@ -96,7 +99,14 @@ def rows(predictions: Predictions, probabilities: bool) -> list[list[str]]:
 def methods() -> None:
     """Print each room's methods with the first line of their documentation."""
     table = Table("room", "name", "what it does")
-    listed = {**ROOMS, "adapt (no source)": SOURCE_FREE, "simulate": simulators()}
+    listed = {
+        **ROOMS,
+        "adapt (no source)": SOURCE_FREE,
+        "simulate": simulators(),
+        "validate": VALIDATORS,
+        "aggregate": AGGREGATES,
+        "estimate": ESTIMATES,
+    }
     for room, known in listed.items():
         for name, method in known.items():
             table.add_row(room, name, (inspect.getdoc(method) or "").partition("\n")[0])

@@ -9,7 +9,16 @@ from collections.abc import Callable
 
 from ..errors import InputError
 from ..tasks import Classification, Task
-from .agreement import ensemble_agreement, ensv, ensv_expected, expected_accuracy, seeds, steadiness, together
+from .agreement import (
+    ensemble_agreement,
+    ensv,
+    ensv_expected,
+    ensv_weighted,
+    expected_agreement,
+    seeds,
+    steadiness,
+    together,
+)
 from .candidate import Candidate, Pool, apart, importance_weights, labels_of, observe
 from .confidence import balance, entropy, information, mixval, nuclear_norm
 from .source import dev, iwv, source_score
@@ -22,6 +31,7 @@ ANY: dict[str, Validator] = {
     "iwv": iwv,
     "dev": dev,
     "ensv": ensv,
+    "ensv-weighted": ensv_weighted,
     "seeds": seeds,
     "steadiness": steadiness,
 }
@@ -46,7 +56,7 @@ __all__ = [
     "Validator",
     "apart",
     "ensemble_agreement",
-    "expected_accuracy",
+    "expected_agreement",
     "importance_weights",
     "labels_of",
     "observe",

@@ -10,15 +10,35 @@ from torch import Tensor
 from ..errors import InputError
 from ..tasks import Classification, Task
 from .candidate import Pool, apart
+from .source import source_score
 
 
-def together(predictions: Sequence[Tensor], task: Task) -> Tensor:
-    """What the candidates say as one: the mean of their probabilities (N, C), or the median of their values (N, K)."""
+def together(predictions: Sequence[Tensor], task: Task, weights: Tensor | None = None) -> Tensor:
+    """What the candidates say as one: the mean of their probabilities (N, C), or the median of their values (N, K).
+
+    Args:
+        predictions: one tensor a candidate.
+        task: whose predictions they are.
+        weights: (M,) of the candidates, 0 and more; None for all alike.
+    """
     stacked = torch.stack(list(predictions))
-    return stacked.mean(0) if isinstance(task, Classification) else stacked.median(0).values
+    share = stacked.new_ones(len(stacked)) if weights is None else weights.to(stacked)
+    share = share / share.sum()
+    if isinstance(task, Classification):
+        return torch.einsum("m,mnc->nc", share, stacked)
+    values, order = stacked.sort(0)
+    middle = (share[order].cumsum(0) < 0.5 - 1e-6).sum(0, keepdim=True)
+    return values.gather(0, middle)[0]
 
 
-def ensemble_agreement(predictions: Sequence[Tensor], task: Task) -> list[float]:
+def weights_of(merit: Sequence[float]) -> Tensor:
+    """Squared ranks of candidates by a score of which more is better, the worst 1; equal scores weigh alike."""
+    from scipy.stats import rankdata
+
+    return torch.from_numpy(rankdata(merit)).square()
+
+
+def ensemble_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequence[float] | None = None) -> list[float]:
     """EnsV: how far each candidate agrees with all of them together, on the same target samples.
 
     Classification: the share of samples whose class is that of the mean of all candidates' probabilities. Values: minus
@@ -31,44 +51,57 @@ def ensemble_agreement(predictions: Sequence[Tensor], task: Task) -> list[float]
     Args:
         predictions: one tensor (N, C) of probabilities or (N, K) of values a candidate.
         task: whose predictions they are.
+        merit: a score of each candidate by which it weighs (`weights_of`); None as in the paper, where all weigh alike.
 
     References:
         Hu, Liang, Liew, Xue, Bai & Wang (2024). Towards reliable model selection for unsupervised domain adaptation:
         an empirical study and a certified baseline. NeurIPS.
     """
-    role = together(predictions, task)
+    role = together(predictions, task, None if merit is None else weights_of(merit))
     far = [float(apart(task, one, role).double().nanmean()) for one in predictions]
     return [1 - distance for distance in far] if isinstance(task, Classification) else [-distance for distance in far]
 
 
-def expected_accuracy(predictions: Sequence[Tensor], task: Task) -> list[float]:
+def expected_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequence[float] | None = None) -> list[float]:
     """EnsV by probabilities: the mean probability that all candidates together give to each one's class.
 
     A dissent costs what the others are sure of: little where they doubt, nearly a whole sample where they do not. So
     near ties hang on more than the one sample by which votes differ. Were the mean probabilities calibrated, it would
-    be the candidate's accuracy. Assumes and fails as `ensemble_agreement`; candidates that are all sure of the same
-    error weigh more.
+    be the candidate's accuracy. Assumes and fails as `ensemble_agreement`, which it is for values.
 
     Args:
-        predictions: one tensor (N, C) of probabilities a candidate.
-        task: a classification.
-
-    References:
-        As `ensemble_agreement`, whose votes it replaces.
+        predictions, task, merit: as `ensemble_agreement`.
     """
-    assert isinstance(task, Classification)
-    role = together(predictions, task)
+    if not isinstance(task, Classification):
+        return ensemble_agreement(predictions, task, merit)
+    role = together(predictions, task, None if merit is None else weights_of(merit))
     return [float(role.gather(1, one.argmax(1, keepdim=True)).double().mean()) for one in predictions]
 
 
 def ensv(pool: Pool) -> list[float]:
-    """`ensemble_agreement` on the target; assumes that the candidates' errors differ."""
+    """EnsV: agreement with all candidates together on the target, by votes or by distance from the median.
+
+    Assumes that the candidates' errors differ; see `ensemble_agreement`.
+    """
     return ensemble_agreement(pool.target, pool.task)
 
 
 def ensv_expected(pool: Pool) -> list[float]:
-    """`expected_accuracy` on the target; assumes that the candidates' errors differ."""
-    return expected_accuracy(pool.target, pool.task)
+    """EnsV by probabilities: how likely all candidates together find what this one says of the target.
+
+    Assumes that the candidates' errors differ; see `expected_agreement`.
+    """
+    return expected_agreement(pool.target, pool.task)
+
+
+def ensv_weighted(pool: Pool) -> list[float]:
+    """EnsV by probabilities, in which a candidate weighs by how well it has learnt the source; the default.
+
+    Candidates that have learnt little (an early checkpoint, an adversary that has won) would else carry the rest along
+    where they are many. Assumes that the candidates' errors differ, and that who has not learnt the source knows
+    little of the target; where all have learnt it alike, the weights are chance, between 1 and M².
+    """
+    return expected_agreement(pool.target, pool.task, source_score(pool))
 
 
 def seeds(pool: Pool) -> list[float]:
