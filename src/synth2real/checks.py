@@ -18,7 +18,9 @@ NEAR = 0.03  # root mean squared difference of their pixels, in 0..1
 SIDE = 8  # of the pictures that strangers are sought in
 NEIGHBOURS = 0.15  # share of the images that a stranger's fellows may make up without hiding it
 REFERENCE = 3000  # images that all are compared with
-STRANGE = 3.5  # robust deviations of the logarithm of the distance
+FELLOWS = 5  # nearest images that a stranger may have beside it
+STRANGE = 6.0  # deviations of the logarithms of the distances: finds 70 to 100 percent of digits among eyes, of noise or
+# eyes among digits, and 0.5 to 6 percent of what belongs there
 FEW = 10  # samples of a class, below which it can hardly be learnt
 LISTED = 5  # names in a warning
 PART = 2048  # images worked on at once
@@ -120,50 +122,60 @@ def alike(pictures: Tensor, others: Tensor | None = None) -> list[tuple[int, int
     return found
 
 
-def simple_features(inputs: Inputs) -> Tensor:
-    """What images are compared by when nothing is known of them, (N, F) float32: form, tones, edges, fineness.
+def simple_features(inputs: Inputs) -> list[Tensor]:
+    """What images are compared by when nothing is known of them: form, tones, fineness, edges, colour; (N, F) each.
 
     Args:
         inputs: images (N, C, H, W).
     """
-    parts = []
+    parts: list[list[Tensor]] = []
     for index in torch.arange(len(inputs)).split(PART):
         x = to_float(inputs[index]).contiguous()
         shown = x.mean(1, keepdim=True)
-        form = F.adaptive_avg_pool2d(shown, SIDE).flatten(1)
-        levels = torch.quantile(x.flatten(2), torch.linspace(0, 1, 5), dim=2).permute(1, 0, 2).flatten(1)
-        edges = torch.stack([shown.diff(dim=3).abs().mean((1, 2, 3)), shown.diff(dim=2).abs().mean((1, 2, 3))], 1)
         power = torch.fft.rfft2((shown - shown.mean((2, 3), keepdim=True))[:, 0], norm="ortho").abs()
         radius = (torch.fft.fftfreq(x.shape[2])[:, None] ** 2 + torch.fft.rfftfreq(x.shape[3])[None] ** 2).sqrt()
-        rings = [power[:, (radius >= low) & (radius < low + 0.1)].mean(1) for low in (0.0, 0.1, 0.2, 0.3, 0.4)]
-        fine = torch.stack(rings, 1).nan_to_num(0).clamp(min=1e-4).log()
-        colour = (x - shown).abs().mean((2, 3))
-        # Each kind counts about alike, however many numbers it has.
-        parts.append(torch.cat([form, 2 * levels, 8 * edges, fine / 2, 4 * colour], 1))
-    return torch.cat(parts)
+        rings = [power[:, (radius >= low) & (radius < low + 0.1)] for low in (0.0, 0.1, 0.2, 0.3, 0.4)]
+        slopes = [F.adaptive_avg_pool2d(shown.diff(dim=axis).abs(), 3).flatten(1) for axis in (3, 2)]
+        parts.append(
+            [
+                F.adaptive_avg_pool2d(shown, SIDE).flatten(1),
+                torch.quantile(x.flatten(2), torch.linspace(0, 1, 5), dim=2).permute(1, 0, 2).flatten(1),
+                torch.stack([ring.mean(1) for ring in rings if ring.shape[1]], 1).clamp(min=1e-4).log(),
+                torch.cat(slopes, 1),
+                torch.cat([x.mean((2, 3)) - shown.mean((2, 3)), (x - shown).abs().mean((2, 3))], 1),
+            ]
+        )
+    return [torch.cat(kind) for kind in zip(*parts, strict=True)]
 
 
 def strange(target: Inputs, source: Inputs | None) -> list[int]:
     """Indices of target images that belong to neither domain, the strangest first.
 
-    An image is strange where its distance to the nearest 15 percent of the target is far out of the ordinary (so that
-    up to so many strangers of one kind do not vouch for one another), and it is no nearer to the source than the
-    ordinary target image is.
+    Two things are telling: an image is far from the nearest 15 percent of the target (up to so many strangers of one
+    kind do not vouch for one another), and much farther from these than from its nearest fellows (strangers of one kind
+    stand in a clump of their own). Both count in deviations, taken below the median, where no stranger stands. An image
+    that is nearer to the source than the ordinary target image belongs to one of the domains.
     """
-    features = simple_features(target)
+    ours = simple_features(target)
+    theirs = ours if source is None else simple_features(source)
+    scales = [kind.var(0).sum().sqrt().clamp(min=1e-3) for kind in ours]  # so that each kind counts alike
+    x, y = (torch.cat([k / scale for k, scale in zip(z, scales, strict=True)], 1) for z in (ours, theirs))
     generator = torch.Generator().manual_seed(0)
-    reference = features[torch.randperm(len(features), generator=generator)[:REFERENCE]]
-    rank = max(1, min(len(reference) - 1, round(NEIGHBOURS * len(reference))))
-    far = _distance(features, reference, rank + 1).log()
-    spread = 1.4826 * (far - far.median()).abs().median().clamp(min=1e-3)
-    outside = (far - far.median()) / spread
-    flagged = outside > STRANGE
+    reference = x[torch.randperm(len(x), generator=generator)[:REFERENCE]]
+    far = _distance(x, reference, round(NEIGHBOURS * len(reference)) + 1)
+    alone, apart = _deviations(far), _deviations(far / _distance(x, reference, FELLOWS + 1))
+    flagged = (alone + apart.clamp(min=0) > STRANGE) & (alone > 1)
     if source is not None:
-        theirs = simple_features(source)
-        near = _distance(features, theirs[torch.randperm(len(theirs), generator=generator)[:REFERENCE]], 1)
-        flagged &= near >= near.median()
-    order = outside.argsort(descending=True)
+        near = _distance(x, y[torch.randperm(len(y), generator=generator)[:REFERENCE]], FELLOWS)
+        flagged &= near > near.median()
+    order = (alone + apart.clamp(min=0)).argsort(descending=True)
     return [int(i) for i in order if flagged[i]]
+
+
+def _deviations(distance: Tensor) -> Tensor:
+    logs = distance.log()
+    middle = logs.median()
+    return (logs - middle) / (middle - logs.quantile(0.16)).clamp(min=1e-3)
 
 
 def _distance(features: Tensor, reference: Tensor, rank: int) -> Tensor:

@@ -57,8 +57,7 @@ def train(request: Request) -> None:
     """Load, build the route, train, and write the run folder."""
     if request.overwrite and request.resume:
         raise InputError("--overwrite and --resume exclude each other: found both, expected one")
-    if request.task not in TASKS:
-        raise InputError(f"--task '{request.task}' is unknown, expected one of: {', '.join(TASKS)}")
+    check_task(request.task)
     check_for_simulators(request.source, request.n, request.preset)
     assigned = parse_assignments(request.assign)
     with warnings_on_stderr():
@@ -132,6 +131,12 @@ def load_source(request: Request, target: Unlabelled) -> Labelled | Simulator:
         label = request.label or Gaze.columns
         Gaze(label)  # says what it needs before anything is read
     return load(request.source, label, size=request.size, channels=request.channels, skip_bad=request.skip_bad)
+
+
+def check_task(name: str) -> None:
+    """Raise `InputError` where there is no task of that name."""
+    if name not in TASKS:
+        raise InputError(f"--task '{name}' is unknown, expected one of: {', '.join(TASKS)}")
 
 
 def check_for_simulators(source: str, n: int | None, preset: str | None) -> None:
