@@ -19,7 +19,9 @@ SIDE = 8  # of the pictures that strangers are sought in
 NEIGHBOURS = 0.15  # share of the images that a stranger's fellows may make up without hiding it
 REFERENCE = 3000  # images that all are compared with
 FELLOWS = 5  # nearest images that a stranger may have beside it
-STRANGE = 6.0  # deviations of the logarithms of the distances: finds 70 to 100 percent of digits among eyes, of noise or
+STRANGE = (
+    6.0  # deviations of the logarithms of the distances: finds 70 to 100 percent of digits among eyes, of noise or
+)
 # eyes among digits, and 0.5 to 6 percent of what belongs there
 FEW = 10  # samples of a class, below which it can hardly be learnt
 LISTED = 5  # names in a warning
@@ -95,7 +97,7 @@ def grey(inputs: Inputs, side: int) -> Tensor:
 
 
 def hashes(pictures: Tensor) -> Tensor:
-    """Difference hash of grey pictures (N, S, S): (N, S (S - 1)) float32, 1 where brightness rises to the right, else -1."""
+    """Difference hash of grey pictures (N, S, S): (N, S (S - 1)) float32, 1 where it brightens to the right, else -1."""
     return (pictures.diff(dim=2) > 0).flatten(1).float().mul_(2).sub_(1)
 
 
@@ -233,9 +235,9 @@ def _labels(source: Labelled, test: Labelled | None) -> list[str]:
             f"the source is unbalanced: '{most}' has {int(counts.max())} samples, '{least}' {int(counts.min())}. "
             "Where the target's balance is another, methods that match distributions harm"
         )
-    for name in test.classes if test is not None else ():
-        if name not in source.classes:
-            said.append(f"test holds the class '{name}', which the source lacks; it knows {', '.join(source.classes)}")
+    unknown = [name for name in test.classes if name not in source.classes] if test is not None else []
+    if unknown:
+        said.append(f"test holds classes that the source lacks: {', '.join(unknown[:LISTED])}; leave their images out")
     return said
 
 

@@ -11,12 +11,10 @@ from typing import Any
 from ..checks import Findings
 from ..checks import check as find
 from ..domains import Labelled, Unlabelled
-from ..groups import read_groups
 from ..halving import measure
 from ..loading import Channels, Size, load_unlabelled
 from ..route import Budget, Route, default_steps
 from ..routes import default_routes
-from ..simulate import SIMULATORS
 from ..tasks import TASKS, Task
 from . import compare, train
 from .console import console, warnings_on_stderr
