@@ -209,6 +209,55 @@ def compare(
 
 
 @app.command()
+def check(
+    source: Annotated[str, typer.Argument(help="Labelled folder or .npz, or the name of a simulator.")],
+    target: Annotated[Path, typer.Option("--target", help="Folder or .npz of unlabelled real images.")],
+    test: Annotated[Path | None, typer.Option("--test", help="Labelled real data.")] = None,
+    task: Annotated[str, typer.Option("--task", help="classify, regress, keypoints or gaze.")] = "classify",
+    label: Labels = None,
+    group: Group = None,
+    preset: Preset = None,
+    n: Images = None,
+    size: SizeText = None,
+    channels: Channels = None,
+    skip_bad: SkipBad = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
+) -> None:
+    """Look at the data before any training: balance, copies, strangers, expected minutes."""
+    from .commands.check import Request
+    from .commands.check import check as call
+
+    call(
+        Request(
+            source=source,
+            target=target,
+            test=test,
+            task=task,
+            label=tuple(label or ()),
+            group=group,
+            preset=preset,
+            n=n,
+            size=_size(size),
+            channels=_channels(channels),
+            skip_bad=skip_bad,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Run folder, as train and compare write it.")],
+    test: Annotated[Path | None, typer.Option("--test", help="Labelled real data to score on.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="HTML file; by default report.html in the run.")] = None,
+) -> None:
+    """Write the report of a run: its images, losses, features, mistakes and doubts."""
+    from .commands.report import report as call
+
+    call(run, test, out)
+
+
+@app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder.")],
     on: Annotated[Path, typer.Option("--on", help="Labelled folder, .npz or .svmlight.")],

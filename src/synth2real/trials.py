@@ -137,16 +137,21 @@ class Bench:
         run = piece.route.run(source, self.target, task=self.task, budget=budget, on_report=on_report)
         seconds = time.perf_counter() - start + rendering + piece.spent
         changed = None if piece.simulator == self.source else piece.simulator
+        run = replace(run, calibration=piece.calibration, simulator=changed)
+        return self.measured(run, piece.seed, piece.steps, seconds)
+
+    def measured(self, run: Run, seed: int, steps: int | None, seconds: float) -> Trial:
+        """What a run reaches, on all data of the bench."""
         return Trial(
-            seed=piece.seed,
-            run=replace(run, calibration=piece.calibration, simulator=changed),
+            seed=seed,
+            run=run,
             target=run.model.predict(self.target).values,
             held=run.model.predict(self.held.unlabelled()).values,
             seconds=seconds,
             source_metrics=run.model.evaluate(self.held),
             test_metrics=None if self.test is None else run.model.evaluate(self.test),
             gap_after=self.gap(run.model, shipped_source(run)),
-            steps=piece.steps,
+            steps=steps,
         )
 
     def gap(self, model: Model, source: Labelled) -> float:

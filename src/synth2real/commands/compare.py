@@ -106,8 +106,7 @@ def run(request: Request) -> None:
 
 def loaded(request: Request) -> tuple[Labelled | Simulator, Unlabelled, Task]:
     """Source, target and task, as `train` takes them."""
-    if request.task not in TASKS:
-        raise InputError(f"--task '{request.task}' is unknown, expected one of: {', '.join(TASKS)}")
+    train.check_task(request.task)
     train.check_for_simulators(request.source, request.n, request.preset)
     target = load_unlabelled(request.target, size=request.size, channels=request.channels, skip_bad=request.skip_bad)
     source = train.load_source(as_training(request), target)
@@ -138,8 +137,12 @@ def as_training(request: Request) -> train.Request:
     )
 
 
-def load_test(request: Request, task: Task) -> Labelled | None:
-    """The labelled real data of --test; scored, never chosen by."""
+def load_test(request: Request, task: Task, *, aligned: bool = True) -> Labelled | None:
+    """The labelled real data of --test; scored, never chosen by.
+
+    Args:
+        aligned: refuse classes that the source lacks.
+    """
     if request.test is None:
         return None
     known: Any = task.settings().get("columns")
@@ -147,7 +150,7 @@ def load_test(request: Request, task: Task) -> Labelled | None:
     if isinstance(label, str) and request.test.is_dir() and not metadata_tables(request.test):
         label = None  # classes as folders have no column
     test = load(request.test, label, size=request.size, channels=request.channels, skip_bad=request.skip_bad)
-    if isinstance(task, Classification):
+    if aligned and isinstance(task, Classification):
         task.align(test)
     return test
 

@@ -63,8 +63,7 @@ def train(request: Request) -> None:
     """Load, build the route, train, and write the run folder."""
     if request.overwrite and request.resume:
         raise InputError("--overwrite and --resume exclude each other: found both, expected one")
-    if request.task not in TASKS:
-        raise InputError(f"--task '{request.task}' is unknown, expected one of: {', '.join(TASKS)}")
+    check_task(request.task)
     check_for_simulators(request.source, request.n, request.preset)
     assigned = parse_assignments(request.assign)
     for name, value in (("network", request.network), ("weights", request.weights)):
@@ -176,6 +175,12 @@ def load_labelled(
         named = label or Gaze.columns
         Gaze(named)  # says what it needs before anything is read
     return load(source, named, size=size, channels=channels, skip_bad=skip_bad, layout=layout)
+
+
+def check_task(name: str) -> None:
+    """Raise `InputError` where there is no task of that name."""
+    if name not in TASKS:
+        raise InputError(f"--task '{name}' is unknown, expected one of: {', '.join(TASKS)}")
 
 
 def check_for_simulators(source: str, n: int | None, preset: str | None) -> None:

@@ -26,6 +26,7 @@ def write_report(comparison: Comparison, path: Path) -> None:
         "curves": plots.curves(comparison),
         "embeddings": plots.embeddings(comparison),
         "errors": plots.true_against_predicted(comparison),
+        "ranges": plots.errors_by_range(comparison),
     }
     flat = {f"{group}-{title}": figure for group, named in figures.items() for title, figure in named.items()}
     script, divs = components(flat)

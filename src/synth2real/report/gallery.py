@@ -8,23 +8,37 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checks import strange
 from ..comparison import Comparison, Entry, shipped_source
-from ..domains import Inputs, to_float
-from ..tasks import Classification
+from ..directions import to_vectors
+from ..domains import Inputs, Labelled, Unlabelled, to_float
+from ..tasks import Classification, Gaze, Keypoints, Task
 from .images import COLUMNS, ROWS, SHEET_SIDE, contact_sheet, thumbnails
 from .plots import say
 from .ranking import percent
 
+Mark = tuple[float, float, float, float, str]
+Says = Callable[[int], tuple[str, ...]]
+Marks = Callable[[int], tuple[Mark, ...]]
+FEWEST = 50  # target images, below which none can be told to be unlike the others
+CROSS = 4.0  # half a cross, percent of the image
 WORST = 24  # mistakes shown, and doubts
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image, the lines under it, and the words in its place."""
+    """An image, the lines under it, the words in its place, and what is drawn over it.
+
+    Args:
+        marks: strokes from x, y to x, y in percent of the image's width and height, each with its class of style.
+        ratio: of width to height.
+    """
 
     src: str
     lines: tuple[str, ...]
     alt: str
+    marks: tuple[Mark, ...] = ()
+    ratio: float = 1.0
 
 
 def stages(comparison: Comparison) -> list[Picture]:
@@ -83,7 +97,15 @@ def mistakes(comparison: Comparison) -> list[Picture]:
     else:
         truth = test.labels
         order = (values - truth).abs().nanmean(1).nan_to_num(-1).argsort(descending=True)
-    return _pictures(test.inputs, order, lambda i: (f"is {say(task, truth[i])}", f"taken for {say(task, values[i])}"))
+    seen = _in_image(task, values, test), _in_image(task, truth, test)
+
+    def marks(i: int) -> tuple[Mark, ...]:
+        return (*_marks(task, seen[1][i], test.shape, "true"), *_marks(task, seen[0][i], test.shape, "said"))
+
+    def says(i: int) -> tuple[str, ...]:
+        return f"is {say(task, truth[i])}", f"taken for {say(task, values[i])}"
+
+    return _pictures(test.inputs, order, says, marks)
 
 
 def doubts(comparison: Comparison) -> list[Picture]:
@@ -97,11 +119,56 @@ def doubts(comparison: Comparison) -> list[Picture]:
         return _pictures(target.inputs, sure.argsort(), lambda i: (f"{say(task, values[i])}?", percent(float(sure[i]))))
     together = torch.stack([entry.trials[0].target for entry in comparison.entries])
     order = together.std(0, correction=0).mean(1).argsort(descending=True)
-    return _pictures(target.inputs, order, lambda i: (f"{say(task, values[i])}?",))
+    seen = _in_image(task, values, target)
+    return _pictures(
+        target.inputs,
+        order,
+        lambda i: (f"{say(task, values[i])}?",),
+        lambda i: _marks(task, seen[i], target.shape, "said"),
+    )
 
 
-def _pictures(inputs: Inputs, order: Tensor, says: Callable[[int], tuple[str, ...]]) -> list[Picture]:
+def strangers(comparison: Comparison) -> list[Picture]:
+    """Target images that belong to neither domain, the strangest first, by what is known without any training."""
+    target, source = comparison.target, comparison.entries[0].trials[0].run.rendered
+    if len(target.shape) != 3 or len(target) < FEWEST:
+        return []
+    order = torch.tensor(strange(target.inputs, source.inputs), dtype=torch.int64)
+    return _pictures(target.inputs, order, lambda i: (target.names[i] if target.names else f"image {i}",))
+
+
+def _in_image(task: Task, values: Tensor, domain: Labelled | Unlabelled) -> Tensor:
+    """Points as they stand in the images that the model saw; anything else as it is."""
+    return values if isinstance(task, Classification) else task.to_input(values, domain.sizes, domain.shape[1:])
+
+
+def _marks(task: Task, value: Tensor, shape: tuple[int, ...], style: str) -> tuple[Mark, ...]:
+    """A cross on each point, or an arrow the way an eye looks; nothing for other tasks."""
+    height, width = shape[1:]
+    if isinstance(task, Gaze) and value.isfinite().all():
+        x, y, _ = to_vectors(value[None])[0].tolist()
+        tip = 50 + 45 * x * min(height, width) / width, 50 + 45 * y * min(height, width) / height
+        return ((50.0, 50.0, *tip, f"{style} arrow"),)
+    if not isinstance(task, Keypoints):
+        return ()
+    crosses: list[Mark] = []
+    for x, y in (value.view(-1, 2) + 0.5).tolist():
+        if x == x and y == y:  # nan: unknown
+            across, down = 100 * x / width, 100 * y / height
+            tall = CROSS * width / height
+            crosses += [
+                (across - CROSS, down, across + CROSS, down, style),
+                (across, down - tall, across, down + tall, style),
+            ]
+    return tuple(crosses)
+
+
+def _pictures(inputs: Inputs, order: Tensor, says: Says, marks: Marks = lambda i: ()) -> list[Picture]:
     worst = order[:WORST]
     lines = [says(i) for i in worst.tolist()]
     sources = thumbnails(inputs[worst], SHEET_SIDE)
-    return [Picture(src, said, f"image: {', '.join(said)}") for src, said in zip(sources, lines, strict=True)]
+    ratio = inputs.shape[3] / inputs.shape[2]
+    return [
+        Picture(src, said, f"image: {', '.join(said)}", marks(i), ratio)
+        for src, said, i in zip(sources, lines, worst.tolist(), strict=True)
+    ]

@@ -26,6 +26,7 @@ DASHES = ("solid", "dashed", "dotted", "dotdash")
 POINTS = 300  # of each domain: t-SNE of twice as many takes a second or two
 PRINCIPAL = 30  # components that t-SNE starts from
 SCATTERED = 500  # samples in a plot of true against predicted values
+RANGES = 8  # of the true values, in a plot of error by range
 MOST_COLUMNS = 6  # labels that get such a plot each
 TOOLTIP = '<div style="color:#222">{picture}@domain<br>@says</div>'
 PICTURE = '<img src="@image" alt="@says" style="height:64px;image-rendering:pixelated;display:block">'
@@ -136,6 +137,35 @@ def _against(truth: Tensor, predicted: dict[str, Tensor]) -> Any:
         plot.scatter(truth[known].tolist(), values[known].tolist(), size=4, alpha=0.6, color=colour, legend_label=name)
     ends = [float(truth[known].min()), float(truth[known].max())] if known.any() else []
     plot.line(ends, ends, color="#888888", line_width=1)
+    return _legend_below(plot)
+
+
+def errors_by_range(comparison: Comparison) -> Figures:
+    """For tasks of values with real labels: mean error over ranges of the true value, source only and the chosen."""
+    if comparison.test is None or isinstance(comparison.task, Classification):
+        return {}
+    test = comparison.test
+    entries = {entry.name: entry for entry in (comparison.entries[0], comparison.chosen)}
+    predicted = {name: entry.trials[0].run.model.predict(test.unlabelled()).values for name, entry in entries.items()}
+    return {
+        column: _by_range(column, test.labels[:, i], {name: values[:, i] for name, values in predicted.items()})
+        for i, column in enumerate(test.columns[:MOST_COLUMNS])
+        if test.labels[:, i].isfinite().sum() >= 2 * RANGES
+    }
+
+
+def _by_range(column: str, truth: Tensor, predicted: dict[str, Tensor]) -> Any:
+    plot = _plot(height=260, x_axis_label=f"true {column}", y_axis_label="mean error")
+    known = truth.isfinite()
+    parts = truth[known].argsort().tensor_split(RANGES)  # equally many samples each
+    middles = [float(truth[known][part].mean()) for part in parts]
+    for name, values in predicted.items():
+        errors = (values[known] - truth[known]).abs()
+        means = [float(errors[part].mean()) for part in parts]
+        colour = COLOURS[name != SOURCE_ONLY]
+        plot.line(middles, means, color=colour, line_width=2, legend_label=name)
+        plot.scatter(middles, means, color=colour, size=6, legend_label=name)
+    plot.y_range.start = 0
     return _legend_below(plot)
 
 

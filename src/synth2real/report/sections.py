@@ -24,6 +24,8 @@ def everything(comparison: Comparison) -> dict[str, Any]:
     calibration = next((trial.run.calibration for trial in trials if trial.run.calibration is not None), None)
     return {
         "verdict": verdict(comparison),
+        "advice": comparison.verdict,
+        "refused": {entry.name: entry.refused for entry in comparison.entries if entry.refused} | comparison.diverged,
         "facts": facts(comparison),
         "columns": columns(comparison),
         "rows": comparison.rows(),
@@ -50,26 +52,36 @@ def verdict(comparison: Comparison) -> str:
     rows = {row["name"]: row for row in comparison.rows()}
     name, key = comparison.chosen.name, f"{comparison.metric}_mean"
     begin = f"Among {len(rows)} routes, “{name}” was chosen without a single real label"
+    if len(rows) == 1:
+        begin = f"“{name}” was trained without a single real label"
     if comparison.test is None:
         return f"{begin}; none was given either to measure how well it does on real data."
-    count, reached, before = len(comparison.test), rows[name][key], rows[SOURCE_ONLY][key]
+    count, reached, before = len(comparison.test), rows[name][key], rows.get(SOURCE_ONLY, rows[name])[key]
     if comparison.metric == "accuracy":
         tells, against = f"it names {percent(reached)} of {count} real samples correctly", percent(before)
     else:
         unit = " degrees" if comparison.metric == "mean_degrees" else ""
         tells, against = f"on {count} real samples it errs by {number(reached)}{unit} on average", number(before)
-    where = "" if name == SOURCE_ONLY else f", where training on the source alone gives {against}"
+    where = (
+        ""
+        if name == SOURCE_ONLY or SOURCE_ONLY not in rows
+        else f", where training on the source alone gives {against}"
+    )
     return f"{begin}: {tells}{where}."
 
 
 def facts(comparison: Comparison) -> dict[str, str]:
     """On what, with which seeds, on which machine."""
     found = versions()
+    stages = ", ".join(f"{name} {s:.1f}" for name, s in comparison.chosen.trials[0].run.seconds.items())
     test = comparison.test
     return {
         "source": f"{len(comparison.entries[0].trials[0].run.rendered)} labelled samples",
         "target": f"{len(comparison.target)} samples without labels",
         "real labels": "none" if test is None else f"{len(test)}, for scoring only",
+        "seconds": f"{sum(entry.spent for entry in comparison.entries):.0f} of all trainings"
+        + (f"; the chosen one's first: {stages}" if stages else ""),
+        "steps": ", ".join(f"{entry.name} {entry.trials[0].steps or 'by default'}" for entry in comparison.entries),
         "seeds": ", ".join(str(trial.seed) for trial in comparison.chosen.trials),
         "machine": f"{found.pop('machine')}, threads: {torch.get_num_threads()}",
         "versions": ", ".join(f"{name} {version}" for name, version in found.items()),
@@ -102,6 +114,12 @@ def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Pictu
     return [
         ("Most wrong", wrong, gallery.mistakes(comparison)),
         ("Most in doubt", doubted, gallery.doubts(comparison)),
+        (
+            "Unlike all others",
+            "Real images that are far from all others and from the synthetic ones, by form, tones, edges and colour "
+            "alone. Where they belong to neither domain, leave them out.",
+            gallery.strangers(comparison),
+        ),
     ]
 
 

@@ -1,0 +1,118 @@
+"""`synth2real check`: the data, before any training."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..checks import Findings
+from ..checks import check as find
+from ..domains import Labelled, Unlabelled
+from ..halving import measure
+from ..loading import Channels, Size, load_unlabelled
+from ..route import Budget, Route, default_steps
+from ..routes import default_routes
+from ..tasks import TASKS, Task
+from . import compare, train
+from .console import console, warnings_on_stderr
+
+SAMPLE = 2000  # images of a simulator that are looked at
+TIMED = ("teacher",)  # beside source only
+SHOWN = 20  # classes or columns in a line
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of the command, parsed; see `synth2real check --help`."""
+
+    source: str
+    target: Path
+    test: Path | None
+    task: str
+    label: tuple[str, ...]
+    group: str | None
+    preset: str | None
+    n: int | None
+    size: Size | None
+    channels: Channels | None
+    skip_bad: bool
+    as_json: bool
+
+
+def check(request: Request) -> None:
+    """Print what was found; warnings go to stderr, and change nothing in the exit code."""
+    asked = as_comparison(request)
+    train.check_task(request.task)
+    train.check_for_simulators(request.source, request.n, request.preset)
+    with warnings_on_stderr():
+        target = load_unlabelled(
+            request.target, size=request.size, channels=request.channels, skip_bad=request.skip_bad
+        )
+        given = train.load_source(compare.as_training(asked), target)
+        source = given if isinstance(given, Labelled) else given.labelled(min(request.n or SAMPLE, SAMPLE), 0)
+        task = TASKS[request.task].of(source)
+        test = compare.load_test(asked, task, aligned=False)
+    groups = compare.read_both_groups(asked, given, target)[1] if request.group else None
+    found = find(source, target, test, target_groups=groups)
+    rendered = len(source) if isinstance(given, Labelled) else request.n or Budget.n
+    if source.shape == target.shape:
+        simulator = not isinstance(given, Labelled)
+        found = dataclasses.replace(found, minutes=expected_minutes(source, target, task, rendered, simulator))
+    if request.as_json:
+        print(json.dumps(found.plain()))
+    else:
+        show(found, target)
+    for line in found.warnings:
+        console.print(f"warning: {line}", soft_wrap=True)
+
+
+def expected_minutes(
+    source: Labelled, target: Unlabelled, task: Task, rendered: int, simulator: bool
+) -> dict[str, float]:
+    """Minutes of one training with the steps that the data asks for, on this machine, by route."""
+    known = default_routes(task, images=len(target.shape) == 3, simulator=simulator)
+    routes = {"source only": Route()} | {name: known[name] for name in TIMED}
+    steps = default_steps(rendered, len(target))
+    speeds = measure(routes, source, target, task, Budget(), 0.0)
+    return {name: round(speed.seconds(steps) / 60, 2) for name, speed in speeds.items()}
+
+
+def show(found: Findings, target: Unlabelled) -> None:
+    """The findings for the eye, on stdout."""
+    for name, domain in found.domains.items():
+        print(f"{name}: {domain['count']} of {'x'.join(map(str, domain['shape']))}{balance(domain)}")
+    for where, pairs in found.duplicates.items():
+        print(f"near-duplicates, {where}: {len(pairs)} pairs")
+    print(f"unlike all others in the target: {len(found.strangers)}")
+    for i in found.strangers[:SHOWN]:
+        print(f"  {target.names[i] if target.names else i}")
+    for name, minutes in found.minutes.items():
+        print(f"one training of {name}: about {minutes:.1f} minutes on this machine")
+
+
+def balance(domain: dict[str, Any]) -> str:
+    """Labels of a domain in one line."""
+    if "classes" in domain:
+        said = [f"{name} {count}" for name, count in list(domain["classes"].items())[:SHOWN]]
+        return f"; classes: {', '.join(said)}"
+    columns = domain.get("columns", {})
+    said = [f"{name} {c['least']:.3g} to {c['most']:.3g}" for name, c in list(columns.items())[:SHOWN]]
+    return f"; columns: {', '.join(said)}" if said else ""
+
+
+def as_comparison(request: Request) -> compare.Request:
+    """The same data as a comparison would ask for it."""
+    return compare.Request(
+        **{f.name: getattr(request, f.name) for f in dataclasses.fields(request) if f.name != "as_json"},
+        out=Path(),
+        routes=None,
+        minutes=1.0,
+        jobs=1,
+        seed=0,
+        seeds=1,
+        overwrite=False,
+        resume=False,
+    )

@@ -1,0 +1,126 @@
+"""`synth2real report`: the report of one run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from ..checks import grey
+from ..comparison import Comparison, Entry
+from ..distances import proxy_a_distance
+from ..domains import Labelled, to_float
+from ..errors import InputError
+from ..loading import load_unlabelled
+from ..mapping import REFINER
+from ..model import load_model
+from ..refine import load_refiner
+from ..report import write_report
+from ..route import Budget, Route, Rows, Run
+from ..routes import route_of
+from ..runs import LOG, METRICS, PARAMETERS, SETTINGS
+from ..simulate import Simulator, load_parameters
+from ..trials import Bench, Refined, some
+from . import compare, train
+from .console import console, warnings_on_stderr
+
+PIXELS = 8  # side of the pictures that the gap before is measured on
+
+
+def report(run: Path, test: Path | None, out: Path | None) -> None:
+    """Load the run and its data again, measure, and write the page."""
+    if not (run / SETTINGS).is_file():
+        raise InputError(f"{run}: found no {SETTINGS}, expected a run folder as `synth2real train --out` writes it")
+    if out is not None and out.suffix.lower() != ".html":
+        raise InputError(f"{out}: expected the name of an HTML file, such as {out.with_suffix('.html')}")
+    path = out or run / "report.html"
+    with warnings_on_stderr():
+        measured = as_comparison(run, test)
+        write_report(measured, path)
+    console.print(f"report: {path}", soft_wrap=True)
+
+
+def as_comparison(folder: Path, test: Path | None) -> Comparison:
+    """A comparison of one route: that of the run."""
+    settings = yaml.safe_load((folder / SETTINGS).read_text())
+    request = as_request(settings, folder, test)
+    target = load_unlabelled(request.target, size=request.size, channels=request.channels, skip_bad=True)
+    source = train.load_source(compare.as_training(request), target)
+    if isinstance(source, Simulator) and (folder / PARAMETERS).is_file():
+        source = source.with_ranges(**load_parameters(folder / PARAMETERS))
+    model = load_model(folder)
+    labelled = compare.load_test(request, model.task)
+    route = route_of(settings["route"], str(folder))
+    budget = Budget(n=settings["n"] or Budget.n, seed=settings["seed"], steps=settings["steps"])
+    bench = Bench(source, target, labelled, model.task, budget)
+    rendered = source if isinstance(source, Labelled) else source.labelled(budget.n, budget.seed)
+    refiner = load_refiner(folder) if (folder / REFINER).is_dir() else None
+    made = Run(
+        model=model,
+        history=history(folder),
+        seconds={},
+        rendered=rendered,
+        refined=None if refiner is None else Refined(refiner, rendered.inputs),
+        calibration=None,
+        refiner=refiner,
+    )
+    logged = re.search(r"trained in (\d+) s", (folder / LOG).read_text() if (folder / LOG).is_file() else "")
+    seconds = float(logged[1]) if logged else 0.0
+    trial = replace(bench.measured(made, budget.seed, budget.steps, seconds), gap_before=pixel_gap(bench))
+    entry = Entry(named(route), route, [trial], chosen=True, spent=seconds)
+    return Comparison([entry], model.task, target, labelled)
+
+
+def pixel_gap(bench: Bench) -> float:
+    """Proxy A-distance of the domains as they are; there is no model of source only to see them by."""
+    ours, theirs = (some(domain).inputs for domain in (bench.raw.unlabelled(), bench.target))
+    if len(bench.target.shape) == 3:
+        return proxy_a_distance(grey(ours, PIXELS).flatten(1), grey(theirs, PIXELS).flatten(1))
+    return proxy_a_distance(to_float(ours[torch.arange(len(ours))]), to_float(theirs[torch.arange(len(theirs))]))
+
+
+def as_request(settings: dict[str, Any], folder: Path, test: Path | None) -> compare.Request:
+    """The data of a run, as a comparison asks for it."""
+    return compare.Request(
+        source=settings["source"],
+        target=Path(settings["target"]),
+        out=folder,
+        task=settings["task"]["kind"],
+        label=tuple(settings["label"] or ()),
+        routes=None,
+        test=test,
+        group=None,
+        minutes=1.0,
+        jobs=1,
+        preset=settings["preset"],
+        n=settings["n"],
+        size=tuple(settings["size"]) if settings["size"] else None,
+        channels=settings["channels"],
+        seed=settings["seed"],
+        seeds=1,
+        skip_bad=True,
+        overwrite=False,
+        resume=False,
+    )
+
+
+def history(folder: Path) -> dict[str, Rows]:
+    """The losses of each stage, as the run reported them."""
+    stages: dict[str, Rows] = defaultdict(list)
+    for line in (folder / METRICS).read_text().splitlines() if (folder / METRICS).is_file() else []:
+        row = json.loads(line)
+        stages[row.pop("stage")].append(row)
+    return dict(stages)
+
+
+def named(route: Route) -> str:
+    """A route in words: its methods, in order."""
+    rooms = route.describe()
+    methods = [rooms[room]["method"] for room in rooms if rooms[room] is not None and room != "widen"]
+    return " + ".join(methods)

@@ -1,0 +1,202 @@
+"""Comparison in a budget: halved by plan, broken off and resumed, guarded against harm, never led by real labels."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from synth2real import Budget, InputError, Labelled, Route, Unlabelled, compare
+from synth2real.adapt import DANN, Teacher
+from synth2real.errors import TrainingDiverged
+from synth2real.halving import LEAST, Plan, Speed, shortened
+from synth2real.refine import SimGAN
+
+QUICK = Budget(batch=16)
+
+
+def blobs(count: int, share: float, shift: float, seed: int) -> Labelled:
+    """Two clouds of points, of which `share` are the first class, moved across the way that tells them apart."""
+    generator = torch.Generator().manual_seed(seed)
+    y = (torch.rand(count, generator=generator) >= share).long()
+    x = torch.randn(count, 4, generator=generator) + 2.5 * (2 * y[:, None] - 1) * torch.tensor([1.0, 0, 0, 0])
+    return Labelled(x + shift * torch.tensor([0, 1.0, 0, 0]), y, ("no", "yes"))
+
+
+def without_seconds(table):
+    """A table but for what depends on the clock."""
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in table]
+
+
+def plan(**speeds) -> Plan:
+    known = {"source only": 0.01, "a": 0.02, "b": 0.02, "c": 0.02, "d": 0.02, **speeds}
+    return Plan(600.0, 1, 100_000, {name: Speed(0.0, step) for name, step in known.items()})
+
+
+def test_a_plan_halves_and_gives_the_last_round_most() -> None:
+    found = plan()
+    assert found.sizes == [4, 2, 1]
+    first = found.steps(0, list(found.speeds))
+    last = found.steps(2, ["source only", "a"] * 3)
+    assert last > 3 * first
+    spent = 0.09 * first + 0.05 * found.steps(1, ["source only", "a", "b"]) + 0.09 * last
+    assert 500 < spent <= 600
+    assert 0.06 * last > spent / 3  # the chosen route's own share of the last round alone
+
+
+def test_a_plan_counts_processes_and_the_data_s_own_steps() -> None:
+    alone = plan()
+    two = Plan(600.0, 2, 100_000, alone.speeds)
+    assert 1.4 < two.steps(0, list(two.speeds)) / alone.steps(0, list(alone.speeds)) < 2
+    assert Plan(600.0, 1, 70, alone.speeds).steps(2, ["a"]) == 70
+    assert Plan(0.0, 1, 1000, alone.speeds).steps(0, ["a"]) == LEAST
+
+
+def test_a_plan_is_read_as_it_was_kept(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text(json.dumps(plan().plain()))
+    assert Plan.read(tmp_path / "plan.json") == plan()
+
+
+def test_a_refiner_is_shortened_in_proportion() -> None:
+    own = SimGAN()
+    short = shortened(Route(refine=own), 50).refine
+    assert 45 <= short.all_steps <= 55
+    assert shortened(Route(refine=own), own.all_steps).refine is own
+
+
+def test_a_budget_is_spent_by_halves_and_real_labels_choose_nothing(tmp_path: Path) -> None:
+    source, target, test = blobs(200, 0.5, 0, 0), blobs(100, 0.5, 1, 1), blobs(80, 0.5, 1, 2)
+    wrong = Labelled(test.inputs, 1 - test.labels, test.classes)
+    routes = {"dann": Route(adapt=DANN()), "teacher": Route(adapt=Teacher())}
+    tables = []
+    for given in (test, wrong, None):
+        found = compare(
+            routes, source, target.unlabelled(), test=given, budget=QUICK, seeds=(0, 1), minutes=1e-6,
+            folder=tmp_path / str(len(tables)),
+        )  # fmt: skip
+        tables.append([{**row, "test_score": None} for row in without_seconds(found.ranking())])
+    assert tables[0] == tables[1] == tables[2]
+    chosen = next(entry for entry in found.entries if entry.chosen)
+    assert found.entries[0].name == "source only"
+    assert len(found.entries[0].trials) == 2
+    assert chosen.round == 1
+    assert found.verdict
+    assert "<table" in found._repr_html_()
+    assert chosen.name in found._repr_html_()
+
+
+def test_finished_trainings_are_not_trained_again(tmp_path: Path) -> None:
+    source, target = blobs(200, 0.5, 0, 0), blobs(100, 0.5, 1, 1).unlabelled()
+    routes = {"dann": Route(adapt=DANN()), "teacher": Route(adapt=Teacher())}
+    tables, trained = [], []
+    for _ in range(2):
+        seen: list[tuple[str, int]] = []
+        found = compare(
+            routes, source, target, budget=QUICK, seeds=(0, 1), minutes=1e-6, folder=tmp_path,
+            on_route=lambda name, seed, seen=seen: seen.append((name, seed)),
+        )  # fmt: skip
+        tables.append((found.ranking(), found.rows(), found.verdict))
+        trained.append(seen)
+    assert len(trained[0]) == 5 or len(trained[0]) == 7
+    assert trained[1] == []
+    assert tables[0] == tables[1]
+
+
+def test_a_reversed_balance_is_told_and_nothing_is_adapted_to_it() -> None:
+    source, target, test = blobs(400, 0.9, 0, 0), blobs(400, 0.1, 0.5, 1), blobs(200, 0.1, 0.5, 2)
+    found = compare(
+        {"dann": Route(adapt=DANN()), "teacher": Route(adapt=Teacher()), "free": Route(adapt=Teacher(target_prior="none"))},
+        source,
+        target.unlabelled(),
+        test=test,
+        budget=Budget(steps=150, batch=32),
+        seeds=(0,),
+    )  # fmt: skip
+    assert "class balance" in found.verdict
+    refused = {entry.name: entry.refused for entry in found.entries}
+    assert "class balance" in refused["dann"]
+    assert "class balance" in refused["teacher"]
+    assert found.chosen.name in ("source only", "free")
+    rows = {row["name"]: row for row in found.rows()}
+    assert rows[found.chosen.name]["accuracy_mean"] >= rows["source only"]["accuracy_mean"]
+
+
+def test_where_there_is_no_gap_nothing_is_adapted() -> None:
+    source, target = blobs(400, 0.5, 0, 0), blobs(300, 0.5, 0, 1)
+    found = compare(
+        {"dann": Route(adapt=DANN())}, source, target.unlabelled(), budget=Budget(steps=100, batch=32), seeds=(0,)
+    )
+    assert found.chosen.name == "source only"
+    assert found.verdict.startswith("do not adapt: ")
+
+
+def test_a_route_that_diverges_is_left_out_and_named(tmp_path: Path) -> None:
+    source, target = blobs(100, 0.5, 0, 0), blobs(60, 0.5, 1, 1).unlabelled()
+    broken = Route(adapt=DANN(rate=1e30, optimize="sgd", clip=None))
+    for _ in range(2):  # the second is read from the folder
+        found = compare({"broken": broken}, source, target, budget=Budget(steps=30), seeds=(0,), folder=tmp_path)
+        assert [entry.name for entry in found.entries] == ["source only"]
+        assert "training stopped at step" in found.diverged["broken"]
+    with pytest.raises(TrainingDiverged):
+        spoilt = Labelled(source.inputs * 1e38, source.labels, source.classes)
+        compare({}, spoilt, Unlabelled(target.inputs * 1e38), budget=Budget(steps=30), seeds=(0,))
+
+
+@pytest.mark.parametrize(("wrong", "said"), [({"jobs": 0}, "jobs is 0"), ({"minutes": -1.0}, "budget is -1.0 minutes")])
+def test_wrong_budgets_are_refused(wrong: dict[str, float], said: str) -> None:
+    data = blobs(50, 0.5, 0, 0)
+    with pytest.raises(InputError, match=said):
+        compare({}, data, data.unlabelled(), **wrong)
+
+
+def begun(arguments: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "synth2real.cli", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def test_killed_and_resumed_it_ends_in_the_same_table(synth2real, tmp_path: Path, classes: Path, photos: Path) -> None:
+    data = ["compare", str(classes), "--target", str(photos), "--test", str(classes), "--routes", "dann,teacher"]
+    data += ["--budget", "0.001", "--seeds", "2"]
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    process = begun([*data, "--out", str(killed)])
+    deadline = time.monotonic() + 90
+    while not list(killed.glob("trials/*/trial.json")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = len(list(killed.glob("trials/*/trial.json")))
+    assert 1 <= done < 5
+    assert not (killed / "comparison.json").exists()
+    code, _, err = synth2real(*data, "--out", killed, "--resume")
+    assert code == 0, err
+    # The plan depends on the clock; an unbroken run that follows the same one gives the same table.
+    assert synth2real(*data, "--out", whole)[0] == 0
+    found, expected = (json.loads((folder / "comparison.json").read_text()) for folder in (killed, whole))
+    assert without_seconds(found["routes"]) == without_seconds(expected["routes"])
+    assert found["verdict"] == expected["verdict"]
+    assert set(found["plan"]["speeds"]) == {"source only", "dann", "teacher"}
+    code, out, err = synth2real("evaluate", killed / "chosen", "--on", classes, "--json")
+    assert code == 0, err
+    best = next(row for row in found["routes"] if row["chosen"])
+    assert 0 <= json.loads(out.splitlines()[-1])["accuracy"] <= 1
+    assert best["seeds"] == [0, 1]
+
+
+def test_two_processes_make_the_same_table(tmp_path: Path) -> None:
+    source, target = blobs(100, 0.5, 0, 0), blobs(60, 0.5, 1, 1).unlabelled()
+    tables = [
+        compare({"dann": Route(adapt=DANN())}, source, target, budget=Budget(steps=10), seeds=(0, 1), jobs=jobs).rows()
+        for jobs in (1, 2)
+    ]
+    for row in tables[0] + tables[1]:
+        row.pop("seconds")
+    assert tables[0] == tables[1]
