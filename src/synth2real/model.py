@@ -116,7 +116,7 @@ class Model(nn.Module):
         self.width = backbone.width if isinstance(backbone, Features) else width_of(backbone, self.shape, name)
         mean = torch.zeros(shape[0]) if mean is None else mean
         std = torch.ones(shape[0]) if std is None else std
-        self.features = _Featured(
+        self.features: nn.Sequential = _Featured(
             Normalise(statistics, mean, std), Frozen(backbone) if frozen else backbone, images=len(shape) == 3
         )
         self.head = nn.Sequential(nn.Dropout(dropout), mlp(self.width, head, task.outputs))
@@ -289,7 +289,7 @@ class Ensemble(Model):
                     )
         self.task, self.shape, self.layout = first.task, first.shape, first.layout
         self.resize, self.channels = first.resize, first.channels
-        self.features = nn.Sequential(_SideBySide(members))
+        self.features: nn.Sequential = nn.Sequential(_SideBySide(members))
         self.head = nn.Sequential(_Mixture(members, None if weights is None else weights.detach().float().cpu()))
         self.width = sum(member.width for member in members)
         self.description = {

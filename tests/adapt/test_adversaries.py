@@ -47,7 +47,7 @@ def test_a_random_map_keeps_inner_products_of_the_outer_products() -> None:
 
 def test_plain_predictions_weigh_more_and_the_domains_stay_balanced() -> None:
     plain, open_ = [1.0, 0.0], [0.5, 0.5]
-    weights = CDAN().weights(torch.tensor([plain, open_, open_, open_]), sources=2)
+    weights = CDAN().emphasis(torch.tensor([plain, open_, open_, open_]), sources=2)
     assert (weights[0] / weights[1]).item() == pytest.approx(2 / 1.5)
     assert weights[2:].tolist() == pytest.approx([1, 1])
     assert weights[:2].mean().item() == pytest.approx(1)

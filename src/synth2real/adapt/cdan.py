@@ -68,7 +68,7 @@ class CDAN(Reversal):
         self.networks["map"] = self.map
         self.domain_critic = self.build_critic(self.map.width)
 
-    def weights(self, predictions: Tensor, sources: int) -> Tensor:
+    def emphasis(self, predictions: Tensor, sources: int) -> Tensor:
         """Weights (N,) of the samples, with a mean of 1 in each domain, so that the domains stay balanced."""
         plain = 1 + torch.exp(-entropy(predictions))
         return torch.cat([part / part.mean() for part in (plain[:sources], plain[sources:])])
@@ -79,6 +79,6 @@ class CDAN(Reversal):
         label = self.task.loss(outputs[: len(source)], source.y)
         predictions = outputs.detach().softmax(1)  # a condition: the critic must not move them
         seen = self.map(self.reverse(features, self.ramp(progress)), predictions)
-        weights = self.weights(predictions, len(source)) if self.entropy else None
+        weights = self.emphasis(predictions, len(source)) if self.entropy else None
         domain = domain_loss(self.domain_critic(seen), len(source), weights)
         yield Update(of=(self.model, self.domain_critic), label=(1.0, label), domain=(1.0, domain))

@@ -45,18 +45,18 @@ class Request:
     label: tuple[str, ...]
     rooms: dict[str, str | None]
     assign: tuple[str, ...]
-    network: str | None
-    weights: Path | None
     preset: str | None
     n: int | None
     size: Size | None
     channels: Channels | None
-    zero_based: bool | None
     seed: int
     steps: int | None
     skip_bad: bool
     overwrite: bool
     resume: bool
+    network: str | None = None
+    weights: Path | None = None
+    zero_based: bool | None = None
 
 
 def train(request: Request) -> None:
@@ -137,7 +137,7 @@ def decide_layout(request: Request) -> Layout | None:
     return layout
 
 
-def load_source(request: Request, target: Unlabelled, layout: Layout | None) -> Labelled | Simulator:
+def load_source(request: Request, target: Unlabelled, layout: Layout | None = None) -> Labelled | Simulator:
     """The labelled source, or the simulator of that name, set to the target's size and channels."""
     if is_simulator(request.source):
         check_labels(request.task, request.label)
