@@ -293,7 +293,7 @@ def test_skipped_images_are_listed(synth2real, tmp_path, run, copied):
     ("arguments", "parts"),
     [
         (("--task", "segment"), ("--task 'segment' is unknown", "classify, regress, keypoints")),
-        (("--adapt", "dan"), ("adapt 'dan' is unknown", "source-only, dann, teacher")),
+        (("--adapt", "dane"), ("adapt 'dane' is unknown", "source-only, dann, cdan")),
         (("--randomize", "strong"), ("randomize 'strong' is unknown", "photometric, geometric, full")),
         (("--refine", "cyclogan"), ("refine 'cyclogan' is unknown", "simgan", "cyclegan")),
         (("--set", "adapt"), ("--set 'adapt'", "ROOM.FIELD=VALUE")),

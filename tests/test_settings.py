@@ -42,7 +42,7 @@ def test_the_papers_preset_fills_what_is_not_given():
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("dan", {}, "adapt 'dan' is unknown, expected one of: source-only, dann, teacher"),
+        ("dane", {}, "adapt 'dane' is unknown, expected one of: source-only, dann, cdan"),
         ("dann", {"rte": 1}, r"adapt\.rte of 'dann': found 1, expected: .*Fields: .*rate"),
         ("dann", {"rate": -1}, r"adapt\.rate of 'dann': found -1, expected: .*greater than 0"),
         ("dann", {"rate": "fast"}, r"adapt\.rate of 'dann': found 'fast', expected: .*number"),
