@@ -79,4 +79,5 @@ def coral(x: Tensor, y: Tensor) -> Tensor:
 
 def entropy(probabilities: Tensor) -> Tensor:
     """Shannon entropy (N,) in nats of class probabilities (N, C)."""
-    return torch.special.entr(probabilities).sum(1)
+    each: Tensor = torch.special.entr(probabilities)
+    return each.sum(1)

@@ -17,7 +17,8 @@ from .base import Objective
 def stepwise(features: Tensor, step: float) -> Tensor:
     """Mean of (|f| + step - |f|')^2 over features (N, F), |f| a constant: each norm is to grow by `step`."""
     norms = features.float().norm(dim=1)
-    return (norms.detach() + step - norms).square().mean()
+    missing: Tensor = norms.detach() + step - norms
+    return missing.square().mean()
 
 
 @settings

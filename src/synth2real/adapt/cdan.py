@@ -46,7 +46,7 @@ class CDAN(Reversal):
     are made alike class by class and not only as a whole. With entropy weighting (CDAN+E, the default) samples whose
     class is plain count more.
 
-    It harms where early predictions on the target are wrong, since it then aligns wrong classes with conviction; and,
+    May harm where early predictions on the target are wrong, since it then aligns wrong classes with conviction; and,
     as DANN, where the class balance of the domains differs.
 
     References:
