@@ -24,11 +24,11 @@ def follow(teacher: Model, student: Model, decay: float, progress: Progress) -> 
     share = 1 - min(decay, (progress.step + 1) / (progress.step + 10))
     for mine, students in zip(teacher.parameters(), student.parameters(), strict=True):
         mine.lerp_(students, share)
-    for mine, students in zip(teacher.buffers(), student.buffers(), strict=True):
-        if mine.is_floating_point():
-            mine.lerp_(students, share)
+    for kept, now in zip(teacher.buffers(), student.buffers(), strict=True):
+        if kept.is_floating_point():
+            kept.lerp_(now, share)
         else:
-            mine.copy_(students)
+            kept.copy_(now)
 
 
 def half_cosine(progress: Progress) -> float:

@@ -55,7 +55,8 @@ def subspace_distance(x: Tensor, y: Tensor) -> Tensor:
     """
     cosines = torch.linalg.svdvals(_basis(x) @ _basis(y).T).clamp(max=1)
     # At an angle of 0 the sine has no slope of its own.
-    return (1 - cosines.square()).clamp(min=1e-8).sqrt().sum().float()
+    sines: Tensor = (1 - cosines.square()).clamp(min=1e-8).sqrt()
+    return sines.sum().float()
 
 
 def _basis(x: Tensor) -> Tensor:
@@ -64,4 +65,5 @@ def _basis(x: Tensor) -> Tensor:
     gram = x @ x.T
     energy = gram.diagonal().detach().mean().clamp(min=1e-12)
     lower = torch.linalg.cholesky(gram + SMALL * energy * torch.eye(len(x), dtype=x.dtype, device=x.device))
-    return torch.linalg.solve_triangular(lower, x, upper=False)
+    basis: Tensor = torch.linalg.solve_triangular(lower, x, upper=False)
+    return basis
