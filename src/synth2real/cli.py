@@ -30,6 +30,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+SIMULATOR = "Name of a simulator, e.g. eyes; or module:Class, or the YAML file of a program."
+
 Out = Annotated[Path, typer.Option("--out", help="Folder or file to write.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
 Labels = Annotated[list[str] | None, typer.Option("--label", help="Label column; repeat it where there are several.")]
@@ -290,7 +292,7 @@ def predict(
 
 @app.command()
 def render(
-    name: Annotated[str, typer.Argument(metavar="SIMULATOR", help="Name of a simulator, e.g. eyes.")],
+    name: Annotated[str, typer.Argument(metavar="SIMULATOR", help=SIMULATOR)],
     n: Annotated[int, typer.Option("--n", min=1, help="Number of images.")],
     out: Out,
     size: SizeText = None,
@@ -361,6 +363,56 @@ def show(
             size=_size(size),
             channels=_channels(channels),
             seed=seed,
+            skip_bad=skip_bad,
+            overwrite=overwrite,
+        )
+    )
+
+
+@app.command()
+def calibrate(
+    name: Annotated[str, typer.Argument(metavar="SIMULATOR", help=SIMULATOR)],
+    target: Annotated[Path, typer.Option("--target", help="Folder or .npz of unlabelled real images.")],
+    out: Annotated[Path, typer.Option("--out", help="YAML file of ranges to write, for `render --params`.")],
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="Of the search, by default 400.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in --storage, or join it.")] = False,
+    storage: Annotated[
+        str | None, typer.Option("--storage", metavar="URL", help="Database of the trials, by default beside --out.")
+    ] = None,
+    size: SizeText = None,
+    channels: Channels = None,
+    preset: Preset = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="PARAM", help="Search this parameter; repeat for several.")
+    ] = None,
+    distance: Annotated[
+        str | None, typer.Option("--distance", help="sliced-wasserstein, mmd, classifier or moments.")
+    ] = None,
+    seed: Seed = 0,
+    assign: Annotated[
+        list[str] | None, typer.Option("--set", metavar="calibrate.FIELD=VALUE", help="A setting of the search.")
+    ] = None,
+    skip_bad: SkipBad = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Find the ranges of a simulator's parameters that look like real images, and what these cannot tell."""
+    from .commands import calibrate as run
+
+    run.calibrate(
+        run.Request(
+            simulator=name,
+            target=target,
+            out=out,
+            trials=trials,
+            resume=resume,
+            storage=storage,
+            size=_size(size),
+            channels=_channels(channels),
+            preset=preset,
+            only=tuple(only or ()),
+            distance=distance,
+            seed=seed,
+            assign=tuple(assign or ()),
             skip_bad=skip_bad,
             overwrite=overwrite,
         )

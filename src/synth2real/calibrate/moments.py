@@ -22,6 +22,7 @@ PENALTIES = (1e0, 1e1, 1e2, 1e3, 1e4)  # of the ridge regression, of which the b
 SHRINKAGE = 0.1  # of the answers' covariance towards its diagonal
 PRIOR = 0.02  # weight of staying put, against the moments of one image
 STRIDE = 0.5  # longest step of a centre or a width, in widths of the simulator's own range
+SIGNIFICANT = 3.0  # least slope of an answer, in its standard errors: among many parameters, some seem to have one
 FLOOR = 0.02  # least spread of an answer, in own widths
 
 
@@ -159,7 +160,11 @@ class Moments:
             answers, truth = reader(made.images[-held:]).double(), values[-held:].double()
             centred = truth - truth.mean(0)
             damping = 1e-3 * held * torch.eye(len(space.names), dtype=torch.float64)
-            slope = torch.linalg.solve(centred.T @ centred + damping, centred.T @ (answers - answers.mean(0))).T
+            normal = centred.T @ centred + damping
+            slope = torch.linalg.solve(normal, centred.T @ (answers - answers.mean(0)))
+            noise = (answers - answers.mean(0) - centred @ slope).std(0)
+            error = torch.linalg.inv(normal).diagonal().sqrt()[:, None] * noise
+            slope = torch.where(slope.abs() > SIGNIFICANT * error, slope, 0).T
             seen = reader(real).double()
         covariance = torch.cov(seen.T).view(len(space.names), -1)
         diagonal = covariance.diagonal().clamp(min=FLOOR**2)
@@ -187,11 +192,18 @@ class Moments:
         whole[count:, count:] = self.slope.square() * widths / (12 * self.spread.square()[:, None])
         return whole
 
+    def information(self, widths: Tensor) -> Tensor:
+        """(2P, 2P), what one image tells of all centres and all widths (Fisher's information of the moments)."""
+        jacobian = self.jacobian(widths)
+        return jacobian.T @ (self._weight()[:, None] * jacobian)
+
     def step(self, point: Tensor, moments: Sequence[float]) -> Tensor:
         """Where a Gauss-Newton step leads from `point` (2P,): all centres, then all widths."""
         count = len(self.space.names)
-        weight = torch.cat([torch.ones(count), torch.full((count,), 2.0)]).double()  # 1 / variance, for one image
-        jacobian = self.jacobian(point[count:])
-        normal = jacobian.T @ (weight[:, None] * jacobian) + PRIOR * torch.eye(2 * count, dtype=torch.float64)
-        move = torch.linalg.solve(normal, -jacobian.T @ (weight * torch.tensor(moments, dtype=torch.float64)))
-        return point + move.clamp(-STRIDE, STRIDE)
+        normal = self.information(point[count:]) + PRIOR * torch.eye(2 * count, dtype=torch.float64)
+        pull = self.jacobian(point[count:]).T @ (self._weight() * torch.tensor(moments, dtype=torch.float64))
+        return point + torch.linalg.solve(normal, -pull).clamp(-STRIDE, STRIDE)
+
+    def _weight(self) -> Tensor:
+        """One over the variance of each moment of one image: 1 of a mean, 1/2 of a logarithm of a spread."""
+        return torch.tensor([1.0, 2.0], dtype=torch.float64).repeat_interleave(len(self.space.names))

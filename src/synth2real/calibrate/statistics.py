@@ -9,7 +9,8 @@ from torch.nn import functional as F
 from ..domains import to_float
 
 SIDE = 16  # images are compared at most this large: a kernel sees no more in finer pixels, and is slower
-SHARES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)  # of the quantiles
+LEVELS = (0.02, 0.06, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.98)  # of grey, whose shares are counted
+SLOPES = (0.01, 0.03, 0.06, 0.1, 0.15, 0.22, 0.3, 0.4, 0.55, 0.75, 1.0)  # of the gradient, a pixel
 
 
 def describe(images: Tensor) -> Tensor:
@@ -28,7 +29,7 @@ def describe(images: Tensor) -> Tensor:
 def measure(images: Tensor) -> Tensor:
     """Pixels, and what parameters of size, place, turn, sharpness and tone move: (N, F) float32, differentiable.
 
-    Quantiles of grey levels and of slopes, energies at five scales, the structure tensor and its spread over the
+    Shares of grey levels and of slopes, energies at five scales, the structure tensor and its spread over the
     image, and mass, centre and second moments of the intensity.
 
     Args:
@@ -40,8 +41,8 @@ def measure(images: Tensor) -> Tensor:
     slope = (across.square() + down.square() + 1e-8).sqrt()
     groups = [
         _reduced(x),
-        _quantiles(x.flatten(2)).flatten(1),
-        _quantiles(slope.flatten(1)),
+        torch.cat([_above(x[:, i], LEVELS) for i in range(x.shape[1])], 1),
+        _above(slope, SLOPES),
         *_energies(grey),
         torch.stack([z.mean((1, 2)) for z in (across.square(), down.square(), across * down)], 1),
         _moments(grey),
@@ -56,8 +57,13 @@ def _reduced(x: Tensor) -> Tensor:
     return x.flatten(1)
 
 
-def _quantiles(x: Tensor) -> Tensor:
-    return torch.quantile(x, torch.tensor(SHARES, device=x.device), dim=-1).movedim(0, -1)
+def _above(x: Tensor, edges: tuple[float, ...]) -> Tensor:
+    """Shares of (N, H, W) above each of the edges, (N, K); an edge is as soft as it is far from the one before it."""
+    found, before = [], 0.0
+    for edge in edges:
+        found.append(((x - before) / (edge - before)).clamp(0, 1).mean((1, 2)))
+        before = edge
+    return torch.stack(found, 1)
 
 
 def _energies(grey: Tensor) -> list[Tensor]:
