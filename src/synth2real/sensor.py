@@ -170,15 +170,20 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
         raise InputError(f"images of {x.shape[1]} channels: a JPEG has 1 (grey) or 3 (colour)")
     height, width = x.shape[2:]
     mix = torch.tensor(TO_YCC, device=x.device)
-    red, green, blue = (255 * x).unbind(1)
-    planes = [red * a + green * b + blue * c for a, b, c in TO_YCC]
-    luma = _blocks(planes[0][:, None] - 128, LUMA, quality).add_(128)
-    colours = F.pad(torch.stack(planes[1:], 1), (0, width % 2, 0, height % 2), mode="replicate")
-    colours = _blocks(F.avg_pool2d(colours, 2), CHROMA, quality)
+    even = F.pad(x, (0, width % 2, 0, height % 2), mode="replicate")
+    luma = _blocks(_mixed(x, TO_YCC[0])[:, None] - 128, LUMA, quality).add_(128)
+    small = F.avg_pool2d(even, 2)
+    colours = _blocks(torch.stack([_mixed(small, row) for row in TO_YCC[1:]], 1), CHROMA, quality)
     cb, cr = F.interpolate(colours, scale_factor=2, mode="bilinear")[:, :, :height, :width].unbind(1)
     back: list[list[float]] = torch.linalg.inv(mix)[:, 1:].tolist()
-    y = torch.stack([luma[:, 0] + b * cb + r * cr for b, r in back], 1)
+    y = torch.stack([luma[:, 0].add(cb, alpha=b).add_(cr, alpha=r) for b, r in back], 1)
     return y.div_(255).clamp_(0, 1)
+
+
+def _mixed(x: Tensor, weights: tuple[float, float, float]) -> Tensor:
+    """(N, H, W) in levels of 255, from x (N, 3, H, W) in 0..1."""
+    red, green, blue = x.unbind(1)
+    return (red * (255 * weights[0])).add_(green, alpha=255 * weights[1]).add_(blue, alpha=255 * weights[2])
 
 
 @functools.cache

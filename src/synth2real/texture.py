@@ -100,9 +100,9 @@ def restyled(
         mean, std: (B, C, 1, 1), the other statistics.
         share: of the way towards them, 0..1.
     """
-    own_std, own_mean = torch.std_mean(x, (2, 3), keepdim=True, correction=0)
+    own_mean, own_std = moments(x)
     apart = x - own_mean
-    seen = standard((1 - blend) * apart / (own_std + 1e-3) + blend * standard(through(apart)))
+    seen = standard((1 - blend) / (own_std + 1e-3) * apart + blend * standard(through(apart)))
     return seen * torch.lerp(own_std, std, share) + torch.lerp(own_mean, mean, share)
 
 
@@ -130,8 +130,15 @@ def filtered(x: Tensor, weights: Tensor) -> Tensor:
 
 def standard(x: Tensor) -> Tensor:
     """Each channel of each image to mean 0 and deviation 1; a flat one stays flat."""
-    std, mean = torch.std_mean(x, (2, 3), keepdim=True, correction=0)
-    return (x - mean) / (std + 1e-3)
+    mean, std = moments(x)
+    return (x - mean).div_(std + 1e-3)
+
+
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation (N, C, 1, 1) of each channel of each image; several times as fast as `torch.std_mean`."""
+    mean = x.mean((2, 3), keepdim=True)
+    length = torch.linalg.vector_norm(x - mean, dim=(2, 3), keepdim=True)
+    return mean, length / (x.shape[2] * x.shape[3]) ** 0.5
 
 
 def _padded(x: Tensor, by: int) -> Tensor:

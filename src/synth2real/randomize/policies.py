@@ -145,7 +145,9 @@ class Photometric(Mixing):
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
         """Change colours of images x (N, C, H, W) float32 in 0..1; see `Policy`."""
-        return (x if self.strength == 0 else self._coloured(x, generator)), None
+        if self.strength == 0:
+            return x, None
+        return self._coloured(x.contiguous(), generator).contiguous(memory_format=layout(x)), None
 
     def settled(self, task: Task) -> Self:
         """Strength, inversion and solarization as the task wants them, where they are None."""

@@ -1,0 +1,137 @@
+"""The strength of randomization, chosen without real labels, against the best one in hindsight.
+
+`python benchmarks/strength.py --protocol fonts [--score]`. A source with every range a fifth as wide leaves a wide gap
+(the protocol *digits* has no simulator, and stays as it is). For each strength of `randomize.Full`, and for none, a
+model is trained; `compare` chooses one by agreement on the unlabelled target. Hindsight picks on one half of the
+labelled images the strength of least mean error and is scored on the other half, then the halves change places, so that
+it gains nothing by luck. The interval is a paired bootstrap over images of the difference, mean over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+from eyes import eyes
+from machine import describe
+from points import PointProtocol, errors
+from protocols import SCORES, Protocol, digits, fonts
+from pupils import NARROW, SIDE, pupils
+from torch import Tensor
+
+from synth2real import Budget, Comparison, Labelled, Route, compare
+from synth2real.randomize import Full
+from synth2real.simulate import Eyes, Simulator
+
+DRAWS = 2000  # of the bootstrap
+STRENGTHS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {
+    "fonts": fonts,
+    "digits": digits,
+    "eyes": eyes,
+    "pupils": lambda: pupils("pupils", Eyes(preset="infrared", size=(SIDE, SIDE), label="pupil")),
+}
+
+
+def narrow(name: str) -> Protocol | PointProtocol:
+    """The protocol, its simulator (where it has one) with ranges a fifth as wide."""
+    protocol = PROTOCOLS[name]()
+    if isinstance(protocol.source, Simulator):
+        return replace(protocol, source=protocol.source.widened(NARROW))
+    return protocol
+
+
+def wrong(comparison: Comparison, part: Labelled) -> dict[str, Tensor]:
+    """For each route (seeds, N) float64: 1 where the class of an image is wrong, else 0."""
+    return {
+        entry.name: torch.stack(
+            [
+                (trial.run.model.predict(part.unlabelled()).values.argmax(1) != part.labels).double()
+                for trial in entry.trials
+            ]
+        )
+        for entry in comparison.entries
+    }
+
+
+def against_hindsight(error: dict[str, Tensor], chosen: str) -> dict[str, Any]:
+    """Mean errors of the chosen strength and of hindsight's, and their difference with its 95 % interval.
+
+    Args:
+        error: for each strength (seeds, N).
+        chosen: one of them.
+    """
+    generator = torch.Generator().manual_seed(0)
+    each = {name: values.mean(0) for name, values in error.items()}
+    count = len(each[chosen])
+    order = torch.randperm(count, generator=generator)
+    halves = order[: count // 2], order[count // 2 :]
+    best, picks = torch.empty(count, dtype=torch.float64), []
+    for seen, scored in (halves, halves[::-1]):
+        picks.append(min(each, key=lambda name: float(each[name][seen].mean())))
+        best[scored] = each[picks[-1]][scored]
+    apart = each[chosen] - best
+    drawn = apart[torch.randint(count, (DRAWS, count), generator=generator)].mean(1)
+    low, high = drawn.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return {
+        "chosen": chosen,
+        "hindsight": picks,
+        "chosen_error": float(each[chosen].mean()),
+        "hindsight_error": float(best.mean()),
+        "difference": float(apart.mean()),
+        "low": low,
+        "high": high,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--protocol", choices=list(PROTOCOLS), default="fonts")
+    parser.add_argument("--score", action="store_true", help="read the score labels, and keep the result")
+    parser.add_argument("--steps", type=int, help="of training; the library's default otherwise")
+    parser.add_argument("--n", type=int, default=Budget.n, help="rendered images")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--strengths", type=float, nargs="+", default=STRENGTHS)
+    arguments = parser.parse_args()
+    protocol, kind = narrow(arguments.protocol), "score" if arguments.score else "dev"
+    comparison = compare(
+        {f"{strength:g}": Route(randomize=Full(strength=strength)) for strength in arguments.strengths},
+        protocol.source,
+        protocol.target,
+        task=protocol.task if isinstance(protocol, PointProtocol) else None,
+        budget=Budget(steps=arguments.steps, n=arguments.n),
+        seeds=tuple(range(arguments.seeds)),
+        repeat="all",
+        on_route=lambda name, seed: print(f"{arguments.protocol}: {name}, seed {seed}", file=sys.stderr, flush=True),
+    )
+    if isinstance(protocol, PointProtocol):
+        error = errors(comparison, protocol, (protocol.score if arguments.score else protocol.dev)[0])
+    else:
+        error = wrong(comparison, protocol.score if arguments.score else protocol.dev)
+    found = against_hindsight(error, comparison.chosen.name)
+    unit = "px" if isinstance(protocol, PointProtocol) else "share wrong"
+    print(f"{arguments.protocol}, narrow source, {kind} labels, {arguments.seeds} seeds; {describe()}")
+    print(f"{'strength':14} mean error ({unit})   agreement")
+    for row in comparison.rows():
+        mark = "  <- chosen without real labels" if row["chosen"] else ""
+        print(f"{row['name']:14} {float(error[row['name']].mean()):<24.4f} {row['score_label_free']:.4f}{mark}")
+    print(
+        f"chosen {found['chosen']}: {found['chosen_error']:.4f}; hindsight {' and '.join(found['hindsight'])}: "
+        f"{found['hindsight_error']:.4f}; difference {found['difference']:.4f} "
+        f"[{found['low']:.4f}, {found['high']:.4f}]"
+    )
+    if arguments.score:
+        settings = {name: getattr(arguments, name) for name in ("steps", "n", "seeds", "strengths")}
+        line = {"date": datetime.now(UTC).date().isoformat(), "protocol": f"strength, {arguments.protocol}", **found}
+        with SCORES.open("a") as lines:
+            lines.write(json.dumps({**line, **settings, "unit": unit, "machine": describe()}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Hindsight is picked on one half of the images and scored on the other."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import strength as benchmark
+
+
+def test_the_better_strength_is_found_and_the_interval_holds_the_difference():
+    generator = torch.Generator().manual_seed(0)
+    error = {
+        name: level + 0.1 * torch.rand(3, 400, generator=generator).double()
+        for name, level in (("0.1", 0.5), ("0.5", 0.2))
+    }
+    found = benchmark.against_hindsight(error, "0.1")
+    assert found["hindsight"] == ["0.5", "0.5"]
+    assert found["low"] < found["difference"] < found["high"]
+    assert found["difference"] == pytest.approx(0.3, abs=0.01)
+    assert benchmark.against_hindsight(error, "0.5")["difference"] == 0
+
+
+def test_hindsight_gains_nothing_by_luck():
+    generator = torch.Generator().manual_seed(1)
+    error = {str(i): torch.rand(1, 200, generator=generator).double() for i in range(40)}
+    found = benchmark.against_hindsight(error, "0")
+    assert min(float(each.mean()) for each in error.values()) < 0.46
+    assert found["hindsight_error"] > 0.46
+    assert found["low"] < 0 < found["high"]
