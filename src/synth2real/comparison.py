@@ -17,7 +17,7 @@ from .model import Model
 from .route import Budget, OnReport, Route, Run, default_task
 from .simulate import Simulator
 from .tasks import Classification, Task
-from .validators import ensemble_agreement
+from .validators import ensemble_agreement, expected_agreement
 
 Domain = TypeVar("Domain", Labelled, Unlabelled)
 SOURCE_ONLY = "source only"
@@ -152,17 +152,17 @@ def compare(
 
 
 def _rank(entries: list[Entry], task: Task) -> Entry:
-    """Score each entry by its first trial; the best, ties by the metric on the source."""
-    for entry, score in zip(
-        entries, ensemble_agreement([entry.trials[0].target for entry in entries], task), strict=True
-    ):
+    """Score each entry by its first trial; the best, ties by the votes' probabilities, then by the source's metric."""
+    said = [entry.trials[0].target for entry in entries]
+    expected = expected_agreement(said, task)
+    for entry, score in zip(entries, ensemble_agreement(said, task), strict=True):
         entry.score = score
 
-    def key(entry: Entry) -> tuple[float, float]:
-        value = entry.trials[0].source_metrics[task.metric]
-        return entry.score, value if task.metric == "accuracy" else -value
+    def key(index: int) -> tuple[float, float, float]:
+        value = entries[index].trials[0].source_metrics[task.metric]
+        return entries[index].score, expected[index], value if task.metric == "accuracy" else -value
 
-    return max(entries, key=key)
+    return entries[max(range(len(entries)), key=key)]
 
 
 class _Bench:
