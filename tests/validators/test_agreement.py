@@ -6,7 +6,7 @@ import torch
 from pools import pool
 from synth2real.errors import InputError
 from synth2real.tasks import Classification, Regression
-from synth2real.validators import ensemble_agreement, expected_agreement, together, validate
+from synth2real.validators import ensemble_agreement, expected_agreement, near_ties, together, validate
 
 CLASSES = Classification(("a", "b"))
 VALUE = Regression(("v",), (0.0,), (1.0,))
@@ -34,6 +34,19 @@ def test_where_votes_tie_probabilities_decide() -> None:
     votes, expected = ensemble_agreement(said, CLASSES), expected_agreement(said, CLASSES)
     assert votes[2] == votes[3]
     assert expected[3] > expected[2]
+
+
+def test_one_sample_is_a_near_tie_and_many_are_none() -> None:
+    """One dissent in 100 is one standard error of its share; 9 are more than three."""
+    said = torch.tensor([[0.9, 0.1]]).repeat(100, 1)
+
+    def dissent(count: int) -> torch.Tensor:
+        return torch.cat([said[:count].flip(1), said[count:]])
+
+    made = [said, said, said, dissent(1), dissent(9)]
+    assert near_ties(made, CLASSES) == [True, True, True, True, False]
+    assert near_ties(made, CLASSES, errors=4) == [True] * 5
+    assert near_ties(made, CLASSES, errors=0) == [True, True, True, False, False]
 
 
 def test_values_are_held_against_the_median() -> None:

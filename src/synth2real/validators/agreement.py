@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -78,6 +79,23 @@ def expected_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequenc
     return [float(role.gather(1, one.argmax(1, keepdim=True)).double().mean()) for one in predictions]
 
 
+def near_ties(predictions: Sequence[Tensor], task: Task, errors: float = 2.0) -> list[bool]:
+    """Which candidates agree as well as the one that agrees best, up to what the number of samples leaves open.
+
+    Each is held against the best on the same samples: it is tied where the mean of their differences is within
+    `errors` standard errors of it. Where more than one is tied, the target's samples do not decide between them.
+
+    Args:
+        predictions, task: as `ensemble_agreement`.
+        errors: standard errors, 0 and more.
+    """
+    role = together(predictions, task)
+    far = torch.stack([apart(task, one, role).double().nan_to_num(0) for one in predictions])
+    short = far - far[far.mean(1).argmin()]
+    spread = short.std(1, correction=0) / math.sqrt(short.shape[1])
+    return [bool(tied) for tied in short.mean(1) <= errors * spread + 1e-12]
+
+
 def ensv(pool: Pool) -> list[float]:
     """EnsV: agreement with all candidates together on the target, by votes or by distance from the median.
 
@@ -95,7 +113,7 @@ def ensv_expected(pool: Pool) -> list[float]:
 
 
 def ensv_weighted(pool: Pool) -> list[float]:
-    """EnsV by probabilities, in which a candidate weighs by how well it has learnt the source; the default.
+    """EnsV by probabilities, in which a candidate weighs by how well it has learnt the source.
 
     Candidates that have learnt little (an early checkpoint, an adversary that has won) would else carry the rest along
     where they are many. Assumes that the candidates' errors differ, and that who has not learnt the source knows
