@@ -15,7 +15,19 @@ from helpers import below, dots, picture, refused, save, truncate
 from synth2real import load, load_model, load_unlabelled
 from synth2real.simulate import load_parameters
 
-COMMANDS = ("train", "evaluate", "predict", "render", "refine", "turing", "methods", "demo")
+COMMANDS = (
+    "train",
+    "compare",
+    "check",
+    "report",
+    "evaluate",
+    "predict",
+    "render",
+    "refine",
+    "turing",
+    "methods",
+    "demo",
+)
 QUICK = ("--steps", 3)
 
 

@@ -110,7 +110,11 @@ def test_finished_trainings_are_not_trained_again(tmp_path: Path) -> None:
 def test_a_reversed_balance_is_told_and_nothing_is_adapted_to_it() -> None:
     source, target, test = blobs(400, 0.9, 0, 0), blobs(400, 0.1, 0.5, 1), blobs(200, 0.1, 0.5, 2)
     found = compare(
-        {"dann": Route(adapt=DANN()), "teacher": Route(adapt=Teacher()), "free": Route(adapt=Teacher(target_prior="none"))},
+        {
+            "dann": Route(adapt=DANN()),
+            "teacher": Route(adapt=Teacher()),
+            "free": Route(adapt=Teacher(target_prior="none")),
+        },
         source,
         target.unlabelled(),
         test=test,
@@ -142,8 +146,8 @@ def test_a_route_that_diverges_is_left_out_and_named(tmp_path: Path) -> None:
         found = compare({"broken": broken}, source, target, budget=Budget(steps=30), seeds=(0,), folder=tmp_path)
         assert [entry.name for entry in found.entries] == ["source only"]
         assert "training stopped at step" in found.diverged["broken"]
+    spoilt = Labelled(source.inputs * 1e38, source.labels, source.classes)
     with pytest.raises(TrainingDiverged):
-        spoilt = Labelled(source.inputs * 1e38, source.labels, source.classes)
         compare({}, spoilt, Unlabelled(target.inputs * 1e38), budget=Budget(steps=30), seeds=(0,))
 
 

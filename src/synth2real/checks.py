@@ -97,7 +97,7 @@ def grey(inputs: Inputs, side: int) -> Tensor:
 
 
 def hashes(pictures: Tensor) -> Tensor:
-    """Difference hash of grey pictures (N, S, S): (N, S (S - 1)) float32, 1 where it brightens to the right, else -1."""
+    """Difference hash of grey pictures (N, S, S), (N, S (S - 1)) float32: 1 where it brightens to the right, else -1."""
     return (pictures.diff(dim=2) > 0).flatten(1).float().mul_(2).sub_(1)
 
 
