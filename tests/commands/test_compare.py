@@ -7,7 +7,9 @@ import pytest
 import yaml
 
 from helpers import below, picture, refused, save
+from synth2real import load_unlabelled
 from synth2real.errors import InputError
+from synth2real.groups import read_groups
 from synth2real.routes import chosen_routes, default_routes, read_routes
 from synth2real.tasks import Classification, Keypoints, Regression
 
@@ -73,7 +75,7 @@ def test_wrong_routes_are_refused_by_name(tmp_path, text, said):
 
 
 def test_unknown_names_and_absent_files_are_refused(tmp_path):
-    with pytest.raises(InputError, match="'nobody' is no route here.*source only, randomized"):
+    with pytest.raises(InputError, match=r"'nobody' is no route here.*source only, randomized"):
         chosen_routes("teacher,nobody", TASK, images=True, simulator=False)
     with pytest.raises(InputError, match="cannot be read"):
         chosen_routes(str(tmp_path / "no.yaml"), TASK, images=True, simulator=False)
@@ -113,17 +115,22 @@ def test_check_prints_warnings_and_succeeds(synth2real, tmp_path, classes, photo
     assert found["duplicates"]["source and test"]["count"] >= 40
     assert set(found["minutes"]) == {"source only", "teacher"}
     assert "warning: 40 images of source stand in test too" in err
-    code, out, err = synth2real("check", classes, "--target", videos, "--group", "video")
-    assert code == 0, err
-    assert "source: 40 of 1x16x16; classes: dark 20, light 20" in out
     refused(synth2real("check", classes, "--target", videos, "--group", "person"), "--group 'person'")
 
 
-def test_groups_are_read_from_arrays_too(synth2real, tmp_path, classes):
-    images = np.stack([picture(i) for i in range(30)])
-    np.savez(tmp_path / "target.npz", images=images, person=np.arange(30) // 10, short=np.arange(3))
-    arguments = ("check", classes, "--target", tmp_path / "target.npz", "--json", "--group")
-    assert synth2real(*arguments, "person")[0] == 0
+def test_groups_are_read_from_tables_and_arrays(synth2real, tmp_path, videos):
+    groups = read_groups(videos, "video", load_unlabelled(videos))
+    assert groups.tolist() == [int(name.removesuffix(".png")) // 10 for name in load_unlabelled(videos).names]
+    (videos / "metadata.csv").write_text("file_name,video\n0.png,1\n")
+    with pytest.raises(InputError, match=r"1\.png: no row of a metadata table gives its group 'video'"):
+        read_groups(videos, "video", load_unlabelled(videos))
+    features = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
+    np.savez(tmp_path / "source.npz", features=features, labels=np.arange(30) % 2)
+    np.savez(tmp_path / "target.npz", features=features, person=np.arange(30) // 10, short=np.arange(3))
+    arguments = ("check", tmp_path / "source.npz", "--target", tmp_path / "target.npz", "--group")
+    code, out, err = synth2real(*arguments, "person")
+    assert code == 0, err
+    assert "source: 30 of 3; classes: 0 15, 1 15" in out
     refused(synth2real(*arguments, "short"), "'short' has 3 values, expected 30")
 
 
