@@ -15,7 +15,23 @@ from helpers import below, dots, picture, refused, save, truncate
 from synth2real import load, load_model, load_unlabelled
 from synth2real.simulate import load_parameters
 
-COMMANDS = ("train", "adapt", "evaluate", "predict", "render", "show", "refine", "turing", "gap", "methods", "demo")
+COMMANDS = (
+    "train",
+    "adapt",
+    "compare",
+    "check",
+    "report",
+    "evaluate",
+    "predict",
+    "render",
+    "calibrate",
+    "show",
+    "refine",
+    "turing",
+    "gap",
+    "methods",
+    "demo",
+)
 QUICK = ("--steps", 3)
 
 

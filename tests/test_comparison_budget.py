@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -110,7 +111,11 @@ def test_finished_trainings_are_not_trained_again(tmp_path: Path) -> None:
 def test_a_reversed_balance_is_told_and_nothing_is_adapted_to_it() -> None:
     source, target, test = blobs(400, 0.9, 0, 0), blobs(400, 0.1, 0.5, 1), blobs(200, 0.1, 0.5, 2)
     found = compare(
-        {"dann": Route(adapt=DANN()), "teacher": Route(adapt=Teacher()), "free": Route(adapt=Teacher(target_prior="none"))},
+        {
+            "dann": Route(adapt=DANN()),
+            "teacher": Route(adapt=Teacher()),
+            "free": Route(adapt=Teacher(target_prior="none")),
+        },
         source,
         target.unlabelled(),
         test=test,
@@ -142,8 +147,8 @@ def test_a_route_that_diverges_is_left_out_and_named(tmp_path: Path) -> None:
         found = compare({"broken": broken}, source, target, budget=Budget(steps=30), seeds=(0,), folder=tmp_path)
         assert [entry.name for entry in found.entries] == ["source only"]
         assert "training stopped at step" in found.diverged["broken"]
+    spoilt = Labelled(source.inputs * 1e38, source.labels, source.classes)
     with pytest.raises(TrainingDiverged):
-        spoilt = Labelled(source.inputs * 1e38, source.labels, source.classes)
         compare({}, spoilt, Unlabelled(target.inputs * 1e38), budget=Budget(steps=30), seeds=(0,))
 
 
@@ -163,9 +168,13 @@ def begun(arguments: list[str]) -> subprocess.Popen[bytes]:
     )
 
 
-def test_killed_and_resumed_it_ends_in_the_same_table(synth2real, tmp_path: Path, classes: Path, photos: Path) -> None:
-    data = ["compare", str(classes), "--target", str(photos), "--test", str(classes), "--routes", "dann,teacher"]
-    data += ["--budget", "0.001", "--seeds", "2"]
+def test_killed_and_resumed_it_ends_in_the_same_table(synth2real, tmp_path: Path) -> None:
+    files = [str(tmp_path / f"{name}.npz") for name in ("source", "target", "test")]
+    for seed, file in enumerate(files):
+        made = blobs(80, 0.5, float(seed > 0), seed)
+        np.savez(file, features=made.inputs.numpy(), labels=np.array(made.classes)[made.labels.numpy()])
+    data = ["compare", files[0], "--target", files[1], "--test", files[2], "--routes", "dann,teacher"]
+    data += ["--budget", "0.0001", "--seeds", "2"]
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     process = begun([*data, "--out", str(killed)])
     deadline = time.monotonic() + 90
@@ -184,7 +193,7 @@ def test_killed_and_resumed_it_ends_in_the_same_table(synth2real, tmp_path: Path
     assert without_seconds(found["routes"]) == without_seconds(expected["routes"])
     assert found["verdict"] == expected["verdict"]
     assert set(found["plan"]["speeds"]) == {"source only", "dann", "teacher"}
-    code, out, err = synth2real("evaluate", killed / "chosen", "--on", classes, "--json")
+    code, out, err = synth2real("evaluate", killed / "chosen", "--on", files[2], "--json")
     assert code == 0, err
     best = next(row for row in found["routes"] if row["chosen"])
     assert 0 <= json.loads(out.splitlines()[-1])["accuracy"] <= 1

@@ -14,6 +14,7 @@ from .domains import Inputs, Labelled, Unlabelled, to_float
 
 HASHED = 16  # side of the grey pictures that duplicates are sought in
 BITS = 24  # of 240 that may differ in two pictures of one thing
+FLAT = 0.02  # slope that is no slope, in 0..1
 NEAR = 0.03  # root mean squared difference of their pixels, in 0..1
 SIDE = 8  # of the pictures that strangers are sought in
 NEIGHBOURS = 0.15  # share of the images that a stranger's fellows may make up without hiding it
@@ -97,8 +98,11 @@ def grey(inputs: Inputs, side: int) -> Tensor:
 
 
 def hashes(pictures: Tensor) -> Tensor:
-    """Difference hash of grey pictures (N, S, S): (N, S (S - 1)) float32, 1 where it brightens to the right, else -1."""
-    return (pictures.diff(dim=2) > 0).flatten(1).float().mul_(2).sub_(1)
+    """Difference hash of grey pictures (N, S, S): (N, S (S - 1)) float32.
+
+    1 where it brightens to the right, and by more than noise does; else -1.
+    """
+    return (pictures.diff(dim=2) > FLAT).flatten(1).float().mul_(2).sub_(1)
 
 
 def alike(pictures: Tensor, others: Tensor | None = None) -> list[tuple[int, int]]:

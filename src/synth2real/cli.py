@@ -89,6 +89,9 @@ def train(
     skip_bad: SkipBad = False,
     overwrite: Overwrite = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that --out holds.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Log losses and images to OUT/tensorboard, too.")
+    ] = False,
 ) -> None:
     """Train a model on labelled synthetic data for unlabelled real data."""
     from .commands import train as run
@@ -120,6 +123,7 @@ def train(
             skip_bad=skip_bad,
             overwrite=overwrite,
             resume=resume,
+            tensorboard=tensorboard,
         )
     )
 

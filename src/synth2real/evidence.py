@@ -174,5 +174,5 @@ def doubt(chosen: Answers, source_only: Answers, together: Sequence[Tensor], tas
         gains = _apart(source_only.target[0], middle, task) - _apart(chosen.target[0], middle, task)
     error = float(gains.std(correction=0)) / len(gains) ** 0.5
     if float(gains.mean()) <= CERTAIN * error:
-        return "it agrees with all routes together no better than training on the source alone"
+        return "it does not agree with all routes together surely better than training on the source alone"
     return None

@@ -28,7 +28,7 @@ from .tasks import Task
 
 SHARES = {1: (0.94,), 2: (0.3, 0.64), 3: (0.17, 0.2, 0.57)}  # of the time, for each round; the rest is for measuring
 LEAST = 40  # steps, below which a training says nothing
-FIRST, LATER = 3, 15  # steps timed: the difference is free of what is done once
+FIRST, LATER = 3, 12  # steps timed: the difference is free of what is done once
 PROBE = 200  # samples of each domain that speed is measured on
 SEARCHING, FEWEST = 0.1, 20  # share of the time for searching the simulator, and trials that it takes at least
 BUSY = 0.85  # speed of a process beside others, as a share of its speed alone

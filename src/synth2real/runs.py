@@ -27,7 +27,7 @@ from .errors import InputError, TrainingDiverged
 from .loading import Channels, Size
 from .mapping import REFINER, Mapping
 from .model import DESCRIPTION, Model
-from .route import Budget, OnReport, Route, Run
+from .route import Budget, OnReport, OnTrainer, Route, Run
 from .simulate import Simulator, save_parameters
 from .sparse import Layout
 from .tasks import Task
@@ -172,6 +172,7 @@ def train(
     layout: Layout | None = None,
     resume: bool = False,
     on_report: OnReport | None = None,
+    on_checkpoint: OnTrainer | None = None,
 ) -> Run:
     """Run a route and keep it in a folder, with checkpoints on the way.
 
@@ -182,18 +183,24 @@ def train(
         layout: how svmlight files were read; kept, so that prediction reads alike.
         resume: go on from the folder's checkpoint.
         on_report: as in `Route.run`, beside the metrics file.
+        on_checkpoint: called with the trainer after every report.
 
     Raises:
         TrainingDiverged: the last good weights are in the folder.
     """
     trainers: list[Trainer] = []
-    report = _both(folder.report, on_report)
+    report = both(folder.report, on_report)
     refiners: list[Mapping] = []
 
     def begin(trainer: Trainer) -> None:
         trainers.append(trainer)
         if resume:
             folder.restore(trainer)
+
+    def checkpoint(trainer: Trainer) -> None:
+        folder.checkpoint(trainer)
+        if on_checkpoint is not None:
+            on_checkpoint(trainer)
 
     def keep(model: Model) -> None:
         model.resize, model.channels, model.layout = resize, channels, layout
@@ -208,7 +215,7 @@ def train(
             on_report=report,
             on_trainer=begin,
             on_refiner=refiners.append,
-            checkpoint=folder.checkpoint,
+            checkpoint=checkpoint,
         )
     except TrainingDiverged:
         if refiners:
@@ -221,7 +228,7 @@ def train(
     return run
 
 
-def _both(first: OnReport, second: OnReport | None) -> OnReport:
+def both(first: OnReport, second: OnReport | None) -> OnReport:
     """One report that is passed on to each of the two."""
 
     def report(stage: str, step: int, steps: int, terms: dict[str, float]) -> None:

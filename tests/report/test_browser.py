@@ -24,7 +24,7 @@ POINT = """(() => {
 HOVERED = """(() => {
   const found = [];
   const walk = root => { for (const e of root.querySelectorAll('*')) {
-    if (e.tagName === 'IMG' && e.src.startsWith('data:image/png') && e.naturalWidth && e.style.height === '64px') found.push(e.alt);
+    if (e.tagName === 'IMG' && e.naturalWidth && e.style.height === '64px') found.push(e.alt);
     if (e.shadowRoot) walk(e.shadowRoot); } };
   walk(document);
   return found;

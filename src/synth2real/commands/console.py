@@ -7,8 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ..adapt import Objective
+from ..domains import Unlabelled
+from ..tasks import Classification
+from ..training import Trainer
 
 console = Console(stderr=True, highlight=False, markup=False)
 if not console.is_terminal:
@@ -21,6 +27,7 @@ class Bars:
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
         self.title = ""
+        self.note = ""  # shown behind the losses
         self._bars: dict[tuple[str, str], TaskID] = {}
 
     def report(self, stage: str, step: int, steps: int, terms: dict[str, float]) -> None:
@@ -29,7 +36,33 @@ class Bars:
         if key not in self._bars:
             self._bars[key] = self.progress.add_task(f"{self.title} {stage}".strip(), total=steps)
         losses = " ".join(f"{name} {value:.3f}" for name, value in terms.items())
-        self.progress.update(self._bars[key], completed=step, total=steps, losses=losses)
+        self.progress.update(self._bars[key], completed=step, total=steps, losses=f"{losses} {self.note}")
+
+
+class Certainty:
+    """Shows how sure the model is of some target images while it is trained: a score without a label.
+
+    Args:
+        target: its first images are looked at.
+        shown: the bars to note it on.
+    """
+
+    EVERY, LOOKED_AT = 100, 128  # steps between two looks, and images
+
+    def __init__(self, target: Unlabelled, shown: Bars) -> None:
+        self.shown = shown
+        self.some = target.inputs[torch.arange(min(self.LOOKED_AT, len(target)))]
+
+    def look(self, trainer: Trainer) -> None:
+        """An `on_checkpoint` of `runs.train`; nothing for models of values, which say nothing of how sure they are."""
+        game = trainer.game
+        if trainer.step % self.EVERY or not isinstance(game, Objective) or not isinstance(game.task, Classification):
+            return
+        model = game.shipped()
+        training = model.training
+        sure = model.task.predict(model.outputs(self.some)).amax(1).mean()
+        model.train(training)
+        self.shown.note = f"certainty on real {float(sure):.3f}"
 
 
 def announce(shown: Bars, name: str, seed: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from ..adapt import METHODS as ADAPT
+from ..board import Board
 from ..domains import Labelled, Unlabelled
 from ..errors import InputError
 from ..loading import Channels, Size, load, load_unlabelled
@@ -18,13 +19,13 @@ from ..randomize import METHODS as RANDOMIZE
 from ..randomize import WIDEN
 from ..refine import METHODS as REFINE
 from ..route import ROOMS, Budget, Route, check_domains, default_steps
-from ..runs import RunFolder
+from ..runs import RunFolder, both
 from ..runs import train as train_run
 from ..settings import build
 from ..simulate import SIMULATORS, Simulator, is_simulator, simulator
 from ..sparse import SVMLIGHT, Layout
 from ..tasks import TASKS, Gaze, Task
-from .console import bars, console, warnings_on_stderr
+from .console import Certainty, bars, console, warnings_on_stderr
 
 NAMED_BY = {
     "calibrate": "Fill it with --calibrate",
@@ -57,6 +58,7 @@ class Request:
     network: str | None = None
     weights: Path | None = None
     zero_based: bool | None = None
+    tensorboard: bool = False
 
 
 def train(request: Request) -> None:
@@ -84,6 +86,7 @@ def train(request: Request) -> None:
     count = len(source) if isinstance(source, Labelled) else rendered
     steps = request.steps or default_steps(count, len(target))
     budget = Budget(steps=steps, n=rendered, seed=request.seed)
+    board = Board(request.out / "tensorboard") if request.tensorboard else None
     folder = RunFolder(
         request.out, settings(request, route, task, budget), overwrite=request.overwrite, resume=request.resume
     )
@@ -91,6 +94,7 @@ def train(request: Request) -> None:
         folder.log(line)
         console.print(line, soft_wrap=True)
     with interruptible(folder), bars() as shown, warnings_on_stderr(folder.log):
+        certainty = Certainty(target, shown)
         run = train_run(
             folder,
             route,
@@ -102,8 +106,12 @@ def train(request: Request) -> None:
             channels=request.channels,
             layout=layout,
             resume=request.resume,
-            on_report=shown.report,
+            on_report=shown.report if board is None else both(shown.report, board.report),
+            on_checkpoint=certainty.look if console.is_terminal else None,
         )
+    if board is not None:
+        board.pictures(run, target.inputs)
+        board.close()
     last = run.history["train"][-1] if "train" in run.history else {}
     losses = ", ".join(f"{name} {value:.3f}" for name, value in last.items() if name != "step")
     line = f"trained in {sum(run.seconds.values()):.0f} s ({losses}); the run is in {request.out}"

@@ -39,6 +39,7 @@ def everything(comparison: Comparison) -> dict[str, Any]:
         "gaps": {row["name"]: f"{row['gap_after']:.2f}" for row in comparison.rows()},
         "galleries": galleries(comparison),
         "chosen": comparison.chosen.name,
+        "plotted": " and ".join(dict.fromkeys((comparison.entries[0].name, comparison.chosen.name))),
         "calibration": calibration,
         "ranges": [] if calibration is None else ranges(calibration),
         "settings": {
