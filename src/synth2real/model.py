@@ -16,9 +16,11 @@ from torch import Tensor, nn
 
 from .domains import Inputs, Labelled, Unlabelled, to_float
 from .errors import InputError
+from .feature_maps import FeatureMap, describe
+from .feature_maps import build as build_map
 from .hardware import Hardware
 from .loading import Channels, load_unlabelled
-from .networks import NETWORKS, Normalise, Statistics, mlp
+from .networks import FOR_FEATURES, NETWORKS, Normalise, Statistics, mlp
 from .sparse import Layout
 from .tasks import TASKS, Classification, Task
 
@@ -56,7 +58,7 @@ class Model(nn.Module):
         task: what is predicted.
         shape: (C, H, W) of an image or (F,) of a feature vector.
         network: name of the feature extractor, see `networks.NETWORKS`; None chooses by shape.
-        statistics: input normalisation, `per-image` or `source`.
+        statistics: input normalisation, `per-image`, `source` or `none`.
         mean, std: of the source, (C,) or (F,) float32; zeros and ones by default.
         head: widths of hidden layers between features and outputs.
         dropout: share of features dropped while training, before the head.
@@ -78,7 +80,7 @@ class Model(nn.Module):
         network = network or ("convolutional" if len(shape) == 3 else "perceptron")
         if network not in NETWORKS:
             raise InputError(f"network '{network}' is unknown, expected one of: {', '.join(NETWORKS)}")
-        if (len(shape) == 3) == (network == "perceptron"):
+        if (len(shape) == 3) == (network in FOR_FEATURES):
             raise InputError(f"network '{network}' does not take inputs of shape {shape}")
         self.task, self.shape = task, tuple(shape)
         self.description = {
@@ -99,9 +101,14 @@ class Model(nn.Module):
         self.resize: tuple[int, int] | None = None  # set where images are converted on load
         self.channels: Channels | None = None
         self.layout: Layout | None = None  # set where svmlight files are read
+        self.map: FeatureMap | None = None
+
+    def put_behind(self, feature_map: FeatureMap) -> None:
+        """Keep a map of features, through which all that is predicted goes first; `forward` takes what comes out."""
+        self.map, self.shape = feature_map.to(next(self.parameters()).device), (feature_map.inputs,)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Raw outputs (N, outputs) float32 from inputs as `domains.to_float` gives them."""
+        """Raw outputs (N, outputs) float32 from inputs as `domains.to_float` gives them, mapped if there is a map."""
         outputs: Tensor = self.head(self.features(x))
         return outputs.float()
 
@@ -130,7 +137,8 @@ class Model(nn.Module):
         self.eval()
         device = next(self.parameters()).device
         for index in torch.arange(len(inputs)).split(PREDICTION_BATCH):
-            yield module(to_float(inputs[index].to(device))).float().cpu()
+            x = to_float(inputs[index].to(device))
+            yield module(x if self.map is None else self.map(x)).float().cpu()
 
     def outputs(self, inputs: Inputs) -> Tensor:
         """Raw outputs (N, outputs) float32 on the CPU, a batch at a time."""
@@ -178,6 +186,7 @@ class Model(nn.Module):
             "task": {"kind": self.task.kind, **self.task.settings()},
             "resize": list(self.resize) if self.resize else None,
             "channels": self.channels,
+            "map": describe(self.map) if self.map else None,
             "layout": dataclasses.asdict(self.layout) if self.layout else None,
         }
         (folder / DESCRIPTION).write_text(yaml.safe_dump(description, sort_keys=False))
@@ -197,10 +206,12 @@ def load_model(folder: str | Path) -> Model:
         description = yaml.safe_load((folder / DESCRIPTION).read_text())
         task = description.pop("task")
         resize, channels = description.pop("resize"), description.pop("channels")
-        layout = description.pop("layout", None)
+        layout, kept_map = description.pop("layout", None), description.pop("map", None)
         shape = tuple(description.pop("shape"))
         head = tuple(description.pop("head"))
         model = Model(TASKS[task.pop("kind")](**task), shape, head=head, **description)
+        if kept_map:
+            model.put_behind(build_map(kept_map))
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
         raise InputError(f"{folder}: {DESCRIPTION} or {WEIGHTS} is damaged ({error}). Train again") from None

@@ -11,8 +11,7 @@ from typing import Any
 
 import torch
 
-from .adapt import METHODS as ADAPT
-from .adapt import Objective, SourceOnly
+from .adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective, SourceOnly
 from .calibrate import METHODS as CALIBRATE
 from .calibrate import Calibration, Search
 from .domains import Inputs, Labelled, Unlabelled, to_float
@@ -110,14 +109,14 @@ class Route:
         widen: wider ranges of the simulator.
         randomize: policy over both domains' images while training.
         refine: a mapping that makes source images look real.
-        adapt: how the model is trained.
+        adapt: how the model is trained; or a mapping of features, which says how the model on top is.
     """
 
     calibrate: Search | None = None
     widen: Widen | None = None
     randomize: Policy | None = None
     refine: Mapping | None = None
-    adapt: Objective = field(default_factory=SourceOnly)
+    adapt: Objective | FeatureMapping = field(default_factory=SourceOnly)
 
     def fit(
         self,
@@ -185,14 +184,20 @@ class Route:
                 refined = refine_all(refiner.fit(rendered, target, loop, report), rendered)
         labels = task.to_input(rendered.labels, rendered.sizes, rendered.shape[1:])
         final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
+        mapping = copy.copy(self.adapt) if isinstance(self.adapt, FeatureMapping) else None
+        if mapping is not None:
+            with diary.stage("map", mapping.steps) as report:
+                final, target = mapping.fit_transform(final, target, loop, report)
         with diary.stage("train", steps) as report:
             objective = self._prepare(final, target, task, budget.seed)
+            objective.feature_map = None if mapping is None else mapping.feature_map
+            objective.solve(final, target)
             loop = replace(loop, randomize=None if self.randomize is None else self.randomize.settled(task))
             trainer = Trainer(objective, final, target, loop, task.move)
             if on_trainer is not None:
                 on_trainer(trainer)
             trainer.run(report, checkpoint)
-        model = objective.shipped().eval()
+        model = objective.ready()
         return Run(model, diary.history, diary.seconds, rendered, refined, calibration, refiner)
 
     def check(self, source: Labelled | Simulator, target: Unlabelled, *, task: Task) -> None:
@@ -209,6 +214,8 @@ class Route:
         check_domains(source, target)
         if self.refine is not None:
             self.refine.check(source)
+        if isinstance(self.adapt, FeatureMapping):
+            self.adapt.check(source, target)
         self._prepare(source, target, task, 0)
 
     def simulator(
@@ -229,7 +236,7 @@ class Route:
 
     def _prepare(self, source: Labelled, target: Unlabelled, task: Task, seed: int) -> Objective:
         """The objective with its networks built, their first weights drawn from `seed`."""
-        objective = self.adapt.fresh()
+        objective = (self.adapt.then if isinstance(self.adapt, FeatureMapping) else self.adapt).fresh(source.shape)
         mean, std = statistics(source.inputs)
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)
@@ -260,7 +267,7 @@ ROOMS: dict[str, dict[str, Any]] = {
     "widen": {"widen": Widen},
     "randomize": dict(RANDOMIZE),
     "refine": dict(REFINE),
-    "adapt": dict(ADAPT),
+    "adapt": {**OBJECTIVES, **MAPPINGS},
 }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -28,6 +29,15 @@ PAPER: dict[str, Any] = {
     "schedule": "dann",
     "weight_decay": 0.0,
 }
+SHALLOW_WEIGHTS = tuple(10 ** (-2 + i / 4) for i in range(9))  # the paper's grid, 0.01 to 1
+SHALLOW: dict[str, Any] = {  # the same for features
+    "network": "shallow-100",
+    "statistics": "none",
+    "head": (),
+    "critic": (),
+    "rate": 0.01,
+    "schedule": "constant",
+}
 
 
 @settings
@@ -46,7 +56,10 @@ class DANN(Objective):
 
     Args:
         preset: `paper` is the paper's MNIST architecture to the letter: network, critic, SGD from 0.01 with momentum
-            0.9, source statistics, and no randomization. Fields given beside it win.
+            0.9, source statistics, and no randomization. Fields given beside it win. On features it is the paper's
+            shallow network of section 5.1: one hidden layer of sigmoids, a logistic critic, and a fixed learning rate,
+            0.01 with momentum on batches of 64 where the paper has 0.001 on single samples. The paper chooses `weight`
+            (SHALLOW_WEIGHTS) and 50 or 100 hidden units (`network`) by `reverse_validation.choose`.
         critic: widths of the critic's hidden layers.
         weight: factor of the reversed gradient at full strength (1 in the paper).
         gamma: steepness of its schedule (10 in the paper).
@@ -65,6 +78,14 @@ class DANN(Objective):
     def _take_preset(cls, given: ArgsKwargs) -> ArgsKwargs:
         fields = given.kwargs or {}
         return ArgsKwargs((), {**PAPER, **fields} if fields.get("preset") == "paper" else fields)
+
+    def fresh(self, shape: tuple[int, ...] | None = None) -> Self:
+        shallow = self.preset == "paper" and shape is not None and len(shape) == 1
+        if not shallow:
+            return super().fresh(shape)
+        # Only what the preset itself has set; fields given beside it win here, too.
+        taken = {name: value for name, value in SHALLOW.items() if getattr(self, name) == PAPER[name]}
+        return dataclasses.replace(self, **taken)
 
     def build(self, target: Unlabelled) -> None:
         self.domain_critic = mlp(self.model.width, self.critic, 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ..adapt import METHODS as ADAPT
+from ..adapt import MAPPINGS, OBJECTIVES
 from ..domains import Labelled, Unlabelled
 from ..errors import InputError
 from ..loading import Channels, Size, load, load_unlabelled
@@ -211,7 +211,8 @@ def build_route(
     if names["adapt"] in (None, "none"):
         names["adapt"] = "source-only"
     if names["randomize"] is None:
-        own = ADAPT[names["adapt"]].randomized_by if names["adapt"] in ADAPT and images else None
+        chosen = {**OBJECTIVES, **MAPPINGS}.get(str(names["adapt"]))
+        own = chosen.randomized_by if chosen is not None and images else None
         paper = assigned.get("adapt", {}).get("preset") == "paper"
         # What a regression's numbers mean is not known, so nothing is moved that they may speak of.
         names["randomize"] = "none" if own is None or paper else "photometric" if task.kind == "regress" else own
