@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from .errors import InputError
-from .networks import NETWORKS, Norm
+from .networks import FOR_FEATURES, NETWORKS, Norm
 
 TIMM = "timm"
 KINDS = f"one of: {', '.join(NETWORKS)}, or module:Class (your own nn.Module), or {TIMM}:NAME, such as {TIMM}:resnet18"
@@ -51,7 +51,7 @@ def build_network(name: str, shape: Sequence[int], spatial: bool = False, norm: 
         InputError: no such network, module, class or package, or a class that is no `nn.Module`.
     """
     if name in NETWORKS:
-        if (len(shape) == 3) == (name == "perceptron"):
+        if (len(shape) == 3) == (name in FOR_FEATURES):
             raise InputError(f"network '{name}' does not take inputs of shape {tuple(shape)}")
         return NETWORKS[name](shape, spatial=spatial, norm=norm)
     kind, colon, rest = name.partition(":")

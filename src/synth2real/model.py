@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from .backbones import Frozen, build_network, width_of
 from .domains import Inputs, Labelled, Unlabelled, to_float
 from .errors import InputError
+from .feature_maps import FeatureMap, describe
+from .feature_maps import build as build_map
 from .hardware import Hardware
 from .loading import Channels, load_unlabelled
 from .networks import Features, Norm, Normalise, Statistics, mlp
@@ -71,7 +73,7 @@ class Model(nn.Module):
         features: any network from inputs to features (N, F); it is taken, not copied. None builds the one of that name.
         network: name of the feature extractor, see `backbones.build_network`; None chooses by shape.
         frozen: use the feature extractor as it is, and train what comes after.
-        statistics: input normalisation, `per-image` or `source`.
+        statistics: input normalisation, `per-image`, `source` or `none`.
         mean, std: of the source, (C,) or (F,) float32; zeros and ones by default.
         head: widths of hidden layers between features and outputs.
         dropout: share of features dropped while training, before the head.
@@ -125,6 +127,11 @@ class Model(nn.Module):
         self.resize: tuple[int, int] | None = None  # set where images are converted on load
         self.channels: Channels | None = None
         self.layout: Layout | None = None  # set where svmlight files are read
+        self.map: FeatureMap | None = None
+
+    def put_behind(self, feature_map: FeatureMap) -> None:
+        """Keep a map of features, through which all that is predicted goes first; `forward` takes what comes out."""
+        self.map, self.shape = feature_map.to(next(self.parameters()).device), (feature_map.inputs,)
 
     @property
     def backbone(self) -> nn.Module:
@@ -133,7 +140,7 @@ class Model(nn.Module):
         return inner.network if isinstance(inner, Frozen) else inner
 
     def forward(self, x: Tensor) -> Tensor:
-        """Raw outputs (N, outputs) float32 from inputs as `domains.to_float` gives them."""
+        """Raw outputs (N, outputs) float32 from inputs as `domains.to_float` gives them, mapped if there is a map."""
         outputs: Tensor = self.head(self.features(x))
         return outputs.float()
 
@@ -162,7 +169,8 @@ class Model(nn.Module):
         self.eval()
         device = next(self.parameters()).device
         for index in torch.arange(len(inputs)).split(PREDICTION_BATCH):
-            yield module(to_float(inputs[index].to(device))).float().cpu()
+            x = to_float(inputs[index].to(device))
+            yield module(x if self.map is None else self.map(x)).float().cpu()
 
     def outputs(self, inputs: Inputs) -> Tensor:
         """Raw outputs (N, outputs) float32 on the CPU, a batch at a time."""
@@ -210,6 +218,7 @@ class Model(nn.Module):
             "task": {"kind": self.task.kind, **self.task.settings()},
             "resize": list(self.resize) if self.resize else None,
             "channels": self.channels,
+            "map": describe(self.map) if self.map else None,
             "layout": dataclasses.asdict(self.layout) if self.layout else None,
         }
         (folder / DESCRIPTION).write_text(yaml.safe_dump(description, sort_keys=False))
@@ -339,9 +348,11 @@ def load_model(folder: str | Path, features: nn.Module | None = None) -> Model:
         description = yaml.safe_load((folder / DESCRIPTION).read_text())
         task = description.pop("task")
         resize, channels = description.pop("resize"), description.pop("channels")
-        layout = description.pop("layout", None)
+        layout, kept_map = description.pop("layout", None), description.pop("map", None)
         shape = tuple(description.pop("shape"))
         model = _described(TASKS[task.pop("kind")](**task), shape, description, features)
+        if kept_map:
+            model.put_behind(build_map(kept_map))
         model.load_state_dict(load_file(folder / WEIGHTS))
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None

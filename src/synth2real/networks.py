@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal
@@ -28,7 +29,7 @@ def reverse_gradient(x: Tensor, weight: float = 1.0) -> Tensor:
     return _Reverse.apply(x, weight)  # type: ignore[no-any-return, no-untyped-call]
 
 
-Statistics = Literal["per-image", "source"]
+Statistics = Literal["per-image", "source", "none"]
 
 
 class Normalise(nn.Module):
@@ -36,7 +37,8 @@ class Normalise(nn.Module):
 
     Args:
         statistics: `per-image`: each channel of each image to mean 0 and deviation 1, which takes lighting and tint
-            out (instance normalisation); `source`: by the source's channel means and deviations.
+            out (instance normalisation); `source`: by the source's channel means and deviations; `none`: as given.
+            Features are normalised by the source's under `per-image`, too.
         mean, std: of the source, one value a channel (or a feature).
     """
 
@@ -49,6 +51,8 @@ class Normalise(nn.Module):
         self.register_buffer("std", std.clone())
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.statistics == "none":
+            return x
         if self.statistics == "per-image" and x.ndim == 4:
             std, mean = torch.std_mean(x, dim=(2, 3), keepdim=True)
             return (x - mean) / (std + 0.05)  # a flat image stays quiet
@@ -206,13 +210,33 @@ class Perceptron(nn.Sequential):
         self.width = hidden
 
 
-Features = Convolutional | _DANNPaper | Perceptron
+class Shallow(nn.Sequential):
+    """One hidden layer of sigmoids for features (F,), as in the DANN paper's experiments on reviews."""
+
+    def __init__(self, shape: Sequence[int], hidden: int, spatial: bool = False, norm: Norm = "group") -> None:
+        super().__init__(nn.Linear(shape[0], hidden), nn.Sigmoid())
+        self.width = hidden
+
+
+class Linear(nn.Sequential):
+    """No layer at all for features (F,): the head alone, a linear model."""
+
+    def __init__(self, shape: Sequence[int], spatial: bool = False, norm: Norm = "group") -> None:
+        super().__init__()
+        self.width = shape[0]
+
+
+Features = Convolutional | _DANNPaper | Perceptron | Shallow | Linear
+FOR_FEATURES = ("perceptron", "shallow-50", "shallow-100", "linear")
 NETWORKS: dict[str, Callable[..., Features]] = {
     "convolutional": Convolutional,
     "dann-mnist": DANNMnist,
     "dann-svhn": DANNSvhn,
     "dann-gtsrb": DANNGtsrb,
     "perceptron": Perceptron,
+    "shallow-50": functools.partial(Shallow, hidden=50),
+    "shallow-100": functools.partial(Shallow, hidden=100),
+    "linear": Linear,
 }
 
 

@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .adapt import METHODS as ADAPT
-from .adapt import Objective, SourceOnly
+from .adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective, SourceOnly
 from .backbones import load_weights
 from .calibrate import METHODS as CALIBRATE
 from .calibrate import Calibration, Search
@@ -115,7 +114,7 @@ class Route:
         widen: wider ranges of the simulator, by one factor or as far as a model follows.
         randomize: policy over both domains' images while training.
         refine: a mapping that makes source images look real.
-        adapt: how the model is trained.
+        adapt: how the model is trained; or a mapping of features, which says how the model on top is.
         features: any network from inputs to features (N, F), in place of one by name (`adapt.network`); each run
             trains a copy of it.
     """
@@ -124,7 +123,7 @@ class Route:
     widen: Widen | Automatic | None = None
     randomize: Policy | None = None
     refine: Mapping | None = None
-    adapt: Objective = field(default_factory=SourceOnly)
+    adapt: Objective | FeatureMapping = field(default_factory=SourceOnly)
     features: nn.Module | None = None
 
     def fit(
@@ -193,8 +192,14 @@ class Route:
                 refined = refine_all(refiner.fit(rendered, target, loop, report), rendered)
         labels = task.to_input(rendered.labels, rendered.sizes, rendered.shape[1:])
         final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
+        mapping = copy.copy(self.adapt) if isinstance(self.adapt, FeatureMapping) else None
+        if mapping is not None:
+            with diary.stage("map", mapping.steps) as report:
+                final, target = mapping.fit_transform(final, target, loop, report)
         with diary.stage("train", steps) as report:
             objective = self._prepare(final, target, task, budget.seed)
+            objective.feature_map = None if mapping is None else mapping.feature_map
+            objective.solve(final, target)
             if objective.cached:
                 model = objective.model.to(loop.hardware.device)
                 final, target = replace(final, inputs=model.embed(final.inputs)), Unlabelled(model.embed(target.inputs))
@@ -204,7 +209,7 @@ class Route:
             if on_trainer is not None:
                 on_trainer(trainer)
             trainer.run(report, checkpoint)
-        model = objective.shipped().eval()
+        model = objective.ready()
         changed = simulator if self.calibrate is not None or self.widen is not None else None
         return Run(model, diary.history, diary.seconds, rendered, refined, calibration, refiner, changed)
 
@@ -222,6 +227,8 @@ class Route:
         check_domains(source, target)
         if self.refine is not None:
             self.refine.check(source)
+        if isinstance(self.adapt, FeatureMapping):
+            self.adapt.check(source, target)
         self._prepare(source, target, task, 0)
 
     def simulator(
@@ -249,13 +256,13 @@ class Route:
 
     def _prepare(self, source: Labelled, target: Unlabelled, task: Task, seed: int) -> Objective:
         """The objective with its networks built, their first weights drawn from `seed`."""
-        objective = self.adapt.fresh()
+        objective = (self.adapt.then if isinstance(self.adapt, FeatureMapping) else self.adapt).fresh(source.shape)
         mixes = () if self.randomize is None else self.randomize.settled(task).mixes
         if mixes and not objective.soft_labels:
-            serve = ", ".join(name for name, method in ADAPT.items() if method.soft_labels)
+            serve = ", ".join(name for name, method in OBJECTIVES.items() if method.soft_labels)
             raise InputError(
-                f"randomize.{mixes[0]} mixes labels, which adapt {name_of(ADAPT, objective)} cannot train on, expected "
-                f"one of: {serve}. Set randomize.{mixes[0]} to 0, or choose one of them"
+                f"randomize.{mixes[0]} mixes labels, which adapt {name_of(OBJECTIVES, objective)} cannot train on, "
+                f"expected one of: {serve}. Set randomize.{mixes[0]} to 0, or choose one of them"
             )
         self._check_network(source)
         mean, std = statistics(source.inputs)
@@ -316,7 +323,7 @@ ROOMS: dict[str, dict[str, Any]] = {
     "widen": dict(WIDEN),
     "randomize": dict(RANDOMIZE),
     "refine": dict(REFINE),
-    "adapt": dict(ADAPT),
+    "adapt": {**OBJECTIVES, **MAPPINGS},
 }
 
 

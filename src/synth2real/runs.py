@@ -221,7 +221,7 @@ def train(
         if refiners:
             refiners[0].save(folder.path / REFINER)
         if trainers and isinstance(trainers[0].game, Objective):
-            keep(trainers[0].game.shipped())
+            keep(trainers[0].game.ready())
         raise
     folder.keep(run)
     keep(run.model)

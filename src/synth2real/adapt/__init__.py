@@ -1,4 +1,4 @@
-"""Domain adaptation of the model: one method a file, each an `Objective`; `SOURCE_FREE` ones adapt a trained model."""
+"""Domain adaptation of the model: one method a file, each an `Objective`, or a `FeatureMapping` before one."""
 
 from .adabn import AdaBN
 from .adamatch import AdaMatch
@@ -11,19 +11,24 @@ from .dann import DANN
 from .daregram import DAREGRAM
 from .deepcoral import DeepCORAL
 from .dsbn import DSBN
+from .features import FeatureMapping
 from .jan import JAN
 from .mcc import MCC
 from .mcd import MCD
 from .mdd import MDD
 from .mic import MIC
+from .msda import MSDA
 from .rsd import RSD
+from .self_training import SelfTraining
 from .shot import SHOT
 from .source_free import SourceFree
 from .source_only import SourceOnly
+from .svm import SVM
 from .teacher import Teacher
 from .tent import TENT
 from .untied import Untied
 
+# What the loop trains, on images and on features.
 METHODS: dict[str, type[Objective]] = {
     "source-only": SourceOnly,
     "dann": DANN,
@@ -45,6 +50,10 @@ METHODS: dict[str, type[Objective]] = {
     "mic": MIC,
     "adamatch": AdaMatch,
 }
+# What stands on mapped features.
+OBJECTIVES: dict[str, type[Objective]] = {**METHODS, "svm": SVM, "self-training": SelfTraining}
+MAPPINGS: dict[str, type[FeatureMapping]] = {mapping.name: mapping for mapping in (MSDA,)}
+# What adapts a trained model without its source.
 SOURCE_FREE: dict[str, type[SourceFree]] = {method.name: method for method in (SHOT, TENT)}
 
 __all__ = [
@@ -56,20 +65,26 @@ __all__ = [
     "DAREGRAM",
     "DSBN",
     "JAN",
+    "MAPPINGS",
     "MCC",
     "MCD",
     "MDD",
     "METHODS",
     "MIC",
+    "MSDA",
+    "OBJECTIVES",
     "RSD",
     "SHOT",
     "SOURCE_FREE",
+    "SVM",
     "TENT",
     "AdaBN",
     "AdaMatch",
     "DeepCORAL",
+    "FeatureMapping",
     "Learner",
     "Objective",
+    "SelfTraining",
     "SourceFree",
     "SourceOnly",
     "Teacher",

@@ -10,7 +10,8 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from ..domains import Unlabelled
+from ..domains import Labelled, Unlabelled
+from ..feature_maps import FeatureMap
 from ..model import Model
 from ..networks import Norm, Statistics
 from ..settings import settings
@@ -36,17 +37,20 @@ class Learner(Game):
     weight_decay: float = Field(default=0.01, ge=0)
     clip: float | None = Field(default=None, gt=0)
 
-    def fresh(self) -> Self:
-        """The same settings without anything that a training has left behind."""
+    def fresh(self, shape: tuple[int, ...] | None = None) -> Self:
+        """The same settings without anything that a training has left behind, suited to inputs of `shape`."""
         return dataclasses.replace(self)
 
     def prepare(self, model: Model, target: Unlabelled) -> None:
         """Take the model that will be trained and build the other networks.
 
+        Where it is trained on mapped features, `feature_map` is set thereafter.
+
         Called once, before the training. `target` is for label-free checks while training.
         """
         self.model, self.task = model, model.task
         self.networks = {"model": model}
+        self.feature_map: FeatureMap | None = None
         self.refuse()
         self.build(target)
 
@@ -56,9 +60,19 @@ class Learner(Game):
     def build(self, target: Unlabelled) -> None:
         """Build what the method needs beside the model, and add its networks to `self.networks`."""
 
+    def solve(self, source: Labelled, target: Unlabelled) -> None:
+        """Fit at once what has a closed form, before the first step; nothing by default."""
+
     def shipped(self) -> Model:
-        """The model to keep once trained."""
+        """The network to keep once trained."""
         return self.model
+
+    def ready(self) -> Model:
+        """The shipped model, ready to predict: behind the map of the features that it was trained on."""
+        model = self.shipped()
+        if self.feature_map is not None:
+            model.put_behind(self.feature_map)
+        return model.eval()
 
     def learning_rate(self, progress: Progress) -> float:
         p = progress.fraction
@@ -85,7 +99,7 @@ class Objective(Learner):
         weights: `.safetensors` file that the feature extractor starts from.
         frozen: use the feature extractor as it is; the head and the method's own networks alone are trained.
         cached: compute the features of a frozen network once; only where no image is randomized.
-        statistics: input normalisation, `per-image` or `source`.
+        statistics: input normalisation, `per-image`, `source` or `none`.
         norm: normalisation between the layers, over groups of maps (`group`) or over the batch (`batch`).
         head: widths of hidden layers between features and outputs.
         dropout: share of the features dropped while training, in 0..1.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import model_validator
@@ -27,6 +28,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper-svhn": {**PAPER, "network": "dann-svhn", "head": (3072, 2048), "critic": (1024, 1024)},
     "paper-gtsrb": {**PAPER, "network": "dann-gtsrb", "head": (512,), "critic": (1024, 1024)},
 }
+SHALLOW_WEIGHTS = tuple(10 ** (-2 + i / 4) for i in range(9))  # the paper's grid, 0.01 to 1
+SHALLOW: dict[str, Any] = {  # `paper` on features
+    "network": "shallow-100",
+    "statistics": "none",
+    "head": (),
+    "critic": (),
+    "rate": 0.01,
+    "schedule": "constant",
+}
 
 
 @settings
@@ -47,7 +57,10 @@ class DANN(Reversal):
     Args:
         preset: `paper` is the paper's MNIST architecture to the letter: network, label predictor, critic, SGD from 0.01
             with momentum 0.9, source statistics, and no randomization; `paper-svhn` and `paper-gtsrb` are those for
-            house numbers (32 by 32) and traffic signs (40 by 40). Fields given beside it win.
+            house numbers (32 by 32) and traffic signs (40 by 40). Fields given beside it win. On features `paper` is
+            the shallow network of section 5.1: one hidden layer of sigmoids, a logistic critic, and a fixed learning
+            rate, 0.01 with momentum on batches of 64 where the paper has 0.001 on single samples. The paper chooses
+            `weight` (SHALLOW_WEIGHTS) and 50 or 100 hidden units (`network`) by `reverse_validation.choose`.
         critic, weight, gamma: see `Reversal`; the paper's.
     """
 
@@ -61,6 +74,14 @@ class DANN(Reversal):
     def _take_preset(cls, given: ArgsKwargs) -> ArgsKwargs:
         fields = given.kwargs or {}
         return ArgsKwargs((), {**PRESETS.get(str(fields.get("preset")), {}), **fields})
+
+    def fresh(self, shape: tuple[int, ...] | None = None) -> Self:
+        shallow = self.preset == "paper" and shape is not None and len(shape) == 1
+        if not shallow:
+            return super().fresh(shape)
+        # Only what the preset itself has set; fields given beside it win here, too.
+        taken = {name: value for name, value in SHALLOW.items() if getattr(self, name) == PRESETS["paper"][name]}
+        return dataclasses.replace(self, **taken)
 
     def build(self, target: Unlabelled) -> None:
         self.domain_critic = self.build_critic(self.model.width)

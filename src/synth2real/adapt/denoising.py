@@ -1,0 +1,102 @@
+"""One layer of a marginalised denoising autoencoder, solved: the algebra of `msda`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from scipy.linalg.lapack import get_lapack_funcs
+
+Array = NDArray[Any]
+TOLERANCE = 1e-2  # of the residual, relative to the solution
+PROBES = 4
+
+
+class Layer(NamedTuple):
+    """A layer x -> q s T' T (x / s) + bias: `half` T (R, F), R the lesser of N and F; `scale` s, `bias` (F,).
+
+    T is what the solution leaves, and is never larger than its square, the weights.
+    """
+
+    half: Array
+    scale: Array
+    bias: Array
+
+
+def denoise(x: Array, noise: float, ridge: float) -> tuple[Layer, Array]:
+    """The affine layer that restores `x` from itself with features struck out, in expectation; and what it restores.
+
+    Args:
+        x: (N, F) float32.
+        noise: chance of a feature to be struck out, in 0..1, both excluded.
+        ridge: added to the diagonal of the squares summed over samples.
+
+    Returns:
+        the layer, and its output for `x`, (N, F) float32.
+    """
+    q = 1 - noise
+    mean = x.mean(0, dtype=np.float64).astype(np.float32)
+    scale = np.sqrt(q * noise * np.einsum("nf,nf->f", x, x, dtype=np.float64) + ridge).astype(np.float32)
+    a = (x - mean) / scale
+    half, restored = solution(a, q)
+    shift = q * scale * (half.T @ (half @ (mean / scale)))  # what the weights make of the mean
+    restored *= q * scale
+    restored += mean + noise * shift  # x was centred above, and of its mean the share `noise` is struck out
+    return Layer(half, scale, mean - q * shift), restored
+
+
+def solution(a: Array, q: float) -> tuple[Array, Array]:
+    """T (R, F) with T' T = P = A' inv(I + q^2 A A') A, and A P (N, F), float32.
+
+    By a system of samples or of features, whichever are fewer; in float32, of which the residual is checked, and in
+    float64 where it does not do.
+    """
+    for kind in (np.float32, np.float64):
+        b = a.astype(kind, copy=False)
+        try:
+            half, product = _by_samples(b, q) if len(a) <= a.shape[1] else _by_features(b, q)
+        except LinAlgError:  # not positive definite in this precision
+            continue
+        if kind is np.float64 or residual(half, a, q) < TOLERANCE:
+            return half.astype(np.float32, copy=False), product.astype(np.float32, copy=False)
+    raise FloatingPointError("the system of a denoising layer is not positive definite: the features are not finite")
+
+
+def residual(half: Array, a: Array, q: float) -> float:
+    """|A' A v - (I + q^2 A' A) P v| / |P v| for a few random v: no less than the relative error of P v."""
+    v = np.random.default_rng(0).standard_normal((a.shape[1], PROBES), dtype=np.float32)
+    solved = half.T @ (half @ v)
+    off = a.T @ (a @ (v - q * q * solved)) - solved
+    return float(np.linalg.norm(off) / max(np.linalg.norm(solved), 1e-30))
+
+
+def _by_samples(a: Array, q: float) -> tuple[Array, Array]:
+    """With I + q^2 A A' = L L' it is T = inv(L) A, and A P = (A - inv(L') T) / q^2."""
+    lower = _lower(a @ a.T, q)
+    half = solve_triangular(lower, a, lower=True, check_finite=False)
+    product = solve_triangular(lower, half, lower=True, trans=1, check_finite=False)
+    np.subtract(a, product, out=product)
+    product /= q * q
+    return half, product
+
+
+def _by_features(a: Array, q: float) -> tuple[Array, Array]:
+    """P = (I - inv(I + q^2 A' A)) / q^2, and T its Cholesky factor."""
+    lower = _lower(a.T @ a, q)
+    (invert,) = get_lapack_funcs(("potri",), (lower,))
+    p, _ = invert(lower, lower=1)
+    p = np.tril(p) + np.tril(p, -1).T
+    p *= -1 / (q * q)
+    p[np.diag_indices(len(p))] += 1 / (q * q)
+    product = a @ p
+    p[np.diag_indices(len(p))] += 32 * np.finfo(p.dtype).eps / (q * q)  # of a feature that is always 0 it is singular
+    return cholesky(p, lower=False, overwrite_a=True, check_finite=False), product
+
+
+def _lower(products: Array, q: float) -> Array:
+    """The Cholesky factor of I + q^2 times the products; they are overwritten."""
+    products *= q * q
+    products[np.diag_indices(len(products))] += 1
+    return cholesky(products, lower=True, overwrite_a=True, check_finite=False)
