@@ -61,7 +61,7 @@ class _Featured(nn.Sequential):
         self.images = images
 
     def forward(self, x: Tensor) -> Tensor:
-        return x if self.images and x.ndim == 2 else super().forward(x)
+        return x if self.images and x.ndim == 2 else super().forward(x)  # type: ignore[no-untyped-call]
 
 
 class Model(nn.Module):
