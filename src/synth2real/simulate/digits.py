@@ -127,6 +127,7 @@ class Digits(Simulator):
     """
 
     classes: ClassVar[dict[str, tuple[str, ...]]] = {"label": tuple("0123456789")}
+    differentiable: ClassVar[tuple[str, ...]] = ("blur", "contrast", "foreground", "background", "noise")
     parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("height", "frames", "longer side of the digit's ink", (0.2, 1.0), (0.62, 0.8)),
         Parameter("aspect", "ratio", "stretch of the width", (0.3, 2.5), (0.7, 1.4)),

@@ -54,6 +54,10 @@ class Eyes(Simulator):
 
     parameters: ClassVar[tuple[Parameter, ...]] = PARAMETERS
     classes: ClassVar[dict[str, tuple[str, ...]]] = {}
+    # Where images are not equalised: that is a table, through which no gradient flows.
+    differentiable: ClassVar[tuple[str, ...]] = (
+        *("skin", "sclera", "iris_tone", "pupil_tone", "hair", "exposure", "blur", "grain"),
+    )
     regions: ClassVar[tuple[str, ...]] = ("skin", "sclera", "iris", "pupil")
     columns: ClassVar[dict[str, tuple[str, ...]]] = {
         "gaze": ("pitch", "yaw"),

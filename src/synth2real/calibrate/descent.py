@@ -1,0 +1,85 @@
+"""Descent: ranges by gradient, through a simulator that is differentiable in its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..simulate import Simulator
+from .ranges import REACH, WIDEST, Space
+from .statistics import measure
+
+RATE = 0.08  # of Adam, in own widths a step; it falls to nothing over the steps
+AVERAGED = 0.2  # share of the steps, the last ones, of which the mean is the result
+DIRECTIONS = 128
+
+
+def descend(
+    space: Space,
+    simulator: Simulator,
+    real: Tensor,
+    steps: int,
+    images: int,
+    seed: int,
+    tell: Callable[[int, int, float], None],
+) -> tuple[dict[str, float], list[float]]:
+    """The point found, and the distance of each step.
+
+    Each step draws the parameters of a sample from the ranges so that gradients flow to their centres and widths,
+    renders it, and measures the sliced Wasserstein distance of its statistics to those of the real images. The random
+    numbers are the same in every step.
+
+    Args:
+        real: (N, C, H, W) images.
+        images: rendered in each step.
+    """
+    goal = measure(real)
+    mean, scale = goal.mean(0), goal.std(0).clamp(min=1e-3)
+    generator = torch.Generator().manual_seed(seed)
+    vectors = torch.randn(goal.shape[1], DIRECTIONS, generator=generator)
+    vectors = vectors / vectors.norm(dim=0)
+    levels = (torch.arange(64) + 0.5) / 64
+    goal = torch.quantile((goal - mean) / scale @ vectors, levels, dim=0)
+    point = space.vector(space.start()).float().requires_grad_()
+    optimizer = torch.optim.Adam([point], RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    distances, path = [], []
+    for step in range(steps):
+        made = torch.cat([measure(part) for part in _drawn(space, simulator, point, images, seed)])
+        distance = (torch.quantile((made - mean) / scale @ vectors, levels, dim=0) - goal).abs().mean()
+        optimizer.zero_grad()
+        distance.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        with torch.no_grad():
+            count = len(space.names)
+            point[:count].clamp_(-REACH, REACH)
+            point[count:].clamp_(space.narrowest, WIDEST)
+        path.append(point.detach().clone())
+        distances.append(float(distance.detach()))
+        tell(step + 1, steps, distances[-1])
+    last = torch.stack(path[-max(1, round(AVERAGED * steps)) :])
+    return space.point(last.double().mean(0)), distances
+
+
+def _drawn(space: Space, simulator: Simulator, point: Tensor, images: int, seed: int) -> list[Tensor]:
+    """Rendered images, float32, a chunk at a time, with gradients to the point (2P,)."""
+    count, chunks = len(space.names), []
+    for i in range(-(-images // simulator.chunk)):
+        generator = simulator.generator(seed * 1_000_003 + i)
+        values = {}
+        for parameter in simulator.parameters:
+            unit = torch.rand(simulator.chunk, generator=generator, device=generator.device)
+            low: float | Tensor
+            high: float | Tensor
+            low, high = simulator.range(parameter.name)
+            if parameter.name in space.names:
+                k = space.names.index(parameter.name)
+                (least, most), own = space.limits[k], high - low
+                middle, half = (low + high) / 2 + point[k] * own, point[count + k] * own / 2
+                low, high = (middle - half).clamp(least, most), (middle + half).clamp(least, most)
+            values[parameter.name] = parameter.draw(unit, low, high)
+        chunks.append(simulator.render(values, generator).images)
+    return chunks

@@ -1,0 +1,50 @@
+"""Descent: gradients flow through what simulators declare, and lead to what made the images."""
+
+import pytest
+import torch
+
+from synth2real.calibrate import Search
+from synth2real.domains import Unlabelled
+from synth2real.errors import InputError
+from synth2real.simulate import Digits, Eyes
+
+MADE = {
+    "digits": Digits(size=(12, 12)),
+    "eyes": Eyes(preset="infrared", size=(24, 32)),
+}
+
+
+@pytest.mark.parametrize(("name", "parameter"), [(name, p) for name, made in MADE.items() for p in made.differentiable])
+def test_gradients_are_the_limits_of_differences(name, parameter):
+    made = MADE[name]
+    values = {p.name: torch.full((4,), sum(made.range(p.name)) / 2) for p in made.parameters}
+    weight = torch.rand(made.channels, *made.size, generator=torch.Generator().manual_seed(1)).double()
+
+    def total(value):
+        images = made.render(values | {parameter: value}, torch.Generator().manual_seed(0)).images
+        return (images.double() * weight).sum()
+
+    value = values[parameter].clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(total(value), value)
+    step = 0.01 * max(float(value.detach()[0]), 0.05)
+    with torch.no_grad():
+        slope = (total(value + step) - total(value - step)) / (2 * step)
+    assert float(gradient.sum()) == pytest.approx(float(slope), rel=0.05, abs=0.02 * float(weight.sum()) / 100)
+    assert float(gradient.abs().sum()) > 0
+
+
+def test_a_hidden_blur_is_found_by_gradients():
+    truth = Digits(size=(12, 12), ranges={"blur": (0.9, 1.1), "contrast": (1.2, 1.6)})
+    target = Unlabelled(truth.sample(200, 7).images)
+    search = Search(parameters=("blur", "contrast"), optimizer="gradient", trials=30, images=100)
+    found = search.fit(Digits(size=(12, 12)), target)
+    assert sum(found.ranges["blur"]) / 2 == pytest.approx(1.0, abs=0.1)
+    assert sum(found.ranges["contrast"]) / 2 == pytest.approx(1.4, abs=0.25)
+    assert found.after < 0.8 * found.before
+    assert len(found.trials) == 30
+
+
+def test_what_is_not_differentiable_is_refused():
+    target = Unlabelled(torch.zeros(30, 1, 12, 12, dtype=torch.uint8))
+    with pytest.raises(InputError, match=r"Digits is not differentiable in 'height', expected calibrate\.parameters"):
+        Search(parameters=("height",), optimizer="gradient").fit(MADE["digits"], target)

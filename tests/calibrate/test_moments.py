@@ -1,0 +1,170 @@
+"""Moments: they tell parameters apart that move pixels alike; studies resume; what is not constrained is named."""
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+
+from synth2real.calibrate import Search, identify
+from synth2real.calibrate.moments import Moments
+from synth2real.calibrate.ranges import Space
+from synth2real.calibrate.statistics import measure
+from synth2real.distances import classifier_distance
+from synth2real.domains import Unlabelled
+from synth2real.errors import InputError
+from synth2real.simulate import Digits, Drawn, Parameter, declared
+
+
+@declared(
+    Parameter("level", "intensity", "of all pixels", (0, 1), (0.3, 0.5)),
+    Parameter("slope", "intensity", "from left to right", (-1, 1), (-0.1, 0.1)),
+    Parameter("nothing", "ratio", "that no image shows", (0, 1), (0.2, 0.8)),
+    columns={"value": ("v",)},
+)
+def ramps(values, frame, generator):
+    """Grey ramps with noise."""
+    across = torch.linspace(-0.5, 0.5, frame.size[1])
+    images = values["level"][:, None, None, None] + values["slope"][:, None, None, None] * across
+    noise = 0.02 * torch.randn(len(images), 1, *frame.size, generator=generator)
+    return Drawn((images + noise).clamp(0, 1), {"value": values["level"][:, None]})
+
+
+FAST = Search(distance="moments", trials=30, images=100, learn=600)
+SEEN = Unlabelled(ramps(size=(8, 8), ranges={"level": (0.5, 0.6), "slope": (0.0, 0.3)}).sample(300, 9).images)
+
+
+def middle(pair):
+    return sum(pair) / 2
+
+
+def test_hidden_ranges_are_recovered_and_what_no_image_shows_is_named():
+    simulator = ramps(size=(8, 8))
+    found = FAST.fit(simulator, SEEN)
+    assert middle(found.ranges["level"]) == pytest.approx(0.55, abs=0.02)
+    assert middle(found.ranges["slope"]) == pytest.approx(0.15, abs=0.02)
+    assert found.ranges["level"][1] - found.ranges["level"][0] == pytest.approx(0.1, abs=0.04)
+    assert found.after < 0.3 * found.before
+    judged = identify(FAST, simulator, SEEN, found)
+    assert {one.name: one.verdict for one in judged.constraints} == {
+        "level": "constrained",
+        "slope": "constrained",
+        "nothing": "not",
+    }
+    assert judged.unreached < 0.1
+
+
+def test_images_that_no_setting_makes_are_shown():
+    strange = SEEN.inputs.clone()
+    strange[7] = torch.eye(8, dtype=torch.uint8) * 255
+    simulator = ramps(size=(8, 8))
+    target = Unlabelled(strange)
+    judged = identify(FAST, simulator, target, FAST.fit(simulator, target))
+    assert judged.farthest[0] == 7
+    assert judged.nearest.shape == (24, 1, 8, 8)
+
+
+def test_digits_that_look_alike_are_told_apart():
+    names = ("stroke", "blur", "height")
+    truth = {"stroke": (0.12, 0.2), "blur": (0.3, 0.6), "height": (0.7, 0.85)}
+    target = Unlabelled(Digits(ranges=truth).sample(400, 7).images)
+    search = Search(parameters=names, distance="moments", trials=24, images=150, learn=1500)
+    found = search.fit(Digits(), target)
+    for name in names:
+        low, high = Digits().range(name)
+        assert abs(middle(found.ranges[name]) - middle(truth[name])) < 0.15 * (high - low), name
+
+
+def test_a_search_that_is_killed_goes_on_with_the_same_result(tmp_path):
+    whole = FAST.fit(ramps(size=(8, 8)), SEEN)
+    script = tmp_path / "killed.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import os, sys
+            sys.path.insert(0, sys.argv[1])
+            from test_moments_kill import FAST, SEEN, ramps
+            def die(done, trials, distance):
+                if done == int(sys.argv[3]):
+                    os.kill(os.getpid(), 9)
+            FAST.fit(ramps(size=(8, 8)), SEEN, storage=sys.argv[2], resume=True, on_trial=die)
+            """
+        )
+    )
+    (tmp_path / "test_moments_kill.py").write_text(Path(__file__).read_text(encoding="utf-8"))
+    for at in (3, 14):
+        run = subprocess.run([sys.executable, script, tmp_path, tmp_path / "study.db", str(at)], check=False)
+        assert run.returncode == -9
+    resumed = FAST.fit(ramps(size=(8, 8)), SEEN, storage=str(tmp_path / "study.db"), resume=True)
+    assert json.dumps(resumed.ranges) == json.dumps(whole.ranges)
+    assert resumed.trials == whole.trials
+
+
+def test_a_trial_that_was_left_running_is_taken_over(tmp_path):
+    search = Search(trials=5, images=20, parameters=("level",))
+    whole = search.fit(ramps(size=(8, 8)), SEEN)
+
+    counts = []
+
+    class Stopped(Exception):
+        pass
+
+    class Breaking(type(simulator := ramps(size=(8, 8)))):
+        def render(self, values, generator):
+            counts.append(1)
+            if len(counts) == 3:
+                raise Stopped
+            return super().render(values, generator)
+
+    storage = str(tmp_path / "s.db")
+    Breaking.__name__ = "ramps"
+    with pytest.raises(Stopped):
+        search.fit(Breaking(size=(8, 8)), SEEN, storage=storage)
+    assert search.fit(simulator, SEEN, storage=storage, resume=True).trials == whole.trials
+
+
+@pytest.mark.parametrize("distance", ["mmd", "classifier"])
+def test_every_distance_finds_a_level(distance):
+    found = Search(distance=distance, trials=40, images=60, parameters=("level",)).fit(ramps(size=(8, 8)), SEEN)
+    assert middle(found.ranges["level"]) == pytest.approx(0.55, abs=0.05)
+
+
+def test_the_network_reads_what_it_is_shown():
+    simulator = ramps(size=(8, 8))
+    space = Space.of(simulator, ("level", "slope"), 0.4)
+    moments = Moments.learn(space, simulator, SEEN.inputs, 600, 0, width=4)
+    assert moments.reader.features(SEEN.inputs[:5]).shape == (5, 64)
+    assert (moments.slope.diagonal() > 0.9).all()
+    again = Moments.learn(space, simulator, SEEN.inputs, 600, 0, width=4)
+    assert torch.equal(moments.slope, again.slope)
+
+
+def test_statistics_are_finite_and_differentiable():
+    images = torch.rand(3, 3, 20, 17, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    found = measure(images)
+    assert found.isfinite().all()
+    (gradient,) = torch.autograd.grad(found.sum(), images)
+    assert gradient.isfinite().all()
+    assert measure(torch.zeros(2, 1, 8, 8, dtype=torch.uint8)).isfinite().all()
+
+
+def test_a_classifier_tells_what_differs():
+    x = torch.randn(200, 5, generator=torch.Generator().manual_seed(0))
+    y = torch.randn(200, 5, generator=torch.Generator().manual_seed(1))
+    assert classifier_distance(x, y) < 0.15
+    assert classifier_distance(x, y + 3) > 0.99
+
+
+def test_a_search_of_nothing_and_a_foreign_study_are_refused(tmp_path):
+    simulator = ramps(size=(8, 8), ranges={"level": 0.5, "slope": 0.0, "nothing": 0.5})
+    with pytest.raises(InputError, match="calibrate found no parameter to search"):
+        FAST.fit(simulator, SEEN)
+    storage = str(tmp_path / "s.db")
+    Search(trials=1, images=20).fit(ramps(size=(8, 8)), SEEN, storage=storage)
+    with pytest.raises(InputError, match=r"holds a study already, expected a new storage\. Pass --resume"):
+        Search(trials=1, images=20).fit(ramps(size=(8, 8)), SEEN, storage=storage)
+    with pytest.raises(InputError, match=r"the study was begun with calibrate .*, but --resume found"):
+        Search(trials=1, images=30).fit(ramps(size=(8, 8)), SEEN, storage=storage, resume=True)

@@ -1,0 +1,80 @@
+"""`synth2real calibrate`: from a folder of real images to ranges, a report and pictures; and what it refuses."""
+
+import pytest
+import yaml
+from PIL import Image
+
+from helpers import refused
+from synth2real.simulate import Digits, load_parameters, render
+
+FAST = (
+    "--trials",
+    4,
+    "--set",
+    "calibrate.images=40",
+    "--set",
+    "calibrate.learn=200",
+    "--only",
+    "height",
+    "--only",
+    "blur",
+)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("real")
+    render(Digits(size=(12, 12), ranges={"height": (0.8, 0.9)}), 60, folder, seed=5)
+    return folder
+
+
+def test_what_is_found_is_written_and_rendered_from(synth2real, tmp_path, real):
+    out = tmp_path / "found" / "params.yaml"
+    code, _, err = synth2real("calibrate", "digits", "--target", real, "--out", out, *FAST)
+    assert code == 0, err
+    assert "height" in err
+    assert "in 4 trials" in err
+    ranges = load_parameters(out)
+    assert set(ranges) == {"height", "blur"}
+    report = yaml.safe_load(out.with_suffix(".report.yaml").read_text())
+    assert report["parameters"]["height"]["after"] == list(ranges["height"])
+    assert report["parameters"]["height"]["verdict"] in ("constrained", "weakly", "not")
+    assert report["distance"]["before"] > 0
+    assert len(report["unreached"]["farthest"]) == 24
+    assert report["unreached"]["farthest"][0].endswith(".png")
+    with Image.open(out.parent / report["unreached"]["pictures"]) as sheet:
+        assert sheet.size == (6 * (2 * 48 + 8), 4 * (48 + 8))
+    assert synth2real("render", "digits", "--n", 2, "--params", out, "--out", tmp_path / "again")[0] == 0
+
+
+def test_a_search_goes_on_where_it_was_left(synth2real, tmp_path, real):
+    whole, halves = tmp_path / "whole.yaml", tmp_path / "halves.yaml"
+    fast = ("--set", "calibrate.images=40", "--set", "calibrate.learn=200", "--only", "height")
+    arguments = ("calibrate", "digits", "--target", real, *fast)
+    assert synth2real(*arguments, "--trials", 6, "--out", whole)[0] == 0
+    assert synth2real(*arguments, "--trials", 3, "--out", halves)[0] == 0
+    refused(synth2real(*arguments, "--trials", 6, "--out", halves), "exists already", "--overwrite")
+    assert synth2real(*arguments, "--trials", 6, "--out", halves, "--resume")[0] == 0
+    assert halves.read_text() == whole.read_text()
+    err = refused(
+        synth2real(*arguments, "--trials", 6, "--out", halves, "--resume", "--seed", 1), "the study was begun with"
+    )
+    assert "Give the same arguments" in err
+    other = tmp_path / "other.yaml"
+    storage = ("--storage", halves.with_suffix(".study.db"))
+    refused(synth2real(*arguments, "--out", other, *storage), "holds a study already", "--resume")
+
+
+def test_what_cannot_be_done_is_refused(synth2real, tmp_path, real):
+    def call(*more, name="digits", out="p.yaml"):
+        return synth2real("calibrate", name, "--target", real, "--out", tmp_path / out, *more)
+
+    refused(call(out="p.png"), "expected the name of a YAML file, such as", "p.yaml")
+    refused(call("--overwrite", "--resume"), "exclude each other")
+    refused(call("--only", "hight"), "names 'hight'", "height")
+    refused(call("--distance", "far"), "calibrate.distance of 'search': found 'far'")
+    refused(call("--set", "adapt.rate=1"), "this command has the room calibrate alone")
+    refused(call(name="digit"), "simulator 'digit' is unknown")
+    refused(call("--preset", "infrared"), "has no presets")
+    refused(call("--storage", "nosuch://x"), "--storage 'nosuch://x'")
+    refused(call("--set", "calibrate.optimizer=gradient", "--only", "height"), "not differentiable in 'height'")
