@@ -49,7 +49,8 @@ def importance_weighted(pool: Pool) -> Tensor:
     gram = torch.einsum("ino,jno->ij", said[1], said[1]) / said[1].shape[1]
     each = (said[0] * torch.where(known, truth, 0) * known).sum(2)
     goal = (each * weights).mean(1)
-    return (torch.linalg.pinv(gram, rtol=CUT, hermitian=True) @ goal).float()
+    combined: Tensor = torch.linalg.pinv(gram, rtol=CUT, hermitian=True) @ goal
+    return combined.float()
 
 
 METHODS: dict[str, Callable[[Pool], Tensor | None]] = {"ensemble": plain, "iwa": importance_weighted}

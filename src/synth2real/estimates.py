@@ -285,7 +285,9 @@ def _probit(right: Tensor, index: Tensor) -> Tensor:
     count = right.shape[1]
     times = torch.bincount(index, minlength=count).double()
     half = 0.5 / count
-    return torch.special.ndtri((right @ times / len(index)).clamp(half, 1 - half))
+    share: Tensor = right @ times / len(index)
+    probit: Tensor = torch.special.ndtri(share.clamp(half, 1 - half))
+    return probit
 
 
 def _line(x: Tensor, y: Tensor) -> tuple[float, float]:

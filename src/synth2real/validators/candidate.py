@@ -152,7 +152,8 @@ def apart(task: Task, a: Tensor, b: Tensor) -> Tensor:
     if isinstance(task, Gaze):
         return degrees_between(a, b).float()
     if isinstance(task, Keypoints):
-        return (a - b).view(len(a), -1, 2).norm(dim=-1).nanmean(1)
+        far: Tensor = (a - b).view(len(a), -1, 2).norm(dim=-1)
+        return far.nanmean(1)
     assert isinstance(task, Regression)
     return ((a - b) / a.new_tensor(task.std)).abs().nanmean(1)
 
@@ -204,7 +205,7 @@ def _mixed(model: Model, x: Tensor, outputs: Tensor) -> tuple[float, float]:
 def _wander(model: Model, x: Tensor, outputs: Tensor) -> float:
     task, size = model.task, (x.shape[2], x.shape[3])
     moves = WARPS if isinstance(task, Keypoints | Gaze) else SHIFTS
-    warp = Warp.sample(len(x), size, generator=torch.Generator().manual_seed(0), **moves)
+    warp = Warp.sample(len(x), size, generator=torch.Generator().manual_seed(0), device=None, **moves)
     should = task.move(task.predict(outputs), warp)
     said = task.predict(model.outputs(warp.image(x)))
     others = apart(task, said, should.roll(1, 0)).nanmean()
