@@ -264,7 +264,7 @@ class Route:
                 f"randomize.{mixes[0]} mixes labels, which adapt {name_of(OBJECTIVES, objective)} cannot train on, "
                 f"expected one of: {serve}. Set randomize.{mixes[0]} to 0, or choose one of them"
             )
-        self._check_network(source)
+        self._check_network(objective, source)
         mean, std = statistics(source.inputs)
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)
@@ -286,15 +286,15 @@ class Route:
             objective.prepare(model, target)
         return objective
 
-    def _check_network(self, source: Labelled) -> None:
+    def _check_network(self, objective: Objective, source: Labelled) -> None:
         """Raise `InputError` where settings of the network exclude each other."""
-        if self.features is not None and self.adapt.network is not None:
+        if self.features is not None and objective.network is not None:
             raise InputError(
-                f"found features= and adapt.network '{self.adapt.network}', expected one of them: a network or its name"
+                f"found features= and adapt.network '{objective.network}', expected one of them: a network or its name"
             )
-        if not self.adapt.cached:
+        if not objective.cached:
             return
-        if not self.adapt.frozen:
+        if not objective.frozen:
             raise InputError(
                 "adapt.cached keeps the features of a frozen network, but adapt.frozen is false: a network that learns "
                 "makes other features at every step. Set adapt.frozen=true, or leave cached out"

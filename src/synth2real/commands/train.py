@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from ..adapt import MAPPINGS, OBJECTIVES
+from ..adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective
 from ..board import Board
 from ..domains import Labelled, Unlabelled
 from ..errors import InputError
@@ -244,7 +244,8 @@ def build_route(
     if names["adapt"] in (None, "none"):
         names["adapt"] = "source-only"
     if names["randomize"] is None:
-        method = {**OBJECTIVES, **MAPPINGS}.get(str(names["adapt"]))
+        known: dict[str, type[Objective] | type[FeatureMapping]] = {**OBJECTIVES, **MAPPINGS}
+        method = known.get(str(names["adapt"]))
         own = method.randomized_by if method is not None and images else None
         chosen = assigned.get("adapt", {})
         as_is = str(chosen.get("preset")).startswith("paper") or bool(chosen.get("cached"))
