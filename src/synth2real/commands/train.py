@@ -244,8 +244,8 @@ def build_route(
     if names["adapt"] in (None, "none"):
         names["adapt"] = "source-only"
     if names["randomize"] is None:
-        known: dict[str, type[Objective] | type[FeatureMapping]] = {**OBJECTIVES, **MAPPINGS}
-        method = known.get(str(names["adapt"]))
+        adapting: dict[str, type[Objective] | type[FeatureMapping]] = {**OBJECTIVES, **MAPPINGS}
+        method = adapting.get(str(names["adapt"]))
         own = method.randomized_by if method is not None and images else None
         chosen = assigned.get("adapt", {})
         as_is = str(chosen.get("preset")).startswith("paper") or bool(chosen.get("cached"))
