@@ -26,7 +26,6 @@ class Task(ABC):
     kind: ClassVar[str]
     metric: ClassVar[str] = "mean_error"  # the one of `metrics` that stands first; only of accuracy more is better
     spatial: ClassVar[bool] = False  # whether the features must keep where things are
-    mixes: ClassVar[tuple[str, ...]] = ()  # ways to make one image of two, by which its labels may be mixed too
 
     @classmethod
     @abstractmethod
@@ -71,7 +70,7 @@ class Task(ABC):
         return labels
 
     def mix(self, labels: Tensor, mix: Mix) -> Tensor:
-        """Labels after `mix` has mixed the images, in a form that `losses` takes; for the ways in `mixes` alone."""
+        """Labels after `mix` has mixed the images, in a form that `losses` takes; of a kind that the task allows."""
         return mix.labels(labels)
 
 
@@ -85,7 +84,6 @@ class Classification(Task):
 
     kind: ClassVar[str] = "classify"
     metric: ClassVar[str] = "accuracy"
-    mixes: ClassVar[tuple[str, ...]] = ("mixup", "cutmix")
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -105,9 +103,7 @@ class Classification(Task):
                 "--task gaze, keypoints or regress"
             )
         present = source.labels.unique()
-        if len(present) < 2:
-            return cls((source.classes[int(present[0])],))
-        return cls(source.classes)
+        return cls(source.classes if len(present) > 1 else (source.classes[int(present[0])],))
 
     @property
     def outputs(self) -> int:
@@ -117,7 +113,6 @@ class Classification(Task):
         return {"classes": list(self.classes)}
 
     def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """As in `Task`; labels are class indices (N,) int64, or shares of each class (N, C) float32."""
         return F.cross_entropy(outputs, labels, reduction="none")
 
     def shares(self, labels: Tensor) -> Tensor:
@@ -125,7 +120,6 @@ class Classification(Task):
         return labels if labels.is_floating_point() else F.one_hot(labels, self.outputs).float()
 
     def mix(self, labels: Tensor, mix: Mix) -> Tensor:
-        """Shares of each class (N, C) float32."""
         return mix.labels(self.shares(labels))
 
     def predict(self, outputs: Tensor) -> Tensor:
@@ -150,8 +144,7 @@ class Classification(Task):
                 f"the evaluated data holds the class '{unknown[0]}', which the model does not know; "
                 f"it knows {', '.join(self.classes)}. Leave those images out, or train with that class"
             )
-        index = torch.tensor([self.classes.index(name) for name in evaluated.classes])
-        return index[evaluated.labels]
+        return torch.tensor([self.classes.index(name) for name in evaluated.classes])[evaluated.labels]
 
 
 @dataclass(frozen=True)
@@ -165,7 +158,6 @@ class Regression(Task):
 
     kind: ClassVar[str] = "regress"
     spatial: ClassVar[bool] = True
-    mixes: ClassVar[tuple[str, ...]] = ("mixup",)
     columns: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -270,8 +262,7 @@ class Keypoints(Task):
         return like.new_tensor([self.size[1] / 2, self.size[0] / 2])
 
     def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        half = self._half(outputs)
-        target = ((_pairs(labels) + 0.5) / half - 1).flatten(1)
+        target = ((_pairs(labels) + 0.5) / self._half(outputs) - 1).flatten(1)
         known = target.isfinite()
         each = F.smooth_l1_loss(outputs, torch.where(known, target, outputs.detach()), reduction="none", beta=0.02)
         return each.sum(1) / known.sum(1).clamp(min=1)

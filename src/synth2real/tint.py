@@ -125,9 +125,8 @@ class Tint:
             draws[:, i] = kept(draws[:, i], chosen, name, neutral)
         one = draws[:, :10].view(n, 10, 1, 1, 1).unbind(1)
         bright, fill, level = draws[:, 10:].view(n, 3, channels, 1, 1).unbind(1)
-        bright = kept(bright, chosen, "brightness", 0.5)
         scale = _scale(one[0], one[1], most).expand(n, channels, 1, 1)
-        offset = 0.5 - 0.5 * scale + (2 * bright - 1) * most.brightness
+        offset = 0.5 - 0.5 * scale + (2 * kept(bright, chosen, "brightness", 0.5) - 1) * most.brightness
         folded = (one[9] < most.solarization).float()
         fold = folded * level - (1 - folded) * FAR
         starts, pattern, windows, grain = _textures(n, channels, size, most, generator)

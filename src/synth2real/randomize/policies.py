@@ -17,7 +17,7 @@ from ..mix import Mix
 from ..scene import Scene
 from ..sensor import Sensor
 from ..settings import settings
-from ..tasks import TASKS, Classification, Gaze, Keypoints, Task
+from ..tasks import Classification, Gaze, Keypoints, Regression, Task
 from ..texture import Texture
 from ..tint import Tint
 from ..warp import CELLS, Warp, layout
@@ -28,6 +28,10 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 STRENGTH, STRENGTH_OF_VALUES = 0.5, 0.3  # where none is set
 SWAPPED = 0.5  # probability of inversion and of solarization where labels are classes
 MIRRORED = 0.5  # probability of a mirror image where labels are one place or direction
+MIXES = {  # which tasks have a label for two images in one
+    "mixup": (Classification.kind, Regression.kind),
+    "cutmix": (Classification.kind,),
+}
 PICTURES = 500  # most that are held
 FULL_SIDE = 28  # pixels; in a smaller frame a stroke has too few pixels to lose any
 
@@ -86,11 +90,10 @@ class Mixing:
     def refuse(self, task: Task) -> None:
         """Raise `InputError` where labels of `task` cannot be mixed as the images are."""
         for name in self.mixes:
-            if name not in task.mixes:
-                serve = ", ".join(kind for kind, other in TASKS.items() if name in other.mixes)
+            if task.kind not in MIXES[name]:
                 raise InputError(
                     f"randomize.{name}={getattr(self, name):g} makes one image of two, which has no label in the task "
-                    f"{task.kind}, expected a task of: {serve}. Set randomize.{name} to 0"
+                    f"{task.kind}, expected a task of: {', '.join(MIXES[name])}. Set randomize.{name} to 0"
                 )
 
 
