@@ -112,7 +112,7 @@ def test_a_trial_that_was_left_running_is_taken_over(tmp_path):
     class Stopped(Exception):
         pass
 
-    class Breaking(type(simulator := ramps(size=(8, 8)))):
+    class Breaking(ramps):
         def render(self, values, generator):
             counts.append(1)
             if len(counts) == 3:
@@ -123,7 +123,7 @@ def test_a_trial_that_was_left_running_is_taken_over(tmp_path):
     Breaking.__name__ = "ramps"
     with pytest.raises(Stopped):
         search.fit(Breaking(size=(8, 8)), SEEN, storage=storage)
-    assert search.fit(simulator, SEEN, storage=storage, resume=True).trials == whole.trials
+    assert search.fit(ramps(size=(8, 8)), SEEN, storage=storage, resume=True).trials == whole.trials
 
 
 @pytest.mark.parametrize("distance", ["mmd", "classifier"])
