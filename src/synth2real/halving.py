@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import torch
 
+from .adapt import SourceOnly
 from .calibrate import Search
 from .domains import Labelled, Unlabelled
 from .mapping import Mapping as Refiner
@@ -28,7 +29,8 @@ from .tasks import Task
 
 SHARES = {1: (0.94,), 2: (0.3, 0.64), 3: (0.17, 0.2, 0.57)}  # of the time, for each round; the rest is for measuring
 LEAST = 40  # steps, below which a training says nothing
-FIRST, LATER = 3, 12  # steps timed: the difference is free of what is done once
+FIRST, LATER = 2, 8  # steps timed: the difference is free of what is done once
+REFINING = 6  # steps of a refiner that are timed
 PROBE = 200  # samples of each domain that speed is measured on
 SEARCHING, FEWEST = 0.1, 20  # share of the time for searching the simulator, and trials that it takes at least
 BUSY = 0.85  # speed of a process beside others, as a share of its speed alone
@@ -151,17 +153,24 @@ def measure(
         return route.run(few, some, task=task, budget=replace(budget, steps=steps)).seconds
 
     timed(Route(), 1)  # what is loaded and compiled once is no route's own
+    trained: dict[str, tuple[float, float]] = {}  # seconds once, and a step; routes that train alike are timed once
+    refined: dict[str, tuple[float, float]] = {}
     speeds = {}
     for name, route in routes.items():
-        start = time.perf_counter()
-        quick = shortened(route, LEAST)
-        first, later = timed(quick, FIRST), timed(replace(route, refine=None), LATER)
-        once = max(0.0, time.perf_counter() - start - sum(first.values()) - sum(later.values()))
-        step = max((later["train"] - first["train"]) / (LATER - FIRST), 1e-6)
-        own, taken = _steps(route.refine), _steps(quick.refine)
-        refine = first.get("refine", 0.0)
-        refining = 0.0 if own else refine * len(source) / len(few)  # a closed form costs as many images as it maps
-        speeds[name] = Speed(fixed + once + refining, step, refine / taken if taken else 0.0, own)
+        how = repr((route.randomize, route.adapt))
+        if how not in trained:
+            first, later = (timed(replace(route, refine=None), steps)["train"] for steps in (FIRST, LATER))
+            step = max((later - first) / (LATER - FIRST), 1e-6)
+            trained[how] = max(0.0, first - FIRST * step), step
+        once, step = trained[how]
+        own, how = _steps(route.refine), repr(route.refine)
+        if how not in refined:
+            quick = shortened(replace(route, randomize=None, adapt=SourceOnly()), REFINING)
+            seconds = timed(quick, 1).get("refine", 0.0)
+            # A closed form costs as many images as it maps; a trained one mostly its steps.
+            refined[how] = (0.0, seconds / _steps(quick.refine)) if own else (seconds * len(source) / len(few), 0.0)
+        refining, refine_step = refined[how]
+        speeds[name] = Speed(fixed + once + refining, step, refine_step, own)
     return speeds
 
 

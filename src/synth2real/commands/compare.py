@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.table import Table
 from torch import Tensor
 
@@ -183,7 +182,6 @@ def described(request: Request, routes: dict[str, Route], task: Task, budget: Bu
         "group": request.group,
         "minutes": request.minutes,
         "jobs": request.jobs,
-        "threads": torch.get_num_threads(),
         "batch": budget.batch,
         "preset": request.preset,
         "n": budget.n if is_simulator(request.source) else None,
