@@ -14,7 +14,9 @@ from .route import ROOMS, Route
 from .settings import build
 from .tasks import Classification, Regression, Task
 
-SET = {  # name -> room -> method, for images; what refines takes no steps, which a budget would go to
+SET: dict[
+    str, dict[str, Any]
+] = {  # name -> room -> method, for images; what refines takes no steps, which a budget would go to
     "randomized": {"randomize": "full"},
     "dann": {"randomize": "photometric", "adapt": "dann"},
     "teacher": {"randomize": "full", "adapt": "teacher"},
