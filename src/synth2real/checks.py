@@ -69,7 +69,9 @@ def check(
         target, test: the real data, without and with labels.
         target_groups: (N,) int64 person or video; images of one group may look alike.
     """
-    named: dict[str, Domain] = {"source": source, "target": target} | ({} if test is None else {"test": test})
+    named: dict[str, Domain] = {"source": source, "target": target}
+    if test is not None:
+        named["test"] = test
     warnings = [*_shapes(named), *_labels(source, test)]
     duplicates: dict[str, list[tuple[int, int]]] = {}
     strangers: list[int] = []

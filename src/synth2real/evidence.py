@@ -103,14 +103,15 @@ def confidence(probabilities: Tensor, temperature: float) -> Tensor:
 def _apart(values: Tensor, together: Tensor, task: Task) -> Tensor:
     """Distance of each sample's answer (N, K) to another, (N,) float64: of points in pixels, else over columns."""
     if isinstance(task, Keypoints):
-        return (values - together).double().view(len(values), -1, 2).norm(dim=2).mean(1)
+        apart: Tensor = (values - together).double().view(len(values), -1, 2).norm(dim=2)
+        return apart.mean(1)
     return (values - together).double().abs().mean(1)
 
 
 def matches_distributions(route: Route) -> bool:
     """Whether the route's adaptation makes the target's answers follow the source's shares of classes."""
     plain: dict[str, Any] = route.describe()["adapt"]
-    return plain["method"] != "source-only" and plain.get("target_prior", "source") == "source"
+    return bool(plain["method"] != "source-only" and plain.get("target_prior", "source") == "source")
 
 
 def shares(probabilities: Tensor) -> Tensor:

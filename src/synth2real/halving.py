@@ -147,7 +147,8 @@ def measure(
         source: what is trained on.
         fixed: seconds that any training takes once, beside refining.
     """
-    few, some = (z.subset(torch.arange(min(PROBE, len(z)))) for z in (source, target))
+    few = source.subset(torch.arange(min(PROBE, len(source))))
+    some = target.subset(torch.arange(min(PROBE, len(target))))
 
     def timed(route: Route, steps: int) -> dict[str, float]:
         return route.run(few, some, task=task, budget=replace(budget, steps=steps)).seconds

@@ -14,12 +14,14 @@ from .route import ROOMS, Route
 from .settings import build
 from .tasks import Classification, Regression, Task
 
-SET = {  # name -> room -> method, for images
+SET: dict[
+    str, dict[str, Any]
+] = {  # name -> room -> method, for images; what refines takes no steps, which a budget would go to
     "randomized": {"randomize": "full"},
     "dann": {"randomize": "photometric", "adapt": "dann"},
     "teacher": {"randomize": "full", "adapt": "teacher"},
-    "refined": {"refine": "simgan"},
-    "refined + teacher": {"refine": "simgan", "randomize": "full", "adapt": "teacher"},
+    "refined": {"refine": "fourier"},
+    "refined + teacher": {"refine": "fourier", "randomize": "full", "adapt": "teacher"},
     "calibrated": {"calibrate": "search", "widen": {"method": "widen", "factor": 1.5}},
     "calibrated + teacher": {
         "calibrate": "search",
