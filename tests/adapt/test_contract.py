@@ -145,7 +145,7 @@ def test_features_are_served_too(name: str) -> None:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(64, 5, generator=generator)
     source = Labelled(features, (features[:, 0] > 0).long(), ("no", "yes"))
-    run = Route(adapt=METHODS[name]()).run(source, Unlabelled(features + 0.5), budget=Budget(steps=40, batch=16))
+    run = Route(adapt=METHODS[name]()).run(source, Unlabelled(features + 0.2), budget=Budget(steps=40, batch=16))
     assert run.model.evaluate(source)["accuracy"] > 0.8
 
 
