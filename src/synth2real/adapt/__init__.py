@@ -4,6 +4,7 @@ from .base import Objective
 from .dann import DANN
 from .features import FeatureMapping
 from .msda import MSDA
+from .sda import SDA
 from .self_training import SelfTraining
 from .source_only import SourceOnly
 from .svm import SVM
@@ -13,7 +14,7 @@ from .teacher import Teacher
 METHODS: dict[str, type[Objective]] = {"source-only": SourceOnly, "dann": DANN, "teacher": Teacher}
 # What stands on mapped features.
 OBJECTIVES: dict[str, type[Objective]] = {**METHODS, "svm": SVM, "self-training": SelfTraining}
-MAPPINGS: dict[str, type[FeatureMapping]] = {mapping.name: mapping for mapping in (MSDA,)}
+MAPPINGS: dict[str, type[FeatureMapping]] = {mapping.name: mapping for mapping in (MSDA, SDA)}
 
 __all__ = [
     "DANN",
@@ -21,6 +22,7 @@ __all__ = [
     "METHODS",
     "MSDA",
     "OBJECTIVES",
+    "SDA",
     "SVM",
     "FeatureMapping",
     "Objective",
