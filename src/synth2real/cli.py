@@ -51,7 +51,9 @@ def train(
     label: Labels = None,
     randomize: Annotated[str | None, typer.Option("--randomize", help="photometric, geometric, full or none.")] = None,
     refine: Annotated[str, typer.Option("--refine", help="A method of `synth2real methods`, or none.")] = "none",
-    adapt: Annotated[str, typer.Option("--adapt", help="source-only, dann or teacher.")] = "source-only",
+    adapt: Annotated[
+        str, typer.Option("--adapt", help="source-only, dann, teacher, msda or another of `synth2real methods`.")
+    ] = "source-only",
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the simulator's ranges first.")] = False,
     preset: Preset = None,
     n: Images = None,

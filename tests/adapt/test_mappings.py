@@ -1,5 +1,6 @@
 """One contract for every mapping of features, and the linear machines on top."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,14 @@ from sklearn.svm import LinearSVC
 from synth2real import Budget, InputError, Labelled, Route, Unlabelled, load_model
 from synth2real.adapt import DANN, MAPPINGS, MSDA, SVM, FeatureMapping, SelfTraining, SourceOnly
 from synth2real.adapt.self_training import most_certain
+from synth2real.adapt.skada import Skada
 from synth2real.model import Model
 from synth2real.settings import build, to_dict
 from synth2real.sparse import Sparse
 from synth2real.training import Loop
+
+OWN = [name for name, mapping in MAPPINGS.items() if not issubclass(mapping, Skada)]
+HERE = OWN if find_spec("skada") is None else list(MAPPINGS)
 
 
 def domains(sparse: bool = False, width: int = 20, count: int = 80) -> tuple[Labelled, Unlabelled, Labelled]:
@@ -37,7 +42,7 @@ def fast(name: str) -> FeatureMapping:
     return MAPPINGS[name](**({"layer_steps": 30, "hidden": 16} if name == "sda" else {}))
 
 
-@pytest.mark.parametrize("name", MAPPINGS)
+@pytest.mark.parametrize("name", list(MAPPINGS))
 def test_settings_survive_a_round_trip(name):
     mapping = MAPPINGS[name](then=DANN(weight=0.5))
     assert build(MAPPINGS, name, to_dict(mapping)) == mapping
@@ -46,7 +51,7 @@ def test_settings_survive_a_round_trip(name):
         build(MAPPINGS, name, {"then": "magic"}, room="adapt")
 
 
-@pytest.mark.parametrize("name", MAPPINGS)
+@pytest.mark.parametrize("name", HERE)
 @pytest.mark.parametrize("then", ["svm", "self-training", "dann"])
 def test_a_saved_model_needs_nothing_else(name, then, tmp_path):
     source, target, truth = domains()
@@ -59,7 +64,7 @@ def test_a_saved_model_needs_nothing_else(name, then, tmp_path):
     assert torch.equal(again.predict(target).values, model.predict(target).values), "the same seed, the same bits"
 
 
-@pytest.mark.parametrize("name", MAPPINGS)
+@pytest.mark.parametrize("name", HERE)
 def test_sparse_features_are_served_alike_or_refused(name):
     dense, sparse = domains(), domains(sparse=True)
     mapping = fast(name)
@@ -73,7 +78,7 @@ def test_sparse_features_are_served_alike_or_refused(name):
     torch.testing.assert_close(said[0].values, said[1].values, atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", MAPPINGS)
+@pytest.mark.parametrize("name", HERE)
 def test_bad_input_is_refused(name):
     source, target, _ = domains()
     with pytest.raises(InputError, match="features of one width in both"):
@@ -87,7 +92,7 @@ def test_bad_input_is_refused(name):
         fast(name).save(Path("x"))
 
 
-@pytest.mark.parametrize("name", MAPPINGS)
+@pytest.mark.parametrize("name", HERE)
 def test_a_class_that_the_target_does_not_show_is_no_error(name):
     source, target, truth = domains()
     alone = target.subset((truth.labels == 0).nonzero().flatten())

@@ -6,6 +6,7 @@ from .features import FeatureMapping
 from .msda import MSDA
 from .sda import SDA
 from .self_training import SelfTraining
+from .skada import TCA, CoralMapping, OTMapping, SubspaceAlignment
 from .source_only import SourceOnly
 from .svm import SVM
 from .teacher import Teacher
@@ -14,7 +15,9 @@ from .teacher import Teacher
 METHODS: dict[str, type[Objective]] = {"source-only": SourceOnly, "dann": DANN, "teacher": Teacher}
 # What stands on mapped features.
 OBJECTIVES: dict[str, type[Objective]] = {**METHODS, "svm": SVM, "self-training": SelfTraining}
-MAPPINGS: dict[str, type[FeatureMapping]] = {mapping.name: mapping for mapping in (MSDA, SDA)}
+MAPPINGS: dict[str, type[FeatureMapping]] = {
+    mapping.name: mapping for mapping in (MSDA, SDA, CoralMapping, SubspaceAlignment, TCA, OTMapping)
+}
 
 __all__ = [
     "DANN",
@@ -24,9 +27,13 @@ __all__ = [
     "OBJECTIVES",
     "SDA",
     "SVM",
+    "TCA",
+    "CoralMapping",
     "FeatureMapping",
+    "OTMapping",
     "Objective",
     "SelfTraining",
     "SourceOnly",
+    "SubspaceAlignment",
     "Teacher",
 ]
