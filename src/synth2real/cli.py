@@ -60,8 +60,7 @@ def train(
     ] = None,
     refine: Annotated[str, typer.Option("--refine", help="A method of `synth2real methods`, or none.")] = "none",
     adapt: Annotated[
-        str,
-        typer.Option("--adapt", help="How features adapt, e.g. dann, mcc or teacher; `synth2real methods` lists all."),
+        str, typer.Option("--adapt", help="How features adapt: dann, teacher, msda or another of `synth2real methods`.")
     ] = "source-only",
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the simulator's ranges first.")] = False,
     network: Annotated[

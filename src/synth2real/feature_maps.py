@@ -9,6 +9,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from .domains import Inputs, to_float
+
+BATCH = 512  # samples looked at once
 Activation = Literal["identity", "tanh", "relu"]
 Words = Literal["as-given", "binary", "tfidf"]
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
@@ -34,9 +37,13 @@ class Weighing(nn.Module):
         self.rarity: Tensor
         self.register_buffer("rarity", torch.ones(width))
 
-    def learn(self, share: Tensor) -> None:
-        """Take the rarity from the share of samples that hold each word, (F,) in 0..1: minus its logarithm."""
-        self.rarity = -share.clamp(1e-4, 1).log()
+    def learn_from(self, *domains: Inputs) -> None:
+        """Take the rarity of each word from all samples: minus the logarithm of the share that holds it."""
+        held = torch.zeros_like(self.rarity)
+        for inputs in domains:
+            for part in torch.arange(len(inputs)).split(BATCH):
+                held += (to_float(inputs[part]) > 0).sum(0)
+        self.rarity = -(held / sum(len(inputs) for inputs in domains)).clamp(1e-4, 1).log()
 
     def forward(self, x: Tensor) -> Tensor:
         if self.words == "as-given":

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from synth2real.adapt import DANN
+from synth2real.adapt.dann import SHALLOW_WEIGHTS
 from synth2real.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.model import Model
@@ -70,3 +71,13 @@ def test_features_get_the_reversed_gradient_and_the_critic_its_own() -> None:
     (straight,) = torch.autograd.grad(plain, features)
     torch.testing.assert_close(reversed_gradient, -0.5 * straight)
     assert loss.item() == pytest.approx(plain.item())
+
+
+def test_on_features_the_preset_is_the_papers_shallow_network() -> None:
+    shallow = DANN(preset="paper", weight=0.3).fresh((20,))
+    assert (shallow.network, shallow.head, shallow.critic, shallow.weight) == ("shallow-100", (), (), 0.3)
+    assert (shallow.statistics, shallow.schedule, shallow.optimize) == ("none", "constant", "sgd")
+    assert DANN(preset="paper", network="shallow-50").fresh((20,)).network == "shallow-50"
+    assert DANN(preset="paper").fresh((1, 28, 28)) == DANN(preset="paper")
+    assert DANN().fresh((20,)) == DANN()
+    assert (SHALLOW_WEIGHTS[0], SHALLOW_WEIGHTS[-1], len(SHALLOW_WEIGHTS)) == (0.01, 1.0, 9)

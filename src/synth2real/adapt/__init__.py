@@ -19,8 +19,10 @@ from .mdd import MDD
 from .mic import MIC
 from .msda import MSDA
 from .rsd import RSD
+from .sda import SDA
 from .self_training import SelfTraining
 from .shot import SHOT
+from .skada import TCA, CoralMapping, OTMapping, SubspaceAlignment
 from .source_free import SourceFree
 from .source_only import SourceOnly
 from .svm import SVM
@@ -52,7 +54,9 @@ METHODS: dict[str, type[Objective]] = {
 }
 # What stands on mapped features.
 OBJECTIVES: dict[str, type[Objective]] = {**METHODS, "svm": SVM, "self-training": SelfTraining}
-MAPPINGS: dict[str, type[FeatureMapping]] = {mapping.name: mapping for mapping in (MSDA,)}
+MAPPINGS: dict[str, type[FeatureMapping]] = {
+    mapping.name: mapping for mapping in (MSDA, SDA, CoralMapping, SubspaceAlignment, TCA, OTMapping)
+}
 # What adapts a trained model without its source.
 SOURCE_FREE: dict[str, type[SourceFree]] = {method.name: method for method in (SHOT, TENT)}
 
@@ -74,19 +78,24 @@ __all__ = [
     "MSDA",
     "OBJECTIVES",
     "RSD",
+    "SDA",
     "SHOT",
     "SOURCE_FREE",
     "SVM",
+    "TCA",
     "TENT",
     "AdaBN",
     "AdaMatch",
+    "CoralMapping",
     "DeepCORAL",
     "FeatureMapping",
     "Learner",
+    "OTMapping",
     "Objective",
     "SelfTraining",
     "SourceFree",
     "SourceOnly",
+    "SubspaceAlignment",
     "Teacher",
     "Untied",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,15 +54,13 @@ def solution(a: Array, q: float) -> tuple[Array, Array]:
     By a system of samples or of features, whichever are fewer; in float32, of which the residual is checked, and in
     float64 where it does not do.
     """
-    for kind in (np.float32, np.float64):
-        b = a.astype(kind, copy=False)
-        try:
-            half, product = _by_samples(b, q) if len(a) <= a.shape[1] else _by_features(b, q)
-        except LinAlgError:  # not positive definite in this precision
-            continue
-        if kind is np.float64 or residual(half, a, q) < TOLERANCE:
-            return half.astype(np.float32, copy=False), product.astype(np.float32, copy=False)
-    raise FloatingPointError("the system of a denoising layer is not positive definite: the features are not finite")
+    solve = _by_samples if len(a) <= a.shape[1] else _by_features
+    with contextlib.suppress(LinAlgError):  # not positive definite in this precision
+        half, product = solve(a, q)
+        if residual(half, a, q) < TOLERANCE:
+            return half, product
+    half, product = solve(a.astype(np.float64), q)
+    return half.astype(np.float32), product.astype(np.float32)
 
 
 def residual(half: Array, a: Array, q: float) -> float:

@@ -21,7 +21,6 @@ from ..training import Loop, Report
 from .base import Objective
 from .self_training import SelfTraining
 
-BATCH = 512  # samples mapped at once
 LEAST = 2  # samples of a domain, below which it has no distribution
 
 

@@ -6,15 +6,15 @@ from typing import ClassVar
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from ..domains import Inputs, Labelled, Unlabelled, to_float
 from ..errors import InputError
-from ..feature_maps import Denoiser, Words
+from ..feature_maps import BATCH, Denoiser, Words
 from ..settings import settings
 from ..training import Loop, Report
 from .denoising import denoise
-from .features import BATCH, FeatureMapping
+from .features import FeatureMapping
 
 WIDEST = 20_000  # features of which a square matrix is still held in memory
 
@@ -65,11 +65,15 @@ class MSDA(FeatureMapping):
             )
         total = count + len(target)
         made = Denoiser(width, min(total, width), self.layers, 1 - self.noise, self.words)
-        made.weigh.learn((shares(source.inputs) * count + shares(target.inputs) * len(target)) / total)
+        made.weigh.learn_from(source.inputs, target.inputs)
         mapped = torch.empty(total, made.width)
         for inputs, rows in ((source.inputs, mapped[:count]), (target.inputs, mapped[count:])):
             for part in torch.arange(len(inputs)).split(BATCH):
                 rows[part[0] : part[-1] + 1, :width] = made.weigh(to_float(inputs[part]))
+        if not mapped[:, :width].isfinite().all():
+            raise InputError(
+                "adapt msda: found a feature that is not finite, expected numbers. Mend or drop its sample"
+            )
         for i in range(self.layers):
             layer, restored = denoise(mapped[:, i * width : (i + 1) * width].numpy(), self.noise, self.ridge)
             torch.tanh(torch.from_numpy(restored), out=mapped[:, (i + 1) * width : (i + 2) * width])
@@ -79,9 +83,3 @@ class MSDA(FeatureMapping):
                 report(i + 1, {})
         self.feature_map = made
         return mapped[:count], mapped[count:]
-
-
-def shares(inputs: Inputs) -> Tensor:
-    """Share of the samples in which each feature is above zero, (F,) float32."""
-    counts = [(to_float(inputs[part]) > 0).sum(0) for part in torch.arange(len(inputs)).split(BATCH)]
-    return torch.stack(counts).sum(0) / len(inputs)
