@@ -152,17 +152,19 @@ def compare(
 
 
 def _rank(entries: list[Entry], task: Task) -> Entry:
-    """Score each entry by its first trial; the best, ties by the votes' probabilities, then by the source's metric."""
+    """Score each entry by its first trial; the best, ties by the votes' probabilities, then by the source's metric.
+
+    Of values, an entry weighs by its metric on the source: measured, see docs/validators.md.
+    """
     said = [entry.trials[0].target for entry in entries]
-    expected = expected_agreement(said, task)
-    for entry, score in zip(entries, ensemble_agreement(said, task), strict=True):
+    metrics = [entry.trials[0].source_metrics[task.metric] for entry in entries]
+    source = metrics if task.metric == "accuracy" else [-value for value in metrics]
+    merit = None if isinstance(task, Classification) else source
+    for entry, score in zip(entries, ensemble_agreement(said, task, merit), strict=True):
         entry.score = score
-
-    def key(index: int) -> tuple[float, float, float]:
-        value = entries[index].trials[0].source_metrics[task.metric]
-        return entries[index].score, expected[index], value if task.metric == "accuracy" else -value
-
-    return entries[max(range(len(entries)), key=key)]
+    expected = expected_agreement(said, task, merit)
+    best = max(range(len(entries)), key=lambda i: (entries[i].score, expected[i], source[i]))
+    return entries[best]
 
 
 class _Bench:
