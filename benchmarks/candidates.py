@@ -20,7 +20,7 @@ from protocols import Protocol as ClassProtocol
 from pupils import NARROW, SIDE, pupils
 from torch import Tensor
 
-from synth2real import Budget, Labelled, Route, Unlabelled
+from synth2real import Budget, Labelled, Model, Route, Unlabelled
 from synth2real.adapt import DANN, METHODS, Teacher
 from synth2real.comparison import HELD, HELD_SEED, some
 from synth2real.datasets import handwriting
@@ -196,7 +196,9 @@ def candidates(protocol: Protocol, methods: list[str], amount: Amount, cache: Pa
             print(f"{protocol.name}: {name}, seed {seed}", file=sys.stderr, flush=True)
             budget = Budget(steps=at[-1], seed=seed, batch=amount.batch)
             keeper = _Keeper(files, held, target, dev)
-            route.run(source, protocol.target, task=task, budget=budget, checkpoint=keeper)
+            run = route.run(source, protocol.target, task=task, budget=budget, checkpoint=keeper)
+            for step in (step for step, file in files.items() if not file.is_file()):
+                keeper.keep(run.model, step)  # a training that has ended before its last step stays as it ended
     kept = list(_read(folder, [name for method in methods for name in routes(method, protocol)], amount.seeds, at))
     return Pool([one.candidate for one in kept], task, labels_of(held, task)), kept
 
@@ -216,13 +218,15 @@ class _Keeper:
         self.files, self.held, self.target, self.dev = files, held, target, dev
 
     def __call__(self, trainer: Trainer) -> None:
-        if trainer.step not in self.files:
-            return
-        model = copy.deepcopy(trainer.game.shipped()).eval()  # type: ignore[attr-defined]
+        if trainer.step in self.files:
+            self.keep(copy.deepcopy(trainer.game.shipped()).eval(), trainer.step)  # type: ignore[attr-defined]
+
+    def keep(self, model: Model, step: int) -> None:
+        """Observe a model and write what was seen."""
         told = vars(observe(model, self.held, self.target))
-        partial = self.files[trainer.step].with_suffix(".partial")
-        torch.save({"candidate": told, "step": trainer.step, "dev": model.outputs(self.dev.inputs)}, partial)
-        partial.replace(self.files[trainer.step])
+        partial = self.files[step].with_suffix(".partial")
+        torch.save({"candidate": told, "step": step, "dev": model.outputs(self.dev.inputs)}, partial)
+        partial.replace(self.files[step])
 
 
 def _read(folder: Path, names: list[str], seeds: int, at: list[int]) -> Iterator[Kept]:

@@ -8,6 +8,7 @@ from synth2real.comparison import SOURCE_ONLY, Entry, compare
 from synth2real.domains import Labelled, Unlabelled
 from synth2real.entries import rank
 from synth2real.route import Budget, Route
+from synth2real.tasks import Regression
 
 
 def two_moonless_domains() -> tuple[Labelled, Unlabelled, Labelled]:
@@ -64,3 +65,16 @@ def test_ties_go_to_the_better_source_accuracy() -> None:
     trial = second.trials[0]
     better = Entry("better", second.route, [trial.__class__(**{**vars(trial), "source_metrics": {"accuracy": 1.1}})])
     assert rank([first, better], comparison.task)[0] is better
+
+
+def test_of_values_the_one_that_has_learnt_the_source_weighs_most() -> None:
+    source, target, _ = two_moonless_domains()
+    trial = compare({}, source, target, budget=Budget(steps=5), seeds=(0,)).entries[0].trials[0]
+
+    def entry(name: str, value: float, error: float) -> Entry:
+        said = {"target": torch.full((100, 1), value), "source_metrics": {"mean_error": error}}
+        return Entry(name, Route(), [trial.__class__(**{**vars(trial), **said})])
+
+    entries = [entry("learnt", 1.0, 0.1), entry("poor", 0.0, 0.9), entry("poor too", 0.0, 0.9)]
+    assert rank(entries, Regression(("v",), (0.0,), (1.0,)))[0].name == "learnt"
+    assert [one.score for one in entries] == [0.0, -1.0, -1.0]

@@ -20,7 +20,7 @@ class Entry:
 
     Args:
         trials: of the last round that it took part in.
-        score: of its first trial.
+        score, tie: of its first trial; the second decides between equal scores.
         round: the last that it took part in, counted from 0.
         spent: seconds of all its trainings.
         estimate: of the metric on real data.
@@ -31,6 +31,7 @@ class Entry:
     route: Route
     trials: list[Trial] = field(default_factory=list)
     score: float = float("nan")
+    tie: float = 0.0
     chosen: bool = False
     round: int = 0
     spent: float = 0.0
@@ -40,16 +41,19 @@ class Entry:
 
 def rank(entries: Sequence[Entry], task: Task) -> list[Entry]:
     """Score each entry by its first trial; the best first."""
-    for entry, score in zip(entries, evidence.score([entry.trials[0].target for entry in entries], task), strict=True):
-        entry.score = score
+    said = [entry.trials[0].target for entry in entries]
+    scores = evidence.score(said, task, [on_source(entry, task) for entry in entries])
+    for entry, (score, tie) in zip(entries, scores, strict=True):
+        entry.score, entry.tie = score, tie
     return better(entries, task)
 
 
 def better(entries: Sequence[Entry], task: Task) -> list[Entry]:
-    """Entries that have been scored, the best first, ties by the metric on the source."""
+    """Entries that have been scored, the best first, ties by probabilities, then by the metric on the source."""
+    return sorted(entries, key=lambda entry: (entry.score, entry.tie, on_source(entry, task)), reverse=True)
 
-    def key(entry: Entry) -> tuple[float, float]:
-        value = entry.trials[0].source_metrics[task.metric]
-        return entry.score, value if task.metric == "accuracy" else -value
 
-    return sorted(entries, key=key, reverse=True)
+def on_source(entry: Entry, task: Task) -> float:
+    """The metric of the first trial on held source samples, higher is better."""
+    value = float(entry.trials[0].source_metrics[task.metric])
+    return value if task.metric == "accuracy" else -value

@@ -17,7 +17,7 @@ from torch import Tensor
 from .groups import interval
 from .route import Route
 from .tasks import Classification, Keypoints, Task
-from .validators import ensemble_agreement
+from .validators import ensemble_agreement, expected_agreement
 
 MARGIN = 0.1  # shift of class shares, beyond what doubt explains, that is taken for real
 OVERCONFIDENT = 2.0  # a model under a shift errs about twice as often as it says (digits: says 0.24, errs 0.49)
@@ -53,9 +53,18 @@ class Estimate:
 NOTHING = Estimate(None, None)
 
 
-def score(predictions: Sequence[Tensor], task: Task) -> list[float]:
-    """The label-free score of each candidate, higher is better; see `validators`."""
-    return ensemble_agreement(predictions, task)
+def score(predictions: Sequence[Tensor], task: Task, source: Sequence[float]) -> list[tuple[float, float]]:
+    """The label-free score of each candidate, higher is better, and what decides between equal ones.
+
+    The first is its agreement with all of them together, of values weighed by how well each has learnt the source; the
+    second the same by probabilities. Measured: see docs/validators.md.
+
+    Args:
+        source: the metric of each on the source, higher is better.
+    """
+    merit = None if isinstance(task, Classification) else source
+    votes, expected = (agree(predictions, task, merit) for agree in (ensemble_agreement, expected_agreement))
+    return list(zip(votes, expected, strict=True))
 
 
 def estimate(
