@@ -262,6 +262,14 @@ def test_eyes_are_rendered_and_trained_on_by_their_columns(synth2real, tmp_path)
         synth2real("train", tmp_path / "r", *points, *where, "--preset", "infrared", "--out", tmp_path / "no"),
         "--preset 'infrared' is for simulators",
     )
+    ranges = tmp_path / "ranges.yaml"
+    ranges.write_text("skin: [0.2, 0.3]\n")
+    refused(
+        synth2real("train", tmp_path / "r", *points, *where, "--params", ranges, "--out", tmp_path / "no"),
+        "is for simulators",
+    )
+    ranges.write_text("skun: [0.2, 0.3]\n")
+    refused(synth2real("train", "eyes", *points, *where, "--params", ranges, "--out", tmp_path / "no"), "skun", "skin")
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ class Request:
     skip_bad: bool
     overwrite: bool
     resume: bool
+    params: Path | None = None
 
 
 def run(request: Request) -> None:
@@ -106,7 +107,7 @@ def run(request: Request) -> None:
 def loaded(request: Request) -> tuple[Labelled | Simulator, Unlabelled, Task]:
     """Source, target and task, as `train` takes them."""
     train.check_task(request.task)
-    train.check_for_simulators(request.source, request.n, request.preset)
+    train.check_for_simulators(request.source, request.n, request.preset, request.params)
     target = load_unlabelled(request.target, size=request.size, channels=request.channels, skip_bad=request.skip_bad)
     source = train.load_source(as_training(request), target)
     labelled = source if isinstance(source, Labelled) else source.labelled(200, request.seed)
@@ -125,6 +126,7 @@ def as_training(request: Request) -> train.Request:
         rooms={},
         assign=(),
         preset=request.preset,
+        params=request.params,
         n=request.n,
         size=request.size,
         channels=request.channels,
@@ -184,6 +186,7 @@ def described(request: Request, routes: dict[str, Route], task: Task, budget: Bu
         "jobs": request.jobs,
         "batch": budget.batch,
         "preset": request.preset,
+        "params": str(request.params) if request.params else None,
         "n": budget.n if is_simulator(request.source) else None,
         "seed": request.seed,
         "seeds": request.seeds,

@@ -15,7 +15,7 @@ from ..loading import Channels, Size
 from ..randomize import METHODS
 from ..settings import build
 from ..sheet import Column, randomized, sheet
-from ..simulate import SIMULATORS, is_simulator, load_parameters, simulator
+from ..simulate import is_simulator, load_parameters, simulator
 from ..tasks import TASKS, Classification
 from .console import console, warnings_on_stderr
 from .train import check_for_simulators, check_labels, load_labelled, parse_assignments
@@ -53,12 +53,7 @@ def show(request: Request) -> None:
         )
     if request.task not in TASKS:
         raise InputError(f"--task '{request.task}' is unknown, expected one of: {', '.join(TASKS)}")
-    check_for_simulators(request.source, None, request.preset)
-    if request.params is not None and not is_simulator(request.source):
-        raise InputError(
-            f"--params {request.params}: is for simulators, but the source is {request.source}; expected a source of: "
-            f"{', '.join(SIMULATORS)}"
-        )
+    check_for_simulators(request.source, None, request.preset, request.params)
     policy = build(METHODS, request.randomize, _settings(request), room="randomize")
     with warnings_on_stderr():
         data, masks = _rendered(request) if is_simulator(request.source) else _loaded(request)

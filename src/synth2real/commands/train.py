@@ -22,7 +22,7 @@ from ..route import ROOMS, Budget, Route, check_domains, default_steps
 from ..runs import RunFolder, both
 from ..runs import train as train_run
 from ..settings import build
-from ..simulate import SIMULATORS, Simulator, is_simulator, simulator
+from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
 from ..sparse import SVMLIGHT, Layout
 from ..tasks import TASKS, Gaze, Task
 from .console import Certainty, bars, console, warnings_on_stderr
@@ -55,6 +55,7 @@ class Request:
     skip_bad: bool
     overwrite: bool
     resume: bool
+    params: Path | None = None
     network: str | None = None
     weights: Path | None = None
     zero_based: bool | None = None
@@ -66,7 +67,7 @@ def train(request: Request) -> None:
     if request.overwrite and request.resume:
         raise InputError("--overwrite and --resume exclude each other: found both, expected one")
     check_task(request.task)
-    check_for_simulators(request.source, request.n, request.preset)
+    check_for_simulators(request.source, request.n, request.preset, request.params)
     assigned = parse_assignments(request.assign)
     for name, value in (("network", request.network), ("weights", request.weights)):
         if value is not None:
@@ -191,7 +192,7 @@ def check_task(name: str) -> None:
         raise InputError(f"--task '{name}' is unknown, expected one of: {', '.join(TASKS)}")
 
 
-def check_for_simulators(source: str, n: int | None, preset: str | None) -> None:
+def check_for_simulators(source: str, n: int | None, preset: str | None, params: Path | None = None) -> None:
     """Raise `InputError` where an option for simulators came with another source."""
     if is_simulator(source):
         return
@@ -200,11 +201,12 @@ def check_for_simulators(source: str, n: int | None, preset: str | None) -> None
             f"--n {n} is how many images a simulator renders, but the source '{source}' is none of: "
             f"{', '.join(SIMULATORS)}. Leave --n out: a folder or file is used whole"
         )
-    if preset is not None:
-        raise InputError(
-            f"--preset '{preset}' is for simulators, but the source is {source}; expected a source of: "
-            f"{', '.join(SIMULATORS)}"
-        )
+    for option, value in {"--preset": preset, "--params": params}.items():
+        if value is not None:
+            raise InputError(
+                f"{option} '{value}' is for simulators, but the source is {source}; expected a source of: "
+                f"{', '.join(SIMULATORS)}"
+            )
 
 
 def load_simulator(request: Request, target: Unlabelled) -> Simulator:
@@ -215,6 +217,8 @@ def load_simulator(request: Request, target: Unlabelled) -> Simulator:
     values: dict[str, Any] = {"size": (height, width), "channels": channels, "label": request.label or None}
     if request.preset is not None:
         values["preset"] = request.preset
+    if request.params is not None:
+        values["ranges"] = load_parameters(request.params)
     return simulator(request.source, **values)
 
 
@@ -275,6 +279,7 @@ def settings(request: Request, route: Route, task: Task, budget: Budget) -> dict
         "steps": budget.steps,
         "batch": budget.batch,
         "preset": request.preset,
+        "params": str(request.params) if request.params else None,
         "n": budget.n if is_simulator(request.source) else None,
         "seed": budget.seed,
         "size": list(request.size) if request.size else None,

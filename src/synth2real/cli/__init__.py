@@ -1,0 +1,29 @@
+"""The command line: parses, calls the library, prints."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+
+from . import learning, using
+from .options import app
+
+__all__ = ["app", "learning", "main", "using"]
+
+
+def main() -> None:
+    """Entry point: errors that users can mend are one message and exit code 2, never a traceback."""
+    from ..errors import InputError, TrainingDiverged
+
+    if str(Path.cwd()) not in sys.path:  # so that --network module:Class finds what lies in the present folder
+        sys.path.append(str(Path.cwd()))
+    try:
+        app()
+    except (InputError, TrainingDiverged) as error:
+        typer.echo(" ".join([f"error: {error}", *getattr(error, "__notes__", ())]), err=True)
+        sys.exit(2)
+    except OSError as error:
+        typer.echo(f"error: {error}. Check that the path exists and can be read and written", err=True)
+        sys.exit(2)

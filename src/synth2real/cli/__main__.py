@@ -1,0 +1,5 @@
+"""`python -m synth2real.cli`."""
+
+from . import main
+
+main()
