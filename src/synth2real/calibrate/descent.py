@@ -50,7 +50,7 @@ def descend(
         made = torch.cat([measure(part) for part in _drawn(space, simulator, point, images, seed)])
         distance = (torch.quantile((made - mean) / scale @ vectors, levels, dim=0) - goal).abs().mean()
         optimizer.zero_grad()
-        distance.backward()  # type: ignore[no-untyped-call]
+        distance.backward()
         optimizer.step()
         schedule.step()
         with torch.no_grad():

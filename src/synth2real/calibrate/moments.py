@@ -101,7 +101,7 @@ class Reader(nn.Module):
             batch = torch.randint(len(images), (64,), generator=generator)
             loss = ((self.head(self.features(images[batch])) - values[batch]) / spread).square().mean()
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             schedule.step()
 
@@ -113,14 +113,16 @@ def _ridge(z: Tensor, values: Tensor, held: int) -> Tensor:
         damping = torch.full((x.shape[1],), penalty, dtype=torch.float64)
         damping[-1] = 1e-6
         x, y = x.double(), y.double()
-        return torch.linalg.solve(x.T @ x + damping.diag(), x.T @ y).float()
+        weights: Tensor = torch.linalg.solve(x.T @ x + damping.diag(), x.T @ y)
+        return weights.float()
 
     errors = torch.stack(
         [(z[-held:] @ fitted(z[:-held], values[:-held], p) - values[-held:]).square().mean(0) for p in PENALTIES]
     )
     every = torch.stack([fitted(z, values, p) for p in PENALTIES])
     best = errors.argmin(0)
-    return every[best, :, torch.arange(values.shape[1])].T
+    chosen: Tensor = every[best, :, torch.arange(values.shape[1])].T
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -195,14 +197,16 @@ class Moments:
     def information(self, widths: Tensor) -> Tensor:
         """(2P, 2P), what one image tells of all centres and all widths (Fisher's information of the moments)."""
         jacobian = self.jacobian(widths)
-        return jacobian.T @ (self._weight()[:, None] * jacobian)
+        information: Tensor = jacobian.T @ (self._weight()[:, None] * jacobian)
+        return information
 
     def step(self, point: Tensor, moments: Sequence[float]) -> Tensor:
         """Where a Gauss-Newton step leads from `point` (2P,): all centres, then all widths."""
         count = len(self.space.names)
         normal = self.information(point[count:]) + PRIOR * torch.eye(2 * count, dtype=torch.float64)
         pull = self.jacobian(point[count:]).T @ (self._weight() * torch.tensor(moments, dtype=torch.float64))
-        return point + torch.linalg.solve(normal, -pull).clamp(-STRIDE, STRIDE)
+        move: Tensor = torch.linalg.solve(normal, -pull)
+        return point + move.clamp(-STRIDE, STRIDE)
 
     def _weight(self) -> Tensor:
         """One over the variance of each moment of one image: 1 of a mean, 1/2 of a logarithm of a spread."""

@@ -68,7 +68,8 @@ def _above(x: Tensor, edges: tuple[float, ...]) -> Tensor:
 
 def _energies(grey: Tensor) -> list[Tensor]:
     """Roots of the mean squares of what each halving of the resolution takes away, (N, 1) each, finest first."""
-    now, found = grey[:, None], []
+    now = grey[:, None]
+    found: list[Tensor] = []
     while min(now.shape[2:]) >= 4 and len(found) < 5:
         smooth = F.avg_pool2d(F.pad(now, (1, 1, 1, 1), mode="replicate"), 3, 1)
         found.append(((now - smooth).square().mean((1, 2, 3)) + 1e-8).sqrt()[:, None])

@@ -104,7 +104,7 @@ class Study:
         for trial in self._running():
             host, _, process = trial.user_attrs.get("worker", ":0").rpartition(":")
             mine = f"{host}:{process}" == self.worker
-            if not host or mine or (host == socket.gethostname() and not Path(f"/proc/{process}").exists()):
+            if not host or mine or (host == socket.gethostname() and not _lives(int(process))):
                 return trial
         return None
 
@@ -151,6 +151,19 @@ class Study:
             self.study.tell(trial, value)
 
         return tell
+
+
+def _lives(process: int) -> bool:
+    """Whether a process of this machine runs; where that cannot be asked without harm, it is taken to."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def mean_of_best(trials: Sequence[optuna.trial.FrozenTrial]) -> dict[str, float]:
