@@ -68,7 +68,7 @@ def residual(half: Array, a: Array, q: float) -> float:
     v = np.random.default_rng(0).standard_normal((a.shape[1], PROBES), dtype=np.float32)
     solved = half.T @ (half @ v)
     off = a.T @ (a @ (v - q * q * solved)) - solved
-    return float(np.linalg.norm(off) / max(np.linalg.norm(solved), 1e-30))
+    return float(np.linalg.norm(off)) / max(float(np.linalg.norm(solved)), 1e-30)
 
 
 def _by_samples(a: Array, q: float) -> tuple[Array, Array]:
@@ -98,4 +98,5 @@ def _lower(products: Array, q: float) -> Array:
     """The Cholesky factor of I + q^2 times the products; they are overwritten."""
     products *= q * q
     products[np.diag_indices(len(products))] += 1
-    return cholesky(products, lower=True, overwrite_a=True, check_finite=False)
+    lower: Array = cholesky(products, lower=True, overwrite_a=True, check_finite=False)
+    return lower
