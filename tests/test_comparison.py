@@ -1,12 +1,15 @@
 """Comparison: chosen by agreement alone, repeated, and measured alike."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
-from synth2real.adapt import DANN
+from synth2real.adapt import DANN, MCC
 from synth2real.comparison import SOURCE_ONLY, Entry, compare
 from synth2real.domains import Labelled, Unlabelled
 from synth2real.entries import rank
+from synth2real.errors import InputError
 from synth2real.route import Budget, Route
 from synth2real.tasks import Regression
 
@@ -55,6 +58,22 @@ def test_real_labels_change_nothing_but_the_score() -> None:
         assert without["accuracy_mean"] is None
         assert one["score_label_free"] == other["score_label_free"] == without["score_label_free"]
         assert one["chosen"] == other["chosen"] == without["chosen"]
+
+
+def test_what_was_best_alone_is_combined() -> None:
+    source, target, _ = two_moonless_domains()
+    told: list[list[str]] = []
+
+    def then(ranked: Sequence[str]) -> dict[str, Route]:
+        told.append(list(ranked))
+        return {"combined": Route(adapt=DANN(weight=0.5))}
+
+    some = {"dann": Route(adapt=DANN()), "mcc": Route(adapt=MCC())}
+    comparison = compare(some, source, target, budget=Budget(steps=10), seeds=(0,), then=then)
+    assert [entry.name for entry in comparison.entries] == [SOURCE_ONLY, "dann", "mcc", "combined"]
+    assert [sorted(names) for names in told] == [[*sorted(some), SOURCE_ONLY]]
+    with pytest.raises(InputError, match="then= and minutes= exclude each other"):
+        compare({}, source, target, then=then, minutes=1)
 
 
 def test_ties_go_to_the_better_source_accuracy() -> None:

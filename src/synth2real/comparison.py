@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from .course import Course
+from .course import Course, Then
 from .domains import Labelled, Unlabelled
 from .entries import SOURCE_ONLY, Entry
 from .errors import InputError
@@ -130,6 +130,7 @@ def compare(
     budget: Budget | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     repeat: Literal["chosen", "all"] = "chosen",
+    then: Then | None = None,
     minutes: float | None = None,
     jobs: int = 1,
     folder: Path | None = None,
@@ -146,6 +147,8 @@ def compare(
         test: real labelled data. It is scored beside the choice and never consulted for it.
         seeds: every route is trained with the first.
         repeat: which routes are trained with the other seeds too: source only and the chosen one, or all.
+        then: called with the names of all routes, the best first by their label-free score; the routes it answers by
+            name are trained too, before one is chosen: combinations of what was best alone.
         minutes: to spend by successive halving: the better half of the routes is trained longer, and the best one, with
             all seeds, longest. Without, every training takes the budget's steps.
         jobs: processes that train at once, the machine's threads shared among them. With more than one, a script
@@ -162,6 +165,8 @@ def compare(
     """
     if minutes is not None and not 0 < minutes < float("inf"):
         raise InputError(f"the budget is {minutes} minutes, expected a finite number above 0")
+    if minutes is not None and then is not None:
+        raise InputError("then= and minutes= exclude each other: halving drops routes of its own, found both")
     named = {SOURCE_ONLY: Route(), **routes}
     with tempfile.TemporaryDirectory() as scratch:
         kept = folder or Path(scratch)
@@ -170,6 +175,6 @@ def compare(
         with Workers(bench, store, jobs) as workers:
             course = Course(bench, named, store, workers, on_route, on_report)
             plan = None if minutes is None else course.plan(minutes, seeds, kept / PLAN)
-            course.rounds(plan, seeds, repeat)
+            course.rounds(plan, seeds, repeat, then)
             verdict = course.concluded(target_groups)
     return Comparison(course.entries, bench.task, target, test, verdict, plan, course.diverged)

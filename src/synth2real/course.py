@@ -26,6 +26,8 @@ from .tasks import Classification, Task
 from .trials import Bench, Piece, Store, shipped_source, some, write_whole
 from .workers import Workers
 
+Then = Callable[[Sequence[str]], Mapping[str, Route]]
+
 
 class Course:
     """One comparison on its way."""
@@ -48,12 +50,15 @@ class Course:
         self.gap_before: tuple[Model | None, float] = (None, float("nan"))  # by the first model of source only
         self.simulators: dict[str, tuple[Simulator | None, Calibration | None, float]] = {}
 
-    def rounds(self, plan: Plan | None, seeds: Sequence[int], repeat: str) -> None:
+    def rounds(self, plan: Plan | None, seeds: Sequence[int], repeat: str, then: Then | None = None) -> None:
         """All trainings: every route, then fewer and longer, at last the best with every seed."""
         base = self.entries[0]
         if plan is None:
             steps = self.bench.budget.steps
             self.train([(entry, seeds[0]) for entry in self.entries], steps)
+            if then is not None:
+                more = self.add(then([entry.name for entry in rank(self.entries, self.bench.task)]))
+                self.train([(entry, seeds[0]) for entry in more], steps)
             chosen, _ = self.judged(self.entries)
             again = [e for e in self.entries if repeat == "all" or e is base or e is chosen]
             self.train([(entry, seed) for entry in again for seed in seeds[1:]], steps)
@@ -68,6 +73,13 @@ class Course:
                 entry.trials, entry.round = [], rung
             self.train(wanted, plan.steps(rung, [entry.name for entry, _ in wanted]))
             left = [entry for entry in left if entry.trials]
+
+    def add(self, routes: Mapping[str, Route]) -> list[Entry]:
+        """Take more routes into the comparison."""
+        more = [Entry(name, route) for name, route in routes.items()]
+        self.entries += more
+        self.places |= {entry.name: i for i, entry in enumerate(more, start=len(self.places))}
+        return more
 
     def best(self, left: list[Entry], size: int) -> list[Entry]:
         """The best of a round beside source only, in the order given; what is predicted to harm only where need be."""
