@@ -23,7 +23,8 @@ class AdaBN(Objective):
     each batch normalisation gets the statistics of the target. Serves every task.
 
     It mends a shift of each map's mean and contrast, and no other. It harms where the class balance differs between the
-    domains, or, for values, where they lie: the target's statistics then tell of its labels, too.
+    domains, or, for values, where they lie: the target's statistics then tell of its labels, too (from narrowly
+    rendered to real pupils the error rose from 1.7 px to 2.0).
 
     References:
         Li, Wang, Shi, Hou & Liu (2016, 2018). Adaptive Batch Normalization for practical domain adaptation. Pattern

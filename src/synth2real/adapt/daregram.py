@@ -23,7 +23,10 @@ class DAREGRAM(Objective):
     angles of its columns and in its scale, not the features themselves. It is taken on the directions that hold most of
     the energy, for the others invert to noise. Made for values, points and gaze; it serves classes, too.
 
-    It harms where labels lie elsewhere in the target than in the source, as the Gram matrix holds them, too.
+    It harms where labels lie elsewhere in the target than in the source, as the Gram matrix holds them, too; and badly
+    where its weights, the paper's, rule over a small loss: from narrowly rendered to real pupils, 200 steps without
+    randomization, the error rose from 1.7 px to 16 as the points' loss was 0.003 and the angle's term 0.02. Choose
+    `angle` and `scale` by the losses that are reported. A step takes about twice as long as the source's alone.
 
     References:
         Nejjar, Wang & Fink (2023). DARE-GRAM: Unsupervised Domain Adaptation Regression by Aligning Inverse Gram

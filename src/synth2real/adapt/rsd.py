@@ -25,7 +25,9 @@ class RSD(Objective):
     principal angles is added to the loss. Made for values, points and gaze; it serves classes, too.
 
     It says nothing where a batch has as many samples as there are features, for then both span all of them (64 and 128
-    by default). It does not help where the domains differ in where their labels lie, not in how they look. The paper's
+    by default). It harms where the domains differ in where their labels lie, and where the source already serves: from
+    narrowly rendered to real pupils, 200 steps without randomization, the error rose from 1.7 px to 3.1. Its weight is
+    the paper's, for a squared error; a Huber loss on points is a tenth of that or less, so try a lower one. The paper's
     second term, by which bases of equal importance match, is left out: its gradient has no bound where two singular
     values are equal, and it weighs a hundredth of the first.
 

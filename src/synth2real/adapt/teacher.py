@@ -41,8 +41,10 @@ class Teacher(Objective):
 
     Args:
         threshold: least confidence of a label that counts, as a share of the mean confidence on the source batch.
-        target_prior: class shares of the target that labels are aligned with: `source` (its own balance), `none`, or
-            one share a class.
+        target_prior: class shares of the target that labels are aligned with: `source` (its own balance), `none`, one
+            share a class, or what is estimated on the way, `estimated` (BBSE) or `mlls` (see `priors`). The estimate is
+            no default: from MNIST to USPS it was no nearer the truth than the source's balance (0.20 and 0.19 in sum of
+            differences), and the accuracy the same.
         alignment: `soft` moves doubtful labels towards that prior and forgives one that is a little wrong; `exact`
             enforces it, for a target whose shares are known.
         decay: of the teacher, a step.
