@@ -127,16 +127,16 @@ class Course:
 
     def simulator(self, route: Route) -> tuple[Simulator | None, Calibration | None, float]:
         """The route's simulator; found once for all routes that search it alike, its seconds counted for each."""
-        if isinstance(self.bench.source, Labelled):
-            route.simulator(self.bench.source, self.bench.target)  # refuses what changes a simulator
+        bench = self.bench
+        if isinstance(bench.source, Labelled):
+            route.simulator(bench.source, bench.target)  # refuses what changes a simulator
             return None, None, 0.0
         key = repr((route.calibrate, route.widen))
         if key not in self.simulators:
             place = f"simulator-{len(self.simulators)}"
-            found = self.store.search(place, self.bench.source) if self.store is not None else None
+            found = self.store.search(place, bench.source) if self.store is not None else None
             if found is None:
                 start = time.perf_counter()
-                bench = self.bench
                 simulator, calibration = route.simulator(bench.source, bench.target, bench.task, bench.budget)
                 found = simulator or bench.source, calibration, time.perf_counter() - start
                 if self.store is not None:

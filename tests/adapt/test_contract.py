@@ -16,11 +16,11 @@ from synth2real.settings import build, to_dict
 from synth2real.tasks import TASKS, Classification, Task
 from synth2real.training import Loop, Trainer
 
-SIDE = 16
+SIDE = 10  # pixels: small, since all methods are trained on all tasks
 
 
 def blobs(count: int, seed: int, shift: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images (N, 1, 16, 16) of one bright spot, and where it is, (N, 2) x, y in pixels."""
+    """Images (N, 1, SIDE, SIDE) of one bright spot, and where it is, (N, 2) x, y in pixels."""
     generator = torch.Generator().manual_seed(seed)
     xy = 3 + torch.rand(count, 2, generator=generator) * (SIDE - 7)
     grid = torch.arange(SIDE, dtype=torch.float32)
@@ -74,9 +74,9 @@ def test_settings_survive_a_round_trip(name: str) -> None:
 @kinds
 def test_the_label_loss_falls(name: str, kind: str) -> None:
     losses: list[float] = []
-    game = trainer(name, kind, steps=80)
+    game = trainer(name, kind, steps=60)
     game.run(report=lambda step, terms: losses.extend([terms["label"]] if "label" in terms else []))
-    assert len(losses) >= 40  # a method may learn the source first
+    assert len(losses) >= 30  # a method may learn the source first
     assert sum(losses[-10:]) < 0.8 * 2 * sum(losses[:5])
 
 
@@ -110,7 +110,7 @@ def test_networks_that_an_update_does_not_name_stay_as_they_are(name: str, kind:
 
 @kinds
 def test_the_same_seed_gives_the_same_bits(name: str, kind: str) -> None:
-    first, second, other = (trainer(name, kind, seed=seed) for seed in (3, 3, 4))
+    first, second, other = (trainer(name, kind, steps=4, seed=seed) for seed in (3, 3, 4))
     for game in (first, second, other):
         game.run()
     weights = [torch.cat([p.flatten() for p in game.game.shipped().parameters()]) for game in (first, second, other)]  # type: ignore[attr-defined]
@@ -120,12 +120,12 @@ def test_the_same_seed_gives_the_same_bits(name: str, kind: str) -> None:
 
 @kinds
 def test_a_restored_training_goes_on_with_the_same_bits(name: str, kind: str) -> None:
-    unbroken, broken, resumed = (trainer(name, kind) for _ in range(3))
+    unbroken, broken, resumed = (trainer(name, kind, steps=5) for _ in range(3))
     unbroken.run()
-    for _ in range(5):
+    for _ in range(3):
         broken._take_step()
     resumed.restore(broken.state())
-    assert resumed.step == 5
+    assert resumed.step == 3
     resumed.run()
     for key, value in unbroken.state().items():
         assert torch.equal(value, resumed.state()[key]), key

@@ -43,8 +43,6 @@ class FeatureMapping(_Learnt):
 
     randomized_by: ClassVar[str | None] = None
     takes_sparse: ClassVar[bool] = False
-    steps: ClassVar[int] = 0  # that it reports
-
     then: InstanceOf[Objective] = dataclasses.field(default_factory=SelfTraining)
 
     @field_validator("then", mode="before")
@@ -63,8 +61,14 @@ class FeatureMapping(_Learnt):
 
         return {"method": name_of(OBJECTIVES, then), **to_dict(then)}
 
+    @property
+    def steps(self) -> int:
+        """Steps that it reports."""
+        return 0
+
     def check(self, source: Labelled, target: Unlabelled | None = None) -> None:
-        for name, domain in (("source", source), *([] if target is None else [("target", target)])):
+        domains: dict[str, Labelled | Unlabelled] = {"source": source} | ({} if target is None else {"target": target})
+        for name, domain in domains.items():
             if len(domain.shape) != 1:
                 raise InputError(
                     f"adapt {self.name} needs features, the {name} holds images of shape {domain.shape}. Choose a "

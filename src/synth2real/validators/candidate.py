@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +20,8 @@ from ..warp import Warp
 MIX = 0.55  # share of the image that a mixture must still be taken for
 # Moves that leave what is asked for as it was, or move it along: a class or a number outlives a shift, points and
 # directions are moved by any warp.
-SHIFTS = {"shift": 0.08}
-WARPS = {"rotation": 10.0, "scale": 0.1, "shift": 0.08}
+SHIFTS: dict[str, Any] = {"shift": 0.08}
+WARPS: dict[str, Any] = {"rotation": 10.0, "scale": 0.1, "shift": 0.08}
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ def _mixed(model: Model, x: Tensor, outputs: Tensor) -> tuple[float, float]:
 def _wander(model: Model, x: Tensor, outputs: Tensor) -> float:
     task, size = model.task, (x.shape[2], x.shape[3])
     moves = WARPS if isinstance(task, Keypoints | Gaze) else SHIFTS
-    warp = Warp.sample(len(x), size, generator=torch.Generator().manual_seed(0), device=None, **moves)
+    warp = Warp.sample(len(x), size, generator=torch.Generator().manual_seed(0), **moves)
     should = task.move(task.predict(outputs), warp)
     said = task.predict(model.outputs(warp.image(x)))
     others = apart(task, said, should.roll(1, 0)).nanmean()
