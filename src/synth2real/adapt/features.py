@@ -43,7 +43,6 @@ class FeatureMapping(_Learnt):
 
     randomized_by: ClassVar[str | None] = None
     takes_sparse: ClassVar[bool] = False
-    steps: ClassVar[int] = 0  # that it reports
 
     then: InstanceOf[Objective] = dataclasses.field(default_factory=SelfTraining)
 
@@ -64,7 +63,10 @@ class FeatureMapping(_Learnt):
         return {"method": name_of(OBJECTIVES, then), **to_dict(then)}
 
     def check(self, source: Labelled, target: Unlabelled | None = None) -> None:
-        for name, domain in (("source", source), *([] if target is None else [("target", target)])):
+        domains: dict[str, Labelled | Unlabelled] = {"source": source}
+        if target is not None:
+            domains["target"] = target
+        for name, domain in domains.items():
             if len(domain.shape) != 1:
                 raise InputError(
                     f"adapt {self.name} needs features, the {name} holds images of shape {domain.shape}. Choose a "
@@ -104,6 +106,11 @@ class FeatureMapping(_Learnt):
     @abstractmethod
     def learn(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None) -> tuple[Inputs, Inputs]:
         """Learn from both domains and answer their mapped features; keep the target's map as `feature_map`."""
+
+    @property
+    def steps(self) -> int:
+        """Of the loop; 0 for a closed form."""
+        return 0
 
     @torch.no_grad()
     def transform(self, x: Tensor) -> Tensor:

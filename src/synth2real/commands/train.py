@@ -211,7 +211,7 @@ def build_route(
     if names["adapt"] in (None, "none"):
         names["adapt"] = "source-only"
     if names["randomize"] is None:
-        chosen = {**OBJECTIVES, **MAPPINGS}.get(str(names["adapt"]))
+        chosen: Any = {**OBJECTIVES, **MAPPINGS}.get(str(names["adapt"]))
         own = chosen.randomized_by if chosen is not None and images else None
         paper = assigned.get("adapt", {}).get("preset") == "paper"
         # What a regression's numbers mean is not known, so nothing is moved that they may speak of.
