@@ -11,10 +11,10 @@ demo: $(VENV)/installed
 	$(BIN)/synth2real demo --overwrite --out demo $(ARGS)
 
 test: $(VENV)/installed
-	$(BIN)/pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto $(ARGS)
 
 test-all: $(VENV)/installed
-	$(BIN)/pytest -m "slow or not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "slow or not slow" $(ARGS)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff format --check .

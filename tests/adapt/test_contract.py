@@ -16,16 +16,16 @@ from synth2real.settings import build, to_dict
 from synth2real.tasks import TASKS, Classification, Task
 from synth2real.training import Loop, Trainer
 
-SIDE = 10  # pixels: small, since all methods are trained on all tasks
+SIDE = 8  # pixels: small, since all methods are trained on all tasks
 
 
 def blobs(count: int, seed: int, shift: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
     """Images (N, 1, SIDE, SIDE) of one bright spot, and where it is, (N, 2) x, y in pixels."""
     generator = torch.Generator().manual_seed(seed)
-    xy = 3 + torch.rand(count, 2, generator=generator) * (SIDE - 7)
+    xy = 2 + torch.rand(count, 2, generator=generator) * (SIDE - 5)
     grid = torch.arange(SIDE, dtype=torch.float32)
     squared = (grid - xy[:, :1])[:, None, :] ** 2 + (grid - xy[:, 1:])[:, :, None] ** 2
-    return ((torch.exp(-squared / 4) * (0.9 - shift) + shift) * 255).to(torch.uint8)[:, None], xy
+    return ((torch.exp(-squared / 3) * (0.9 - shift) + shift) * 255).to(torch.uint8)[:, None], xy
 
 
 def domains(kind: str) -> tuple[Labelled, Unlabelled, Task]:
@@ -55,7 +55,7 @@ def trainer(name: str, kind: str, steps: int = 12, seed: int = 0) -> Trainer:
     source, target, task = domains(kind)
     objective = prepared(name, source, target, task, seed)
     policy = Full() if kind in ("keypoints", "gaze") else Photometric()  # a warp would move left to right
-    loop = Loop(steps=steps, batch=16, seed=seed, hardware=Hardware(), randomize=policy, report_every=1)
+    loop = Loop(steps=steps, batch=8, seed=seed, hardware=Hardware(), randomize=policy, report_every=1)
     return Trainer(objective, source, target, loop, task.move)
 
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cholesky
+from scipy.linalg.blas import get_blas_funcs
 from scipy.linalg.lapack import get_lapack_funcs
 
 Array = NDArray[Any]
@@ -74,8 +75,10 @@ def residual(half: Array, a: Array, q: float) -> float:
 def _by_samples(a: Array, q: float) -> tuple[Array, Array]:
     """With I + q^2 A A' = L L' it is T = inv(L) A, and A P = (A - inv(L') T) / q^2."""
     lower = _lower(a @ a.T, q)
-    half = solve_triangular(lower, a, lower=True, check_finite=False)
-    product = solve_triangular(lower, half, lower=True, trans=1, check_finite=False)
+    (solve,) = get_blas_funcs(("trsm",), (lower, a))
+    # Transposed, in rows as they lie: T' = A' inv(L'), so that nothing is copied into columns.
+    half = solve(1.0, lower, a.T, side=1, lower=1, trans_a=1).T
+    product = solve(1.0, lower, half.T, side=1, lower=1).T
     np.subtract(a, product, out=product)
     product /= q * q
     return half, product

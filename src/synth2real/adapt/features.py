@@ -109,6 +109,11 @@ class FeatureMapping(_Learnt):
     def learn(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None) -> tuple[Inputs, Inputs]:
         """Learn from both domains and answer their mapped features; keep the target's map as `feature_map`."""
 
+    @property
+    def steps(self) -> int:
+        """Of the loop; 0 for a closed form."""
+        return 0
+
     @torch.no_grad()
     def transform(self, x: Tensor) -> Tensor:
         """Features of the source (N, F) mapped, (N, width) float32."""
