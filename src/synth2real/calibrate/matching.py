@@ -102,7 +102,7 @@ class Matching:
             reached = trials[self.begin : number] or trials[self.begin - 1 :]
             return Given(mean_of_best(reached) if number == self.end else self._next(self.far, trials[number - 1]))
         if self.begin < number < self.end:
-            return self.study.cma(dict(trials[self.begin].params), SIGMA, self.seed, self.begin)
+            return self.study.cma(dict(trials[self.begin].params), SIGMA, self.seed, self.begin + 1)
         return Given(self._next(self._moments(number), trials[number - 1]))
 
     def _mean_of_steps(self, trials: Sequence[FrozenTrial]) -> dict[str, float]:

@@ -43,6 +43,15 @@ class Given(optuna.samplers.BaseSampler):
         return self.point[param_name]
 
 
+class Everywhere(optuna.samplers.CmaEsSampler):
+    """CMA-ES over one and the same space, in whatever study."""
+
+    space: dict[str, optuna.distributions.BaseDistribution]
+
+    def infer_relative_search_space(self, study: Any, trial: Any) -> dict[str, Any]:
+        return self.space
+
+
 class Study:
     """Trials of points in a space.
 
@@ -58,6 +67,7 @@ class Study:
 
     def __init__(self, space: Space, storage: str | None, resume: bool, made_by: dict[str, Any]) -> None:
         self.space, self.where = space, storage
+        self._cma: Any = None
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
         url = None if storage is None else storage if "://" in storage else f"sqlite:///{Path(storage).absolute()}"
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -109,16 +119,28 @@ class Study:
         return None
 
     def cma(self, start: dict[str, float] | None, sigma: float | None, seed: int, first: int) -> Any:
-        """CMA-ES over the trials from the `first` on; a new one each trial, since all of its state is in the study."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # x0 and sigma0 are to go in optuna 6
-            return optuna.samplers.CmaEsSampler(
-                x0=start,
-                sigma0=sigma,
-                seed=seed + 7919 * len(self.done),
-                n_startup_trials=first,
-                warn_independent_sampling=False,
-            )
+        """CMA-ES over the trials from the `first` on, always the same one.
+
+        Its random numbers are no part of the database: where a study goes on, its trials are asked for once more, in
+        memory, and told what they were found to be.
+        """
+        if self._cma is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # x0 and sigma0 are to go in optuna 6
+                self._cma = Everywhere(
+                    x0=start, sigma0=sigma, seed=seed, n_startup_trials=first, warn_independent_sampling=False
+                )
+            self._cma.space = {
+                key: optuna.distributions.FloatDistribution(*self._bounds(key)) for key in sorted(self.space.start())
+            }
+            if len(self.done) > first:
+                replayed = optuna.create_study()
+                for number, trial in enumerate(self.done):
+                    replayed.sampler = Given(trial.params) if number < first else self._cma
+                    again = replayed.ask()
+                    self._suggest(again)
+                    replayed.tell(again, trial.value)
+        return self._cma
 
     def trials(self, until: int, sampler: Callable[[int], Any]) -> Iterator[tuple[int, dict[str, float], Any]]:
         """Points to try, until that many trials are complete: number, point, and a function that takes the value.
@@ -132,17 +154,16 @@ class Study:
                 continue
             self.study.sampler = sampler(count)
             trial = self.study.ask() if orphan is None else optuna.trial.Trial(self.study, orphan._trial_id)
+            # An orphan has its point already; it is proposed again, so that the sampler's random numbers stay in step.
+            assert trial.relative_params is not None
             trial.set_user_attr("worker", self.worker)
             yield count, self._suggest(trial), self._teller(trial)
 
     def _suggest(self, trial: optuna.Trial) -> dict[str, float]:
-        return {
-            key: trial.suggest_float(key, *((-REACH, REACH) if key.endswith(".centre") else self._widths()))
-            for key in self.space.start()
-        }
+        return {key: trial.suggest_float(key, *self._bounds(key)) for key in self.space.start()}
 
-    def _widths(self) -> tuple[float, float]:
-        return self.space.narrowest, WIDEST
+    def _bounds(self, key: str) -> tuple[float, float]:
+        return (-REACH, REACH) if key.endswith(".centre") else (self.space.narrowest, WIDEST)
 
     def _teller(self, trial: optuna.Trial) -> Callable[..., None]:
         def tell(value: float, **beside: Any) -> None:
