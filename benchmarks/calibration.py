@@ -45,18 +45,21 @@ def errors(space: Space, truth: dict[str, Range], found: dict[str, Range]) -> to
     return torch.tensor(rows)
 
 
-def recover(name: str, truths: int, trials: int, distance: str) -> None:
+def recover(name: str, truths: int, trials: int, distance: str, learn: int, first: int) -> None:
     """Print each hidden truth's errors, and the share of the centres recovered."""
     simulator, names = SOURCES[name]
     space = Space.of(simulator, names, Search().narrowest)
+    search = Search(parameters=names, trials=trials, distance=distance, learn=learn)  # type: ignore[arg-type]
     all_errors = []
-    print(f"{name}: {len(names)} parameters, {truths} truths, {trials} trials of {distance}; {describe()}")
+    print(
+        f"{name}: {len(names)} parameters, {truths} truths, {trials} trials of {distance}, {learn} to learn; {describe()}"
+    )
     print(f"{'truth':6} " + " ".join(f"{n:>18}" for n in names) + "   distance         seconds")
-    for seed in range(truths):
+    for seed in range(first, first + truths):
         ranges = hidden(space, seed)
         target = Unlabelled(simulator.with_ranges(**ranges).sample(IMAGES, 500 + seed).images)
         start = time.process_time()
-        found = Search(parameters=names, trials=trials, distance=distance).fit(simulator, target)  # type: ignore[arg-type]
+        found = search.fit(simulator, target)
         took = time.process_time() - start
         error = errors(space, ranges, found.ranges)
         all_errors.append(error)
@@ -139,6 +142,8 @@ if __name__ == "__main__":
     parser.add_argument("--real", choices=("fonts", "eyes", "pupils"))
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--truths", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="of the truths")
+    parser.add_argument("--learn", type=int, default=12000, help="images to learn the moments from, each time")
     parser.add_argument("--distance", default="moments")
     parser.add_argument("--free", action="store_true", help="only the search with every parameter free")
     parser.add_argument("--steps", type=int, help="of training, with --real")
@@ -149,5 +154,5 @@ if __name__ == "__main__":
         sys.exit()
     for source in arguments.sources:
         if not arguments.free:
-            recover(source, arguments.truths, arguments.trials, arguments.distance)
+            recover(source, arguments.truths, arguments.trials, arguments.distance, arguments.learn, arguments.first)
         free(source, arguments.trials, arguments.distance)

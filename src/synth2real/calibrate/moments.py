@@ -22,7 +22,7 @@ PENALTIES = (1e0, 1e1, 1e2, 1e3, 1e4)  # of the ridge regression, of which the b
 SHRINKAGE = 0.1  # of the answers' covariance towards its diagonal
 PRIOR = 0.02  # weight of staying put, against the moments of one image
 STRIDE = 0.5  # longest step of a centre or a width, in widths of the simulator's own range
-SIGNIFICANT = 3.0  # least slope of an answer, in its standard errors: among many parameters, some seem to have one
+SIGNIFICANT = 4.0  # least slope of an answer, in its standard errors: among many parameters, some seem to have one
 FLOOR = 0.02  # least spread of an answer, in own widths
 
 
