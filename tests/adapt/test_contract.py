@@ -51,11 +51,11 @@ def prepared(name: str, source: Labelled, target: Unlabelled, task: Task, seed: 
     pytest.skip(message)
 
 
-def trainer(name: str, kind: str, steps: int = 12, seed: int = 0) -> Trainer:
+def trainer(name: str, kind: str, steps: int = 12, seed: int = 0, batch: int = 8) -> Trainer:
     source, target, task = domains(kind)
     objective = prepared(name, source, target, task, seed)
     policy = Full() if kind in ("keypoints", "gaze") else Photometric()  # a warp would move left to right
-    loop = Loop(steps=steps, batch=8, seed=seed, hardware=Hardware(), randomize=policy, report_every=1)
+    loop = Loop(steps=steps, batch=batch, seed=seed, hardware=Hardware(), randomize=policy, report_every=1)
     return Trainer(objective, source, target, loop, task.move)
 
 
@@ -74,9 +74,9 @@ def test_settings_survive_a_round_trip(name: str) -> None:
 @kinds
 def test_the_label_loss_falls(name: str, kind: str) -> None:
     losses: list[float] = []
-    game = trainer(name, kind, steps=60)
+    game = trainer(name, kind, steps=50, batch=16)
     game.run(report=lambda step, terms: losses.extend([terms["label"]] if "label" in terms else []))
-    assert len(losses) >= 30  # a method may learn the source first
+    assert len(losses) >= 25  # a method may learn the source first
     assert sum(losses[-10:]) < 0.8 * 2 * sum(losses[:5])
 
 
