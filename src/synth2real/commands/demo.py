@@ -25,16 +25,17 @@ from .chosen import write_chosen
 from .console import announce, bars, console
 
 STEPS, FAST_STEPS = 1000, 150
+MOVED = Geometric(strength=0.7)  # eight pixels carry little but a shape: shapes are randomized, and more than usual
 
 
 def routes(fast: bool) -> dict[str, Route]:
-    """Each way across the gap alone. Eight pixels carry little but a shape, so shapes are randomized."""
+    """Each way across the gap alone."""
     alone = {
         "calibrated": Route(calibrate=search(fast)),
-        "randomized": Route(randomize=Geometric()),
+        "randomized": Route(randomize=MOVED),
         "refined": Route(refine=SimGAN(regularisation=4.0)),  # at 1, a third of the labels was lost on 8 by 8
-        "dann": Route(randomize=Geometric(), adapt=DANN()),
-        "teacher": Route(randomize=Geometric(), adapt=teacher()),
+        "dann": Route(randomize=MOVED, adapt=DANN()),
+        "teacher": Route(randomize=MOVED, adapt=teacher()),
     }
     return {name: alone[name] for name in ("calibrated", "teacher")} if fast else alone
 
@@ -58,7 +59,7 @@ def combination(ranked: Sequence[str], fast: bool) -> dict[str, Route]:
     name = next(name for name in ranked if name in adaptations)
     return {
         f"calibrated + randomized + {name}": Route(
-            calibrate=search(fast), widen=Widen(factor=1.5), randomize=Geometric(), adapt=adaptations[name]
+            calibrate=search(fast), widen=Widen(factor=1.5), randomize=MOVED, adapt=adaptations[name]
         )
     }
 
