@@ -51,9 +51,7 @@ def recover(name: str, truths: int, trials: int, distance: str, learn: int, firs
     space = Space.of(simulator, names, Search().narrowest)
     search = Search(parameters=names, trials=trials, distance=distance, learn=learn)  # type: ignore[arg-type]
     all_errors = []
-    print(
-        f"{name}: {len(names)} parameters, {truths} truths, {trials} trials of {distance}, {learn} to learn; {describe()}"
-    )
+    print(f"{name}: {truths} truths, {trials} trials of {distance}, {learn} images to learn from; {describe()}")
     print(f"{'truth':6} " + " ".join(f"{n:>18}" for n in names) + "   distance         seconds")
     for seed in range(first, first + truths):
         ranges = hidden(space, seed)
