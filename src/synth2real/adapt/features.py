@@ -61,11 +61,6 @@ class FeatureMapping(_Learnt):
 
         return {"method": name_of(OBJECTIVES, then), **to_dict(then)}
 
-    @property
-    def steps(self) -> int:
-        """Steps that it reports."""
-        return 0
-
     def check(self, source: Labelled, target: Unlabelled | None = None) -> None:
         domains: dict[str, Labelled | Unlabelled] = {"source": source} | ({} if target is None else {"target": target})
         for name, domain in domains.items():
