@@ -7,6 +7,7 @@ from pools import logits, pool
 from synth2real import Labelled, Model, load_model
 from synth2real.aggregate import METHODS, aggregate, encoded
 from synth2real.errors import InputError
+from synth2real.feature_maps import Layers
 from synth2real.model import Ensemble, mix
 from synth2real.tasks import Classification, Gaze, Keypoints, Regression, Task
 from synth2real.validators import Pool, observe
@@ -67,6 +68,10 @@ def test_members_that_do_not_match_are_refused() -> None:
         Ensemble([])
     with pytest.raises(InputError, match=r"3 members but 2 weights, expected one each"):
         Ensemble([one, two, three], torch.ones(2))
+    mapped = Model(Classification(("a", "b")), (3,))
+    mapped.put_behind(Layers((5, 3)))
+    with pytest.raises(InputError, match="behind a map of features, which an ensemble cannot keep"):
+        Ensemble([mapped])
     with pytest.raises(InputError, match=r"differ in task: found Classification.* and Gaze.* Train them on one source"):
         Ensemble([one, models(EACH[3])[0]])
     two.resize = (16, 16)

@@ -15,7 +15,7 @@ from synth2real import Budget, Labelled, Model, Route, Unlabelled, load, load_mo
 from synth2real.adapt import DANN, METHODS, SHOT, SourceOnly
 from synth2real.backbones import Frozen, build_network, load_weights, width_of
 from synth2real.errors import InputError
-from synth2real.networks import NETWORKS
+from synth2real.networks import FOR_FEATURES, NETWORKS
 from synth2real.randomize import Photometric
 from synth2real.tasks import Classification
 
@@ -80,7 +80,7 @@ def test_any_network_makes_a_model_and_its_width_is_found() -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_dry_run_finds_the_width_that_our_networks_tell(name: str) -> None:
-    shape = (4,) if name == "perceptron" else (1, 32, 32)
+    shape = (4,) if name in FOR_FEATURES else (1, 32, 32)
     network = build_network(name, shape)
     assert width_of(network, shape, name) == network.width
 
@@ -175,7 +175,15 @@ def test_weights_are_loaded_or_their_keys_are_named(data, tmp_path) -> None:
         load_weights(network, file, "net")
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.works_on_features])
+def test_what_works_on_the_features_cannot_freeze_them(data, name: str) -> None:
+    with pytest.raises(
+        InputError, match=r"adapt\.frozen keeps the feature extractor as it is, but .* adapts just that"
+    ):
+        Route(adapt=METHODS[name](frozen=True), features=net()).run(*data, budget=Budget(steps=2))
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if not method.works_on_features])
 def test_a_frozen_network_stays_and_its_features_may_be_cached(data, tmp_path, name: str) -> None:
     network = nn.Sequential(net(), nn.BatchNorm1d(16), nn.Dropout(0.5))
     budget, found = Budget(steps=12, batch=16), []

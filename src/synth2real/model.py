@@ -288,6 +288,11 @@ class Ensemble(Model):
         if weights is not None and len(weights) != len(members):
             raise InputError(f"the ensemble has {len(members)} members but {len(weights)} weights, expected one each")
         first = members[0]
+        if any(member.map is not None for member in members):
+            raise InputError(
+                "a member of the ensemble stands behind a map of features, which an ensemble cannot keep, expected "
+                "models of the features as they are. Leave such models out"
+            )
         for member in members[1:]:
             for what in ("task", "shape", "resize", "channels", "layout"):
                 ours, theirs = getattr(first, what), getattr(member, what)
@@ -297,7 +302,7 @@ class Ensemble(Model):
                         "source, with one --size and --channels"
                     )
         self.task, self.shape, self.layout = first.task, first.shape, first.layout
-        self.resize, self.channels = first.resize, first.channels
+        self.resize, self.channels, self.map = first.resize, first.channels, None
         self.features: nn.Sequential = nn.Sequential(_SideBySide(members))
         self.head = nn.Sequential(_Mixture(members, None if weights is None else weights.detach().float().cpu()))
         self.width = sum(member.width for member in members)

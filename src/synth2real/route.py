@@ -292,6 +292,11 @@ class Route:
             raise InputError(
                 f"found features= and adapt.network '{objective.network}', expected one of them: a network or its name"
             )
+        if objective.frozen and objective.works_on_features:
+            raise InputError(
+                f"adapt.frozen keeps the feature extractor as it is, but {type(objective).__name__} adapts just that. "
+                "Set adapt.frozen=false, or choose a method that trains a head, such as source-only or teacher"
+            )
         if not objective.cached:
             return
         if not objective.frozen:

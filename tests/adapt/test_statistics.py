@@ -72,7 +72,10 @@ def test_a_feature_without_a_norm_has_a_finite_gradient() -> None:
 @pytest.mark.parametrize("task", [CLASSES, VALUES], ids=lambda task: task.kind)
 def test_what_is_compared(task: Task) -> None:
     source, target = batches(task)
-    for method, expected in ((DAN(), lambda f, o: mmd(*f) + mmd(*o)), (JAN(), lambda f, o: joint_mmd(*zip(f, o)))):  # noqa: B905
+    for method, expected in (
+        (DAN(outputs=True), lambda f, o: mmd(*f) + mmd(*o)),
+        (JAN(outputs=True), lambda f, o: joint_mmd(*zip(f, o))),
+    ):  # noqa: B905
         model = prepared(method, task).model
         features = model.features(source.x), model.features(target.x)
         said = [model.head(f).softmax(1) if task is CLASSES else model.head(f) for f in features]

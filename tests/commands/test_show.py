@@ -41,7 +41,7 @@ def test_a_simulator_with_settings(synth2real, tmp_path):
         (("--set", "adapt.rate=1"), ("adapt.rate", "room randomize alone")),
         (("--strength", "3"), ("randomize.strength", "3")),
         (("--task", "keypoints", "--label", "x", "--label", "y", "--set", "randomize.mixup=1"), ("mixup", "keypoints")),
-        (("--params", "p.yaml"), ("--params p.yaml", "simulators")),
+        (("--params", "p.yaml"), ("--params 'p.yaml'", "simulators")),
         (("--preset", "infrared"), ("--preset",)),
     ],
 )

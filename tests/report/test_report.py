@@ -151,7 +151,7 @@ def test_features_have_no_pictures(tmp_path: Path) -> None:
     source = Labelled(x, (x[:, 0] > 0).long())
     page = written(compare({}, source, Unlabelled(x + 1), budget=BUDGET, seeds=(0,)), tmp_path)
     assert not page.all("img")
-    assert "Ranking" in page.text["h2"]
+    assert "Measured" in page.text["h2"]
 
 
 def test_images_are_shrunk_and_keep_their_form() -> None:

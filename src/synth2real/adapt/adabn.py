@@ -38,6 +38,7 @@ class AdaBN(Objective):
     """
 
     least_batch: ClassVar[int] = 2
+    works_on_features: ClassVar[bool] = True
 
     taken: Literal["layers", "batches"] = "layers"
     norm: Norm = "batch"

@@ -43,6 +43,7 @@ class ADDA(Objective):
     pretrain: float = Field(default=0.5, gt=0, lt=1)
     ratio: float = Field(default=0.02, gt=0, le=1)
     randomized_by: ClassVar[str | None] = "full"
+    works_on_features: ClassVar[bool] = True
 
     def build(self, target: Unlabelled) -> None:
         self.adapted = copy.deepcopy(self.model)

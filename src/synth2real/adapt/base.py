@@ -107,6 +107,7 @@ class Objective(Learner):
     """
 
     randomized_by: ClassVar[str | None] = None  # policy where the user names none
+    works_on_features: ClassVar[bool] = False  # all that it does it does to the extractor, which so cannot be frozen
     soft_labels: ClassVar[bool] = False  # whether the source's classes may come as shares, as they do of mixed images
 
     network: str | None = None

@@ -47,6 +47,7 @@ class MCD(Objective):
     weight: float = Field(default=1.0, ge=0)
     generator_steps: int = Field(default=4, ge=1)
     randomized_by: ClassVar[str | None] = "full"
+    works_on_features: ClassVar[bool] = True
 
     def refuse(self) -> None:
         needs_classes(self, self.task, "compares the class probabilities of two classifiers")

@@ -50,6 +50,7 @@ class Untied(Objective):
     weight: float = Field(default=1.0, ge=0)
     schedule: Literal["cosine", "dann", "constant"] = "cosine"
     randomized_by: ClassVar[str | None] = "full"
+    works_on_features: ClassVar[bool] = True
     least_batch: ClassVar[int] = 2
 
     def build(self, target: Unlabelled) -> None:
