@@ -74,8 +74,8 @@ def test_what_is_compared(task: Task) -> None:
     source, target = batches(task)
     for method, expected in (
         (DAN(outputs=True), lambda f, o: mmd(*f) + mmd(*o)),
-        (JAN(outputs=True), lambda f, o: joint_mmd(*zip(f, o))),
-    ):  # noqa: B905
+        (JAN(outputs=True), lambda f, o: joint_mmd(*zip(f, o, strict=True))),
+    ):
         model = prepared(method, task).model
         features = model.features(source.x), model.features(target.x)
         said = [model.head(f).softmax(1) if task is CLASSES else model.head(f) for f in features]
