@@ -56,11 +56,11 @@ class Course:
         if plan is None:
             steps = self.bench.budget.steps
             self.train([(entry, seeds[0]) for entry in self.entries], steps)
-            if then is not None:
-                more = self.add(then([entry.name for entry in rank(self.entries, self.bench.task)]))
-                self.train([(entry, seeds[0]) for entry in more], steps)
+            more = self.add({} if then is None else then([entry.name for entry in rank(self.entries, self.bench.task)]))
+            # Source only is repeated whatever is chosen: beside what builds on the best, so that no worker waits.
+            self.train([*((entry, seeds[0]) for entry in more), *((base, seed) for seed in seeds[1:])], steps)
             chosen, _ = self.judged(self.entries)
-            again = [e for e in self.entries if repeat == "all" or e is base or e is chosen]
+            again = [entry for entry in self.entries if entry is not base and (repeat == "all" or entry is chosen)]
             self.train([(entry, seed) for entry in again for seed in seeds[1:]], steps)
             return
         left = self.entries

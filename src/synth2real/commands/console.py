@@ -34,9 +34,16 @@ class Bars:
         """An `on_report` of `Route.run`."""
         key = (self.title, stage)
         if key not in self._bars:
-            self._bars[key] = self.progress.add_task(f"{self.title} {stage}".strip(), total=steps)
+            self._bars[key] = self.progress.add_task(f"{self.title} {stage}".strip(), total=steps, losses="")
         losses = " ".join(f"{name} {value:.3f}" for name, value in terms.items())
         self.progress.update(self._bars[key], completed=step, total=steps, losses=f"{losses} {self.note}")
+
+    def count(self, what: str, last: str, total: int) -> None:
+        """One more of `total` has ended, named `last`."""
+        key = ("", what)
+        if key not in self._bars:
+            self._bars[key] = self.progress.add_task(what, total=total, losses="")
+        self.progress.update(self._bars[key], advance=1, losses=last)
 
 
 class Certainty:
@@ -65,9 +72,15 @@ class Certainty:
         self.shown.note = f"certainty on real {float(sure):.3f}"
 
 
-def announce(shown: Bars, name: str, seed: int) -> None:
-    """Title the bars that follow; a line where there are no bars."""
-    shown.title = f"{name}, seed {seed}:"
+def announce(shown: Bars, name: str, seed: int, at_once: int | None = None) -> None:
+    """Title the bars that follow; where `at_once` trainings run side by side, count one that has ended.
+
+    A line where there are no bars.
+    """
+    if at_once is None:
+        shown.title = f"{name}, seed {seed}:"
+    else:
+        shown.count("trainings", f"{name}, seed {seed}", at_once)
     if not console.is_terminal:
         console.print(f"{name}, seed {seed}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,6 +76,9 @@ def demo(out: Path, fast: bool, overwrite: bool) -> None:
     target, test = handwriting()
     simulator = Digits(size=(8, 8))
     budget = Budget(steps=FAST_STEPS if fast else STEPS, n=2000 if fast else 5000)
+    seeds = (0,) if fast else (0, 1, 2)
+    jobs = min(2, os.cpu_count() or 1)  # on small images two trainings of one thread end sooner than one of two
+    trainings = len(routes(fast)) + 2 + 2 * (len(seeds) - 1)  # with source only and the combination; two are repeated
     with bars() as shown:
         comparison = compare(
             routes(fast),
@@ -82,9 +86,10 @@ def demo(out: Path, fast: bool, overwrite: bool) -> None:
             target,
             test=test,
             budget=budget,
-            seeds=(0,) if fast else (0, 1, 2),
+            seeds=seeds,
             then=lambda ranked: combination(ranked, fast),
-            on_route=lambda name, seed: announce(shown, name, seed),
+            jobs=jobs,
+            on_route=lambda name, seed: announce(shown, name, seed, trainings if jobs > 1 else None),
             on_report=shown.report,
         )
     write(comparison, out, budget)
