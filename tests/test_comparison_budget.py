@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from synth2real import Budget, InputError, Labelled, Route, Unlabelled, compare
 from synth2real.adapt import DANN, Teacher
 from synth2real.errors import TrainingDiverged
-from synth2real.halving import LEAST, Plan, Speed, shortened
+from synth2real.halving import ENOUGH, LEAST, Plan, Speed, shortened
 from synth2real.refine import SimGAN
 
 QUICK = Budget(batch=16)
@@ -56,6 +57,20 @@ def test_a_plan_counts_processes_and_the_data_s_own_steps() -> None:
     assert 1.4 < two.steps(0, list(two.speeds)) / alone.steps(0, list(alone.speeds)) < 2
     assert Plan(600.0, 1, 70, alone.speeds).steps(2, ["a"]) == 70
     assert Plan(0.0, 1, 1000, alone.speeds).steps(0, ["a"]) == LEAST
+
+
+def test_a_small_budget_leaves_out_the_last_routes_and_seeds() -> None:
+    whole = plan()
+    names = list(whole.speeds)
+    least = whole.steps(0, names)
+    assert replace(whole, most=least).affordable().speeds == whole.speeds
+    short = replace(whole, seconds=whole.seconds * 0.9 * ENOUGH / least).affordable()
+    assert list(short.speeds) == names[: len(short.speeds)]
+    assert 3 <= len(short.speeds) < len(names)
+    assert list(replace(whole, seconds=0.0).affordable().speeds) == names[:3]
+    assert list(replace(whole, most=1).seeds(names[:2], (5, 6, 7))) == [5, 6, 7]
+    assert list(replace(whole, most=10**6).seeds(names[:2], (5, 6, 7))) == [5, 6]
+    assert list(whole.seeds(names[:2], (5,))) == [5]
 
 
 def test_a_plan_is_read_as_it_was_kept(tmp_path: Path) -> None:

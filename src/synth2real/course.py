@@ -18,7 +18,7 @@ from .domains import Labelled
 from .entries import SOURCE_ONLY, Entry, better, rank
 from .errors import TrainingDiverged
 from .evidence import Answers
-from .halving import Plan, affordable, measure, shortened
+from .halving import ENOUGH, Plan, affordable, measure, shortened
 from .model import Model
 from .route import OnReport, Route, default_steps
 from .simulate import Simulator
@@ -68,7 +68,8 @@ class Course:
             last = rung == len(plan.sizes) - 1
             if rung:
                 left = [base, *self.best(left, size)]
-            wanted = [(entry, seed) for entry in left for seed in (seeds if last else seeds[:1])]
+            names = [entry.name for entry in left]
+            wanted = [(entry, seed) for entry in left for seed in (plan.seeds(names, seeds) if last else seeds[:1])]
             for entry in left:
                 entry.trials, entry.round = [], rung
             self.train(wanted, plan.steps(rung, [entry.name for entry, _ in wanted]))
@@ -149,6 +150,7 @@ class Course:
         if path.is_file():
             plan = Plan.read(path)
             self.shorten_searches(plan.trials)
+            self.leave_out(plan)
             return plan
         bench, source = self.bench, self.bench.source
         searches = [entry.route.calibrate for entry in self.entries if entry.route.calibrate is not None]
@@ -163,10 +165,18 @@ class Course:
             speeds = measure(routes, rendered, bench.target, bench.task, bench.budget, rendering)
         most = bench.budget.steps or default_steps(len(rendered), len(bench.target))
         left = max(60 * minutes - (time.perf_counter() - self.started), 0.0)
-        plan = Plan(left, self.workers.jobs, most, speeds, trials)
+        plan = Plan(left, self.workers.jobs, most, speeds, trials).affordable()
+        self.leave_out(plan)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(plan.plain(), indent=2) + "\n")
         return plan
+
+    def leave_out(self, plan: Plan) -> None:
+        """Drop the routes that the plan has no time for, and say so."""
+        for entry in self.entries:
+            if entry.name not in plan.speeds:
+                self.diverged[entry.name] = f"the budget has no time to train it for {ENOUGH} steps beside the others"
+        self.entries = [entry for entry in self.entries if entry.name in plan.speeds]
 
     def shorten_searches(self, trials: int | None) -> None:
         """Let no search of a simulator take more trials than these."""

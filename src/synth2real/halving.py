@@ -28,6 +28,7 @@ from .simulate import Simulator
 from .tasks import Task
 
 SHARES = {1: (0.94,), 2: (0.3, 0.64), 3: (0.17, 0.2, 0.57)}  # of the time, for each round; the rest is for measuring
+ENOUGH = 300  # steps, below which a short training says little of a long one: self-training starts late
 LEAST = 40  # steps, below which a training says nothing
 FIRST, LATER = 2, 8  # steps timed: the difference is free of what is done once
 REFINING = 6  # steps of a refiner that are timed
@@ -97,6 +98,25 @@ class Plan:
             else:
                 high = middle - 1
         return low
+
+    def affordable(self) -> Self:
+        """The plan without the last of the routes, as many as it takes to give the others `ENOUGH` steps at first.
+
+        Two beside source only are kept whatever the budget: else nothing is compared.
+        """
+        names = list(self.speeds)
+        plan = self
+        while len(names) > 3 and plan.steps(0, names) < min(ENOUGH, self.most):
+            names.pop()
+            plan = replace(self, speeds={name: self.speeds[name] for name in names})
+        return plan
+
+    def seeds(self, names: Sequence[str], wanted: Sequence[int]) -> Sequence[int]:
+        """Seeds of the last round: fewer, but two of several, where all would have less than half of all steps."""
+        for count in range(len(wanted), 2, -1):
+            if 2 * self.steps(len(self.sizes) - 1, [*names] * count) >= self.most:
+                return wanted[:count]
+        return wanted[:2]
 
     def makespan(self, seconds: Sequence[float]) -> float:
         """When the last of `jobs` processes ends, each taking the longest training that is left."""

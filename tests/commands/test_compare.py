@@ -75,7 +75,7 @@ def test_wrong_routes_are_refused_by_name(tmp_path, text, said):
 
 
 def test_unknown_names_and_absent_files_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"'nobody' is no route here.*source only, randomized"):
+    with pytest.raises(InputError, match=r"'nobody' is no route here.*source only, teacher"):
         chosen_routes("teacher,nobody", TASK, images=True, simulator=False)
     with pytest.raises(InputError, match="cannot be read"):
         chosen_routes(str(tmp_path / "no.yaml"), TASK, images=True, simulator=False)

@@ -72,5 +72,5 @@ def show(found: Gap, request: Request, model: Model | None) -> None:
         "distance", "value", "95% interval", title=f"{found.source} source and {found.target} target samples, {on}"
     )
     for name, distance in found.distances.items():
-        table.add_row(name, f"{distance.value:.4f}", f"{distance.low:.4f} to {distance.high:.4f}")
+        table.add_row(name, f"{distance.value:.3g}", f"{distance.low:.3g} to {distance.high:.3g}")
     Console().print(table)
