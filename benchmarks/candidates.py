@@ -22,13 +22,13 @@ from torch import Tensor
 
 from synth2real import Budget, Labelled, Model, Route, Unlabelled
 from synth2real.adapt import DANN, METHODS, Teacher
-from synth2real.comparison import HELD, HELD_SEED, some
 from synth2real.datasets import handwriting
 from synth2real.randomize import Full, Geometric, Photometric
 from synth2real.route import default_task
 from synth2real.simulate import Digits, Eyes, Simulator
 from synth2real.tasks import Gaze, Keypoints, Task
 from synth2real.training import Trainer
+from synth2real.trials import HELD, HELD_SEED, some
 from synth2real.validators import Candidate, Pool, labels_of, observe
 from synth2real.warp import Warp
 
@@ -60,7 +60,7 @@ def _demo() -> Protocol:
 
 
 def _points(name: str, source: Simulator) -> Protocol:
-    given = eyes() if name.startswith("eyes") else pupils(name, source)
+    given = eyes(name, source) if name.startswith("eyes") else pupils(name, source)
     return Protocol(name, source, given.target, given.dev[0], given.task)
 
 

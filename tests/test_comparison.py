@@ -94,6 +94,7 @@ def test_of_values_the_one_that_has_learnt_the_source_weighs_most() -> None:
         said = {"target": torch.full((100, 1), value), "source_metrics": {"mean_error": error}}
         return Entry(name, Route(), [trial.__class__(**{**vars(trial), **said})])
 
-    entries = [entry("learnt", 1.0, 0.1), entry("poor", 0.0, 0.9), entry("poor too", 0.0, 0.9)]
+    learnt = [entry("learnt", 1.0, 0.1), entry("learnt too", 1.0, 0.2)]
+    entries = [*learnt, *(entry(f"poor {i}", 0.0, 0.9) for i in range(3))]
     assert rank(entries, Regression(("v",), (0.0,), (1.0,)))[0].name == "learnt"
-    assert [one.score for one in entries] == [0.0, -1.0, -1.0]
+    assert [one.score for one in entries] == [0.0, 0.0, -1.0, -1.0, -1.0]

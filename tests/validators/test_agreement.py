@@ -7,6 +7,7 @@ from pools import pool
 from synth2real.errors import InputError
 from synth2real.tasks import Classification, Regression
 from synth2real.validators import ensemble_agreement, expected_agreement, near_ties, together, validate
+from synth2real.validators.agreement import weights_of
 
 CLASSES = Classification(("a", "b"))
 VALUE = Regression(("v",), (0.0,), (1.0,))
@@ -76,13 +77,17 @@ def test_seeds_of_one_name_are_held_against_each_other() -> None:
 
 
 def test_a_candidate_weighs_by_its_merit() -> None:
-    """Two that have learnt little outvote one that has, unless it weighs more: 9 against 1.5² + 1.5²."""
+    """Three that have learnt little outvote two that have, unless these weigh more: 5 + 4 against 2 + 2 + 2."""
     good, poor = torch.tensor([[0.9, 0.1]]), torch.tensor([[0.2, 0.8]])
-    said = [good, poor, poor]
-    assert ensemble_agreement(said, CLASSES) == [0.0, 1.0, 1.0]
-    assert ensemble_agreement(said, CLASSES, merit=[0.9, 0.5, 0.5]) == [1.0, 0.0, 0.0]
-    expected = (9 * 0.9 + 4.5 * 0.2) / 13.5
-    assert expected_agreement(said, CLASSES, merit=[0.9, 0.5, 0.5]) == pytest.approx([expected, *[1 - expected] * 2])
+    said, merit = [good, good, poor, poor, poor], [0.9, 0.8, 0.5, 0.5, 0.5]
+    assert ensemble_agreement(said, CLASSES) == [0.0, 0.0, 1.0, 1.0, 1.0]
+    assert ensemble_agreement(said, CLASSES, merit=merit) == [1.0, 1.0, 0.0, 0.0, 0.0]
+    expected = (9 * 0.9 + 6 * 0.2) / 15
+    assert expected_agreement(said, CLASSES, merit=merit) == pytest.approx([*[expected] * 2, *[1 - expected] * 3])
+
+
+def test_no_candidate_of_four_outweighs_the_others() -> None:
+    assert weights_of([0.1, 0.2, 0.4, 0.3]).tolist() == [1, 2, 4, 3]
 
 
 def test_the_median_is_weighted_too() -> None:
@@ -96,6 +101,7 @@ def test_the_median_is_weighted_too() -> None:
 def test_the_default_weighs_by_the_source() -> None:
     labels = torch.zeros(1, dtype=torch.int64)
     right, wrong = torch.tensor([[3.0, 0.0]]), torch.tensor([[0.0, 3.0]])
-    made = pool(CLASSES, [right, wrong, wrong], source=[right, wrong, wrong], labels=labels)
+    each = [right, right, wrong, wrong, wrong]
+    made = pool(CLASSES, each, source=each, labels=labels)
     scores = validate("ensv-weighted", made)
-    assert scores[0] > scores[1] == scores[2]
+    assert scores[0] == scores[1] > scores[2] == scores[3] == scores[4]

@@ -33,10 +33,13 @@ def together(predictions: Sequence[Tensor], task: Task, weights: Tensor | None =
 
 
 def weights_of(merit: Sequence[float]) -> Tensor:
-    """Squared ranks of candidates by a score of which more is better, the worst 1; equal scores weigh alike."""
+    """Ranks of candidates by a score of which more is better, the worst 1; equal scores weigh alike.
+
+    Not their squares: of four candidates and fewer the first would outweigh all others, and be the median by itself.
+    """
     from scipy.stats import rankdata
 
-    return torch.from_numpy(rankdata(merit)).square()
+    return torch.from_numpy(rankdata(merit))
 
 
 def ensemble_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequence[float] | None = None) -> list[float]:
