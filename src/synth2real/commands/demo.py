@@ -77,7 +77,8 @@ def demo(out: Path, fast: bool, overwrite: bool) -> None:
     simulator = Digits(size=(8, 8))
     budget = Budget(steps=FAST_STEPS if fast else STEPS, n=2000 if fast else 5000)
     seeds = (0,) if fast else (0, 1, 2)
-    jobs = min(2, os.cpu_count() or 1)  # on small images two trainings of one thread end sooner than one of two
+    # On small images two trainings of one thread end sooner than one of two, if they are longer than a process's start.
+    jobs = 1 if fast else min(2, os.cpu_count() or 1)
     trainings = len(routes(fast)) + 2 + 2 * (len(seeds) - 1)  # with source only and the combination; two are repeated
     with bars() as shown:
         comparison = compare(
