@@ -10,11 +10,17 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 
 import torch
+from eyes import eyes
 from machine import describe
+from points import PointProtocol, figures
+from points import errors as of_points
+from protocols import Protocol, fonts, print_table
+from pupils import pupils
 
-from synth2real import Route, Unlabelled
+from synth2real import Budget, Route, Unlabelled, compare
 from synth2real.calibrate import Search, identify
 from synth2real.calibrate.ranges import Space
 from synth2real.simulate import Digits, Eyes, Range, Simulator
@@ -23,6 +29,7 @@ SOURCES: dict[str, tuple[Simulator, tuple[str, ...]]] = {
     "digits": (Digits(), ("height", "rotation", "stroke", "blur", "contrast")),
     "eyes": (Eyes(), ("gaze_pitch", "gaze_yaw", "opening", "exposure", "blur")),
 }
+REAL: dict[str, Callable[[], Protocol | PointProtocol]] = {"fonts": fonts, "eyes": eyes, "pupils": pupils}
 IMAGES = 500  # real ones
 FAR, NARROW, WIDE = 0.7, 0.5, 1.5  # of the hidden centres and widths, in own widths
 NEAR = 0.1  # distance of a centre that counts as recovered, in own widths
@@ -87,49 +94,25 @@ def real(name: str, trials: int, distance: str, steps: int | None, seeds: int) -
     """Gap and error of source only, calibrated or not, on real images; dev labels."""
     search = Search(trials=trials, distance=distance)  # type: ignore[arg-type]
     routes = {"calibrated": Route(calibrate=search)}
-    if name == "fonts":
-        from protocols import fonts, print_table
-
-        from synth2real import Budget, compare
-
-        protocol = fonts()
-        comparison = compare(
-            routes,
-            protocol.source,
-            protocol.target,
-            test=protocol.dev,
-            budget=Budget(steps=steps),
-            seeds=tuple(range(seeds)),
-            repeat="all",
-        )
-        print_table(protocol.name, comparison, "dev", steps)
-        return
-    from points import errors as of_points
-    from points import figures
-
-    from synth2real import Budget, compare
-
-    if name == "eyes":
-        from eyes import eyes
-
-        points = eyes()
-    else:
-        from pupils import SIDE, pupils
-
-        points = pupils("pupils", Eyes(preset="infrared", size=(SIDE, SIDE), label="pupil"))
-    part, person = points.dev
+    protocol = REAL[name]()
+    points = isinstance(protocol, PointProtocol)
     comparison = compare(
         routes,
-        points.source,
-        points.target,
-        task=points.task,
+        protocol.source,
+        protocol.target,
+        test=None if points else protocol.dev,
+        task=protocol.task if points else None,
         budget=Budget(steps=steps),
         seeds=tuple(range(seeds)),
         repeat="all",
     )
-    print(f"{points.name}, dev labels, {seeds} seeds; {describe()}")
-    for row, (route, error) in zip(comparison.rows(), of_points(comparison, points, part).items(), strict=True):
-        found = figures(error, person, points.within)
+    if not points:
+        print_table(protocol.name, comparison, "dev", steps)
+        return
+    part, person = protocol.dev
+    print(f"{protocol.name}, dev labels, {seeds} seeds; {describe()}")
+    for row, (route, error) in zip(comparison.rows(), of_points(comparison, protocol, part).items(), strict=True):
+        found = figures(error, person, protocol.within)
         gaps = f"gap {row['gap_before']:.2f} -> {row['gap_after']:.2f}"
         print(f"{route:14} median {found['median_px']:.2f} px, within {found['within']:.3f}, {gaps}", flush=True)
 
@@ -137,7 +120,7 @@ def real(name: str, trials: int, distance: str, steps: int | None, seeds: int) -
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sources", nargs="+", choices=list(SOURCES), default=list(SOURCES))
-    parser.add_argument("--real", choices=("fonts", "eyes", "pupils"))
+    parser.add_argument("--real", choices=list(REAL))
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--truths", type=int, default=5)
     parser.add_argument("--first", type=int, default=0, help="of the truths")

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from eyes import eyes
+from eyes import EYE_SOURCE, eyes
 from gaze_between import TARGET_SEED, TARGETS, TEST_SEED, harder, narrow
 from protocols import CLASSES, digits, fonts, mnist_to_usps, usps_to_mnist
 from protocols import Protocol as ClassProtocol
-from pupils import NARROW, SIDE, pupils
+from pupils import NARROW, PUPIL_SOURCE, pupils
 from torch import Tensor
 
 from synth2real import Budget, Labelled, Model, Route, Unlabelled
@@ -25,7 +25,7 @@ from synth2real.adapt import DANN, METHODS, Teacher
 from synth2real.datasets import handwriting
 from synth2real.randomize import Full, Geometric, Photometric
 from synth2real.route import default_task
-from synth2real.simulate import Digits, Eyes, Simulator
+from synth2real.simulate import Digits, Simulator
 from synth2real.tasks import Gaze, Keypoints, Task
 from synth2real.training import Trainer
 from synth2real.trials import HELD, HELD_SEED, some
@@ -89,14 +89,6 @@ def _turned(images: Tensor) -> tuple[Tensor, Tensor]:
     return warp.image(images.float()).round().to(torch.uint8), angles[:, None]
 
 
-def _webcam() -> Simulator:
-    return Eyes(size=(36, 60), label="iris")
-
-
-def _infrared() -> Simulator:
-    return Eyes(preset="infrared", size=(SIDE, SIDE), label="pupil")
-
-
 PROTOCOLS: dict[str, Callable[[], Protocol]] = {
     "demo": _demo,
     "usps": lambda: _classes(mnist_to_usps()),
@@ -104,10 +96,10 @@ PROTOCOLS: dict[str, Callable[[], Protocol]] = {
     "fonts": lambda: _classes(fonts()),
     "digits": lambda: _classes(digits()),
     "angles": _angles,
-    "eyes": lambda: _points("eyes", _webcam()),
-    "eyes-narrow": lambda: _points("eyes-narrow", _webcam().widened(NARROW)),
-    "pupils": lambda: _points("pupils", _infrared()),
-    "pupils-narrow": lambda: _points("pupils-narrow", _infrared().widened(NARROW)),
+    "eyes": lambda: _points("eyes", EYE_SOURCE),
+    "eyes-narrow": lambda: _points("eyes-narrow", EYE_SOURCE.widened(NARROW)),
+    "pupils": lambda: _points("pupils", PUPIL_SOURCE),
+    "pupils-narrow": lambda: _points("pupils-narrow", PUPIL_SOURCE.widened(NARROW)),
     "gaze": _gaze,
 }
 

@@ -16,9 +16,10 @@ from synth2real.tasks import Keypoints
 
 DEV = 60  # the first labelled images; the others are scored
 NARROW = 0.2
+EYE_SOURCE = Eyes(size=(36, 60), label="iris")
 
 
-def eyes(name: str, source: Simulator) -> PointProtocol:
+def eyes(name: str = "eyes", source: Simulator = EYE_SOURCE) -> PointProtocol:
     """MPIIGaze, participant p00, at 36 by 60."""
     with np.load(data_folder() / "real_eyes_mpiigaze_p00.npz") as arrays:
         images, labelled = (torch.from_numpy(arrays[key])[:, None] for key in ("unlabelled", "iris_images"))
@@ -32,5 +33,4 @@ def eyes(name: str, source: Simulator) -> PointProtocol:
 
 
 if __name__ == "__main__":
-    wide = Eyes(size=(36, 60), label="iris")
-    bench({"wide": eyes("eyes", wide), "narrow": eyes("eyes, narrow source", wide.widened(NARROW))})
+    bench({"wide": eyes(), "narrow": eyes("eyes, narrow source", EYE_SOURCE.widened(NARROW))})

@@ -18,9 +18,10 @@ from synth2real.tasks import Keypoints
 DEV = (42, 44)  # persons whose labels choose defaults; the others are scored
 SIDE = 64  # the images are trained on at half their size
 NARROW = 0.2
+PUPIL_SOURCE = Eyes(preset="infrared", size=(SIDE, SIDE), label="pupil")
 
 
-def pupils(name: str, source: Simulator) -> PointProtocol:
+def pupils(name: str = "pupils", source: Simulator = PUPIL_SOURCE) -> PointProtocol:
     """The MEYE set, at 64 by 64; errors in pixels of 128."""
     with np.load(data_folder() / "real_pupils_meye.npz") as arrays:
         images, labelled = (_half(torch.from_numpy(arrays[key])) for key in ("unlabelled", "images"))
@@ -39,5 +40,4 @@ def _half(images: torch.Tensor) -> torch.Tensor:
 
 
 if __name__ == "__main__":
-    wide = Eyes(preset="infrared", size=(SIDE, SIDE), label="pupil")
-    bench({"wide": pupils("pupils", wide), "narrow": pupils("pupils, narrow source", wide.widened(NARROW))})
+    bench({"wide": pupils(), "narrow": pupils("pupils, narrow source", PUPIL_SOURCE.widened(NARROW))})

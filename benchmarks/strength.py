@@ -22,12 +22,12 @@ from eyes import eyes
 from machine import describe
 from points import PointProtocol, errors
 from protocols import SCORES, Protocol, digits, fonts
-from pupils import NARROW, SIDE, pupils
+from pupils import NARROW, pupils
 from torch import Tensor
 
 from synth2real import Budget, Comparison, Labelled, Route, compare
 from synth2real.randomize import Full
-from synth2real.simulate import Eyes, Simulator
+from synth2real.simulate import Simulator
 
 DRAWS = 2000  # of the bootstrap
 STRENGTHS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
@@ -35,7 +35,7 @@ PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {
     "fonts": fonts,
     "digits": digits,
     "eyes": eyes,
-    "pupils": lambda: pupils("pupils", Eyes(preset="infrared", size=(SIDE, SIDE), label="pupil")),
+    "pupils": pupils,
 }
 
 

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from .errors import InputError
+
 Chosen = Mapping[str, Tensor]  # for an operation the images (N,) bool that it acts on; all where it is not named
 Map = TypeVar("Map")
 
@@ -38,3 +40,10 @@ def acted(x: Tensor, amount: Tensor, act: Callable[[Tensor, Tensor], Tensor]) ->
     if len(where) == len(x):
         return act(x, where)
     return x.index_copy(0, where, act(x[where], where))
+
+
+def within_one(**amplitudes: tuple[float, str]) -> None:
+    """Raise `InputError` where an amplitude, given with what it is, lies outside 0..1."""
+    for name, (value, what) in amplitudes.items():
+        if not 0 <= value <= 1:
+            raise InputError(f"{name}={value}: expected 0 to 1, {what}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .draws import Chosen, acted, kept, placed
+from .draws import Chosen, acted, kept, placed, within_one
 from .errors import InputError
 from .tint import patches, pattern, windows
 from .warp import layout
@@ -32,9 +32,10 @@ class Amplitudes:
     occluder: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, what in (("background", "a share of the background"), ("occluder", "a fraction of the frame")):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name}={getattr(self, name)}: expected 0 to 1, {what}")
+        within_one(
+            background=(self.background, "a share of the background"),
+            occluder=(self.occluder, "a fraction of the frame"),
+        )
 
 
 @dataclass(frozen=True)

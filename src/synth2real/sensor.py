@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .draws import Chosen, acted, kept, placed
+from .draws import Chosen, acted, kept, placed, within_one
 from .errors import InputError
 from .tint import STARTS, cut, grain
 from .warp import layout
@@ -57,9 +57,7 @@ class Amplitudes:
     jpeg: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, what in (("motion", "a fraction of the frame"), ("jpeg", "a loss of quality")):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name}={getattr(self, name)}: expected 0 to 1, {what}")
+        within_one(motion=(self.motion, "a fraction of the frame"), jpeg=(self.jpeg, "a loss of quality"))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,12 +15,9 @@ from torch.nn import functional as F
 
 from ..domains import Inputs, Labelled, Unlabelled
 from ..errors import InputError
-from ..networks import Statistics
 from ..settings import settings
 from ..sparse import Sparse
-from ..training import Progress, SourceBatch, TargetBatch, Update
-from .base import Objective
-from .svm import dense, refuse_all_but_classes_of_features, write_head
+from .closed_form import ClosedForm, dense, write_head
 
 Array = NDArray[Any]
 MOST = 20_000  # samples of both domains, of which a square matrix is held in memory
@@ -30,7 +26,7 @@ BIAS = 0.1  # squared value of the constant feature that the bias is the weight 
 
 
 @settings
-class SelfTraining(Objective):
+class SelfTraining(ClosedForm):
     """Labels the target by itself, the most certain samples first, on a linear machine in closed form.
 
     Each round a machine is trained on the source and on the target samples that the last one was most certain of: for
@@ -50,14 +46,10 @@ class SelfTraining(Objective):
         rounds: of labelling; 0 is the source alone.
     """
 
+    name: ClassVar[str] = "self-training"
+
     ridge: float = Field(default=3.0, gt=0)
     rounds: int = Field(default=5, ge=0)
-    network: str | None = "linear"
-    statistics: Statistics = "none"
-    finished: ClassVar[bool] = True  # nothing is left to the loop
-
-    def refuse(self) -> None:
-        refuse_all_but_classes_of_features("self-training", self.model)
 
     def solve(self, source: Labelled, target: Unlabelled) -> None:
         count, total = len(source), len(source) + len(target)
@@ -85,9 +77,6 @@ class SelfTraining(Objective):
         mean = gathered(both, torch.full((total, 1), 1 / total))[0]
         weights = (gathered(both, every) - every.sum(0)[:, None] * mean) / unit
         write_head(self.model, weights, BIAS * every.sum(0) - weights @ mean)
-
-    def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
-        yield from ()
 
 
 def machine(inner: Array, index: Array, labels: Array, ridge: float) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,23 +10,18 @@ import torch
 from pydantic import Field
 from scipy.linalg import cholesky, solve_triangular
 from scipy.sparse import csr_array
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..domains import Inputs, Labelled, Unlabelled
-from ..errors import InputError
-from ..model import Model
-from ..networks import Statistics
 from ..settings import settings
 from ..sparse import Sparse
-from ..tasks import Classification
-from ..training import Progress, SourceBatch, TargetBatch, Update
-from .base import Objective
+from .closed_form import ClosedForm, dense, write_head
 
 NEVER = -1e4  # logit of a class that the source does not show
 
 
 @settings
-class SVM(Objective):
+class SVM(ClosedForm):
     """A linear support vector machine on the source, solved at once by liblinear; for classes of feature vectors.
 
     Its hyperplanes are shipped as a linear layer. Their distances stand as logits: the order of the classes is the
@@ -43,13 +38,9 @@ class SVM(Objective):
             scale.
     """
 
-    penalty: float = Field(default=1.0, gt=0)
-    network: str | None = "linear"
-    statistics: Statistics = "none"
-    finished: ClassVar[bool] = True  # nothing is left to the loop
+    name: ClassVar[str] = "svm"
 
-    def refuse(self) -> None:
-        refuse_all_but_classes_of_features("svm", self.model)
+    penalty: float = Field(default=1.0, gt=0)
 
     def solve(self, source: Labelled, target: Unlabelled) -> None:
         from sklearn.svm import LinearSVC
@@ -64,9 +55,6 @@ class SVM(Objective):
         shown = torch.from_numpy(machine.classes_)  # a class that the source does not show is never said
         all_weights = torch.zeros(self.task.outputs, weights.shape[1]).index_copy(0, shown, weights)
         write_head(self.model, all_weights, torch.full((self.task.outputs,), NEVER).index_copy(0, shown, bias))
-
-    def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
-        yield from ()
 
 
 def coordinates(inputs: Inputs) -> tuple[Any, Callable[[Tensor], Tensor]]:
@@ -88,28 +76,3 @@ def coordinates(inputs: Inputs) -> tuple[Any, Callable[[Tensor], Tensor]]:
         return torch.from_numpy(solve_triangular(lower.T, v.double().numpy().T).T).float() @ x
 
     return lower, back
-
-
-def dense(inputs: Inputs) -> Tensor:
-    """All features of a domain, (N, F) float32; as they lie where they are a tensor in memory."""
-    return inputs.float() if isinstance(inputs, Tensor) else inputs[torch.arange(len(inputs))].float()
-
-
-def write_head(model: Model, weights: Tensor, bias: Tensor) -> None:
-    """Make a linear machine, weights (C, F) and bias (C,), the head of a model that has no other layer."""
-    layer = next(module for module in model.head.modules() if isinstance(module, nn.Linear))
-    layer.weight.data.copy_(weights)
-    layer.bias.data.copy_(bias)
-
-
-def refuse_all_but_classes_of_features(name: str, model: Model) -> None:
-    """Raise `InputError` where a linear machine does not serve the task or the inputs."""
-    if not isinstance(model.task, Classification):
-        raise InputError(
-            f"adapt {name} classifies, found the task {model.task.kind}. Choose --adapt source-only, or on top of a "
-            "mapping --set adapt.then=source-only"
-        )
-    if len(model.shape) != 1:
-        raise InputError(
-            f"adapt {name} needs features, found images of shape {model.shape}. Choose --adapt source-only"
-        )

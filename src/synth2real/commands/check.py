@@ -5,57 +5,38 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..checks import Findings
 from ..checks import check as find
 from ..domains import Labelled, Unlabelled
 from ..halving import measure
-from ..loading import Channels, Size, load_unlabelled
 from ..route import Budget, Route, default_steps
 from ..routes import default_routes
 from ..tasks import TASKS, Task
-from . import compare, train
 from .console import console, warnings_on_stderr
+from .data import Data, load_pair, load_test, read_both_groups
 
 SAMPLE = 2000  # images of a simulator that are looked at
 TIMED = ("teacher",)  # beside source only
 SHOWN = 20  # classes or columns in a line
 
 
-@dataclass(frozen=True)
-class Request:
+@dataclass(frozen=True, kw_only=True)
+class Request(Data):
     """The arguments of the command, parsed; see `synth2real check --help`."""
 
-    source: str
-    target: Path
-    test: Path | None
-    task: str
-    label: tuple[str, ...]
-    group: str | None
-    preset: str | None
-    n: int | None
-    size: Size | None
-    channels: Channels | None
-    skip_bad: bool
     as_json: bool
 
 
 def check(request: Request) -> None:
     """Print what was found; warnings go to stderr, and change nothing in the exit code."""
-    asked = as_comparison(request)
-    train.check_task(request.task)
-    train.check_for_simulators(request.source, request.n, request.preset)
     with warnings_on_stderr():
-        target = load_unlabelled(
-            request.target, size=request.size, channels=request.channels, skip_bad=request.skip_bad
-        )
-        given = train.load_source(compare.as_training(asked), target)
+        given, target, layout = load_pair(request)
         source = given if isinstance(given, Labelled) else given.labelled(min(request.n or SAMPLE, SAMPLE), 0)
         task = TASKS[request.task].of(source)
-        test = compare.load_test(asked, task, aligned=False)
-    groups = compare.read_both_groups(asked, given, target)[1] if request.group else None
+        test = load_test(request, task, layout, aligned=False)
+    groups = read_both_groups(request, given, target)[1] if request.group else None
     found = find(source, target, test, target_groups=groups)
     rendered = len(source) if isinstance(given, Labelled) else request.n or Budget.n
     if source.shape == target.shape:
@@ -101,18 +82,3 @@ def balance(domain: dict[str, Any]) -> str:
     columns = domain.get("columns", {})
     said = [f"{name} {c['least']:.3g} to {c['most']:.3g}" for name, c in list(columns.items())[:SHOWN]]
     return f"; columns: {', '.join(said)}" if said else ""
-
-
-def as_comparison(request: Request) -> compare.Request:
-    """The same data as a comparison would ask for it."""
-    return compare.Request(
-        **{f.name: getattr(request, f.name) for f in dataclasses.fields(request) if f.name != "as_json"},
-        out=Path(),
-        routes=None,
-        minutes=1.0,
-        jobs=1,
-        seed=0,
-        seeds=1,
-        overwrite=False,
-        resume=False,
-    )

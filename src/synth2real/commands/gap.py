@@ -16,7 +16,7 @@ from ..loading import Channels, Size, load_unlabelled
 from ..model import Model, load_model
 from ..simulate import is_simulator, simulator
 from .console import warnings_on_stderr
-from .train import check_for_simulators
+from .data import check_for_simulators
 
 
 @dataclass(frozen=True)

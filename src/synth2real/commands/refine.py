@@ -17,7 +17,8 @@ from ..refinement import Order, refine_folder
 from ..settings import build
 from ..simulate import Simulator, is_simulator, simulator
 from .console import bars, console, warnings_on_stderr
-from .train import check_for_simulators, parse_assignments
+from .data import check_for_simulators
+from .train import parse_assignments
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from ..comparison import Comparison, Entry
 from ..distances import proxy_a_distance
 from ..domains import Labelled, to_float
 from ..errors import InputError
-from ..loading import load_unlabelled
 from ..mapping import REFINER
 from ..model import load_model
 from ..refine import load_refiner
@@ -27,8 +26,8 @@ from ..routes import route_of
 from ..runs import LOG, METRICS, PARAMETERS, SETTINGS
 from ..simulate import Simulator, load_parameters
 from ..trials import Bench, Refined, some
-from . import compare, train
 from .console import console, warnings_on_stderr
+from .data import Data, load_pair, load_test
 
 PIXELS = 8  # side of the pictures that the gap before is measured on
 
@@ -49,13 +48,12 @@ def report(run: Path, test: Path | None, out: Path | None) -> None:
 def as_comparison(folder: Path, test: Path | None) -> Comparison:
     """A comparison of one route: that of the run."""
     settings = yaml.safe_load((folder / SETTINGS).read_text())
-    request = as_request(settings, folder, test)
-    target = load_unlabelled(request.target, size=request.size, channels=request.channels, skip_bad=True)
-    source = train.load_source(compare.as_training(request), target)
+    data = data_of(settings, test)
+    source, target, layout = load_pair(data)
     if isinstance(source, Simulator) and (folder / PARAMETERS).is_file():
         source = source.with_ranges(**load_parameters(folder / PARAMETERS))
     model = load_model(folder)
-    labelled = compare.load_test(request, model.task)
+    labelled = load_test(data, model.task, layout)
     route = route_of(settings["route"], str(folder))
     budget = Budget(n=settings["n"] or Budget.n, seed=settings["seed"], steps=settings["steps"])
     bench = Bench(source, target, labelled, model.task, budget)
@@ -85,28 +83,22 @@ def pixel_gap(bench: Bench) -> float:
     return proxy_a_distance(to_float(ours[torch.arange(len(ours))]), to_float(theirs[torch.arange(len(theirs))]))
 
 
-def as_request(settings: dict[str, Any], folder: Path, test: Path | None) -> compare.Request:
-    """The data of a run, as a comparison asks for it."""
-    return compare.Request(
+def data_of(settings: dict[str, Any], test: Path | None) -> Data:
+    """The data of a run."""
+    return Data(
         source=settings["source"],
         target=Path(settings["target"]),
-        out=folder,
         task=settings["task"]["kind"],
         label=tuple(settings["label"] or ()),
-        routes=None,
         test=test,
-        group=None,
-        minutes=1.0,
-        jobs=1,
         preset=settings["preset"],
+        params=Path(settings["params"]) if settings["params"] else None,
         n=settings["n"],
         size=tuple(settings["size"]) if settings["size"] else None,
         channels=settings["channels"],
+        zero_based=settings["zero_based"],
         seed=settings["seed"],
-        seeds=1,
         skip_bad=True,
-        overwrite=False,
-        resume=False,
     )
 
 

@@ -18,7 +18,8 @@ from ..sheet import Column, randomized, sheet
 from ..simulate import is_simulator, load_parameters, simulator
 from ..tasks import TASKS, Classification
 from .console import console, warnings_on_stderr
-from .train import check_for_simulators, check_labels, load_labelled, parse_assignments
+from .data import check_for_simulators, check_labels, check_task, load_labelled
+from .train import parse_assignments
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,7 @@ def show(request: Request) -> None:
         raise InputError(
             f"{request.out}: exists already, expected a new file. Choose another --out, or pass --overwrite"
         )
-    if request.task not in TASKS:
-        raise InputError(f"--task '{request.task}' is unknown, expected one of: {', '.join(TASKS)}")
+    check_task(request.task)
     check_for_simulators(request.source, None, request.preset, request.params)
     policy = build(METHODS, request.randomize, _settings(request), room="randomize")
     with warnings_on_stderr():
