@@ -132,6 +132,6 @@ def table(comparison: Comparison) -> Table:
             str(row["steps"]),
             str(len(row["seeds"])),
             f"{row['seconds']:.0f}",
-            "chosen" if row["chosen"] else "predicted to harm" if row["refused"] else "",
+            "chosen" if row["chosen"] else "refused" if row["refused"] else "",
         )
     return shown

@@ -48,6 +48,11 @@ def report(run: Path, test: Path | None, out: Path | None) -> None:
 def as_comparison(folder: Path, test: Path | None) -> Comparison:
     """A comparison of one route: that of the run."""
     settings = yaml.safe_load((folder / SETTINGS).read_text())
+    if "source" not in settings:
+        raise InputError(
+            f"{folder}: its {SETTINGS} names no source and no target, as that of the demo, whose own report holds it. "
+            "Expected a run of `synth2real train` or the chosen one of `compare`"
+        )
     data = data_of(settings, test)
     source, target, layout = load_pair(data)
     if isinstance(source, Simulator) and (folder / PARAMETERS).is_file():
