@@ -15,7 +15,7 @@ from .errors import InputError
 
 class _Reverse(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: float | Tensor) -> Tensor:
         ctx.weight = weight
         return x.view_as(x)
 
@@ -24,7 +24,7 @@ class _Reverse(torch.autograd.Function):
         return -ctx.weight * gradients[0], None
 
 
-def reverse_gradient(x: Tensor, weight: float = 1.0) -> Tensor:
+def reverse_gradient(x: Tensor, weight: float | Tensor = 1.0) -> Tensor:
     """The gradient reversal layer (Ganin & Lempitsky 2015): the identity, whose gradient is times `-weight`."""
     return _Reverse.apply(x, weight)  # type: ignore[no-any-return, no-untyped-call]
 
@@ -81,12 +81,25 @@ class ExpectedPosition(nn.Module):
 Norm = Literal["group", "batch"]
 
 
-def _convolution(channels: int, maps: int, norm: Norm, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
+def _convolution(
+    channels: int, maps: int, norm: Norm, kernel: int = 3, stride: int = 1, apart: int = 1
+) -> list[nn.Module]:
     return [
-        nn.Conv2d(channels, maps, kernel, stride, padding=kernel // 2),
+        nn.Conv2d(channels, maps, kernel, stride, padding=kernel // 2 * apart, dilation=apart),
         nn.BatchNorm2d(maps) if norm == "batch" else nn.GroupNorm(math.gcd(maps, 8), maps),
         nn.ReLU(inplace=True),
     ]
+
+
+class Surroundings(nn.Module):
+    """A residual convolution over pixels `apart` from each other: what a thing is, a point's wider surroundings say."""
+
+    def __init__(self, maps: int, apart: int, norm: Norm) -> None:
+        super().__init__()
+        self.body = nn.Sequential(*_convolution(maps, maps, norm, apart=apart))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)  # type: ignore[no-any-return]
 
 
 class Convolutional(nn.Sequential):
@@ -99,7 +112,8 @@ class Convolutional(nn.Sequential):
         shape: (C, H, W) of one image.
         width: maps of the first convolution, a multiple of 8; the others have twice as many.
         hidden: width of the features.
-        spatial: read positions off the last maps (regression, keypoints, gaze) instead of their values.
+        spatial: read positions off the last maps (regression, keypoints, gaze) instead of their values, after two more
+            convolutions that see almost all of the image: a pupil is told from make-up by what is around it.
         norm: normalisation after each convolution, over groups of maps or over the batch.
     """
 
@@ -122,6 +136,7 @@ class Convolutional(nn.Sequential):
             maps, size = 2 * width, [side // 2 for side in size]
         layers += _convolution(maps, 2 * width, norm)
         if spatial:
+            layers += [Surroundings(2 * width, apart, norm) for apart in (2, 4)]
             layers += [nn.Conv2d(2 * width, 2 * width, 3, padding=1), ExpectedPosition(size[0], size[1])]
             flat = 4 * width
         else:

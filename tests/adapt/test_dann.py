@@ -11,7 +11,7 @@ from synth2real.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.model import Model
 from synth2real.settings import build
-from synth2real.tasks import Classification
+from synth2real.tasks import Classification, Keypoints
 from synth2real.training import Progress
 
 
@@ -81,3 +81,13 @@ def test_on_features_the_preset_is_the_papers_shallow_network() -> None:
     assert DANN(preset="paper").fresh((1, 28, 28)) == DANN(preset="paper")
     assert DANN().fresh((20,)) == DANN()
     assert (SHALLOW_WEIGHTS[0], SHALLOW_WEIGHTS[-1], len(SHALLOW_WEIGHTS)) == (0.01, 1.0, 9)
+
+
+def test_the_critic_pulls_at_values_in_proportion_to_their_loss() -> None:
+    halfway, label = Progress(50, 100), torch.tensor(0.01)
+    pulls = []
+    for task in (Classification(("a", "b")), Keypoints(("x", "y"), (16, 16))):
+        method = DANN()
+        method.prepare(Model(task, (1, 16, 16)), Unlabelled(torch.rand(2, 1, 16, 16)))
+        pulls.append(float(method.pull(label, halfway)))
+    assert pulls == pytest.approx([DANN().ramp(halfway), 0.01 * DANN().ramp(halfway)])

@@ -19,7 +19,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("pupil", "mm", "radius of the pupil as the cornea shows it", (0.5, 4.4), (1.2, 3.4)),
     Parameter("opening", "ratio", "of the lids, 0 closed, 1 usual", (0, 1.6), (0.7, 1.2)),
     Parameter("closed", "probability", "of a blink, in which the lids are shut", (0, 1), (0.02, 0.02)),
-    Parameter("upper_lid", "mm", "usual height of the upper margin above the iris' centre", (1, 9), (3.5, 6.0)),
+    Parameter("upper_lid", "mm", "usual height of the upper margin above the iris' centre", (1, 9), (4.5, 7.0)),
     Parameter("lower_lid", "mm", "depth of the lower margin below the iris' centre", (1, 9), (2.2, 5.0)),
     Parameter("lid_follow", "ratio", "of the upper lid's way to the iris', up and down", (0, 1), (0.6, 0.95)),
     Parameter("upper_skew", "ratio", "shift of the upper margin's top outward", (-0.45, 0.45), (-0.25, 0.1)),
