@@ -69,8 +69,8 @@ def columns(comparison: Comparison) -> list[Column]:
         ),
         Column(
             f"{word}, estimated",
-            "What that is likely to be, by the route's confidence (of values: by how far it stands from the others), "
-            "with a 95 percent interval over samples; made without real labels, and hopeful where the gap is wide.",
+            "What that is likely to be, by what it is on the source and how much less the routes agree on the target "
+            "than there, with a 95 percent interval; made without real labels, and hopeful where all routes err alike.",
             "estimate",
             form,
             interval="interval",
