@@ -20,7 +20,7 @@ from .errors import TrainingDiverged
 from .evidence import Answers
 from .halving import ENOUGH, Plan, affordable, measure, shortened
 from .model import Model
-from .pooled import estimated, pool_of
+from .pooled import Aggregate, aggregates, estimated, pool_of
 from .route import OnReport, Route, default_steps
 from .simulate import Simulator
 from .tasks import Classification, Task
@@ -47,6 +47,7 @@ class Course:
         self.started = time.perf_counter()
         self.entries = [Entry(name, route) for name, route in routes.items()]
         self.places = {name: i for i, name in enumerate(routes)}
+        self.aggregates: list[Aggregate] = []
         self.diverged: dict[str, str] = {}
         self.gap_before: tuple[Model | None, float] = (None, float("nan"))  # by the first model of source only
         self.simulators: dict[str, tuple[Simulator | None, Calibration | None, float]] = {}
@@ -222,7 +223,7 @@ class Course:
         return base, "; ".join(reasons) or "no route agrees better with all of them together"
 
     def concluded(self, groups: Tensor | None) -> str:
-        """Choose among the routes that were trained longest, estimate all, and say so in words."""
+        """Choose among the routes that were trained longest, estimate and aggregate all, and say so in words."""
         last = max(entry.round for entry in self.entries)
         chosen, why = self.judged([entry for entry in self.entries if entry.round == last])
         chosen.chosen = True
@@ -230,6 +231,7 @@ class Course:
         pool = pool_of(self.entries, self.bench, groups)
         for index, entry in enumerate(self.entries):
             entry.estimate = estimated(pool, index, float(entry.trials[0].source_metrics[task.metric]))
+        self.aggregates = aggregates(self.entries, pool, self.bench)
         adapts = chosen.route.describe()["adapt"]["method"] != "source-only" or chosen.route.refine is not None
         seeds = f"{len(chosen.trials)} seed{'s' if len(chosen.trials) > 1 else ''}"
         shipped = f"{chosen.name}, {seeds}; {said(chosen, task)}"

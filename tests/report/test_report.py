@@ -102,7 +102,7 @@ def test_every_picture_has_words(report: Path) -> None:
 def test_the_ranking_holds_every_route_and_marks_the_chosen(comparison: Comparison, report: Path) -> None:
     html = report.read_text(encoding="utf-8")
     ranking = html[html.index('id="ranking"') :].split("</table>")[0]
-    assert ranking.count("<tr") == len(comparison.entries) + 1
+    assert ranking.count("<tr") == len(comparison.entries) + len(comparison.aggregates) + 1
     (chosen,) = re.findall(r'<tr class="chosen">.*?</tr>', ranking, re.DOTALL)
     assert "✓ chosen" in chosen
     assert f"{comparison.rows()[0]['accuracy_mean']:.1%}".replace("%", " %") in ranking

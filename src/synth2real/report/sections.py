@@ -28,7 +28,8 @@ def everything(comparison: Comparison) -> dict[str, Any]:
         "refused": {entry.name: entry.refused for entry in comparison.entries if entry.refused} | comparison.diverged,
         "facts": facts(comparison),
         "columns": columns(comparison),
-        "rows": comparison.rows(),
+        "rows": comparison.rows() + [one.row(comparison.metric) for one in comparison.aggregates],
+        "aggregates": comparison.aggregates,
         "stages": gallery.stages(comparison),
         "dashes": {
             "training": dashes([trial.run.history.get("train", []) for trial in trials]),
