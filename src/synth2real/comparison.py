@@ -37,6 +37,8 @@ class Comparison:
         plan: how a budget of minutes was spent; None where there was none.
         diverged: for each route that no training of which ended well, why.
         aggregates: all routes as one model, in several ways; shown beside them and never chosen.
+        raw: source samples that no route has changed, which the gap before was measured on; None for those that were
+            trained on.
     """
 
     entries: list[Entry]
@@ -47,6 +49,7 @@ class Comparison:
     plan: Plan | None = None
     diverged: dict[str, str] = field(default_factory=dict)
     aggregates: list[Aggregate] = field(default_factory=list)
+    raw: Labelled | None = None
 
     @property
     def chosen(self) -> Entry:

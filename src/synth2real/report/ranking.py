@@ -84,12 +84,19 @@ def columns(comparison: Comparison) -> list[Column]:
         ),
         Column(
             "gap before",
-            f"How easily synthetic and real are told apart (proxy A-distance) by {seen}: 0 if not at all, 2 if always. "
-            "Reported and never used to choose.",
+            f"How easily synthetic and real are told apart (proxy A-distance) by {seen}: 0 if not at all, 2 if always, "
+            "with a 95 percent interval over samples. Reported and never used to choose.",
             "gap_before",
             "{:.2f}".format,
+            interval="gap_before_interval",
         ),
-        Column("gap after", "The same, in the features of this route.", "gap_after", "{:.2f}".format),
+        Column(
+            "gap after",
+            "The same, in the features of this route.",
+            "gap_after",
+            "{:.2f}".format,
+            interval="gap_after_interval",
+        ),
         Column(
             f"{word} on source",
             "Measured on synthetic samples kept from training: what was given up at home.",
