@@ -22,7 +22,7 @@ from ..runs import RunFolder, both
 from ..runs import train as train_run
 from ..settings import build
 from ..tasks import Task
-from .console import Certainty, bars, console, warnings_on_stderr
+from .console import Watch, bars, console, warnings_on_stderr
 from .data import Data, described, load_pair, settle_task
 
 NAMED_BY = {
@@ -73,7 +73,7 @@ def train(request: Request) -> None:
         folder.log(line)
         console.print(line, soft_wrap=True)
     with interruptible(folder), bars() as shown, warnings_on_stderr(folder.log):
-        certainty = Certainty(target, shown)
+        watch = Watch(shown, None if board is None else board.report)
         run = train_run(
             folder,
             route,
@@ -86,7 +86,7 @@ def train(request: Request) -> None:
             layout=layout,
             resume=request.resume,
             on_report=shown.report if board is None else both(shown.report, board.report),
-            on_checkpoint=certainty.look if console.is_terminal else None,
+            on_checkpoint=watch.look if console.is_terminal or board is not None else None,
         )
     if board is not None:
         board.pictures(run, target.inputs)

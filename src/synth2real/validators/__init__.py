@@ -22,6 +22,7 @@ from .agreement import (
 )
 from .candidate import Candidate, Pool, apart, head_of, importance_weights, labels_of, observe
 from .confidence import balance, entropy, information, mixval, nuclear_norm
+from .live import live
 from .source import dev, iwv, source_score
 from .structure import feature_scale, silhouette, snd, subspace, transfer_score
 
@@ -61,6 +62,7 @@ __all__ = [
     "head_of",
     "importance_weights",
     "labels_of",
+    "live",
     "near_ties",
     "observe",
     "serving",

@@ -135,11 +135,11 @@ def observe(
     outputs = head_of(model, target_features)
     last = model.head[-1][-1] if isinstance(model.head[-1], nn.Sequential) else model.head[-1]
     linear = isinstance(last, nn.Linear) and last.in_features == source_features.shape[1]
-    mixed, wander = (torch.nan, torch.nan), torch.nan
+    mixed, wandering = (torch.nan, torch.nan), torch.nan
     if probed:
         images = to_float(target.inputs[torch.arange(len(target))])
         mixed = _mixed(model, images, outputs) if isinstance(model.task, Classification) else mixed
-        wander = _wander(model, images, outputs) if images.ndim == 4 else wander
+        wandering = wander(model, images, outputs) if images.ndim == 4 else wandering
     return Candidate(
         name=name,
         seed=seed,
@@ -149,7 +149,7 @@ def observe(
         target_features=target_features,
         classifier=last.weight.detach().cpu().clone() if linear and isinstance(last, nn.Linear) else None,
         mixed=mixed,
-        wander=wander,
+        wander=wandering,
     )
 
 
@@ -222,7 +222,8 @@ def _mixed(model: Model, x: Tensor, outputs: Tensor) -> tuple[float, float]:
     return shares[0], shares[1]
 
 
-def _wander(model: Model, x: Tensor, outputs: Tensor) -> float:
+def wander(model: Model, x: Tensor, outputs: Tensor) -> float:
+    """See `Candidate.wander`; of float images (N, C, H, W) and what the model says of them."""
     task, size = model.task, (x.shape[2], x.shape[3])
     moves = WARPS if isinstance(task, Keypoints | Gaze) else SHIFTS
     warp = Warp.sample(len(x), size, generator=torch.Generator().manual_seed(0), **moves)
