@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,8 @@ def train(request: Request) -> None:
     for line in summary(request, route, count, len(target), steps, budget):
         folder.log(line)
         console.print(line, soft_wrap=True)
-    with interruptible(folder), bars() as shown, warnings_on_stderr(folder.log):
+    kept = nullcontext() if board is None else closing(board)  # also where it is broken off, or diverges
+    with kept, interruptible(folder), bars() as shown, warnings_on_stderr(folder.log):
         watch = Watch(shown, None if board is None else board.report)
         run = train_run(
             folder,
@@ -88,9 +89,8 @@ def train(request: Request) -> None:
             on_report=shown.report if board is None else both(shown.report, board.report),
             on_checkpoint=watch.look if console.is_terminal or board is not None else None,
         )
-    if board is not None:
-        board.pictures(run, target.inputs)
-        board.close()
+        if board is not None:
+            board.pictures(run, target.inputs)
     last = run.history["train"][-1] if "train" in run.history else {}
     losses = ", ".join(f"{name} {value:.3f}" for name, value in last.items() if name != "step")
     line = f"trained in {sum(run.seconds.values()):.0f} s ({losses}); the run is in {request.out}"
