@@ -73,7 +73,7 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
     logged = re.search(r"trained in (\d+) s", (folder / LOG).read_text() if (folder / LOG).is_file() else "")
     seconds = float(logged[1]) if logged else 0.0
     # There is no model of source only to see the domains by.
-    before = proxy_a_distance(as_pixels(bench.raw), as_pixels(target))
+    before = proxy_a_distance(as_pixels(bench.raw.unlabelled()), as_pixels(target))
     trial = replace(bench.measured(made, budget.seed, budget.steps, seconds), gap_before=before)
     entry = Entry(named(route), route, [trial], chosen=True, spent=seconds)
     return Comparison([entry], model.task, target, labelled, raw=bench.raw)

@@ -16,7 +16,7 @@ from ..model import Model
 PIXELS = 8  # side of the pictures that a gap is measured on where there is no model to see them by
 
 
-def as_pixels(domain: Labelled | Unlabelled) -> Tensor:
+def as_pixels(domain: Unlabelled) -> Tensor:
     """At most 1,000 samples as features (N, F): small grey pictures, or features as they are."""
     inputs = some(domain).inputs
     images = len(domain.shape) == 3
