@@ -5,7 +5,7 @@ import torch
 
 from synth2real.checks import alike, check, grey, strange
 from synth2real.domains import Labelled, Unlabelled
-from synth2real.groups import held_out, interval
+from synth2real.groups import held_out, redrawn
 from synth2real.simulate import Digits, Eyes
 
 
@@ -75,9 +75,13 @@ def test_a_group_is_held_as_a_whole() -> None:
     assert len(held_out(100, 15, torch.zeros(100, dtype=torch.int64), 0)[1]) == 15
 
 
-def test_an_interval_over_groups_is_wider() -> None:
-    groups = torch.arange(200) // 20
-    values = (groups % 2).double()
-    alone, whole = interval(values), interval(values, groups)
-    assert whole[1] - whole[0] > 2 * (alone[1] - alone[0])
-    assert alone[0] < 0.5 < alone[1]
+def test_a_bootstrap_sample_holds_groups_whole() -> None:
+    generator = torch.Generator().manual_seed(0)
+    groups = torch.tensor([5, 5, 5, 2, 2, 9])
+    for _ in range(20):
+        counts = torch.bincount(redrawn(6, groups, generator), minlength=6)
+        assert len(set(counts[:3].tolist())) == len(set(counts[3:5].tolist())) == 1
+        assert int(counts[[0, 3, 5]].sum()) == 3  # as many groups as there are
+    alone = redrawn(6, None, generator)
+    assert len(alone) == 6
+    assert 0 <= int(alone.min()) <= int(alone.max()) < 6

@@ -80,12 +80,53 @@ def test_the_bound_holds_and_falls_with_the_gap(shift: float) -> None:
 
 
 def test_disagreement_is_scaled_by_what_it_is_on_the_source() -> None:
-    """Two candidates, one right and one off by d: the median is the lower one, the other is off by its distance."""
+    """Three candidates, two right and one off by d."""
     truth = torch.zeros(50, 1)
     steps = torch.linspace(1, 2, 50)[:, None]
-    made = pool(VALUE, [truth, 3 * steps], source=[truth, steps], labels=truth - steps)
+    made = pool(VALUE, [truth, 3 * steps, truth], source=[truth, steps, truth], labels=truth - steps)
     # On the source the second is off by 2 d where it is d from the others; on the target it is 3 d from them.
     assert estimate("disagreement", made, 1).value == pytest.approx(2 * 3 * 1.5)
+    # The first is off by d, and half of the others are d from it on the source, and 3 d on the target.
+    assert estimate("disagreement", made, 0).value == pytest.approx(3 * 1.5)
+    with pytest.raises(InputError, match=r"found a single candidate, expected two or more .*another estimate"):
+        estimate("disagreement", pool(VALUE, [truth], source=[truth], labels=truth))
+
+
+def test_the_interval_of_the_line_is_as_wide_as_agreements_lie_apart() -> None:
+    """Of candidates whose agreements lie beside the line the interval is the wider one."""
+    made, _ = classifiers(shift=0.0, count=6)
+    generator = torch.Generator().manual_seed(3)
+    target = [one.target.clone() for one in made.candidates]
+    for i, share in ((1, 0.5), (2, 0.1), (4, 0.3)):  # some answer by chance on a part of the target
+        part = torch.rand(len(target[i]), generator=generator) < share
+        target[i][part] = torch.randn(int(part.sum()), 3, generator=generator)
+    spoilt = pool(TASK, target, source=[one.source for one in made.candidates], labels=made.labels)
+    assert fit_of_line(spoilt) < 0.5
+    one, other = (estimate("line", each) for each in (made, spoilt))
+    assert other.high - other.low > 2 * (one.high - one.low)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_groups_are_drawn_whole(name: str) -> None:
+    """Ten groups, in each of which all samples are alike: the interval is that of ten samples, not of many."""
+    classes = name in CLASSES
+    alike = torch.arange(400) // 40
+    generator = torch.Generator().manual_seed(0)
+    task = TASK if classes else VALUE
+    drawn = [torch.randn(10, task.outputs, generator=generator)[alike] for _ in range(4)]
+    labels = alike % 3 if classes else torch.randn(10, 1, generator=generator)[alike]
+    features = [(torch.randn(400, 2, generator=generator), torch.randn(400, 2, generator=generator))] * 4
+    alone = pool(task, drawn, source=drawn, labels=labels, features=features)
+    whole = Pool(alone.candidates, task, labels, source_groups=alike, target_groups=alike)
+    one, other = estimate(name, alone), estimate(name, whole)
+    assert one.value == other.value
+    assert other.high - other.low > 1.5 * (one.high - one.low)
+
+
+def test_groups_of_another_number_are_refused() -> None:
+    made = pool(VALUE, [torch.zeros(4, 1)], source=[torch.zeros(6, 1)], labels=torch.zeros(6, 1))
+    with pytest.raises(InputError, match=r"target_groups holds 6 groups, expected 4, one a sample"):
+        Pool(made.candidates, VALUE, made.labels, target_groups=torch.zeros(6, dtype=torch.int64))
 
 
 @pytest.mark.parametrize("name", VALUES)

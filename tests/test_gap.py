@@ -6,7 +6,7 @@ import torch
 from synth2real import Labelled, Unlabelled, measure_gap
 from synth2real.distances import coral, kernel_distance, mmd, proxy_a_distance, sliced_wasserstein
 from synth2real.errors import InputError
-from synth2real.gap import Distance
+from synth2real.gap import Distance, proxy_gap
 from synth2real.gap import _interval as interval
 from synth2real.model import Model
 from synth2real.tasks import Classification
@@ -66,6 +66,15 @@ def test_values_are_those_of_the_distances() -> None:
     assert measure_gap(x, y, resamples=3) == gap
     for distance in gap.distances.values():
         assert distance.low <= distance.value <= distance.high
+
+
+def test_the_proxy_distance_alone_is_that_of_the_features_with_an_interval() -> None:
+    x, y = noise(200, 0).inputs, noise(200, 1, shift=0.7).inputs
+    found, same = proxy_gap(x, y), proxy_gap(x, noise(200, 2).inputs)
+    assert found.value == proxy_a_distance(x, y)
+    assert found.low <= found.value <= found.high
+    assert found.low > same.value
+    assert 0 < found.high - found.low < 1.2
 
 
 def test_features_of_a_model_are_compared() -> None:

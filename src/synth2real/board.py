@@ -54,5 +54,6 @@ class Board:
                 self.writer.add_images(name, images[:, : 3 if images.shape[1] >= 3 else 1], 0)
 
     def close(self) -> None:
-        """Write what is left."""
-        self.writer.close()
+        """Write what is left; the log keeps its last minutes in memory until then."""
+        if "writer" in vars(self):
+            self.writer.close()

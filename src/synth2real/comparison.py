@@ -16,6 +16,7 @@ from .domains import Labelled, Unlabelled
 from .entries import SOURCE_ONLY, Entry
 from .errors import InputError
 from .halving import Plan
+from .pooled import Aggregate, check_names
 from .route import Budget, OnReport, Route
 from .simulate import Simulator
 from .tasks import Task
@@ -35,6 +36,9 @@ class Comparison:
         verdict: what to do, in words.
         plan: how a budget of minutes was spent; None where there was none.
         diverged: for each route that no training of which ended well, why.
+        aggregates: all routes as one model, in several ways; shown beside them and never chosen.
+        raw: source samples that no route has changed, which the gap before was measured on; None for those that were
+            trained on.
     """
 
     entries: list[Entry]
@@ -44,6 +48,8 @@ class Comparison:
     verdict: str = ""
     plan: Plan | None = None
     diverged: dict[str, str] = field(default_factory=dict)
+    aggregates: list[Aggregate] = field(default_factory=list)
+    raw: Labelled | None = None
 
     @property
     def chosen(self) -> Entry:
@@ -60,23 +66,33 @@ class Comparison:
         return [_row(entry, self.metric) for entry in self.entries]
 
     def ranking(self) -> list[dict[str, Any]]:
-        """The table of `comparison.json`, best first: the chosen, then by round reached, then by label-free score."""
+        """The table of `comparison.json`: the chosen, the others by round reached and label-free score, aggregates."""
         order = sorted(self.entries, key=lambda e: (e.chosen, e.round, e.score), reverse=True)
-        return [
+        routes = [
             {
-                "name": entry.name,
-                "score_label_free": entry.score,
-                "estimate": row["estimate"],
-                "interval": row["interval"],
-                "test_score": row[f"{self.metric}_mean"],
+                **self._ranked(_row(entry, self.metric)),
                 "seconds": entry.spent,
-                "chosen": entry.chosen,
                 "steps": entry.trials[0].steps,
-                "seeds": row["seeds"],
                 "refused": entry.refused or None,
             }
-            for entry, row in ((entry, _row(entry, self.metric)) for entry in order)
+            for entry in order
         ]
+        return routes + [self._ranked(one.row(self.metric)) for one in self.aggregates]
+
+    def _ranked(self, row: dict[str, Any]) -> dict[str, Any]:
+        """What the ranking takes of a row as it is."""
+        return {
+            "name": row["name"],
+            "score_label_free": row["score_label_free"],
+            "estimate": row["estimate"],
+            "interval": row["interval"],
+            "test_score": row[f"{self.metric}_mean"],
+            "seconds": row["seconds"],
+            "chosen": row["chosen"],
+            "steps": None,
+            "seeds": row["seeds"],
+            "refused": None,
+        }
 
     def plain(self) -> dict[str, Any]:
         """All of `comparison.json`: the ranking, the verdict, the plan."""
@@ -108,8 +124,8 @@ def _row(entry: Entry, metric: str) -> dict[str, Any]:
         f"{metric}_mean": mean(scores) if scores else None,
         f"{metric}_std": spread,
         "score_label_free": entry.score,
-        "estimate": entry.estimate.value,
-        "interval": list(entry.estimate.interval) if entry.estimate.interval else None,
+        "estimate": entry.estimate and entry.estimate.value,
+        "interval": entry.estimate and [entry.estimate.low, entry.estimate.high],
         f"source_{metric}": mean([trial.source_metrics[metric] for trial in trials]),
         "gap_before": mean([trial.gap_before for trial in trials]),
         "gap_after": mean([trial.gap_after for trial in trials]),
@@ -167,6 +183,7 @@ def compare(
         raise InputError(f"the budget is {minutes} minutes, expected a finite number above 0")
     if minutes is not None and then is not None:
         raise InputError("then= and minutes= exclude each other: halving drops routes of its own, found both")
+    check_names(routes)
     named = {SOURCE_ONLY: Route(), **routes}
     with tempfile.TemporaryDirectory() as scratch:
         kept = folder or Path(scratch)
@@ -177,4 +194,4 @@ def compare(
             plan = None if minutes is None else course.plan(minutes, seeds, kept / PLAN)
             course.rounds(plan, seeds, repeat, then)
             verdict = course.concluded(target_groups)
-    return Comparison(course.entries, bench.task, target, test, verdict, plan, course.diverged)
+    return Comparison(course.entries, bench.task, target, test, verdict, plan, course.diverged, course.aggregates)

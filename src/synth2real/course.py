@@ -20,6 +20,7 @@ from .errors import TrainingDiverged
 from .evidence import Answers
 from .halving import ENOUGH, Plan, affordable, measure, shortened
 from .model import Model
+from .pooled import Aggregate, aggregates, estimated, pool_of
 from .route import OnReport, Route, default_steps
 from .simulate import Simulator
 from .tasks import Classification, Task
@@ -46,6 +47,7 @@ class Course:
         self.started = time.perf_counter()
         self.entries = [Entry(name, route) for name, route in routes.items()]
         self.places = {name: i for i, name in enumerate(routes)}
+        self.aggregates: list[Aggregate] = []
         self.diverged: dict[str, str] = {}
         self.gap_before: tuple[Model | None, float] = (None, float("nan"))  # by the first model of source only
         self.simulators: dict[str, tuple[Simulator | None, Calibration | None, float]] = {}
@@ -192,13 +194,7 @@ class Course:
 
     def answers(self, entry: Entry) -> Answers:
         """What a route says, for the evidence."""
-        trials = entry.trials
-        return Answers(
-            entry.route,
-            tuple(trial.target for trial in trials),
-            tuple(trial.held for trial in trials),
-            float(trials[0].source_metrics[self.bench.task.metric]),
-        )
+        return Answers(entry.route, entry.trials[0].target, entry.trials[0].held)
 
     def weighed(self) -> dict[str, str]:
         """Score every entry; for those that are predicted to harm, why."""
@@ -227,15 +223,15 @@ class Course:
         return base, "; ".join(reasons) or "no route agrees better with all of them together"
 
     def concluded(self, groups: Tensor | None) -> str:
-        """Choose among the routes that were trained longest, estimate all, and say so in words."""
+        """Choose among the routes that were trained longest, estimate and aggregate all, and say so in words."""
         last = max(entry.round for entry in self.entries)
         chosen, why = self.judged([entry for entry in self.entries if entry.round == last])
         chosen.chosen = True
-        task, truth = self.bench.task, self.truth()
-        others = [entry.trials[0].target for entry in self.entries]
-        held = [entry.trials[0].held for entry in self.entries]
-        for entry in self.entries:
-            entry.estimate = evidence.estimate(self.answers(entry), others, held, task, truth, groups)
+        task = self.bench.task
+        pool = pool_of(self.entries, self.bench, groups)
+        for index, entry in enumerate(self.entries):
+            entry.estimate = estimated(pool, index, float(entry.trials[0].source_metrics[task.metric]))
+        self.aggregates = aggregates(self.entries, pool, self.bench)
         adapts = chosen.route.describe()["adapt"]["method"] != "source-only" or chosen.route.refine is not None
         seeds = f"{len(chosen.trials)} seed{'s' if len(chosen.trials) > 1 else ''}"
         shipped = f"{chosen.name}, {seeds}; {said(chosen, task)}"
@@ -246,8 +242,8 @@ class Course:
 
 def said(entry: Entry, task: Task) -> str:
     """What an entry's estimate says, in words."""
-    value, interval = entry.estimate.value, entry.estimate.interval
-    if value is None or interval is None:
+    found = entry.estimate
+    if found is None:
         return "no estimate of what it reaches on real data"
     name = task.metric.replace("_", " ")
-    return f"{name} on real data estimated at {value:.3g} ({interval[0]:.3g} to {interval[1]:.3g}), by no real label"
+    return f"{name} on real data estimated at {found.value:.3g} ({found.low:.3g} to {found.high:.3g}), by no real label"

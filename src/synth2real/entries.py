@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from . import evidence
-from .evidence import NOTHING, Estimate
+from .estimates import Estimate
 from .route import Route
 from .tasks import Task
 from .trials import Trial
@@ -23,7 +23,7 @@ class Entry:
         score, tie: of its first trial; the second decides between equal scores.
         round: the last that it took part in, counted from 0.
         spent: seconds of all its trainings.
-        estimate: of the metric on real data.
+        estimate: of the metric on real data; None where nothing can be said.
         refused: why it was not to be chosen; empty where it was.
     """
 
@@ -35,7 +35,7 @@ class Entry:
     chosen: bool = False
     round: int = 0
     spent: float = 0.0
-    estimate: Estimate = NOTHING
+    estimate: Estimate | None = None
     refused: str = ""
 
 

@@ -1,8 +1,10 @@
 """Estimates: how well does a trained model do on the unlabelled target? With an interval, and no real label.
 
 Accuracy for classes (higher is better), mean error for values (lower is better, in the units of `validators.apart`).
-An interval is a bootstrap over samples: it says how far the estimate hangs on the samples, and nothing of how far its
-assumption holds. Only `disagreement_bound` accounts for the gap itself, under the assumption that it names.
+An interval is a bootstrap over samples, of whole groups where the pool has groups: it says how far the estimate hangs
+on the samples, and nothing of how far its assumption holds. Those that rest on other candidates draw these, too, or how
+far they lie from what is assumed of them. Only `disagreement_bound` accounts for the gap itself, under the assumption
+that it names.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .errors import InputError
+from .groups import redrawn
 from .tasks import Classification
-from .validators import Candidate, Pool, apart, together
+from .validators import Candidate, Pool, apart
 
 DRAWS = 200  # of a bootstrap
 STEPS, RATE, RESTARTS = 200, 0.05, 3  # of the critic's training
@@ -33,18 +36,21 @@ class Estimate:
     high: float
 
 
-Statistic = Callable[[Tensor, Tensor], float]
+Statistic = Callable[[Tensor, Tensor, Tensor | None], float]
+Samples = tuple[int, Tensor | None]  # how many, and the group of each
+ALONE: Samples = (1, None)
 
 
-def _bootstrap(statistic: Statistic, sources: int, targets: int, draws: int = DRAWS) -> Estimate:
-    """A statistic of source and target indices, with its percentiles over resamples of both."""
+def _bootstrap(statistic: Statistic, sources: Samples, targets: Samples, peers: int = 1) -> Estimate:
+    """A statistic of source, target and peer indices, with its percentiles over resamples; all peers are None."""
     generator = torch.Generator().manual_seed(0)
 
-    def drawn(count: int) -> Tensor:
-        return torch.randint(count, (count,), generator=generator)
+    def drawn() -> float:
+        index = [redrawn(count, groups, generator) for count, groups in (sources, targets, (peers, None))]
+        return statistic(index[0], index[1], index[2])
 
-    value = statistic(torch.arange(sources), torch.arange(targets))
-    spread = torch.tensor([statistic(drawn(sources), drawn(targets)) for _ in range(draws)], dtype=torch.float64)
+    value = statistic(torch.arange(sources[0]), torch.arange(targets[0]), None)
+    spread = torch.tensor([drawn() for _ in range(DRAWS)], dtype=torch.float64)
     low, high = spread.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return Estimate(value, min(low, value), max(high, value))
 
@@ -60,16 +66,16 @@ def thresholded_confidence(pool: Pool, index: int) -> Estimate:
         performance. ICLR.
     """
     source, target = (_confidence(p) for p in _probabilities(pool, index))
-    right = 1 - _errors(pool, index)
+    right = 1 - errors_on_source(pool, index)
 
-    def statistic(i: Tensor, j: Tensor) -> float:
+    def statistic(i: Tensor, j: Tensor, _: Tensor | None) -> float:
         ordered = source[i].sort().values
         wrong = round(float((1 - right[i]).sum()))
         if wrong == 0:
             return float((target[j] >= ordered[0]).double().mean())
         return float((target[j] > ordered[wrong - 1]).double().mean())
 
-    return _bootstrap(statistic, len(source), len(target))
+    return _bootstrap(statistic, *_samples(pool))
 
 
 def transport(pool: Pool, index: int) -> Estimate:
@@ -86,7 +92,8 @@ def transport(pool: Pool, index: int) -> Estimate:
     from scipy.optimize import linear_sum_assignment
 
     _, p = _probabilities(pool, index)
-    p = p[torch.linspace(0, len(p) - 1, min(len(p), TRANSPORTED)).long()].double()
+    some = torch.linspace(0, len(p) - 1, min(len(p), TRANSPORTED)).long()
+    p, groups = p[some].double(), None if pool.target_groups is None else pool.target_groups[some]
     counts = torch.bincount(pool.labels, minlength=p.shape[1]).double()
     prior = counts if pool.prior is None else pool.prior.double()
     ends = (prior.cumsum(0) / prior.sum() * len(p)).round().long()
@@ -95,7 +102,7 @@ def transport(pool: Pool, index: int) -> Estimate:
     rows, columns = linear_sum_assignment(cost)
     each = torch.from_numpy(cost[rows, columns])
     # One transport is solved; the interval is over the samples' shares of its cost.
-    return _bootstrap(lambda _, j: 1 - float(each[j].mean()), 1, len(each))
+    return _bootstrap(lambda i, j, k: 1 - float(each[j].mean()), ALONE, (len(each), groups))
 
 
 def agreement_on_the_line(pool: Pool, index: int) -> Estimate:
@@ -103,7 +110,8 @@ def agreement_on_the_line(pool: Pool, index: int) -> Estimate:
 
     Agreement and accuracy of a pool lie on one line from source to target, in probits, for many shifts (such as of
     noise and light); where methods adapt differently, or the source is learnt to the last sample, they need not, and
-    `fit_of_line` says how far the agreements do.
+    `fit_of_line` says how far the agreements do. In the interval the accuracy lies as far from the line as any pair's
+    agreement may.
 
     Raises:
         InputError: fewer than three candidates.
@@ -119,13 +127,18 @@ def agreement_on_the_line(pool: Pool, index: int) -> Estimate:
         )
 
     source, target = _agreements(pool)
-    right = 1 - _errors(pool, index)[None]
+    right = 1 - errors_on_source(pool, index)[None]
 
-    def statistic(i: Tensor, j: Tensor) -> float:
-        slope, start = _line(_probit(source, i), _probit(target, j))
-        return float(torch.special.ndtr(_probit(right, i)[0] * slope + start))
+    pairs = len(source)
+    wider = math.sqrt(pairs / (pairs - 2))  # a line through few pairs passes too near to them
 
-    return _bootstrap(statistic, source.shape[1], target.shape[1])
+    def statistic(i: Tensor, j: Tensor, k: Tensor | None) -> float:
+        x, y = _probit(source, i), _probit(target, j)
+        slope, start = _line(x, y)
+        beside = 0.0 if k is None else wider * float((y - slope * x - start)[k[0]])
+        return float(torch.special.ndtr(_probit(right, i)[0] * slope + start + beside))
+
+    return _bootstrap(statistic, *_samples(pool), pairs)
 
 
 def importance_weighting(pool: Pool, index: int) -> Estimate:
@@ -136,33 +149,44 @@ def importance_weighting(pool: Pool, index: int) -> Estimate:
     References:
         Sugiyama, Krauledat & Müller (2007). JMLR 8.
     """
-    errors, weights = _errors(pool, index), pool.candidates[index].importance.double()
+    errors, weights = errors_on_source(pool, index), pool.candidates[index].importance.double()
 
-    def statistic(i: Tensor, _: Tensor) -> float:
+    def statistic(i: Tensor, j: Tensor, k: Tensor | None) -> float:
         risk = float((weights[i] * errors[i]).sum() / weights[i].sum())
         return 1 - risk if isinstance(pool.task, Classification) else risk
 
-    return _bootstrap(statistic, len(errors), 1)
+    return _bootstrap(statistic, _samples(pool)[0], ALONE)
 
 
 def calibrated_disagreement(pool: Pool, index: int) -> Estimate:
-    """Distance from all candidates together on the target, times how much larger than it the error is on the source.
+    """Mean distance from each other candidate on the target, times how much larger than it the error is on the source.
 
     For values. Assumes that disagreement stands to error as it does on the source; errors that all candidates share,
-    which a gap makes, are not in it, so it tends to be too low.
+    which a gap makes, are not in it, so it tends to be too low. The interval draws the others, too.
+
+    Raises:
+        InputError: the pool holds no other candidate.
 
     References:
         After Jiang et al. (2022, disagreement of seeds, ICLR) and Lakshminarayanan et al. (2017, NeurIPS).
     """
-    errors = _errors(pool, index)
+    others = [k for k in range(len(pool.candidates)) if k != index]
+    if not others:
+        raise InputError(
+            "calibrated disagreement: found a single candidate, expected two or more that can disagree. Train more, or "
+            "take another estimate"
+        )
+    errors = errors_on_source(pool, index)
     source, target = (
-        apart(pool.task, said[index], together(said, pool.task)).double() for said in (pool.source, pool.target)
+        torch.stack([apart(pool.task, said[index], said[k]).nan_to_num(0).double() for k in others])
+        for said in (pool.source, pool.target)
     )
 
-    def statistic(i: Tensor, j: Tensor) -> float:
-        return float(errors[i].mean() / source[i].mean().clamp(min=1e-9) * target[j].mean())
+    def statistic(i: Tensor, j: Tensor, k: Tensor | None) -> float:
+        here, home = (part if k is None else part[k] for part in (target[:, j], source[:, i]))
+        return float(errors[i].mean() / home.mean().clamp(min=1e-9) * here.mean())
 
-    return _bootstrap(statistic, len(source), len(target))
+    return _bootstrap(statistic, *_samples(pool), len(others))
 
 
 def disagreement_bound(pool: Pool, index: int, confidence: float = 0.95) -> float:
@@ -192,7 +216,7 @@ def disagreement_bound(pool: Pool, index: int, confidence: float = 0.95) -> floa
     gap = max(gaps)[1]  # of the critic that was best where it learnt
     sources, targets = len(held[0][0]), len(held[1][0])
     margin = math.sqrt((sources + 4 * targets) * math.log(1 / (1 - confidence)) / (2 * sources * targets))
-    risk = float(_errors(pool, index).mean())
+    risk = float(errors_on_source(pool, index).mean())
     return max(0.0, 1 - risk - gap - margin)
 
 
@@ -230,6 +254,17 @@ def fit_of_line(pool: Pool) -> float:
     return float(torch.corrcoef(both)[0, 1].square().nan_to_num(0))
 
 
+def errors_on_source(pool: Pool, index: int) -> Tensor:
+    """What one of the candidates errs by on each held source sample (N,) float64, as `validators.apart` measures it."""
+    said = pool.task.predict(pool.candidates[index].source)
+    return apart(pool.task, said, pool.labels).nan_to_num(0).double()
+
+
+def _samples(pool: Pool) -> tuple[Samples, Samples]:
+    """Held source and target samples of a pool."""
+    return (len(pool.labels), pool.source_groups), (len(pool.candidates[0].target), pool.target_groups)
+
+
 def _critic(
     source: Tensor, agreed: Tensor, target: Tensor, disputed: Tensor, classes: int, seed: int
 ) -> torch.nn.Module:
@@ -256,11 +291,6 @@ def _both(one: Candidate) -> list[Tensor]:
     """Features of both domains, standardised by the source's."""
     mean, std = one.source_features.mean(0), one.source_features.std(0).clamp(min=1e-4)
     return [((z - mean) / std).clamp(-10, 10) for z in (one.source_features, one.target_features)]
-
-
-def _errors(pool: Pool, index: int) -> Tensor:
-    said = pool.task.predict(pool.candidates[index].source)
-    return apart(pool.task, said, pool.labels).nan_to_num(0).double()
 
 
 def _probabilities(pool: Pool, index: int) -> tuple[Tensor, Tensor]:

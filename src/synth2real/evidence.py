@@ -1,4 +1,4 @@
-"""What speaks for a route without a real label: its score, an estimate of what it reaches, and whether to adapt at all.
+"""What speaks for a route without a real label: its score, and whether to adapt at all.
 
 Every score has a way to be led astray. Agreement follows the majority, also where most candidates share an error; and
 methods that match the domains' distributions share one where the classes stand in other shares than in the source.
@@ -14,10 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .groups import interval
 from .route import Route
-from .tasks import Classification, Keypoints, Task
-from .validators import ensemble_agreement, expected_agreement
+from .tasks import Classification, Task
+from .validators import apart, ensemble_agreement, expected_agreement, together
 
 MARGIN = 0.1  # shift of class shares, beyond what doubt explains, that is taken for real
 OVERCONFIDENT = 2.0  # a model under a shift errs about twice as often as it says (digits: says 0.24, errs 0.49)
@@ -31,26 +30,13 @@ class Answers:
 
     Args:
         route: whose answers they are.
-        target: predictions on the unlabelled target, of each seed.
-        held: predictions on held source samples, of each seed.
-        source_error: mean error on held source samples; unused for classes.
+        target: predictions on the unlabelled target.
+        held: predictions on held source samples.
     """
 
     route: Route
-    target: tuple[Tensor, ...]
-    held: tuple[Tensor, ...]
-    source_error: float
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """An estimate of the task's metric on real data, with a 95 percent interval; all None where nothing can be said."""
-
-    value: float | None
-    interval: tuple[float, float] | None
-
-
-NOTHING = Estimate(None, None)
+    target: Tensor
+    held: Tensor
 
 
 def score(predictions: Sequence[Tensor], task: Task, source: Sequence[float]) -> list[tuple[float, float]]:
@@ -67,54 +53,16 @@ def score(predictions: Sequence[Tensor], task: Task, source: Sequence[float]) ->
     return list(zip(votes, expected, strict=True))
 
 
-def estimate(
-    answers: Answers, others: Sequence[Tensor], held: Sequence[Tensor], task: Task, truth: Tensor, groups: Tensor | None
-) -> Estimate:
-    """What the metric is likely to be on the target.
-
-    Classes: the mean confidence, at the temperature that fits the held source samples. Values: the error on the source,
-    times how much farther the route stands from all routes together on the target than on the source. Both are hopeful
-    where the gap is wide. The interval is of the samples alone.
+def unsure(answers: Answers, truth: Tensor) -> float:
+    """Mean doubt (1 less the highest probability) on the target, at the temperature that fits the held source best.
 
     Args:
-        answers: of the route.
-        others, held: predictions of every route on the target, and on held source samples.
-        task, truth: the labels of the held source samples as the task takes them.
-        groups: of the target's samples (N,) int64.
+        truth: labels (N,) of the held source samples.
     """
-    if isinstance(task, Classification):
-        each = torch.stack(
-            [confidence(t, temperature(h, truth)) for t, h in zip(answers.target, answers.held, strict=True)]
-        ).mean(0)
-        return Estimate(float(each.mean()), interval(each, groups))
-    if len(others) < 2:
-        return NOTHING
-    here, home = (
-        _apart(mine, torch.stack(list(all_)).median(0).values, task)
-        for mine, all_ in ((answers.target[0], others), (answers.held[0], held))
-    )
-    each = answers.source_error * here / home.mean().clamp(min=1e-9)
-    return Estimate(float(each.mean()), interval(each, groups))
-
-
-def temperature(probabilities: Tensor, truth: Tensor) -> float:
-    """The temperature at which probabilities (N, C) fit labels (N,) best."""
-    logs = probabilities.double().clamp(min=1e-12).log()
-    losses = torch.stack([torch.nn.functional.cross_entropy(logs / t, truth) for t in TEMPERATURES])
-    return float(TEMPERATURES[losses.argmin()])
-
-
-def confidence(probabilities: Tensor, temperature: float) -> Tensor:
-    """Highest probability (N,) float64 at a temperature."""
-    return (probabilities.double().clamp(min=1e-12).log() / temperature).softmax(1).amax(1)
-
-
-def _apart(values: Tensor, together: Tensor, task: Task) -> Tensor:
-    """Distance of each sample's answer (N, K) to another, (N,) float64: of points in pixels, else over columns."""
-    if isinstance(task, Keypoints):
-        apart: Tensor = (values - together).double().view(len(values), -1, 2).norm(dim=2)
-        return apart.mean(1)
-    return (values - together).double().abs().mean(1)
+    logs, held = (said.double().clamp(min=1e-12).log() for said in (answers.target, answers.held))
+    losses = torch.stack([torch.nn.functional.cross_entropy(held / t, truth) for t in TEMPERATURES])
+    sure = (logs / TEMPERATURES[losses.argmin()]).softmax(1).amax(1)
+    return 1 - float(sure.mean())
 
 
 def matches_distributions(route: Route) -> bool:
@@ -147,9 +95,8 @@ def imbalance(plain: Sequence[Answers], prior: Tensor, truth: Tensor) -> tuple[f
     """
     witnesses = []
     for one in plain:
-        found = shares(one.target[0])
-        unsure = 1 - float(confidence(one.target[0], temperature(one.held[0], truth)).mean())
-        witnesses.append((moved(found, prior, unsure, len(one.target[0])), found))
+        found = shares(one.target)
+        witnesses.append((moved(found, prior, unsure(one, truth), len(one.target)), found))
     return max(witnesses, key=lambda witness: witness[0])
 
 
@@ -170,18 +117,15 @@ def doubts_of_balance(answers: Mapping[str, Answers], task: Task, prior: Tensor,
     return {name: why for name, one in answers.items() if matches_distributions(one.route)}
 
 
-def doubt(chosen: Answers, source_only: Answers, together: Sequence[Tensor], task: Task, truth: Tensor) -> str | None:
+def doubt(chosen: Answers, source_only: Answers, everyone: Sequence[Tensor], task: Task, truth: Tensor) -> str | None:
     """Why the chosen route is no better than source only, by what is known without a real label; None where it is."""
     if isinstance(task, Classification):
-        before, after = shares(source_only.target[0]), shares(chosen.target[0])
-        unsure = 1 - float(confidence(source_only.target[0], temperature(source_only.held[0], truth)).mean())
-        if moved(before, after, unsure, len(chosen.target[0])) > MARGIN:
+        shift = moved(shares(source_only.target), shares(chosen.target), unsure(source_only, truth), len(chosen.target))
+        if shift > MARGIN:
             return "it moves answers from class to class, of which training on the source alone is sure"
-        all_ = torch.stack(list(together)).mean(0).argmax(1)
-        gains = (chosen.target[0].argmax(1) == all_).double() - (source_only.target[0].argmax(1) == all_).double()
-    else:
-        middle = torch.stack(list(together)).median(0).values
-        gains = _apart(source_only.target[0], middle, task) - _apart(chosen.target[0], middle, task)
+    all_ = together(everyone, task)
+    before, after = (apart(task, one.target, all_).double().nan_to_num(0) for one in (source_only, chosen))
+    gains = before - after
     error = float(gains.std(correction=0)) / len(gains) ** 0.5
     if float(gains.mean()) <= CERTAIN * error:
         return "it does not agree with all routes together surely better than training on the source alone"

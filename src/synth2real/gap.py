@@ -101,9 +101,24 @@ def measure_gap(
         "sliced_wasserstein": partial(sliced_wasserstein, seed=seed),
         "kid": kernel_distance,
     }
-    halves = [[z[_some(len(z), len(z) // 2, generator)] for z in (x, y)] for _ in range(resamples)]
+    halves = _halves(x, y, resamples, generator)
     found = {name: _interval(measure, x, y, halves) for name, measure in measures.items()}
     return Gap(found, on, len(x), len(y))
+
+
+def proxy_gap(x: Tensor, y: Tensor, *, resamples: int = 20, seed: int = 0) -> Distance:
+    """Proxy A-distance alone, of features that are at hand, with its interval as in `measure_gap`.
+
+    Args:
+        x, y: (N, F) and (M, F) float32, `LEAST` samples or more each.
+        resamples, seed: as in `measure_gap`.
+    """
+    halves = _halves(x, y, resamples, torch.Generator().manual_seed(seed))
+    return _interval(partial(proxy_a_distance, seed=seed), x, y, halves)
+
+
+def _halves(x: Tensor, y: Tensor, resamples: int, generator: torch.Generator) -> list[list[Tensor]]:
+    return [[z[_some(len(z), len(z) // 2, generator)] for z in (x, y)] for _ in range(resamples)]
 
 
 def _interval(measure: Callable[[Tensor, Tensor], float], x: Tensor, y: Tensor, halves: list[list[Tensor]]) -> Distance:

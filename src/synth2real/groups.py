@@ -15,8 +15,6 @@ from .domains import Labelled, Unlabelled
 from .errors import InputError
 from .loading import as_classes, metadata_tables, table_rows
 
-DRAWS = 400  # of a bootstrap
-
 
 def held_out(count: int, held: int, groups: Tensor | None, seed: int) -> tuple[Tensor, Tensor]:
     """Indices of samples to train on, and of about `held` others to measure on; no group is in both.
@@ -38,28 +36,19 @@ def held_out(count: int, held: int, groups: Tensor | None, seed: int) -> tuple[T
     return (~inside).nonzero()[:, 0], inside.nonzero()[:, 0]
 
 
-def interval(values: Tensor, groups: Tensor | None = None, seed: int = 0) -> tuple[float, float]:
-    """95 percent bootstrap interval of the mean.
+def redrawn(count: int, groups: Tensor | None, generator: torch.Generator) -> Tensor:
+    """Indices (int64) of a bootstrap sample: as many samples as there are, with replacement, or as many whole groups.
 
     Args:
-        values: (N,) of each sample.
-        groups: (N,) int64; whole groups are drawn where given.
-        seed: of the draws.
+        count: number of samples.
+        groups: (count,) int64, or None where samples stand alone.
+        generator: of the draws.
     """
-    values = values.double()
-    groups = torch.arange(len(values)) if groups is None else groups
-    sums = torch.zeros(int(groups.max()) + 1, dtype=torch.float64).index_add_(0, groups, values)
-    counts = torch.bincount(groups).double()
-    generator = torch.Generator().manual_seed(seed)
-    weights = torch.stack(
-        [
-            torch.bincount(torch.randint(len(sums), (len(sums),), generator=generator), minlength=len(sums))
-            for _ in range(DRAWS)
-        ]
-    ).double()
-    means = (weights @ sums) / (weights @ counts).clamp(min=1)
-    low, high = means.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return low, high
+    if groups is None:
+        return torch.randint(count, (count,), generator=generator)
+    names, group = groups.unique(return_inverse=True)
+    drawn = torch.randint(len(names), (len(names),), generator=generator)
+    return torch.arange(count).repeat_interleave(torch.bincount(drawn, minlength=len(names))[group])
 
 
 def read_groups(path: str | Path, column: str, domain: Labelled | Unlabelled) -> Tensor | None:

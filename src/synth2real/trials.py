@@ -112,9 +112,11 @@ class Bench:
             kept, held = held_out(len(self.given), min(HELD, len(self.given) // 10), self.groups, self.budget.seed)
             self.source: Labelled | Simulator = self.given.subset(kept)
             self.held, self.raw = self.given.subset(held), self.given
+            self.held_groups = None if self.groups is None else self.groups[held]
         else:
             self.source = self.given
             self.held = self.raw = self.given.labelled(HELD, HELD_SEED)
+            self.held_groups = None
         self.task = self.asked or default_task(self.raw)
 
     def rendered(self, simulator: Simulator | None, seed: int) -> tuple[Labelled, float]:
@@ -167,7 +169,12 @@ def shipped_source(run: Run) -> Labelled:
 
 def some(domain: Domain, most: int = SHOWN) -> Domain:
     """At most `most` samples, evenly spaced."""
-    return domain.subset(torch.linspace(0, len(domain) - 1, min(len(domain), most)).long())
+    return domain.subset(evenly(len(domain), most))
+
+
+def evenly(count: int, most: int = SHOWN) -> Tensor:
+    """Indices (int64) of at most `most` of `count` samples, evenly spaced."""
+    return torch.linspace(0, count - 1, min(count, most)).long()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from synth2real.datasets import handwriting
 from synth2real.domains import Labelled, Unlabelled
 from synth2real.randomize import Full
 from synth2real.refine import SimGAN
-from synth2real.report import write_report
+from synth2real.report import gaps, write_report
 from synth2real.report.images import contact_sheet, pixels
 from synth2real.report.sections import ranges
 from synth2real.route import Budget, Route
@@ -102,7 +102,7 @@ def test_every_picture_has_words(report: Path) -> None:
 def test_the_ranking_holds_every_route_and_marks_the_chosen(comparison: Comparison, report: Path) -> None:
     html = report.read_text(encoding="utf-8")
     ranking = html[html.index('id="ranking"') :].split("</table>")[0]
-    assert ranking.count("<tr") == len(comparison.entries) + 1
+    assert ranking.count("<tr") == len(comparison.entries) + len(comparison.aggregates) + 1
     (chosen,) = re.findall(r'<tr class="chosen">.*?</tr>', ranking, re.DOTALL)
     assert "✓ chosen" in chosen
     assert f"{comparison.rows()[0]['accuracy_mean']:.1%}".replace("%", " %") in ranking
@@ -120,6 +120,17 @@ def test_ranges_are_shown_as_they_were_given_and_as_they_were_found(comparison: 
     html = report.read_text(encoding="utf-8")
     for found in ranges(calibration):
         assert f"<td>{found.name}</td><td>{found.before}</td><td>{found.after}</td>" in html
+
+
+def test_gaps_stand_with_their_intervals(comparison: Comparison, report: Path) -> None:
+    routes = gaps.rows(comparison)[: len(comparison.entries)]
+    for row, entry in zip(routes, comparison.entries, strict=True):
+        for name in ("gap_before", "gap_after"):
+            low, high = row[f"{name}_interval"]
+            assert 0 <= low <= row[name] <= high <= 2
+            assert f"{row[name]:.2f} ({low:.2f} to {high:.2f})" in report.read_text(encoding="utf-8")
+        assert row["gap_before"] == entry.trials[0].gap_before
+    assert len({tuple(row["gap_before_interval"]) for row in routes}) == 1
 
 
 def test_without_real_labels_it_claims_none(comparison: Comparison, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 from ..comparison import Comparison, compare
 from ..domains import Labelled
 from ..errors import InputError
+from ..pooled import check_names
 from ..report import write_report
 from ..route import Budget, Route
 from ..routes import chosen_routes
@@ -51,6 +52,7 @@ def run(request: Request) -> None:
     groups = read_both_groups(request, source, target)
     images = len(target.shape) == 3
     routes = chosen_routes(request.routes, task, images=images, simulator=not isinstance(source, Labelled))
+    check_names(routes)
     for name, route in routes.items():
         try:
             route.check(source, target, task=task)
@@ -81,8 +83,8 @@ def run(request: Request) -> None:
             raise KeyboardInterrupt(
                 ": the same command with --resume goes on after the last finished training"
             ) from None
-    for trial in (trial for entry in comparison.entries for trial in entry.trials):
-        model = trial.run.model
+    trained = [trial.run.model for entry in comparison.entries for trial in entry.trials]
+    for model in (*trained, *(one.model for one in comparison.aggregates)):
         model.resize, model.channels, model.layout = request.size, request.channels, layout
     write(request, comparison, settings)
     for line in (comparison.verdict, *(f"left out: {name}: {why}" for name, why in comparison.diverged.items())):
@@ -126,10 +128,10 @@ def table(comparison: Comparison) -> Table:
         low, high = row["interval"] or (None, None)
         shown.add_row(
             row["name"],
-            f"{row['score_label_free']:.3f}",
+            "-" if row["score_label_free"] is None else f"{row['score_label_free']:.3f}",
             "-" if low is None else f"{row['estimate']:.3f} ({low:.3f} to {high:.3f})",
             "-" if row["test_score"] is None else f"{row['test_score']:.3f}",
-            str(row["steps"]),
+            str(row["steps"] or "-"),
             str(len(row["seeds"])),
             f"{row['seconds']:.0f}",
             "chosen" if row["chosen"] else "refused" if row["refused"] else "",

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ..adapt import Objective
-from ..domains import Unlabelled
-from ..tasks import Classification
+from ..route import OnReport
 from ..training import Trainer
+from ..validators import live
 
 console = Console(stderr=True, highlight=False, markup=False)
 if not console.is_terminal:
@@ -46,30 +46,30 @@ class Bars:
         self.progress.update(self._bars[key], advance=1, losses=last)
 
 
-class Certainty:
-    """Shows how sure the model is of some target images while it is trained: a score without a label.
+class Watch:
+    """Looks at what the model says of some target samples while it is trained: a score without a label.
 
     Args:
-        target: its first images are looked at.
         shown: the bars to note it on.
+        on_report: called with it, as that of `Route.run`, too.
     """
 
-    EVERY, LOOKED_AT = 100, 128  # steps between two looks, and images
+    EVERY, LOOKED_AT = 100, 128  # steps between two looks, and samples
 
-    def __init__(self, target: Unlabelled, shown: Bars) -> None:
-        self.shown = shown
-        self.some = target.inputs[torch.arange(min(self.LOOKED_AT, len(target)))]
+    def __init__(self, shown: Bars, on_report: OnReport | None = None) -> None:
+        self.shown, self.on_report = shown, on_report
 
     def look(self, trainer: Trainer) -> None:
-        """An `on_checkpoint` of `runs.train`; nothing for models of values, which say nothing of how sure they are."""
+        """An `on_checkpoint` of `runs.train`; nothing where `live` has nothing to say."""
         game = trainer.game
-        if trainer.step % self.EVERY or not isinstance(game, Objective) or not isinstance(game.task, Classification):
+        if trainer.step % self.EVERY or not isinstance(game, Objective):
             return
-        model = game.shipped()
-        training = model.training
-        sure = model.task.predict(model.outputs(self.some)).amax(1).mean()
-        model.train(training)
-        self.shown.note = f"certainty on real {float(sure):.3f}"
+        found = live(game.shipped(), trainer.target.inputs[torch.arange(min(self.LOOKED_AT, len(trainer.target)))])
+        if found is not None:
+            name, value = f"{found[0]} on real", found[1]
+            self.shown.note = f"{name} {value:.3f}"
+            if self.on_report is not None:
+                self.on_report("train", trainer.step, trainer.loop.steps, {name: value})
 
 
 def announce(shown: Bars, name: str, seed: int, at_once: int | None = None) -> None:

@@ -9,27 +9,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
-from ..checks import grey
 from ..comparison import Comparison, Entry
 from ..distances import proxy_a_distance
-from ..domains import Labelled, to_float
+from ..domains import Labelled
 from ..errors import InputError
 from ..mapping import REFINER
 from ..model import load_model
 from ..refine import load_refiner
 from ..report import write_report
+from ..report.gaps import as_pixels
 from ..route import Budget, Route, Rows, Run
 from ..routes import route_of
 from ..runs import LOG, METRICS, PARAMETERS, SETTINGS
 from ..simulate import Simulator, load_parameters
-from ..trials import Bench, Refined, some
+from ..trials import Bench, Refined
 from .console import console, warnings_on_stderr
 from .data import Data, load_pair, load_test
-
-PIXELS = 8  # side of the pictures that the gap before is measured on
 
 
 def report(run: Path, test: Path | None, out: Path | None) -> None:
@@ -75,17 +72,11 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
     )
     logged = re.search(r"trained in (\d+) s", (folder / LOG).read_text() if (folder / LOG).is_file() else "")
     seconds = float(logged[1]) if logged else 0.0
-    trial = replace(bench.measured(made, budget.seed, budget.steps, seconds), gap_before=pixel_gap(bench))
+    # There is no model of source only to see the domains by.
+    before = proxy_a_distance(as_pixels(bench.raw.unlabelled()), as_pixels(target))
+    trial = replace(bench.measured(made, budget.seed, budget.steps, seconds), gap_before=before)
     entry = Entry(named(route), route, [trial], chosen=True, spent=seconds)
-    return Comparison([entry], model.task, target, labelled)
-
-
-def pixel_gap(bench: Bench) -> float:
-    """Proxy A-distance of the domains as they are; there is no model of source only to see them by."""
-    ours, theirs = (some(domain).inputs for domain in (bench.raw.unlabelled(), bench.target))
-    if len(bench.target.shape) == 3:
-        return proxy_a_distance(grey(ours, PIXELS).flatten(1), grey(theirs, PIXELS).flatten(1))
-    return proxy_a_distance(to_float(ours[torch.arange(len(ours))]), to_float(theirs[torch.arange(len(theirs))]))
+    return Comparison([entry], model.task, target, labelled, raw=bench.raw)
 
 
 def data_of(settings: dict[str, Any], test: Path | None) -> Data:

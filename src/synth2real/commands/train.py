@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ..runs import RunFolder, both
 from ..runs import train as train_run
 from ..settings import build
 from ..tasks import Task
-from .console import Certainty, bars, console, warnings_on_stderr
+from .console import Watch, bars, console, warnings_on_stderr
 from .data import Data, described, load_pair, settle_task
 
 NAMED_BY = {
@@ -72,8 +72,9 @@ def train(request: Request) -> None:
     for line in summary(request, route, count, len(target), steps, budget):
         folder.log(line)
         console.print(line, soft_wrap=True)
-    with interruptible(folder), bars() as shown, warnings_on_stderr(folder.log):
-        certainty = Certainty(target, shown)
+    kept = nullcontext() if board is None else closing(board)  # also where it is broken off, or diverges
+    with kept, interruptible(folder), bars() as shown, warnings_on_stderr(folder.log):
+        watch = Watch(shown, None if board is None else board.report)
         run = train_run(
             folder,
             route,
@@ -86,11 +87,10 @@ def train(request: Request) -> None:
             layout=layout,
             resume=request.resume,
             on_report=shown.report if board is None else both(shown.report, board.report),
-            on_checkpoint=certainty.look if console.is_terminal else None,
+            on_checkpoint=watch.look if console.is_terminal or board is not None else None,
         )
-    if board is not None:
-        board.pictures(run, target.inputs)
-        board.close()
+        if board is not None:
+            board.pictures(run, target.inputs)
     last = run.history["train"][-1] if "train" in run.history else {}
     losses = ", ".join(f"{name} {value:.3f}" for name, value in last.items() if name != "step")
     line = f"trained in {sum(run.seconds.values()):.0f} s ({losses}); the run is in {request.out}"

@@ -34,7 +34,7 @@ def _cells(row: dict[str, Any], most: float) -> str:
     mark = "✓ chosen" if row["chosen"] else escape(row["refused"] or "")
     cells = (
         (f"<b>{name}</b>" if row["chosen"] else name, "text-align:left"),
-        (f"{row['score_label_free']:.3f}", ""),
+        ("-" if row["score_label_free"] is None else f"{row['score_label_free']:.3f}", ""),
         (estimate, BAR.format(share=share)),
         (test, ""),
         (str(row["steps"] or "-"), ""),

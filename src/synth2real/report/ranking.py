@@ -69,8 +69,8 @@ def columns(comparison: Comparison) -> list[Column]:
         ),
         Column(
             f"{word}, estimated",
-            "What that is likely to be, by the route's confidence (of values: by how far it stands from the others), "
-            "with a 95 percent interval over samples; made without real labels, and hopeful where the gap is wide.",
+            "What that is likely to be, by what it is on the source and how much less the routes agree on the target "
+            "than there, with a 95 percent interval; made without real labels, and hopeful where all routes err alike.",
             "estimate",
             form,
             interval="interval",
@@ -84,12 +84,19 @@ def columns(comparison: Comparison) -> list[Column]:
         ),
         Column(
             "gap before",
-            f"How easily synthetic and real are told apart (proxy A-distance) by {seen}: 0 if not at all, 2 if always. "
-            "Reported and never used to choose.",
+            f"How easily synthetic and real are told apart (proxy A-distance) by {seen}: 0 if not at all, 2 if always, "
+            "with a 95 percent interval over samples. Reported and never used to choose.",
             "gap_before",
             "{:.2f}".format,
+            interval="gap_before_interval",
         ),
-        Column("gap after", "The same, in the features of this route.", "gap_after", "{:.2f}".format),
+        Column(
+            "gap after",
+            "The same, in the features of this route.",
+            "gap_after",
+            "{:.2f}".format,
+            interval="gap_after_interval",
+        ),
         Column(
             f"{word} on source",
             "Measured on synthetic samples kept from training: what was given up at home.",

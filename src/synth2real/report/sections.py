@@ -13,7 +13,7 @@ from ..comparison import SOURCE_ONLY, Comparison
 from ..runs import versions
 from ..simulate import Range
 from ..tasks import Classification
-from . import gallery
+from . import gallery, gaps
 from .plots import dashes
 from .ranking import columns, number, percent
 
@@ -22,13 +22,16 @@ def everything(comparison: Comparison) -> dict[str, Any]:
     """All sections but the plots, by the names that the template gives them."""
     task, trials = comparison.task, [entry.trials[0] for entry in comparison.entries]
     calibration = next((trial.run.calibration for trial in trials if trial.run.calibration is not None), None)
+    shown, rows = columns(comparison), gaps.rows(comparison)
+    after = next(column for column in shown if column.key == "gap_after")
     return {
         "verdict": verdict(comparison),
         "advice": comparison.verdict,
         "refused": {entry.name: entry.refused for entry in comparison.entries if entry.refused} | comparison.diverged,
         "facts": facts(comparison),
-        "columns": columns(comparison),
-        "rows": comparison.rows(),
+        "columns": shown,
+        "rows": rows,
+        "aggregates": comparison.aggregates,
         "stages": gallery.stages(comparison),
         "dashes": {
             "training": dashes([trial.run.history.get("train", []) for trial in trials]),
@@ -36,7 +39,7 @@ def everything(comparison: Comparison) -> dict[str, Any]:
         },
         "classes": task.classes if isinstance(task, Classification) else (),
         "confusions": confusions(comparison),
-        "gaps": {row["name"]: f"{row['gap_after']:.2f}" for row in comparison.rows()},
+        "gaps": {row["name"]: after.text(row) for row in rows if row["gap_after"] is not None},
         "galleries": galleries(comparison),
         "chosen": comparison.chosen.name,
         "plotted": " and ".join(dict.fromkeys((comparison.entries[0].name, comparison.chosen.name))),

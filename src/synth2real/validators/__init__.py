@@ -20,8 +20,9 @@ from .agreement import (
     steadiness,
     together,
 )
-from .candidate import Candidate, Pool, apart, importance_weights, labels_of, observe
+from .candidate import Candidate, Pool, apart, head_of, importance_weights, labels_of, observe
 from .confidence import balance, entropy, information, mixval, nuclear_norm
+from .live import live
 from .source import dev, iwv, source_score
 from .structure import feature_scale, silhouette, snd, subspace, transfer_score
 
@@ -58,8 +59,10 @@ __all__ = [
     "apart",
     "ensemble_agreement",
     "expected_agreement",
+    "head_of",
     "importance_weights",
     "labels_of",
+    "live",
     "near_ties",
     "observe",
     "serving",

@@ -66,15 +66,19 @@ class Pool:
         labels: of the held source, class indices (N,) or values (N, K) in the pixels of the images as the model sees
             them; see `labels_of`.
         prior: class shares (C,) of the target, where they are known.
+        source_groups, target_groups: (N,) and (M,) int64, the person or video of each sample; None where they stand
+            alone.
 
     Raises:
-        InputError: there is no candidate, or they do not match the labels, the task or each other.
+        InputError: there is no candidate, or they do not match the labels, the groups, the task or each other.
     """
 
     candidates: Sequence[Candidate]
     task: Task
     labels: Tensor
     prior: Tensor | None = None
+    source_groups: Tensor | None = None
+    target_groups: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not self.candidates:
@@ -91,6 +95,12 @@ class Pool:
                 )
         if self.prior is not None and len(self.prior) != self.task.outputs:
             raise InputError(f"the prior has {len(self.prior)} shares, expected {self.task.outputs}, one a class")
+        for name, groups, count in (
+            ("source_groups", self.source_groups, len(self.labels)),
+            ("target_groups", self.target_groups, len(first.target)),
+        ):
+            if groups is not None and len(groups) != count:
+                raise InputError(f"{name} holds {len(groups)} groups, expected {count}, one a sample")
 
     @property
     def source(self) -> list[Tensor]:
@@ -103,7 +113,9 @@ class Pool:
         return [self.task.predict(one.target) for one in self.candidates]
 
 
-def observe(model: Model, held: Labelled, target: Unlabelled, *, name: str = "", seed: int = 0) -> Candidate:
+def observe(
+    model: Model, held: Labelled, target: Unlabelled, *, name: str = "", seed: int = 0, probed: bool = True
+) -> Candidate:
     """Ask a model all that validators need to know.
 
     Args:
@@ -111,6 +123,8 @@ def observe(model: Model, held: Labelled, target: Unlabelled, *, name: str = "",
         held: source samples that it was not trained on; their labels are not read.
         target: unlabelled samples, some 500 to 2,000 of them: several validators compare each with each.
         name, seed: see `Candidate`.
+        probed: ask what it says of mixed and of warped images, too, which takes three more passes over the target;
+            without, `mixed` and `wander` are nan.
 
     Raises:
         InputError: the inputs are not of the shape that the model takes.
@@ -118,20 +132,24 @@ def observe(model: Model, held: Labelled, target: Unlabelled, *, name: str = "",
     model.check(held.inputs, "the held source")
     model.check(target.inputs, "the target")
     source_features, target_features = model.embed(held.inputs), model.embed(target.inputs)
-    outputs = _head(model, target_features)
-    images = to_float(target.inputs[torch.arange(len(target))])
+    outputs = head_of(model, target_features)
     last = model.head[-1][-1] if isinstance(model.head[-1], nn.Sequential) else model.head[-1]
     linear = isinstance(last, nn.Linear) and last.in_features == source_features.shape[1]
+    mixed, wandering = (torch.nan, torch.nan), torch.nan
+    if probed:
+        images = to_float(target.inputs[torch.arange(len(target))])
+        mixed = _mixed(model, images, outputs) if isinstance(model.task, Classification) else mixed
+        wandering = wander(model, images, outputs) if images.ndim == 4 else wandering
     return Candidate(
         name=name,
         seed=seed,
-        source=_head(model, source_features),
+        source=head_of(model, source_features),
         target=outputs,
         source_features=source_features,
         target_features=target_features,
         classifier=last.weight.detach().cpu().clone() if linear and isinstance(last, nn.Linear) else None,
-        mixed=_mixed(model, images, outputs) if isinstance(model.task, Classification) else (torch.nan, torch.nan),
-        wander=_wander(model, images, outputs) if images.ndim == 4 else torch.nan,
+        mixed=mixed,
+        wander=wandering,
     )
 
 
@@ -182,7 +200,8 @@ def importance_weights(source: Tensor, target: Tensor, most: float = 50.0) -> Te
 
 
 @torch.no_grad()
-def _head(model: Model, features: Tensor) -> Tensor:
+def head_of(model: Model, features: Tensor) -> Tensor:
+    """Raw outputs (N, O) float32 on the CPU from a model's features (N, F)."""
     device = next(model.parameters()).device
     outputs: Tensor = model.head(features.to(device))
     return outputs.float().cpu()
@@ -203,7 +222,8 @@ def _mixed(model: Model, x: Tensor, outputs: Tensor) -> tuple[float, float]:
     return shares[0], shares[1]
 
 
-def _wander(model: Model, x: Tensor, outputs: Tensor) -> float:
+def wander(model: Model, x: Tensor, outputs: Tensor) -> float:
+    """See `Candidate.wander`; of float images (N, C, H, W) and what the model says of them."""
     task, size = model.task, (x.shape[2], x.shape[3])
     moves = WARPS if isinstance(task, Keypoints | Gaze) else SHIFTS
     warp = Warp.sample(len(x), size, generator=torch.Generator().manual_seed(0), **moves)
