@@ -215,6 +215,10 @@ def calibrate(
     distance: Annotated[
         str | None, typer.Option("--distance", help="sliced-wasserstein, mmd, classifier or moments.")
     ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option("--features", metavar="RUN", help="Compare by a run's features, or by `learnt` ones; not pixels."),
+    ] = None,
     seed: Seed = 0,
     assign: Annotated[
         list[str] | None, typer.Option("--set", metavar="calibrate.FIELD=VALUE", help="A setting of the search.")
@@ -238,6 +242,7 @@ def calibrate(
             preset=preset,
             only=tuple(only or ()),
             distance=distance,
+            features=features,
             seed=seed,
             assign=tuple(assign or ()),
             skip_bad=skip_bad,
