@@ -29,7 +29,12 @@ from .options import (
 
 @app.command()
 def train(
-    source: Annotated[str, typer.Argument(help="Labelled folder, .npz or .svmlight, or the name of a simulator.")],
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            help="Labelled folder, .npz or .svmlight, or the name of a simulator; or several folders or files."
+        ),
+    ],
     target: Annotated[Path, typer.Option("--target", help="Folder, .npz or .svmlight without labels.")],
     out: Out,
     task: Annotated[str, typer.Option("--task", help="classify, regress, keypoints or gaze.")] = "classify",
@@ -43,7 +48,8 @@ def train(
     ] = "source-only",
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the simulator's ranges first.")] = False,
     network: Annotated[
-        str | None, typer.Option("--network", help="Feature extractor: its name, module:Class, or timm:NAME.")
+        str | None,
+        typer.Option("--network", help="Feature extractor: its name, module:Class, or timm:NAME."),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="FILE", help="Of the network to start from, .safetensors.")
@@ -77,7 +83,8 @@ def train(
 
     run.train(
         run.Request(
-            source=source,
+            source=source[0],
+            more=tuple(source[1:]),
             target=target,
             out=out,
             task=task,
