@@ -49,7 +49,7 @@ def train(
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the simulator's ranges first.")] = False,
     network: Annotated[
         str | None,
-        typer.Option("--network", help="Feature extractor: its name, module:Class, or timm:NAME."),
+        typer.Option("--network", help="Feature extractor: its name, module:Class, timm:NAME or transformers:NAME."),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="FILE", help="Of the network to start from, .safetensors.")
