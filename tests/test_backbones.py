@@ -255,6 +255,39 @@ def test_timm_by_name_through_its_extra(monkeypatch) -> None:
         build_network("timm:resnet18", (5,))
 
 
+def test_transformers_by_name_through_its_extra(monkeypatch, tmp_path) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    expected = r"'transformers:vit' needs the package transformers.*pip install 'synth2real\[transformers\]'"
+    with pytest.raises(InputError, match=expected):
+        build_network("transformers:vit", SHAPE)
+    with pytest.raises(InputError, match=r"takes images, found features of shape \(5,\)"):
+        build_network("transformers:vit", (5,))
+
+
+def test_transformers_itself_from_a_folder(data, tmp_path, monkeypatch) -> None:
+    try:
+        import transformers
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(f"transformers cannot be imported: {error}")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    transformers.ViTConfig(image_size=16, patch_size=8, **sizes).save_pretrained(tmp_path / "vit")
+    name = f"transformers:{tmp_path / 'vit'}"
+    model = Route(adapt=DANN(network=name)).run(*data, budget=Budget(steps=3, batch=8)).model
+    assert model.width == 8
+    (tmp_path / "run").mkdir()
+    model.save(tmp_path / "run")
+    assert torch.equal(load_model(tmp_path / "run").predict(data[1]).values, model.predict(data[1]).values)
+    with pytest.raises(InputError, match=r"does not take inputs of 1x20x20 \(.*\). Convert them with --size"):
+        Model(TASK, (1, 20, 20), network=name)
+    maps = {"embedding_size": 4, "hidden_sizes": [4, 6], "depths": [1, 1], "layer_type": "basic"}
+    transformers.ResNetConfig(**maps).save_pretrained(tmp_path / "resnet")
+    assert Model(TASK, SHAPE, network=f"transformers:{tmp_path / 'resnet'}").width == 6
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"cannot be made \(.*\), expected a folder with the config.json"):
+        build_network(f"transformers:{tmp_path / 'empty'}", SHAPE)
+
+
 def test_timm_itself() -> None:
     try:
         import timm  # noqa: F401

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .loading import load, load_unlabelled
     from .model import Ensemble, Model, Predictions, load_model
     from .route import Budget, Route, Run
+    from .several import join
 
 __all__ = [
     "Budget",
@@ -31,6 +32,7 @@ __all__ = [
     "calibrate",
     "compare",
     "estimates",
+    "join",
     "load",
     "load_model",
     "load_unlabelled",
@@ -51,6 +53,7 @@ _HOMES = {
     "loading": ("load", "load_unlabelled"),
     "model": ("Ensemble", "Model", "Predictions", "load_model"),
     "route": ("Budget", "Route", "Run"),
+    "several": ("join",),
 }
 
 

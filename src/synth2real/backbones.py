@@ -1,4 +1,4 @@
-"""Feature extractors by name: the library's own, any class of the user's, and timm's; their weights and their width."""
+"""Feature extractors by name: our own, any class of the user's, timm's, transformers'; their weights and width."""
 
 from __future__ import annotations
 
@@ -16,9 +16,28 @@ from torch import Tensor, nn
 from .errors import InputError
 from .networks import FOR_FEATURES, NETWORKS, Norm
 
-TIMM = "timm"
-KINDS = f"one of: {', '.join(NETWORKS)}, or module:Class (your own nn.Module), or {TIMM}:NAME, such as {TIMM}:resnet18"
+TIMM, TRANSFORMERS = "timm", "transformers"
+KINDS = (
+    f"one of: {', '.join(NETWORKS)}, or module:Class (your own nn.Module), or {TIMM}:NAME, such as {TIMM}:resnet18, "
+    f"or {TRANSFORMERS}:NAME, such as {TRANSFORMERS}:google/vit-base-patch16-224, or {TRANSFORMERS}:FOLDER"
+)
 SHOWN = 3  # keys that a message names
+
+
+class Pooled(nn.Module):
+    """A vision model of transformers, whose pooled output is the features (N, F); else the mean of its last maps."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = self.network(pixel_values=x)
+        pooled: Tensor | None = getattr(found, "pooler_output", None)
+        if pooled is None:
+            hidden: Tensor = found.last_hidden_state
+            pooled = hidden.mean(1) if hidden.ndim == 3 else hidden.mean((2, 3))
+        return pooled.flatten(1)
 
 
 class Frozen(nn.Module):
@@ -42,7 +61,9 @@ def build_network(name: str, shape: Sequence[int], spatial: bool = False, norm: 
 
     Args:
         name: of `networks.NETWORKS`; `module:Class`, a class that Python can import, which is called with `shape` where
-            it takes an argument of that name, else without; or `timm:NAME`, which needs `pip install synth2real[timm]`.
+            it takes an argument of that name, else without; or `timm:NAME`, which needs `pip install synth2real[timm]`;
+            or `transformers:NAME`, which needs `synth2real[transformers]`: a local folder with a `config.json`, or a
+            name on the hub, of which the configuration alone is fetched. The keys of its weights begin `network.`.
         shape: (C, H, W) of an image or (F,) of a feature vector.
         spatial: keep where things are (the library's own networks).
         norm: between the layers of the library's own; others have what they have.
@@ -57,7 +78,11 @@ def build_network(name: str, shape: Sequence[int], spatial: bool = False, norm: 
     kind, colon, rest = name.partition(":")
     if not colon:
         raise InputError(f"network '{name}' is unknown, expected {KINDS}")
-    return _timm(rest, shape) if kind == TIMM else _call(name, _class(name, kind, rest), shape)
+    if kind in (TIMM, TRANSFORMERS):
+        if len(shape) != 3:
+            raise InputError(f"network '{name}' takes images, found features of shape {tuple(shape)}")
+        return (_timm if kind == TIMM else _transformers)(rest, shape[0])
+    return _call(name, _class(name, kind, rest), shape)
 
 
 def _class(name: str, module: str, attribute: str) -> type[nn.Module]:
@@ -88,23 +113,39 @@ def _call(name: str, kind: type[nn.Module], shape: Sequence[int]) -> nn.Module:
         ) from None
 
 
-def _timm(name: str, shape: Sequence[int]) -> nn.Module:
-    if len(shape) != 3:
-        raise InputError(f"network '{TIMM}:{name}' takes images, found features of shape {tuple(shape)}")
+def _package(package: str, name: str) -> Any:
     try:
-        timm = importlib.import_module(TIMM)
+        return importlib.import_module(package)
     except (ImportError, RuntimeError) as error:  # the latter by a torchvision that was built for another torch
         raise InputError(
-            f"network '{TIMM}:{name}' needs the package timm, which cannot be imported ({error}). "
-            "Install it: pip install 'synth2real[timm]'"
+            f"network '{package}:{name}' needs the package {package}, which cannot be imported ({error}). "
+            f"Install it: pip install 'synth2real[{package}]'"
         ) from None
+
+
+def _timm(name: str, channels: int) -> nn.Module:
+    timm = _package(TIMM, name)
     try:
-        made: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, in_chans=shape[0])
+        made: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels)
     except (RuntimeError, TypeError) as error:
         raise InputError(
             f"network '{TIMM}:{name}' cannot be made ({error}), expected a name of timm.list_models()"
         ) from None
     return made
+
+
+def _transformers(name: str, channels: int) -> nn.Module:
+    transformers = _package(TRANSFORMERS, name)
+    try:
+        config = transformers.AutoConfig.from_pretrained(name)
+        config.num_channels = channels
+        return Pooled(transformers.AutoModel.from_config(config))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"network '{TRANSFORMERS}:{name}' cannot be made ({first}), expected a folder with the config.json of a "
+            "vision model, as its save_pretrained writes it, or the name of one on the hub, which must be within reach"
+        ) from None
 
 
 @torch.no_grad()

@@ -84,9 +84,12 @@ class Labelled:
         classes: names of the classes, in natural order, where labels are class indices.
         columns: names of the K columns, where labels are values.
         names, sizes: as in `Unlabelled`.
+        domain: (N,) int64, which of several sources each sample is from, counted from 0 (see `several.join`); None
+            for one source.
 
     Raises:
-        InputError: inputs and labels differ in length, or labels fit neither `classes` nor `columns`.
+        InputError: inputs and labels differ in length, labels fit neither `classes` nor `columns`, or `domain` is no
+            such count.
     """
 
     inputs: Inputs
@@ -95,9 +98,11 @@ class Labelled:
     columns: tuple[str, ...] = ()
     names: tuple[str, ...] = field(default=(), repr=False)
     sizes: Tensor | None = field(default=None, repr=False)
+    domain: Tensor | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _check_inputs(self.inputs)
+        _check_domain(self.domain, len(self.inputs))
         if len(self.inputs) != len(self.labels):
             raise InputError(f"{len(self.inputs)} inputs but {len(self.labels)} labels, expected as many of each")
         if self.labels.dtype == torch.int64:
@@ -131,18 +136,29 @@ class Labelled:
 
     def subset(self, index: Tensor) -> "Labelled":
         """The samples at `index` (B,) int64, in that order."""
-        sizes = None if self.sizes is None else self.sizes[index]
+        sizes, domain = (None if kept is None else kept[index] for kept in (self.sizes, self.domain))
         return replace(
             self,
             inputs=_chosen(self.inputs, index),
             labels=self.labels[index],
             names=_pick(self.names, index),
             sizes=sizes,
+            domain=domain,
         )
 
     def unlabelled(self) -> Unlabelled:
         """The same inputs, the labels left behind."""
         return Unlabelled(self.inputs, self.names, self.sizes)
+
+
+def _check_domain(domain: Tensor | None, count: int) -> None:
+    if domain is None:
+        return
+    if domain.dtype != torch.int64 or domain.shape != (count,) or int(domain.min()) < 0:
+        raise InputError(
+            f"domain of {domain.dtype} {tuple(domain.shape)} from {domain.min().item()}, "
+            f"expected int64 ({count},) from 0: which source each sample is from"
+        )
 
 
 def _chosen(inputs: Inputs, index: Tensor) -> Inputs:

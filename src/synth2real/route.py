@@ -283,7 +283,8 @@ class Route:
             )
             if objective.weights is not None:
                 load_weights(model.backbone, objective.weights, str(model.description["network"]))
-            objective.prepare(model, target)
+            sources = 1 if source.domain is None else int(source.domain.max()) + 1
+            objective.prepare(model, target, sources)
         return objective
 
     def _check_network(self, objective: Objective, source: Labelled) -> None:

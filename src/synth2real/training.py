@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .domains import Draws, Inputs, Labelled, Unlabelled, as_fetched, to_float
 from .errors import InputError, TrainingDiverged
@@ -39,11 +40,13 @@ class SourceBatch:
     """Randomized inputs `x` with labels `y` that moved with them; `clean`, the inputs as they were.
 
     Where the randomization mixes images, `y` are mixed too, and classes are shares (N, C) in place of indices.
+    `domain`, (N, K) float32, holds the share of each of several sources; None where there is one.
     """
 
     x: Tensor
     y: Tensor
     clean: Tensor
+    domain: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -186,6 +189,8 @@ class Trainer:
         first = target if source is None else source  # of which nothing is drawn where there is no source
         self._draws = Draws(len(first), loop.batch, 2 * loop.seed), Draws(len(target), loop.batch, 2 * loop.seed + 1)
         self._labels = torch.zeros(len(first)) if source is None else source.labels.to(device)
+        several = source is not None and source.domain is not None
+        self._domains = F.one_hot(source.domain).float().to(device) if several else None
         self._inputs = tuple(as_fetched(domain.inputs) for domain in (first, target))
         self._generator = torch.Generator(device)
 
@@ -246,7 +251,8 @@ class Trainer:
         inputs, target_inputs = self._inputs
         clean, x, warp = self._draw(inputs, index)
         labels = self._labels[index.to(self._labels.device)]
-        source = self._mixed(SourceBatch(x, self.move(labels, warp), clean))
+        domain = None if self._domains is None else self._domains[index.to(self._domains.device)]
+        source = self._mixed(SourceBatch(x, self.move(labels, warp), clean, domain))
         clean, x, warp = self._draw(target_inputs, target_index)
         return source, TargetBatch(x, clean, warp, target_index)
 
@@ -265,7 +271,8 @@ class Trainer:
             return source
         if self.mix is None:
             raise InputError("the randomization mixes images, but nothing says how their labels mix. Leave mixing out")
-        return SourceBatch(mix.image(source.x), self.mix(source.y, mix), source.clean)
+        domain = None if source.domain is None else mix.labels(source.domain)
+        return SourceBatch(mix.image(source.x), self.mix(source.y, mix), source.clean, domain)
 
     def _take(self, update: Update) -> None:
         """Check, backward, check, step, clear. Gradients are made for the update's networks alone."""

@@ -47,6 +47,15 @@ def test_what_is_found_is_written_and_rendered_from(synth2real, tmp_path, real):
     assert synth2real("render", "digits", "--n", 2, "--params", out, "--out", tmp_path / "again")[0] == 0
 
 
+def test_features_are_compared_where_asked_for(synth2real, tmp_path, real):
+    code, _, err = synth2real(
+        "calibrate", "digits", "--target", real, "--out", tmp_path / "p.yaml", "--features", "learnt", *FAST
+    )
+    assert code == 0, err
+    assert "distance (sliced-wasserstein, on features: learnt):" in err
+    assert yaml.safe_load((tmp_path / "p.report.yaml").read_text())["calibrate"]["features"] == "learnt"
+
+
 def test_a_search_goes_on_where_it_was_left(synth2real, tmp_path, real):
     whole, halves = tmp_path / "whole.yaml", tmp_path / "halves.yaml"
     fast = ("--set", "calibrate.images=40", "--set", "calibrate.learn=200", "--only", "height")
@@ -73,6 +82,8 @@ def test_what_cannot_be_done_is_refused(synth2real, tmp_path, real):
     refused(call("--overwrite", "--resume"), "exclude each other")
     refused(call("--only", "hight"), "names 'hight'", "height")
     refused(call("--distance", "far"), "calibrate.distance of 'search': found 'far'")
+    refused(call("--features", "nowhere"), "nowhere: found no model.yaml")
+    refused(call("--features", "learnt", "--distance", "moments"), "calibrate.distance is 'moments'")
     refused(call("--set", "adapt.rate=1"), "this command has the room calibrate alone")
     refused(call(name="digit"), "simulator 'digit' is unknown")
     refused(call("--preset", "infrared"), "has no presets")

@@ -41,14 +41,15 @@ class Learner(Game):
         """The same settings without anything that a training has left behind, suited to inputs of `shape`."""
         return dataclasses.replace(self)
 
-    def prepare(self, model: Model, target: Unlabelled) -> None:
+    def prepare(self, model: Model, target: Unlabelled, sources: int = 1) -> None:
         """Take the model that will be trained and build the other networks.
 
         Where it is trained on mapped features, `feature_map` is set thereafter.
 
-        Called once, before the training. `target` is for label-free checks while training.
+        Called once, before the training. `target` is for label-free checks while training; `sources` is how many
+        domains the labelled data is of.
         """
-        self.model, self.task = model, model.task
+        self.model, self.task, self.sources = model, model.task, sources
         self.networks = {"model": model}
         self.feature_map: FeatureMap | None = None
         self.refuse()

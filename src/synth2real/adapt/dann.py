@@ -14,7 +14,7 @@ from torch import Tensor
 from ..domains import Unlabelled
 from ..settings import settings
 from ..training import Progress, SourceBatch, TargetBatch, Update
-from .reversal import Reversal, domain_loss
+from .reversal import Reversal, domain_loss, several_loss
 
 PAPER: dict[str, Any] = {
     "statistics": "source",
@@ -52,8 +52,12 @@ class DANN(Reversal):
     features equal in distribution. From MNIST to USPS, a sixth of which are zeros, one short run (400 steps, one seed)
     ended about 2 points below source only under the same randomization.
 
+    Several sources (`several.join`) are told apart by the critic, too: it is of K + 1 domains, so that features are
+    made alike in all of them. With `tells="target"` it tells only the target from all sources, as from one.
+
     References:
         Ganin, Ustinova, Ajakan et al. (2016). Domain-Adversarial Training of Neural Networks. JMLR 17(59).
+        Schoenauer-Sebag et al. (2019). Multi-Domain Adversarial Learning. ICLR. arXiv:1903.09239 (several domains).
 
     Args:
         preset: `paper` is the paper's MNIST architecture to the letter: network, label predictor, critic, SGD from 0.01
@@ -62,10 +66,12 @@ class DANN(Reversal):
             the shallow network of section 5.1: one hidden layer of sigmoids, a logistic critic, and a fixed learning
             rate, 0.01 with momentum on batches of 64 where the paper has 0.001 on single samples. The paper chooses
             `weight` (SHALLOW_WEIGHTS) and 50 or 100 hidden units (`network`) by `reverse_validation.choose`.
+        tells: of several sources, `each` from each other and the target; or the `target` alone from all of them.
         critic, weight, gamma: see `Reversal`; the paper's.
     """
 
     preset: Literal["default", "paper", "paper-svhn", "paper-gtsrb"] = "default"
+    tells: Literal["each", "target"] = "each"
 
     soft_labels: ClassVar[bool] = True
     randomized_by: ClassVar[str | None] = "photometric"
@@ -85,14 +91,23 @@ class DANN(Reversal):
         return dataclasses.replace(self, **taken)
 
     def build(self, target: Unlabelled) -> None:
-        self.domain_critic = self.build_critic(self.model.width)
+        several = self.sources > 1 and self.tells == "each"
+        self.domain_critic = self.build_critic(self.model.width, self.sources + 1 if several else 1)
 
-    def domain_loss(self, features: Tensor, sources: int, ramp: float | Tensor) -> Tensor:
-        """Cross entropy of the critic, source 1 and target 0, whose gradient arrives reversed at the features."""
-        return domain_loss(self.domain_critic(self.reverse(features, ramp)), sources)
+    def domain_loss(self, features: Tensor, sources: int, ramp: float | Tensor, shares: Tensor | None = None) -> Tensor:
+        """Cross entropy of the critic, whose gradient arrives reversed at the features.
+
+        Args:
+            sources: the first so many of the features are of the source, the others of the target.
+            shares: (sources, K) of each of several sources; None for one.
+        """
+        logits = self.domain_critic(self.reverse(features, ramp))
+        if shares is None or logits.shape[1] == 1:
+            return domain_loss(logits, sources)
+        return several_loss(logits, shares)
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         features = self.model.features(torch.cat([source.x, target.x]))
         label = self.task.loss(self.model.head(features[: len(source)]), source.y)
-        domain = self.domain_loss(features, len(source), self.pull(label, progress))
+        domain = self.domain_loss(features, len(source), self.pull(label, progress), source.domain)
         yield Update(of=(self.model, self.domain_critic), label=(1.0, label), domain=(1.0, domain))

@@ -66,3 +66,15 @@ def domain_loss(logits: Tensor, sources: int, weights: Tensor | None = None) -> 
     truth[:sources] = 1
     each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").flatten()
     return each.mean() if weights is None else (weights * each).mean()
+
+
+def several_loss(logits: Tensor, shares: Tensor) -> Tensor:
+    """Cross entropy of a critic of several sources and the target, its logits (N, K + 1), the target's last.
+
+    Args:
+        shares: (S, K) of each source in the first S samples; the others are of the target.
+    """
+    truth = torch.zeros_like(logits)
+    truth[: len(shares), :-1] = shares.to(truth)
+    truth[len(shares) :, -1] = 1
+    return F.cross_entropy(logits, truth)

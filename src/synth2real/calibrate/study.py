@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 NAME = "calibrate"
 WAIT = 0.2  # seconds between two looks at what other workers have left to do
+PATIENCE = 30.0  # seconds that a worker has to put its name to a trial that it began
+LOCKED = 60  # seconds that a write to SQLite waits for those of other workers
+OPENINGS = 5  # a new database is made by several workers at once, of which all but one fail, and look again
 
 
 class Given(optuna.samplers.BaseSampler):
@@ -69,24 +72,29 @@ class Study:
         self.space, self.where = space, storage
         self._cma: Any = None
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
-        url = None if storage is None else storage if "://" in storage else f"sqlite:///{Path(storage).absolute()}"
+        self._nameless: dict[int, float] = {}  # since when this worker has seen a trial without the name of another
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        try:
-            self.study: OptunaStudy = optuna.create_study(storage=url, study_name=NAME, load_if_exists=resume)
-        except optuna.exceptions.DuplicatedStudyError:
-            raise InputError(
-                f"{storage}: holds a study already, expected a new storage. Pass --resume to go on with it, "
-                "or --overwrite, or choose another --storage"
-            ) from None
-        except ImportError as error:
-            raise InputError(f"--storage '{storage}' needs a driver: {error}. Install it, or give a file") from None
-        except Exception as error:
-            if type(error).__module__.partition(".")[0] not in ("sqlalchemy", "optuna"):
-                raise
-            first = str(error).splitlines()[0]
-            raise InputError(
-                f"--storage '{storage}': cannot be opened ({first}), expected the URL of a database or a file"
-            ) from None
+        for attempt in range(OPENINGS):
+            try:
+                self.study: OptunaStudy = _opened(storage, resume)
+                break
+            except optuna.exceptions.DuplicatedStudyError:
+                raise InputError(
+                    f"{storage}: holds a study already, expected a new storage. Pass --resume to go on with it, "
+                    "or --overwrite, or choose another --storage"
+                ) from None
+            except ImportError as error:
+                raise InputError(f"--storage '{storage}' needs a driver: {error}. Install it, or give a file") from None
+            except Exception as error:
+                if type(error).__module__.partition(".")[0] not in ("sqlalchemy", "optuna"):
+                    raise
+                if attempt < OPENINGS - 1 and type(error).__name__ in ("IntegrityError", "OperationalError"):
+                    time.sleep(WAIT)
+                    continue
+                first = str(error).splitlines()[0]
+                raise InputError(
+                    f"--storage '{storage}': cannot be opened ({first}), expected the URL of a database or a file"
+                ) from None
         self._check(json.loads(json.dumps(made_by)))
 
     def _check(self, made_by: dict[str, Any]) -> None:
@@ -109,12 +117,17 @@ class Study:
     def _running(self) -> list[optuna.trial.FrozenTrial]:
         return self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
 
-    def _orphan(self) -> optuna.trial.FrozenTrial | None:
+    def _orphan(self, running: Sequence[optuna.trial.FrozenTrial]) -> optuna.trial.FrozenTrial | None:
         """A trial whose worker, on this machine, is no more."""
-        for trial in self._running():
-            host, _, process = trial.user_attrs.get("worker", ":0").rpartition(":")
-            mine = f"{host}:{process}" == self.worker
-            if not host or mine or (host == socket.gethostname() and not _lives(int(process))):
+        for trial in running:
+            host, _, process = trial.user_attrs.get("worker", "").rpartition(":")
+            if not host:  # its worker is about to put its name to it, or was killed before it could
+                since = self._nameless.setdefault(trial.number, time.monotonic())
+                gone = time.monotonic() - since > PATIENCE
+            else:
+                mine = f"{host}:{process}" == self.worker
+                gone = mine or (host == socket.gethostname() and not _lives(int(process)))
+            if gone:
                 return trial
         return None
 
@@ -148,16 +161,24 @@ class Study:
         The function takes the value and, as keywords, what is to be kept beside it.
         """
         while (count := len(self.done)) < until:
-            orphan = self._orphan()
-            if orphan is None and count + len(self._running()) >= until:
-                time.sleep(WAIT)  # another worker is at the last ones
+            running = self._running()
+            orphan = self._orphan(running)
+            if orphan is None and (count + len(running) >= until or any("worker" not in t.user_attrs for t in running)):
+                time.sleep(WAIT)  # another worker is at the last ones, or at a beginning
                 continue
             self.study.sampler = sampler(count)
             trial = self.study.ask() if orphan is None else optuna.trial.Trial(self.study, orphan._trial_id)
             # An orphan has its point already; it is proposed again, so that the sampler's random numbers stay in step.
             assert trial.relative_params is not None
             trial.set_user_attr("worker", self.worker)
+            if self._ahead(trial) >= until:  # another worker has begun the last one at the same moment
+                self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                continue
             yield count, self._suggest(trial), self._teller(trial)
+
+    def _ahead(self, trial: optuna.Trial) -> int:
+        """Trials that are complete, or were begun before this one and run."""
+        return len(self.done) + sum(other.number < trial.number for other in self._running())
 
     def _suggest(self, trial: optuna.Trial) -> dict[str, float]:
         return {key: trial.suggest_float(key, *self._bounds(key)) for key in self.space.start()}
@@ -167,11 +188,24 @@ class Study:
 
     def _teller(self, trial: optuna.Trial) -> Callable[..., None]:
         def tell(value: float, **beside: Any) -> None:
-            for key, kept in beside.items():
-                trial.set_user_attr(key, kept)
-            self.study.tell(trial, value)
+            try:
+                for key, kept in beside.items():
+                    trial.set_user_attr(key, kept)
+                self.study.tell(trial, value)
+            except optuna.exceptions.UpdateFinishedTrialError:
+                return  # another worker took over the same orphan, and found the same
 
         return tell
+
+
+def _opened(storage: str | None, resume: bool) -> OptunaStudy:
+    """The study of that storage, new, or as it is where it is to be resumed."""
+    if storage is None:
+        return optuna.create_study(study_name=NAME)
+    url = storage if "://" in storage else f"sqlite:///{Path(storage).absolute()}"
+    waits = {"connect_args": {"timeout": LOCKED}} if url.startswith("sqlite") else {}
+    database = optuna.storages.RDBStorage(url, engine_kwargs=waits)
+    return optuna.create_study(storage=database, study_name=NAME, load_if_exists=resume)
 
 
 def _lives(process: int) -> bool:

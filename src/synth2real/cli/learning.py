@@ -29,7 +29,12 @@ from .options import (
 
 @app.command()
 def train(
-    source: Annotated[str, typer.Argument(help="Labelled folder, .npz or .svmlight, or the name of a simulator.")],
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            help="Labelled folder, .npz or .svmlight, or the name of a simulator; or several folders or files."
+        ),
+    ],
     target: Annotated[Path, typer.Option("--target", help="Folder, .npz or .svmlight without labels.")],
     out: Out,
     task: Annotated[str, typer.Option("--task", help="classify, regress, keypoints or gaze.")] = "classify",
@@ -43,7 +48,8 @@ def train(
     ] = "source-only",
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the simulator's ranges first.")] = False,
     network: Annotated[
-        str | None, typer.Option("--network", help="Feature extractor: its name, module:Class, or timm:NAME.")
+        str | None,
+        typer.Option("--network", help="Feature extractor: its name, module:Class, timm:NAME or transformers:NAME."),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="FILE", help="Of the network to start from, .safetensors.")
@@ -77,7 +83,8 @@ def train(
 
     run.train(
         run.Request(
-            source=source,
+            source=source[0],
+            more=tuple(source[1:]),
             target=target,
             out=out,
             task=task,
@@ -215,6 +222,10 @@ def calibrate(
     distance: Annotated[
         str | None, typer.Option("--distance", help="sliced-wasserstein, mmd, classifier or moments.")
     ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option("--features", metavar="RUN", help="Compare by a run's features, or by `learnt` ones; not pixels."),
+    ] = None,
     seed: Seed = 0,
     assign: Annotated[
         list[str] | None, typer.Option("--set", metavar="calibrate.FIELD=VALUE", help="A setting of the search.")
@@ -238,6 +249,7 @@ def calibrate(
             preset=preset,
             only=tuple(only or ()),
             distance=distance,
+            features=features,
             seed=seed,
             assign=tuple(assign or ()),
             skip_bad=skip_bad,

@@ -35,6 +35,7 @@ class Request:
     preset: str | None
     only: tuple[str, ...]
     distance: str | None
+    features: str | None
     seed: int
     assign: tuple[str, ...]
     skip_bad: bool
@@ -77,7 +78,7 @@ def method(request: Request) -> Search:
     if other is not None:
         raise InputError(f"--set {other}.{next(iter(assigned[other]))}: this command has the room calibrate alone")
     given: dict[str, Any] = {"trials": request.trials, "distance": request.distance, "seed": request.seed}
-    given["parameters"] = request.only or None
+    given |= {"parameters": request.only or None, "features": request.features}
     values = assigned.get("calibrate", {}) | {name: value for name, value in given.items() if value is not None}
     return build(METHODS, "search", values, room="calibrate")
 
@@ -159,6 +160,7 @@ def span(values: Range) -> str:
 def summary(request: Request, search: Search, found: Calibration, judged: Identification) -> list[str]:
     """The distance, what no setting reaches, and where all is."""
     by = "sliced-wasserstein" if search.distance == "moments" else search.distance
+    by += "" if search.features is None else f", on features: {search.features}"
     return [
         f"distance ({by}): {found.before:.4f} -> {found.after:.4f} in {len(found.trials)} trials",
         f"{judged.unreached:.0%} of the real images are farther from every rendered one than is usual: "

@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..groups import read_groups
 from ..loading import Channels, Size, load, load_unlabelled, metadata_tables
 from ..route import Budget, check_domains
+from ..several import join
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
 from ..sparse import SVMLIGHT, Layout
 from ..tasks import TASKS, Classification, Gaze, Task
@@ -23,6 +24,7 @@ class Data:
     """Source, target and task as the options of a command name them; commands add their own."""
 
     source: str
+    more: tuple[str, ...] = ()  # sources beside the first
     target: Path
     task: str
     label: tuple[str, ...]
@@ -58,6 +60,7 @@ def described(data: Data, task: Task) -> dict[str, Any]:
     """The data as plain data for `settings.yaml`."""
     return {
         "source": data.source,
+        "more": list(data.more) or None,
         "target": str(data.target),
         "label": list(data.label) or None,
         "task": {"kind": task.kind, **task.settings()},
@@ -96,7 +99,7 @@ def check_for_simulators(source: str, n: int | None, preset: str | None, params:
 
 def decide_layout(data: Data) -> Layout | None:
     """How the svmlight files of source and target are read; None where neither is one."""
-    files = [data.target, *([] if is_simulator(data.source) else [Path(data.source)])]
+    files = [data.target, *(Path(name) for name in (data.source, *data.more) if not is_simulator(name))]
     layout = Layout.of([file for file in files if file.is_file()], data.zero_based)
     if layout is None and data.zero_based is not None:
         option = "--zero-based" if data.zero_based else "--one-based"
@@ -108,11 +111,27 @@ def decide_layout(data: Data) -> Layout | None:
 
 
 def load_source(data: Data, target: Unlabelled, layout: Layout | None) -> Labelled | Simulator:
-    """The labelled source, or the simulator of that name, set to the target's size and channels."""
+    """The labelled source, or several as one, or the simulator of that name, set to the target's size and channels."""
+    if data.more:
+        return load_several(data, layout)
     if is_simulator(data.source):
         check_labels(data.task, data.label)
         return load_simulator(data, target)
     return load_labelled(data.source, data.task, data.label, data.size, data.channels, data.skip_bad, layout)
+
+
+def load_several(data: Data, layout: Layout | None) -> Labelled:
+    """All sources as one, whose samples say which they are from."""
+    names = (data.source, *data.more)
+    rendering = next((name for name in names if is_simulator(name)), None)
+    if rendering is not None:
+        raise InputError(
+            f"{rendering}: is a simulator among {len(names)} sources, expected folders or files. Write its images "
+            f"first: synth2real render {rendering} --out FOLDER"
+        )
+    return join(
+        [load_labelled(n, data.task, data.label, data.size, data.channels, data.skip_bad, layout) for n in names], names
+    )
 
 
 def load_simulator(data: Data, target: Unlabelled) -> Simulator:

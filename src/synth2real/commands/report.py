@@ -83,6 +83,7 @@ def data_of(settings: dict[str, Any], test: Path | None) -> Data:
     """The data of a run."""
     return Data(
         source=settings["source"],
+        more=tuple(settings.get("more") or ()),
         target=Path(settings["target"]),
         task=settings["task"]["kind"],
         label=tuple(settings["label"] or ()),

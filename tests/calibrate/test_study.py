@@ -1,0 +1,130 @@
+"""Two live workers on one study: both finish, the trials are as many as were asked for, and both see the same best."""
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import optuna
+import pytest
+import yaml
+
+from synth2real.calibrate.ranges import Space
+from synth2real.calibrate.study import NAME, Given, Study, mean_of_best
+from synth2real.simulate import Digits, render
+
+WORKER = textwrap.dedent(
+    """
+    import sys, time
+    from pathlib import Path
+    from synth2real import cli
+    import synth2real.commands.calibrate, synth2real.calibrate.study, synth2real.calibrate.matching
+
+    here, mine = Path(sys.argv[1]), sys.argv[2]
+    (here / f"{mine}.ready").touch()
+    while len(list(here.glob("*.ready"))) < 2:
+        time.sleep(0.001)
+    sys.argv = ["synth2real", *sys.argv[3:]]
+    cli.main()
+    """
+)
+SLOW = textwrap.dedent(
+    """
+    import time
+    from synth2real.simulate import Digits
+
+    class Slow(Digits):
+        def render(self, values, generator):
+            time.sleep(0.03)  # else one worker were done before the other has begun
+            return super().render(values, generator)
+    """
+)
+
+
+def both(folder: Path, real: Path, trials: int, *more: str) -> list[Path]:
+    """Two workers that open one storage at the same moment; what each has written."""
+    (folder / "slow.py").write_text(SLOW)
+    (folder / "worker.py").write_text(WORKER)
+    fixed = ["--target", real, "--trials", trials, "--storage", folder / "s.db", "--resume", *more]
+    outs = [folder / f"{name}.yaml" for name in "ab"]
+    runs = [
+        subprocess.Popen(
+            list(
+                map(
+                    str, [sys.executable, "worker.py", folder, out.stem, "calibrate", "slow:Slow", "--out", out, *fixed]
+                )
+            ),
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for out in outs
+    ]
+    for run in runs:
+        said, _ = run.communicate(timeout=120)
+        assert run.returncode == 0, said
+        assert f"in {trials} trials" in said
+    return outs
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("real")
+    render(Digits(size=(8, 8), ranges={"height": (0.8, 0.9)}), 40, folder, seed=5)
+    return folder
+
+
+FAST = ("--set", "calibrate.images=20", "--set", "calibrate.learn=200", "--only", "height", "--only", "blur")
+
+
+@pytest.mark.parametrize("distance", ["sliced-wasserstein", "moments"])
+def test_two_workers_share_a_study(tmp_path, real, distance) -> None:
+    outs = both(tmp_path, real, 20, *FAST, "--distance", distance)
+    trials = optuna.load_study(study_name=NAME, storage=f"sqlite:///{tmp_path / 's.db'}").trials
+    complete = [trial for trial in trials if trial.state == optuna.trial.TrialState.COMPLETE]
+    assert len(complete) == 20
+    assert all(trial.state.is_finished() for trial in trials)
+    assert len({trial.user_attrs["worker"] for trial in complete}) == 2
+    found = [yaml.safe_load(out.read_text()) for out in outs]
+    assert json.dumps(found[0]) == json.dumps(found[1])
+    if distance == "sliced-wasserstein":  # the result is that of the best trials of both
+        ranges = Space.of(Digits(size=(8, 8)), ("height", "blur"), 0.4).ranges(mean_of_best(complete))
+        assert {name: tuple(pair) for name, pair in found[0].items()} == ranges
+    reports = [yaml.safe_load(out.with_suffix(".report.yaml").read_text())["distance"] for out in outs]
+    assert reports[0] == reports[1]
+
+
+SPACE = Space.of(Digits(size=(8, 8)), ("height",), 0.4)
+
+
+def study(folder: Path, process: int) -> Study:
+    made = Study(SPACE, str(folder / "s.db"), True, {})
+    made.worker = f"elsewhere:{process}"
+    return made
+
+
+def test_a_trial_that_two_take_over_counts_once(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("synth2real.calibrate.study.socket.gethostname", lambda: "elsewhere")
+    monkeypatch.setattr("synth2real.calibrate.study._lives", lambda process: False)
+    first, second = (study(tmp_path, process) for process in (1, 2))
+    (_, point, done), (_, same, again) = (
+        next(each.trials(1, lambda n: Given(SPACE.start()))) for each in (first, second)
+    )
+    assert point == same
+    done(0.5, distance=0.5)
+    again(0.5, distance=0.5)
+    assert [trial.value for trial in second.done] == [0.5]
+
+
+def test_a_trial_begun_beyond_the_last_one_is_withdrawn(tmp_path, monkeypatch) -> None:
+    first, second = (study(tmp_path, process) for process in (1, 2))
+    _, _, done = next(first.trials(1, lambda number: Given(SPACE.start())))
+    running, blind = second._running, [True]  # at the first look the other worker has not begun yet
+    monkeypatch.setattr(second, "_running", lambda: [] if blind and blind.pop() else running())
+    monkeypatch.setattr(
+        "synth2real.calibrate.study.time.sleep", lambda seconds: done(0.5)
+    )  # it ends while this one waits
+    assert list(second.trials(1, lambda number: Given(SPACE.start()))) == []
+    assert [trial.state.name for trial in second.study.trials] == ["COMPLETE", "FAIL"]
