@@ -189,8 +189,8 @@ class Trainer:
         first = target if source is None else source  # of which nothing is drawn where there is no source
         self._draws = Draws(len(first), loop.batch, 2 * loop.seed), Draws(len(target), loop.batch, 2 * loop.seed + 1)
         self._labels = torch.zeros(len(first)) if source is None else source.labels.to(device)
-        several = source is not None and source.domain is not None
-        self._domains = F.one_hot(source.domain).float().to(device) if several else None
+        origin = None if source is None else source.domain
+        self._domains = None if origin is None else F.one_hot(origin).float().to(device)
         self._inputs = tuple(as_fetched(domain.inputs) for domain in (first, target))
         self._generator = torch.Generator(device)
 

@@ -160,9 +160,9 @@ def span(values: Range) -> str:
 def summary(request: Request, search: Search, found: Calibration, judged: Identification) -> list[str]:
     """The distance, what no setting reaches, and where all is."""
     by = "sliced-wasserstein" if search.distance == "moments" else search.distance
-    by += "" if search.features is None else f", on features: {search.features}"
+    seen = "" if search.features is None else f", on features: {search.features}"
     return [
-        f"distance ({by}): {found.before:.4f} -> {found.after:.4f} in {len(found.trials)} trials",
+        f"distance ({by}{seen}): {found.before:.4f} -> {found.after:.4f} in {len(found.trials)} trials",
         f"{judged.unreached:.0%} of the real images are farther from every rendered one than is usual: "
         f"{request.out.with_suffix('.unreached.png')} shows the farthest, each beside the nearest",
         f"ranges: {request.out}; report: {request.out.with_suffix('.report.yaml')}",

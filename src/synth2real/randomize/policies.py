@@ -25,7 +25,7 @@ from ..warp import CELLS, Warp, layout
 Amplitude = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
-STRENGTH, STRENGTH_OF_VALUES = 0.5, 0.3  # where none is set
+STRENGTH, STRENGTH_OF_VALUES = 0.5, 0.4  # where none is set
 SWAPPED = 0.5  # probability of inversion and of solarization where labels are classes
 MIRRORED = 0.5  # probability of a mirror image where labels are one place or direction
 MIXES = {  # which tasks have a label for two images in one
