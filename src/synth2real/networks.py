@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from .errors import InputError
 
@@ -81,25 +82,28 @@ class ExpectedPosition(nn.Module):
 Norm = Literal["group", "batch"]
 
 
-def _convolution(
-    channels: int, maps: int, norm: Norm, kernel: int = 3, stride: int = 1, apart: int = 1
-) -> list[nn.Module]:
+def _convolution(channels: int, maps: int, norm: Norm, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
     return [
-        nn.Conv2d(channels, maps, kernel, stride, padding=kernel // 2 * apart, dilation=apart),
+        nn.Conv2d(channels, maps, kernel, stride, padding=kernel // 2),
         nn.BatchNorm2d(maps) if norm == "batch" else nn.GroupNorm(math.gcd(maps, 8), maps),
         nn.ReLU(inplace=True),
     ]
 
 
 class Surroundings(nn.Module):
-    """A residual convolution over pixels `apart` from each other: what a thing is, a point's wider surroundings say."""
+    """Adds to each point of maps (N, C, H, W) what lies around it, seen at half the resolution: by that, a pupil is
+    told from a patch of make-up. At full resolution, convolutions that see as far cost half a step of training more.
+    """
 
-    def __init__(self, maps: int, apart: int, norm: Norm) -> None:
+    def __init__(self, maps: int, norm: Norm) -> None:
         super().__init__()
-        self.body = nn.Sequential(*_convolution(maps, maps, norm, apart=apart))
+        self.body = nn.Sequential(
+            nn.AvgPool2d(2, ceil_mode=True), *_convolution(maps, maps, norm), *_convolution(maps, maps, norm)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.body(x)  # type: ignore[no-any-return]
+        around = F.interpolate(self.body(x), x.shape[2:], mode="bilinear", align_corners=False)
+        return x + around
 
 
 class Convolutional(nn.Sequential):
@@ -112,8 +116,8 @@ class Convolutional(nn.Sequential):
         shape: (C, H, W) of one image.
         width: maps of the first convolution, a multiple of 8; the others have twice as many.
         hidden: width of the features.
-        spatial: read positions off the last maps (regression, keypoints, gaze) instead of their values, after two more
-            convolutions that see almost all of the image: a pupil is told from make-up by what is around it.
+        spatial: read positions off the last maps (regression, keypoints, gaze) instead of their values, with
+            more of their surroundings in view.
         norm: normalisation after each convolution, over groups of maps or over the batch.
     """
 
@@ -136,8 +140,11 @@ class Convolutional(nn.Sequential):
             maps, size = 2 * width, [side // 2 for side in size]
         layers += _convolution(maps, 2 * width, norm)
         if spatial:
-            layers += [Surroundings(2 * width, apart, norm) for apart in (2, 4)]
-            layers += [nn.Conv2d(2 * width, 2 * width, 3, padding=1), ExpectedPosition(size[0], size[1])]
+            layers += [
+                Surroundings(2 * width, norm),
+                nn.Conv2d(2 * width, 2 * width, 3, padding=1),
+                ExpectedPosition(*size),
+            ]
             flat = 4 * width
         else:
             layers.append(nn.Flatten())

@@ -105,7 +105,7 @@ def test_the_task_settles_whether_pictures_turn_negative() -> None:
     for policy in (Photometric(), Full()):
         assert (policy.settled(classes).inversion, policy.settled(classes).solarization) == (0.5, 0.5)
         assert (policy.settled(values).inversion, policy.settled(values).solarization) == (0.0, 0.0)
-        assert (policy.settled(classes).strength, policy.settled(values).strength) == (0.5, 0.3)
+        assert (policy.settled(classes).strength, policy.settled(values).strength) == (0.5, 0.5)
     assert Geometric(strength=0.7).settled(values).strength == 0.7
     assert Photometric(inversion=0.3).settled(values).inversion == 0.3
 
@@ -125,3 +125,13 @@ def test_one_point_and_gaze_are_mirrored_where_the_task_settles_it() -> None:
             assert policy.settled(task).mirror == mirror
         assert policy.settled(Classification(("a", "b"))).mirror == 0.0
     assert Geometric(mirror=0.1).settled(two).mirror == 0.1
+
+
+def test_clutter_and_noise_follow_the_contrast_of_an_image() -> None:
+    shown = (torch.arange(64).view(1, 1, 8, 8) % 2).float()  # a standard deviation of 0.5
+    x = torch.cat([shown, 0.5 + 0.1 * (shown - 0.5)])
+    tint = Photometric(strength=1)._tint(x, torch.Generator().manual_seed(0))
+    same = Photometric(strength=1)._tint(torch.cat([shown, shown]), torch.Generator().manual_seed(0))
+    for one, full in ((tint.clutter, same.clutter), (tint.noise, same.noise)):
+        share = (one / full).flatten()
+        assert share.tolist() == pytest.approx([1.0, float(x[1].std()) / 0.25])
