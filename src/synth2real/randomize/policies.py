@@ -109,8 +109,8 @@ class Photometric(Mixing):
     they would drown.
 
     Args:
-        strength: 0..1; 0 is the identity. None: 0.5 (a point in real webcam eyes was missed by a median of 1.4 px at 0.3,
-            of 1.2 px at 0.5; dev labels, one seed).
+        strength: 0..1; 0 is the identity. None: 0.5 (a point in real webcam eyes was missed by a median of 1.4 px
+            at 0.3, of 1.2 px at 0.5; dev labels, one seed).
         contrast: logarithm of the factor around mid-grey, plus or minus.
         brightness: plus or minus, for each channel.
         inversion: probability that dark and bright are swapped, at any strength above 0. None: 0.5 for classes, whose
