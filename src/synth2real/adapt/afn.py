@@ -37,7 +37,7 @@ class AFN(Objective):
         Domain Adaptation. ICCV. arXiv:1811.07456.
 
     Args:
-        weight: of the loss (0.05 in the paper).
+        weight: of the loss (0.05 in the paper); for values, times the label's own loss.
         step: by which each norm is to grow (1 in the paper).
     """
 
@@ -49,4 +49,4 @@ class AFN(Objective):
         known, unknown = self.model.features(torch.cat([source.x, target.x])).split([len(source), len(target)])
         label = self.task.loss(self.model.head(known), source.y)
         norm = stepwise(known, self.step) + stepwise(unknown, self.step)
-        yield Update(of=(self.model,), label=(1.0, label), norm=(self.weight, norm))
+        yield Update(of=(self.model,), label=(1.0, label), norm=(self.weight, self.unit(label) * norm))

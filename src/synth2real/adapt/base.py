@@ -8,13 +8,14 @@ from typing import ClassVar, Literal, Self
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from ..domains import Labelled, Unlabelled
 from ..feature_maps import FeatureMap
 from ..model import Model
 from ..networks import Norm, Statistics
 from ..settings import settings
+from ..tasks import Classification
 from ..training import Game, Progress
 
 
@@ -119,3 +120,11 @@ class Objective(Learner):
     norm: Norm = "group"
     head: tuple[int, ...] = ()
     dropout: float = Field(default=0.0, ge=0, lt=1)
+
+    def unit(self, label: Tensor) -> float | Tensor:
+        """What a second term is measured in beside the label's loss, a scalar tensor.
+
+        1 for classes, whose loss is about 1 as papers presume. For values, points and gaze that loss itself: of a point
+        well found it is a hundredth, which a term in the papers' units would overrule.
+        """
+        return 1.0 if isinstance(self.task, Classification) else label.detach()

@@ -12,7 +12,6 @@ from torch.nn import functional as F
 
 from ..networks import mlp, reverse_gradient
 from ..settings import settings
-from ..tasks import Classification
 from ..training import Progress
 from .base import Objective
 
@@ -45,11 +44,8 @@ class Reversal(Objective):
         return 2 / (1 + math.exp(-self.gamma * progress.fraction)) - 1
 
     def pull(self, label: Tensor, progress: Progress) -> float | Tensor:
-        """Strength of the reversed gradient beside the label's loss, a scalar tensor: `ramp`, for values times it.
-
-        A critic's loss is about 0.7, as that of classes; the loss of a point well found is a hundredth of it.
-        """
-        return self.ramp(progress) * (1.0 if isinstance(self.task, Classification) else label.detach())
+        """Strength of the reversed gradient beside the label's loss, a scalar tensor: `ramp`, in units of that loss."""
+        return self.ramp(progress) * self.unit(label)
 
     def reverse(self, features: Tensor, ramp: float | Tensor) -> Tensor:
         """The features as they are, whose gradient comes back reversed, times `weight * ramp`."""
