@@ -46,10 +46,10 @@ class DANN(Reversal):
     A critic learns to tell source from target by the features; through the gradient reversal layer the features learn
     to deceive it, while the head learns the source's labels. The weight of the reversed gradient follows the paper's
     2 / (1 + exp(-gamma p)) - 1 from 0 to 1 over the training; for values, points and gaze it is also times the label's
-    own loss, which a critic would otherwise overrule (real pupils were then missed by 11 px of 128, not by 2).
+    own loss, which a critic would otherwise overrule: real pupils were then missed by 11 px of 128.
 
-    Works for every task. It may harm where the class balance of the domains differs, since it makes their
-    features equal in distribution. From MNIST to USPS, a sixth of which are zeros, one short run (400 steps, one seed)
+    Works for every task. It may harm where the class balance of the domains differs, since it makes their features
+    equal in distribution. From MNIST to USPS, a sixth of which are zeros, one short run (400 steps, one seed)
     ended about 2 points below source only under the same randomization.
 
     Several sources (`several.join`) are told apart by the critic, too: it is of K + 1 domains, so that features are
