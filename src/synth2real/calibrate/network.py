@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -52,8 +51,8 @@ def look_by(features: str | None, space: Space, simulator: Simulator, learn: int
     if features is None:
         return describe
     if features == LEARNT:
-        return partial(_embed, learnt(space, simulator, learn, seed))
-    return partial(_embed, saved(features, simulator))
+        return learnt(space, simulator, learn, seed).embed
+    return saved(features, simulator).embed
 
 
 def saved(folder: str, simulator: Simulator) -> Model:
@@ -77,7 +76,3 @@ def learnt(space: Space, simulator: Simulator, images: int, seed: int) -> Model:
     loop = Loop(steps=-(-PASSES * images // BATCH), batch=BATCH, seed=seed)
     Trainer(_Labels(model), made, made.unlabelled(), loop).run()
     return model.eval()
-
-
-def _embed(model: Model, images: Tensor) -> Tensor:
-    return model.embed(images)

@@ -74,27 +74,22 @@ class Study:
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
         self._nameless: dict[int, float] = {}  # since when this worker has seen a trial without the name of another
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        for attempt in range(OPENINGS):
-            try:
-                self.study: OptunaStudy = _opened(storage, resume)
-                break
-            except optuna.exceptions.DuplicatedStudyError:
-                raise InputError(
-                    f"{storage}: holds a study already, expected a new storage. Pass --resume to go on with it, "
-                    "or --overwrite, or choose another --storage"
-                ) from None
-            except ImportError as error:
-                raise InputError(f"--storage '{storage}' needs a driver: {error}. Install it, or give a file") from None
-            except Exception as error:
-                if type(error).__module__.partition(".")[0] not in ("sqlalchemy", "optuna"):
-                    raise
-                if attempt < OPENINGS - 1 and type(error).__name__ in ("IntegrityError", "OperationalError"):
-                    time.sleep(WAIT)
-                    continue
-                first = str(error).splitlines()[0]
-                raise InputError(
-                    f"--storage '{storage}': cannot be opened ({first}), expected the URL of a database or a file"
-                ) from None
+        try:
+            self.study: OptunaStudy = _opened(storage, resume)
+        except optuna.exceptions.DuplicatedStudyError:
+            raise InputError(
+                f"{storage}: holds a study already, expected a new storage. Pass --resume to go on with it, "
+                "or --overwrite, or choose another --storage"
+            ) from None
+        except ImportError as error:
+            raise InputError(f"--storage '{storage}' needs a driver: {error}. Install it, or give a file") from None
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] not in ("sqlalchemy", "optuna"):
+                raise
+            first = str(error).splitlines()[0]
+            raise InputError(
+                f"--storage '{storage}': cannot be opened ({first}), expected the URL of a database or a file"
+            ) from None
         self._check(json.loads(json.dumps(made_by)))
 
     def _check(self, made_by: dict[str, Any]) -> None:
@@ -204,8 +199,15 @@ def _opened(storage: str | None, resume: bool) -> OptunaStudy:
         return optuna.create_study(study_name=NAME)
     url = storage if "://" in storage else f"sqlite:///{Path(storage).absolute()}"
     waits = {"connect_args": {"timeout": LOCKED}} if url.startswith("sqlite") else {}
-    database = optuna.storages.RDBStorage(url, engine_kwargs=waits)
-    return optuna.create_study(storage=database, study_name=NAME, load_if_exists=resume)
+    for left in reversed(range(OPENINGS)):
+        try:
+            database = optuna.storages.RDBStorage(url, engine_kwargs=waits)
+            return optuna.create_study(storage=database, study_name=NAME, load_if_exists=resume)
+        except Exception as error:
+            if not left or type(error).__name__ not in ("IntegrityError", "OperationalError"):
+                raise
+            time.sleep(WAIT)
+    raise AssertionError("the last opening returns or raises")
 
 
 def _lives(process: int) -> bool:

@@ -39,6 +39,11 @@ class Data:
     seed: int = 0
     skip_bad: bool = False
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All of them, the first first."""
+        return (self.source, *self.more)
+
 
 def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | None]:
     """Source and target, and how svmlight files among them are read."""
@@ -99,7 +104,7 @@ def check_for_simulators(source: str, n: int | None, preset: str | None, params:
 
 def decide_layout(data: Data) -> Layout | None:
     """How the svmlight files of source and target are read; None where neither is one."""
-    files = [data.target, *(Path(name) for name in (data.source, *data.more) if not is_simulator(name))]
+    files = [data.target, *(Path(name) for name in data.sources if not is_simulator(name))]
     layout = Layout.of([file for file in files if file.is_file()], data.zero_based)
     if layout is None and data.zero_based is not None:
         option = "--zero-based" if data.zero_based else "--one-based"
@@ -117,21 +122,23 @@ def load_source(data: Data, target: Unlabelled, layout: Layout | None) -> Labell
     if is_simulator(data.source):
         check_labels(data.task, data.label)
         return load_simulator(data, target)
-    return load_labelled(data.source, data.task, data.label, data.size, data.channels, data.skip_bad, layout)
+    return load_named(data.source, data, layout)
 
 
 def load_several(data: Data, layout: Layout | None) -> Labelled:
     """All sources as one, whose samples say which they are from."""
-    names = (data.source, *data.more)
-    rendering = next((name for name in names if is_simulator(name)), None)
+    rendering = next((name for name in data.sources if is_simulator(name)), None)
     if rendering is not None:
         raise InputError(
-            f"{rendering}: is a simulator among {len(names)} sources, expected folders or files. Write its images "
-            f"first: synth2real render {rendering} --out FOLDER"
+            f"{rendering}: is a simulator among {len(data.sources)} sources, expected folders or files. Write its "
+            f"images first: synth2real render {rendering} --out FOLDER"
         )
-    return join(
-        [load_labelled(n, data.task, data.label, data.size, data.channels, data.skip_bad, layout) for n in names], names
-    )
+    return join([load_named(name, data, layout) for name in data.sources], data.sources)
+
+
+def load_named(name: str, data: Data, layout: Layout | None) -> Labelled:
+    """The labelled folder or file of that name."""
+    return load_labelled(name, data.task, data.label, data.size, data.channels, data.skip_bad, layout)
 
 
 def load_simulator(data: Data, target: Unlabelled) -> Simulator:

@@ -172,7 +172,7 @@ def summary(request: Request, route: Route, sources: int, targets: int, steps: i
     """What was taken, for the eye and the log."""
     rooms = {room: (chosen or {}).get("method", "none") for room, chosen in route.describe().items()}
     hardware = budget.hardware
-    source = " + ".join((request.source, *request.more))
+    source = " + ".join(request.sources)
     return [
         f"source {source} ({sources} samples), target {request.target} ({targets} samples)",
         "route: " + ", ".join(f"{room} {name}" for room, name in rooms.items()),
