@@ -213,6 +213,10 @@ def test_killed_and_resumed_it_ends_in_the_same_table(synth2real, tmp_path: Path
     best = next(row for row in found["routes"] if row["chosen"])
     assert 0 <= json.loads(out.splitlines()[-1])["accuracy"] <= 1
     assert best["seeds"] == [0, 1]
+    code, out, err = synth2real("evaluate", killed / "aggregates" / "ensemble", "--on", files[2], "--json")
+    assert code == 0, err
+    together = next(row for row in found["routes"] if row["name"] == "ensemble")
+    assert json.loads(out.splitlines()[-1])["accuracy"] == pytest.approx(together["test_score"])
 
 
 def test_two_processes_make_the_same_table(tmp_path: Path) -> None:

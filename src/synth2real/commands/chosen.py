@@ -1,4 +1,4 @@
-"""The chosen route of a comparison as a run folder."""
+"""What a comparison has made as run folders: the chosen route, and all routes as one."""
 
 from __future__ import annotations
 
@@ -19,3 +19,11 @@ def write_chosen(comparison: Comparison, path: Path, settings: dict[str, Any]) -
     folder.log(f"chosen without real labels among {', '.join(entry.name for entry in comparison.entries)}")
     folder.keep(run)
     folder.finish(run.model)
+
+
+def write_aggregates(comparison: Comparison, path: Path, settings: dict[str, Any]) -> None:
+    """Write each aggregate to a folder of its name below `path`, ready for `predict` and `evaluate`."""
+    for one in comparison.aggregates:
+        folder = RunFolder(path / one.name, {**settings, "members": list(one.members)}, overwrite=True, metrics=False)
+        folder.log(f"{one.name} of {', '.join(one.members)}; never chosen, see docs/validators.md")
+        folder.finish(one.model)

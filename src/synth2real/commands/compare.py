@@ -19,11 +19,11 @@ from ..routes import chosen_routes
 from ..runs import RunFolder, versions
 from ..tasks import Task
 from ..trials import write_whole
-from .chosen import write_chosen
+from .chosen import write_aggregates, write_chosen
 from .console import announce, bars, console, warnings_on_stderr
 from .data import Data, described, load_pair, load_test, read_both_groups, settle_task
 
-RESULT = "comparison.json"
+RESULT, AGGREGATES = "comparison.json", "aggregates"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,11 +109,12 @@ def settings_of(request: Request, routes: dict[str, Route], task: Task, budget: 
 
 
 def write(request: Request, comparison: Comparison, settings: dict[str, Any]) -> None:
-    """comparison.json, chosen/ and report.html; and the table for the eye."""
+    """comparison.json, chosen/, aggregates/ and report.html; and the table for the eye."""
     chosen = comparison.chosen
     kept = {key: value for key, value in settings.items() if key not in ("routes", "minutes", "jobs", "seeds")}
     own = {"route": chosen.route.describe(), "steps": chosen.trials[0].steps, "seed": chosen.trials[0].seed}
     write_chosen(comparison, request.out / "chosen", {**kept, **own})
+    write_aggregates(comparison, request.out / AGGREGATES, kept)
     write_report(comparison, request.out / "report.html")
     console.print(table(comparison))
     text = json.dumps({**comparison.plain(), "versions": versions()}, indent=2)
