@@ -127,6 +127,20 @@ def test_one_point_and_gaze_are_mirrored_where_the_task_settles_it() -> None:
     assert Geometric(mirror=0.1).settled(two).mirror == 0.1
 
 
+def test_classes_vary_more_in_size_than_values_where_the_task_settles_it() -> None:
+    classes, values = Classification(("a", "b")), Keypoints(("x", "y"), (32, 32))
+    for policy in (Geometric(), Full()):
+        assert (policy.settled(classes).scale, policy.settled(values).scale) == (0.6, 0.2)
+    assert Geometric(scale=0.1).settled(classes).scale == 0.1
+    x = torch.zeros(500, 1, 32, 32)
+    x[..., 12:20, 12:20] = 1.0
+    only = {"rotation": 0.0, "aspect": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0}
+    for task, most in ((classes, 0.3), (values, 0.1)):  # half the amplitude at the usual strength
+        area = draw(Geometric(**only).settled(task), x, 0).mean((1, 2, 3)) / x[0].mean()
+        assert float(area.max().sqrt()) == pytest.approx(1 + most, abs=0.04)
+        assert float(area.min().sqrt()) == pytest.approx(1 - most, abs=0.04)
+
+
 def test_clutter_and_noise_follow_the_contrast_of_an_image() -> None:
     shown = (torch.arange(64).view(1, 1, 8, 8) % 2).float()  # a standard deviation of 0.5
     x = torch.cat([shown, 0.5 + 0.1 * (shown - 0.5)])
