@@ -26,7 +26,7 @@ from synth2real.datasets.download import cache_folder
 from synth2real.directions import to_angles, to_vectors
 from synth2real.domains import Inputs, to_float
 from synth2real.gaze_model import EyeballModel
-from synth2real.randomize import Full, Photometric
+from synth2real.randomize import Full
 from synth2real.refine import SimGAN
 from synth2real.simulate import SIMULATORS, simulator
 from synth2real.tasks import Gaze
@@ -95,7 +95,7 @@ def routes(refine_steps: int) -> dict[str, Route]:
         "simgan": Route(refine=SimGAN(steps=refine_steps, pretrain_critic=alone)),
         "simgan, no history": Route(refine=SimGAN(steps=refine_steps, pretrain_critic=alone, history=0)),
         "randomized": Route(randomize=Full()),
-        "dann": Route(randomize=Photometric(), adapt=DANN()),
+        "dann": Route(randomize=Full(), adapt=DANN()),
         "teacher": Route(randomize=Full(), adapt=Teacher()),
     }
 

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from synth2real import Budget, Comparison, Labelled, Route, Unlabelled, compare
 from synth2real.adapt import DANN, Teacher
-from synth2real.randomize import Full, Photometric
+from synth2real.randomize import Full
 from synth2real.simulate import Digits, Simulator
 
 HERE = Path(__file__).parent
@@ -125,7 +125,7 @@ def _usps() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def routes() -> dict[str, Route]:
     """The same routes with the same defaults on every protocol."""
     return {
-        "dann": Route(randomize=Photometric(), adapt=DANN()),
+        "dann": Route(randomize=Full(), adapt=DANN()),
         "teacher": Route(randomize=Full(), adapt=Teacher()),
     }
 

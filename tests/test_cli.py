@@ -275,7 +275,7 @@ def test_eyes_are_rendered_and_trained_on_by_their_columns(synth2real, tmp_path)
     ("arguments", "expected"),
     [
         (("--adapt", "none"), ("source-only", None)),
-        (("--adapt", "dann"), ("dann", "photometric")),
+        (("--adapt", "dann"), ("dann", "full")),
         (("--adapt", "teacher"), ("teacher", "full")),
         (("--adapt", "teacher", "--randomize", "none"), ("teacher", None)),
         (("--adapt", "dann", "--set", "adapt.preset=paper"), ("dann", None)),

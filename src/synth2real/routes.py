@@ -12,7 +12,7 @@ from .entries import SOURCE_ONLY
 from .errors import InputError
 from .route import ROOMS, Route
 from .settings import build
-from .tasks import Classification, Regression, Task
+from .tasks import Regression, Task
 
 # name -> room -> method, for images; the first are kept where a budget has no time for all. What refines takes no
 # steps.
@@ -25,7 +25,7 @@ SET: dict[str, dict[str, Any]] = {
         "randomize": "full",
         "adapt": "teacher",
     },
-    "dann": {"randomize": "photometric", "adapt": "dann"},
+    "dann": {"randomize": "full", "adapt": "dann"},
     "refined + teacher": {"refine": "fourier", "randomize": "full", "adapt": "teacher"},
     "calibrated": {"calibrate": "search", "widen": {"method": "widen", "factor": 1.5}},
     "refined": {"refine": "fourier"},
@@ -37,8 +37,7 @@ def default_routes(task: Task, *, images: bool, simulator: bool) -> dict[str, Ro
     """Single ways across the gap, and combinations of them, without source only, which every comparison holds.
 
     Args:
-        task: what is predicted. Regression is not moved or mirrored: what its numbers mean is not known. Points and
-            gaze are randomized alike for every adaptation.
+        task: what is predicted. Regression is not moved or mirrored: what its numbers mean is not known.
         images: whether inputs are images; features are neither randomized nor refined.
         simulator: whether the source is one, whose ranges can be searched.
     """
@@ -53,10 +52,8 @@ def default_routes(task: Task, *, images: bool, simulator: bool) -> dict[str, Ro
 
 
 def _for_task(rooms: Mapping[str, Any], task: Task) -> dict[str, Any]:
-    policy = rooms.get("randomize")
-    if policy is None or isinstance(task, Classification):
-        return dict(rooms)
-    return {**rooms, "randomize": "photometric" if isinstance(task, Regression) else "full"}
+    still = "randomize" in rooms and isinstance(task, Regression)
+    return {**rooms, "randomize": "photometric"} if still else dict(rooms)
 
 
 def chosen_routes(wanted: str | None, task: Task, *, images: bool, simulator: bool) -> dict[str, Route]:

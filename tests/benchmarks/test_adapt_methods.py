@@ -69,6 +69,6 @@ def test_other_steps_are_another_run_and_score_labels_go_to_another_file(file):
 
 def test_a_method_is_randomized_as_its_own_or_as_all():
     assert benchmark.route("source-only").randomize is None
-    assert benchmark.route("dann").describe()["randomize"]["method"] == "photometric"
+    assert benchmark.route("dann").describe()["randomize"]["method"] == "full"
     assert benchmark.route("source-only", "full").describe()["randomize"]["method"] == "full"
     assert benchmark.route("dann", "none").randomize is None

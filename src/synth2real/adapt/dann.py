@@ -74,7 +74,6 @@ class DANN(Reversal):
     tells: Literal["each", "target"] = "each"
 
     soft_labels: ClassVar[bool] = True
-    randomized_by: ClassVar[str | None] = "photometric"
 
     @model_validator(mode="before")
     @classmethod

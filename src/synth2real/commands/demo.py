@@ -26,7 +26,8 @@ from .chosen import write_chosen
 from .console import announce, bars, console
 
 STEPS, FAST_STEPS = 1000, 150
-MOVED = Geometric(strength=0.7)  # eight pixels carry little but a shape: shapes are randomized, and more than usual
+# Eight pixels carry little but a shape: shapes are randomized, and more than usual; but every digit fills the frame.
+MOVED = Geometric(strength=0.7, scale=0.2)
 
 
 def routes(fast: bool) -> dict[str, Route]:
