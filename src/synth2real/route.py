@@ -278,7 +278,7 @@ class Route:
                 mean=mean,
                 std=std,
                 head=objective.head,
-                dropout=objective.dropout,
+                dropout=objective.dropped(task),
                 norm=objective.norm,
             )
             if objective.weights is not None:

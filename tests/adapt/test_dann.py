@@ -7,9 +7,10 @@ import torch
 
 from synth2real.adapt import DANN
 from synth2real.adapt.dann import SHALLOW_WEIGHTS
-from synth2real.domains import Unlabelled
+from synth2real.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.model import Model
+from synth2real.route import Route
 from synth2real.settings import build
 from synth2real.tasks import Classification, Keypoints
 from synth2real.training import Progress
@@ -91,3 +92,13 @@ def test_the_critic_pulls_at_values_in_proportion_to_their_loss() -> None:
         method.prepare(Model(task, (1, 16, 16)), Unlabelled(torch.rand(2, 1, 16, 16)))
         pulls.append(float(method.pull(label, halfway)))
     assert pulls == pytest.approx([DANN().ramp(halfway), 0.01 * DANN().ramp(halfway)])
+
+
+def test_half_the_features_are_dropped_for_classes_unless_the_user_or_the_paper_says_otherwise() -> None:
+    classes, point = Classification(("a", "b")), Keypoints(("x", "y"), (16, 16))
+    assert [DANN().dropped(task) for task in (classes, point)] == [0.5, 0.0]
+    assert [DANN(dropout=0.2).dropped(task) for task in (classes, point)] == [0.2, 0.2]
+    assert DANN(preset="paper").dropped(classes) == 0.0
+    source = Labelled(torch.randn(40, 5), torch.arange(40) % 2, ("a", "b"))
+    made = Route(adapt=DANN()).fit(source, source.unlabelled(), steps=1)
+    assert made.description["dropout"] == 0.5

@@ -15,7 +15,7 @@ from ..feature_maps import FeatureMap
 from ..model import Model
 from ..networks import Norm, Statistics
 from ..settings import settings
-from ..tasks import Classification
+from ..tasks import Classification, Task
 from ..training import Game, Progress
 
 
@@ -104,12 +104,13 @@ class Objective(Learner):
         statistics: input normalisation, `per-image`, `source` or `none`.
         norm: normalisation between the layers, over groups of maps (`group`) or over the batch (`batch`).
         head: widths of hidden layers between features and outputs.
-        dropout: share of the features dropped while training, in 0..1.
+        dropout: share of the features dropped while training, in 0..1; None is the method's own for classes, else 0.
         optimize, rate, schedule, weight_decay, clip: as in `Learner`.
     """
 
     randomized_by: ClassVar[str | None] = None  # policy where the user names none
     works_on_features: ClassVar[bool] = False  # all that it does it does to the extractor, which so cannot be frozen
+    own_dropout: ClassVar[float] = 0.0  # for classes, where the user names none
     soft_labels: ClassVar[bool] = False  # whether the source's classes may come as shares, as they do of mixed images
 
     network: str | None = None
@@ -119,7 +120,13 @@ class Objective(Learner):
     statistics: Statistics = "per-image"
     norm: Norm = "group"
     head: tuple[int, ...] = ()
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+
+    def dropped(self, task: Task) -> float:
+        """Share of the features to drop: a position is read off all of them, a class can do with some."""
+        if self.dropout is not None:
+            return self.dropout
+        return self.own_dropout if isinstance(task, Classification) else 0.0
 
     def unit(self, label: Tensor) -> float | Tensor:
         """What a second term is measured in beside the label's loss, a scalar tensor.

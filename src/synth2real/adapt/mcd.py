@@ -54,7 +54,9 @@ class MCD(Objective):
 
     def build(self, target: Unlabelled) -> None:
         self.features, self.first = self.model.features, self.model.head
-        self.second = nn.Sequential(nn.Dropout(self.dropout), mlp(self.model.width, self.head, self.task.outputs))
+        self.second = nn.Sequential(
+            nn.Dropout(self.dropped(self.task)), mlp(self.model.width, self.head, self.task.outputs)
+        )
         self.networks = {"features": self.features, "first": self.first, "second": self.second}
 
     def label_loss(self, source: SourceBatch, features: Tensor) -> Tensor:
