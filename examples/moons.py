@@ -16,7 +16,7 @@ from synth2real import Budget, Labelled, Model, Route
 from synth2real.adapt import DANN, SourceOnly
 
 POINTS, DEGREES = 300, 35
-SETTINGS = {"network": "perceptron", "statistics": "source", "schedule": "constant", "rate": 3e-3}
+SETTINGS = {"network": "perceptron", "statistics": "source", "schedule": "constant", "rate": 3e-3, "dropout": 0.0}
 ROUTES = {
     "plain network": Route(adapt=SourceOnly(**SETTINGS)),
     "DANN": Route(adapt=DANN(critic=(100, 100), **SETTINGS)),
