@@ -1,0 +1,47 @@
+"""The table of refiners, on tiny images of classes and of points."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from synth2real.domains import Labelled, Unlabelled
+from synth2real.tasks import Keypoints
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import refiners as benchmark
+from points import PointProtocol
+from protocols import Protocol
+
+QUICK = ("--steps", "2", "--seeds", "2", "--n", "40", "--methods", "histogram", "style")
+
+
+def images(count: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(count)
+    return torch.randint(0, 256, (count, 1, 8, 8), dtype=torch.uint8, generator=generator)
+
+
+def classes() -> Protocol:
+    source, dev = (Labelled(images(n), torch.arange(n) % 2, ("0", "1")) for n in (40, 10))
+    return Protocol("classes", source, Unlabelled(images(36)), dev, dev)
+
+
+def points() -> PointProtocol:
+    source, dev = (Labelled(images(n), 7 * torch.rand(n, 2), columns=("x", "y")) for n in (40, 10))
+    part = (dev, torch.zeros(10))
+    return PointProtocol("points", source, Keypoints(("x", "y"), (8, 8)), Unlabelled(images(36)), part, part, 2.0)
+
+
+@pytest.mark.parametrize(("protocol", "moves"), [(classes, False), (points, True)])
+def test_a_row_for_the_images_as_rendered_and_one_a_refiner(monkeypatch, capsys, protocol, moves) -> None:
+    monkeypatch.setattr(benchmark, "PROTOCOLS", {"eyes": protocol})
+    assert benchmark.main(QUICK) == 0
+    head, *rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert head == ["refiner", "told", "KID", "moved", "error"]
+    assert [row[0] for row in rows] == ["none", "histogram", "style"]
+    assert all(0 <= float(row[1]) <= 1 and row[5] == "±" for row in rows)
+    if moves:
+        assert float(rows[0][3]) == 0 < float(rows[2][3])
+    else:
+        assert {row[3] for row in rows} == {"-"}
