@@ -14,7 +14,7 @@ from synth2real.tasks import Classification
 from synth2real.validators import observe
 
 QUICK = Budget(steps=60, batch=16)
-ROUTES = {"dann": Route(adapt=DANN()), "slow": Route(adapt=SourceOnly(rate=1e-4))}
+ROUTES = {"dann": Route(adapt=DANN(dropout=0.0)), "slow": Route(adapt=SourceOnly(rate=1e-4))}
 
 
 def clouds(count: int, shift: float, seed: int) -> Labelled:

@@ -86,8 +86,14 @@ def test_a_candidate_weighs_by_its_merit() -> None:
     assert expected_agreement(said, CLASSES, merit=merit) == pytest.approx([*[expected] * 2, *[1 - expected] * 3])
 
 
-def test_no_candidate_of_four_outweighs_the_others() -> None:
-    assert weights_of([0.1, 0.2, 0.4, 0.3]).tolist() == [1, 2, 4, 3]
+def test_no_candidate_of_three_or_more_is_the_median_by_itself() -> None:
+    assert weights_of([0.1, 0.2, 0.4, 0.3]).tolist() == pytest.approx([0.1, 0.2, 0.4, 0.3])
+    assert weights_of([0.1, 0.3, 0.2]).tolist() == pytest.approx([4 / 15, 0.4, 1 / 3])
+    assert weights_of([0.1, 0.1, 0.1]).tolist() == pytest.approx([1 / 3] * 3)
+    assert weights_of([0.1, 0.2]).tolist() == pytest.approx([1 / 3, 2 / 3])  # what two say decides nothing
+    far, near = torch.zeros(4, 1), [torch.ones(4, 1), torch.full((4, 1), 1.2)]
+    scores = ensemble_agreement([far, *near], VALUE, merit=[3.0, 2.0, 1.0])  # best on the source, alone on the target
+    assert scores[1] == max(scores)
 
 
 def test_the_median_is_weighted_too() -> None:

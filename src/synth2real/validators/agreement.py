@@ -13,6 +13,8 @@ from ..tasks import Classification, Task
 from .candidate import Pool, apart
 from .source import source_score
 
+MOST = 0.4  # share of one candidate of three or more in what all say together; of four, ranks give it that
+
 
 def together(predictions: Sequence[Tensor], task: Task, weights: Tensor | None = None) -> Tensor:
     """What the candidates say as one: the mean of their probabilities (N, C), or the median of their values (N, K).
@@ -33,13 +35,19 @@ def together(predictions: Sequence[Tensor], task: Task, weights: Tensor | None =
 
 
 def weights_of(merit: Sequence[float]) -> Tensor:
-    """Ranks of candidates by a score of which more is better, the worst 1; equal scores weigh alike.
+    """Shares (M,) float64 of candidates in proportion to their ranks by a score of which more is better.
 
-    Not their squares: of four candidates and fewer the first would outweigh all others, and be the median by itself.
+    Equal scores weigh alike. Of three, shares are drawn together until the first holds `MOST`: at a half it would be
+    the median by itself, whatever the others say. Of two, it is: what they say cannot decide between them.
     """
     from scipy.stats import rankdata
 
-    return torch.from_numpy(rankdata(merit))
+    ranks = torch.from_numpy(rankdata(merit)).double()
+    shares = ranks / ranks.sum()
+    even, first = 1 / len(shares), float(shares.max())
+    if len(shares) > 2 and first > MOST:
+        shares = even + (shares - even) * (MOST - even) / (first - even)
+    return shares
 
 
 def ensemble_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequence[float] | None = None) -> list[float]:
