@@ -3,7 +3,7 @@
 A row a refiner, with its defaults, beside the images as rendered (`none`):
 
     told     how often a network tells real images from these, held out of its training; 0.5 where they pass for real
-    KID      of these from real ones, on the features of a network that was trained on the images as rendered
+    KID      times 1,000, of these from real ones, on the features of a network that was trained on the images as rendered
     moved    pixels by which that network finds the point elsewhere than before (it bounds what labels have moved)
     error    of a network trained on these alone, on real images: median pixels, or the share of classes missed
 
@@ -70,7 +70,7 @@ def cells(rows: Sequence[Row]) -> list[str]:
     spread = f" ± {stdev(row.error for row in rows):.3f}" if len(rows) > 1 else ""
     return [
         f"{mean(row.told for row in rows):.3f}",
-        f"{mean(row.kid for row in rows):.3f}",
+        f"{1000 * mean(row.kid for row in rows):.2f}",
         f"{mean(moved):.2f}" if moved else "-",
         f"{mean(row.error for row in rows):.3f}{spread}",
     ]

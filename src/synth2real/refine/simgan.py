@@ -50,7 +50,9 @@ class SimGAN(TrainedMapping):
     refined image from the synthetic one, which keeps the label. Each can be switched off as in the paper's ablations:
     `local=False`, `history=0`, `regularisation=0`.
 
-    Deformations of shape are out of its reach by design: it mends texture, contrast and noise.
+    Deformations of shape are out of its reach by design: it mends texture, contrast and noise. The defaults are those
+    of small images of digits. From rendered to real eyes of 36 by 60 they end as the identity, and warn of it; with
+    `regularisation=0.1` it changes pixels by 10 levels of 255 (160 steps, one seed).
 
     Warns (`RefinementWarning`) when the refiner has ended as the identity, or the critic was never in doubt. Both are
     measured while training: the terms `change`, the mean change of a pixel in 0..1, and `accuracy`, the share of
