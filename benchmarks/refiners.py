@@ -3,7 +3,7 @@
 A row a refiner, with its defaults, beside the images as rendered (`none`):
 
     told     how often a network tells real images from these, held out of its training; 0.5 where they pass for real
-    KID      times 1,000, of these from real ones, on the features of a network that was trained on the images as rendered
+    KID      times 1,000, of these from real ones, on the features of a network that was trained on those as rendered
     moved    pixels by which that network finds the point elsewhere than before (it bounds what labels have moved)
     error    of a network trained on these alone, on real images: median pixels, or the share of classes missed
 
