@@ -8,8 +8,10 @@ from pathlib import Path
 
 import optuna
 import pytest
+import torch
 import yaml
 
+from synth2real.calibrate.matching import Matching
 from synth2real.calibrate.ranges import Space
 from synth2real.calibrate.study import NAME, Given, Study, mean_of_best
 from synth2real.simulate import Digits, render
@@ -128,3 +130,22 @@ def test_a_trial_begun_beyond_the_last_one_is_withdrawn(tmp_path, monkeypatch) -
     )  # it ends while this one waits
     assert list(second.trials(1, lambda number: Given(SPACE.start()))) == []
     assert [trial.state.name for trial in second.study.trials] == ["COMPLETE", "FAIL"]
+
+
+def test_moments_are_learnt_anew_where_another_workers_trial_has_come_among_the_first(monkeypatch) -> None:
+    simulator = Digits(size=(8, 8))
+    space = Space.of(simulator, ("height", "blur"), 0.4)
+    images = simulator.sample(40, 9).images
+    study = Study(space, None, False, {})
+    matching = Matching(study, space, simulator, images, trials=12, images=20, learn=200, network=0, seed=0)
+    matching.run(lambda number, trials, distance: None)
+    before, trials = matching.near, study.done
+    assert matching.near is before
+    late = [*trials[: matching.begin - 1], *trials[matching.begin :]]  # the last of the first steps is not told yet
+    monkeypatch.setattr(Study, "done", property(lambda study: late))
+    other = matching.near
+    assert other is not before
+    monkeypatch.setattr(Study, "done", property(lambda study: trials))
+    again = matching.near
+    assert torch.equal(again.mean, before.mean)
+    assert not torch.equal(other.mean, before.mean)
