@@ -95,8 +95,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         plain = Route().run(source, protocol.target, task=task, budget=budget)
         for name in ("none", *arguments.methods):
             print(f"{protocol.name}: {name}, seed {seed}", file=sys.stderr, flush=True)
-            route = Route() if name == "none" else Route(refine=METHODS[name]())
-            run = plain if name == "none" else route.run(source, protocol.target, task=task, budget=budget)
+            run = plain
+            if name != "none":
+                run = Route(refine=METHODS[name]()).run(source, protocol.target, task=task, budget=budget)
             found.setdefault(name, []).append(measured(protocol, run, plain.model, arguments.score, seed))
     part = "score" if arguments.score else "dev"
     print(

@@ -128,7 +128,7 @@ def ensv_weighted(pool: Pool) -> list[float]:
 
     Candidates that have learnt little (an early checkpoint, an adversary that has won) would else carry the rest along
     where they are many. Assumes that the candidates' errors differ, and that who has not learnt the source knows
-    little of the target; where all have learnt it alike, the weights are chance, between 1 and M².
+    little of the target; where all have learnt it alike, the weights are chance, between 1 and M.
     """
     return expected_agreement(pool.target, pool.task, source_score(pool))
 
