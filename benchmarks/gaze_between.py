@@ -79,11 +79,11 @@ def main() -> None:
         on_route=lambda name, seed: print(f"gaze between simulators: {name}, seed {seed}", file=sys.stderr, flush=True),
     )
     print(f"gaze between two simulators, {arguments.seeds} seeds; {describe()}")
-    print(f"{'route':14} degrees (mean ± std over seeds)   agreement   seconds")
+    print(f"{'route':14} degrees (mean ± std over seeds)   label-free   seconds")
     for row in comparison.rows():
         degrees = f"{row['mean_degrees_mean']:.2f} ± {row['mean_degrees_std'] or 0:.2f}"
         mark = "  <- chosen without real labels" if row["chosen"] else ""
-        print(f"{row['name']:14} {degrees:34} {row['score_label_free']:<11.4f} {row['seconds']:.0f}{mark}")
+        print(f"{row['name']:14} {degrees:34} {row['score_label_free']:<12.4f} {row['seconds']:.0f}{mark}")
 
 
 if __name__ == "__main__":

@@ -138,13 +138,13 @@ def bench(protocols: Mapping[str, PointProtocol]) -> None:
     )
     kind = "score" if arguments.score else "dev"
     print(f"{protocol.name}, {kind} labels, {arguments.seeds} seeds; {describe()}")
-    print(f"{'route':14} median px [95 %]      ± seeds   within {protocol.within:g} px [95 %]   agreement   seconds")
+    print(f"{'route':14} median px [95 %]      ± seeds   within {protocol.within:g} px [95 %]   label-free   seconds")
     for row, (name, error) in zip(comparison.rows(), errors(comparison, protocol, part).items(), strict=True):
         found = figures(error, person, protocol.within)
         print(
             f"{name:14} {found['median_px']:.2f} [{found['median_low']:.2f}, {found['median_high']:.2f}]"
             f"     {found['median_std_over_seeds']:.2f}      {found['within']:.3f} "
-            f"[{found['within_low']:.3f}, {found['within_high']:.3f}]   {row['score_label_free']:<9.4f}   "
+            f"[{found['within_low']:.3f}, {found['within_high']:.3f}]   {row['score_label_free']:<10.4f}   "
             f"{row['seconds']:.0f}{'  <- chosen without real labels' if row['chosen'] else ''}"
         )
         if arguments.score:

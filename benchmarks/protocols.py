@@ -155,12 +155,12 @@ def bench(protocol: Callable[[], Protocol], routes: Callable[[], Mapping[str, Ro
 def print_table(name: str, comparison: Comparison, part: str, steps: int | None) -> None:
     """One row a route; with score labels also a line each in scores.jsonl."""
     print(f"{name}, {part} labels; {describe()}")
-    print(f"{'route':14} accuracy (mean ± std over seeds)   agreement   gap before -> after   seconds")
+    print(f"{'route':14} accuracy (mean ± std over seeds)   label-free   gap before -> after   seconds")
     for row in comparison.rows():
         accuracy = f"{row['accuracy_mean']:.4f} ± {row['accuracy_std'] or 0:.4f}"
         gaps = f"{row['gap_before']:.2f} -> {row['gap_after']:.2f}"
         mark = "  <- chosen without real labels" if row["chosen"] else ""
-        print(f"{row['name']:14} {accuracy:35} {row['score_label_free']:<11.4f} {gaps:21} {row['seconds']:.0f}{mark}")
+        print(f"{row['name']:14} {accuracy:35} {row['score_label_free']:<12.4f} {gaps:21} {row['seconds']:.0f}{mark}")
         if part == "score":
             line = {"date": datetime.now(UTC).date().isoformat(), "protocol": name, "steps": steps, **row}
             with SCORES.open("a") as lines:

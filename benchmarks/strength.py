@@ -2,7 +2,7 @@
 
 `python benchmarks/strength.py --protocol fonts [--score]`. A source with every range a fifth as wide leaves a wide gap
 (the protocol *digits* has no simulator, and stays as it is). For each strength of `randomize.Full`, and for none, a
-model is trained; `compare` chooses one by agreement on the unlabelled target. Hindsight picks on one half of the
+model is trained; `compare` chooses one by what they say of the unlabelled target. Hindsight picks on one half of the
 labelled images the strength of least mean error and is scored on the other half, then the halves change places, so that
 it gains nothing by luck. The interval is a paired bootstrap over images of the difference, mean over seeds.
 """
@@ -117,7 +117,7 @@ def main() -> None:
     found = against_hindsight(error, comparison.chosen.name)
     unit = "px" if isinstance(protocol, PointProtocol) else "share wrong"
     print(f"{arguments.protocol}, narrow source, {kind} labels, {arguments.seeds} seeds; {describe()}")
-    print(f"{'strength':14} mean error ({unit})   agreement")
+    print(f"{'strength':14} mean error ({unit})   label-free")
     for row in comparison.rows():
         mark = "  <- chosen without real labels" if row["chosen"] else ""
         print(f"{row['name']:14} {float(error[row['name']].mean()):<24.4f} {row['score_label_free']:.4f}{mark}")

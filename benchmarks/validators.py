@@ -32,7 +32,7 @@ from synth2real.model import mix
 from synth2real.tasks import Classification
 from synth2real.validators import Pool, apart, labels_of, serving
 
-RELATIVE = ("ensv", "ensv-expected", "ensv-weighted", "mixval")  # a candidate's score hangs on the others
+RELATIVE = ("ensv", "ensv-expected", "ensv-weighted", "mixval", "witnesses")  # a candidate's score hangs on the others
 DRAWN, OF = 150, 8  # random pools, and candidates in each: about what a comparison has to choose from
 
 

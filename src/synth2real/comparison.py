@@ -155,7 +155,7 @@ def compare(
     on_route: Callable[[str, int], None] | None = None,
     on_report: OnReport | None = None,
 ) -> Comparison:
-    """Train every route, choose one by its agreement with all of them on the unlabelled target, repeat that one.
+    """Train every route, choose one by what they say of the unlabelled target (`evidence.score`), repeat that one.
 
     Args:
         routes: by name; `source only` is put first where it is missing.

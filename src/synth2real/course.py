@@ -194,7 +194,7 @@ class Course:
 
     def answers(self, entry: Entry) -> Answers:
         """What a route says, for the evidence."""
-        return Answers(entry.route, entry.trials[0].target, entry.trials[0].held)
+        return Answers(entry.route, entry.trials[0].target, entry.trials[0].held, entry.score)
 
     def weighed(self) -> dict[str, str]:
         """Score every entry; for those that are predicted to harm, why."""
@@ -220,7 +220,7 @@ class Course:
             if not entry.refused:
                 return entry, "; ".join(reasons)
             reasons.append(f"“{entry.name}”: {entry.refused}")
-        return base, "; ".join(reasons) or "no route agrees better with all of them together"
+        return base, "; ".join(reasons) or "no route has a better label-free score"
 
     def concluded(self, groups: Tensor | None) -> str:
         """Choose among the routes that were trained longest, estimate and aggregate all, and say so in words."""

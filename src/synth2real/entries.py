@@ -16,7 +16,7 @@ SOURCE_ONLY = "source only"
 
 @dataclass
 class Entry:
-    """A route with its trials, and its label-free score: the mean agreement with all candidates together.
+    """A route with its trials, and its label-free score (`evidence.score`).
 
     Args:
         trials: of the last round that it took part in.
@@ -42,7 +42,8 @@ class Entry:
 def rank(entries: Sequence[Entry], task: Task) -> list[Entry]:
     """Score each entry by its first trial; the best first."""
     said = [entry.trials[0].target for entry in entries]
-    scores = evidence.score(said, task, [on_source(entry, task) for entry in entries])
+    wander = [entry.trials[0].wander for entry in entries]
+    scores = evidence.score(said, task, [on_source(entry, task) for entry in entries], wander)
     for entry, (score, tie) in zip(entries, scores, strict=True):
         entry.score, entry.tie = score, tie
     return better(entries, task)

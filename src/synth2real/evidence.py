@@ -1,8 +1,9 @@
 """What speaks for a route without a real label: its score, and whether to adapt at all.
 
-Every score has a way to be led astray. Agreement follows the majority, also where most candidates share an error; and
-methods that match the domains' distributions share one where the classes stand in other shares than in the source.
-So the choice is checked against source only, whose faults are others: see `doubts_of_balance` and `doubt`.
+Every score has a way to be led astray. Agreement follows the majority, also where most candidates share an error, and
+certainty follows who is sure; methods that match the domains' distributions share an error where the classes stand in
+other shares than in the source. So the choice is checked against source only, whose faults are others: see
+`doubts_of_balance` and `doubt`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from torch import Tensor
 
 from .route import Route
 from .tasks import Classification, Task
-from .validators import apart, ensemble_agreement, expected_agreement, together
+from .validators import apart, ensemble_agreement, expected_agreement, together, witnessed
 
 MARGIN = 0.1  # shift of class shares, beyond what doubt explains, that is taken for real
 OVERCONFIDENT = 2.0  # a model under a shift errs about twice as often as it says (digits: says 0.24, errs 0.49)
-CERTAIN = 2.0  # standard errors by which a route must agree better than source only
+CERTAIN = 2.0  # standard errors by which a route must score better than source only
 TEMPERATURES = torch.logspace(-0.7, 1.0, 60, dtype=torch.float64)
 
 
@@ -32,25 +33,31 @@ class Answers:
         route: whose answers they are.
         target: predictions on the unlabelled target.
         held: predictions on held source samples.
+        score: label-free, of this route among the others.
     """
 
     route: Route
     target: Tensor
     held: Tensor
+    score: float
 
 
-def score(predictions: Sequence[Tensor], task: Task, source: Sequence[float]) -> list[tuple[float, float]]:
+def score(
+    predictions: Sequence[Tensor], task: Task, source: Sequence[float], wander: Sequence[float]
+) -> list[tuple[float, float]]:
     """The label-free score of each candidate, higher is better, and what decides between equal ones.
 
-    The first is its agreement with all of them together, of values weighed by how well each has learnt the source; the
-    second the same by probabilities. Measured: see docs/validators.md.
+    Classes: the mean of its agreement with all of them together, its certainty and its steadiness; then agreement by
+    probabilities. Values: agreement, in which each weighs by how well it has learnt the source. Measured: see
+    docs/validators.md.
 
     Args:
         source: the metric of each on the source, higher is better.
+        wander: of each, see `validators.Candidate`; not asked of values.
     """
-    merit = None if isinstance(task, Classification) else source
-    votes, expected = (agree(predictions, task, merit) for agree in (ensemble_agreement, expected_agreement))
-    return list(zip(votes, expected, strict=True))
+    if isinstance(task, Classification):
+        return list(zip(witnessed(predictions, task, wander), expected_agreement(predictions, task), strict=True))
+    return [(agreed, agreed) for agreed in ensemble_agreement(predictions, task, source)]
 
 
 def unsure(answers: Answers, truth: Tensor) -> float:
@@ -118,15 +125,17 @@ def doubts_of_balance(answers: Mapping[str, Answers], task: Task, prior: Tensor,
 
 
 def doubt(chosen: Answers, source_only: Answers, everyone: Sequence[Tensor], task: Task, truth: Tensor) -> str | None:
-    """Why the chosen route is no better than source only, by what is known without a real label; None where it is."""
+    """Why the chosen route is no better than source only, by what is known without a real label; None where it is.
+
+    How far chance moves a difference of scores is taken from the agreement of single samples, which chance moves most.
+    """
     if isinstance(task, Classification):
         shift = moved(shares(source_only.target), shares(chosen.target), unsure(source_only, truth), len(chosen.target))
         if shift > MARGIN:
             return "it moves answers from class to class, of which training on the source alone is sure"
     all_ = together(everyone, task)
     before, after = (apart(task, one.target, all_).double().nan_to_num(0) for one in (source_only, chosen))
-    gains = before - after
-    error = float(gains.std(correction=0)) / len(gains) ** 0.5
-    if float(gains.mean()) <= CERTAIN * error:
-        return "it does not agree with all routes together surely better than training on the source alone"
+    error = float((before - after).std(correction=0)) / len(before) ** 0.5
+    if chosen.score - source_only.score <= CERTAIN * error:
+        return "its label-free score is not surely better than that of training on the source alone"
     return None

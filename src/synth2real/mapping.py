@@ -55,8 +55,9 @@ class Mapping(ABC):
     def take(self, learnt: dict[str, Tensor]) -> None:  # noqa: B027  (nothing by default)
         """Take up what `learnt` gave; `self.shape` is set."""
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write `refiner.safetensors` and `refiner.yaml` into a folder; `load_mapping` reads them."""
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_file({key: value.detach().cpu().contiguous() for key, value in self.learnt().items()}, folder / LEARNT)
         description = {"method": self.name, "settings": to_dict(self), "shape": list(self.shape)}

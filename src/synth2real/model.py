@@ -210,8 +210,10 @@ class Model(nn.Module):
         labels = self.task.align(data) if isinstance(self.task, Classification) else data.labels
         return self.task.metrics(values, labels)
 
-    def save(self, folder: Path) -> None:
-        """Write `model.safetensors` and `model.yaml` into a folder that exists."""
+    def save(self, folder: str | Path) -> None:
+        """Write `model.safetensors` and `model.yaml` into a folder; it is made where it is missing."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         save_file({key: value.contiguous() for key, value in self.state_dict().items()}, folder / WEIGHTS)
         description = {
             **self.description,

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .calibrate import Calibration
 from .distances import proxy_a_distance
-from .domains import Inputs, Labelled, Unlabelled
+from .domains import Inputs, Labelled, Unlabelled, to_float
 from .errors import TrainingDiverged
 from .groups import held_out
 from .mapping import REFINER, Mapping
@@ -23,7 +23,8 @@ from .model import Model, load_model
 from .refine import load_refiner
 from .route import Budget, OnReport, Route, Run, default_task
 from .simulate import Simulator
-from .tasks import Task
+from .tasks import Classification, Task
+from .validators import wander
 
 Domain = TypeVar("Domain", Labelled, Unlabelled)
 HELD_SEED = 2**31  # of source samples that no training has rendered
@@ -45,6 +46,8 @@ class Trial:
         source_metrics: on source samples that were not trained on.
         test_metrics: on real labels, where there are some; never used to choose.
         gap_after: proxy A-distance in the route's own features.
+        wander: how far what is said of moved target images is from what should be said, see `validators.Candidate`;
+            nan where it is not asked, for values and for features.
         gap_before: the same in source-only features of raw inputs; nan until source only has been trained.
         label_kept: share of refined images on which source only still says what they were made as; None unrefined.
         steps: of the training; None where the data settled them.
@@ -58,12 +61,13 @@ class Trial:
     source_metrics: dict[str, Any]
     test_metrics: dict[str, Any] | None
     gap_after: float
+    wander: float = float("nan")
     gap_before: float = float("nan")
     label_kept: float | None = None
     steps: int | None = None
 
 
-PLAIN = ("seed", "seconds", "source_metrics", "test_metrics", "gap_after", "steps")  # kept as JSON
+PLAIN = ("seed", "seconds", "source_metrics", "test_metrics", "gap_after", "wander", "steps")  # kept as JSON
 
 
 @dataclass(frozen=True)
@@ -153,8 +157,16 @@ class Bench:
             source_metrics=run.model.evaluate(self.held),
             test_metrics=None if self.test is None else run.model.evaluate(self.test),
             gap_after=self.gap(run.model, shipped_source(run)),
+            wander=self.wander(run.model),
             steps=steps,
         )
+
+    def wander(self, model: Model) -> float:
+        """How unsteady a classifier of images is on the target; nan for all others."""
+        if not isinstance(model.task, Classification) or len(self.target.shape) != 3:
+            return float("nan")
+        seen = some(self.target).inputs[torch.arange(min(len(self.target), SHOWN))]
+        return wander(model, to_float(seen), model.outputs(seen))
 
     def gap(self, model: Model, source: Labelled) -> float:
         """Proxy A-distance of the domains in a model's features."""

@@ -115,6 +115,6 @@ class FeatureMapping(_Learnt):
         mapped: Tensor = x if self.feature_map is None else self.feature_map(to_float(x))
         return mapped
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Refused: the model that is trained on mapped features keeps the map, and is what to save."""
         raise InputError(f"{folder}: adapt {self.name} is kept by the model. Save that: model.save(folder)")

@@ -120,7 +120,7 @@ def write(comparison: Comparison, out: Path, budget: Budget) -> None:
 
 def table(comparison: Comparison) -> Table:
     """The comparison for the eye."""
-    shown = Table("route", "accuracy on real", "agreement", "gap before", "gap after", "seconds", "")
+    shown = Table("route", "accuracy on real", "label-free", "gap before", "gap after", "seconds", "")
     for row in comparison.rows():
         shown.add_row(
             row["name"],

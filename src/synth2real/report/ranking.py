@@ -76,9 +76,10 @@ def columns(comparison: Comparison) -> list[Column]:
             interval="interval",
         ),
         Column(
-            "agreement",
-            "The label-free score that chooses: how far a route's answers on the unlabelled target agree with all "
-            "routes together. Higher is better.",
+            "label-free",
+            "The score that chooses: how far a route's answers on the unlabelled target agree with those of all routes "
+            "together; for classes the mean of that, of how sure and balanced they are, and of how steady when an "
+            "image is moved. Higher is better.",
             "score_label_free",
             form,
         ),

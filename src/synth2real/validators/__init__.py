@@ -20,11 +20,12 @@ from .agreement import (
     steadiness,
     together,
 )
-from .candidate import Candidate, Pool, apart, head_of, importance_weights, labels_of, observe
+from .candidate import Candidate, Pool, apart, head_of, importance_weights, labels_of, observe, wander
 from .confidence import balance, entropy, information, mixval, nuclear_norm
 from .live import live
 from .source import dev, iwv, source_score
 from .structure import feature_scale, silhouette, snd, subspace, transfer_score
+from .witnesses import witnessed, witnesses
 
 Validator = Callable[[Pool], list[float]]
 
@@ -47,6 +48,7 @@ CLASSES: dict[str, Validator] = {
     "transfer-score": transfer_score,
     "mixval": mixval,
     "balance": balance,
+    "witnesses": witnesses,
 }
 VALUES: dict[str, Validator] = {"feature-scale": feature_scale, "subspace": subspace}
 METHODS: dict[str, Validator] = {**ANY, **CLASSES, **VALUES}
@@ -68,6 +70,8 @@ __all__ = [
     "serving",
     "together",
     "validate",
+    "wander",
+    "witnessed",
 ]
 
 

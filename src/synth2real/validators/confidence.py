@@ -43,8 +43,13 @@ def information(pool: Pool) -> list[float]:
     return [float(_entropy(p.mean(0)) - _entropy(p).mean()) for p in pool.target]
 
 
+def sure_and_balanced(p: Tensor) -> float:
+    """Nuclear norm of predictions (N, C) over sqrt(N min(N, C)), its greatest, which sure and balanced ones reach."""
+    return float(torch.linalg.matrix_norm(p.double(), "nuc") / math.sqrt(len(p) * min(p.shape)))
+
+
 def nuclear_norm(pool: Pool) -> list[float]:
-    """BNM: nuclear norm of the predictions (N, C) over its greatest value sqrt(N min(N, C)); 1 is sure and balanced.
+    """BNM: nuclear norm of the predictions, 1 where they are sure and balanced; see `sure_and_balanced`.
 
     Assumes and fails as `information`: what was trained for confidence, right or wrong, stands high.
 
@@ -52,7 +57,7 @@ def nuclear_norm(pool: Pool) -> list[float]:
         Cui, Wang, Zhuo, Li, Huang & Tian (2020). Towards discriminability and diversity: batch nuclear-norm
         maximization under label insufficient situations. CVPR.
     """
-    return [float(torch.linalg.matrix_norm(p.double(), "nuc") / math.sqrt(len(p) * min(p.shape))) for p in pool.target]
+    return [sure_and_balanced(p) for p in pool.target]
 
 
 def balance(pool: Pool) -> list[float]:

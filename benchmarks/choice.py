@@ -1,0 +1,97 @@
+"""What `compare` chooses within a budget, against the best of its routes in hindsight.
+
+`python benchmarks/choice.py --protocols fonts pupils --minutes 15 [--score]`. For each protocol the default routes are
+compared as on the command line: source only among them, successive halving, no real label. Hindsight takes the routes
+as they were trained there, picks on one half of the labelled images the one of least mean error, and is scored on the
+other half; then the halves change places. The interval is a paired bootstrap over images of the difference, mean over
+seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from eyes import eyes
+from machine import describe
+from points import PointProtocol, errors
+from protocols import SCORES, Protocol, digits, fonts, mnist_to_usps, usps_to_mnist
+from pupils import pupils
+from strength import against_hindsight, wrong
+
+from synth2real import Comparison, compare
+from synth2real.routes import default_routes
+from synth2real.simulate import Simulator
+from synth2real.tasks import Classification
+
+PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {
+    "fonts": fonts,
+    "digits": digits,
+    "mnist-usps": mnist_to_usps,
+    "usps-mnist": usps_to_mnist,
+    "eyes": eyes,
+    "pupils": pupils,
+}
+
+
+def compared(protocol: Protocol | PointProtocol, minutes: float, jobs: int) -> Comparison:
+    """The comparison that `synth2real compare` makes of the protocol with its defaults."""
+    points = isinstance(protocol, PointProtocol)
+    task = protocol.task if points else Classification(protocol.dev.classes)
+    routes = default_routes(task, images=True, simulator=isinstance(protocol.source, Simulator))
+    return compare(
+        routes,
+        protocol.source,
+        protocol.target,
+        task=task,
+        minutes=minutes,
+        jobs=jobs,
+        on_route=lambda name, seed: print(f"{protocol.name}: {name}, seed {seed}", file=sys.stderr, flush=True),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--protocols", nargs="+", choices=list(PROTOCOLS), default=list(PROTOCOLS))
+    parser.add_argument("--minutes", type=float, default=15.0, help="of each comparison")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--score", action="store_true", help="read the score labels, and keep the result")
+    arguments = parser.parse_args(argv)
+    for name in arguments.protocols:
+        protocol = PROTOCOLS[name]()
+        found = compared(protocol, arguments.minutes, arguments.jobs)
+        if isinstance(protocol, PointProtocol):
+            error = errors(found, protocol, (protocol.score if arguments.score else protocol.dev)[0])
+        else:
+            error = wrong(found, protocol.score if arguments.score else protocol.dev)
+        line = {"protocol": f"choice, {name}", **against_hindsight(error, found.chosen.name)}
+        line |= {"source_only_error": float(error[found.entries[0].name].mean()), "minutes": arguments.minutes}
+        show(name, found, line, {route: float(values.mean()) for route, values in error.items()})
+        if arguments.score:
+            kept = {"date": datetime.now(UTC).date().isoformat(), **line, "jobs": arguments.jobs}
+            with SCORES.open("a") as lines:
+                lines.write(json.dumps({**kept, "machine": describe()}) + "\n")
+    return 0
+
+
+def show(name: str, found: Comparison, line: dict[str, object], error: dict[str, float]) -> None:
+    """Each route's mean error beside its label-free score, and the verdict of the two."""
+    print(f"{name}, {line['minutes']:g} minutes; {describe()}")
+    print(f"{'route':22} mean error   label-free   steps   seeds")
+    for row in found.ranking():
+        if row["name"] in error:
+            mark = "  <- chosen without real labels" if row["chosen"] else ""
+            score, steps = f"{row['score_label_free']:<10.4f}", f"{row['steps'] or 'default':<5}"
+            print(f"{row['name']:22} {error[row['name']]:<10.4f}   {score}   {steps}   {len(row['seeds'])}{mark}")
+    print(
+        f"chosen {line['chosen_error']:.4f}, hindsight {line['hindsight_error']:.4f}: difference "
+        f"{line['difference']:.4f} [{line['low']:.4f}, {line['high']:.4f}]",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
