@@ -333,7 +333,7 @@ def clip(x: Tensor) -> Tensor:
 
 
 class PatchCritic(nn.Sequential):
-    """SimGAN's local critic: a logit for each patch of the image, (N, 1, h, w); positive says real.
+    """A small local critic: a logit for each patch of an image in 0..1, (N, 1, h, w); positive says real.
 
     Args:
         channels: of the image.
@@ -350,3 +350,9 @@ class PatchCritic(nn.Sequential):
             nn.LeakyReLU(0.1),
             nn.Conv2d(maps, 1, 1),
         )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = 2 * x - 1
+        for layer in self:
+            x = layer(x)
+        return x

@@ -112,7 +112,7 @@ def test_the_papers_critic_has_its_layers_and_a_softmax_over_two_maps() -> None:
     x = torch.rand(2, 1, 35, 55)
     logits = critic(x)
     assert logits.shape == (2, 1, 9, 14)
-    both = torch.nn.Sequential(*critic)(x)
+    both = torch.nn.Sequential(*critic)(2 * x - 1)
     real = torch.nn.functional.cross_entropy(both, torch.ones(2, 9, 14).long())
     assert patch_loss(logits, real=True).item() == pytest.approx(real.item(), rel=1e-5)
 

@@ -139,7 +139,7 @@ class Translation(TrainedMapping):
     history: int = Field(default=512, ge=1)
     maps: int = Field(default=32, ge=1)
     blocks: int = Field(default=2, ge=0)
-    smoothness: float = Field(default=1.0, ge=0)
+    smoothness: float = Field(default=0.3, ge=0)
     rate: float = Field(default=5e-4, gt=0)
 
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
