@@ -1,0 +1,56 @@
+"""Scores without a real label, and when they are no reason to adapt."""
+
+import math
+
+import pytest
+import torch
+
+from synth2real import Route
+from synth2real.adapt import DANN
+from synth2real.evidence import Answers, doubt, score
+from synth2real.tasks import Classification, Regression
+
+TASK = Classification(("a", "b"))
+TRUTH = torch.arange(40) % 2
+
+
+def said(right: int, sure: float = 0.99) -> torch.Tensor:
+    """Probabilities (40, 2), the first `right` of which are right, the others wrong."""
+    answer = torch.where(torch.arange(40) < right, TRUTH, 1 - TRUTH)
+    return torch.nn.functional.one_hot(answer, 2) * (2 * sure - 1) + 1 - sure
+
+
+def answers(route: Route, target: torch.Tensor, score: float) -> Answers:
+    return Answers(route, target, said(40), score)
+
+
+def test_of_classes_certainty_and_steadiness_outvote_a_majority_that_doubts() -> None:
+    alike, other = said(26, 0.6), said(40)
+    (first, _), (second, _), (right, _) = score([alike, alike, other], TASK, [1.0, 1.0, 1.0], [0.5, 0.5, 0.05])
+    assert right > first == second
+    assert all(0 <= one <= 1 for one in (first, right))
+
+
+def test_where_steadiness_is_unknown_it_is_left_out() -> None:
+    (known, _), (unknown, _) = score([said(40), said(40)], TASK, [1.0, 1.0], [0.0, math.nan])
+    assert known == pytest.approx((2 + 1) / 3, abs=0.02)
+    assert unknown == pytest.approx(1.0, abs=0.03)
+
+
+def test_values_are_scored_by_agreement_alone() -> None:
+    task = Regression(("x",), (0.0,), (1.0,))
+    near, far = torch.zeros(5, 1), torch.ones(5, 1)
+    found = score([near, near, far], task, [-1.0, -1.0, -1.0], [math.nan] * 3)
+    assert [one for one, _ in found] == [0.0, 0.0, -1.0]
+
+
+@pytest.mark.parametrize(("gain", "doubted"), [(0.3, False), (0.0, True), (-0.1, True)])
+def test_a_route_is_doubted_where_its_score_is_not_surely_better(gain: float, doubted: bool) -> None:
+    base, adapted = said(30), said(36)
+    everyone = [base, adapted, said(40)]
+    reason = doubt(
+        answers(Route(adapt=DANN()), adapted, 0.6 + gain), answers(Route(), base, 0.6), everyone, TASK, TRUTH
+    )
+    assert (reason is not None) == doubted
+    if reason is not None:
+        assert "label-free score is not surely better" in reason
