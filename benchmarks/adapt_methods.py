@@ -13,13 +13,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from machine import describe
-from protocols import HERE, SCORES, Protocol, digits, fonts, mnist_to_usps, usps_to_mnist
+from protocols import HERE, SCORES, Protocol, digits, fonts, keep, mnist_to_usps, usps_to_mnist
 
 from synth2real import Budget, Route
 from synth2real.adapt import METHODS
@@ -87,10 +86,7 @@ def take(plan: Plan, protocol: Protocol, file: Path) -> None:
     model = plan.route.run(protocol.source, protocol.target, budget=budget).model
     seconds = time.perf_counter() - start
     accuracy = model.evaluate(protocol.score if plan.key["part"] == "score" else protocol.dev)["accuracy"]
-    line = {**plan.key, "accuracy": accuracy, "seconds": round(seconds, 1)}
-    line |= {"date": datetime.now(UTC).date().isoformat(), "machine": describe()}
-    with file.open("a") as lines:
-        lines.write(json.dumps(line) + "\n")
+    keep({**plan.key, "accuracy": accuracy, "seconds": round(seconds, 1)}, file)
 
 
 def table(asked: Sequence[Plan], lines: Mapping[str, Mapping[str, Any]]) -> list[str]:

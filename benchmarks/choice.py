@@ -10,17 +10,15 @@ seeds.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 from eyes import eyes
+from hindsight import against_hindsight, errors
 from machine import describe
-from points import PointProtocol, errors
-from protocols import SCORES, Protocol, digits, fonts, mnist_to_usps, usps_to_mnist
+from points import PointProtocol
+from protocols import Protocol, digits, fonts, keep, mnist_to_usps, usps_to_mnist
 from pupils import pupils
-from strength import against_hindsight, wrong
 
 from synth2real import Comparison, compare
 from synth2real.routes import default_routes
@@ -63,17 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in arguments.protocols:
         protocol = PROTOCOLS[name]()
         found = compared(protocol, arguments.minutes, arguments.jobs)
-        if isinstance(protocol, PointProtocol):
-            error = errors(found, protocol, (protocol.score if arguments.score else protocol.dev)[0])
-        else:
-            error = wrong(found, protocol.score if arguments.score else protocol.dev)
+        error = errors(found, protocol, arguments.score)
         line = {"protocol": f"choice, {name}", **against_hindsight(error, found.chosen.name)}
         line |= {"source_only_error": float(error[found.entries[0].name].mean()), "minutes": arguments.minutes}
         show(name, found, line, {route: float(values.mean()) for route, values in error.items()})
         if arguments.score:
-            kept = {"date": datetime.now(UTC).date().isoformat(), **line, "jobs": arguments.jobs}
-            with SCORES.open("a") as lines:
-                lines.write(json.dumps({**kept, "machine": describe()}) + "\n")
+            keep({**line, "jobs": arguments.jobs})
     return 0
 
 

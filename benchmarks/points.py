@@ -7,15 +7,13 @@ over persons; the interval is a bootstrap over images within each person, and ov
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import torch
 from machine import describe
-from protocols import SCORES
+from protocols import keep
 from torch import Tensor
 
 from synth2real import Budget, Comparison, Labelled, Route, Unlabelled, compare
@@ -148,8 +146,6 @@ def bench(protocols: Mapping[str, PointProtocol]) -> None:
             f"{row['seconds']:.0f}{'  <- chosen without real labels' if row['chosen'] else ''}"
         )
         if arguments.score:
-            line = {"date": datetime.now(UTC).date().isoformat(), "protocol": protocol.name, "name": name, **found}
             settings = {name: getattr(arguments, name) for name in ("steps", "n", "seeds", "strength")}
             kept = {name: row[name] for name in ("score_label_free", "chosen", "seconds")}
-            with SCORES.open("a") as lines:
-                lines.write(json.dumps({**line, **settings, **kept, "machine": describe()}) + "\n")
+            keep({"protocol": protocol.name, "name": name, **found, **settings, **kept})

@@ -162,6 +162,11 @@ def print_table(name: str, comparison: Comparison, part: str, steps: int | None)
         mark = "  <- chosen without real labels" if row["chosen"] else ""
         print(f"{row['name']:14} {accuracy:35} {row['score_label_free']:<12.4f} {gaps:21} {row['seconds']:.0f}{mark}")
         if part == "score":
-            line = {"date": datetime.now(UTC).date().isoformat(), "protocol": name, "steps": steps, **row}
-            with SCORES.open("a") as lines:
-                lines.write(json.dumps({**line, "machine": describe()}) + "\n")
+            keep({"protocol": name, "steps": steps, **row})
+
+
+def keep(line: Mapping[str, Any], file: Path | None = None) -> None:
+    """Append a result with the day and the machine it is of; to scores.jsonl where no file is given."""
+    dated = {"date": datetime.now(UTC).date().isoformat(), **line, "machine": describe()}
+    with (file or SCORES).open("a") as lines:
+        lines.write(json.dumps(dated) + "\n")

@@ -10,16 +10,14 @@ reverse validation with --search, else fixed. `--score` reads the score labels a
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
-from datetime import UTC, datetime
 
 import numpy as np
 import scipy.sparse
 import torch
 from machine import describe
-from protocols import SCORES, data_folder
+from protocols import data_folder, keep
 
 from synth2real import Budget, Labelled, Route, Unlabelled
 from synth2real.adapt import DANN, MSDA, SVM, Objective, SourceOnly
@@ -115,10 +113,8 @@ def print_column(column: str, arguments: argparse.Namespace, part: str) -> None:
     seconds = time.process_time() - start
     print(f"{column:10} {'mean':18} {mean:.4f}   {seconds:.0f} s of processor", flush=True)
     if part == "score":
-        line = {"date": datetime.now(UTC).date().isoformat(), "protocol": "sentiment", "name": column, "mean": mean}
-        settings = {"steps": arguments.steps, "search": arguments.search, "seconds": seconds, "machine": describe()}
-        with SCORES.open("a") as lines:
-            lines.write(json.dumps({**line, "accuracy": cells, **settings}) + "\n")
+        settings = {"steps": arguments.steps, "search": arguments.search, "seconds": seconds}
+        keep({"protocol": "sentiment", "name": column, "mean": mean, "accuracy": cells, **settings})
 
 
 def beside(pair: str, column: str) -> str:

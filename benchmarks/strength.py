@@ -10,26 +10,21 @@ it gains nothing by luck. The interval is a paired bootstrap over images of the 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
 
-import torch
 from eyes import eyes
+from hindsight import against_hindsight, errors
 from machine import describe
-from points import PointProtocol, errors
-from protocols import SCORES, Protocol, digits, fonts
+from points import PointProtocol
+from protocols import Protocol, digits, fonts, keep
 from pupils import NARROW, pupils
-from torch import Tensor
 
-from synth2real import Budget, Comparison, Labelled, Route, compare
+from synth2real import Budget, Route, compare
 from synth2real.randomize import Full
 from synth2real.simulate import Simulator
 
-DRAWS = 2000  # of the bootstrap
 STRENGTHS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {
     "fonts": fonts,
@@ -45,49 +40,6 @@ def narrow(name: str) -> Protocol | PointProtocol:
     if isinstance(protocol.source, Simulator):
         return replace(protocol, source=protocol.source.widened(NARROW))
     return protocol
-
-
-def wrong(comparison: Comparison, part: Labelled) -> dict[str, Tensor]:
-    """For each route (seeds, N) float64: 1 where the class of an image is wrong, else 0."""
-    return {
-        entry.name: torch.stack(
-            [
-                (trial.run.model.predict(part.unlabelled()).values.argmax(1) != part.labels).double()
-                for trial in entry.trials
-            ]
-        )
-        for entry in comparison.entries
-    }
-
-
-def against_hindsight(error: dict[str, Tensor], chosen: str) -> dict[str, Any]:
-    """Mean errors of the chosen strength and of hindsight's, and their difference with its 95 % interval.
-
-    Args:
-        error: for each strength (seeds, N).
-        chosen: one of them.
-    """
-    generator = torch.Generator().manual_seed(0)
-    each = {name: values.mean(0) for name, values in error.items()}
-    count = len(each[chosen])
-    order = torch.randperm(count, generator=generator)
-    halves = order[: count // 2], order[count // 2 :]
-    best, picks = torch.empty(count, dtype=torch.float64), []
-    for seen, scored in (halves, halves[::-1]):
-        picks.append(min(each, key=lambda name: float(each[name][seen].mean())))
-        best[scored] = each[picks[-1]][scored]
-    apart = each[chosen] - best
-    drawn = apart[torch.randint(count, (DRAWS, count), generator=generator)].mean(1)
-    low, high = drawn.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return {
-        "chosen": chosen,
-        "hindsight": picks,
-        "chosen_error": float(each[chosen].mean()),
-        "hindsight_error": float(best.mean()),
-        "difference": float(apart.mean()),
-        "low": low,
-        "high": high,
-    }
 
 
 def main() -> None:
@@ -110,10 +62,7 @@ def main() -> None:
         repeat="all",
         on_route=lambda name, seed: print(f"{arguments.protocol}: {name}, seed {seed}", file=sys.stderr, flush=True),
     )
-    if isinstance(protocol, PointProtocol):
-        error = errors(comparison, protocol, (protocol.score if arguments.score else protocol.dev)[0])
-    else:
-        error = wrong(comparison, protocol.score if arguments.score else protocol.dev)
+    error = errors(comparison, protocol, arguments.score)
     found = against_hindsight(error, comparison.chosen.name)
     unit = "px" if isinstance(protocol, PointProtocol) else "share wrong"
     print(f"{arguments.protocol}, narrow source, {kind} labels, {arguments.seeds} seeds; {describe()}")
@@ -128,9 +77,7 @@ def main() -> None:
     )
     if arguments.score:
         settings = {name: getattr(arguments, name) for name in ("steps", "n", "seeds", "strengths")}
-        line = {"date": datetime.now(UTC).date().isoformat(), "protocol": f"strength, {arguments.protocol}", **found}
-        with SCORES.open("a") as lines:
-            lines.write(json.dumps({**line, **settings, "unit": unit, "machine": describe()}) + "\n")
+        keep({"protocol": f"strength, {arguments.protocol}", **found, **settings, "unit": unit})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .networks import Residual, clip, silence
+from .networks import Centred, Residual, clip, silence
 
 
 class History(nn.Module):
@@ -64,11 +64,10 @@ def slope(critic: nn.Module, real: Tensor) -> Tensor:
     return squared
 
 
-class PaperCritic(nn.Sequential):
+class PaperCritic(Centred):
     """The local critic of the SimGAN paper's appendix, made for 35 by 55: a logit for each patch, (N, 1, h, w).
 
-    The paper ends in two maps and a softmax over them; the one logit, their difference, is the same critic. Images
-    in 0..1 are centred.
+    The paper ends in two maps and a softmax over them; the one logit, their difference, is the same critic.
     """
 
     def __init__(self, channels: int) -> None:
@@ -86,9 +85,7 @@ class PaperCritic(nn.Sequential):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = 2 * x - 1
-        for layer in self:
-            x = layer(x)
+        x = super().forward(x)
         return x[:, 1:] - x[:, :1]
 
 

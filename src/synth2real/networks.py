@@ -332,7 +332,17 @@ def clip(x: Tensor) -> Tensor:
     return x + (x.clamp(0, 1) - x).detach()
 
 
-class PatchCritic(nn.Sequential):
+class Centred(nn.Sequential):
+    """Layers that see images in 0..1 in -1..1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = 2 * x - 1
+        for layer in self:
+            x = layer(x)
+        return x
+
+
+class PatchCritic(Centred):
     """A small local critic: a logit for each patch of an image in 0..1, (N, 1, h, w); positive says real.
 
     Args:
@@ -350,9 +360,3 @@ class PatchCritic(nn.Sequential):
             nn.LeakyReLU(0.1),
             nn.Conv2d(maps, 1, 1),
         )
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = 2 * x - 1
-        for layer in self:
-            x = layer(x)
-        return x

@@ -165,7 +165,7 @@ class Bench:
         """How unsteady a classifier of images is on the target; nan for all others."""
         if not isinstance(model.task, Classification) or len(self.target.shape) != 3:
             return float("nan")
-        seen = some(self.target).inputs[torch.arange(min(len(self.target), SHOWN))]
+        seen = self.target.inputs[evenly(len(self.target))]
         return wander(model, to_float(seen), model.outputs(seen))
 
     def gap(self, model: Model, source: Labelled) -> float:

@@ -8,6 +8,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import choice as benchmark
+import protocols
 from protocols import Protocol
 
 from synth2real import Labelled
@@ -28,7 +29,7 @@ def test_the_choice_is_held_against_hindsight(
 ) -> None:
     small = Protocol("bars", bars(120, 0), bars(80, 1).unlabelled(), bars(60, 2), bars(60, 3))
     monkeypatch.setitem(benchmark.PROTOCOLS, "fonts", lambda: small)
-    monkeypatch.setattr(benchmark, "SCORES", tmp_path / "scores.jsonl")
+    monkeypatch.setattr(protocols, "SCORES", tmp_path / "scores.jsonl")
     assert benchmark.main(["--protocols", "fonts", "--minutes", "0.001", "--score"]) == 0
     said = capsys.readouterr().out
     assert said.count("<- chosen without real labels") == 1

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
-import strength as benchmark
+import hindsight as benchmark
 
 
 def test_the_better_strength_is_found_and_the_interval_holds_the_difference():
