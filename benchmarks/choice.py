@@ -4,14 +4,17 @@
 compared as on the command line: source only among them, successive halving, no real label. Hindsight takes the routes
 as they were trained there, picks on one half of the labelled images the one of least mean error, and is scored on the
 other half; then the halves change places. The interval is a paired bootstrap over images of the difference, mean over
-seeds.
+seeds. With --keep, trainings stand in a folder (what is there is not trained again), and for classes it is printed how
+much worse than the best of each round the route is that a validator takes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from eyes import eyes
 from hindsight import against_hindsight, errors
@@ -20,11 +23,15 @@ from points import PointProtocol
 from protocols import Protocol, digits, fonts, keep, mnist_to_usps, usps_to_mnist
 from pupils import pupils
 
-from synth2real import Comparison, compare
+from synth2real import Comparison, Labelled, compare, load_model
+from synth2real.comparison import TRIALS
 from synth2real.routes import default_routes
 from synth2real.simulate import Simulator
 from synth2real.tasks import Classification
+from synth2real.trials import HELD, HELD_SEED, TRIAL, some
+from synth2real.validators import Pool, labels_of, observe, validate
 
+VALIDATORS = ("ensv", "bnm", "steadiness", "transfer-score", "mixval", "witnesses")
 PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {
     "fonts": fonts,
     "digits": digits,
@@ -35,7 +42,7 @@ PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {
 }
 
 
-def compared(protocol: Protocol | PointProtocol, minutes: float, jobs: int) -> Comparison:
+def compared(protocol: Protocol | PointProtocol, minutes: float, jobs: int, folder: Path | None) -> Comparison:
     """The comparison that `synth2real compare` makes of the protocol with its defaults."""
     points = isinstance(protocol, PointProtocol)
     task = protocol.task if points else Classification(protocol.dev.classes)
@@ -47,6 +54,7 @@ def compared(protocol: Protocol | PointProtocol, minutes: float, jobs: int) -> C
         task=task,
         minutes=minutes,
         jobs=jobs,
+        folder=folder,
         on_route=lambda name, seed: print(f"{protocol.name}: {name}, seed {seed}", file=sys.stderr, flush=True),
     )
 
@@ -56,18 +64,43 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--protocols", nargs="+", choices=list(PROTOCOLS), default=list(PROTOCOLS))
     parser.add_argument("--minutes", type=float, default=15.0, help="of each comparison")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="folder for the trainings, one below it for each protocol")
     parser.add_argument("--score", action="store_true", help="read the score labels, and keep the result")
     arguments = parser.parse_args(argv)
     for name in arguments.protocols:
         protocol = PROTOCOLS[name]()
-        found = compared(protocol, arguments.minutes, arguments.jobs)
+        folder = arguments.keep and arguments.keep / name
+        found = compared(protocol, arguments.minutes, arguments.jobs, folder)
         error = errors(found, protocol, arguments.score)
         line = {"protocol": f"choice, {name}", **against_hindsight(error, found.chosen.name)}
         line |= {"source_only_error": float(error[found.entries[0].name].mean()), "minutes": arguments.minutes}
         show(name, found, line, {route: float(values.mean()) for route, values in error.items()})
+        if folder is not None and isinstance(protocol, Protocol):
+            print("\n".join(rounds(folder / TRIALS, protocol, arguments.score)), flush=True)
         if arguments.score:
             keep({**line, "jobs": arguments.jobs})
     return 0
+
+
+def rounds(folder: Path, protocol: Protocol, score: bool) -> list[str]:
+    """For each round of a comparison of classes the best accuracy, and the regret of what each validator takes."""
+    source, labelled = protocol.source, protocol.score if score else protocol.dev
+    held = some(source, HELD) if isinstance(source, Labelled) else source.labelled(HELD, HELD_SEED)
+    kept: dict[int, list[Path]] = {}
+    for file in sorted(folder.glob("*/model.yaml")):
+        kept.setdefault(json.loads((file.parent / TRIAL).read_text())["steps"], []).append(file.parent)
+    lines = []
+    for steps, folders in sorted(kept.items()):
+        models = [load_model(one) for one in folders]
+        real = [float(model.evaluate(labelled)["accuracy"]) for model in models]
+        pool = Pool(
+            [observe(m, held, some(protocol.target)) for m in models], models[0].task, labels_of(held, models[0].task)
+        )
+        scores = {name: validate(name, pool) for name in VALIDATORS}
+        taken = {name: real[each.index(max(each))] for name, each in scores.items()}
+        regrets = ", ".join(f"{name} {max(real) - value:.3f}" for name, value in taken.items())
+        lines.append(f"{len(models)} candidates of {steps} steps, best {max(real):.3f}; regret: {regrets}")
+    return lines
 
 
 def show(name: str, found: Comparison, line: dict[str, object], error: dict[str, float]) -> None:

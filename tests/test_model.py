@@ -36,6 +36,12 @@ def test_a_saved_model_predicts_the_same_bits(tmp_path, task, statistics):
     assert not loaded.training
 
 
+def test_the_folder_may_be_named_and_is_made(tmp_path):
+    model = new()
+    model.save(str(tmp_path / "deep" / "made"))
+    assert load_model(str(tmp_path / "deep" / "made")).description == model.description
+
+
 def test_a_model_of_features_is_saved_too(tmp_path):
     model = new(shape=(7,), mean=torch.arange(7.0), std=torch.full((7,), 2.0))
     model.save(tmp_path)

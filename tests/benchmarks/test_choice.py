@@ -30,10 +30,11 @@ def test_the_choice_is_held_against_hindsight(
     small = Protocol("bars", bars(120, 0), bars(80, 1).unlabelled(), bars(60, 2), bars(60, 3))
     monkeypatch.setitem(benchmark.PROTOCOLS, "fonts", lambda: small)
     monkeypatch.setattr(protocols, "SCORES", tmp_path / "scores.jsonl")
-    assert benchmark.main(["--protocols", "fonts", "--minutes", "0.001", "--score"]) == 0
+    assert benchmark.main(["--protocols", "fonts", "--minutes", "0.001", "--score", "--keep", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert said.count("<- chosen without real labels") == 1
     assert "source only" in said
     assert "difference" in said
+    assert said.count("; regret: ensv ") == len({line for line in said.splitlines() if "candidates of" in line}) >= 1
     kept = (tmp_path / "scores.jsonl").read_text()
     assert '"protocol": "choice, fonts"' in kept

@@ -84,8 +84,7 @@ class SimGAN(TrainedMapping):
         local: whether the critic judges patches, or the image as one.
         reduce: whether losses are the `mean` over patches and over pixels or, as in the paper, their `sum`.
         smoothness: weight of the squared slope of the critic at real images (`adversarial.slope`). The paper has none;
-            it keeps the critic from becoming so sure that the refiner can only flee from it, away from the label. Six
-            times as much leaves the critic of eyes too weak to teach anything.
+            it keeps the critic from becoming so sure that the refiner can only flee from it, away from the label.
         optimize, rate: of both networks: Adam, or plain SGD as in the paper.
     """
 
