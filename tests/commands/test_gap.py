@@ -1,6 +1,7 @@
 """`synth2real gap`: the table, the line of JSON, and what it refuses."""
 
 import json
+import shutil
 
 import numpy as np
 
@@ -24,6 +25,16 @@ def test_a_simulator_and_arrays(synth2real, tmp_path):
     code, out, err = synth2real("gap", "digits", tmp_path / "target.npz", "--n", 24, "--json")
     assert code == 0, err
     assert (json.loads(out)["source"], json.loads(out)["target"]) == (24, 30)
+
+
+def test_a_folder_named_as_a_simulator_is_told_from_it(synth2real, tmp_path, classes, photos, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(classes, tmp_path / "digits")
+    code, out, err = synth2real("gap", "digits", photos, "--n", 24, "--json")
+    assert (code, json.loads(out)["source"]) == (0, 24)
+    assert "'digits' is the simulator; for the folder of that name write ./digits" in err
+    code, out, err = synth2real("gap", "./digits", photos, "--json")
+    assert (code, json.loads(out)["source"], "warning" in err) == (0, 40, False)
 
 
 def test_what_cannot_be_compared_is_refused(synth2real, tmp_path, run, classes, photos):

@@ -17,6 +17,7 @@ from ..several import join
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
 from ..sparse import SVMLIGHT, Layout
 from ..tasks import TASKS, Classification, Gaze, Task
+from .console import console
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +87,10 @@ def check_task(name: str) -> None:
 
 
 def check_for_simulators(source: str, n: int | None, preset: str | None, params: Path | None = None) -> None:
-    """Raise `InputError` where an option for simulators came with another source."""
+    """Raise `InputError` where an option for simulators came with another source; tell a simulator from a folder."""
     if is_simulator(source):
+        if Path(source).is_dir():
+            console.print(f"warning: '{source}' is the simulator; for the folder of that name write ./{source}")
         return
     if n is not None:
         raise InputError(

@@ -93,7 +93,8 @@ def train(request: Request) -> None:
             board.pictures(run, target.inputs)
     last = run.history["train"][-1] if "train" in run.history else {}
     losses = ", ".join(f"{name} {value:.3f}" for name, value in last.items() if name != "step")
-    line = f"trained in {sum(run.seconds.values()):.0f} s ({losses}); the run is in {request.out}"
+    ended = f" ({losses})" if losses else ""  # what is solved in closed form has none
+    line = f"trained in {sum(run.seconds.values()):.0f} s{ended}; the run is in {request.out}"
     folder.log(line)
     console.print(line, soft_wrap=True)
 
