@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 
@@ -41,6 +42,13 @@ def dots(folder: Path, count: int = 40, size: tuple[int, int] = (16, 16)) -> Pat
         save(folder / row["file_name"], dot(row["x"], row["y"], size))
     (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
+
+
+def same(found: torch.Tensor, expected: torch.Tensor, within: float = 0.01) -> None:
+    """That two tensors hold the same bits; where there is a GPU, on which one of them was computed, nearly the same."""
+    torch.testing.assert_close(
+        found.cpu(), expected.cpu(), atol=within if torch.cuda.is_available() else 0, rtol=0, equal_nan=True
+    )
 
 
 def below(folder: Path) -> list[str]:

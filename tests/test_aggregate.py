@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from helpers import same
 from pools import logits, pool
 from synth2real import Labelled, Model, load_model
 from synth2real.aggregate import METHODS, aggregate, encoded
@@ -41,7 +42,7 @@ def test_an_ensemble_is_saved_and_loaded_as_a_model(tmp_path, task, weights) -> 
     made.save(tmp_path)
     loaded = load_model(tmp_path)
     assert isinstance(loaded, Ensemble)
-    assert torch.equal(loaded.predict(x).values, made.predict(x).values)
+    same(loaded.predict(x).values, made.predict(x).values)
     assert made.embed(x).shape == (7, sum(member.width for member in members))
     said = torch.stack([member.outputs(x) for member in members])
     assert torch.allclose(made.outputs(x), mix(said, task, weights), atol=1e-5)
@@ -59,7 +60,7 @@ def test_plain_is_the_mean_probability_or_the_median_value() -> None:
 def test_an_ensemble_of_ensembles_is_saved_too(tmp_path) -> None:
     made = Ensemble([Ensemble(models(EACH[0])), models(EACH[0])[0]], torch.tensor([0.7, 0.3])).eval()
     made.save(tmp_path)
-    assert torch.equal(load_model(tmp_path).predict(images(3)).values, made.predict(images(3)).values)
+    same(load_model(tmp_path).predict(images(3)).values, made.predict(images(3)).values)
 
 
 def test_members_that_do_not_match_are_refused() -> None:

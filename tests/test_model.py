@@ -4,7 +4,7 @@ import pytest
 import torch
 import yaml
 
-from helpers import picture, save
+from helpers import picture, same, save
 from synth2real import Budget, Labelled, Model, Route, Unlabelled, load, load_model, load_unlabelled
 from synth2real.errors import InputError
 from synth2real.model import DESCRIPTION, PREDICTION_BATCH, WEIGHTS
@@ -30,7 +30,7 @@ def test_a_saved_model_predicts_the_same_bits(tmp_path, task, statistics):
     model.save(tmp_path)
     loaded = load_model(tmp_path)
     x = torch.randint(0, 256, (5, 1, 16, 16), dtype=torch.uint8)
-    assert torch.equal(loaded.predict(x).values, model.predict(x).values)
+    same(loaded.predict(x).values, model.predict(x).values)
     assert (loaded.task, loaded.shape, loaded.resize, loaded.channels) == (task, (1, 16, 16), (16, 16), 1)
     assert loaded.description == model.description
     assert not loaded.training
@@ -46,7 +46,7 @@ def test_a_model_of_features_is_saved_too(tmp_path):
     model = new(shape=(7,), mean=torch.arange(7.0), std=torch.full((7,), 2.0))
     model.save(tmp_path)
     x = torch.randn(5, 7)
-    assert torch.equal(load_model(tmp_path).predict(x).values, model.predict(x).values)
+    same(load_model(tmp_path).predict(x).values, model.predict(x).values)
 
 
 @pytest.mark.parametrize("name", [DESCRIPTION, WEIGHTS])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -20,6 +21,13 @@ def kept(values: Tensor, chosen: Chosen | None, name: str, neutral: float = 0.0)
     if chosen is None or name not in chosen:
         return values
     return values.where(chosen[name].view(-1, *[1] * (values.ndim - 1)), neutral)
+
+
+@functools.lru_cache(maxsize=256)
+def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """The values, float32, on `device`; kept, never to be written to, since each copy makes an accelerator wait."""
+    with torch.inference_mode(False):  # so that what is kept may stand in a gradient's graph
+        return torch.tensor(values, dtype=torch.float32, device=device)
 
 
 def placed(drawn: Map, device: torch.device | str) -> Map:

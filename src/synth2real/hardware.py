@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
+from torch import Tensor
+
+from .domains import Inputs
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -70,6 +73,13 @@ class Hardware:
         """
         most = 32_768 if self.device.type == "cpu" else 4_194_304
         return max(1, most // pixels)
+
+    def at_hand(self, inputs: Inputs) -> Inputs:
+        """The same inputs, on a GPU whole where they fill no more than a quarter of what is free there."""
+        if self.device.type != "cuda" or not isinstance(inputs, Tensor):
+            return inputs
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return inputs.to(self.device) if inputs.nbytes <= free // 4 else inputs
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Context in which losses are computed."""

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from .directions import degrees_between, to_angles, to_vectors
 from .domains import Labelled
+from .draws import constant
 from .errors import InputError
 from .mix import Mix
 from .warp import Warp
@@ -259,7 +260,7 @@ class Keypoints(Task):
 
     def _half(self, like: Tensor) -> Tensor:
         """Half the frame in pixels, (2,): the unit of the head's outputs, which are 0 in the middle of the frame."""
-        return like.new_tensor([self.size[1] / 2, self.size[0] / 2])
+        return constant((self.size[1] / 2, self.size[0] / 2), like.device).to(like.dtype)
 
     def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
         target = ((_pairs(labels) + 0.5) / self._half(outputs) - 1).flatten(1)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .draws import Chosen, kept, placed
+from .draws import Chosen, constant, kept, placed
 from .errors import InputError
 from .warp import layout
 
@@ -244,7 +244,7 @@ def cut(grain: Tensor, starts: Tensor, like: Tensor) -> Tensor:
 
 def windows(n: int, channels: int, size: tuple[int, int], generator: torch.Generator) -> Tensor:
     """(3, n, channels) int64, plane, top and left of a piece of a `pattern` for each channel of each image."""
-    spare = torch.tensor([CLUTTER_PLANES, *size], device=generator.device).view(3, 1, 1)
+    spare = constant((CLUTTER_PLANES, *size), generator.device).view(3, 1, 1)
     return (torch.rand(3, n, channels, generator=generator, device=generator.device) * spare).long()
 
 

@@ -191,7 +191,7 @@ class Trainer:
         self._labels = torch.zeros(len(first)) if source is None else source.labels.to(device)
         origin = None if source is None else source.domain
         self._domains = None if origin is None else F.one_hot(origin).float().to(device)
-        self._inputs = tuple(as_fetched(domain.inputs) for domain in (first, target))
+        self._inputs = tuple(loop.hardware.at_hand(as_fetched(domain.inputs)) for domain in (first, target))
         self._generator = torch.Generator(device)
 
     def run(self, report: Report | None = None, checkpoint: Callable[[Trainer], None] | None = None) -> None:
@@ -257,6 +257,7 @@ class Trainer:
         return source, TargetBatch(x, clean, warp, target_index)
 
     def _draw(self, inputs: Inputs, index: Tensor) -> tuple[Tensor, Tensor, Warp | None]:
+        index = index.to(inputs.device) if isinstance(inputs, Tensor) else index
         clean = to_float(inputs[index].to(self.loop.hardware.device, non_blocking=True))
         if self.loop.randomize is None or clean.ndim != 4:
             return clean, clean, None
@@ -275,26 +276,31 @@ class Trainer:
         return SourceBatch(mix.image(source.x), self.mix(source.y, mix), source.clean, domain)
 
     def _take(self, update: Update) -> None:
-        """Check, backward, check, step, clear. Gradients are made for the update's networks alone."""
+        """Backward, check, step, clear. Gradients are made for the update's networks alone."""
         loss = update.loss()
-        if not torch.isfinite(loss):
-            bad = next(((n, t) for n, (_, t) in update.terms.items() if not torch.isfinite(t)), ("all terms", loss))
-            raise TrainingDiverged(self.step + 1, bad[0], float(bad[1].detach()))
         optimizers = [self.optimizers[self._names[id(network)]] for network in update.of]
         parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
         gradients = torch.autograd.grad(loss, parameters, allow_unused=True)  # backward(inputs=) would copy each
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         norm = nn.utils.get_total_norm([gradient for gradient in gradients if gradient is not None])
-        if torch.isfinite(norm):
+        finite = bool(torch.isfinite(loss) & torch.isfinite(norm))  # in one question: each makes an accelerator wait
+        if finite:
             if self.game.clip is not None:
                 nn.utils.clip_grads_with_norm_(parameters, self.game.clip, norm)
             for optimizer in optimizers:
                 optimizer.step()
         for optimizer in optimizers:
             optimizer.zero_grad()
-        if not torch.isfinite(norm):
-            raise TrainingDiverged(self.step + 1, f"gradient of {' + '.join(update.terms)}", float(norm))
+        if not finite:
+            raise self._diverged(update, loss, norm)
+
+    def _diverged(self, update: Update, loss: Tensor, norm: Tensor) -> TrainingDiverged:
+        """What was not finite: a term, all of them together, or their gradient."""
+        if torch.isfinite(loss):
+            return TrainingDiverged(self.step + 1, f"gradient of {' + '.join(update.terms)}", float(norm))
+        name, bad = next(((n, t) for n, (_, t) in update.terms.items() if not torch.isfinite(t)), ("all terms", loss))
+        return TrainingDiverged(self.step + 1, name, float(bad.detach()))
 
     def state(self) -> dict[str, Tensor]:
         """Everything that a later `restore` needs to go on: step, networks, optimizers, as flat tensors."""

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .draws import Chosen, kept, placed
+from .draws import Chosen, constant, kept, placed
 from .errors import InputError
 
 CELLS = 3
@@ -32,7 +32,7 @@ def layout(x: Tensor) -> torch.memory_format:
 
 def spline(s: Tensor) -> tuple[Tensor, Tensor]:
     """Weights of the control points at lattice coordinate s in 0..CELLS, and their slopes: (..., CELLS + 3) each."""
-    gap = s.unsqueeze(-1) - torch.arange(-1, CELLS + 2, device=s.device)
+    gap = s.unsqueeze(-1) - constant(tuple(range(-1, CELLS + 2)), s.device)
     outer, inner = (2 - gap.abs()).relu(), (1 - gap.abs()).relu()
     return (outer**3 - 4 * inner**3) / 6, gap.sign() * (4 * inner**2 - outer**2) / 2
 
@@ -124,7 +124,7 @@ class Warp:
         for i, name in enumerate(("rotation", "scale", "aspect", "shear", "mirror", "shift", "shift")):
             draws[:, i] = kept(draws[:, i], chosen, name, neutral=1.0 if name == "mirror" else 0.0)
         bends = torch.rand(n, 2, CELLS + 3, CELLS + 3, generator=generator, device=where).mul_(2).sub_(1)
-        frame = torch.tensor([size[1], size[0]], dtype=torch.float32, device=where)
+        frame = constant((size[1], size[0]), where)
         angle = draws[:, 0] * radians(most.rotation)
         factor = 1 + draws[:, 1] * most.scale
         ratio = (draws[:, 2] * most.aspect / 2).exp()
@@ -168,10 +168,10 @@ class Warp:
         """Where what was at input points xy (N, K, 2) float32 pixels lands in the output; points with a nan are nan."""
         self._check(xy, "points")
         goal = (xy - self._centre) @ (self.turn @ self.stretch).mT + self._centre + self.shift.unsqueeze(1)
-        out = goal
+        out, eye = goal, torch.eye(2, device=xy.device)
         for _ in range(NEWTON_STEPS):
             bend, slope = self._displacement(out)
-            a, b, c, d = (slope + torch.eye(2, device=xy.device)).flatten(-2).unbind(-1)
+            a, b, c, d = (slope + eye).flatten(-2).unbind(-1)
             x, y = (out + bend - goal).unbind(-1)
             out = out - torch.stack([d * x - b * y, a * y - c * x], -1) / (a * d - b * c).unsqueeze(-1)
         return out
@@ -194,7 +194,12 @@ class Warp:
     @property
     def _centre(self) -> Tensor:
         height, width = self.size
-        return torch.tensor([(width - 1) / 2, (height - 1) / 2], device=self.shift.device)
+        return constant(((width - 1) / 2, (height - 1) / 2), self.shift.device)
+
+    @property
+    def _frame(self) -> Tensor:
+        height, width = self.size
+        return constant((width, height), self.shift.device)
 
     @property
     def _inverse(self) -> Tensor:
@@ -213,18 +218,18 @@ class Warp:
 
         Outside the frame the displacement is that of the nearest point of its border.
         """
-        cell = torch.tensor([self.size[1], self.size[0]], device=xy.device) / CELLS
+        cell = self._frame / CELLS
         lattice = (xy + 0.5) / cell
         inside = (lattice >= 0) & (lattice <= CELLS)
         weights, slopes = spline(lattice.clamp(0, CELLS))
-        slopes = slopes * (inside / cell).unsqueeze(-1)
-
-        def blend(along_x: Tensor, along_y: Tensor) -> Tensor:
-            blended: Tensor = torch.einsum("ncyx,nky,nkx->nkc", self.control, along_y, along_x)
-            return blended
-
-        (wx, wy), (sx, sy) = weights.unbind(-2), slopes.unbind(-2)
-        return blend(wx, wy), torch.stack([blend(sx, wy), blend(wx, sy)], -1)
+        both = torch.stack([weights, slopes * (inside / cell).unsqueeze(-1)], 2)
+        along_x, along_y = both.unbind(3)  # (N, K, 2, knots): as it is, then its slope
+        # All four products at once, of which the slope along both axes is left over: one launch costs more than it.
+        over_x = self.control.flatten(1, 2) @ along_x.flatten(1, 2).mT
+        n, k = xy.shape[:2]
+        over_x = over_x.view(n, 2, -1, k, 2).permute(0, 3, 1, 4, 2)  # (N, K, component, 2, knots)
+        products = over_x @ along_y.mT.unsqueeze(2)  # (N, K, component, 2, 2): of x, then of y
+        return products[..., 0, 0], torch.stack([products[..., 1, 0], products[..., 0, 1]], -1)
 
     def _grid(self) -> Tensor:
         """Where each output pixel looks in the input: (N, H, W, 2) in -1..1, as `grid_sample` wants it.
@@ -235,7 +240,7 @@ class Warp:
         axes = [torch.arange(pixels, device=self.shift.device) for pixels in self.size]
         rows, columns = (spline((axis + 0.5) * CELLS / pixels)[0] for axis, pixels in zip(axes, self.size, strict=True))
         knots = torch.arange(-1, CELLS + 2, device=self.shift.device) / CELLS
-        frame = torch.tensor([self.size[1], self.size[0]], device=self.shift.device)
+        frame = self._frame
         at = torch.stack(torch.meshgrid(knots, knots, indexing="xy")) * frame.view(2, 1, 1) - 0.5
         flat = at + self.control - (self._centre + self.shift).view(-1, 2, 1, 1)
         moved = (self._inverse @ flat.flatten(2)).view_as(flat) + self._centre.view(2, 1, 1)

@@ -7,6 +7,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from helpers import same
 from synth2real.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.hardware import Hardware
@@ -93,7 +94,7 @@ def test_saved_and_loaded_refiners_agree(name: str, channels: int, tmp_path) -> 
     loaded = load_refiner(tmp_path)
     assert loaded == refiner
     assert loaded.shape == (channels, *SIZE)
-    assert torch.equal(loaded.transform(raw), refiner.transform(raw))
+    same(loaded.transform(raw), refiner.transform(raw), within=2)
     assert yaml.safe_load((tmp_path / "refiner.yaml").read_text())["method"] == name
     assert sorted(path.name for path in tmp_path.iterdir()) == ["refiner.safetensors", "refiner.yaml"]
 

@@ -35,7 +35,7 @@ class Level(nn.Module):
     def update(self, value: Tensor) -> Tensor:
         """Take one more value in, and answer the mean: of all values so far until there are many, then the latest."""
         self.count += 1
-        keep = torch.minimum(1 - 1 / self.count, self.count.new_tensor(self.momentum))
+        keep = (1 - 1 / self.count).clamp(max=self.momentum)
         self.mean.mul_(keep).add_(value.detach().float() * (1 - keep))
         return self.mean
 

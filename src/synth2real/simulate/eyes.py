@@ -18,6 +18,7 @@ from .eye_skin import Surround, draw, smooth_noise, surround
 
 Side = Annotated[int, Field(ge=16, le=1024)]
 CHUNK_PIXELS = 600_000  # of all images rendered at once, so that the maps of a chunk stay in the cache
+GPU_CHUNKS = 8  # as many at once where no cache bounds them, but the time that it takes to ask
 SIZES = {"webcam": (36, 60), "infrared": (128, 128)}
 
 # Red, green, blue of each part at equal luminance; the iris lies between two.
@@ -82,7 +83,8 @@ class Eyes(Simulator):
 
     @property
     def chunk(self) -> int:
-        return max(8, min(CHUNK, CHUNK_PIXELS // (self.size[0] * self.size[1])))
+        cached = max(8, min(CHUNK, CHUNK_PIXELS // (self.size[0] * self.size[1])))
+        return cached if self.device == "cpu" else GPU_CHUNKS * cached
 
     def generator(self, seed: int) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(seed)
