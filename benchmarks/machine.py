@@ -10,7 +10,7 @@ import torch
 
 
 def describe(*packages: str) -> str:
-    """One line: processor with its vector instructions, threads, versions of torch and of `packages`."""
+    """One line: the GPU, or processor with its vector instructions; threads, versions of torch and of `packages`."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         fields = dict(line.split(":", 1) for line in lines if ":" in line)
@@ -20,6 +20,8 @@ def describe(*packages: str) -> str:
         processor = f"{names['model name']} family {names['cpu family']} ({', '.join(vectors)})"
     except (OSError, KeyError):
         processor = platform.processor() or platform.machine()
+    if torch.cuda.is_available():
+        processor = torch.cuda.get_device_name()
     parts = [processor, f"{torch.get_num_threads()} threads", f"torch {torch.__version__}"]
     for package in packages:
         try:

@@ -1,10 +1,12 @@
 """How many images a second the simulators render: median of 5, with the machine and the versions.
 
-One thread, unless a number is given: `python benchmarks/render_speed.py 2`.
+    python benchmarks/render_speed.py [--threads 2] [--device cuda]
+
+Digits are always rendered on the processor.
 """
 
+import argparse
 import statistics
-import sys
 import time
 
 import torch
@@ -14,11 +16,17 @@ from synth2real.simulate import Digits, Eyes
 
 
 def main() -> None:
-    torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="that eyes are rendered on")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     print(describe())
     digits = [Digits(size=(side, side), channels=channels) for side, channels in ((28, 1), (28, 3), (8, 1), (64, 1))]
-    eyes = [Eyes(), Eyes(channels=3), Eyes(preset="infrared")]
-    for simulator, count in [(made, 4000) for made in digits] + [(made, 1000) for made in eyes]:
+    on = {"device": arguments.device}
+    eyes = [Eyes(**on), Eyes(channels=3, **on), Eyes(preset="infrared", **on)]
+    many = 1000 if arguments.device == "cpu" else 16_000
+    for simulator, count in [(made, 4000) for made in digits] + [(made, many) for made in eyes]:
         simulator.labelled(simulator.chunk, 0)
         seconds = []
         for seed in range(5):
