@@ -41,8 +41,11 @@ def test_simulators_are_asked_what_they_label():
 
 
 def test_steps_follow_the_larger_domain():
-    assert (default_steps(64, 1000), default_steps(2000, 64), default_steps(10**6, 1)) == (937, 1875, 4000)
-    assert default_steps(10, 10) == 500
+    digits, iris = Classification(("a", "b")), Keypoints(("x", "y"), (16, 16))
+    asked = [(64, 1000), (2000, 64), (10**6, 1), (10, 10)]
+    assert [default_steps(*each, digits) for each in asked] == [937, 1875, 4000, 500]
+    assert [default_steps(*each, iris) for each in [(8000, 100), (100, 10**6), (10, 10)]] == [625, 4000, 500]
+    assert default_steps(2000, 64, iris, images=False) == 1875
 
 
 def test_shapes_must_agree():

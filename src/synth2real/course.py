@@ -165,7 +165,8 @@ class Course:
         routes = {entry.name: replace(entry.route, calibrate=None, widen=None) for entry in self.entries}
         with self.workers.as_in_workers():
             speeds = measure(routes, rendered, bench.target, bench.task, bench.budget, rendering)
-        most = bench.budget.steps or default_steps(len(rendered), len(bench.target))
+        images = len(rendered.shape) == 3
+        most = bench.budget.steps or default_steps(len(rendered), len(bench.target), bench.task, images)
         left = max(60 * minutes - (time.perf_counter() - self.started), 0.0)
         plan = Plan(left, self.workers.jobs, most, speeds, trials).affordable()
         self.leave_out(plan)

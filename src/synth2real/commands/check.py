@@ -54,9 +54,10 @@ def expected_minutes(
     source: Labelled, target: Unlabelled, task: Task, rendered: int, simulator: bool
 ) -> dict[str, float]:
     """Minutes of one training with the steps that the data asks for, on this machine, by route."""
-    known = default_routes(task, images=len(target.shape) == 3, simulator=simulator)
+    images = len(target.shape) == 3
+    known = default_routes(task, images=images, simulator=simulator)
     routes = {"source only": Route()} | {name: known[name] for name in TIMED}
-    steps = default_steps(rendered, len(target))
+    steps = default_steps(rendered, len(target), task, images)
     speeds = measure(routes, source, target, task, Budget(), 0.0)
     return {name: round(speed.seconds(steps) / 60, 2) for name, speed in speeds.items()}
 

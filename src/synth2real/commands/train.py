@@ -59,11 +59,12 @@ def train(request: Request) -> None:
     with warnings_on_stderr():
         source, target, layout = load_pair(request)
     task = settle_task(request, source, target)
-    route = build_route(request.rooms, assigned, task, images=len(target.shape) == 3)
+    images = len(target.shape) == 3
+    route = build_route(request.rooms, assigned, task, images=images)
     route.check(source, target, task=task)
     rendered = request.n or Budget.n
     count = len(source) if isinstance(source, Labelled) else rendered
-    steps = request.steps or default_steps(count, len(target))
+    steps = request.steps or default_steps(count, len(target), task, images)
     budget = Budget(steps=steps, n=rendered, seed=request.seed)
     board = Board(request.out / "tensorboard") if request.tensorboard else None
     folder = RunFolder(
