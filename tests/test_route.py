@@ -8,6 +8,7 @@ from synth2real.calibrate import Search
 from synth2real.errors import InputError
 from synth2real.route import check_domains, default_steps, default_task
 from synth2real.simulate import Digits, Eyes
+from synth2real.tasks import Classification, Keypoints
 
 
 def values(*columns, shape=(1, 8, 8)):

@@ -111,3 +111,19 @@ def test_a_regressor_that_drifts_ends_and_its_best_teacher_is_shipped() -> None:
     assert method.finished
     for was, now in zip(best, method.shipped().parameters(), strict=True):
         assert torch.equal(was, now)
+
+
+def test_a_regressors_teacher_says_less_the_less_is_left_to_teach() -> None:
+    method = keypoints()
+    missed, strayed = torch.tensor(0.4), torch.tensor(0.1)
+    assert float(method.need(missed, strayed)) == pytest.approx(0.5)  # the root of a quarter
+    assert float(method.need(missed, 100 * strayed)) == 1.0
+    assert float(keypoints().need(torch.tensor(0.0), strayed)) == 1.0  # the source is learnt by heart
+    assert float(keypoints().need(torch.tensor(0.0), torch.tensor(0.0))) == 0.0
+
+
+def test_what_the_teacher_has_left_to_say_is_kept_for_a_training_that_is_resumed() -> None:
+    kept = {name for name, _ in keypoints().networks["strayed"].named_buffers()}
+    assert kept == {"mean", "count"}
+    assert {"missed", "strayed"} <= set(keypoints().networks)
+    assert "missed" not in prepared().networks  # classes have a certainty of their own
