@@ -121,6 +121,24 @@ def test_iwa_gives_a_useless_classifier_no_weight() -> None:
     assert abs(float(weights[1])) < 0.1
 
 
+def test_iwa_keeps_the_scale_of_answers_where_importance_is_off() -> None:
+    """Labels of the source at twice the target's scale: free coefficients would double every answer."""
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randn(200, 1, generator=generator)
+    said = [truth + 0.1 * torch.randn(200, 1, generator=generator) for _ in range(3)]
+    same = torch.randn(200, 2, generator=generator)
+    made = pool(
+        Regression(("v",), (0.0,), (1.0,)),
+        said,
+        source=[2 * one for one in said],
+        labels=2 * truth,
+        features=[(same, same)] * 3,
+    )
+    weights = METHODS["iwa"](made)
+    assert weights is not None
+    assert float(weights.sum()) == pytest.approx(1.0, abs=1e-5)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_aggregates_are_models(name) -> None:
     task = EACH[0]

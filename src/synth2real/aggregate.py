@@ -14,7 +14,7 @@ from .model import Ensemble, Model
 from .tasks import Classification, Gaze, Keypoints, Regression, Task
 from .validators import Pool
 
-CUT = 0.01  # eigenvalues of the Gram matrix below this share of the largest count as none
+CUT = 0.01  # eigenvalues below this share of the Gram matrix's largest count as none
 
 
 def plain(pool: Pool) -> Tensor | None:
@@ -30,12 +30,13 @@ def plain(pool: Pool) -> Tensor | None:
 
 
 def importance_weighted(pool: Pool) -> Tensor:
-    """IWA: the linear combination of candidates whose squared error on the target is least, (M,) of any sign.
+    """IWA: the combination of candidates whose squared error on the target is least, (M,) of any sign, 1 in sum.
 
     Solves G c = g, where G are the candidates' inner products on the target and g those with the source's labels,
-    weighed by importance (the mean of the candidates' own weights). What differs less than `CUT` of the main direction
-    is left out by the pseudo-inverse. Assumes what importance weighting assumes, that the source covers the target;
-    where it does not, g is read off a few samples.
+    weighed by importance (the mean of the candidates' own weights), starting from equal shares. In which directions
+    candidates differ by less than `CUT` of their main one is left out by the pseudo-inverse. Assumes what importance
+    weighting assumes, that the source covers the target; where it does not, g is read off a few samples. The paper
+    leaves the sum open; then a g that is off shrinks or stretches all answers alike.
 
     References:
         Dinu, Holzleitner, Beck, Nguyen, Huber, Eghbal-zadeh, Moser, Pereverzyev, Hochreiter & Zellinger (2023).
@@ -49,8 +50,12 @@ def importance_weighted(pool: Pool) -> Tensor:
     gram = torch.einsum("ino,jno->ij", said[1], said[1]) / said[1].shape[1]
     each = (said[0] * torch.where(known, truth, 0) * known).sum(2)
     goal = (each * weights).mean(1)
-    combined: Tensor = torch.linalg.pinv(gram, rtol=CUT, hermitian=True) @ goal
-    return combined.float()
+    count = len(gram)
+    even = gram.new_full((count,), 1 / count)
+    apart = torch.eye(count).double() - 1 / count  # onto what leaves the sum as it is
+    least = CUT * float(torch.linalg.eigvalsh(gram)[-1])
+    moved: Tensor = torch.linalg.pinv(apart @ gram @ apart, atol=least, rtol=0.0, hermitian=True) @ (goal - gram @ even)
+    return (even + moved).float()
 
 
 METHODS: dict[str, Callable[[Pool], Tensor | None]] = {"ensemble": plain, "iwa": importance_weighted}

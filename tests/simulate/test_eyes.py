@@ -173,6 +173,7 @@ def test_memory_is_bounded_by_smaller_chunks_for_larger_images():
         eyes = Eyes(size=size)
         assert 8 <= eyes.chunk <= 200
         assert eyes.chunk == 8 or eyes.chunk * size[0] * size[1] <= 600_000
+    assert Eyes(device="cuda").chunk == 8 * Eyes().chunk
     eyes = Eyes(size=(256, 256))
     long, short = eyes.sample(eyes.chunk + 3, 5), eyes.sample(3, 5)
     assert torch.equal(long.images[:3], short.images)
