@@ -97,4 +97,4 @@ def test_of_values_the_one_that_has_learnt_the_source_weighs_most() -> None:
     learnt = [entry("learnt", 1.0, 0.1), entry("learnt too", 1.0, 0.2)]
     entries = [*learnt, *(entry(f"poor {i}", 0.0, 0.9) for i in range(3))]
     assert rank(entries, Regression(("v",), (0.0,), (1.0,)))[0].name == "learnt"
-    assert [one.score for one in entries] == [0.0, 0.0, -1.0, -1.0, -1.0]
+    assert [one.tie for one in entries] == [0.0, 0.0, -1.0, -1.0, -1.0]  # agreement

@@ -37,11 +37,21 @@ def test_where_steadiness_is_unknown_it_is_left_out() -> None:
     assert unknown == pytest.approx(1.0, abs=0.03)
 
 
-def test_values_are_scored_by_agreement_alone() -> None:
-    task = Regression(("x",), (0.0,), (1.0,))
+VALUES = Regression(("x",), (0.0,), (1.0,))
+
+
+def test_values_are_ranked_and_equal_ranks_decided_by_agreement() -> None:
     near, far = torch.zeros(5, 1), torch.ones(5, 1)
-    found = score([near, near, far], task, [-1.0, -1.0, -1.0], [math.nan] * 3)
-    assert [one for one, _ in found] == [0.0, 0.0, -1.0]
+    found = score([near, near, far], VALUES, [-1.0, -1.0, -1.0], [math.nan] * 3)
+    assert found[0] == found[1] > found[2]
+    assert [agreed for _, agreed in found] == [0.0, 0.0, -1.0]
+
+
+@pytest.mark.parametrize(("value", "ranked", "doubted"), [(0.1, 0.9, False), (0.1, 0.5, True), (1.4, 0.9, True)])
+def test_values_are_doubted_where_ranked_no_better_or_agreeing_surely_less(value, ranked, doubted) -> None:
+    said = [torch.full((40, 1), one) for one in (0.5, value, 0.0)]
+    base, chosen = (Answers(Route(), one, one, rank) for one, rank in zip(said, (0.5, ranked), strict=False))
+    assert (doubt(chosen, base, said, VALUES, TRUTH) is not None) == doubted
 
 
 @pytest.mark.parametrize(("gain", "doubted"), [(0.3, False), (0.0, True), (-0.1, True)])

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .route import Route
 from .tasks import Classification, Task
-from .validators import apart, ensemble_agreement, expected_agreement, together, witnessed
+from .validators import apart, expected_agreement, together, witnessed
 
 MARGIN = 0.1  # shift of class shares, beyond what doubt explains, that is taken for real
 OVERCONFIDENT = 2.0  # a model under a shift errs about twice as often as it says (digits: says 0.24, errs 0.49)
@@ -47,17 +47,16 @@ def score(
 ) -> list[tuple[float, float]]:
     """The label-free score of each candidate, higher is better, and what decides between equal ones.
 
-    Classes: the mean of its agreement with all of them together, its certainty and its steadiness; then agreement by
-    probabilities. Values: agreement, in which each weighs by how well it has learnt the source. Measured: see
-    docs/validators.md.
+    Three witnesses together (`validators.witnessed`), then agreement: by probabilities for classes, and for values one
+    in which each weighs by how well it has learnt the source. Measured: see docs/validators.md.
 
     Args:
         source: the metric of each on the source, higher is better.
-        wander: of each, see `validators.Candidate`; not asked of values.
+        wander: of each, see `validators.Candidate`.
     """
-    if isinstance(task, Classification):
-        return list(zip(witnessed(predictions, task, wander), expected_agreement(predictions, task), strict=True))
-    return [(agreed, agreed) for agreed in ensemble_agreement(predictions, task, source)]
+    by = None if isinstance(task, Classification) else source
+    agreed = expected_agreement(predictions, task, by)
+    return list(zip(witnessed(predictions, task, source, wander), agreed, strict=True))
 
 
 def unsure(answers: Answers, truth: Tensor) -> float:
@@ -128,6 +127,7 @@ def doubt(chosen: Answers, source_only: Answers, everyone: Sequence[Tensor], tas
     """Why the chosen route is no better than source only, by what is known without a real label; None where it is.
 
     How far chance moves a difference of scores is taken from the agreement of single samples, which chance moves most.
+    The scores of values are ranks, so it is their agreement itself that must not be surely less.
     """
     if isinstance(task, Classification):
         shift = moved(shares(source_only.target), shares(chosen.target), unsure(source_only, truth), len(chosen.target))
@@ -136,6 +136,10 @@ def doubt(chosen: Answers, source_only: Answers, everyone: Sequence[Tensor], tas
     all_ = together(everyone, task)
     before, after = (apart(task, one.target, all_).double().nan_to_num(0) for one in (source_only, chosen))
     error = float((before - after).std(correction=0)) / len(before) ** 0.5
-    if chosen.score - source_only.score <= CERTAIN * error:
+    if isinstance(task, Classification):
+        certain = chosen.score - source_only.score > CERTAIN * error
+    else:
+        certain = chosen.score > source_only.score and float((before - after).mean()) > -CERTAIN * error
+    if not certain:
         return "its label-free score is not surely better than that of training on the source alone"
     return None

@@ -37,6 +37,7 @@ ANY: dict[str, Validator] = {
     "ensv-weighted": ensv_weighted,
     "seeds": seeds,
     "steadiness": steadiness,
+    "witnesses": witnesses,
 }
 CLASSES: dict[str, Validator] = {
     "ensv-expected": ensv_expected,
@@ -48,7 +49,6 @@ CLASSES: dict[str, Validator] = {
     "transfer-score": transfer_score,
     "mixval": mixval,
     "balance": balance,
-    "witnesses": witnesses,
 }
 VALUES: dict[str, Validator] = {"feature-scale": feature_scale, "subspace": subspace}
 METHODS: dict[str, Validator] = {**ANY, **CLASSES, **VALUES}
