@@ -78,8 +78,8 @@ def columns(comparison: Comparison) -> list[Column]:
         Column(
             "label-free",
             "The score that chooses: how far a route's answers on the unlabelled target agree with those of all routes "
-            "together; for classes the mean of that, of how sure and balanced they are, and of how steady when an "
-            "image is moved. Higher is better.",
+            "together, and how steady they are when an image is moved; for classes the mean of both and of how sure "
+            "and balanced they are, for values the mean rank by both and by the error on the source. Higher is better.",
             "score_label_free",
             form,
         ),
