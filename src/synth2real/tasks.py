@@ -286,16 +286,10 @@ class Keypoints(Task):
         }
 
     def to_input(self, labels: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
-        if given is None:
-            return labels
-        scale = (torch.tensor(list(size)) / given).flip(1)[:, None]  # (N, 1, 2) x, y
-        return ((_pairs(labels) + 0.5) * scale - 0.5).flatten(1)
+        return labels if given is None else _scaled(labels, torch.tensor(list(size)) / given)
 
     def from_input(self, predictions: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
-        if given is None:
-            return predictions
-        scale = (given / torch.tensor(list(size))).flip(1)[:, None]
-        return ((_pairs(predictions) + 0.5) * scale - 0.5).flatten(1)
+        return predictions if given is None else _scaled(predictions, given / torch.tensor(list(size)))
 
     def move(self, labels: Tensor, warp: Warp | None) -> Tensor:
         return labels if warp is None else warp.points(_pairs(labels)).flatten(1)
@@ -390,6 +384,11 @@ TASKS: dict[str, type[Task]] = {task.kind: task for task in (Classification, Reg
 def _pairs(flat: Tensor) -> Tensor:
     """(N, 2 K) to (N, K, 2)."""
     return flat.view(len(flat), -1, 2)
+
+
+def _scaled(points: Tensor, by: Tensor) -> Tensor:
+    """Points (N, 2 K) of images whose height and width are scaled `by` (N, 2)."""
+    return ((_pairs(points) + 0.5) * by.flip(1)[:, None] - 0.5).flatten(1)
 
 
 def _numbers(source: Labelled, kind: str) -> Tensor:

@@ -21,6 +21,7 @@ from .draws import Chosen, constant, kept, placed
 from .errors import InputError
 
 CELLS = 3
+KNOTS = tuple(range(-1, CELLS + 2))  # lattice coordinates of the control points
 NEWTON_STEPS = 6
 
 
@@ -32,7 +33,7 @@ def layout(x: Tensor) -> torch.memory_format:
 
 def spline(s: Tensor) -> tuple[Tensor, Tensor]:
     """Weights of the control points at lattice coordinate s in 0..CELLS, and their slopes: (..., CELLS + 3) each."""
-    gap = s.unsqueeze(-1) - constant(tuple(range(-1, CELLS + 2)), s.device)
+    gap = s.unsqueeze(-1) - constant(KNOTS, s.device)
     outer, inner = (2 - gap.abs()).relu(), (1 - gap.abs()).relu()
     return (outer**3 - 4 * inner**3) / 6, gap.sign() * (4 * inner**2 - outer**2) / 2
 
@@ -239,7 +240,7 @@ class Warp:
         """
         axes = [torch.arange(pixels, device=self.shift.device) for pixels in self.size]
         rows, columns = (spline((axis + 0.5) * CELLS / pixels)[0] for axis, pixels in zip(axes, self.size, strict=True))
-        knots = torch.arange(-1, CELLS + 2, device=self.shift.device) / CELLS
+        knots = constant(KNOTS, self.shift.device) / CELLS
         frame = self._frame
         at = torch.stack(torch.meshgrid(knots, knots, indexing="xy")) * frame.view(2, 1, 1) - 0.5
         flat = at + self.control - (self._centre + self.shift).view(-1, 2, 1, 1)
