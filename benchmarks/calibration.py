@@ -2,7 +2,8 @@
 
 Known truth: 500 images rendered with a hidden centre and width of each of five parameters, all others at their truth;
 then with every parameter free. `--real fonts|eyes|pupils`: real images; the gap without labels, and the error of a
-network that was trained on the source alone, before calibration and after it.
+network that was trained on the source alone, before calibration and after it; `--narrow` from a simulator whose ranges
+are a fifth as wide. Dev labels, or with `--score` the score labels.
 """
 
 from __future__ import annotations
@@ -10,20 +11,23 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from statistics import mean, stdev
+from typing import Any
 
 import torch
 from eyes import eyes
 from machine import describe
 from points import PointProtocol, figures
-from points import errors as of_points
-from protocols import Protocol, fonts, print_table
+from protocols import Protocol, fonts, keep
 from pupils import pupils
 
-from synth2real import Budget, Route, Unlabelled, compare
-from synth2real.calibrate import Search, identify
+from synth2real import Budget, Model, Route, Unlabelled
+from synth2real.calibrate import METHODS, Search, identify
 from synth2real.calibrate.ranges import Space
+from synth2real.gap import measure_gap
 from synth2real.simulate import Digits, Eyes, Range, Simulator
+from synth2real.tasks import Task
 
 SOURCES: dict[str, tuple[Simulator, tuple[str, ...]]] = {
     "digits": (Digits(), ("height", "rotation", "stroke", "blur", "contrast")),
@@ -32,6 +36,8 @@ SOURCES: dict[str, tuple[Simulator, tuple[str, ...]]] = {
 REAL: dict[str, Callable[[], Protocol | PointProtocol]] = {"fonts": fonts, "eyes": eyes, "pupils": pupils}
 IMAGES = 500  # real ones
 FAR, NARROW, WIDE = 0.7, 0.5, 1.5  # of the hidden centres and widths, in own widths
+NARROW_SOURCE = 0.2  # width of the ranges with --narrow, in own widths
+GAPS = ("sliced_wasserstein", "mmd", "proxy_a_distance")
 NEAR = 0.1  # distance of a centre that counts as recovered, in own widths
 
 
@@ -52,13 +58,13 @@ def errors(space: Space, truth: dict[str, Range], found: dict[str, Range]) -> to
     return torch.tensor(rows)
 
 
-def recover(name: str, truths: int, trials: int, distance: str, learn: int, first: int) -> None:
+def recover(name: str, truths: int, method: str, first: int) -> None:
     """Print each hidden truth's errors, and the share of the centres recovered."""
     simulator, names = SOURCES[name]
     space = Space.of(simulator, names, Search().narrowest)
-    search = Search(parameters=names, trials=trials, distance=distance, learn=learn)  # type: ignore[arg-type]
+    search = METHODS[method](parameters=names)
     all_errors = []
-    print(f"{name}: {truths} truths, {trials} trials of {distance}, {learn} images to learn from; {describe()}")
+    print(f"{name}: {truths} truths, {method}; {describe()}")
     print(f"{'truth':6} " + " ".join(f"{n:>18}" for n in names) + "   distance         seconds")
     for seed in range(first, first + truths):
         ranges = hidden(space, seed)
@@ -73,67 +79,91 @@ def recover(name: str, truths: int, trials: int, distance: str, learn: int, firs
     centres = torch.stack(all_errors)[:, :, 0].abs()
     widths = torch.stack(all_errors)[:, :, 1].abs()
     print(f"centres within {NEAR:.0%} of their range: {(centres <= NEAR).sum()} of {centres.numel()}")
-    print(f"mean error of centres {centres.mean():.3f}, of widths {widths.mean():.3f} of the range")
+    print(f"mean error of centres {centres.mean():.3f}, of widths {widths.mean():.3f} of the range", flush=True)
 
 
-def free(name: str, trials: int, distance: str) -> None:
+def free(name: str, method: str) -> None:
     """With every parameter free: how far the distance falls, and which parameters the images cannot tell."""
     simulator, _ = SOURCES[name]
     space = Space.of(simulator, None, Search().narrowest)
     target = Unlabelled(simulator.with_ranges(**hidden(space, 0)).sample(IMAGES, 500).images)
-    search = Search(trials=trials, distance=distance)  # type: ignore[arg-type]
+    search = METHODS[method]()
     found = search.fit(simulator, target)
     judged = identify(search, simulator, target, found)
-    print(f"{name}, all {len(space.names)} free: distance {found.before:.4f} -> {found.after:.4f}")
+    print(f"{name}, all {len(space.names)} free, {method}: distance {found.before:.4f} -> {found.after:.4f}")
     for verdict in ("constrained", "weakly", "not"):
         print(f"  {verdict}: {', '.join(one.name for one in judged.constraints if one.verdict == verdict)}")
     print(f"  beyond what is rendered: {judged.unreached:.0%}", flush=True)
 
 
-def real(name: str, trials: int, distance: str, steps: int | None, seeds: int) -> None:
-    """Gap and error of source only, calibrated or not, on real images; dev labels."""
-    search = Search(trials=trials, distance=distance)  # type: ignore[arg-type]
-    routes = {"calibrated": Route(calibrate=search)}
+def gap(simulator: Simulator, target: Unlabelled) -> str:
+    """Distances of rendered images to the real ones, on pixels, with intervals."""
+    found = measure_gap(Unlabelled(simulator.sample(1000, 77).images), target).distances
+    return ", ".join(f"{n} {found[n].value:.4f} [{found[n].low:.4f}, {found[n].high:.4f}]" for n in GAPS)
+
+
+def real(name: str, method: str, narrow: bool, score: bool, steps: int | None, seeds: int) -> None:
+    """Gap and error of source only, calibrated or not, on real images."""
     protocol = REAL[name]()
-    points = isinstance(protocol, PointProtocol)
-    comparison = compare(
-        routes,
-        protocol.source,
-        protocol.target,
-        test=None if points else protocol.dev,
-        task=protocol.task if points else None,
-        budget=Budget(steps=steps),
-        seeds=tuple(range(seeds)),
-        repeat="all",
+    given = protocol.source.widened(NARROW_SOURCE) if narrow else protocol.source
+    assert isinstance(given, Simulator)
+    start = time.perf_counter()
+    found = METHODS[method]().fit(given, protocol.target)
+    part = "score" if score else "dev"
+    print(
+        f"{protocol.name}{', narrow' * narrow}, {method} in {time.perf_counter() - start:.0f} s; {part} labels, ",
+        end="",
     )
-    if not points:
-        print_table(protocol.name, comparison, "dev", steps)
-        return
-    part, person = protocol.dev
-    print(f"{protocol.name}, dev labels, {seeds} seeds; {describe()}")
-    for row, (route, error) in zip(comparison.rows(), of_points(comparison, protocol, part).items(), strict=True):
-        found = figures(error, person, protocol.within)
-        gaps = f"gap {row['gap_before']:.2f} -> {row['gap_after']:.2f}"
-        print(f"{route:14} median {found['median_px']:.2f} px, within {found['within']:.3f}, {gaps}", flush=True)
+    print(f"{seeds} seeds; {describe()}", flush=True)
+    for which, simulator in (("as given", given), ("calibrated", found.simulator)):
+        models = [
+            Route().run(simulator, protocol.target, task=task_of(protocol), budget=Budget(steps=steps, seed=s)).model
+            for s in range(seeds)
+        ]
+        line = said(protocol, models, score)
+        print(f"{which:11} {line.pop('text')}; {gap(simulator, protocol.target)}", flush=True)
+        if score:
+            about = {"protocol": f"calibration, {name}{', narrow' * narrow}", "method": method, "source": which}
+            keep({**about, **line, "steps": steps, "seeds": seeds})
+
+
+def task_of(protocol: Protocol | PointProtocol) -> Task | None:
+    return protocol.task if isinstance(protocol, PointProtocol) else None
+
+
+def said(protocol: Protocol | PointProtocol, models: Sequence[Model], score: bool) -> dict[str, Any]:
+    """Figures of these models, one a seed, and a text of them."""
+    if isinstance(protocol, Protocol):
+        right = [float(m.evaluate(protocol.score if score else protocol.dev)["accuracy"]) for m in models]
+        spread = stdev(right) if len(right) > 1 else 0.0
+        return {"accuracy": right, "text": f"accuracy {mean(right):.4f} ± {spread:.4f}"}
+    part, person = protocol.score if score else protocol.dev
+    missed = [(m.predict(part.unlabelled()).values - part.labels).norm(dim=1).double() * protocol.scale for m in models]
+    found = figures(torch.stack(missed), person, protocol.within)
+    text = (
+        f"median {found['median_px']:.2f} px [{found['median_low']:.2f}, {found['median_high']:.2f}], "
+        f"within {protocol.within:g} px {found['within']:.3f}"
+    )
+    return {**found, "text": text}
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sources", nargs="+", choices=list(SOURCES), default=list(SOURCES))
     parser.add_argument("--real", choices=list(REAL))
-    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--method", choices=list(METHODS), default="posterior")
     parser.add_argument("--truths", type=int, default=5)
     parser.add_argument("--first", type=int, default=0, help="of the truths")
-    parser.add_argument("--learn", type=int, default=12000, help="images to learn the moments from, each time")
-    parser.add_argument("--distance", default="moments")
     parser.add_argument("--free", action="store_true", help="only the search with every parameter free")
-    parser.add_argument("--steps", type=int, help="of training, with --real")
+    parser.add_argument("--narrow", action="store_true", help="with --real, from ranges a fifth as wide")
+    parser.add_argument("--score", action="store_true", help="with --real, read the score labels, and keep the result")
+    parser.add_argument("--steps", type=int, help="of training, with --real; the library's default otherwise")
     parser.add_argument("--seeds", type=int, default=3, help="of training, with --real")
-    arguments = parser.parse_args()
-    if arguments.real:
-        real(arguments.real, arguments.trials, arguments.distance, arguments.steps, arguments.seeds)
+    given = parser.parse_args()
+    if given.real:
+        real(given.real, given.method, given.narrow, given.score, given.steps, given.seeds)
         sys.exit()
-    for source in arguments.sources:
-        if not arguments.free:
-            recover(source, arguments.truths, arguments.trials, arguments.distance, arguments.learn, arguments.first)
-        free(source, arguments.trials, arguments.distance)
+    for source in given.sources:
+        if not given.free:
+            recover(source, given.truths, given.method, given.first)
+        free(source, given.method)

@@ -15,7 +15,7 @@ from torch import nn
 from .adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective, SourceOnly
 from .backbones import load_weights
 from .calibrate import METHODS as CALIBRATE
-from .calibrate import Calibration, Search
+from .calibrate import Calibration, Calibrator
 from .domains import Inputs, Labelled, Unlabelled, to_float
 from .errors import InputError
 from .hardware import Hardware
@@ -119,7 +119,7 @@ class Route:
             trains a copy of it.
     """
 
-    calibrate: Search | None = None
+    calibrate: Calibrator | None = None
     widen: Widen | Automatic | None = None
     randomize: Policy | None = None
     refine: Mapping | None = None

@@ -271,7 +271,13 @@ class Store:
             plain = kept["calibration"]
             before, ranges = ({n: (r[0], r[1]) for n, r in plain[k].items()} for k in ("ranges_before", "ranges"))
             calibration = Calibration(
-                simulator.with_ranges(**ranges), before, ranges, plain["before"], plain["after"], tuple(plain["trials"])
+                simulator.with_ranges(**ranges),
+                before,
+                ranges,
+                plain["before"],
+                plain["after"],
+                tuple(plain["trials"]),
+                plain["discrepancy"],
             )
         return simulator.with_ranges(**_ranges(kept["ranges"])), calibration, kept["seconds"]
 

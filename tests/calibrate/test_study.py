@@ -8,10 +8,8 @@ from pathlib import Path
 
 import optuna
 import pytest
-import torch
 import yaml
 
-from synth2real.calibrate.matching import Matching
 from synth2real.calibrate.ranges import Space
 from synth2real.calibrate.study import NAME, Given, Study, mean_of_best
 from synth2real.simulate import Digits, render
@@ -21,7 +19,7 @@ WORKER = textwrap.dedent(
     import sys, time
     from pathlib import Path
     from synth2real import cli
-    import synth2real.commands.calibrate, synth2real.calibrate.study, synth2real.calibrate.matching
+    import synth2real.commands.calibrate, synth2real.calibrate.study
 
     here, mine = Path(sys.argv[1]), sys.argv[2]
     (here / f"{mine}.ready").touch()
@@ -81,9 +79,8 @@ def real(tmp_path_factory):
 FAST = ("--set", "calibrate.images=20", "--set", "calibrate.learn=200", "--only", "height", "--only", "blur")
 
 
-@pytest.mark.parametrize("distance", ["sliced-wasserstein", "moments"])
-def test_two_workers_share_a_study(tmp_path, real, distance) -> None:
-    outs = both(tmp_path, real, 20, *FAST, "--distance", distance)
+def test_two_workers_share_a_study(tmp_path, real) -> None:
+    outs = both(tmp_path, real, 20, *FAST)
     trials = optuna.load_study(study_name=NAME, storage=f"sqlite:///{tmp_path / 's.db'}").trials
     complete = [trial for trial in trials if trial.state == optuna.trial.TrialState.COMPLETE]
     assert len(complete) == 20
@@ -91,9 +88,8 @@ def test_two_workers_share_a_study(tmp_path, real, distance) -> None:
     assert len({trial.user_attrs["worker"] for trial in complete}) == 2
     found = [yaml.safe_load(out.read_text()) for out in outs]
     assert json.dumps(found[0]) == json.dumps(found[1])
-    if distance == "sliced-wasserstein":  # the result is that of the best trials of both
-        ranges = Space.of(Digits(size=(8, 8)), ("height", "blur"), 0.4).ranges(mean_of_best(complete))
-        assert {name: tuple(pair) for name, pair in found[0].items()} == ranges
+    ranges = Space.of(Digits(size=(8, 8)), ("height", "blur"), 0.4).ranges(mean_of_best(complete))  # of both
+    assert {name: tuple(pair) for name, pair in found[0].items()} == ranges
     reports = [yaml.safe_load(out.with_suffix(".report.yaml").read_text())["distance"] for out in outs]
     assert reports[0] == reports[1]
 
@@ -130,22 +126,3 @@ def test_a_trial_begun_beyond_the_last_one_is_withdrawn(tmp_path, monkeypatch) -
     )  # it ends while this one waits
     assert list(second.trials(1, lambda number: Given(SPACE.start()))) == []
     assert [trial.state.name for trial in second.study.trials] == ["COMPLETE", "FAIL"]
-
-
-def test_moments_are_learnt_anew_where_another_workers_trial_has_come_among_the_first(monkeypatch) -> None:
-    simulator = Digits(size=(8, 8))
-    space = Space.of(simulator, ("height", "blur"), 0.4)
-    images = simulator.sample(40, 9).images
-    study = Study(space, None, False, {})
-    matching = Matching(study, space, simulator, images, trials=12, images=20, learn=200, network=0, seed=0)
-    matching.run(lambda number, trials, distance: None)
-    before, trials = matching.near, study.done
-    assert matching.near is before
-    late = [*trials[: matching.begin - 1], *trials[matching.begin :]]  # the last of the first steps is not told yet
-    monkeypatch.setattr(Study, "done", property(lambda study: late))
-    other = matching.near
-    assert other is not before
-    monkeypatch.setattr(Study, "done", property(lambda study: trials))
-    again = matching.near
-    assert torch.equal(again.mean, before.mean)
-    assert not torch.equal(other.mean, before.mean)

@@ -47,6 +47,30 @@ def test_what_is_found_is_written_and_rendered_from(synth2real, tmp_path, real):
     assert synth2real("render", "digits", "--n", 2, "--params", out, "--out", tmp_path / "again")[0] == 0
 
 
+def test_a_posterior_is_written_with_what_the_simulator_cannot_make(synth2real, tmp_path, real):
+    out = tmp_path / "found" / "params.yaml"
+    quick = ("--set", "calibrate.learn=400", "--set", "calibrate.rounds=2", "--only", "height")
+    code, _, err = synth2real("calibrate", "digits", "--target", real, "--out", out, "--method", "posterior", *quick)
+    assert code == 0, err
+    assert "in 2 rounds" in err
+    assert "stays off from all that is rendered, by" in err
+    low, high = load_parameters(out)["height"]
+    assert 0.75 < (low + high) / 2 < 0.95
+    report = yaml.safe_load(out.with_suffix(".report.yaml").read_text())
+    assert report["calibrate"]["method"] == "posterior"
+    assert 0 < report["discrepancy"] < 1
+    assert not list(out.parent.glob("*.db"))
+
+
+def test_a_search_that_finds_nothing_nearer_leaves_the_ranges(synth2real, tmp_path):
+    render(Digits(size=(12, 12)), 60, tmp_path / "own", seed=5)
+    out = tmp_path / "params.yaml"
+    code, _, err = synth2real("calibrate", "digits", "--target", tmp_path / "own", "--out", out, *FAST, "--trials", 1)
+    assert code == 0, err
+    assert "nothing nearer was found in 1 trials, so all ranges stay as they were given" in err
+    assert load_parameters(out)["blur"] == pytest.approx(Digits().range("blur"))
+
+
 def test_features_are_compared_where_asked_for(synth2real, tmp_path, real):
     code, _, err = synth2real(
         "calibrate", "digits", "--target", real, "--out", tmp_path / "p.yaml", "--features", "learnt", *FAST
@@ -80,10 +104,18 @@ def test_what_cannot_be_done_is_refused(synth2real, tmp_path, real):
 
     refused(call(out="p.png"), "expected the name of a YAML file, such as", "p.yaml")
     refused(call("--overwrite", "--resume"), "exclude each other")
-    refused(call("--only", "hight"), "names 'hight'", "height")
+    refused(call("--only", "hight"), "Digits has no parameter 'hight'", "height")
     refused(call("--distance", "far"), "calibrate.distance of 'search': found 'far'")
     refused(call("--features", "nowhere"), "nowhere: found no model.yaml")
-    refused(call("--features", "learnt", "--distance", "moments"), "calibrate.distance is 'moments'")
+    refused(call("--distance", "moments"), "calibrate.distance of 'search': found 'moments'")
+    refused(call("--method", "guess"), "calibrate 'guess' is unknown, expected one of: search, posterior")
+    refused(call("--method", "posterior", "--trials", 5), "--trials is for a search by trials", "was given", "Leave")
+    refused(
+        call("--resume", "--size", "24x24", name="eyes"),
+        "--resume is for a search",
+        "the default for more than 20",
+        "--method search",
+    )
     refused(call("--set", "adapt.rate=1"), "this command has the room calibrate alone")
     refused(call(name="digit"), "simulator 'digit' is unknown")
     refused(call("--preset", "infrared"), "has no presets")

@@ -13,9 +13,11 @@ from torch.nn import functional as F
 
 from ..domains import Unlabelled, to_float
 from ..simulate import Simulator
-from .moments import Moments
+from .base import Calibration, shuffled
+from .posterior import Posterior
 from .ranges import REACH, Space
-from .search import Calibration, Search
+from .response import Response
+from .search import Search
 from .statistics import measure
 
 CONSTRAINED, WEAKLY = 0.1, 0.4  # greatest standard errors of a centre, in own widths, that are called so
@@ -61,31 +63,33 @@ class Identification:
     unreached: float
 
 
-def identify(search: Search, simulator: Simulator, target: Unlabelled, calibration: Calibration) -> Identification:
+def identify(
+    search: Search | Posterior, simulator: Simulator, target: Unlabelled, calibration: Calibration
+) -> Identification:
     """Judge a calibration.
 
-    The error of a centre is that of simulated moments about the ranges found, by Laplace's approximation: the inverse
-    of the information in as many real images as there are, with a prior of one own width; so that it counts what two
-    parameters can do in each other's place. Images are compared by their statistics and pixels, each in units of its
-    deviation over the rendered ones, of which half are drawn from the ranges found and half from all that the search
-    could have reached: what is far from these, no setting of the simulator makes.
+    The error of a centre is that of `Response` about the ranges found, with a prior of one own width and the
+    discrepancy of greatest evidence; so that it counts what two parameters can do in each other's place, and what the
+    simulator cannot do at all. Images are compared by their statistics and pixels, each in units of its deviation over
+    the rendered ones, of which half are drawn from the ranges found and half from all that the search could have
+    reached: what is far from these, no setting of the simulator makes.
 
     Args:
         search: that was run, for its seed and its number of images.
         simulator: as it was given to the search.
     """
-    space = Space.of(simulator, search.parameters, search.narrowest)
-    order = torch.randperm(len(target), generator=torch.Generator().manual_seed(search.seed))
-    real = order[: search.learn // 2]
+    space = Space.of(simulator, search.parameters)
+    real = shuffled(target, search.seed)[: search.learn // 2]
     images = target.inputs[real]
     about = {name: _grown(calibration.ranges[name], own, limits) for name, own, limits in _parts(space)}
-    moments = Moments.learn(space, simulator.with_ranges(**about), images, search.learn, search.seed + 4)
+    response = Response.learn(space, simulator.with_ranges(**about), images, search.learn, search.seed + 4)
     widest = simulator.with_ranges(**space.wide(1 + 2 * REACH))
     half = search.learn // 4
     made = torch.cat([s.sample(half, search.seed + 5).images for s in (calibration.simulator, widest)])
     far, near, unreached = _unreached(images, made)
     found = tuple(int(real[i]) for i in far.tolist())
-    return Identification(_constraints(space, calibration, moments, len(real)), found, made[near], unreached)
+    constraints = _constraints(space, response.believe(prior=1.0).covariance)
+    return Identification(constraints, found, made[near], unreached)
 
 
 def _parts(space: Space) -> list[tuple[str, tuple[float, float], tuple[float, float]]]:
@@ -98,14 +102,10 @@ def _grown(found: tuple[float, float], own: tuple[float, float], limits: tuple[f
     return max(limits[0], found[0] - room), min(limits[1], found[1] + room)
 
 
-def _constraints(space: Space, calibration: Calibration, moments: Moments, images: int) -> tuple[Constraint, ...]:
-    count = len(space.names)
-    widths = torch.tensor(
-        [(calibration.ranges[n][1] - calibration.ranges[n][0]) / (own[1] - own[0]) for n, own, _ in _parts(space)]
-    ).double()
-    covariance = torch.linalg.inv(moments.information(widths) * images / 2 + torch.eye(2 * count).double())
+def _constraints(space: Space, covariance: Tensor) -> tuple[Constraint, ...]:
+    """What a covariance (P, P) of the centres says of each."""
     error = covariance.diagonal().sqrt()
-    alike = (covariance / error / error[:, None]).abs()[:count, :count].fill_diagonal_(0)
+    alike = (covariance / error / error[:, None]).abs().fill_diagonal_(0)
     found = []
     for i, name in enumerate(space.names):
         at, worst = float(error[i]), int(alike[i].argmax())

@@ -30,7 +30,7 @@ class Space:
     narrowest: float
 
     @classmethod
-    def of(cls, simulator: Simulator, names: tuple[str, ...] | None, narrowest: float) -> Space:
+    def of(cls, simulator: Simulator, names: tuple[str, ...] | None, narrowest: float = 0.0) -> Space:
         """Of these parameters, or of all, that are not fixed."""
         known = {parameter.name: parameter.limits for parameter in simulator.parameters}
         free = [name for name in names or known if simulator.range(name)[0] < simulator.range(name)[1]]

@@ -10,7 +10,6 @@ import json
 import os
 import socket
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,25 +125,21 @@ class Study:
                 return trial
         return None
 
-    def cma(self, start: dict[str, float] | None, sigma: float | None, seed: int, first: int) -> Any:
-        """CMA-ES over the trials from the `first` on, always the same one.
+    def cma(self, seed: int) -> Any:
+        """CMA-ES over all trials but the first, which is given; always the same one.
 
         Its random numbers are no part of the database: where a study goes on, its trials are asked for once more, in
         memory, and told what they were found to be.
         """
         if self._cma is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # x0 and sigma0 are to go in optuna 6
-                self._cma = Everywhere(
-                    x0=start, sigma0=sigma, seed=seed, n_startup_trials=first, warn_independent_sampling=False
-                )
+            self._cma = Everywhere(seed=seed, n_startup_trials=1, warn_independent_sampling=False)
             self._cma.space = {
                 key: optuna.distributions.FloatDistribution(*self._bounds(key)) for key in sorted(self.space.start())
             }
-            if len(self.done) > first:
+            if len(self.done) > 1:
                 replayed = optuna.create_study()
                 for number, trial in enumerate(self.done):
-                    replayed.sampler = Given(trial.params) if number < first else self._cma
+                    replayed.sampler = self._cma if number else Given(trial.params)
                     again = replayed.ask()
                     self._suggest(again)
                     replayed.tell(again, trial.value)

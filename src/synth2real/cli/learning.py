@@ -46,7 +46,7 @@ def train(
     adapt: Annotated[
         str, typer.Option("--adapt", help="How features adapt: dann, teacher, msda or another of `synth2real methods`.")
     ] = "source-only",
-    calibrate: Annotated[bool, typer.Option("--calibrate", help="Search the simulator's ranges first.")] = False,
+    calibrate: Annotated[bool, typer.Option("--calibrate", help="Find the simulator's ranges first.")] = False,
     network: Annotated[
         str | None,
         typer.Option("--network", help="Feature extractor: its name, module:Class, timm:NAME or transformers:NAME."),
@@ -90,7 +90,7 @@ def train(
             task=task,
             label=tuple(label or ()),
             rooms={
-                "calibrate": "search" if calibrate else "none",
+                "calibrate": None if calibrate else "none",
                 "widen": widen,
                 "randomize": randomize,
                 "refine": refine,
@@ -208,6 +208,10 @@ def calibrate(
     name: Annotated[str, typer.Argument(metavar="SIMULATOR", help=SIMULATOR)],
     target: Annotated[Path, typer.Option("--target", help="Folder or .npz of unlabelled real images.")],
     out: Annotated[Path, typer.Option("--out", help="YAML file of ranges to write, for `render --params`.")],
+    method: Annotated[
+        str | None,
+        typer.Option("--method", help="search or posterior; by default posterior from 21 free parameters on."),
+    ] = None,
     trials: Annotated[int | None, typer.Option("--trials", min=1, help="Of the search, by default 400.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in --storage, or join it.")] = False,
     storage: Annotated[
@@ -220,7 +224,7 @@ def calibrate(
         list[str] | None, typer.Option("--only", metavar="PARAM", help="Search this parameter; repeat for several.")
     ] = None,
     distance: Annotated[
-        str | None, typer.Option("--distance", help="sliced-wasserstein, mmd, classifier or moments.")
+        str | None, typer.Option("--distance", help="Of the search: sliced-wasserstein, mmd or classifier.")
     ] = None,
     features: Annotated[
         str | None,
@@ -241,6 +245,7 @@ def calibrate(
             simulator=name,
             target=target,
             out=out,
+            method=method,
             trials=trials,
             resume=resume,
             storage=storage,

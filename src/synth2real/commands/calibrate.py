@@ -10,14 +10,26 @@ import torch
 import yaml
 from rich.table import Table
 
-from ..calibrate import METHODS, Calibration, Identification, Search, identify, sheet
+from ..calibrate import (
+    MANY,
+    METHODS,
+    Calibration,
+    Calibrator,
+    Identification,
+    Search,
+    default_method,
+    identify,
+    sheet,
+)
 from ..domains import Unlabelled
 from ..errors import InputError
 from ..loading import Channels, Size, load_unlabelled
-from ..settings import build, to_dict
+from ..settings import build, name_of, to_dict
 from ..simulate import Range, Simulator, save_parameters, simulator
 from .console import bars, console, warnings_on_stderr
 from .train import parse_assignments
+
+SEARCHED = ("trials", "distance", "features", "storage", "resume")  # options that only a search takes
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,7 @@ class Request:
     simulator: str
     target: Path
     out: Path
+    method: str | None
     trials: int | None
     resume: bool
     storage: str | None
@@ -50,20 +63,23 @@ def calibrate(request: Request) -> None:
         raise InputError("--overwrite and --resume exclude each other: found both, expected one")
     if request.out.exists() and not (request.overwrite or request.resume):
         raise InputError(f"{request.out}: exists already, expected a new file. Choose another --out, or --overwrite")
-    search = method(request)
     with warnings_on_stderr():
         target = load_unlabelled(
             request.target, size=request.size, channels=request.channels, skip_bad=request.skip_bad
         )
         made = place(request, target)
+        search = method(request, made)
         search.check(made, target)
-        storage = kept(request)
         with bars() as shown:
 
             def report(done: int, trials: int, distance: float) -> None:
                 shown.report("calibrate", done, trials, {"distance": distance})
 
-            found = search.fit(made, target, storage=storage, resume=request.resume, on_trial=report)
+            if isinstance(search, Search):
+                found = search.fit(made, target, storage=kept(request), resume=request.resume, on_trial=report)
+            else:
+                request.out.parent.mkdir(parents=True, exist_ok=True)
+                found = search.fit(made, target, on_trial=report)
         judged = identify(search, made, target, found)
     write(request, search, target, found, judged)
     console.print(table(made, found, judged))
@@ -71,8 +87,8 @@ def calibrate(request: Request) -> None:
         console.print(line, soft_wrap=True)
 
 
-def method(request: Request) -> Search:
-    """The search with its settings; options that have a name of their own go before --set."""
+def method(request: Request, made: Simulator) -> Calibrator:
+    """The method with its settings; options that have a name of their own go before --set."""
     assigned = parse_assignments(request.assign)
     other = next((room for room in assigned if room != "calibrate"), None)
     if other is not None:
@@ -80,7 +96,15 @@ def method(request: Request) -> Search:
     given: dict[str, Any] = {"trials": request.trials, "distance": request.distance, "seed": request.seed}
     given |= {"parameters": request.only or None, "features": request.features}
     values = assigned.get("calibrate", {}) | {name: value for name, value in given.items() if value is not None}
-    return build(METHODS, "search", values, room="calibrate")
+    name = request.method or default_method(made, request.only or None)
+    meant = next((option for option in SEARCHED if getattr(request, option)), None)
+    if name == "posterior" and meant is not None:
+        chosen = "was given" if request.method else f"is the default for more than {MANY} free parameters"
+        raise InputError(
+            f"--{meant} is for a search by trials, and --method posterior, which has none, {chosen}. "
+            f"Leave --{meant} out, or add --method search"
+        )
+    return build(METHODS, name, values, room="calibrate")
 
 
 def place(request: Request, target: Unlabelled) -> Simulator:
@@ -103,7 +127,7 @@ def kept(request: Request) -> str:
     return storage
 
 
-def write(request: Request, search: Search, target: Unlabelled, found: Calibration, judged: Identification) -> None:
+def write(request: Request, search: Calibrator, target: Unlabelled, found: Calibration, judged: Identification) -> None:
     """The file of parameters, the report beside it, and the pictures of what is not reached."""
     pictures, said = (request.out.with_suffix(suffix) for suffix in (".unreached.png", ".report.yaml"))
     farthest = torch.tensor(judged.farthest)
@@ -122,8 +146,9 @@ def write(request: Request, search: Search, target: Unlabelled, found: Calibrati
     report = {
         "simulator": request.simulator,
         "target": str(request.target),
-        "calibrate": to_dict(search),
+        "calibrate": {"method": name_of(METHODS, search), **to_dict(search)},
         "distance": {"before": found.before, "after": found.after},
+        "discrepancy": found.discrepancy,
         "parameters": parameters,
         "unreached": {
             "share": judged.unreached,
@@ -157,12 +182,24 @@ def span(values: Range) -> str:
     return f"{values[0]:.3g} to {values[1]:.3g}"
 
 
-def summary(request: Request, search: Search, found: Calibration, judged: Identification) -> list[str]:
+def summary(request: Request, search: Calibrator, found: Calibration, judged: Identification) -> list[str]:
     """The distance, what no setting reaches, and where all is."""
-    by = "sliced-wasserstein" if search.distance == "moments" else search.distance
-    seen = "" if search.features is None else f", on features: {search.features}"
+    by, seen, effort = "sliced-wasserstein", "", f"{len(found.trials)} rounds"
+    if isinstance(search, Search):
+        by, effort = search.distance, f"{len(found.trials)} trials"
+        seen = "" if search.features is None else f", on features: {search.features}"
+    lines = [f"distance ({by}{seen}): {found.before:.4f} -> {found.after:.4f} in {effort}"]
+    if not found.moved:
+        lines.append(
+            f"nothing nearer was found in {effort}, so all ranges stay as they were given. "
+            "Try fewer parameters (--only), more trials, or the other --method"
+        )
+    if found.discrepancy is not None:
+        lines.append(
+            f"the mean real image stays off from all that is rendered, by {found.discrepancy:.2f} of images' deviation"
+        )
     return [
-        f"distance ({by}{seen}): {found.before:.4f} -> {found.after:.4f} in {len(found.trials)} trials",
+        *lines,
         f"{judged.unreached:.0%} of the real images are farther from every rendered one than is usual: "
         f"{request.out.with_suffix('.unreached.png')} shows the farthest, each beside the nearest",
         f"ranges: {request.out}; report: {request.out.with_suffix('.report.yaml')}",

@@ -40,8 +40,7 @@ def check(request: Request) -> None:
     found = find(source, target, test, target_groups=groups)
     rendered = len(source) if isinstance(given, Labelled) else request.n or Budget.n
     if source.shape == target.shape:
-        simulator = not isinstance(given, Labelled)
-        found = dataclasses.replace(found, minutes=expected_minutes(source, target, task, rendered, simulator))
+        found = dataclasses.replace(found, minutes=expected_minutes(source, target, task, rendered))
     if request.as_json:
         print(json.dumps(found.plain()))
     else:
@@ -50,12 +49,10 @@ def check(request: Request) -> None:
         console.print(f"warning: {line}", soft_wrap=True)
 
 
-def expected_minutes(
-    source: Labelled, target: Unlabelled, task: Task, rendered: int, simulator: bool
-) -> dict[str, float]:
+def expected_minutes(source: Labelled, target: Unlabelled, task: Task, rendered: int) -> dict[str, float]:
     """Minutes of one training with the steps that the data asks for, on this machine, by route."""
     images = len(target.shape) == 3
-    known = default_routes(task, images=images, simulator=simulator)
+    known = default_routes(task, images=images, simulator=None)
     routes = {"source only": Route()} | {name: known[name] for name in TIMED}
     steps = default_steps(rendered, len(target), task, images)
     speeds = measure(routes, source, target, task, Budget(), 0.0)

@@ -1,0 +1,41 @@
+"""The benchmark of calibration: hidden truths and real images, on a small scale."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from synth2real import Labelled, Unlabelled
+from synth2real.calibrate import Posterior
+from synth2real.simulate import Digits
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import calibration
+from protocols import CLASSES, Protocol
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A method that takes a second, and a protocol of small digits."""
+    monkeypatch.setitem(calibration.METHODS, "posterior", lambda **given: Posterior(learn=200, rounds=1, **given))
+
+    def small() -> Protocol:
+        made = Digits(size=(8, 8)).sample(60, 9)
+        seen = Labelled(made.images, torch.arange(60) % 10, CLASSES)
+        return Protocol("small", Digits(size=(8, 8)), Unlabelled(made.images), seen, seen)
+
+    monkeypatch.setitem(calibration.REAL, "fonts", small)
+
+
+def test_real_images_are_reported_before_and_after(quick, capsys):
+    calibration.real("fonts", "posterior", narrow=True, score=False, steps=2, seeds=2)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("small, narrow, posterior in ")
+    assert [line.split()[0] for line in said[1:]] == ["as", "calibrated"]
+    assert all("accuracy 0." in line and "sliced_wasserstein" in line for line in said[1:])
+
+
+def test_hidden_truths_are_counted(quick, capsys):
+    calibration.recover("digits", 1, "posterior", 0)
+    assert " of 5" in capsys.readouterr().out
