@@ -1,8 +1,9 @@
 """Every adaptation method with its defaults, side by side: `python benchmarks/adapt_methods.py [--score]`.
 
-Rows are methods, columns protocols, each cell the accuracy's mean over seeds and the seconds of one run. Every run is
-kept as soon as it ends, as a line in benchmarks/adapt_methods.jsonl (with --score in benchmarks/scores.jsonl), and a
-run of the same route, steps and seed that stands there is not repeated: stop it when you like, and start it again.
+Rows are methods, columns protocols, each cell the accuracy's mean over seeds, their number, and the seconds of one
+run. Every run is kept as soon as it ends, as a line in benchmarks/adapt_methods.jsonl (with --score in
+benchmarks/scores.jsonl), and a run of the same route, steps and seed that stands there is not repeated: stop it when
+you like, and start it again.
 """
 
 from __future__ import annotations
@@ -96,8 +97,8 @@ def table(asked: Sequence[Plan], lines: Mapping[str, Mapping[str, Any]]) -> list
         found = lines.get(known_by(plan.key))
         cells.setdefault((plan.key["name"], plan.key["protocol"]), []).extend([found] if found else [])
     methods, protocols = (list(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
-    rows = ["method".ljust(16) + "".join(name.ljust(22) for name in protocols)]
-    rows += [name.ljust(16) + "".join(_cell(cells[name, column]).ljust(22) for column in protocols) for name in methods]
+    rows = ["method".ljust(16) + "".join(name.ljust(24) for name in protocols)]
+    rows += [name.ljust(16) + "".join(_cell(cells[name, column]).ljust(24) for column in protocols) for name in methods]
     return [row.rstrip() for row in rows]
 
 
@@ -106,7 +107,7 @@ def _cell(found: Sequence[Mapping[str, Any]]) -> str:
         return "-"
     values = [100 * line["accuracy"] for line in found]
     spread = f" ± {stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{mean(values):.1f}{spread} ({mean(line['seconds'] for line in found):.0f} s)"
+    return f"{mean(values):.1f}{spread} ({len(values)} x {mean(line['seconds'] for line in found):.0f} s)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -119,14 +120,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--steps", type=int, help="of training; the library's default otherwise")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--show", action="store_true", help="the table of the runs that are kept, without another")
     arguments = parser.parse_args(argv)
     file = SCORES if arguments.score else DEV
-    asked, loaded = list(plans(arguments)), {name: PROTOCOLS[name]() for name in arguments.protocols}
-    for plan in asked:
+    asked = list(plans(arguments))
+    loaded = {} if arguments.show else {name: PROTOCOLS[name]() for name in arguments.protocols}
+    for plan in asked if loaded else ():
         if known_by(plan.key) not in kept(file):
             print("{protocol}: {name}, seed {seed}".format(**plan.key), file=sys.stderr)
             take(plan, loaded[plan.key["protocol"]], file)
-    print(f"{'score' if arguments.score else 'dev'} labels; {describe()}")
+    print(f"{'score' if arguments.score else 'dev'} labels; {'as kept' if arguments.show else describe()}")
     print("\n".join(table(asked, kept(file))))
     return 0
 

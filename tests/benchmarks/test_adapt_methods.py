@@ -72,3 +72,12 @@ def test_a_method_is_randomized_as_its_own_or_as_all():
     assert benchmark.route("dann").describe()["randomize"]["method"] == "full"
     assert benchmark.route("source-only", "full").describe()["randomize"]["method"] == "full"
     assert benchmark.route("dann", "none").randomize is None
+
+
+def test_what_is_kept_is_shown_without_another_run(file, capsys, monkeypatch):
+    assert benchmark.main(QUICK) == 0
+    monkeypatch.setattr(benchmark, "take", lambda *given: pytest.fail("a run was begun"))
+    assert benchmark.main([*QUICK, "--seeds", "3", "--show"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[-4] == "dev labels; as kept"
+    assert "(2 x " in rows[-1]
