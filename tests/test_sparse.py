@@ -1,5 +1,7 @@
 """Sparse features: dense batches of a sparse matrix, and the files that hold one."""
 
+import json
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -215,3 +217,19 @@ def test_msda_from_the_command_line(synth2real, tmp_path):
                    "--set", "adapt.then=magic"),
         "adapt.then of 'msda'", "expected one of: source-only", "svm, self-training",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["compare", "check"])
+def test_a_base_that_the_files_leave_open_is_said(synth2real, tmp_path, command):
+    """Where no index is 0, files may count from either; as counted from 0, the first of 13 words is in none."""
+    source = write(tmp_path / "a.svmlight", *words(60), base=1)
+    target = write(tmp_path / "b.svmlight", *words(60, 1), base=1)
+    more = ("--json",) if command == "check" else ("--budget", 0.001, "--out", tmp_path / "found")
+    code, out, err = synth2real(command, source, "--target", target, "--zero-based", *more)
+    assert code == 0, err
+    if command == "check":
+        assert json.loads(out)["domains"]["source"]["shape"] == [13]
+    else:
+        assert load_model(tmp_path / "found" / "chosen").layout == Layout(13, True)
+    low = write(tmp_path / "c.svmlight", *words(20), base=0)
+    refused(synth2real(command, low, "--target", target, "--one-based", *more), "found the index 0", "--zero-based")

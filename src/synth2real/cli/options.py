@@ -43,6 +43,10 @@ Preset = Annotated[str | None, typer.Option("--preset", help="Of the simulator, 
 Params = Annotated[
     Path | None, typer.Option("--params", help="Ranges of the simulator, YAML of `parameter: value or [low, high]`.")
 ]
+ZeroBased = Annotated[
+    bool | None,
+    typer.Option("--zero-based/--one-based", help="First index of svmlight files; by default as they suggest."),
+]
 Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Of training; by default from the data's size.")]
 
 Group = Annotated[

@@ -20,6 +20,7 @@ from .options import (
     Seed,
     SizeText,
     SkipBad,
+    ZeroBased,
     app,
     channels_of,
     size_of,
@@ -38,6 +39,7 @@ def check(
     n: Images = None,
     size: SizeText = None,
     channels: Channels = None,
+    zero_based: ZeroBased = None,
     skip_bad: SkipBad = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
 ) -> None:
@@ -57,6 +59,7 @@ def check(
             n=n,
             size=size_of(size),
             channels=channels_of(channels),
+            zero_based=zero_based,
             skip_bad=skip_bad,
             as_json=as_json,
         )
