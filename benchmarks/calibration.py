@@ -59,11 +59,11 @@ def errors(space: Space, truth: dict[str, Range], found: dict[str, Range]) -> to
 
 
 def recover(name: str, truths: int, method: str, first: int) -> None:
-    """Print each hidden truth's errors, and the share of the centres recovered."""
+    """Print each hidden truth's errors, the share of the centres recovered, and that of the intervals that hold."""
     simulator, names = SOURCES[name]
     space = Space.of(simulator, names, Search().narrowest)
     search = METHODS[method](parameters=names)
-    all_errors = []
+    all_errors, said_errors = [], []
     print(f"{name}: {truths} truths, {method}; {describe()}")
     print(f"{'truth':6} " + " ".join(f"{n:>18}" for n in names) + "   distance         seconds")
     for seed in range(first, first + truths):
@@ -74,12 +74,15 @@ def recover(name: str, truths: int, method: str, first: int) -> None:
         took = time.process_time() - start
         error = errors(space, ranges, found.ranges)
         all_errors.append(error)
+        said_errors.append([one.error for one in identify(search, simulator, target, found).constraints])
         cells = " ".join(f"{centre:+9.3f} {width:+8.2f}" for centre, width in error.tolist())
         print(f"{seed:<6} {cells}   {found.before:.3f} -> {found.after:.3f}   {took:.0f}", flush=True)
     centres = torch.stack(all_errors)[:, :, 0].abs()
     widths = torch.stack(all_errors)[:, :, 1].abs()
     print(f"centres within {NEAR:.0%} of their range: {(centres <= NEAR).sum()} of {centres.numel()}")
-    print(f"mean error of centres {centres.mean():.3f}, of widths {widths.mean():.3f} of the range", flush=True)
+    print(f"mean error of centres {centres.mean():.3f}, of widths {widths.mean():.3f} of the range")
+    held = centres <= 1.96 * torch.tensor(said_errors)
+    print(f"intervals of 95 % that hold the centre: {held.sum()} of {held.numel()}", flush=True)
 
 
 def free(name: str, method: str) -> None:

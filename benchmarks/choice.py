@@ -46,9 +46,7 @@ def compared(protocol: Protocol | PointProtocol, minutes: float, jobs: int, fold
     """The comparison that `synth2real compare` makes of the protocol with its defaults."""
     points = isinstance(protocol, PointProtocol)
     task = protocol.task if points else Classification(protocol.dev.classes)
-    routes = default_routes(
-        task, images=True, simulator=protocol.source if isinstance(protocol.source, Simulator) else None
-    )
+    routes = default_routes(task, images=True, simulator=isinstance(protocol.source, Simulator))
     return compare(
         routes,
         protocol.source,

@@ -5,7 +5,7 @@ python examples/digits.py
 
 from synth2real import Budget, Route
 from synth2real.adapt import Teacher
-from synth2real.calibrate import Search
+from synth2real.calibrate import Posterior
 from synth2real.datasets import handwriting
 from synth2real.randomize import Geometric
 from synth2real.simulate import Digits
@@ -14,7 +14,7 @@ target, test = handwriting()  # real digits: two thirds without labels, a third 
 simulator = Digits(size=(8, 8))
 routes = {
     "source only": Route(),
-    "calibrated + randomized + teacher": Route(calibrate=Search(), randomize=Geometric(), adapt=Teacher()),
+    "calibrated + randomized + teacher": Route(calibrate=Posterior(), randomize=Geometric(), adapt=Teacher()),
 }
 for name, route in routes.items():
     run = route.run(simulator, target, budget=Budget(steps=600, n=4000))

@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 
-from synth2real.calibrate import Search
+from synth2real.calibrate import Posterior
 from synth2real.datasets import handwriting
 from synth2real.domains import to_float
 from synth2real.randomize import Geometric
@@ -19,7 +19,7 @@ from synth2real.training import Loop
 
 target, _ = handwriting()
 simulator = Digits(size=(8, 8))
-calibrated = Search().fit(simulator, target).simulator
+calibrated = Posterior().fit(simulator, target).simulator
 source = calibrated.labelled(3000, seed=0)
 some = source.inputs[torch.arange(48)]
 randomized, _ = Geometric().draw(to_float(some), torch.Generator().manual_seed(0))

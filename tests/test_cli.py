@@ -225,7 +225,7 @@ def test_a_simulator_is_calibrated_and_trained_on(synth2real, tmp_path, photos):
     arguments = ("--n", 50, "--calibrate", "--set", "calibrate.trials=3", "--set", "calibrate.images=40")
     code, _, err = synth2real("train", "digits", "--target", photos, "--out", tmp_path / "run", *arguments, *QUICK)
     assert code == 0, err
-    assert "calibrate search" in err
+    assert "calibrate posterior" in err
     kept = yaml.safe_load((tmp_path / "run" / "settings.yaml").read_text())
     assert "source digits (50 samples)" in err
     assert (kept["n"], kept["route"]["calibrate"]["trials"]) == (50, 3)

@@ -18,7 +18,7 @@ from .domains import Labelled
 from .entries import SOURCE_ONLY, Entry, better, rank
 from .errors import TrainingDiverged
 from .evidence import Answers
-from .halving import ENOUGH, Plan, affordable, measure, shortened, within
+from .halving import ENOUGH, Plan, affordable, measure, shortened
 from .model import Model
 from .pooled import Aggregate, aggregates, estimated, pool_of
 from .route import OnReport, Route, default_steps
@@ -182,10 +182,11 @@ class Course:
         self.entries = [entry for entry in self.entries if entry.name in plan.speeds]
 
     def shorten_searches(self, trials: int | None) -> None:
-        """Let no search of a simulator take more trials, or rounds, than these."""
+        """Let no search of a simulator take more trials than these."""
         for entry in self.entries:
-            if entry.route.calibrate is not None and trials is not None:
-                entry.route = replace(entry.route, calibrate=within(entry.route.calibrate, trials))
+            search = entry.route.calibrate
+            if search is not None and trials is not None and search.trials > trials:
+                entry.route = replace(entry.route, calibrate=replace(search, trials=trials))
 
     def truth(self) -> Tensor:
         """Labels of the held source samples, as the task takes them."""

@@ -20,7 +20,7 @@ from typing import Any, Self
 import torch
 
 from .adapt import SourceOnly
-from .calibrate import Calibrator, Search
+from .calibrate import Calibrator
 from .domains import Labelled, Unlabelled
 from .mapping import Mapping as Refiner
 from .route import Budget, Route
@@ -34,7 +34,6 @@ FIRST, LATER = 2, 8  # steps timed: the difference is free of what is done once
 REFINING = 6  # steps of a refiner that are timed
 PROBE = 200  # samples of each domain that speed is measured on
 SEARCHING, FEWEST = 0.1, 20  # share of the time for searching the simulator, and trials that it takes at least
-READING = 2  # how much longer than rendering it takes to learn from what was rendered
 BUSY = 0.85  # speed of a process beside others, as a share of its speed alone
 
 
@@ -138,20 +137,10 @@ class Plan:
 
 
 def affordable(search: Calibrator, simulator: Simulator, seconds: float) -> int:
-    """Trials of a search that take a tenth of the time, `FEWEST` at least; or rounds of a posterior, one at least."""
+    """Trials of a search that take a tenth of the time, `FEWEST` at least."""
     start = time.perf_counter()
     simulator.sample(search.images, 0)
-    images = SEARCHING * seconds / (time.perf_counter() - start) * search.images
-    if isinstance(search, Search):
-        return max(FEWEST, min(search.trials, int(images / search.images)))
-    return max(1, min(search.rounds, int(images / search.learn / READING)))
-
-
-def within(search: Calibrator, trials: int) -> Calibrator:
-    """The search with no more trials, or rounds, than these."""
-    if isinstance(search, Search):
-        return replace(search, trials=min(trials, search.trials))
-    return replace(search, rounds=min(trials, search.rounds))
+    return max(FEWEST, min(search.trials, int(SEARCHING * seconds / (time.perf_counter() - start))))
 
 
 def shortened(route: Route, steps: int | None) -> Route:

@@ -8,51 +8,46 @@ from typing import Any
 
 import yaml
 
-from .calibrate import default_method
 from .entries import SOURCE_ONLY
 from .errors import InputError
 from .route import ROOMS, Route
 from .settings import build
-from .simulate import Simulator
 from .tasks import Regression, Task
 
 # name -> room -> method, for images; the first are kept where a budget has no time for all. What refines takes no
-# steps, and what calibrates is by the number of the simulator's parameters.
-BY_SIMULATOR = "by simulator"
+# steps.
 SET: dict[str, dict[str, Any]] = {
     "teacher": {"randomize": "full", "adapt": "teacher"},
     "randomized": {"randomize": "full"},
     "calibrated + teacher": {
-        "calibrate": BY_SIMULATOR,
+        "calibrate": "posterior",
         "widen": {"method": "widen", "factor": 1.5},
         "randomize": "full",
         "adapt": "teacher",
     },
     "dann": {"randomize": "full", "adapt": "dann"},
     "refined + teacher": {"refine": "fourier", "randomize": "full", "adapt": "teacher"},
-    "calibrated": {"calibrate": BY_SIMULATOR, "widen": {"method": "widen", "factor": 1.5}},
+    "calibrated": {"calibrate": "posterior", "widen": {"method": "widen", "factor": 1.5}},
     "refined": {"refine": "fourier"},
 }
 FEATURES = ("dann", "teacher")  # of these, what serves features
 
 
-def default_routes(task: Task, *, images: bool, simulator: Simulator | None) -> dict[str, Route]:
+def default_routes(task: Task, *, images: bool, simulator: bool) -> dict[str, Route]:
     """Single ways across the gap, and combinations of them, without source only, which every comparison holds.
 
     Args:
         task: what is predicted. Regression is not moved or mirrored: what its numbers mean is not known.
         images: whether inputs are images; features are neither randomized nor refined.
-        simulator: the source, where it is one, whose ranges can be searched.
+        simulator: whether the source is one, whose ranges can be found.
     """
     named: dict[str, Mapping[str, Any]] = {}
     for name, rooms in SET.items():
         if not images:
             if name in FEATURES:
                 named[name] = {"adapt": rooms["adapt"]}
-        elif "calibrate" not in rooms:
+        elif simulator or "calibrate" not in rooms:
             named[name] = _for_task(rooms, task)
-        elif simulator is not None:
-            named[name] = {**_for_task(rooms, task), "calibrate": default_method(simulator)}
     return {name: route_of(rooms, name) for name, rooms in named.items()}
 
 
@@ -61,7 +56,7 @@ def _for_task(rooms: Mapping[str, Any], task: Task) -> dict[str, Any]:
     return {**rooms, "randomize": "photometric"} if still else dict(rooms)
 
 
-def chosen_routes(wanted: str | None, task: Task, *, images: bool, simulator: Simulator | None) -> dict[str, Route]:
+def chosen_routes(wanted: str | None, task: Task, *, images: bool, simulator: bool) -> dict[str, Route]:
     """The routes of a comparison: those of a YAML file, of names with commas between, or the default set.
 
     Raises:

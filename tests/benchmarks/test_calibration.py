@@ -18,7 +18,7 @@ from protocols import CLASSES, Protocol
 @pytest.fixture
 def quick(monkeypatch):
     """A method that takes a second, and a protocol of small digits."""
-    monkeypatch.setitem(calibration.METHODS, "posterior", lambda **given: Posterior(learn=200, rounds=1, **given))
+    monkeypatch.setitem(calibration.METHODS, "posterior", lambda **given: Posterior(trials=1, rounds=1, **given))
 
     def small() -> Protocol:
         made = Digits(size=(8, 8)).sample(60, 9)

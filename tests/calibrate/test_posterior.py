@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from synth2real.calibrate import Posterior, Search, default_method, identify
+from synth2real.calibrate import Posterior, Search, identify
 from synth2real.calibrate.base import compared
 from synth2real.calibrate.ranges import Space
 from synth2real.calibrate.response import Response
@@ -19,7 +19,7 @@ from synth2real.calibrate.statistics import measure
 from synth2real.distances import classifier_distance
 from synth2real.domains import Unlabelled
 from synth2real.errors import InputError
-from synth2real.simulate import Digits, Drawn, Eyes, Parameter, declared
+from synth2real.simulate import Digits, Drawn, Parameter, declared
 
 
 @declared(
@@ -36,7 +36,7 @@ def ramps(values, frame, generator):
     return Drawn((images + noise).clamp(0, 1), {"value": values["level"][:, None]})
 
 
-FAST = Posterior(learn=600, images=100, rounds=4)
+FAST = Posterior(trials=24, images=100, rounds=4)
 SEARCH = Search(trials=20, images=40)
 SEEN = Unlabelled(ramps(size=(8, 8), ranges={"level": (0.5, 0.6), "slope": (0.0, 0.3)}).sample(300, 9).images)
 
@@ -137,33 +137,36 @@ def test_digits_that_look_alike_are_told_apart():
     names = ("stroke", "blur", "height")
     truth = {"stroke": (0.12, 0.2), "blur": (0.3, 0.6), "height": (0.7, 0.85)}
     target = Unlabelled(Digits(ranges=truth).sample(400, 7).images)
-    found = Posterior(parameters=names, learn=1500).fit(Digits(), target)
+    found = Posterior(parameters=names, trials=36).fit(Digits(), target)
     for name in names:
         low, high = Digits().range(name)
         assert abs(middle(found.ranges[name]) - middle(truth[name])) < 0.15 * (high - low), name
 
 
-def test_a_search_that_is_killed_goes_on_with_the_same_result(tmp_path):
-    whole = SEARCH.fit(ramps(size=(8, 8)), SEEN)
+@pytest.mark.parametrize("name", ["FAST", "SEARCH"])
+def test_what_is_killed_goes_on_with_the_same_result(tmp_path, name):
+    method, kills = {"FAST": (FAST, (1, 3)), "SEARCH": (SEARCH, (3, 14))}[name]
+    whole = method.fit(ramps(size=(8, 8)), SEEN)
     script = tmp_path / "killed.py"
     script.write_text(
         textwrap.dedent(
             """
             import os, sys
             sys.path.insert(0, sys.argv[1])
-            from test_posterior_kill import SEEN, SEARCH, ramps
+            from test_posterior_kill import FAST, SEARCH, SEEN, ramps
             def die(done, trials, distance):
                 if done == int(sys.argv[3]):
                     os.kill(os.getpid(), 9)
-            SEARCH.fit(ramps(size=(8, 8)), SEEN, storage=sys.argv[2], resume=True, on_trial=die)
+            method = {"FAST": FAST, "SEARCH": SEARCH}[sys.argv[4]]
+            method.fit(ramps(size=(8, 8)), SEEN, storage=sys.argv[2], resume=True, on_trial=die)
             """
         )
     )
     (tmp_path / "test_posterior_kill.py").write_text(Path(__file__).read_text(encoding="utf-8"))
-    for at in (3, 14):
-        run = subprocess.run([sys.executable, script, tmp_path, tmp_path / "study.db", str(at)], check=False)
+    for at in kills:
+        run = subprocess.run([sys.executable, script, tmp_path, tmp_path / "study.db", str(at), name], check=False)
         assert run.returncode == -9
-    resumed = SEARCH.fit(ramps(size=(8, 8)), SEEN, storage=str(tmp_path / "study.db"), resume=True)
+    resumed = method.fit(ramps(size=(8, 8)), SEEN, storage=str(tmp_path / "study.db"), resume=True)
     assert json.dumps(resumed.ranges) == json.dumps(whole.ranges)
     assert resumed.trials == whole.trials
 
@@ -223,9 +226,3 @@ def test_a_search_of_nothing_and_a_foreign_study_are_refused(tmp_path):
         Search(trials=1, images=20).fit(ramps(size=(8, 8)), SEEN, storage=storage)
     with pytest.raises(InputError, match=r"the study was begun with calibrate .*, but --resume found"):
         Search(trials=1, images=30).fit(ramps(size=(8, 8)), SEEN, storage=storage, resume=True)
-
-
-def test_a_method_is_chosen_by_the_number_of_parameters():
-    assert default_method(Digits()) == "search"
-    assert default_method(Eyes()) == "posterior"
-    assert default_method(Eyes(), ("blur", "gaze_yaw")) == "search"

@@ -77,10 +77,11 @@ def real(tmp_path_factory):
 
 
 FAST = ("--set", "calibrate.images=20", "--set", "calibrate.learn=200", "--only", "height", "--only", "blur")
+SEARCH = ("--method", "search")
 
 
 def test_two_workers_share_a_study(tmp_path, real) -> None:
-    outs = both(tmp_path, real, 20, *FAST)
+    outs = both(tmp_path, real, 20, *FAST, *SEARCH)
     trials = optuna.load_study(study_name=NAME, storage=f"sqlite:///{tmp_path / 's.db'}").trials
     complete = [trial for trial in trials if trial.state == optuna.trial.TrialState.COMPLETE]
     assert len(complete) == 20

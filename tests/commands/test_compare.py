@@ -8,11 +8,9 @@ import yaml
 
 from helpers import below, picture, refused, save
 from synth2real import load_unlabelled
-from synth2real.calibrate import Posterior, Search
 from synth2real.errors import InputError
 from synth2real.groups import read_groups
 from synth2real.routes import chosen_routes, default_routes, read_routes
-from synth2real.simulate import Digits, Eyes
 from synth2real.tasks import Classification, Keypoints, Regression
 
 TASK = Classification(("a", "b"))
@@ -29,17 +27,15 @@ def videos(tmp_path):
 
 
 def test_the_default_set_follows_the_task_and_the_source():
-    plain = default_routes(TASK, images=True, simulator=None)
+    plain = default_routes(TASK, images=True, simulator=False)
     assert {"dann", "teacher", "refined + teacher"} <= set(plain)
     assert not any(route.calibrate for route in plain.values())
-    for simulator, method in ((Digits(), Search), (Eyes(), Posterior)):  # 17 parameters, and 84
-        made = default_routes(TASK, images=True, simulator=simulator)
-        assert {type(route.calibrate) for route in made.values() if route.calibrate} == {method}
-    features = default_routes(TASK, images=False, simulator=None)
+    assert any(r.calibrate for r in default_routes(TASK, images=True, simulator=True).values())
+    features = default_routes(TASK, images=False, simulator=False)
     assert not any(route.randomize or route.refine for route in features.values())
-    numbers = default_routes(Regression(("x",), (0.0,), (1.0,)), images=True, simulator=None)
+    numbers = default_routes(Regression(("x",), (0.0,), (1.0,)), images=True, simulator=False)
     assert type(numbers["teacher"].randomize).__name__ == "Photometric"
-    points = default_routes(Keypoints(("x", "y"), (8, 8)), images=True, simulator=None)
+    points = default_routes(Keypoints(("x", "y"), (8, 8)), images=True, simulator=False)
     assert type(points["dann"].randomize).__name__ == "Full"
 
 
@@ -80,10 +76,10 @@ def test_wrong_routes_are_refused_by_name(tmp_path, text, said):
 
 def test_unknown_names_and_absent_files_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"'nobody' is no route here.*source only, teacher"):
-        chosen_routes("teacher,nobody", TASK, images=True, simulator=None)
+        chosen_routes("teacher,nobody", TASK, images=True, simulator=False)
     with pytest.raises(InputError, match="cannot be read"):
-        chosen_routes(str(tmp_path / "no.yaml"), TASK, images=True, simulator=None)
-    assert list(chosen_routes("source only, dann", TASK, images=True, simulator=None)) == ["dann"]
+        chosen_routes(str(tmp_path / "no.yaml"), TASK, images=True, simulator=False)
+    assert list(chosen_routes("source only, dann", TASK, images=True, simulator=False)) == ["dann"]
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,12 @@
 """System identification: which simulator settings look like reality?"""
 
-from ..simulate import Simulator
 from .base import Calibration
 from .identification import Constraint, Identification, identify, sheet
 from .posterior import Posterior
-from .ranges import Space
 from .search import Search
 
 Calibrator = Search | Posterior
-METHODS: dict[str, type[Calibrator]] = {"search": Search, "posterior": Posterior}
-MANY = 20  # parameters from which on a search takes more trials than anybody has
-
-
-def default_method(simulator: Simulator, parameters: tuple[str, ...] | None = None) -> str:
-    """Name of the method that serves so many free parameters."""
-    return "search" if len(Space.of(simulator, parameters).names) <= MANY else "posterior"
-
+METHODS: dict[str, type[Calibrator]] = {"posterior": Posterior, "search": Search}
 
 __all__ = [
     "METHODS",
@@ -25,7 +16,6 @@ __all__ = [
     "Identification",
     "Posterior",
     "Search",
-    "default_method",
     "identify",
     "sheet",
 ]

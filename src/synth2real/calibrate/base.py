@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..domains import Unlabelled
 from ..errors import InputError
+from ..settings import to_dict
 from ..simulate import Range, Simulator
 from .ranges import Space
 
@@ -89,3 +91,17 @@ def refuse_unfit(
 def shuffled(target: Unlabelled, seed: int) -> Tensor:
     """The places of the target's images, in an order that follows from the seed."""
     return torch.randperm(len(target), generator=torch.Generator().manual_seed(seed))
+
+
+def made_by(method: Any, simulator: Simulator, target: Unlabelled, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What the trials of a study follow from, as plain data.
+
+    Args:
+        without: settings of the method that a study may be gone on with under another value.
+    """
+    some = target.inputs[torch.linspace(0, len(target) - 1, min(len(target), 100)).long()]
+    return {
+        "simulator": {"class": type(simulator).__name__, **to_dict(simulator)},
+        "calibrate": {key: value for key, value in to_dict(method).items() if key not in without},
+        "target": [len(target), float(some.double().mean()), float(some.double().std())],
+    }

@@ -9,10 +9,11 @@ from ..distances import sliced_wasserstein
 from ..domains import Unlabelled
 from ..settings import settings
 from ..simulate import Simulator
-from .base import Calibration, OnTrial, compared, refuse_unfit, shuffled
-from .ranges import REACH
+from .base import Calibration, OnTrial, compared, made_by, refuse_unfit, shuffled
 from .response import Response
 from .statistics import describe
+
+LEAST = 200  # images to learn the response from
 
 
 @settings
@@ -39,51 +40,73 @@ class Posterior:
 
     Args:
         parameters: names of those to find; all that are not fixed by default.
+        trials: of `images` each, that are rendered in all, in equal parts for each round.
+        images: of a trial, and of each side that distances are taken of.
         rounds: of learning the response.
-        learn: images rendered in each, and the most real ones that are read.
-        images: of each side that distances are taken of.
         seed: of the rendering.
     """
 
     parameters: tuple[str, ...] | None = None
-    rounds: int = Field(default=6, ge=1)
-    learn: int = Field(default=4000, ge=200)
+    trials: int = Field(default=100, ge=1)
     images: int = Field(default=250, ge=20)
+    rounds: int = Field(default=6, ge=1)
     seed: int = 0
 
-    def fit(self, simulator: Simulator, target: Unlabelled, *, on_trial: OnTrial | None = None) -> Calibration:
+    @property
+    def learn(self) -> int:
+        """Images rendered in each round, and the most real ones that are read."""
+        return max(LEAST, self.trials * self.images // self.rounds)
+
+    def fit(
+        self,
+        simulator: Simulator,
+        target: Unlabelled,
+        *,
+        storage: str | None = None,
+        resume: bool = False,
+        on_trial: OnTrial | None = None,
+    ) -> Calibration:
         """Calibrate `simulator` to the images of `target`.
 
         Args:
+            storage: where the rounds are kept: the URL of a database, or a file for SQLite; None for memory.
+            resume: go on after the last round that the storage holds.
             on_trial: is told the rounds done, those to do, and the distance that the last began with.
 
         Raises:
-            InputError: as `check`.
+            InputError: as `check`, or the storage is of no use.
         """
+        from .study import Given, Study
+
         space = refuse_unfit(simulator, target, self.parameters)
         order = shuffled(target, self.seed)
         seen = target.inputs[order[: self.learn]]
-        nearby = describe(seen[: self.images])
-        centres, widths = (torch.full((len(space.names),), at, dtype=torch.float64) for at in (0.0, 1.0))
-        distances: list[float] = []
-        for round_ in range(self.rounds):
-            about = simulator.with_ranges(**space.ranges(space.point(torch.cat([centres, widths]))))
+        study = Study(space, storage, resume, made_by(self, simulator, target))
+
+        def reached(number: int) -> dict[str, float]:
+            """Where the round of this number begins."""
+            return study.done[number - 1].user_attrs["next"] if number else space.start()
+
+        for number, point, done in study.trials(self.rounds, lambda number: Given(reached(number))):
+            about = simulator.with_ranges(**space.ranges(point))
             made = about.sample(self.images, self.seed).images
-            distances.append(sliced_wasserstein(describe(made), nearby))
-            belief = Response.learn(space, about, seen, self.learn, self.seed + 2 + round_).believe()
-            centres = belief.mean.clamp(-REACH, REACH)
+            distance = sliced_wasserstein(describe(made), describe(seen[: self.images]))
+            belief = Response.learn(space, about, seen, self.learn, self.seed + 2 + number).believe()
+            towards = space.point(torch.cat([belief.mean, torch.ones_like(belief.mean)]))
+            done(distance, next=towards, discrepancy=belief.discrepancy)
             if on_trial is not None:
-                on_trial(round_ + 1, self.rounds, distances[-1])
+                on_trial(number + 1, self.rounds, distance)
+        rounds = study.done[: self.rounds]
         return compared(
             simulator,
             space,
-            space.ranges(space.point(torch.cat([centres, widths]))),
+            space.ranges(reached(self.rounds)),
             lambda made, real: sliced_wasserstein(describe(made), describe(real)),
             target.inputs[order[-self.images :]],
             self.images,
             self.seed + 1,
-            tuple(distances),
-            belief.discrepancy,
+            tuple(float(trial.value or 0.0) for trial in rounds),
+            rounds[-1].user_attrs["discrepancy"],
         )
 
     def check(self, simulator: Simulator, target: Unlabelled) -> None:

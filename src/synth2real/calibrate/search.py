@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from ..distances import classifier_distance, median_distance, mmd, sliced_wasserstein
 from ..domains import Unlabelled
 from ..errors import InputError
-from ..settings import settings, to_dict
+from ..settings import settings
 from ..simulate import Simulator
-from .base import Calibration, OnTrial, compared, refuse_unfit, shuffled
+from .base import Calibration, OnTrial, compared, made_by, refuse_unfit, shuffled
 from .network import LEARNT, Look, look_by, saved
 from .ranges import Space
 
@@ -107,7 +106,7 @@ class Search:
         else:
             from .study import Study
 
-            study = Study(space, storage, resume, self._made_by(simulator, target))
+            study = Study(space, storage, resume, made_by(self, simulator, target, without=("trials",)))
             point = self._by_distance(study, space, simulator, look, seen, tell)
             values = [float(trial.value or 0.0) for trial in study.done[: self.trials]]
         unit = median_distance(look(unseen))
@@ -143,15 +142,6 @@ class Search:
             )
         if self.features != LEARNT:
             saved(self.features, simulator)
-
-    def _made_by(self, simulator: Simulator, target: Unlabelled) -> dict[str, Any]:
-        """What the trials follow from."""
-        some = target.inputs[torch.linspace(0, len(target) - 1, min(len(target), 100)).long()]
-        return {
-            "simulator": {"class": type(simulator).__name__, **to_dict(simulator)},
-            "calibrate": {key: value for key, value in to_dict(self).items() if key != "trials"},
-            "target": [len(target), float(some.double().mean()), float(some.double().std())],
-        }
 
     def _by_distance(
         self, study: Study, space: Space, simulator: Simulator, look: Look, images: Tensor, tell: OnTrial

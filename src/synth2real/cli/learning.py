@@ -88,7 +88,7 @@ def train(
             task=task,
             label=tuple(label or ()),
             rooms={
-                "calibrate": None if calibrate else "none",
+                "calibrate": "posterior" if calibrate else "none",
                 "widen": widen,
                 "randomize": randomize,
                 "refine": refine,
@@ -210,9 +210,12 @@ def calibrate(
     out: Annotated[Path, typer.Option("--out", help="YAML file of ranges to write, for `render --params`.")],
     method: Annotated[
         str | None,
-        typer.Option("--method", help="search or posterior; by default posterior from 21 free parameters on."),
+        typer.Option("--method", help="posterior, or search by a distance, which --distance and --features ask for."),
     ] = None,
-    trials: Annotated[int | None, typer.Option("--trials", min=1, help="Of the search, by default 400.")] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option("--trials", min=1, help="Of 250 images each; 100 by default, 400 of a search."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in --storage, or join it.")] = False,
     storage: Annotated[
         str | None, typer.Option("--storage", metavar="URL", help="Database of the trials, by default beside --out.")

@@ -10,17 +10,7 @@ import torch
 import yaml
 from rich.table import Table
 
-from ..calibrate import (
-    MANY,
-    METHODS,
-    Calibration,
-    Calibrator,
-    Identification,
-    Search,
-    default_method,
-    identify,
-    sheet,
-)
+from ..calibrate import METHODS, Calibration, Calibrator, Identification, Search, identify, sheet
 from ..domains import Unlabelled
 from ..errors import InputError
 from ..loading import Channels, Size, load_unlabelled
@@ -28,8 +18,6 @@ from ..settings import build, name_of, to_dict
 from ..simulate import Range, Simulator, save_parameters, simulator
 from .console import bars, console, warnings_on_stderr
 from .train import parse_assignments
-
-SEARCHED = ("trials", "distance", "features", "storage", "resume")  # options that only a search takes
 
 
 @dataclass(frozen=True)
@@ -63,23 +51,20 @@ def calibrate(request: Request) -> None:
         raise InputError("--overwrite and --resume exclude each other: found both, expected one")
     if request.out.exists() and not (request.overwrite or request.resume):
         raise InputError(f"{request.out}: exists already, expected a new file. Choose another --out, or --overwrite")
+    search = method(request)
     with warnings_on_stderr():
         target = load_unlabelled(
             request.target, size=request.size, channels=request.channels, skip_bad=request.skip_bad
         )
         made = place(request, target)
-        search = method(request, made)
         search.check(made, target)
+        storage = kept(request)
         with bars() as shown:
 
             def report(done: int, trials: int, distance: float) -> None:
                 shown.report("calibrate", done, trials, {"distance": distance})
 
-            if isinstance(search, Search):
-                found = search.fit(made, target, storage=kept(request), resume=request.resume, on_trial=report)
-            else:
-                request.out.parent.mkdir(parents=True, exist_ok=True)
-                found = search.fit(made, target, on_trial=report)
+            found = search.fit(made, target, storage=storage, resume=request.resume, on_trial=report)
         judged = identify(search, made, target, found)
     write(request, search, target, found, judged)
     console.print(table(made, found, judged))
@@ -87,7 +72,7 @@ def calibrate(request: Request) -> None:
         console.print(line, soft_wrap=True)
 
 
-def method(request: Request, made: Simulator) -> Calibrator:
+def method(request: Request) -> Calibrator:
     """The method with its settings; options that have a name of their own go before --set."""
     assigned = parse_assignments(request.assign)
     other = next((room for room in assigned if room != "calibrate"), None)
@@ -96,13 +81,11 @@ def method(request: Request, made: Simulator) -> Calibrator:
     given: dict[str, Any] = {"trials": request.trials, "distance": request.distance, "seed": request.seed}
     given |= {"parameters": request.only or None, "features": request.features}
     values = assigned.get("calibrate", {}) | {name: value for name, value in given.items() if value is not None}
-    name = request.method or default_method(made, request.only or None)
-    meant = next((option for option in SEARCHED if getattr(request, option)), None)
-    if name == "posterior" and meant is not None:
-        chosen = "was given" if request.method else f"is the default for more than {MANY} free parameters"
+    by_distance = next((name for name in ("distance", "features") if given[name] is not None), None)
+    name = request.method or ("posterior" if by_distance is None else "search")
+    if name == "posterior" and by_distance is not None:
         raise InputError(
-            f"--{meant} is for a search by trials, and --method posterior, which has none, {chosen}. "
-            f"Leave --{meant} out, or add --method search"
+            f"--{by_distance} is for a search by a distance, but --method is posterior. Leave one of them out"
         )
     return build(METHODS, name, values, room="calibrate")
 
@@ -184,9 +167,9 @@ def span(values: Range) -> str:
 
 def summary(request: Request, search: Calibrator, found: Calibration, judged: Identification) -> list[str]:
     """The distance, what no setting reaches, and where all is."""
-    by, seen, effort = "sliced-wasserstein", "", f"{len(found.trials)} rounds"
+    by, seen, effort = "sliced-wasserstein", "", f"{search.trials} trials"
     if isinstance(search, Search):
-        by, effort = search.distance, f"{len(found.trials)} trials"
+        by = search.distance
         seen = "" if search.features is None else f", on features: {search.features}"
     lines = [f"distance ({by}{seen}): {found.before:.4f} -> {found.after:.4f} in {effort}"]
     if not found.moved:

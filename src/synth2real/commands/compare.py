@@ -51,9 +51,7 @@ def run(request: Request) -> None:
         test = load_test(request, task, layout)
     groups = read_both_groups(request, source, target)
     images = len(target.shape) == 3
-    routes = chosen_routes(
-        request.routes, task, images=images, simulator=None if isinstance(source, Labelled) else source
-    )
+    routes = chosen_routes(request.routes, task, images=images, simulator=not isinstance(source, Labelled))
     check_names(routes)
     for name, route in routes.items():
         try:

@@ -12,7 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from ..adapt import DANN, Objective, Teacher
-from ..calibrate import Search
+from ..calibrate import Posterior
 from ..comparison import Comparison, compare
 from ..datasets import handwriting
 from ..errors import InputError
@@ -35,7 +35,7 @@ SMALL = SimGAN(critic="small", rate=5e-4, regularisation=4.0, smoothness=0.3)
 def routes(fast: bool) -> dict[str, Route]:
     """Each way across the gap alone."""
     alone = {
-        "calibrated": Route(calibrate=search(fast)),
+        "calibrated": Route(calibrate=Posterior()),
         "randomized": Route(randomize=MOVED),
         "refined": Route(refine=SMALL),
         "dann": Route(randomize=MOVED, adapt=DANN()),
@@ -49,21 +49,16 @@ def teacher() -> Teacher:
     return Teacher(alignment="exact")
 
 
-def search(fast: bool) -> Search:
-    """The calibration of the demo."""
-    return Search(trials=80 if fast else 400)
-
-
-def combination(ranked: Sequence[str], fast: bool) -> dict[str, Route]:
+def combination(ranked: Sequence[str]) -> dict[str, Route]:
     """Calibrated and randomized, with the better of the adaptations.
 
-    Widened about what the search found: a distance to some people's digits rewards what is typical of these.
+    Widened about what was found: the mean of some people's digits tells what is typical of these.
     """
     adaptations: dict[str, Objective] = {"dann": DANN(), "teacher": teacher()}
     name = next(name for name in ranked if name in adaptations)
     return {
         f"calibrated + randomized + {name}": Route(
-            calibrate=search(fast), widen=Widen(factor=1.5), randomize=MOVED, adapt=adaptations[name]
+            calibrate=Posterior(), widen=Widen(factor=1.5), randomize=MOVED, adapt=adaptations[name]
         )
     }
 
@@ -91,7 +86,7 @@ def demo(out: Path, fast: bool, overwrite: bool) -> None:
             test=test,
             budget=budget,
             seeds=seeds,
-            then=lambda ranked: combination(ranked, fast),
+            then=combination,
             jobs=jobs,
             on_route=lambda name, seed: announce(shown, name, seed, trainings if jobs > 1 else None),
             on_report=shown.report,

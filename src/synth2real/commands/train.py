@@ -12,7 +12,6 @@ import yaml
 
 from ..adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective
 from ..board import Board
-from ..calibrate import default_method
 from ..domains import Labelled
 from ..errors import InputError
 from ..randomize import METHODS as RANDOMIZE
@@ -22,7 +21,6 @@ from ..route import ROOMS, Budget, Route, default_steps
 from ..runs import RunFolder, both
 from ..runs import train as train_run
 from ..settings import build
-from ..simulate import Simulator
 from ..tasks import Task
 from .console import Watch, bars, console, warnings_on_stderr
 from .data import Data, described, load_pair, settle_task
@@ -62,8 +60,7 @@ def train(request: Request) -> None:
         source, target, layout = load_pair(request)
     task = settle_task(request, source, target)
     images = len(target.shape) == 3
-    simulator = None if isinstance(source, Labelled) else source
-    route = build_route(request.rooms, assigned, task, images=images, simulator=simulator)
+    route = build_route(request.rooms, assigned, task, images=images)
     route.check(source, target, task=task)
     rendered = request.n or Budget.n
     count = len(source) if isinstance(source, Labelled) else rendered
@@ -135,18 +132,10 @@ def parse_assignments(texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 
 
 def build_route(
-    rooms: dict[str, str | None],
-    assigned: dict[str, dict[str, Any]],
-    task: Task,
-    *,
-    images: bool,
-    simulator: Simulator | None = None,
+    rooms: dict[str, str | None], assigned: dict[str, dict[str, Any]], task: Task, *, images: bool
 ) -> Route:
-    """The route of these names and settings. What is None is by default: a randomization the method's own, a
-    calibration what serves so many parameters."""
+    """The route of these names and settings; a randomization that is not named is the method's own."""
     names = dict(rooms)
-    if names["calibrate"] is None:
-        names["calibrate"] = "search" if simulator is None else default_method(simulator)
     if names["adapt"] in (None, "none"):
         names["adapt"] = "source-only"
     if names["randomize"] is None:
