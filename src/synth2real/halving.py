@@ -137,10 +137,10 @@ class Plan:
 
 
 def affordable(search: Calibrator, simulator: Simulator, seconds: float) -> int:
-    """Trials of a search that take a tenth of the time, `FEWEST` at least."""
+    """Trials, as this search takes them, that fit in a tenth of the time, `FEWEST` at least."""
     start = time.perf_counter()
     simulator.sample(search.images, 0)
-    return max(FEWEST, min(search.trials, int(SEARCHING * seconds / (time.perf_counter() - start))))
+    return max(FEWEST, int(SEARCHING * seconds / (time.perf_counter() - start)))
 
 
 def shortened(route: Route, steps: int | None) -> Route:

@@ -277,7 +277,7 @@ class Store:
                 plain["before"],
                 plain["after"],
                 tuple(plain["trials"]),
-                plain["discrepancy"],
+                plain.get("discrepancy"),
             )
         return simulator.with_ranges(**_ranges(kept["ranges"])), calibration, kept["seconds"]
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from synth2real.calibrate import Posterior, Search, identify
-from synth2real.calibrate.base import compared
+from synth2real.calibrate import Posterior, Search, identify, method_of
+from synth2real.calibrate.base import compared, parted
 from synth2real.calibrate.ranges import Space
 from synth2real.calibrate.response import Response
 from synth2real.calibrate.statistics import measure
@@ -97,7 +97,7 @@ def test_ranges_that_are_no_nearer_are_not_taken():
     assert refused.ranges == {"level": (0.3, 0.8)} == refused.ranges_before
     assert refused.after == refused.before
     assert not refused.moved
-    assert refused.simulator.range("level") == (0.3, 0.8)
+    assert refused.simulator is simulator
     assert taken.moved
     assert taken.after < taken.before
 
@@ -226,3 +226,26 @@ def test_a_search_of_nothing_and_a_foreign_study_are_refused(tmp_path):
         Search(trials=1, images=20).fit(ramps(size=(8, 8)), SEEN, storage=storage)
     with pytest.raises(InputError, match=r"the study was begun with calibrate .*, but --resume found"):
         Search(trials=1, images=30).fit(ramps(size=(8, 8)), SEEN, storage=storage, resume=True)
+
+
+def test_the_method_is_the_one_that_has_the_settings():
+    assert method_of(()) == method_of(("trials", "seed")) == "posterior"
+    assert method_of(("trials", "optimizer")) == method_of(("distance",)) == "search"
+
+
+def test_a_study_of_the_other_method_is_named(tmp_path):
+    storage = str(tmp_path / "s.db")
+    Search(trials=1, images=20).fit(ramps(size=(8, 8)), SEEN, storage=storage)
+    with pytest.raises(InputError, match="begun with method search, but --resume found posterior"):
+        FAST.fit(ramps(size=(8, 8)), SEEN, storage=storage, resume=True)
+
+
+def test_images_to_judge_by_are_not_calibrated_by_and_too_few_are_refused():
+    numbered = Unlabelled(torch.arange(10, dtype=torch.uint8).view(10, 1, 1, 1).expand(10, 1, 8, 8).contiguous())
+    for most, held, sizes in ((100, 1, (9, 1)), (4, 1, (4, 1)), (100, 100, (9, 1))):
+        seen, unseen = (set(part[:, 0, 0, 0].tolist()) for part in parted(numbered, most, held, 0))
+        assert (len(seen), len(unseen)) == sizes
+        assert not seen & unseen
+    with pytest.raises(InputError, match="found 3 images in the target, expected 8 at least"):
+        FAST.check(ramps(size=(8, 8)), Unlabelled(SEEN.inputs[:3]))
+    assert FAST.fit(ramps(size=(8, 8)), Unlabelled(SEEN.inputs[:8])).ranges

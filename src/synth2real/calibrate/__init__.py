@@ -1,5 +1,8 @@
 """System identification: which simulator settings look like reality?"""
 
+from collections.abc import Iterable
+from dataclasses import fields
+
 from .base import Calibration
 from .identification import Constraint, Identification, identify, sheet
 from .posterior import Posterior
@@ -7,6 +10,13 @@ from .search import Search
 
 Calibrator = Search | Posterior
 METHODS: dict[str, type[Calibrator]] = {"posterior": Posterior, "search": Search}
+
+
+def method_of(settings: Iterable[str]) -> str:
+    """Name of the method that has these settings: a search by a distance where one of them is of none but that."""
+    posterior, search = ({field.name for field in fields(METHODS[name])} for name in METHODS)
+    return "search" if (search - posterior) & set(settings) else "posterior"
+
 
 __all__ = [
     "METHODS",
@@ -17,5 +27,6 @@ __all__ = [
     "Posterior",
     "Search",
     "identify",
+    "method_of",
     "sheet",
 ]

@@ -15,6 +15,8 @@ from ..settings import to_dict
 from ..simulate import Range, Simulator
 from .ranges import Space
 
+FEWEST = 8  # images of the target, an eighth of which judge
+
 OnTrial = Callable[[int, int, float], None]
 Distance = Callable[[Tensor, Tensor], float]  # of rendered and real images
 
@@ -29,7 +31,7 @@ class Calibration:
         ranges: as found; those before where nothing nearer was found.
         before, after: distance to the real images with the simulator's own ranges and with the new ones, on images
             that the search has not seen.
-        trials: the distance of each trial, in order.
+        trials: the distance of each trial, or at the begin of each round, in order.
         discrepancy: by how much the mean real image is off from what any ranges render, in deviations of single
             images; None where this was not asked.
     """
@@ -69,7 +71,7 @@ def compared(
     found = simulator.with_ranges(**ranges)
     before, after = (distance(s.sample(images, seed).images, real) for s in (simulator, found))
     if after >= before:
-        return Calibration(simulator.with_ranges(**own), own, own, before, before, trials, discrepancy)
+        return Calibration(simulator, own, own, before, before, trials, discrepancy)
     return Calibration(found, own, ranges, before, after, trials, discrepancy)
 
 
@@ -82,6 +84,8 @@ def refuse_unfit(
         raise InputError(
             f"calibrate compares images of one shape: the target has {target.shape}, the simulator renders {expected}"
         )
+    if len(target) < FEWEST:
+        raise InputError(f"calibrate found {len(target)} images in the target, expected {FEWEST} at least")
     space = Space.of(simulator, parameters, narrowest)
     if not space.names:
         raise InputError("calibrate found no parameter to search: each stays at one value, expected a range of some")
@@ -93,14 +97,25 @@ def shuffled(target: Unlabelled, seed: int) -> Tensor:
     return torch.randperm(len(target), generator=torch.Generator().manual_seed(seed))
 
 
-def made_by(method: Any, simulator: Simulator, target: Unlabelled, without: tuple[str, ...] = ()) -> dict[str, Any]:
+def parted(target: Unlabelled, most: int, held: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Images (N, C, H, W) of the target to calibrate by, `most` at most, and others to judge by, `held` or an eighth."""
+    order = shuffled(target, seed)
+    first = len(order) - min(held, len(order) // 8)
+    return target.inputs[order[:first][:most]], target.inputs[order[first:]]
+
+
+def made_by(
+    name: str, method: Any, simulator: Simulator, target: Unlabelled, without: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """What the trials of a study follow from, as plain data.
 
     Args:
+        name: of the method.
         without: settings of the method that a study may be gone on with under another value.
     """
     some = target.inputs[torch.linspace(0, len(target) - 1, min(len(target), 100)).long()]
     return {
+        "method": name,
         "simulator": {"class": type(simulator).__name__, **to_dict(simulator)},
         "calibrate": {key: value for key, value in to_dict(method).items() if key not in without},
         "target": [len(target), float(some.double().mean()), float(some.double().std())],

@@ -70,9 +70,11 @@ def identify(
 
     The error of a centre is that of `Response` about the ranges found, with a prior of one own width and the
     discrepancy of greatest evidence; so that it counts what two parameters can do in each other's place, and what the
-    simulator cannot do at all. Images are compared by their statistics and pixels, each in units of its deviation over
-    the rendered ones, of which half are drawn from the ranges found and half from all that the search could have
-    reached: what is far from these, no setting of the simulator makes.
+    simulator cannot do at all. It is somewhat small where the response bends: `benchmarks/calibration.py` counts it.
+
+    Images are compared by their statistics and pixels, each in units of its deviation over the rendered ones, of which
+    half are drawn from the ranges found and half from all that the search could have reached: what is far from these,
+    no setting of the simulator makes.
 
     Args:
         search: that was run, for its seed and its number of images.

@@ -16,7 +16,7 @@ from .ranges import Space
 from .statistics import describe
 
 LEARNT = "learnt"
-FAR = 2.5  # how much wider than its own each range is while the network is learnt, as for moments
+FAR = 2.5  # how much wider than its own each range is while the network is learnt
 PASSES, BATCH = 5, 64  # over the rendered images
 RATE = 1e-3
 

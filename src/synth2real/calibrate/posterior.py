@@ -9,7 +9,7 @@ from ..distances import sliced_wasserstein
 from ..domains import Unlabelled
 from ..settings import settings
 from ..simulate import Simulator
-from .base import Calibration, OnTrial, compared, made_by, refuse_unfit, shuffled
+from .base import Calibration, OnTrial, compared, made_by, parted, refuse_unfit
 from .response import Response
 from .statistics import describe
 
@@ -28,11 +28,11 @@ class Posterior:
     of their range for digits, 23 of 25 for eyes), and one that is far from them for other reasons stays nearly as
     it is. After each round the regression is learnt anew about the centres reached.
 
-    It needs no trials: a simulator of a hundred parameters takes a minute, where a search by distance is lost.
+    One regression a round takes the place of a search: a simulator of a hundred parameters takes a minute, where a
+    search by a distance is lost.
 
-    Limits: centres alone, no widths; means alone, so that what two groups of real images differ in is averaged; the
-    response is taken as straight about the ranges. Intervals are too narrow by this: of those that should hold 95
-    percent of the hidden centres, 74 to 80 percent do.
+    Limits: it finds centres alone, no widths, and reads means alone, so that what two groups of real images differ in
+    is averaged; the response is taken as straight about the ranges.
 
     References:
         Kennedy & O'Hagan (2001). Bayesian calibration of computer models. JRSS B 63.
@@ -40,7 +40,8 @@ class Posterior:
 
     Args:
         parameters: names of those to find; all that are not fixed by default.
-        trials: of `images` each, that are rendered in all, in equal parts for each round.
+        trials: of `images` each, rendered to learn from, in equal parts for each round, but 200 images at least.
+            A study is gone on with under the same number.
         images: of a trial, and of each side that distances are taken of.
         rounds: of learning the response.
         seed: of the rendering.
@@ -70,7 +71,7 @@ class Posterior:
 
         Args:
             storage: where the rounds are kept: the URL of a database, or a file for SQLite; None for memory.
-            resume: go on after the last round that the storage holds.
+            resume: go on after the last round that the storage holds, or wait for the worker that is at the next.
             on_trial: is told the rounds done, those to do, and the distance that the last began with.
 
         Raises:
@@ -79,15 +80,14 @@ class Posterior:
         from .study import Given, Study
 
         space = refuse_unfit(simulator, target, self.parameters)
-        order = shuffled(target, self.seed)
-        seen = target.inputs[order[: self.learn]]
-        study = Study(space, storage, resume, made_by(self, simulator, target))
+        seen, unseen = parted(target, self.learn, self.images, self.seed)
+        study = Study(space, storage, resume, made_by("posterior", self, simulator, target))
 
         def reached(number: int) -> dict[str, float]:
             """Where the round of this number begins."""
             return study.done[number - 1].user_attrs["next"] if number else space.start()
 
-        for number, point, done in study.trials(self.rounds, lambda number: Given(reached(number))):
+        for number, point, done in study.trials(self.rounds, lambda n: Given(reached(n)), one_by_one=True):
             about = simulator.with_ranges(**space.ranges(point))
             made = about.sample(self.images, self.seed).images
             distance = sliced_wasserstein(describe(made), describe(seen[: self.images]))
@@ -102,7 +102,7 @@ class Posterior:
             space,
             space.ranges(reached(self.rounds)),
             lambda made, real: sliced_wasserstein(describe(made), describe(real)),
-            target.inputs[order[-self.images :]],
+            unseen,
             self.images,
             self.seed + 1,
             tuple(float(trial.value or 0.0) for trial in rounds),

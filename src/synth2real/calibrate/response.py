@@ -13,7 +13,7 @@ from .ranges import Space
 from .statistics import measure
 
 COMPONENTS = 250  # principal ones, of what describes an image
-SIGNIFICANT = 3.0  # least slope, in its standard errors: among many parameters, some seem to have one
+SIGNIFICANT = 4.0  # least slope, in its standard errors: among many parameters, some seem to have one
 PRIORS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)  # standard deviations of the centres, in own widths
 DISCREPANCIES = tuple(0.003 * 1.5**step for step in range(17))  # 0.003 to 2, in deviations of single images
 SHAPES = (0.0, 0.5, 1.0)  # powers of a component's variance that the discrepancy's falls with
@@ -26,8 +26,8 @@ class Belief:
     Args:
         mean, covariance: (P,) and (P, P) float64.
         prior: standard deviation of the centres before the images were seen.
-        discrepancy: by how much the mean real image is off from what any centres render, root mean square, in
-            deviations of single images: 0 where the simulator can make the real images.
+        discrepancy: by how much the mean real image is off from what any centres render, root mean square over what
+            describes it, in deviations of single images: 0 where the simulator can make the real images.
         evidence: logarithm of the density of the real mean under prior and discrepancy.
     """
 
@@ -100,4 +100,5 @@ class Response:
         # The centres and the real mean are jointly normal: the covariance of both, and what the mean leaves of it.
         shared = torch.linalg.solve_triangular(whole, prior**2 * self.slope, upper=False)
         covariance = prior**2 * torch.eye(self.slope.shape[1]).double() - shared.T @ shared
-        return Belief((shared.T @ off)[:, 0], covariance, prior, float(discrepancy.mean().sqrt()), evidence)
+        size_of = (discrepancy * self.variance).sum() / self.variance.sum()
+        return Belief((shared.T @ off)[:, 0], covariance, prior, float(size_of.sqrt()), evidence)

@@ -12,7 +12,7 @@ from ..domains import Unlabelled
 from ..errors import InputError
 from ..settings import settings
 from ..simulate import Simulator
-from .base import Calibration, OnTrial, compared, made_by, refuse_unfit, shuffled
+from .base import Calibration, OnTrial, compared, made_by, parted, refuse_unfit
 from .network import LEARNT, Look, look_by, saved
 from .ranges import Space
 
@@ -40,7 +40,7 @@ class Search:
     Limits: it can only reach what some setting of the simulator renders; with distances of pixels, parameters that move
     the pixels alike (the height and the blur of a small digit) are found together, not one by one; and of some twenty
     parameters on it takes more trials than anybody has (with the 84 of `Eyes`, 400 trials end farther from the real
-    images than they began). `Posterior` has none of these limits, and others.
+    images than they began). `Posterior` has not the last two.
 
     References:
         Hansen & Ostermeier (2001). Completely derandomized self-adaptation in evolution strategies.
@@ -97,8 +97,7 @@ class Search:
         tell = on_trial or (lambda done, trials, distance: None)
         space = Space.of(simulator, self.parameters, self.narrowest)
         look = look_by(self.features, space, simulator, self.learn, self.seed + 6)
-        order = shuffled(target, self.seed)
-        seen, unseen = target.inputs[order[: self.images]], target.inputs[order[-self.images :]]
+        seen, unseen = parted(target, self.images, self.images, self.seed)
         if self.optimizer == "gradient":
             from .descent import descend
 
@@ -106,7 +105,7 @@ class Search:
         else:
             from .study import Study
 
-            study = Study(space, storage, resume, made_by(self, simulator, target, without=("trials",)))
+            study = Study(space, storage, resume, made_by("search", self, simulator, target, without=("trials",)))
             point = self._by_distance(study, space, simulator, look, seen, tell)
             values = [float(trial.value or 0.0) for trial in study.done[: self.trials]]
         unit = median_distance(look(unseen))

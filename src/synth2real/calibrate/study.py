@@ -145,15 +145,21 @@ class Study:
                     replayed.tell(again, trial.value)
         return self._cma
 
-    def trials(self, until: int, sampler: Callable[[int], Any]) -> Iterator[tuple[int, dict[str, float], Any]]:
+    def trials(
+        self, until: int, sampler: Callable[[int], Any], one_by_one: bool = False
+    ) -> Iterator[tuple[int, dict[str, float], Any]]:
         """Points to try, until that many trials are complete: number, point, and a function that takes the value.
 
         The function takes the value and, as keywords, what is to be kept beside it.
+
+        Args:
+            one_by_one: each follows from the one before, so that no worker begins while another one is at it.
         """
         while (count := len(self.done)) < until:
             running = self._running()
             orphan = self._orphan(running)
-            if orphan is None and (count + len(running) >= until or any("worker" not in t.user_attrs for t in running)):
+            most = count + 1 if one_by_one else until
+            if orphan is None and (count + len(running) >= most or any("worker" not in t.user_attrs for t in running)):
                 time.sleep(WAIT)  # another worker is at the last ones, or at a beginning
                 continue
             self.study.sampler = sampler(count)
@@ -161,7 +167,7 @@ class Study:
             # An orphan has its point already; it is proposed again, so that the sampler's random numbers stay in step.
             assert trial.relative_params is not None
             trial.set_user_attr("worker", self.worker)
-            if self._ahead(trial) >= until:  # another worker has begun the last one at the same moment
+            if self._ahead(trial) >= most:  # another worker has begun the last one at the same moment
                 self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
                 continue
             yield count, self._suggest(trial), self._teller(trial)

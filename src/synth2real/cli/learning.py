@@ -88,7 +88,7 @@ def train(
             task=task,
             label=tuple(label or ()),
             rooms={
-                "calibrate": "posterior" if calibrate else "none",
+                "calibrate": None if calibrate else "none",
                 "widen": widen,
                 "randomize": randomize,
                 "refine": refine,
@@ -224,7 +224,7 @@ def calibrate(
     channels: Channels = None,
     preset: Preset = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="PARAM", help="Search this parameter; repeat for several.")
+        list[str] | None, typer.Option("--only", metavar="PARAM", help="Find this parameter alone; repeat for several.")
     ] = None,
     distance: Annotated[
         str | None, typer.Option("--distance", help="Of the search: sliced-wasserstein, mmd or classifier.")
@@ -235,7 +235,7 @@ def calibrate(
     ] = None,
     seed: Seed = 0,
     assign: Annotated[
-        list[str] | None, typer.Option("--set", metavar="calibrate.FIELD=VALUE", help="A setting of the search.")
+        list[str] | None, typer.Option("--set", metavar="calibrate.FIELD=VALUE", help="A setting of the method.")
     ] = None,
     skip_bad: SkipBad = False,
     overwrite: Overwrite = False,

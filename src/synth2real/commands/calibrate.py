@@ -10,7 +10,7 @@ import torch
 import yaml
 from rich.table import Table
 
-from ..calibrate import METHODS, Calibration, Calibrator, Identification, Search, identify, sheet
+from ..calibrate import METHODS, Calibration, Calibrator, Identification, Search, identify, method_of, sheet
 from ..domains import Unlabelled
 from ..errors import InputError
 from ..loading import Channels, Size, load_unlabelled
@@ -82,12 +82,11 @@ def method(request: Request) -> Calibrator:
     given |= {"parameters": request.only or None, "features": request.features}
     values = assigned.get("calibrate", {}) | {name: value for name, value in given.items() if value is not None}
     by_distance = next((name for name in ("distance", "features") if given[name] is not None), None)
-    name = request.method or ("posterior" if by_distance is None else "search")
-    if name == "posterior" and by_distance is not None:
+    if request.method == "posterior" and by_distance is not None:
         raise InputError(
             f"--{by_distance} is for a search by a distance, but --method is posterior. Leave one of them out"
         )
-    return build(METHODS, name, values, room="calibrate")
+    return build(METHODS, request.method or method_of(values), values, room="calibrate")
 
 
 def place(request: Request, target: Unlabelled) -> Simulator:
@@ -140,7 +139,7 @@ def write(request: Request, search: Calibrator, target: Unlabelled, found: Calib
         },
     }
     said.write_text(yaml.safe_dump(report, sort_keys=False, default_flow_style=None))
-    save_parameters(found.simulator.ranges, request.out)
+    save_parameters({**found.simulator.ranges, **found.ranges}, request.out)
 
 
 def table(made: Simulator, found: Calibration, judged: Identification) -> Table:

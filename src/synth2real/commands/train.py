@@ -12,6 +12,7 @@ import yaml
 
 from ..adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective
 from ..board import Board
+from ..calibrate import method_of
 from ..domains import Labelled
 from ..errors import InputError
 from ..randomize import METHODS as RANDOMIZE
@@ -134,8 +135,11 @@ def parse_assignments(texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 def build_route(
     rooms: dict[str, str | None], assigned: dict[str, dict[str, Any]], task: Task, *, images: bool
 ) -> Route:
-    """The route of these names and settings; a randomization that is not named is the method's own."""
+    """The route of these names and settings; a randomization that is not named is the method's own, and a calibration
+    the one that has the settings."""
     names = dict(rooms)
+    if names["calibrate"] is None:
+        names["calibrate"] = method_of(assigned.get("calibrate", {}))
     if names["adapt"] in (None, "none"):
         names["adapt"] = "source-only"
     if names["randomize"] is None:
