@@ -69,7 +69,7 @@ def test_each_range_keeps_its_width_and_what_the_images_do_not_tell_stays():
     found = FAST.fit(simulator, SEEN)
     for name, (low, high) in found.ranges.items():
         assert high - low == pytest.approx(np.diff(simulator.range(name))[0])
-    assert found.ranges["nothing"] == pytest.approx(simulator.range("nothing"), abs=0.1)
+    assert found.ranges["nothing"] == pytest.approx(simulator.range("nothing"), abs=0.15)
 
 
 def test_a_simulator_that_is_wrong_in_what_nothing_moves_is_left_nearly_as_it_is():

@@ -98,7 +98,7 @@ def shuffled(target: Unlabelled, seed: int) -> Tensor:
 
 
 def parted(target: Unlabelled, most: int, held: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Images (N, C, H, W) of the target to calibrate by, `most` at most, and others to judge by, `held` or an eighth."""
+    """Images (N, C, H, W) of the target: `most` at most to calibrate by, and `held`, or an eighth, to judge by."""
     order = shuffled(target, seed)
     first = len(order) - min(held, len(order) // 8)
     return target.inputs[order[:first][:most]], target.inputs[order[first:]]

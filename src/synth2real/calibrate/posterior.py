@@ -24,9 +24,9 @@ class Posterior:
     ones. Its mean over the real images is then a measurement of the centres, with two errors: that of the sample, and a
     discrepancy, which no setting of the simulator removes (Kennedy & O'Hagan). The discrepancy's size, and how far the
     centres may lie from the own ones, are those under which the real mean is likeliest, so that one tells the other: a
-    simulator that can make the real images is identified (of 500 with hidden centres, 24 of 25 are found within a tenth
-    of their range for digits, 23 of 25 for eyes), and one that is far from them for other reasons stays nearly as
-    it is. After each round the regression is learnt anew about the centres reached.
+    simulator that can make the real images is identified (in 500 images, 23 of 25 hidden centres are found within a
+    tenth of their range, of digits and of eyes), and one that is far from them for other reasons stays nearly as it is.
+    After each round the regression is learnt anew about the centres reached.
 
     One regression a round takes the place of a search: a simulator of a hundred parameters takes a minute, where a
     search by a distance is lost.

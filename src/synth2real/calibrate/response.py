@@ -13,7 +13,7 @@ from .ranges import Space
 from .statistics import measure
 
 COMPONENTS = 250  # principal ones, of what describes an image
-SIGNIFICANT = 4.0  # least slope, in its standard errors: among many parameters, some seem to have one
+SIGNIFICANT = 3.0  # least slope, in its standard errors: among many parameters, some seem to have one
 PRIORS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)  # standard deviations of the centres, in own widths
 DISCREPANCIES = tuple(0.003 * 1.5**step for step in range(17))  # 0.003 to 2, in deviations of single images
 SHAPES = (0.0, 0.5, 1.0)  # powers of a component's variance that the discrepancy's falls with
