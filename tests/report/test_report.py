@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from synth2real.calibrate import Search
+from synth2real.calibrate import Posterior
 from synth2real.comparison import Comparison, compare
 from synth2real.datasets import handwriting
 from synth2real.domains import Labelled, Unlabelled
@@ -61,7 +61,7 @@ class Page(HTMLParser):
 def comparison() -> Comparison:
     target, test = handwriting()
     routes = {
-        "calibrated": Route(calibrate=Search(trials=3, images=40)),
+        "calibrated": Route(calibrate=Posterior(trials=3, images=40, rounds=2)),
         "<b>randomized</b></script>": Route(randomize=Full()),
         "refined": Route(refine=SimGAN(steps=10)),
     }
@@ -120,6 +120,8 @@ def test_ranges_are_shown_as_they_were_given_and_as_they_were_found(comparison: 
     html = report.read_text(encoding="utf-8")
     for found in ranges(calibration):
         assert f"<td>{found.name}</td><td>{found.before}</td><td>{found.after}</td>" in html
+    assert ("Nothing nearer was found" in html) == (not calibration.moved)
+    assert ("The mean real image stays off" in html) == (calibration.discrepancy is not None)
 
 
 def test_gaps_stand_with_their_intervals(comparison: Comparison, report: Path) -> None:
