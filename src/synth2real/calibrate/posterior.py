@@ -32,7 +32,9 @@ class Posterior:
     search by a distance is lost.
 
     Limits: it finds centres alone, no widths, and reads means alone, so that what two groups of real images differ in
-    is averaged; the response is taken as straight about the ranges.
+    is averaged: on pupils of five people the gap fell by a third, and the error rose from 0.73 to 0.85 px, as ranges of
+    the same width about the mean of all hold fewer of each. For points, widen beside it. The response is taken as
+    straight about the ranges.
 
     References:
         Kennedy & O'Hagan (2001). Bayesian calibration of computer models. JRSS B 63.
