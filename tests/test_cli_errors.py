@@ -88,7 +88,7 @@ def test_sources_and_targets_that_cannot_be_used(synth2real, tmp_path, classes, 
         "no label 'x'",
         "expected one of: label",
     )
-    refused(train("digits", photos, "--calibrate", "--set", "calibrate.parameters=[hight]"), "names 'hight'")
+    refused(train("digits", photos, "--calibrate", "--set", "calibrate.parameters=[hight]"), "has no parameter 'hight'")
     assert not (tmp_path / "run").exists()
     assert train(classes, torn, "--skip-bad")[0] == 0
 

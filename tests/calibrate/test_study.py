@@ -73,7 +73,7 @@ def both(folder: Path, real: Path, trials: int, *more: str) -> list[Path]:
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
     folder = tmp_path_factory.mktemp("real")
-    render(Digits(size=(8, 8), ranges={"height": (0.8, 0.9)}), 40, folder, seed=5)
+    render(Digits(size=(8, 8), ranges={"height": (0.8, 0.9)}), 240, folder, seed=5)
     return folder
 
 
