@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from synth2real.calibrate import Posterior, Search, identify, method_of
-from synth2real.calibrate.base import compared, parted
-from synth2real.calibrate.ranges import Space
+from synth2real.calibrate.base import Found, parted
 from synth2real.calibrate.response import Response
 from synth2real.calibrate.statistics import measure
 from synth2real.distances import classifier_distance
@@ -85,15 +84,22 @@ def test_a_simulator_that_is_wrong_in_what_nothing_moves_is_left_nearly_as_it_is
 
 def test_ranges_that_are_no_nearer_are_not_taken():
     simulator = ramps(size=(8, 8), ranges={"level": (0.3, 0.8)})
-    space = Space.of(simulator, ("level",))
 
-    def toward(ranges):
-        return compared(simulator, space, ranges, distance, SEEN.inputs, 50, 0, (1.0,))
+    class Given(Posterior):
+        """Leads where it is told to, and is judged by the mean."""
 
-    def distance(made, real):
-        return abs(float(made.float().mean() - real.float().mean()))
+        def find(self, *given):
+            return Found({"level.centre": self.centre, "level.width": self.width}, (1.0,))
 
-    refused, taken = toward({"level": (0.9, 1.0)}), toward({"level": (0.54, 0.56)})
+        def distance_to(self, space, simulator):
+            return lambda real: lambda made: abs(float(made.float().mean() - real.float().mean()))
+
+    def toward(centre, width):
+        method = Given(parameters=("level",), images=50)
+        method.centre, method.width = centre, width
+        return method.fit(simulator, SEEN)
+
+    refused, taken = toward(0.8, 0.2), toward(0.0, 0.04)
     assert refused.ranges == {"level": (0.3, 0.8)} == refused.ranges_before
     assert refused.after == refused.before
     assert not refused.moved

@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import fields
 
-from .base import Calibration
+from .base import Calibration, Calibrator
 from .identification import Constraint, Identification, identify, sheet
 from .posterior import Posterior
 from .search import Search
 
-Calibrator = Search | Posterior
-METHODS: dict[str, type[Calibrator]] = {"posterior": Posterior, "search": Search}
+METHODS: dict[str, type[Posterior] | type[Search]] = {method.name: method for method in (Posterior, Search)}
 
 
 def method_of(settings: Iterable[str]) -> str:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ..domains import Unlabelled
 from ..errors import InputError
-from ..settings import to_dict
+from ..settings import settings, to_dict
 from ..simulate import Range, Simulator
 from .ranges import Space
+
+if TYPE_CHECKING:
+    from .study import Study
 
 FEWEST = 8  # images of the target, an eighth of which judge
 
 OnTrial = Callable[[int, int, float], None]
-Distance = Callable[[Tensor, Tensor], float]  # of rendered and real images
+Distance = Callable[[Tensor], float]  # of rendered images to certain real ones
 
 
 @dataclass(frozen=True)
@@ -50,29 +54,113 @@ class Calibration:
         return self.ranges != self.ranges_before
 
 
-def compared(
-    simulator: Simulator,
-    space: Space,
-    ranges: dict[str, Range],
-    distance: Distance,
-    real: Tensor,
-    images: int,
-    seed: int,
-    trials: tuple[float, ...],
-    discrepancy: float | None = None,
-) -> Calibration:
-    """Both simulators beside real images that the search has not seen: ranges that are no nearer are not taken.
+@dataclass(frozen=True)
+class Found:
+    """Where a method has led: the point, the distance of each trial or round, and the discrepancy where asked for."""
+
+    point: dict[str, float]
+    trials: tuple[float, ...]
+    discrepancy: float | None = None
+
+
+@settings
+class Calibrator:
+    """A method of calibration: what it is given, how its result is judged, and where its trials are kept.
+
+    A method says how it looks for a point (`find`) and what distance it is judged by (`distance_to`).
 
     Args:
-        ranges: that were found.
-        distance: between `images` rendered from `seed` and the `real` ones.
+        parameters: names of those to find; all that are not fixed by default.
+        trials: of `images` rendered images each.
+        images: rendered in a trial, and of each side that distances are taken of.
+        seed: of everything random.
     """
-    own = dict(zip(space.names, space.own, strict=True))
-    found = simulator.with_ranges(**ranges)
-    before, after = (distance(s.sample(images, seed).images, real) for s in (simulator, found))
-    if after >= before:
-        return Calibration(simulator, own, own, before, before, trials, discrepancy)
-    return Calibration(found, own, ranges, before, after, trials, discrepancy)
+
+    name: ClassVar[str]
+    any_number: ClassVar[bool] = False  # whether a study may be gone on with to another number of trials
+
+    parameters: tuple[str, ...] | None = None
+    trials: int = Field(default=100, ge=1)
+    images: int = Field(default=250, ge=20)
+    seed: int = 0
+
+    def fit(
+        self,
+        simulator: Simulator,
+        target: Unlabelled,
+        *,
+        storage: str | None = None,
+        resume: bool = False,
+        on_trial: OnTrial | None = None,
+    ) -> Calibration:
+        """Calibrate `simulator` to the images of `target`; ranges that are no nearer to unseen ones are not taken.
+
+        Args:
+            storage: where the trials are kept: the URL of a database, or a file for SQLite; None for memory.
+            resume: go on with what the storage holds, or take part in it as a further worker.
+            on_trial: is told the trials or rounds done, those to do, and the distance of the last.
+
+        Raises:
+            InputError: as `check`, or the storage is of no use.
+        """
+        space = self.check(simulator, target)
+        seen, unseen = parted(target, self.reads, self.images, self.seed)
+        distance_to = self.distance_to(space, simulator)
+
+        def study() -> Study:
+            from .study import Study
+
+            return Study(space, storage, resume, self._made_by(simulator, target))
+
+        found = self.find(space, simulator, seen, distance_to, study, on_trial or (lambda done, trials, distance: None))
+        own, ranges = dict(zip(space.names, space.own, strict=True)), space.ranges(found.point)
+        moved, distance = simulator.with_ranges(**ranges), distance_to(unseen)
+        before, after = (distance(s.sample(self.images, self.seed + 1).images) for s in (simulator, moved))
+        if after >= before:
+            moved, ranges, after = simulator, own, before
+        return Calibration(moved, own, ranges, before, after, found.trials, found.discrepancy)
+
+    def check(self, simulator: Simulator, target: Unlabelled) -> Space:
+        """The space that is searched, or the `InputError` that `fit` would raise: no images of the simulator's size and
+        channels, too few, an unknown parameter, or none that is free."""
+        return refuse_unfit(simulator, target, self.parameters)
+
+    @property
+    def reads(self) -> int:
+        """The most real images that are calibrated by."""
+        return self.images
+
+    @property
+    def rendered(self) -> int:
+        """Images rendered at once to learn from."""
+        raise NotImplementedError
+
+    def distance_to(self, space: Space, simulator: Simulator) -> Callable[[Tensor], Distance]:
+        """What makes of real images the distance of rendered ones to them."""
+        raise NotImplementedError
+
+    def find(
+        self,
+        space: Space,
+        simulator: Simulator,
+        seen: Tensor,
+        distance_to: Callable[[Tensor], Distance],
+        study: Callable[[], Study],
+        tell: OnTrial,
+    ) -> Found:
+        """Look for the point whose ranges make the real images `seen`; `study` opens where trials are kept."""
+        raise NotImplementedError
+
+    def _made_by(self, simulator: Simulator, target: Unlabelled) -> dict[str, Any]:
+        """What the trials of a study follow from, as plain data."""
+        some = target.inputs[torch.linspace(0, len(target) - 1, min(len(target), 100)).long()]
+        plain = {key: value for key, value in to_dict(self).items() if key != "trials" or not self.any_number}
+        return {
+            "method": self.name,
+            "simulator": {"class": type(simulator).__name__, **to_dict(simulator)},
+            "calibrate": plain,
+            "target": [len(target), float(some.double().mean()), float(some.double().std())],
+        }
 
 
 def refuse_unfit(
@@ -102,21 +190,3 @@ def parted(target: Unlabelled, most: int, held: int, seed: int) -> tuple[Tensor,
     order = shuffled(target, seed)
     first = len(order) - min(held, len(order) // 8)
     return target.inputs[order[:first][:most]], target.inputs[order[first:]]
-
-
-def made_by(
-    name: str, method: Any, simulator: Simulator, target: Unlabelled, without: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    """What the trials of a study follow from, as plain data.
-
-    Args:
-        name: of the method.
-        without: settings of the method that a study may be gone on with under another value.
-    """
-    some = target.inputs[torch.linspace(0, len(target) - 1, min(len(target), 100)).long()]
-    return {
-        "method": name,
-        "simulator": {"class": type(simulator).__name__, **to_dict(simulator)},
-        "calibrate": {key: value for key, value in to_dict(method).items() if key not in without},
-        "target": [len(target), float(some.double().mean()), float(some.double().std())],
-    }

@@ -13,11 +13,9 @@ from torch.nn import functional as F
 
 from ..domains import Unlabelled, to_float
 from ..simulate import Simulator
-from .base import Calibration, shuffled
-from .posterior import Posterior
+from .base import Calibration, Calibrator, shuffled
 from .ranges import REACH, Space
 from .response import Response
-from .search import Search
 from .statistics import measure
 
 CONSTRAINED, WEAKLY = 0.1, 0.4  # greatest standard errors of a centre, in own widths, that are called so
@@ -63,9 +61,7 @@ class Identification:
     unreached: float
 
 
-def identify(
-    search: Search | Posterior, simulator: Simulator, target: Unlabelled, calibration: Calibration
-) -> Identification:
+def identify(search: Calibrator, simulator: Simulator, target: Unlabelled, calibration: Calibration) -> Identification:
     """Judge a calibration.
 
     The error of a centre is that of `Response` about the ranges found, with a prior of one own width and the
@@ -81,12 +77,12 @@ def identify(
         simulator: as it was given to the search.
     """
     space = Space.of(simulator, search.parameters)
-    real = shuffled(target, search.seed)[: search.learn // 2]
+    real = shuffled(target, search.seed)[: search.rendered // 2]
     images = target.inputs[real]
     about = {name: _grown(calibration.ranges[name], own, limits) for name, own, limits in _parts(space)}
-    response = Response.learn(space, simulator.with_ranges(**about), images, search.learn, search.seed + 4)
+    response = Response.learn(space, simulator.with_ranges(**about), images, search.rendered, search.seed + 4)
     widest = simulator.with_ranges(**space.wide(1 + 2 * REACH))
-    half = search.learn // 4
+    half = search.rendered // 4
     made = torch.cat([s.sample(half, search.seed + 5).images for s in (calibration.simulator, widest)])
     far, near, unreached = _unreached(images, made)
     found = tuple(int(real[i]) for i in far.tolist())

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from ..distances import sliced_wasserstein
-from ..domains import Unlabelled
 from ..settings import settings
 from ..simulate import Simulator
-from .base import Calibration, OnTrial, compared, made_by, parted, refuse_unfit
+from .base import Calibrator, Distance, Found, OnTrial
+from .ranges import Space
 from .response import Response
 from .statistics import describe
+
+if TYPE_CHECKING:
+    from .study import Study
 
 LEAST = 200  # images to learn the response from
 
 
 @settings
-class Posterior:
+class Posterior(Calibrator):
     """Finds the centres of the ranges as the mean real image tells them; each range keeps its width.
 
     What describes an image (pixels, levels of grey, slopes, moments) is regressed on the parameters that made rendered
@@ -41,77 +48,60 @@ class Posterior:
         MacKay (1992). Bayesian interpolation. Neural Computation 4. For the two sizes by their evidence.
 
     Args:
-        parameters: names of those to find; all that are not fixed by default.
+        parameters, images, seed: as in `Calibrator`.
         trials: of `images` each, rendered to learn from, in equal parts for each round, but 200 images at least.
             A study is gone on with under the same number.
-        images: of a trial, and of each side that distances are taken of.
         rounds: of learning the response.
-        seed: of the rendering.
     """
 
-    parameters: tuple[str, ...] | None = None
-    trials: int = Field(default=100, ge=1)
-    images: int = Field(default=250, ge=20)
+    name: ClassVar[str] = "posterior"
+
     rounds: int = Field(default=6, ge=1)
-    seed: int = 0
 
     @property
-    def learn(self) -> int:
-        """Images rendered in each round, and the most real ones that are read."""
+    def rendered(self) -> int:
+        """Images of each round, and the most real ones that are read."""
         return max(LEAST, self.trials * self.images // self.rounds)
 
-    def fit(
+    @property
+    def reads(self) -> int:
+        """See `Calibrator`."""
+        return self.rendered
+
+    def distance_to(self, space: Space, simulator: Simulator) -> Callable[[Tensor], Distance]:
+        """Sliced Wasserstein distance of pixels and their local contrast."""
+
+        def to(real: Tensor) -> Distance:
+            theirs = describe(real)
+            return lambda made: sliced_wasserstein(describe(made), theirs)
+
+        return to
+
+    def find(
         self,
+        space: Space,
         simulator: Simulator,
-        target: Unlabelled,
-        *,
-        storage: str | None = None,
-        resume: bool = False,
-        on_trial: OnTrial | None = None,
-    ) -> Calibration:
-        """Calibrate `simulator` to the images of `target`.
+        seen: Tensor,
+        distance_to: Callable[[Tensor], Distance],
+        study: Callable[[], Study],
+        tell: OnTrial,
+    ) -> Found:
+        """Each round begins where the one before has led."""
+        from .study import Given
 
-        Args:
-            storage: where the rounds are kept: the URL of a database, or a file for SQLite; None for memory.
-            resume: go on after the last round that the storage holds, or wait for the worker that is at the next.
-            on_trial: is told the rounds done, those to do, and the distance that the last began with.
-
-        Raises:
-            InputError: as `check`, or the storage is of no use.
-        """
-        from .study import Given, Study
-
-        space = refuse_unfit(simulator, target, self.parameters)
-        seen, unseen = parted(target, self.learn, self.images, self.seed)
-        study = Study(space, storage, resume, made_by("posterior", self, simulator, target))
+        kept, distance = study(), distance_to(seen[: self.images])
 
         def reached(number: int) -> dict[str, float]:
             """Where the round of this number begins."""
-            return study.done[number - 1].user_attrs["next"] if number else space.start()
+            return kept.done[number - 1].user_attrs["next"] if number else space.start()
 
-        for number, point, done in study.trials(self.rounds, lambda n: Given(reached(n)), one_by_one=True):
+        for number, point, done in kept.trials(self.rounds, lambda n: Given(reached(n)), one_by_one=True):
             about = simulator.with_ranges(**space.ranges(point))
-            made = about.sample(self.images, self.seed).images
-            distance = sliced_wasserstein(describe(made), describe(seen[: self.images]))
-            belief = Response.learn(space, about, seen, self.learn, self.seed + 2 + number).believe()
+            at = distance(about.sample(self.images, self.seed).images)
+            belief = Response.learn(space, about, seen, self.rendered, self.seed + 2 + number).believe()
             towards = space.point(torch.cat([belief.mean, torch.ones_like(belief.mean)]))
-            done(distance, next=towards, discrepancy=belief.discrepancy)
-            if on_trial is not None:
-                on_trial(number + 1, self.rounds, distance)
-        rounds = study.done[: self.rounds]
-        return compared(
-            simulator,
-            space,
-            space.ranges(reached(self.rounds)),
-            lambda made, real: sliced_wasserstein(describe(made), describe(real)),
-            unseen,
-            self.images,
-            self.seed + 1,
-            tuple(float(trial.value or 0.0) for trial in rounds),
-            rounds[-1].user_attrs["discrepancy"],
-        )
-
-    def check(self, simulator: Simulator, target: Unlabelled) -> None:
-        """Raise the `InputError` that `fit` would raise: no images of the simulator's size and channels, an unknown
-        parameter, or none that is free."""
-        refuse_unfit(simulator, target, self.parameters)
+            done(at, next=towards, discrepancy=belief.discrepancy)
+            tell(number + 1, self.rounds, at)
+        rounds = kept.done[: self.rounds]
+        values = tuple(float(trial.value or 0.0) for trial in rounds)
+        return Found(reached(self.rounds), values, rounds[-1].user_attrs["discrepancy"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -12,8 +13,8 @@ from ..domains import Unlabelled
 from ..errors import InputError
 from ..settings import settings
 from ..simulate import Simulator
-from .base import Calibration, OnTrial, compared, made_by, parted, refuse_unfit
-from .network import LEARNT, Look, look_by, saved
+from .base import Calibrator, Distance, Found, OnTrial, refuse_unfit
+from .network import LEARNT, look_by, saved
 from .ranges import Space
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @settings
-class Search:
+class Search(Calibrator):
     """Finds the ranges of a simulator under which its images are hardest to tell from the real ones.
 
     For each parameter a centre and a width are searched by CMA-ES, both in units of the simulator's own range, which
@@ -47,9 +48,8 @@ class Search:
         Gretton et al. (2012). A kernel two-sample test.
 
     Args:
-        parameters: names of those to search; all that are not fixed by default.
+        parameters, images, seed: as in `Calibrator`.
         trials: of the search; the first is the simulator as given.
-        images: rendered in each trial, and real images it is compared with.
         distance: `sliced-wasserstein`, which tells slant from turn, `mmd` or `classifier`, on pixels and their local
             contrast or on `features`.
         features: compare by the features of a network: `learnt` on the simulator's own labels, or the folder of a run.
@@ -59,77 +59,54 @@ class Search:
             the first distance. It decides between settings that look alike, such as a rotation undone by a shear.
         learn: images rendered to learn the features.
         optimizer: `cma-es`, or `gradient` where the simulator is differentiable in all that is searched.
-        seed: of the search and of the rendering.
     """
 
-    parameters: tuple[str, ...] | None = None
+    name: ClassVar[str] = "search"
+    any_number: ClassVar[bool] = True
+
     trials: int = Field(default=400, ge=1)
-    images: int = Field(default=250, ge=20)
     distance: Literal["mmd", "sliced-wasserstein", "classifier"] = "sliced-wasserstein"
     features: str | None = None
     narrowest: float = Field(default=0.4, gt=0, le=1)
     prior: float = Field(default=0.1, ge=0)
     learn: int = Field(default=4000, ge=200)
     optimizer: Literal["cma-es", "gradient"] = "cma-es"
-    seed: int = 0
 
-    def fit(
+    @property
+    def rendered(self) -> int:
+        """See `Calibrator`."""
+        return self.learn
+
+    def find(
         self,
+        space: Space,
         simulator: Simulator,
-        target: Unlabelled,
-        *,
-        storage: str | None = None,
-        resume: bool = False,
-        on_trial: OnTrial | None = None,
-    ) -> Calibration:
-        """Calibrate `simulator` to the images of `target`.
-
-        Args:
-            storage: where the trials are kept: the URL of a database, or a file for SQLite; None for memory.
-            resume: go on with the search that the storage holds, or take part in it as a further worker.
-            on_trial: is told the trials done, those to do, and the distance of the last.
-
-        Raises:
-            InputError: the target holds no images of the simulator's size and channels, or a parameter is unknown, or
-                the storage is of no use, or the simulator is not differentiable in what a gradient should search.
-        """
-        self.check(simulator, target)
-        tell = on_trial or (lambda done, trials, distance: None)
-        space = Space.of(simulator, self.parameters, self.narrowest)
-        look = look_by(self.features, space, simulator, self.learn, self.seed + 6)
-        seen, unseen = parted(target, self.images, self.images, self.seed)
+        seen: Tensor,
+        distance_to: Callable[[Tensor], Distance],
+        study: Callable[[], Study],
+        tell: OnTrial,
+    ) -> Found:
+        """By CMA-ES, or by gradient."""
         if self.optimizer == "gradient":
             from .descent import descend
 
             point, values = descend(space, simulator, seen, self.trials, self.images, self.seed, tell)
-        else:
-            from .study import Study
+            return Found(point, tuple(values))
+        kept = study()
+        point = self._by_distance(kept, space, simulator, distance_to(seen), tell)
+        return Found(point, tuple(float(trial.value or 0.0) for trial in kept.done[: self.trials]))
 
-            study = Study(space, storage, resume, made_by("search", self, simulator, target, without=("trials",)))
-            point = self._by_distance(study, space, simulator, look, seen, tell)
-            values = [float(trial.value or 0.0) for trial in study.done[: self.trials]]
-        unit = median_distance(look(unseen))
-        return compared(
-            simulator,
-            space,
-            space.ranges(point),
-            lambda made, real: self._distance(look(made), look(real), unit),
-            unseen,
-            self.images,
-            self.seed + 1,
-            tuple(values),
-        )
-
-    def check(self, simulator: Simulator, target: Unlabelled) -> None:
-        """Raise the `InputError` that `fit` would raise."""
-        names = refuse_unfit(simulator, target, self.parameters, self.narrowest).names
+    def check(self, simulator: Simulator, target: Unlabelled) -> Space:
+        """See `Calibrator`; or the simulator is not differentiable in what a gradient should search."""
+        space = refuse_unfit(simulator, target, self.parameters, self.narrowest)
         self._check_features(simulator)
-        fixed = [name for name in names if name not in simulator.differentiable]
+        fixed = [name for name in space.names if name not in simulator.differentiable]
         if self.optimizer == "gradient" and fixed:
             raise InputError(
                 f"calibrate.optimizer 'gradient': {type(simulator).__name__} is not differentiable in '{fixed[0]}', "
                 f"expected calibrate.parameters among: {', '.join(simulator.differentiable) or 'none'}. Or use 'cma-es'"
             )
+        return space
 
     def _check_features(self, simulator: Simulator) -> None:
         if self.features is None:
@@ -143,27 +120,34 @@ class Search:
             saved(self.features, simulator)
 
     def _by_distance(
-        self, study: Study, space: Space, simulator: Simulator, look: Look, images: Tensor, tell: OnTrial
+        self, study: Study, space: Space, simulator: Simulator, distance_of: Distance, tell: OnTrial
     ) -> dict[str, float]:
         """CMA-ES from the simulator as given, on a distance and a prior; the mean of the best trials."""
         from .study import Given, mean_of_best
-
-        real = look(images)
-        unit = median_distance(real)
 
         def sampler(number: int) -> Any:
             return Given(space.start()) if number == 0 else study.cma(self.seed)
 
         for number, point, done in study.trials(self.trials, sampler):
             made = simulator.with_ranges(**space.ranges(point)).sample(self.images, self.seed).images
-            distance = self._distance(look(made), real, unit)
+            distance = distance_of(made)
             first = study.done[0].user_attrs["distance"] if number else distance
             moved = sum(point[f"{name}.centre"] ** 2 for name in space.names)
             done(distance + self.prior * first * moved, distance=distance)
             tell(number + 1, self.trials, distance)
         return mean_of_best(study.done[: self.trials])
 
-    def _distance(self, made: Tensor, real: Tensor, unit: float) -> float:
-        if self.distance == "classifier":
-            return classifier_distance(made, real)
-        return mmd(made, real, unit) if self.distance == "mmd" else sliced_wasserstein(made, real)
+    def distance_to(self, space: Space, simulator: Simulator) -> Callable[[Tensor], Distance]:
+        """The distance that is asked for, on pixels and their local contrast or on features."""
+        look = look_by(self.features, space, simulator, self.learn, self.seed + 6)
+
+        def to(real: Tensor) -> Distance:
+            theirs = look(real)
+            if self.distance == "classifier":
+                return lambda made: classifier_distance(look(made), theirs)
+            if self.distance == "mmd":
+                unit = median_distance(theirs)
+                return lambda made: mmd(look(made), theirs, unit)
+            return lambda made: sliced_wasserstein(look(made), theirs)
+
+        return to
