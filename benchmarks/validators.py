@@ -7,7 +7,8 @@ Trains many small candidates (see candidates.py), or finds them in --cache, and 
   all and on average of 8 drawn at random;
 - for every aggregate how much better than the best candidate it is (a negative regret);
 - for every estimate its mean absolute error, the share of candidates whose real score lies in its interval, and for
-  the bound the share whose real score lies above it.
+  the bound the share whose real score lies above it: in the pool of all, and in those of one seed's trainings at their
+  end, which are about what a comparison has.
 
     python benchmarks/validators.py --cache cache [--protocols demo angles] [--steps 160] [--seeds 2] [--images 1500]
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from statistics import median
 
 import torch
 from candidates import PROTOCOLS, Amount, Kept, Protocol, candidates
@@ -131,28 +133,42 @@ def aggregates(pool: Pool, kept: list[Kept], protocol: Protocol, last: list[int]
         print(f"  {name:16}{row}")
 
 
-def estimates(pool: Pool, kept: list[Kept], protocol: Protocol, seen: int) -> None:
-    """Error and coverage of each estimate, over at most `seen` candidates."""
+def estimates(pool: Pool, kept: list[Kept], protocol: Protocol, seen: int, last: list[int]) -> None:
+    """Error and coverage of each estimate: of at most `seen` candidates among all, and of those that a comparison has."""
+    of_seed: dict[int, list[int]] = {}
+    for i in last:
+        of_seed.setdefault(kept[i].candidate.seed, []).append(i)
+    each = torch.linspace(0, len(kept) - 1, min(len(kept), seen)).long().tolist()
+    every = list(range(len(kept)))
+    estimated("all", [(every, each)], pool, kept, protocol)
+    estimated("last of one seed", [(part, part) for part in of_seed.values()], pool, kept, protocol)
+
+
+def estimated(
+    what: str, parts: list[tuple[list[int], list[int]]], pool: Pool, kept: list[Kept], protocol: Protocol
+) -> None:
+    """The table of the estimates, over pools and the candidates of each that are estimated."""
     classes = isinstance(pool.task, Classification)
     labels = labels_of(some(protocol.dev, len(kept[0].dev)), pool.task)
-    each = torch.linspace(0, len(kept) - 1, min(len(kept), seen)).long().tolist()
-    error = {i: float(apart(pool.task, pool.task.predict(kept[i].dev), labels).nanmean()) for i in each}
+    told = [(part_of(pool, part), part.index(i), i) for part, each in parts for i in each]
+    error = {i: float(apart(pool.task, pool.task.predict(kept[i].dev), labels).nanmean()) for *_, i in told}
     real = {i: 1 - value if classes else value for i, value in error.items()}
     source = serving(pool.task)["source"](pool)
-    plain = sum(abs((source[i] if classes else -source[i]) - real[i]) for i in each) / len(each)
-    print(f"  {'estimate':16} mean absolute error   covered    ({len(each)} candidates)")
+    plain = sum(abs((source[i] if classes else -source[i]) - real[i]) for i in real) / len(real)
+    print(f"  {what:16} mean absolute error   covered   high over low   ({len(real)} candidates)")
     print(f"  {'source itself':16} {plain:.4f}")
     for name, method in (CLASSES if classes else VALUES).items():
-        found = {i: method(pool, i) for i in each}
-        off = sum(abs(found[i].value - real[i]) for i in each) / len(each)
-        covered = sum(found[i].low <= real[i] <= found[i].high for i in each) / len(each)
+        found = {i: method(among, index) for among, index, i in told}
+        off = sum(abs(found[i].value - real[i]) for i in real) / len(real)
+        covered = sum(found[i].low <= real[i] <= found[i].high for i in real) / len(real)
+        wide = median(found[i].high / max(found[i].low, 1e-9) for i in real)
         fit = f"    R² of the line {fit_of_line(pool):.2f}" if name == "line" else ""
-        print(f"  {name:16} {off:.4f}                {covered:.2f}{fit}")
+        print(f"  {name:16} {off:.4f}                {covered:.2f}      {wide:.1f}{fit}")
     if classes:
-        bounds = {i: disagreement_bound(pool, i) for i in each}
-        holds = sum(bounds[i] <= real[i] for i in each) / len(each)
-        below = sum(real[i] - bounds[i] for i in each) / len(each)
-        print(f"  {'bound (Dis²)':16} {below:.4f} below        {holds:.2f}")
+        bounds = {i: disagreement_bound(among, index) for among, index, i in told}
+        holds = sum(bounds[i] <= real[i] for i in real) / len(real)
+        below = sum(real[i] - bounds[i] for i in real) / len(real)
+        print(f"  {'bound (Dis²)':16} {below:.4f} below          {holds:.2f}")
 
 
 def main() -> None:
@@ -173,7 +189,7 @@ def main() -> None:
         last = [i for i, one in enumerate(kept) if one.step == amount.at()[-1]]
         validators(pool, last, real)
         aggregates(pool, kept, protocol, last, real)
-        estimates(pool, kept, protocol, arguments.estimated)
+        estimates(pool, kept, protocol, arguments.estimated, last)
 
 
 if __name__ == "__main__":

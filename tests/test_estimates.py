@@ -66,7 +66,7 @@ def test_the_line_is_followed() -> None:
     source = float((made.source[0].argmax(1) == made.labels).double().mean())
     assert abs(estimate("line", made).value - real) < abs(source - real) + 0.02
     two, _ = classifiers(shift=0.0, count=2)
-    with pytest.raises(InputError, match=r"found 2 candidates, expected three or more .*Train more"):
+    with pytest.raises(InputError, match=r"found 2 candidate\(s\), expected 3 or more .*Train more"):
         estimate("line", two)
 
 
@@ -79,16 +79,22 @@ def test_the_bound_holds_and_falls_with_the_gap(shift: float) -> None:
     assert bound > 0.4 if shift == 0 else bound < disagreement_bound(classifiers(0.0, count=1)[0], 0)
 
 
-def test_disagreement_is_scaled_by_what_it_is_on_the_source() -> None:
-    """Three candidates, two right and one off by d."""
-    truth = torch.zeros(50, 1)
-    steps = torch.linspace(1, 2, 50)[:, None]
-    made = pool(VALUE, [truth, 3 * steps, truth], source=[truth, steps, truth], labels=truth - steps)
-    # On the source the second is off by 2 d where it is d from the others; on the target it is 3 d from them.
-    assert estimate("disagreement", made, 1).value == pytest.approx(2 * 3 * 1.5)
-    # The first is off by d, and half of the others are d from it on the source, and 3 d on the target.
-    assert estimate("disagreement", made, 0).value == pytest.approx(3 * 1.5)
-    with pytest.raises(InputError, match=r"found a single candidate, expected two or more .*another estimate"):
+def test_disagreement_grows_by_the_ratio_of_pairs() -> None:
+    """Every pair is three times as far apart on the target: the error is, too, and the interval holds nothing else."""
+    truth, apart = torch.zeros(50, 1), torch.linspace(1, 2, 50)[:, None]
+    said = [truth + weight * apart for weight in (0.0, 1.0, 2.5, 4.0)]
+    alike = pool(VALUE, [3 * one for one in said], source=said, labels=truth - apart)
+    assert estimate("disagreement", alike, 1).value == pytest.approx(3 * 3.0)  # off by twice 1.5 on the source
+    found = estimate("disagreement", alike, 0)
+    assert found.value == pytest.approx(3 * 1.5)
+    assert found.high < 1.5 * found.low  # as far as samples differ
+    one_off = pool(VALUE, [*alike.target[:3], 30 * said[3]], source=said, labels=truth - apart)
+    other = estimate("disagreement", one_off, 0)
+    assert min(other.high / other.value, other.value / other.low) > 5
+    two = pool(VALUE, [3 * one for one in said[:2]], source=said[:2], labels=truth - apart)
+    assert estimate("disagreement", two, 0).value == pytest.approx(3 * 1.5)
+    assert estimate("disagreement", two, 0).high > 10 * 3 * 1.5  # one pair tells nothing of how pairs differ
+    with pytest.raises(InputError, match=r"found 1 candidate\(s\), expected 2 or more to tell .*another estimate"):
         estimate("disagreement", pool(VALUE, [truth], source=[truth], labels=truth))
 
 

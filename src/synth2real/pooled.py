@@ -13,13 +13,12 @@ from .aggregate import METHODS, aggregate
 from .domains import Labelled
 from .entries import Entry
 from .errors import InputError
-from .estimates import Estimate, errors_on_source, estimate
+from .estimates import APART, ON_A_LINE, Estimate, errors_on_source, estimate
 from .model import Model
 from .tasks import Classification
 from .trials import Bench, evenly, some
 from .validators import Candidate, Pool, head_of, labels_of, observe
 
-ON_A_LINE = 3  # candidates through whose agreements a line can be laid
 MAJORITY = 3  # members of an aggregate at least: of two values the median is the lower one
 WEIGHED = 20  # samples of each domain that importance weights need at least
 
@@ -51,7 +50,7 @@ def estimated(pool: Pool, index: int, on_source: float) -> Estimate | None:
     """
     if isinstance(pool.task, Classification):
         return estimate("line" if len(pool.candidates) >= ON_A_LINE else "cot", pool, index)
-    if len(pool.candidates) < 2:
+    if len(pool.candidates) < APART:
         return None
     found, own = estimate("disagreement", pool, index), float(errors_on_source(pool, index).mean())
     unit = on_source / own if own > 0 else 1.0
