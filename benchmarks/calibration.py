@@ -108,8 +108,8 @@ def gap(simulator: Simulator, target: Unlabelled) -> str:
 def real(name: str, method: str, narrow: bool, score: bool, steps: int | None, seeds: int) -> None:
     """Gap and error of source only, calibrated or not, on real images."""
     protocol = REAL[name]()
+    assert isinstance(protocol.source, Simulator)
     given = protocol.source.widened(NARROW_SOURCE) if narrow else protocol.source
-    assert isinstance(given, Simulator)
     start = time.perf_counter()
     found = METHODS[method]().fit(given, protocol.target)
     part = "score" if score else "dev"

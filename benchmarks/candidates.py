@@ -23,7 +23,7 @@ from torch import Tensor
 from synth2real import Budget, Labelled, Model, Route, Unlabelled
 from synth2real.adapt import DANN, METHODS, Teacher
 from synth2real.datasets import handwriting
-from synth2real.randomize import Full, Geometric, Photometric
+from synth2real.randomize import Full, Geometric, Photometric, Policy
 from synth2real.route import default_task
 from synth2real.simulate import Digits, Simulator
 from synth2real.tasks import Gaze, Keypoints, Task
@@ -107,7 +107,8 @@ PROTOCOLS: dict[str, Callable[[], Protocol]] = {
 def routes(method: str, protocol: Protocol) -> dict[str, Route]:
     """Some settings of one method, weak and strong, by name. Angles may not be turned, so there nothing is moved."""
     strong = 0.5 if isinstance(protocol.task, Keypoints | Gaze) else 0.3
-    light, full = Photometric(strength=0.2), Photometric() if protocol.name == "angles" else Full(strength=strong)
+    light: Policy = Photometric(strength=0.2)
+    full: Policy = Photometric() if protocol.name == "angles" else Full(strength=strong)
     if protocol.name == "demo":
         light, full = Geometric(strength=0.2), Geometric()  # eight pixels carry little but a shape
     grids: dict[str, dict[str, Route]] = {

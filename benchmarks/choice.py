@@ -44,8 +44,7 @@ PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {
 
 def compared(protocol: Protocol | PointProtocol, minutes: float, jobs: int, folder: Path | None) -> Comparison:
     """The comparison that `synth2real compare` makes of the protocol with its defaults."""
-    points = isinstance(protocol, PointProtocol)
-    task = protocol.task if points else Classification(protocol.dev.classes)
+    task = protocol.task if isinstance(protocol, PointProtocol) else Classification(protocol.dev.classes)
     routes = default_routes(task, images=True, simulator=isinstance(protocol.source, Simulator))
     return compare(
         routes,

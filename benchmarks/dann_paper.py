@@ -21,6 +21,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ class Protocol:
     source: str
     target: str
     size: tuple[int, int]
-    preset: str
+    preset: Literal["paper", "paper-svhn", "paper-gtsrb"]
     reported: dict[str, float]
 
 

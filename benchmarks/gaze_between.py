@@ -21,7 +21,7 @@ from synth2real.tasks import Gaze
 
 NARROW = 0.4  # widths of the source's ranges, in those of the preset
 POSE = ("gaze_pitch", "gaze_yaw", "head_pitch", "head_yaw", "left")  # what is asked for is as wide in both
-HARDER = {
+HARDER: dict[str, float | tuple[float, float]] = {
     "opening": (0.5, 1.0),
     "lower_lid": (3.0, 5.5),
     "roll": (-16, 16),

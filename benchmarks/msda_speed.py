@@ -23,6 +23,7 @@ from torch import Tensor
 
 from synth2real import Labelled, Route
 from synth2real.adapt import MSDA, SelfTraining
+from synth2real.domains import to_float
 from synth2real.training import Loop
 
 APART = 0.003  # most that the accuracies may differ
@@ -55,7 +56,8 @@ def main() -> None:
     first, second = arguments.pair.split(":")
     source, truth = reviews(f"{first}_train"), reviews(f"{second}_train")
     target, mapping = truth.unlabelled(), MSDA(layers=arguments.layers)
-    counts = np.vstack([(z.inputs.dense() > 0).numpy() for z in (source, truth)])  # as the mapping weighs them
+    both = [to_float(z.inputs[torch.arange(len(z))]) for z in (source, truth)]
+    counts = (torch.cat(both) > 0).numpy()  # as the mapping weighs them
     print(f"mSDA of {len(counts)} x {counts.shape[1]}, {arguments.layers} layers; {describe('numpy', 'scipy')}")
     for _ in range(arguments.rounds):
         with threadpool_limits(arguments.threads):

@@ -22,6 +22,7 @@ from synth2real.comparison import Trial
 from synth2real.randomize import METHODS as RANDOMIZE
 from synth2real.randomize import Full
 from synth2real.refine import SimGAN
+from synth2real.settings import build
 from synth2real.simulate import Simulator
 from synth2real.tasks import Keypoints
 
@@ -64,7 +65,7 @@ def chosen_routes(names: Sequence[str] | None, strength: float | None) -> dict[s
     known = routes(strength)
 
     def own(name: str) -> Route:
-        policy = RANDOMIZE[METHODS[name].randomized_by or "full"](strength=strength)
+        policy = build(RANDOMIZE, METHODS[name].randomized_by or "full", {"strength": strength}, room="randomize")
         return Route(randomize=policy, adapt=METHODS[name]())
 
     unknown = set(names or ()) - set(known) - set(METHODS)
@@ -79,7 +80,8 @@ def errors(comparison: Comparison, protocol: PointProtocol, part: Labelled) -> d
 
     def of(trial: Trial) -> Tensor:
         said = trial.run.model.predict(part.unlabelled()).values
-        return (said - part.labels).norm(dim=1).double() * protocol.scale
+        error: Tensor = (said - part.labels).norm(dim=1).double() * protocol.scale
+        return error
 
     return {entry.name: torch.stack([of(trial) for trial in entry.trials]) for entry in comparison.entries}
 

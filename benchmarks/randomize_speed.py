@@ -24,20 +24,20 @@ import torch
 from machine import describe
 from torch.utils.data import DataLoader, Dataset
 
-from synth2real.randomize import Full, RandAugment
+from synth2real.randomize import Full, Policy, RandAugment
 
 CASES = ((256, 32), (16, 224))
 LISTS = ("usual", "camera", "chosen")
 WORKERS = 2
 BATCHES = 4  # that albumentations' workers make in one turn
-CAMERA = {"shot": 0.15, "motion": 0.25, "jpeg": 0.9}
+CAMERA: dict[str, Any] = {"shot": 0.15, "motion": 0.25, "jpeg": 0.9}
 Run = Callable[[], int]  # makes images, and says how many
 
 
 def ours(x: torch.Tensor, kind: str) -> Run:
-    without = {"clutter": 0.0, "solarization": 0.0}
+    without: dict[str, Any] = {"clutter": 0.0, "solarization": 0.0}
     alone = without | {"background": 0.0, "occluder": 0.0, "texture": 0.0}
-    policies = {
+    policies: dict[str, Callable[[], Policy]] = {
         "usual": lambda: Full(strength=0.5, **without),
         "camera": lambda: Full(strength=0.5, **without, **CAMERA),
         "chosen": lambda: RandAugment(strength=0.5, **alone),

@@ -38,7 +38,7 @@ def prepared(shape: tuple[int, ...], gan: SimGAN) -> SimGAN:
     torch.manual_seed(0)
     for parameter in gan.refiner.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
-    gan.refiner.to(hardware.device, memory_format=hardware.memory_format)
+    gan.refiner.to(hardware.device, memory_format=hardware.memory_format)  # type: ignore[call-overload]
     return gan
 
 
@@ -47,7 +47,7 @@ def naive(gan: SimGAN) -> Callable[[Tensor], Tensor]:
     device = next(gan.refiner.parameters()).device
     refiner = Refiner(gan.shape[0], gan.maps, gan.blocks, gan.output).to(device)
     refiner.load_state_dict(gan.refiner.state_dict())
-    refiner.to(memory_format=torch.contiguous_format)
+    refiner.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
     def run(x: Tensor) -> Tensor:
         with torch.no_grad():

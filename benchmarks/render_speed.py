@@ -8,11 +8,14 @@ Digits are always rendered on the processor.
 import argparse
 import statistics
 import time
+from typing import Literal
 
 import torch
 from machine import describe
 
 from synth2real.simulate import Digits, Eyes
+
+DIGITS: tuple[tuple[int, Literal[1, 3]], ...] = ((28, 1), (28, 3), (8, 1), (64, 1))  # side and channels
 
 
 def main() -> None:
@@ -22,9 +25,12 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     print(describe())
-    digits = [Digits(size=(side, side), channels=channels) for side, channels in ((28, 1), (28, 3), (8, 1), (64, 1))]
-    on = {"device": arguments.device}
-    eyes = [Eyes(**on), Eyes(channels=3, **on), Eyes(preset="infrared", **on)]
+    digits = [Digits(size=(side, side), channels=channels) for side, channels in DIGITS]
+    eyes = [
+        Eyes(device=arguments.device),
+        Eyes(channels=3, device=arguments.device),
+        Eyes(preset="infrared", device=arguments.device),
+    ]
     many = 1000 if arguments.device == "cpu" else 16_000
     for simulator, count in [(made, 4000) for made in digits] + [(made, many) for made in eyes]:
         simulator.labelled(simulator.chunk, 0)

@@ -53,7 +53,8 @@ def by_hand(x: Tensor, y: Tensor, z: Tensor, memory_format: torch.memory_format)
         torch.manual_seed(0)
         mean = (x.float() / 255).mean((0, 2, 3)).view(1, 3, 1, 1)
         std = (x.float() / 255).std((0, 2, 3)).view(1, 3, 1, 1)
-        features = DANNMnist((3, 28, 28)).to(memory_format=memory_format)
+        features = DANNMnist((3, 28, 28))
+        features.to(memory_format=memory_format)  # type: ignore[call-overload]
         head, critic = mlp(768, (100, 100), 10), mlp(768, (100,), 1)
         parameters = [*features.parameters(), *head.parameters(), *critic.parameters()]
         optimizer = torch.optim.SGD(parameters, lr=0.01, momentum=0.9)
@@ -119,7 +120,8 @@ def skada(x: Tensor, y: Tensor, z: Tensor) -> Callable[[int], float]:
             self.head = mlp(768, (100, 100), 10)
 
         def forward(self, batch: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-            return self.head(self.features(batch))
+            said: Tensor = self.head(self.features(batch))
+            return said
 
     inputs = torch.cat([x, z]).float().div(255).numpy()
     labels = np.concatenate([y.numpy(), np.full(len(z), -1)])
@@ -166,9 +168,9 @@ def main() -> None:
     times: dict[str, list[float]] = {name: [] for name in contestants}
     for round_ in range(arguments.rounds + 1):
         for name, run in contestants.items():
-            spent = run(arguments.steps)
+            seconds = run(arguments.steps)
             if round_:  # the first warms up
-                times[name].append(spent)
+                times[name].append(seconds)
     print(describe())
     print(f"{'':26} images/s   ours / theirs (median of {arguments.rounds}, least to most)")
     for name, spent in times.items():

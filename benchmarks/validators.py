@@ -134,7 +134,7 @@ def aggregates(pool: Pool, kept: list[Kept], protocol: Protocol, last: list[int]
 
 
 def estimates(pool: Pool, kept: list[Kept], protocol: Protocol, seen: int, last: list[int]) -> None:
-    """Error and coverage of each estimate: of at most `seen` candidates among all, and of those that a comparison has."""
+    """Error and coverage of each estimate: of `seen` candidates among all, and of those that a comparison has."""
     of_seed: dict[int, list[int]] = {}
     for i in last:
         of_seed.setdefault(kept[i].candidate.seed, []).append(i)
