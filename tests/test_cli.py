@@ -36,7 +36,7 @@ QUICK = ("--steps", 3)
 
 def shell(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "synth2real.cli", *map(str, arguments)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "synth2real", *map(str, arguments)], capture_output=True, text=True, timeout=60
     )
 
 

@@ -176,7 +176,7 @@ def test_wrong_budgets_are_refused(wrong: dict[str, float], said: str) -> None:
 
 def begun(arguments: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "synth2real.cli", *arguments],
+        [sys.executable, "-m", "synth2real", *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "OMP_NUM_THREADS": "1"},

@@ -18,7 +18,7 @@ def test_ctrl_c_ends_a_training_with_one_line_and_keeps_the_checkpoint(tmp_path)
     arguments = ("train", tmp_path / "a.npz", "--target", tmp_path / "a.npz", "--out", tmp_path / "run")
     arguments = (*arguments, "--steps", 10**6)
     begun = subprocess.Popen(
-        [sys.executable, "-m", "synth2real.cli", *map(str, arguments)],
+        [sys.executable, "-m", "synth2real", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
