@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import torch
+
 from . import evidence
 from .estimates import Estimate
 from .route import Route
@@ -20,7 +22,7 @@ class Entry:
 
     Args:
         trials: of the last round that it took part in.
-        score, tie: of its first trial; the second decides between equal scores.
+        score, tie: the mean of its trials'; the second decides between equal scores.
         round: the last that it took part in, counted from 0.
         spent: seconds of all its trainings.
         estimate: of the metric on real data; None where nothing can be said.
@@ -40,13 +42,25 @@ class Entry:
 
 
 def rank(entries: Sequence[Entry], task: Task) -> list[Entry]:
-    """Score each entry by its first trial; the best first."""
-    said = [entry.trials[0].target for entry in entries]
-    wander = [entry.trials[0].wander for entry in entries]
-    scores = evidence.score(said, task, [on_source(entry, task) for entry in entries], wander)
-    for entry, (score, tie) in zip(entries, scores, strict=True):
+    """Score each entry by its trials, each beside as many of the others' as there are entries; the best first.
+
+    A seed moves a score by as much as routes differ, so all are heard: the first trials side by side, then the second,
+    and so on, where the last of an entry that has fewer stands in for more.
+    """
+    rounds = [
+        [entry.trials[min(k, len(entry.trials) - 1)] for entry in entries]
+        for k in range(max(len(entry.trials) for entry in entries))
+    ]
+    scores = torch.tensor([_scores(trials, task) for trials in rounds], dtype=torch.float64).mean(0)
+    for entry, (score, tie) in zip(entries, scores.tolist(), strict=True):
         entry.score, entry.tie = score, tie
     return better(entries, task)
+
+
+def _scores(trials: Sequence[Trial], task: Task) -> list[tuple[float, float]]:
+    """Of one trial each, side by side."""
+    said, wander = [trial.target for trial in trials], [trial.wander for trial in trials]
+    return evidence.score(said, task, [_merit(trial, task) for trial in trials], wander)
 
 
 def better(entries: Sequence[Entry], task: Task) -> list[Entry]:
@@ -55,6 +69,10 @@ def better(entries: Sequence[Entry], task: Task) -> list[Entry]:
 
 
 def on_source(entry: Entry, task: Task) -> float:
-    """The metric of the first trial on held source samples, higher is better."""
-    value = float(entry.trials[0].source_metrics[task.metric])
+    """The mean of the metric of its trials on held source samples, higher is better."""
+    return sum(_merit(trial, task) for trial in entry.trials) / len(entry.trials)
+
+
+def _merit(trial: Trial, task: Task) -> float:
+    value = float(trial.source_metrics[task.metric])
     return value if task.metric == "accuracy" else -value
