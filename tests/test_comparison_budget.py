@@ -15,6 +15,7 @@ import torch
 
 from synth2real import Budget, InputError, Labelled, Route, Unlabelled, compare
 from synth2real.adapt import DANN, Teacher
+from synth2real.commands.compare import in_doubt
 from synth2real.errors import TrainingDiverged
 from synth2real.halving import ENOUGH, LEAST, Plan, Speed, shortened
 from synth2real.refine import SimGAN
@@ -155,6 +156,20 @@ def test_where_there_is_no_gap_nothing_is_adapted() -> None:
     assert found.verdict.startswith("do not adapt: ")
 
 
+def test_samples_between_the_classes_are_named_as_in_doubt() -> None:
+    """Eight in a hundred lie midway between two clouds, which the source knows no class for."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(200) % 2
+    clouds = torch.randn(200, 2, generator=generator) * 0.3 + torch.stack([4.0 * y - 2, torch.zeros(200)], 1)
+    target = torch.cat([clouds[:92], 0.1 * torch.randn(8, 2, generator=generator)])
+    found = compare({}, Labelled(clouds, y), Unlabelled(target), budget=Budget(steps=60, batch=32), seeds=(0,))
+    assert set(range(92, 100)) & set(found.in_doubt[:8])
+    assert found.plain()["in_doubt"] == [f"sample {i}" for i in found.in_doubt]
+    (line,) = in_doubt(found)
+    assert f"in doubt: {len(found.in_doubt)} of 100 target samples" in line
+    assert found.plain()["in_doubt"][0] in line
+
+
 def test_a_route_that_diverges_is_left_out_and_named(tmp_path: Path) -> None:
     source, target = blobs(100, 0.5, 0, 0), blobs(60, 0.5, 1, 1).unlabelled()
     broken = Route(adapt=DANN(rate=1e30, optimize="sgd", clip=None))
@@ -206,7 +221,7 @@ def test_killed_and_resumed_it_ends_in_the_same_table(synth2real, tmp_path: Path
     assert synth2real(*data, "--out", whole)[0] == 0
     found, expected = (json.loads((folder / "comparison.json").read_text()) for folder in (killed, whole))
     assert without_seconds(found["routes"]) == without_seconds(expected["routes"])
-    assert found["verdict"] == expected["verdict"]
+    assert [found[key] for key in ("verdict", "in_doubt")] == [expected[key] for key in ("verdict", "in_doubt")]
     assert set(found["plan"]["speeds"]) == {"source only", "dann", "teacher"}
     code, out, err = synth2real("evaluate", killed / "chosen", "--on", files[2], "--json")
     assert code == 0, err

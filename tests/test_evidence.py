@@ -7,7 +7,7 @@ import torch
 
 from synth2real import Route
 from synth2real.adapt import DANN
-from synth2real.evidence import Answers, doubt, score
+from synth2real.evidence import Answers, doubt, in_doubt, score
 from synth2real.tasks import Classification, Regression
 
 TASK = Classification(("a", "b"))
@@ -38,6 +38,14 @@ def test_where_steadiness_is_unknown_it_is_left_out() -> None:
 
 
 VALUES = Regression(("x",), (0.0,), (1.0,))
+
+
+def test_in_doubt_is_what_no_class_gets_half_of_certainty_the_worst_first() -> None:
+    sure = torch.tensor([[0.9, 0.1], [0.7, 0.3], [0.5, 0.5], [0.0, 1.0]])
+    other = torch.tensor([[0.8, 0.2], [0.9, 0.1], [0.5, 0.5], [0.4, 0.6]])
+    assert in_doubt([sure], TASK) == [2, 1]
+    assert in_doubt([sure, other], TASK) == [2]
+    assert in_doubt([torch.zeros(4, 1)], VALUES) == []
 
 
 def test_values_are_ranked_and_equal_ranks_decided_by_agreement() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .domains import Inputs, Labelled, Unlabelled, to_float
+from .domains import Inputs, Labelled, Unlabelled, name_of, to_float
 
 HASHED = 16  # side of the grey pictures that duplicates are sought in
 BITS = 24  # of 240 that may differ in two pictures of one thing
@@ -253,7 +253,7 @@ def _duplicates(found: dict[str, list[tuple[int, int]]], named: dict[str, Domain
         if not pairs:
             continue
         one, _, other = where.partition(" and ")
-        first = ", ".join(f"{_name(named[one], a)} and {_name(named[other or one], b)}" for a, b in pairs[:LISTED])
+        first = ", ".join(f"{name_of(named[one], a)} and {name_of(named[other or one], b)}" for a, b in pairs[:LISTED])
         images = len({a for a, _ in pairs})
         if not other:
             mend = "Are they of one sequence? Then name the column with --group, or leave the copies out"
@@ -268,12 +268,8 @@ def _strangers(strangers: Sequence[int], target: Unlabelled) -> list[str]:
     if not strangers:
         return []
     share = 100 * len(strangers) / len(target)
-    first = ", ".join(_name(target, i) for i in strangers[:LISTED])
+    first = ", ".join(name_of(target, i) for i in strangers[:LISTED])
     return [
         f"{len(strangers)} of {len(target)} target images ({share:.1f} percent) are unlike all others ({first}). "
         "Look at them: where they belong to neither domain, leave them out"
     ]
-
-
-def _name(domain: Domain, index: int) -> str:
-    return domain.names[index] if domain.names else f"image {index}"

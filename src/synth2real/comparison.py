@@ -11,8 +11,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from . import evidence
 from .course import Course, Then
-from .domains import Labelled, Unlabelled
+from .domains import Labelled, Unlabelled, name_of
 from .entries import SOURCE_ONLY, Entry
 from .errors import InputError
 from .halving import Plan
@@ -61,6 +62,11 @@ class Comparison:
         """Name of the metric that stands first."""
         return self.task.metric
 
+    @property
+    def in_doubt(self) -> list[int]:
+        """Indices of target samples that may be of no class of the source, see `evidence.in_doubt`; classes only."""
+        return evidence.in_doubt([entry.trials[0].target for entry in self.entries], self.task)
+
     def rows(self) -> list[dict[str, Any]]:
         """One row a route: the metric's mean and spread over seeds (None without real labels), gaps, seconds, score."""
         return [_row(entry, self.metric) for entry in self.entries]
@@ -102,6 +108,7 @@ class Comparison:
             "metric": self.metric,
             "chosen": self.chosen.name,
             "diverged": self.diverged,
+            "in_doubt": [name_of(self.target, i) for i in self.in_doubt],
             "plan": None if self.plan is None else self.plan.plain(),
         }
 

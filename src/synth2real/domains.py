@@ -151,6 +151,13 @@ class Labelled:
         return Unlabelled(self.inputs, self.names, self.sizes)
 
 
+def name_of(domain: Labelled | Unlabelled, index: int) -> str:
+    """The file of a sample, or its number where there are no files."""
+    if domain.names:
+        return domain.names[index]
+    return f"{'image' if len(domain.shape) == 3 else 'sample'} {index}"
+
+
 def _check_domain(domain: Tensor | None, count: int) -> None:
     if domain is None:
         return

@@ -71,6 +71,22 @@ def unsure(answers: Answers, truth: Tensor) -> float:
     return 1 - float(sure.mean())
 
 
+def in_doubt(predictions: Sequence[Tensor], task: Task) -> list[int]:
+    """Samples that all routes together place in no class with half of what certainty is above chance, worst first.
+
+    They lie near a border, cannot be read, or are of no class of the source: of digits without eights and nines, where
+    a tenth of the target was those, they were half of what is in doubt and a third of them was.
+
+    Args:
+        predictions: probabilities (N, C) of each route, on the same target samples.
+    """
+    if not isinstance(task, Classification):
+        return []
+    sure = torch.stack(list(predictions)).mean(0).amax(1)
+    order = sure.argsort()
+    return order[sure[order] < (1 + 1 / task.outputs) / 2].tolist()
+
+
 def matches_distributions(route: Route) -> bool:
     """Whether the route's adaptation makes the target's answers follow the source's shares of classes."""
     plain: dict[str, Any] = route.describe()["adapt"]

@@ -10,7 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from ..comparison import Comparison, compare
-from ..domains import Labelled
+from ..domains import Labelled, name_of
 from ..errors import InputError
 from ..pooled import check_names
 from ..report import write_report
@@ -24,6 +24,7 @@ from .console import announce, bars, console, warnings_on_stderr
 from .data import Data, described, load_pair, load_test, read_both_groups, settle_task
 
 RESULT, AGGREGATES = "comparison.json", "aggregates"
+LISTED = 5  # names in a line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,11 @@ def run(request: Request) -> None:
     for model in (*trained, *(one.model for one in comparison.aggregates)):
         model.resize, model.channels, model.layout = request.size, request.channels, layout
     write(request, comparison, settings)
-    for line in (comparison.verdict, *(f"left out: {name}: {why}" for name, why in comparison.diverged.items())):
+    for line in (
+        comparison.verdict,
+        *(f"left out: {name}: {why}" for name, why in comparison.diverged.items()),
+        *in_doubt(comparison),
+    ):
         folder.log(line)
         console.print(line, soft_wrap=True)
     console.print(f"report: {request.out / 'report.html'}", soft_wrap=True)
@@ -119,6 +124,19 @@ def write(request: Request, comparison: Comparison, settings: dict[str, Any]) ->
     console.print(table(comparison))
     text = json.dumps({**comparison.plain(), "versions": versions()}, indent=2)
     write_whole(request.out / RESULT, text + "\n")
+
+
+def in_doubt(comparison: Comparison) -> list[str]:
+    """What to say of target samples that may be of no class; nothing where there are none."""
+    found, target = comparison.in_doubt, comparison.target
+    if not found:
+        return []
+    share = 100 * len(found) / len(target)
+    first = ", ".join(name_of(target, i) for i in found[:LISTED])
+    return [
+        f"in doubt: {len(found)} of {len(target)} target samples ({share:.1f} percent), which all routes together "
+        f"place in no class ({first}). Look at them: they may be of no class of the source"
+    ]
 
 
 def table(comparison: Comparison) -> Table:

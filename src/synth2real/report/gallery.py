@@ -11,7 +11,7 @@ from torch import Tensor
 from ..checks import strange
 from ..comparison import Comparison, Entry, shipped_source
 from ..directions import to_vectors
-from ..domains import Inputs, Labelled, Unlabelled, to_float
+from ..domains import Inputs, Labelled, Unlabelled, name_of, to_float
 from ..tasks import Classification, Gaze, Keypoints, Task
 from .images import COLUMNS, ROWS, SHEET_SIDE, contact_sheet, thumbnails
 from .plots import say
@@ -109,15 +109,16 @@ def mistakes(comparison: Comparison) -> list[Picture]:
 
 
 def doubts(comparison: Comparison) -> list[Picture]:
-    """Target images that the chosen route is least sure of; of values, those on which the routes differ most."""
+    """Target images that all routes together are least sure of; of values, those on which they differ most."""
     target, task = comparison.target, comparison.task
     if len(target.shape) != 3:
         return []
-    values = comparison.chosen.trials[0].target
-    if isinstance(task, Classification):
-        sure = values.max(1).values
-        return _pictures(target.inputs, sure.argsort(), lambda i: (f"{say(task, values[i])}?", percent(float(sure[i]))))
     together = torch.stack([entry.trials[0].target for entry in comparison.entries])
+    if isinstance(task, Classification):
+        said = together.mean(0)
+        sure = said.max(1).values
+        return _pictures(target.inputs, sure.argsort(), lambda i: (f"{say(task, said[i])}?", percent(float(sure[i]))))
+    values = comparison.chosen.trials[0].target
     order = together.std(0, correction=0).mean(1).argsort(descending=True)
     seen = _in_image(task, values, target)
     return _pictures(
@@ -134,7 +135,7 @@ def strangers(comparison: Comparison) -> list[Picture]:
     if len(target.shape) != 3 or len(target) < FEWEST:
         return []
     order = torch.tensor(strange(target.inputs, source.inputs), dtype=torch.int64)
-    return _pictures(target.inputs, order, lambda i: (target.names[i] if target.names else f"image {i}",))
+    return _pictures(target.inputs, order, lambda i: (name_of(target, i),))
 
 
 def _in_image(task: Task, values: Tensor, domain: Labelled | Unlabelled) -> Tensor:

@@ -111,7 +111,11 @@ def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Pictu
     """Title, explanation and pictures of what the chosen route is wrong about, and of what it doubts."""
     if isinstance(comparison.task, Classification):
         wrong = "Real images that the chosen route gave the wrong class, the surest first."
-        doubted = "Real images without labels that the chosen route is least sure of: the first to label, if any."
+        count = len(comparison.in_doubt)
+        doubted = (
+            "Real images without labels that all routes together are least sure of: near a border, hard to read, or of "
+            f"no class of the source; {count} of {len(comparison.target)} in all. The first to label, if any."
+        )
     else:
         wrong = "Real images on which the chosen route is farthest from the label."
         doubted = "Real images without labels on which the routes differ most: the first to label, if any."
