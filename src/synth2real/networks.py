@@ -252,6 +252,7 @@ Features = Convolutional | _DANNPaper | Perceptron | Shallow | Linear
 FOR_FEATURES = ("perceptron", "shallow-50", "shallow-100", "linear")
 NETWORKS: dict[str, Callable[..., Features]] = {
     "convolutional": Convolutional,
+    "convolutional-wide": functools.partial(Convolutional, width=64, hidden=256),
     "dann-mnist": DANNMnist,
     "dann-svhn": DANNSvhn,
     "dann-gtsrb": DANNGtsrb,
