@@ -15,7 +15,8 @@ import sys
 from machine import describe
 from points import routes
 
-from synth2real import Budget, compare
+from synth2real import Budget, Route, compare
+from synth2real.directions import degrees_between
 from synth2real.simulate import Eyes, Simulator
 from synth2real.tasks import Gaze
 
@@ -60,6 +61,15 @@ def harder() -> Simulator:
     return Eyes(label="gaze", ranges=HARDER)
 
 
+def bounds(budget: Budget) -> tuple[float, float]:
+    """Degrees of always answering the middle, and of a network trained on the target's own simulator, one seed."""
+    test = harder().labelled(TESTS, TEST_SEED)
+    middle = narrow().labelled(TESTS, 0).labels.mean(0, keepdim=True)
+    own = Route().run(harder(), test.unlabelled(), task=Gaze(), budget=budget).model
+    always = degrees_between(test.labels, middle.expand_as(test.labels))
+    return float(always.mean()), float(own.evaluate(test)["mean_degrees"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, help="of training; the library's default otherwise")
@@ -67,13 +77,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--routes", nargs="+", help="names of the routes beside source only; all by default")
     arguments = parser.parse_args()
+    budget = Budget(steps=arguments.steps, n=arguments.n)
     comparison = compare(
         {name: route for name, route in routes().items() if name in (arguments.routes or routes())},
         narrow(),
         harder().labelled(TARGETS, TARGET_SEED).unlabelled(),
         test=harder().labelled(TESTS, TEST_SEED),
         task=Gaze(),
-        budget=Budget(steps=arguments.steps, n=arguments.n),
+        budget=budget,
         seeds=tuple(range(arguments.seeds)),
         repeat="all",
         on_route=lambda name, seed: print(f"gaze between simulators: {name}, seed {seed}", file=sys.stderr, flush=True),
@@ -84,6 +95,8 @@ def main() -> None:
         degrees = f"{row['mean_degrees_mean']:.2f} ± {row['mean_degrees_std'] or 0:.2f}"
         mark = "  <- chosen without real labels" if row["chosen"] else ""
         print(f"{row['name']:14} {degrees:34} {row['score_label_free']:<12.4f} {row['seconds']:.0f}{mark}")
+    always, own = bounds(budget)
+    print(f"always answering the middle {always:.2f} degrees; trained on the target's own simulator {own:.2f}")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from synth2real import Route
-from synth2real.adapt import DANN
-from synth2real.evidence import Answers, doubt, in_doubt, score
+from synth2real.adapt import DANN, Teacher
+from synth2real.evidence import Answers, doubt, doubts_of_balance, in_doubt, score
+from synth2real.randomize import Full
 from synth2real.tasks import Classification, Regression
 
 TASK = Classification(("a", "b"))
@@ -35,6 +36,23 @@ def test_where_steadiness_is_unknown_it_is_left_out() -> None:
     (known, _), (unknown, _) = score([said(40), said(40)], TASK, [1.0, 1.0], [0.0, math.nan])
     assert known == pytest.approx((2 + 1) / 3, abs=0.02)
     assert unknown == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.parametrize(("score", "harmful"), [(0.7, True), (0.4, False)])
+def test_the_best_route_that_does_not_adapt_witnesses_the_balance(score: float, harmful: bool) -> None:
+    """Of 40 samples it calls 36 the second class, where the source has both alike, and source only calls half so."""
+    first = torch.tensor([0.99, 0.01])
+    most = torch.where((torch.arange(40) < 4)[:, None], first, 1 - first)
+    routes = {
+        "source only": answers(Route(), said(40), 0.5),
+        "randomized": answers(Route(randomize=Full()), most, score),
+        "dann": answers(Route(adapt=DANN()), said(40), 0.9),
+        "no prior": answers(Route(adapt=Teacher(target_prior="none")), most, 0.9),
+    }
+    found = doubts_of_balance(routes, TASK, torch.tensor([0.5, 0.5]), TRUTH)
+    assert list(found) == (["dann"] if harmful else [])
+    if harmful:
+        assert "'a' is about 10 percent of the target and 50 percent of the source" in found["dann"]
 
 
 VALUES = Regression(("x",), (0.0,), (1.0,))
