@@ -20,7 +20,7 @@ from eyes import eyes
 from hindsight import against_hindsight, errors
 from machine import describe
 from points import PointProtocol
-from protocols import Protocol, digits, fonts, keep, mnist_to_usps, usps_to_mnist
+from protocols import Protocol, digits, fonts, keep, mnist_to_usps, reversed_balance, usps_to_mnist
 from pupils import pupils
 
 from synth2real import Comparison, Labelled, compare, load_model
@@ -37,6 +37,7 @@ PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {
     "digits": digits,
     "mnist-usps": mnist_to_usps,
     "usps-mnist": usps_to_mnist,
+    "reversed": reversed_balance,
     "eyes": eyes,
     "pupils": pupils,
 }

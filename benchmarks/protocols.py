@@ -102,6 +102,28 @@ def mnist_to_usps() -> Protocol:
     )
 
 
+def reversed_balance() -> Protocol:
+    """MNIST to USPS; of the first five classes the source has nine for one of the others, the target one for nine."""
+    given = mnist_to_usps()
+    assert isinstance(given.source, Labelled)
+    codes, code_labels = _usps()[2:]
+    everything = Labelled(codes, code_labels, CLASSES)
+    return Protocol(
+        "reversed balance",
+        _unbalanced(given.source, 0.9),
+        _unbalanced(everything, 0.1).unlabelled(),
+        _unbalanced(given.dev, 0.1),
+        _unbalanced(given.score, 0.1),
+    )
+
+
+def _unbalanced(data: Labelled, share: float) -> Labelled:
+    """Of the first half of the classes this share of the samples, of the others the rest to one."""
+    kept = torch.where(data.labels < len(CLASSES) / 2, share, 1 - share)
+    drawn = torch.rand(len(data), generator=torch.Generator().manual_seed(0))
+    return data.subset((drawn < kept).nonzero()[:, 0])
+
+
 def usps_to_mnist() -> Protocol:
     """USPS to MNIST, at 16 by 16."""
     digits, digit_labels, codes, code_labels = _usps()
