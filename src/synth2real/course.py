@@ -198,19 +198,27 @@ class Course:
         return Answers(entry.route, entry.trials[0].target, entry.trials[0].held, entry.score)
 
     def weighed(self) -> dict[str, str]:
-        """Score every entry; for those that are predicted to harm, why."""
+        """Score every entry; for those that are predicted to harm, why.
+
+        The others are scored anew without these, which would outvote them, and without certainty, which takes the
+        target's classes for balanced.
+        """
         task, raw = self.bench.task, self.bench.raw
         rank(self.entries, task)
         prior = torch.zeros(0)
         if isinstance(task, Classification):
             prior = torch.bincount(task.align(raw), minlength=task.outputs).double() / len(raw)
-        return evidence.doubts_of_balance({e.name: self.answers(e) for e in self.entries}, task, prior, self.truth())
+        answers = {entry.name: self.answers(entry) for entry in self.entries}
+        harmful = evidence.doubts_of_balance(answers, task, prior, self.truth())
+        if harmful:
+            rank([entry for entry in self.entries if entry.name not in harmful], task, balanced=False)
+        return harmful
 
     def judged(self, candidates: list[Entry]) -> tuple[Entry, str]:
         """The route to ship, and why no adaptation is advised, where none is; notes what was refused."""
         task, truth, base = self.bench.task, self.truth(), self.entries[0]
         harmful = self.weighed()
-        together = [entry.trials[0].target for entry in self.entries]
+        together = [entry.trials[0].target for entry in self.entries if entry.name not in harmful]
         reasons = [f"{why}" for why in list(harmful.values())[:1]]
         for entry in self.entries:
             entry.refused = harmful.get(entry.name, "")

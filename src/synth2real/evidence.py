@@ -43,7 +43,7 @@ class Answers:
 
 
 def score(
-    predictions: Sequence[Tensor], task: Task, source: Sequence[float], wander: Sequence[float]
+    predictions: Sequence[Tensor], task: Task, source: Sequence[float], wander: Sequence[float], balanced: bool = True
 ) -> list[tuple[float, float]]:
     """The label-free score of each candidate, higher is better, and what decides between equal ones.
 
@@ -53,10 +53,11 @@ def score(
     Args:
         source: the metric of each on the source, higher is better.
         wander: of each, see `validators.Candidate`.
+        balanced: whether the target's classes may be held for about equally many.
     """
     by = None if isinstance(task, Classification) else source
     agreed = expected_agreement(predictions, task, by)
-    return list(zip(witnessed(predictions, task, source, wander), agreed, strict=True))
+    return list(zip(witnessed(predictions, task, source, wander, balanced), agreed, strict=True))
 
 
 def unsure(answers: Answers, truth: Tensor) -> float:

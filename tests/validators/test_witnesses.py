@@ -28,6 +28,8 @@ def test_steadiness_decides_where_the_others_do_not() -> None:
     said = [one.softmax(1) for one in (RIGHT, RIGHT)]
     steady, shaky = witnessed(said, TASK, [1.0, 1.0], [0.1, 0.4])
     assert steady - shaky == pytest.approx(0.1, abs=1e-6)
+    unbalanced = witnessed(said, TASK, [1.0, 1.0], [0.1, 0.4], balanced=False)
+    assert unbalanced == pytest.approx([(1 + 0.9) / 2, (1 + 0.6) / 2], abs=1e-4)
     assert witnessed(said, TASK, [1.0, 1.0], [2.0, math.nan]) == pytest.approx([2 / 3, 1.0], abs=1e-4)
 
 

@@ -16,7 +16,7 @@ from .source import source_score
 
 
 def witnessed(
-    predictions: Sequence[Tensor], task: Task, source: Sequence[float], wander: Sequence[float]
+    predictions: Sequence[Tensor], task: Task, source: Sequence[float], wander: Sequence[float], balanced: bool = True
 ) -> list[float]:
     """What three witnesses say of each candidate together, 1 at best.
 
@@ -33,6 +33,7 @@ def witnessed(
         task: whose predictions they are.
         source: a score of each candidate on the source, higher is better; not asked of classes.
         wander: of each candidate (see `Candidate`); where it is nan, as of features, the other two are taken.
+        balanced: whether certainty is heard, which holds the target's classes for about equally many.
     """
     if not isinstance(task, Classification):
         agreed = ensemble_agreement(predictions, task, source)
@@ -40,7 +41,7 @@ def witnessed(
     agreed = ensemble_agreement(predictions, task)
     sure = [sure_and_balanced(one) for one in predictions]
     steady = [math.nan if math.isnan(one) else max(0.0, 1 - one) for one in wander]
-    return _mean([agreed, sure, steady])
+    return _mean([agreed, sure, steady] if balanced else [agreed, steady])
 
 
 def witnesses(pool: Pool) -> list[float]:
