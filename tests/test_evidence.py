@@ -55,6 +55,16 @@ def test_the_best_route_that_does_not_adapt_witnesses_the_balance(score: float, 
         assert "'a' is about 10 percent of the target and 50 percent of the source" in found["dann"]
 
 
+@pytest.mark.parametrize(("shares", "harmful"), [((0.95, 0.05), True), ((0.8, 0.2), False)])
+def test_of_a_source_that_is_far_from_balanced_less_speaks_for_a_shift(shares, harmful: bool) -> None:
+    """It calls half of the samples the rarer class, and doubts a quarter."""
+    doubting = Answers(Route(), said(20, 0.75), said(30, 0.75), 0.5)
+    found = doubts_of_balance(
+        {"plain": doubting, "dann": answers(Route(adapt=DANN()), said(40), 0.9)}, TASK, torch.tensor(shares), TRUTH
+    )
+    assert ("dann" in found) == harmful
+
+
 VALUES = Regression(("x",), (0.0,), (1.0,))
 
 

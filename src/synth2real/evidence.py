@@ -21,6 +21,9 @@ from .validators import apart, expected_agreement, together, witnessed
 
 MARGIN = 0.08  # shift of class shares, beyond what doubt explains, that is taken for real
 OVERCONFIDENT = 2.0  # a model under a shift errs about twice as often as it says (digits: says 0.24, errs 0.49)
+UNBALANCED = (
+    5.0  # times that the source's most frequent class is as frequent as its rarest, from which doubt is trusted
+)
 CERTAIN = 2.0  # standard errors by which a route must score better than source only
 TEMPERATURES = torch.logspace(-0.7, 1.0, 60, dtype=torch.float64)
 
@@ -99,20 +102,24 @@ def shares(probabilities: Tensor) -> Tensor:
     return torch.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]).double() / len(probabilities)
 
 
-def moved(before: Tensor, after: Tensor, doubt: float, count: int) -> float:
+def moved(before: Tensor, after: Tensor, doubt: float, count: int, overconfident: float = OVERCONFIDENT) -> float:
     """How far class shares differ beyond what errors explain: a lower bound of their total variation distance.
 
     Wrong answers on a share e of the samples move the shares by at most e; chance moves them, too.
+
+    Args:
+        overconfident: times that a model errs as often as it doubts.
     """
     noise = float((before * (1 - before) / count).sqrt().sum() / 2)
-    return float((before - after).abs().sum() / 2) - OVERCONFIDENT * doubt - noise
+    return float((before - after).abs().sum() / 2) - overconfident * doubt - noise
 
 
 def imbalance(plain: Sequence[Answers], prior: Tensor, truth: Tensor) -> tuple[float, Tensor]:
     """How far, at least, the target's class shares are from the source's, and what they are, by the best of `plain`.
 
     It is the one of the best label-free score: without randomization a network says other shares than there are
-    wherever the gap is wide (from USPS to MNIST by 0.4, of which it doubts half), and one with it does not (0.1).
+    wherever the gap is wide (from USPS to MNIST by 0.4, of which it doubts half), and one with it does not (0.1). Where
+    the source is far from balanced, it is unlikely that the target is in the same way, and less speaks for a shift.
 
     Args:
         plain: routes that do not adapt the model.
@@ -121,7 +128,8 @@ def imbalance(plain: Sequence[Answers], prior: Tensor, truth: Tensor) -> tuple[f
     """
     witness = max(plain, key=lambda one: one.score)
     found = shares(witness.target)
-    return moved(found, prior, unsure(witness, truth), len(witness.target)), found
+    overconfident = 1.0 if float(prior.max()) > UNBALANCED * float(prior.min()) else OVERCONFIDENT
+    return moved(found, prior, unsure(witness, truth), len(witness.target), overconfident), found
 
 
 def doubts_of_balance(answers: Mapping[str, Answers], task: Task, prior: Tensor, truth: Tensor) -> dict[str, str]:
