@@ -78,8 +78,7 @@ def unsure(answers: Answers, truth: Tensor) -> float:
 def in_doubt(predictions: Sequence[Tensor], task: Task) -> list[int]:
     """Samples that all routes together place in no class with half of what certainty is above chance, worst first.
 
-    They lie near a border, cannot be read, or are of no class of the source: of digits without eights and nines, where
-    a tenth of the target was those, they were half of what is in doubt and a third of them was.
+    They lie near a border, cannot be read, or are of no class of the source, which nothing tells before training.
 
     Args:
         predictions: probabilities (N, C) of each route, on the same target samples.
