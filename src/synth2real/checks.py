@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .domains import Inputs, Labelled, Unlabelled, name_of, to_float
+from .priors import unbalanced
 
 HASHED = 16  # side of the grey pictures that duplicates are sought in
 BITS = 24  # of 240 that may differ in two pictures of one thing
@@ -235,7 +236,7 @@ def _labels(source: Labelled, test: Labelled | None) -> list[str]:
         for name, count in zip(source.classes, counts.tolist(), strict=True)
         if count < FEW
     ]
-    if int(counts.max()) > 5 * int(counts.min()):
+    if unbalanced(counts):
         most, least = source.classes[int(counts.argmax())], source.classes[int(counts.argmin())]
         said.append(
             f"the source is unbalanced: '{most}' has {int(counts.max())} samples, '{least}' {int(counts.min())}. "
@@ -267,9 +268,14 @@ def _duplicates(found: dict[str, list[tuple[int, int]]], named: dict[str, Domain
 def _strangers(strangers: Sequence[int], target: Unlabelled) -> list[str]:
     if not strangers:
         return []
-    share = 100 * len(strangers) / len(target)
-    first = ", ".join(name_of(target, i) for i in strangers[:LISTED])
+    amount, first = counted(strangers, target)
     return [
-        f"{len(strangers)} of {len(target)} target images ({share:.1f} percent) are unlike all others ({first}). "
-        "Look at them: where they belong to neither domain, leave them out"
+        f"{amount} are unlike all others ({first}). Look at them: where they belong to neither domain, leave them out"
     ]
+
+
+def counted(found: Sequence[int], target: Unlabelled) -> tuple[str, str]:
+    """How many of the target's samples these are, in words, and the first of their names."""
+    share, kind = 100 * len(found) / len(target), "images" if len(target.shape) == 3 else "samples"
+    amount = f"{len(found)} of {len(target)} target {kind} ({share:.1f} percent)"
+    return amount, ", ".join(name_of(target, i) for i in found[:LISTED])

@@ -15,15 +15,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .priors import unbalanced
 from .route import Route
 from .tasks import Classification, Task
 from .validators import apart, expected_agreement, together, witnessed
 
 MARGIN = 0.08  # shift of class shares, beyond what doubt explains, that is taken for real
 OVERCONFIDENT = 2.0  # a model under a shift errs about twice as often as it says (digits: says 0.24, errs 0.49)
-UNBALANCED = (
-    5.0  # times that the source's most frequent class is as frequent as its rarest, from which doubt is trusted
-)
 CERTAIN = 2.0  # standard errors by which a route must score better than source only
 TEMPERATURES = torch.logspace(-0.7, 1.0, 60, dtype=torch.float64)
 
@@ -85,7 +83,7 @@ def in_doubt(predictions: Sequence[Tensor], task: Task) -> list[int]:
     """
     if not isinstance(task, Classification):
         return []
-    sure = torch.stack(list(predictions)).mean(0).amax(1)
+    sure = together(predictions, task).amax(1)
     order = sure.argsort()
     return order[sure[order] < (1 + 1 / task.outputs) / 2].tolist()
 
@@ -127,7 +125,7 @@ def imbalance(plain: Sequence[Answers], prior: Tensor, truth: Tensor) -> tuple[f
     """
     witness = max(plain, key=lambda one: one.score)
     found = shares(witness.target)
-    overconfident = 1.0 if float(prior.max()) > UNBALANCED * float(prior.min()) else OVERCONFIDENT
+    overconfident = 1.0 if unbalanced(prior) else OVERCONFIDENT
     return moved(found, prior, unsure(witness, truth), len(witness.target), overconfident), found
 
 

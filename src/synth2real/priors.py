@@ -12,6 +12,13 @@ from torch.nn import functional as F
 
 from .errors import InputError
 
+UNBALANCED = 5.0  # times
+
+
+def unbalanced(shares: Tensor) -> bool:
+    """Whether the most frequent class is more than five times as frequent as the rarest; of shares or counts (C,)."""
+    return float(shares.max()) > UNBALANCED * float(shares.min())
+
 
 def confusion(probabilities: Tensor, labels: Tensor) -> Tensor:
     """How often class i is said while j is true, (C, C) float64 that sums to 1.

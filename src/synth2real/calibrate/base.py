@@ -55,6 +55,26 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Sought:
+    """What a method looks for a point in, and by.
+
+    Args:
+        space, simulator: that is searched.
+        seen: real images (N, C, H, W) to calibrate by.
+        distance_to: makes of real images the distance of rendered ones to them.
+        study: opens where trials are kept.
+        tell: is told each trial or round.
+    """
+
+    space: Space
+    simulator: Simulator
+    seen: Tensor
+    distance_to: Callable[[Tensor], Distance]
+    study: Callable[[], Study]
+    tell: OnTrial
+
+
+@dataclass(frozen=True)
 class Found:
     """Where a method has led: the point, the distance of each trial or round, and the discrepancy where asked for."""
 
@@ -112,7 +132,8 @@ class Calibrator:
 
             return Study(space, storage, resume, self._made_by(simulator, target))
 
-        found = self.find(space, simulator, seen, distance_to, study, on_trial or (lambda done, trials, distance: None))
+        tell = on_trial or (lambda done, trials, distance: None)
+        found = self.find(Sought(space, simulator, seen, distance_to, study, tell))
         own, ranges = dict(zip(space.names, space.own, strict=True)), space.ranges(found.point)
         moved, distance = simulator.with_ranges(**ranges), distance_to(unseen)
         before, after = (distance(s.sample(self.images, self.seed + 1).images) for s in (simulator, moved))
@@ -139,16 +160,8 @@ class Calibrator:
         """What makes of real images the distance of rendered ones to them."""
         raise NotImplementedError
 
-    def find(
-        self,
-        space: Space,
-        simulator: Simulator,
-        seen: Tensor,
-        distance_to: Callable[[Tensor], Distance],
-        study: Callable[[], Study],
-        tell: OnTrial,
-    ) -> Found:
-        """Look for the point whose ranges make the real images `seen`; `study` opens where trials are kept."""
+    def find(self, sought: Sought) -> Found:
+        """Look for the point whose ranges make the real images that are seen."""
         raise NotImplementedError
 
     def _made_by(self, simulator: Simulator, target: Unlabelled) -> dict[str, Any]:

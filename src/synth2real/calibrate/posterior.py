@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -12,13 +12,10 @@ from torch import Tensor
 from ..distances import sliced_wasserstein
 from ..settings import settings
 from ..simulate import Simulator
-from .base import Calibrator, Distance, Found, OnTrial
+from .base import Calibrator, Distance, Found, Sought
 from .ranges import Space
 from .response import Response
 from .statistics import describe
-
-if TYPE_CHECKING:
-    from .study import Study
 
 LEAST = 200  # images to learn the response from
 
@@ -77,19 +74,12 @@ class Posterior(Calibrator):
 
         return to
 
-    def find(
-        self,
-        space: Space,
-        simulator: Simulator,
-        seen: Tensor,
-        distance_to: Callable[[Tensor], Distance],
-        study: Callable[[], Study],
-        tell: OnTrial,
-    ) -> Found:
+    def find(self, sought: Sought) -> Found:
         """Each round begins where the one before has led."""
         from .study import Given
 
-        kept, distance = study(), distance_to(seen[: self.images])
+        space, simulator, seen = sought.space, sought.simulator, sought.seen
+        kept, distance = sought.study(), sought.distance_to(seen[: self.images])
 
         def reached(number: int) -> dict[str, float]:
             """Where the round of this number begins."""
@@ -101,7 +91,7 @@ class Posterior(Calibrator):
             belief = Response.learn(space, about, seen, self.rendered, self.seed + 2 + number).believe()
             towards = space.point(torch.cat([belief.mean, torch.ones_like(belief.mean)]))
             done(at, next=towards, discrepancy=belief.discrepancy)
-            tell(number + 1, self.rounds, at)
+            sought.tell(number + 1, self.rounds, at)
         rounds = kept.done[: self.rounds]
         values = tuple(float(trial.value or 0.0) for trial in rounds)
         return Found(reached(self.rounds), values, rounds[-1].user_attrs["discrepancy"])

@@ -13,7 +13,7 @@ from ..domains import Unlabelled
 from ..errors import InputError
 from ..settings import settings
 from ..simulate import Simulator
-from .base import Calibrator, Distance, Found, OnTrial, refuse_unfit
+from .base import Calibrator, Distance, Found, Sought, refuse_unfit
 from .network import LEARNT, look_by, saved
 from .ranges import Space
 
@@ -77,23 +77,17 @@ class Search(Calibrator):
         """See `Calibrator`."""
         return self.learn
 
-    def find(
-        self,
-        space: Space,
-        simulator: Simulator,
-        seen: Tensor,
-        distance_to: Callable[[Tensor], Distance],
-        study: Callable[[], Study],
-        tell: OnTrial,
-    ) -> Found:
+    def find(self, sought: Sought) -> Found:
         """By CMA-ES, or by gradient."""
         if self.optimizer == "gradient":
             from .descent import descend
 
-            point, values = descend(space, simulator, seen, self.trials, self.images, self.seed, tell)
+            point, values = descend(
+                sought.space, sought.simulator, sought.seen, self.trials, self.images, self.seed, sought.tell
+            )
             return Found(point, tuple(values))
-        kept = study()
-        point = self._by_distance(kept, space, simulator, distance_to(seen), tell)
+        kept = sought.study()
+        point = self._by_distance(kept, sought)
         return Found(point, tuple(float(trial.value or 0.0) for trial in kept.done[: self.trials]))
 
     def check(self, simulator: Simulator, target: Unlabelled) -> Space:
@@ -119,22 +113,22 @@ class Search(Calibrator):
         if self.features != LEARNT:
             saved(self.features, simulator)
 
-    def _by_distance(
-        self, study: Study, space: Space, simulator: Simulator, distance_of: Distance, tell: OnTrial
-    ) -> dict[str, float]:
+    def _by_distance(self, study: Study, sought: Sought) -> dict[str, float]:
         """CMA-ES from the simulator as given, on a distance and a prior; the mean of the best trials."""
         from .study import Given, mean_of_best
+
+        space, distance_of = sought.space, sought.distance_to(sought.seen)
 
         def sampler(number: int) -> Any:
             return Given(space.start()) if number == 0 else study.cma(self.seed)
 
         for number, point, done in study.trials(self.trials, sampler):
-            made = simulator.with_ranges(**space.ranges(point)).sample(self.images, self.seed).images
+            made = sought.simulator.with_ranges(**space.ranges(point)).sample(self.images, self.seed).images
             distance = distance_of(made)
             first = study.done[0].user_attrs["distance"] if number else distance
             moved = sum(point[f"{name}.centre"] ** 2 for name in space.names)
             done(distance + self.prior * first * moved, distance=distance)
-            tell(number + 1, self.trials, distance)
+            sought.tell(number + 1, self.trials, distance)
         return mean_of_best(study.done[: self.trials])
 
     def distance_to(self, space: Space, simulator: Simulator) -> Callable[[Tensor], Distance]:

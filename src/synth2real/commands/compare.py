@@ -9,8 +9,9 @@ from typing import Any
 
 from rich.table import Table
 
+from ..checks import counted
 from ..comparison import Comparison, compare
-from ..domains import Labelled, name_of
+from ..domains import Labelled
 from ..errors import InputError
 from ..pooled import check_names
 from ..report import write_report
@@ -24,7 +25,6 @@ from .console import announce, bars, console, warnings_on_stderr
 from .data import Data, described, load_pair, load_test, read_both_groups, settle_task
 
 RESULT, AGGREGATES = "comparison.json", "aggregates"
-LISTED = 5  # names in a line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,14 +128,12 @@ def write(request: Request, comparison: Comparison, settings: dict[str, Any]) ->
 
 def in_doubt(comparison: Comparison) -> list[str]:
     """What to say of target samples that may be of no class; nothing where there are none."""
-    found, target = comparison.in_doubt, comparison.target
-    if not found:
+    if not comparison.in_doubt:
         return []
-    share = 100 * len(found) / len(target)
-    first = ", ".join(name_of(target, i) for i in found[:LISTED])
+    amount, first = counted(comparison.in_doubt, comparison.target)
     return [
-        f"in doubt: {len(found)} of {len(target)} target samples ({share:.1f} percent), which all routes together "
-        f"place in no class ({first}). Look at them: they may be of no class of the source"
+        f"in doubt: {amount}, which all routes together place in no class ({first}). Look at them: they may be of no "
+        "class of the source"
     ]
 
 

@@ -13,6 +13,7 @@ from ..comparison import Comparison, Entry, shipped_source
 from ..directions import to_vectors
 from ..domains import Inputs, Labelled, Unlabelled, name_of, to_float
 from ..tasks import Classification, Gaze, Keypoints, Task
+from ..validators import together
 from .images import COLUMNS, ROWS, SHEET_SIDE, contact_sheet, thumbnails
 from .plots import say
 from .ranking import percent
@@ -113,13 +114,13 @@ def doubts(comparison: Comparison) -> list[Picture]:
     target, task = comparison.target, comparison.task
     if len(target.shape) != 3:
         return []
-    together = torch.stack([entry.trials[0].target for entry in comparison.entries])
+    every = [entry.trials[0].target for entry in comparison.entries]
     if isinstance(task, Classification):
-        said = together.mean(0)
+        said = together(every, task)
         sure = said.max(1).values
         return _pictures(target.inputs, sure.argsort(), lambda i: (f"{say(task, said[i])}?", percent(float(sure[i]))))
     values = comparison.chosen.trials[0].target
-    order = together.std(0, correction=0).mean(1).argsort(descending=True)
+    order = torch.stack(every).std(0, correction=0).mean(1).argsort(descending=True)
     seen = _in_image(task, values, target)
     return _pictures(
         target.inputs,
