@@ -65,8 +65,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    hardware = Hardware.detect()
-    print(f"{describe()}; {hardware.device} {hardware.precision}")
+    hardware = Hardware.detect().applying()
+    print(f"{describe()}; {hardware.device}, {hardware.precision}")
     print(f"{'':30} images/s   naive   ratio (median of {arguments.rounds}, least to most)   levels apart")
     for name, (shape, gan) in CASES.items():
         ours, theirs = prepared(shape, gan).transform, naive(gan)

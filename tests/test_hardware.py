@@ -2,6 +2,7 @@
 
 import torch
 
+from synth2real import hardware
 from synth2real.hardware import Hardware
 
 
@@ -9,6 +10,14 @@ def test_a_processor_takes_what_fits_its_cache_and_an_accelerator_more() -> None
     assert Hardware().chunk(28 * 28) == 41
     assert Hardware().chunk(1024 * 1024) == 1
     assert Hardware(torch.device("cuda")).chunk(28 * 28) > 1000
+
+
+def test_a_trained_network_is_applied_in_bfloat16_wherever_the_processor_has_it(monkeypatch) -> None:
+    monkeypatch.setattr(hardware, "_cpu_flags", lambda: frozenset({"avx2"}))
+    assert Hardware().applying() == Hardware()
+    monkeypatch.setattr(hardware, "_cpu_flags", lambda: frozenset({"avx2", "avx512_bf16"}))
+    assert Hardware().applying() == Hardware(precision="bfloat16")
+    assert Hardware(torch.device("cuda"), "float32").applying().precision == "float32"
 
 
 def test_inputs_lie_on_a_gpu_where_there_is_room(monkeypatch) -> None:

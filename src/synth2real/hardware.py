@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -31,8 +31,8 @@ class Hardware:
 
     Args:
         device: `cpu`, or an accelerator.
-        precision: of convolutions and products. bfloat16 quadruples speed where the processor has instructions for it
-            and divides it by eight where it has not.
+        precision: of convolutions and products. bfloat16 quadruples speed where the processor has matrix instructions
+            for it and divides it by eight where it has none.
         channels_last: memory format of images; faster on every processor and GPU that was measured.
     """
 
@@ -80,6 +80,14 @@ class Hardware:
             return inputs
         free, _ = torch.cuda.mem_get_info(self.device)
         return inputs.to(self.device) if inputs.nbytes <= free // 4 else inputs
+
+    def applying(self) -> Self:
+        """The same for putting images through a convolutional network that has been trained.
+
+        Vector instructions for bfloat16 gain a third to two thirds there, and next to nothing in training.
+        """
+        vectors = self.device.type == "cpu" and "avx512_bf16" in _cpu_flags()
+        return replace(self, precision="bfloat16") if vectors else self
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Context in which losses are computed."""

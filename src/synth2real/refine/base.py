@@ -108,7 +108,7 @@ class TrainedMapping(ImageMapping, Game):
 
     def refine(self, x: Tensor) -> Tensor:
         assert self.hardware is not None
-        with self.hardware.autocast():
+        with self.hardware.applying().autocast():
             refined: Tensor = self.refiner(x)
         return refined.float()
 
