@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .calibrate import Calibration
 from .distances import proxy_a_distance
-from .domains import Inputs, Labelled, Unlabelled, to_float
+from .domains import Inputs, Labelled, Unlabelled
 from .errors import TrainingDiverged
 from .groups import held_out
 from .mapping import REFINER, Mapping
@@ -23,7 +23,7 @@ from .model import Model, load_model
 from .refine import load_refiner
 from .route import Budget, OnReport, Route, Run, default_task
 from .simulate import Simulator
-from .tasks import Classification, Task
+from .tasks import Task
 from .validators import wander
 
 Domain = TypeVar("Domain", Labelled, Unlabelled)
@@ -148,6 +148,7 @@ class Bench:
 
     def measured(self, run: Run, seed: int, steps: int | None, seconds: float) -> Trial:
         """What a run reaches, on all data of the bench."""
+        seen = some(self.target).inputs
         return Trial(
             seed=seed,
             run=run,
@@ -157,16 +158,9 @@ class Bench:
             source_metrics=run.model.evaluate(self.held),
             test_metrics=None if self.test is None else run.model.evaluate(self.test),
             gap_after=self.gap(run.model, shipped_source(run)),
-            wander=self.wander(run.model),
+            wander=wander(run.model, seen, run.model.outputs(seen)),
             steps=steps,
         )
-
-    def wander(self, model: Model) -> float:
-        """How unsteady a classifier of images is on the target; nan for all others."""
-        if not isinstance(model.task, Classification) or len(self.target.shape) != 3:
-            return float("nan")
-        seen = self.target.inputs[evenly(len(self.target))]
-        return wander(model, to_float(seen), model.outputs(seen))
 
     def gap(self, model: Model, source: Labelled) -> float:
         """Proxy A-distance of the domains in a model's features."""

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..directions import degrees_between
-from ..domains import Labelled, Unlabelled, to_float
+from ..domains import Inputs, Labelled, Unlabelled, to_float
 from ..errors import InputError
 from ..model import Model
+from ..sparse import Sparse
 from ..tasks import Classification, Gaze, Keypoints, Regression, Task
 from ..warp import Warp
 
@@ -22,6 +23,7 @@ MIX = 0.55  # share of the image that a mixture must still be taken for
 # directions are moved by any warp.
 SHIFTS: dict[str, Any] = {"shift": 0.08}
 WARPS: dict[str, Any] = {"rotation": 10.0, "scale": 0.1, "shift": 0.08}
+STRUCK = 0.5  # share of the words that a text is asked about without
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class Candidate:
         classifier: weights of the head's last layer, (O, F); None where there are layers before it.
         mixed: shares of mixed target images that are taken for the one that they show most: of two of one predicted
             class, and of two classes. Classification alone, else nan.
-        wander: mean distance of what is said of a warped image from what should be said of it, in units of that of
-            another image; nan for features.
+        wander: mean distance of what is said of a moved sample from what should be said of it, in units of that of
+            another sample; see the function of this name.
     """
 
     name: str
@@ -123,7 +125,7 @@ def observe(
         held: source samples that it was not trained on; their labels are not read.
         target: unlabelled samples, some 500 to 2,000 of them: several validators compare each with each.
         name, seed: see `Candidate`.
-        probed: ask what it says of mixed and of warped images, too, which takes three more passes over the target;
+        probed: ask what it says of mixed and of moved samples, too, which takes three more passes over the target;
             without, `mixed` and `wander` are nan.
 
     Raises:
@@ -137,9 +139,9 @@ def observe(
     linear = isinstance(last, nn.Linear) and last.in_features == source_features.shape[1]
     mixed, wandering = (torch.nan, torch.nan), torch.nan
     if probed:
-        images = to_float(target.inputs[torch.arange(len(target))])
-        mixed = _mixed(model, images, outputs) if isinstance(model.task, Classification) else mixed
-        wandering = wander(model, images, outputs) if images.ndim == 4 else wandering
+        if isinstance(model.task, Classification):
+            mixed = _mixed(model, to_float(target.inputs[torch.arange(len(target))]), outputs)
+        wandering = wander(model, target.inputs, outputs)
     return Candidate(
         name=name,
         seed=seed,
@@ -222,12 +224,26 @@ def _mixed(model: Model, x: Tensor, outputs: Tensor) -> tuple[float, float]:
     return shares[0], shares[1]
 
 
-def wander(model: Model, x: Tensor, outputs: Tensor) -> float:
-    """See `Candidate.wander`; of float images (N, C, H, W) and what the model says of them."""
-    task, size = model.task, (x.shape[2], x.shape[3])
-    moves = WARPS if isinstance(task, Keypoints | Gaze) else SHIFTS
-    warp = Warp.sample(len(x), size, generator=torch.Generator().manual_seed(0), **moves)
-    should = task.move(task.predict(outputs), warp)
-    said = task.predict(model.outputs(warp.image(x)))
-    others = apart(task, said, should.roll(1, 0)).nanmean()
+def wander(model: Model, inputs: Inputs, outputs: Tensor) -> float:
+    """See `Candidate.wander`: how unsteady a model is where samples are moved as it should not mind, or should follow.
+
+    Images are shifted, where points or gaze are asked for also turned and scaled. Of sparse features, which are mostly
+    words, half are struck out. Of dense ones no move is known that leaves what they mean: nan.
+
+    Args:
+        inputs: target samples (N, ...), some 500 to 2,000.
+        outputs: raw, (N, O), what the model says of them.
+    """
+    task, should = model.task, model.task.predict(outputs)
+    x, draw = to_float(inputs[torch.arange(len(inputs))]), torch.Generator().manual_seed(0)
+    if x.ndim == 4:
+        moves = WARPS if isinstance(task, Keypoints | Gaze) else SHIFTS
+        warp = Warp.sample(len(x), (x.shape[2], x.shape[3]), generator=draw, **moves)
+        should, moved = task.move(should, warp), warp.image(x)
+    elif isinstance(inputs, Sparse):
+        moved = x * (torch.rand(x.shape, generator=draw) >= STRUCK)
+    else:
+        return torch.nan
+    said = task.predict(model.outputs(moved))
+    others = apart(task, should, should.roll(1, 0)).nanmean()
     return float(apart(task, said, should).nanmean() / others.clamp(min=1e-8))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..domains import to_float
 from ..model import Model
 from ..tasks import Classification
 from .candidate import wander
@@ -30,6 +29,6 @@ def live(model: Model, some: Tensor) -> tuple[str, float] | None:
     if isinstance(model.task, Classification):
         found = "certainty", float(model.task.predict(outputs).amax(1).mean())
     elif some.ndim == 4:
-        found = "unsteadiness", wander(model, to_float(some), outputs)
+        found = "unsteadiness", wander(model, some, outputs)
     model.train(training)
     return found
