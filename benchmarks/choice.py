@@ -1,11 +1,11 @@
 """What `compare` chooses within a budget, against the best of its routes in hindsight.
 
-`python benchmarks/choice.py --protocols fonts pupils --minutes 15 [--score]`. For each protocol the default routes are
-compared as on the command line: source only among them, successive halving, no real label. Hindsight takes the routes
-as they were trained there, picks on one half of the labelled images the one of least mean error, and is scored on the
-other half; then the halves change places. The interval is a paired bootstrap over images of the difference, mean over
-seeds. With --keep, trainings stand in a folder (what is there is not trained again), and for classes it is printed how
-much worse than the best of each round the route is that a validator takes.
+`python benchmarks/choice.py --protocols fonts pupils books:dvd --minutes 15 [--score]`. For each protocol the default
+routes are compared as on the command line: source only among them, successive halving, no real label. Hindsight takes
+the routes as they were trained there, picks on one half of the labelled samples the one of least mean error, and is
+scored on the other half; then the halves change places. The interval is a paired bootstrap over samples of the
+difference, mean over seeds. With --keep, trainings stand in a folder (what is there is not trained again), and for
+classes of images it is printed how much worse than the best of each round the route is that a validator takes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from eyes import eyes
@@ -22,11 +23,11 @@ from machine import describe
 from points import PointProtocol
 from protocols import Protocol, digits, fonts, keep, mnist_to_usps, reversed_balance, usps_to_mnist
 from pupils import pupils
+from sentiment import PAIRS, sentiment
 
 from synth2real import Comparison, Labelled, compare, load_model
 from synth2real.comparison import TRIALS
 from synth2real.routes import default_routes
-from synth2real.simulate import Simulator
 from synth2real.tasks import Classification
 from synth2real.trials import HELD, HELD_SEED, TRIAL, some
 from synth2real.validators import Pool, labels_of, observe, validate
@@ -40,13 +41,14 @@ PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {
     "reversed": reversed_balance,
     "eyes": eyes,
     "pupils": pupils,
+    **{pair: partial(sentiment, pair) for pair in PAIRS},
 }
 
 
 def compared(protocol: Protocol | PointProtocol, minutes: float, jobs: int, folder: Path | None) -> Comparison:
     """The comparison that `synth2real compare` makes of the protocol with its defaults."""
     task = protocol.task if isinstance(protocol, PointProtocol) else Classification(protocol.dev.classes)
-    routes = default_routes(task, images=True, simulator=isinstance(protocol.source, Simulator))
+    routes = default_routes(task, protocol.source, protocol.target)
     return compare(
         routes,
         protocol.source,
@@ -75,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         line = {"protocol": f"choice, {name}", **against_hindsight(error, found.chosen.name)}
         line |= {"source_only_error": float(error[found.entries[0].name].mean()), "minutes": arguments.minutes}
         show(name, found, line, {route: float(values.mean()) for route, values in error.items()})
-        if folder is not None and isinstance(protocol, Protocol):
+        if folder is not None and isinstance(protocol, Protocol) and len(protocol.target.shape) == 3:
             print("\n".join(rounds(folder / TRIALS, protocol, arguments.score)), flush=True)
         if arguments.score:
             keep({**line, "jobs": arguments.jobs})

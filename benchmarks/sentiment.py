@@ -17,7 +17,7 @@ import numpy as np
 import scipy.sparse
 import torch
 from machine import describe
-from protocols import data_folder, keep
+from protocols import Protocol, data_folder, keep
 
 from synth2real import Budget, Labelled, Route, Unlabelled
 from synth2real.adapt import DANN, MSDA, SVM, Objective, SourceOnly
@@ -46,6 +46,14 @@ def reviews(name: str) -> Labelled:
         data, indices, indptr, labels = (arrays[f"{name}_{part}"] for part in ("data", "indices", "indptr", "labels"))
     counts = scipy.sparse.csr_array((data.astype(np.float32), indices, indptr), shape=(len(labels), WORDS))
     return Labelled(Sparse(counts), torch.from_numpy(labels.astype(np.int64)), ("negative", "positive"))
+
+
+def sentiment(pair: str) -> Protocol:
+    """From one kind of goods to another, such as `books:dvd`."""
+    first, second = pair.split(":")
+    theirs = reviews(f"{second}_train")
+    dev = theirs.subset(torch.arange(DEV))
+    return Protocol(pair, reviews(f"{first}_train"), theirs.unlabelled(), dev, reviews(f"{second}_test"))
 
 
 def neural(kind: type[Objective], weight: float = 0.1, network: str = "shallow-100") -> Objective:
@@ -77,10 +85,9 @@ def objective(column: str, source: Labelled, target: Unlabelled, budget: Budget,
 
 def run(pair: str, column: str, arguments: argparse.Namespace) -> list[float]:
     """Accuracy with each seed; of a column in which nothing is random once."""
-    first, second = pair.split(":")
-    source, theirs = reviews(f"{first}_train"), reviews(f"{second}_train")
-    target = theirs.unlabelled()
-    test = reviews(f"{second}_test") if arguments.score else theirs.subset(torch.arange(DEV))
+    protocol = sentiment(pair)
+    source, target, test = protocol.source, protocol.target, protocol.score if arguments.score else protocol.dev
+    assert isinstance(source, Labelled)
     seeds = 1 if column in ("svm", "msda-svm", "msda") else arguments.seeds
     route = objective(column, source, target, Budget(steps=arguments.steps), arguments.search)
     models = (route.run(source, target, budget=Budget(steps=arguments.steps, seed=seed)).model for seed in range(seeds))

@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from synth2real import Budget, InputError, Labelled, Route, Unlabelled, compare
-from synth2real.adapt import DANN, Teacher
+from synth2real.adapt import DANN, MSDA, SelfTraining, SourceOnly, Teacher
 from synth2real.commands.compare import in_doubt
 from synth2real.errors import TrainingDiverged
-from synth2real.halving import ENOUGH, LEAST, Plan, Speed, shortened
+from synth2real.halving import ENOUGH, LEAST, Plan, Speed, shortened, stepless
 from synth2real.refine import SimGAN
 
 QUICK = Budget(batch=16)
@@ -50,6 +50,27 @@ def test_a_plan_halves_and_gives_the_last_round_most() -> None:
     spent = 0.09 * first + 0.05 * found.steps(1, ["source only", "a", "b"]) + 0.09 * last
     assert 500 < spent <= 600
     assert 0.06 * last > spent / 3  # the chosen route's own share of the last round alone
+
+
+def test_what_is_in_closed_form_is_trained_once() -> None:
+    assert stepless(Route(adapt=MSDA()))
+    assert not stepless(Route(adapt=MSDA(then=SourceOnly())))
+    assert not stepless(Route())
+    source, target = blobs(200, 0.5, 0.0, 0), blobs(200, 0.5, 1.0, 1).unlabelled()
+    asked: list[tuple[str, int]] = []
+    found = compare(
+        {"closed": Route(adapt=SelfTraining()), "dann": Route(adapt=DANN()), "teacher": Route(adapt=Teacher())},
+        source,
+        target,
+        budget=replace(QUICK, steps=LEAST),
+        seeds=(0, 1),
+        minutes=0.2,
+        on_route=lambda name, seed: asked.append((name, seed)),
+    )
+    assert asked.count(("closed", 0)) == 1
+    assert ("closed", 1) not in asked
+    closed = next(entry for entry in found.entries if entry.name == "closed")
+    assert [trial.steps for trial in closed.trials] == [None]
 
 
 def test_a_plan_counts_processes_and_the_data_s_own_steps() -> None:

@@ -10,6 +10,7 @@ from synth2real.adapt import DANN, Teacher
 from synth2real.evidence import Answers, doubt, doubts_of_balance, in_doubt, score
 from synth2real.randomize import Full
 from synth2real.tasks import Classification, Regression
+from synth2real.validators import Known
 
 TASK = Classification(("a", "b"))
 TRUTH = torch.arange(40) % 2
@@ -27,15 +28,16 @@ def answers(route: Route, target: torch.Tensor, score: float) -> Answers:
 
 def test_of_classes_certainty_and_steadiness_outvote_a_majority_that_doubts() -> None:
     alike, other = said(26, 0.6), said(40)
-    (first, _), (second, _), (right, _) = score([alike, alike, other], TASK, [1.0, 1.0, 1.0], [0.5, 0.5, 0.05])
+    doubting, sure = Known(alike, certainty=0.5, wander=0.5), Known(other, certainty=0.9, wander=0.05)
+    (first, _), (second, _), (right, _) = score([doubting, doubting, sure], TASK)
     assert right > first == second
     assert all(0 <= one <= 1 for one in (first, right))
 
 
 def test_where_steadiness_is_unknown_it_is_left_out() -> None:
-    (known, _), (unknown, _) = score([said(40), said(40)], TASK, [1.0, 1.0], [0.0, math.nan])
-    assert known == pytest.approx((2 + 1) / 3, abs=0.02)
-    assert unknown == pytest.approx(1.0, abs=0.03)
+    (known, _), (unknown, _) = score([Known(said(40), certainty=0.7, wander=w) for w in (0.0, math.nan)], TASK)
+    assert known == pytest.approx((1 + 0.7 + 1) / 3)
+    assert unknown == pytest.approx((1 + 0.7) / 2)
 
 
 @pytest.mark.parametrize(("score", "harmful"), [(0.7, True), (0.4, False)])
@@ -78,7 +80,7 @@ def test_in_doubt_is_what_no_class_gets_half_of_certainty_the_worst_first() -> N
 
 def test_values_are_ranked_and_equal_ranks_decided_by_agreement() -> None:
     near, far = torch.zeros(5, 1), torch.ones(5, 1)
-    found = score([near, near, far], VALUES, [-1.0, -1.0, -1.0], [math.nan] * 3)
+    found = score([Known(one, source=-1.0) for one in (near, near, far)], VALUES)
     assert found[0] == found[1] > found[2]
     assert [agreed for _, agreed in found] == [0.0, 0.0, -1.0]
 

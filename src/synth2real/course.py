@@ -18,11 +18,12 @@ from .domains import Labelled
 from .entries import SOURCE_ONLY, Entry, better, rank
 from .errors import TrainingDiverged
 from .evidence import Answers
-from .halving import ENOUGH, Plan, affordable, measure, shortened
+from .halving import ENOUGH, Plan, affordable, measure, shortened, stepless
 from .model import Model
 from .pooled import Aggregate, aggregates, estimated, pool_of
 from .route import OnReport, Route, default_steps
 from .simulate import Simulator
+from .sparse import Sparse
 from .tasks import Classification, Task
 from .trials import Bench, Piece, Store, shipped_source, some, write_whole
 from .workers import Workers
@@ -58,12 +59,12 @@ class Course:
         if plan is None:
             steps = self.bench.budget.steps
             self.train([(entry, seeds[0]) for entry in self.entries], steps)
-            more = self.add({} if then is None else then([entry.name for entry in rank(self.entries, self.bench.task)]))
+            more = self.add({} if then is None else then([entry.name for entry in self.ranked(self.entries)]))
             # Source only is repeated whatever is chosen: beside what builds on the best, so that no worker waits.
             self.train([*((entry, seeds[0]) for entry in more), *((base, seed) for seed in seeds[1:])], steps)
             chosen, _ = self.judged(self.entries)
             again = [entry for entry in self.entries if entry is not base and (repeat == "all" or entry is chosen)]
-            self.train([(entry, seed) for entry in again for seed in seeds[1:]], steps)
+            self.train([(entry, seed) for entry in again for seed in missing(entry, seeds[1:])], steps)
             return
         left = self.entries
         for rung, size in enumerate(plan.sizes):
@@ -71,9 +72,11 @@ class Course:
             if rung:
                 left = [base, *self.best(left, size)]
             names = [entry.name for entry in left]
-            wanted = [(entry, seed) for entry in left for seed in (plan.seeds(names, seeds) if last else seeds[:1])]
             for entry in left:
-                entry.trials, entry.round = [], rung
+                entry.round = rung
+                entry.trials = entry.trials if stepless(entry.route) else []
+            each = plan.seeds(names, seeds) if last else seeds[:1]
+            wanted = [(entry, seed) for entry in left for seed in missing(entry, each)]
             self.train(wanted, plan.steps(rung, [entry.name for entry, _ in wanted]))
             left = [entry for entry in left if entry.trials]
 
@@ -123,6 +126,7 @@ class Course:
     def piece(self, entry: Entry, seed: int, steps: int | None) -> Piece:
         """The training of a route with one seed; its simulator is searched for where it has not been."""
         simulator, calibration, spent = self.simulator(entry.route)
+        steps = None if stepless(entry.route) else steps
         route = shortened(replace(entry.route, calibrate=None, widen=None), steps)
         words = re.sub(r"[^a-z0-9]+", "-", entry.name.lower()).strip("-")[:40]
         key = f"{self.places[entry.name]:02d}-{words}-steps-{steps or 'default'}-seed-{seed}"
@@ -188,14 +192,14 @@ class Course:
             if search is not None and trials is not None and search.trials > trials:
                 entry.route = replace(entry.route, calibrate=replace(search, trials=trials))
 
-    def truth(self) -> Tensor:
-        """Labels of the held source samples, as the task takes them."""
-        task, held = self.bench.task, self.bench.held
-        return task.align(held) if isinstance(task, Classification) else held.labels
-
     def answers(self, entry: Entry) -> Answers:
         """What a route says, for the evidence."""
         return Answers(entry.route, entry.trials[0].target, entry.trials[0].held, entry.score)
+
+    def ranked(self, entries: list[Entry], balanced: bool = True) -> list[Entry]:
+        """Score these by their trials, the best first; of texts agreement is not heard."""
+        texts = isinstance(self.bench.target.inputs, Sparse)
+        return rank(entries, self.bench.task, balanced=balanced, voted=not texts)
 
     def weighed(self) -> dict[str, str]:
         """Score every entry; for those that are predicted to harm, why.
@@ -204,19 +208,19 @@ class Course:
         target's classes for balanced.
         """
         task, raw = self.bench.task, self.bench.raw
-        rank(self.entries, task)
+        self.ranked(self.entries)
         prior = torch.zeros(0)
         if isinstance(task, Classification):
             prior = torch.bincount(task.align(raw), minlength=task.outputs).double() / len(raw)
         answers = {entry.name: self.answers(entry) for entry in self.entries}
-        harmful = evidence.doubts_of_balance(answers, task, prior, self.truth())
+        harmful = evidence.doubts_of_balance(answers, task, prior, self.bench.truth)
         if harmful:
-            rank([entry for entry in self.entries if entry.name not in harmful], task, balanced=False)
+            self.ranked([entry for entry in self.entries if entry.name not in harmful], balanced=False)
         return harmful
 
     def judged(self, candidates: list[Entry]) -> tuple[Entry, str]:
         """The route to ship, and why no adaptation is advised, where none is; notes what was refused."""
-        task, truth, base = self.bench.task, self.truth(), self.entries[0]
+        task, truth, base = self.bench.task, self.bench.truth, self.entries[0]
         harmful = self.weighed()
         together = [entry.trials[0].target for entry in self.entries if entry.name not in harmful]
         reasons = [f"{why}" for why in list(harmful.values())[:1]]
@@ -247,6 +251,13 @@ class Course:
         if why and not adapts:
             return f"do not adapt: {why}. Taken: {shipped}"
         return f"{shipped}{f'; refused: {why}' if why else ''}"
+
+
+def missing(entry: Entry, seeds: Sequence[int]) -> Sequence[int]:
+    """Seeds to train a route with: what is in closed form is trained once."""
+    if not stepless(entry.route):
+        return seeds
+    return () if entry.trials else seeds[:1]
 
 
 def said(entry: Entry, task: Task) -> str:

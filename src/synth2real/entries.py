@@ -12,6 +12,7 @@ from .estimates import Estimate
 from .route import Route
 from .tasks import Task
 from .trials import Trial
+from .validators import Known
 
 SOURCE_ONLY = "source only"
 
@@ -41,26 +42,27 @@ class Entry:
     refused: str = ""
 
 
-def rank(entries: Sequence[Entry], task: Task, balanced: bool = True) -> list[Entry]:
+def rank(entries: Sequence[Entry], task: Task, *, balanced: bool = True, voted: bool = True) -> list[Entry]:
     """Score each entry by its trials, each beside as many of the others' as there are entries; the best first.
 
     A seed moves a score by as much as routes differ, so all are heard: the first trials side by side, then the second,
-    and so on, where the last of an entry that has fewer stands in for more. `balanced` as in `evidence.score`.
+    and so on, where the last of an entry that has fewer stands in for more. `balanced` and `voted` as in
+    `validators.witnessed`.
     """
     rounds = [
         [entry.trials[min(k, len(entry.trials) - 1)] for entry in entries]
         for k in range(max(len(entry.trials) for entry in entries))
     ]
-    scores = torch.tensor([_scores(trials, task, balanced) for trials in rounds], dtype=torch.float64).mean(0)
+    each = [evidence.score(known(trials, task), task, balanced=balanced, voted=voted) for trials in rounds]
+    scores = torch.tensor(each, dtype=torch.float64).mean(0)
     for entry, (score, tie) in zip(entries, scores.tolist(), strict=True):
         entry.score, entry.tie = score, tie
     return better(entries, task)
 
 
-def _scores(trials: Sequence[Trial], task: Task, balanced: bool) -> list[tuple[float, float]]:
-    """Of one trial each, side by side."""
-    said, wander = [trial.target for trial in trials], [trial.wander for trial in trials]
-    return evidence.score(said, task, [_merit(trial, task) for trial in trials], wander, balanced)
+def known(trials: Sequence[Trial], task: Task) -> list[Known]:
+    """What is known of each trial without a real label."""
+    return [Known(trial.target, _merit(trial, task), trial.certainty, trial.wander) for trial in trials]
 
 
 def better(entries: Sequence[Entry], task: Task) -> list[Entry]:

@@ -18,12 +18,11 @@ from torch import Tensor
 from .priors import unbalanced
 from .route import Route
 from .tasks import Classification, Task
-from .validators import apart, expected_agreement, together, witnessed
+from .validators import Known, apart, expected_agreement, tempered, together, witnessed
 
 MARGIN = 0.08  # shift of class shares, beyond what doubt explains, that is taken for real
 OVERCONFIDENT = 2.0  # a model under a shift errs about twice as often as it says (digits: says 0.24, errs 0.49)
 CERTAIN = 2.0  # standard errors by which a route must score better than source only
-TEMPERATURES = torch.logspace(-0.7, 1.0, 60, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -44,21 +43,17 @@ class Answers:
 
 
 def score(
-    predictions: Sequence[Tensor], task: Task, source: Sequence[float], wander: Sequence[float], balanced: bool = True
+    known: Sequence[Known], task: Task, *, balanced: bool = True, voted: bool = True
 ) -> list[tuple[float, float]]:
     """The label-free score of each candidate, higher is better, and what decides between equal ones.
 
-    Three witnesses together (`validators.witnessed`), then agreement: by probabilities for classes, and for values one
-    in which each weighs by how well it has learnt the source. Measured: see docs/validators.md.
-
-    Args:
-        source: the metric of each on the source, higher is better.
-        wander: of each, see `validators.Candidate`.
-        balanced: whether the target's classes may be held for about equally many.
+    Three witnesses together (`validators.witnessed`, which says what the arguments are), then agreement: by
+    probabilities for classes, and for values one in which each weighs by how well it has learnt the source. Measured:
+    see docs/validators.md.
     """
-    by = None if isinstance(task, Classification) else source
-    agreed = expected_agreement(predictions, task, by)
-    return list(zip(witnessed(predictions, task, source, wander, balanced), agreed, strict=True))
+    by = None if isinstance(task, Classification) else [one.source for one in known]
+    agreed = expected_agreement([one.said for one in known], task, by)
+    return list(zip(witnessed(known, task, balanced=balanced, voted=voted), agreed, strict=True))
 
 
 def unsure(answers: Answers, truth: Tensor) -> float:
@@ -67,10 +62,7 @@ def unsure(answers: Answers, truth: Tensor) -> float:
     Args:
         truth: labels (N,) of the held source samples.
     """
-    logs, held = (said.double().clamp(min=1e-12).log() for said in (answers.target, answers.held))
-    losses = torch.stack([torch.nn.functional.cross_entropy(held / t, truth) for t in TEMPERATURES])
-    sure = (logs / TEMPERATURES[losses.argmin()]).softmax(1).amax(1)
-    return 1 - float(sure.mean())
+    return 1 - float(tempered(answers.target, answers.held, truth).amax(1).mean())
 
 
 def in_doubt(predictions: Sequence[Tensor], task: Task) -> list[int]:

@@ -19,7 +19,8 @@ from typing import Any, Self
 
 import torch
 
-from .adapt import SourceOnly
+from .adapt import FeatureMapping, SourceOnly
+from .adapt.closed_form import ClosedForm
 from .calibrate import Calibrator
 from .domains import Labelled, Unlabelled
 from .mapping import Mapping as Refiner
@@ -154,6 +155,13 @@ def shortened(route: Route, steps: int | None) -> Route:
     return replace(route, refine=replace(refiner, **phases))  # type: ignore[type-var]
 
 
+def stepless(route: Route) -> bool:
+    """Whether all that a route learns is in closed form, so that neither steps nor a seed change it."""
+    adapt = route.adapt
+    last = adapt.then if isinstance(adapt, FeatureMapping) else adapt
+    return isinstance(last, ClosedForm) and getattr(adapt, "steps", 0) == 0
+
+
 PHASES = ("steps", "pretrain_refiner", "pretrain_critic")  # settings of refiners that count steps
 
 
@@ -184,6 +192,9 @@ def measure(
             step = max((later - first) / (LATER - FIRST), 1e-6)
             trained[how] = max(0.0, first - FIRST * step), step
         once, step = trained[how]
+        if isinstance(route.adapt, FeatureMapping):  # costs more than in proportion to the samples
+            whole = route.run(source, target, task=task, budget=replace(budget, steps=FIRST)).seconds
+            once = whole["map"] + (whole["train"] if stepless(route) else once)
         own, how = _steps(route.refine), repr(route.refine)
         if how not in refined:
             quick = shortened(replace(route, randomize=None, adapt=SourceOnly()), REFINING)

@@ -8,11 +8,14 @@ from typing import Any
 
 import yaml
 
+from .domains import Labelled, Unlabelled
 from .entries import SOURCE_ONLY
 from .errors import InputError
 from .route import ROOMS, Route
 from .settings import build
-from .tasks import Regression, Task
+from .simulate import Simulator
+from .sparse import Sparse
+from .tasks import Classification, Regression, Task
 
 # name -> room -> method, for images; the first are kept where a budget has no time for all. What refines takes no
 # steps.
@@ -30,25 +33,33 @@ SET: dict[str, dict[str, Any]] = {
     "calibrated": {"calibrate": "posterior", "widen": {"method": "widen", "factor": 1.5}},
     "refined": {"refine": "fourier"},
 }
-FEATURES = ("dann", "teacher")  # of these, what serves features
+FEATURES = ("teacher", "dann")  # adapt of the routes that serve features
+TEXTS, LARGEST = 20_000, 10**8  # texts, and texts times words, up to which mSDA is taken in
 
 
-def default_routes(task: Task, *, images: bool, simulator: bool) -> dict[str, Route]:
+def default_routes(task: Task, source: Labelled | Simulator, target: Unlabelled) -> dict[str, Route]:
     """Single ways across the gap, and combinations of them, without source only, which every comparison holds.
+
+    Features are neither randomized nor refined; sparse ones are taken for words. Only of a simulator ranges are found.
 
     Args:
         task: what is predicted. Regression is not moved or mirrored: what its numbers mean is not known.
-        images: whether inputs are images; features are neither randomized nor refined.
-        simulator: whether the source is one, whose ranges can be found.
     """
     named: dict[str, Mapping[str, Any]] = {}
-    for name, rooms in SET.items():
-        if not images:
-            if name in FEATURES:
-                named[name] = {"adapt": rooms["adapt"]}
-        elif simulator or "calibrate" not in rooms:
-            named[name] = _for_task(rooms, task)
+    if len(target.shape) == 3:
+        simulator = not isinstance(source, Labelled)
+        named = {name: _for_task(rooms, task) for name, rooms in SET.items() if simulator or "calibrate" not in rooms}
+    else:
+        texts = isinstance(target.inputs, Sparse) and isinstance(task, Classification)
+        methods = ("msda", *FEATURES) if texts and _solvable(source, target) else FEATURES
+        named = {method: {"adapt": method} for method in methods}
     return {name: route_of(rooms, name) for name, rooms in named.items()}
+
+
+def _solvable(source: Labelled | Simulator, target: Unlabelled) -> bool:
+    """Whether what is in closed form takes little memory (some 2.5 GB) and time."""
+    total = len(target) + (len(source) if isinstance(source, Labelled) else 0)
+    return total <= TEXTS and total * target.shape[0] <= LARGEST
 
 
 def _for_task(rooms: Mapping[str, Any], task: Task) -> dict[str, Any]:
@@ -56,13 +67,13 @@ def _for_task(rooms: Mapping[str, Any], task: Task) -> dict[str, Any]:
     return {**rooms, "randomize": "photometric"} if still else dict(rooms)
 
 
-def chosen_routes(wanted: str | None, task: Task, *, images: bool, simulator: bool) -> dict[str, Route]:
+def chosen_routes(wanted: str | None, task: Task, source: Labelled | Simulator, target: Unlabelled) -> dict[str, Route]:
     """The routes of a comparison: those of a YAML file, of names with commas between, or the default set.
 
     Raises:
         InputError: a name that is not in the set, or a file that is not `name -> room -> method and settings`.
     """
-    known = default_routes(task, images=images, simulator=simulator)
+    known = default_routes(task, source, target)
     if wanted is None:
         return known
     if Path(wanted).suffix.lower() in (".yaml", ".yml"):

@@ -23,8 +23,8 @@ from .model import Model, load_model
 from .refine import load_refiner
 from .route import Budget, OnReport, Route, Run, default_task
 from .simulate import Simulator
-from .tasks import Task
-from .validators import wander
+from .tasks import Classification, Task
+from .validators import sure_and_balanced, tempered, wander
 
 Domain = TypeVar("Domain", Labelled, Unlabelled)
 HELD_SEED = 2**31  # of source samples that no training has rendered
@@ -46,8 +46,8 @@ class Trial:
         source_metrics: on source samples that were not trained on.
         test_metrics: on real labels, where there are some; never used to choose.
         gap_after: proxy A-distance in the route's own features.
-        wander: how far what is said of moved target images is from what should be said, see `validators.Candidate`;
-            nan where it is not asked, for values and for features.
+        wander: how far what is said of moved target samples is from what should be said, see `validators.wander`.
+        certainty: of what it says of the target, see `validators.Known`.
         gap_before: the same in source-only features of raw inputs; nan until source only has been trained.
         label_kept: share of refined images on which source only still says what they were made as; None unrefined.
         steps: of the training; None where the data settled them.
@@ -62,12 +62,22 @@ class Trial:
     test_metrics: dict[str, Any] | None
     gap_after: float
     wander: float = float("nan")
+    certainty: float = float("nan")
     gap_before: float = float("nan")
     label_kept: float | None = None
     steps: int | None = None
 
 
-PLAIN = ("seed", "seconds", "source_metrics", "test_metrics", "gap_after", "wander", "steps")  # kept as JSON
+PLAIN = (
+    "seed",
+    "seconds",
+    "source_metrics",
+    "test_metrics",
+    "gap_after",
+    "wander",
+    "certainty",
+    "steps",
+)  # kept as JSON
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,11 @@ class Bench:
             self.held_groups = None
         self.task = self.asked or default_task(self.raw)
 
+    @property
+    def truth(self) -> Tensor:
+        """Labels of the held source samples, as the task takes them."""
+        return self.task.align(self.held) if isinstance(self.task, Classification) else self.held.labels
+
     def rendered(self, simulator: Simulator | None, seed: int) -> tuple[Labelled, float]:
         """What is trained on, and the seconds it took to render; made once for all routes that render alike."""
         if simulator is None:
@@ -149,16 +164,19 @@ class Bench:
     def measured(self, run: Run, seed: int, steps: int | None, seconds: float) -> Trial:
         """What a run reaches, on all data of the bench."""
         seen = some(self.target).inputs
+        said, held = (run.model.predict(domain).values for domain in (self.target, self.held.unlabelled()))
+        classes = isinstance(self.task, Classification)
         return Trial(
             seed=seed,
             run=run,
-            target=run.model.predict(self.target).values,
-            held=run.model.predict(self.held.unlabelled()).values,
+            target=said,
+            held=held,
             seconds=seconds,
             source_metrics=run.model.evaluate(self.held),
             test_metrics=None if self.test is None else run.model.evaluate(self.test),
             gap_after=self.gap(run.model, shipped_source(run)),
             wander=wander(run.model, seen, run.model.outputs(seen)),
+            certainty=sure_and_balanced(tempered(said, held, self.truth)) if classes else float("nan"),
             steps=steps,
         )
 

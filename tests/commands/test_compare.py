@@ -4,16 +4,21 @@ import json
 
 import numpy as np
 import pytest
+import scipy.sparse
+import torch
 import yaml
 
 from helpers import below, picture, refused, save
-from synth2real import load_unlabelled
+from synth2real import Labelled, load_unlabelled
 from synth2real.errors import InputError
 from synth2real.groups import read_groups
 from synth2real.routes import chosen_routes, default_routes, read_routes
+from synth2real.simulate import Digits
+from synth2real.sparse import Sparse
 from synth2real.tasks import Classification, Keypoints, Regression
 
 TASK = Classification(("a", "b"))
+REAL = Regression(("x",), (0.0,), (1.0,))
 
 
 @pytest.fixture
@@ -26,17 +31,33 @@ def videos(tmp_path):
     return tmp_path / "videos"
 
 
+IMAGES = Labelled(torch.zeros(2, 1, 8, 8), torch.tensor([0, 1]), TASK.classes)
+
+
+def of_words(words: int) -> Labelled:
+    return Labelled(Sparse(scipy.sparse.csr_array((2, words), dtype="float32")), torch.tensor([0, 1]), TASK.classes)
+
+
 def test_the_default_set_follows_the_task_and_the_source():
-    plain = default_routes(TASK, images=True, simulator=False)
+    target = IMAGES.unlabelled()
+    plain = default_routes(TASK, IMAGES, target)
     assert {"dann", "teacher", "refined + teacher"} <= set(plain)
     assert not any(route.calibrate for route in plain.values())
-    assert any(r.calibrate for r in default_routes(TASK, images=True, simulator=True).values())
-    features = default_routes(TASK, images=False, simulator=False)
+    assert any(r.calibrate for r in default_routes(TASK, Digits(), target).values())
+    vectors = Labelled(torch.zeros(2, 5), torch.tensor([0, 1]), TASK.classes)
+    features = default_routes(TASK, vectors, vectors.unlabelled())
+    assert list(features) == ["teacher", "dann"]
     assert not any(route.randomize or route.refine for route in features.values())
-    numbers = default_routes(Regression(("x",), (0.0,), (1.0,)), images=True, simulator=False)
+    numbers = default_routes(REAL, IMAGES, target)
     assert type(numbers["teacher"].randomize).__name__ == "Photometric"
-    points = default_routes(Keypoints(("x", "y"), (8, 8)), images=True, simulator=False)
+    points = default_routes(Keypoints(("x", "y"), (8, 8)), IMAGES, target)
     assert type(points["dann"].randomize).__name__ == "Full"
+
+
+@pytest.mark.parametrize(("words", "task", "there"), [(9, TASK, True), (9, REAL, False), (10**8, TASK, False)])
+def test_of_words_denoising_is_tried_where_it_has_classes_and_fits_in_memory(words, task, there):
+    texts = of_words(words)
+    assert ("msda" in default_routes(task, texts, texts.unlabelled())) == there
 
 
 def test_routes_are_read_from_yaml_flat_or_nested(tmp_path):
@@ -76,10 +97,10 @@ def test_wrong_routes_are_refused_by_name(tmp_path, text, said):
 
 def test_unknown_names_and_absent_files_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"'nobody' is no route here.*source only, teacher"):
-        chosen_routes("teacher,nobody", TASK, images=True, simulator=False)
+        chosen_routes("teacher,nobody", TASK, IMAGES, IMAGES.unlabelled())
     with pytest.raises(InputError, match="cannot be read"):
-        chosen_routes(str(tmp_path / "no.yaml"), TASK, images=True, simulator=False)
-    assert list(chosen_routes("source only, dann", TASK, images=True, simulator=False)) == ["dann"]
+        chosen_routes(str(tmp_path / "no.yaml"), TASK, IMAGES, IMAGES.unlabelled())
+    assert list(chosen_routes("source only, dann", TASK, IMAGES, IMAGES.unlabelled())) == ["dann"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 from pools import logits, pool
 from synth2real.errors import InputError
 from synth2real.tasks import Classification
-from synth2real.validators import validate
+from synth2real.validators import tempered, validate
 
 TASK = Classification(("a", "b"))
 SURE = logits([[1.0, 0.0], [0.0, 1.0]])
@@ -42,3 +42,14 @@ def test_balance_takes_the_prior_that_is_given() -> None:
 def test_mixval_is_the_mean_of_two_ranks() -> None:
     mixed = [(0.9, 0.6), (0.8, 0.7), (0.7, 0.5)]
     assert validate("mixval", pool(TASK, [SURE, ONE, UNSURE], mixed=mixed)) == [2.5, 2.5, 1.0]
+
+
+def test_at_the_temperature_that_fits_the_source_all_scales_are_alike() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(400) % 2
+    raw = 2.0 * torch.nn.functional.one_hot(labels, 2) + torch.randn(400, 2, generator=generator)
+    target = torch.randn(50, 2, generator=generator)
+    sharp, plain, dull = (tempered((s * target).softmax(1), (s * raw).softmax(1), labels) for s in (4.0, 1.0, 0.5))
+    assert torch.allclose(sharp, plain, atol=0.03)
+    assert torch.allclose(dull, plain, atol=0.03)
+    assert torch.equal(plain.argmax(1), target.argmax(1))

@@ -52,7 +52,7 @@ def check(request: Request) -> None:
 def expected_minutes(source: Labelled, target: Unlabelled, task: Task, rendered: int) -> dict[str, float]:
     """Minutes of one training with the steps that the data asks for, on this machine, by route."""
     images = len(target.shape) == 3
-    known = default_routes(task, images=images, simulator=False)
+    known = default_routes(task, source, target)
     routes = {"source only": Route()} | {name: known[name] for name in TIMED}
     steps = default_steps(rendered, len(target), task, images)
     speeds = measure(routes, source, target, task, Budget(), 0.0)

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from ..checks import counted
 from ..comparison import Comparison, compare
-from ..domains import Labelled
 from ..errors import InputError
 from ..pooled import check_names
 from ..report import write_report
@@ -51,8 +50,7 @@ def run(request: Request) -> None:
         task = settle_task(request, source, target)
         test = load_test(request, task, layout)
     groups = read_both_groups(request, source, target)
-    images = len(target.shape) == 3
-    routes = chosen_routes(request.routes, task, images=images, simulator=not isinstance(source, Labelled))
+    routes = chosen_routes(request.routes, task, source, target)
     check_names(routes)
     for name, route in routes.items():
         try:

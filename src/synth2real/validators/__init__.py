@@ -21,11 +21,11 @@ from .agreement import (
     together,
 )
 from .candidate import Candidate, Pool, apart, head_of, importance_weights, labels_of, observe, wander
-from .confidence import balance, entropy, information, mixval, nuclear_norm
+from .confidence import balance, entropy, information, mixval, nuclear_norm, sure_and_balanced, tempered
 from .live import live
 from .source import dev, iwv, source_score
 from .structure import feature_scale, silhouette, snd, subspace, transfer_score
-from .witnesses import witnessed, witnesses
+from .witnesses import Known, witnessed, witnesses
 
 Validator = Callable[[Pool], list[float]]
 
@@ -56,6 +56,7 @@ METHODS: dict[str, Validator] = {**ANY, **CLASSES, **VALUES}
 __all__ = [
     "METHODS",
     "Candidate",
+    "Known",
     "Pool",
     "Validator",
     "apart",
@@ -68,6 +69,8 @@ __all__ = [
     "near_ties",
     "observe",
     "serving",
+    "sure_and_balanced",
+    "tempered",
     "together",
     "validate",
     "wander",

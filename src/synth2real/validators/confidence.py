@@ -11,6 +11,26 @@ from ..errors import InputError
 from .candidate import Pool
 
 LEAST = 1e-12  # probability
+TEMPERATURES = torch.logspace(-0.7, 1.0, 60, dtype=torch.float64)
+
+
+def tempered(said: Tensor, held: Tensor, truth: Tensor) -> Tensor:
+    """Probabilities at the temperature at which those of the held source fit its labels best, (N, C) float64.
+
+    A network that was trained to be sure and a machine whose outputs are distances speak in other units; so they are
+    sure in one.
+
+    Args:
+        said: probabilities (N, C) of the target.
+        held: probabilities (M, C) of source samples that were not trained on.
+        truth: labels (M,) of these.
+
+    References:
+        Guo, Pleiss, Sun & Weinberger (2017). On calibration of modern neural networks. ICML.
+    """
+    target, source = (p.double().clamp(min=LEAST).log() for p in (said, held))
+    losses = torch.stack([torch.nn.functional.cross_entropy(source / t, truth) for t in TEMPERATURES])
+    return (target / TEMPERATURES[losses.argmin()]).softmax(1)
 
 
 def _entropy(p: Tensor) -> Tensor:

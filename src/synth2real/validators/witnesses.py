@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,37 +12,52 @@ from torch import Tensor
 from ..tasks import Classification, Task
 from .agreement import ensemble_agreement
 from .candidate import Pool
-from .confidence import sure_and_balanced
+from .confidence import sure_and_balanced, tempered
 from .source import source_score
 
 
-def witnessed(
-    predictions: Sequence[Tensor], task: Task, source: Sequence[float], wander: Sequence[float], balanced: bool = True
-) -> list[float]:
+@dataclass(frozen=True)
+class Known:
+    """What is known of a candidate without a real label.
+
+    Args:
+        said: probabilities (N, C) or values (N, K) on target samples, the same for all candidates.
+        source: its score on the source, higher is better; not asked of classes.
+        certainty: of its classes, at the temperature that fits the source (`tempered`, `sure_and_balanced`); nan of
+            values.
+        wander: see the function of this name; where it is nan the other witnesses are heard alone.
+    """
+
+    said: Tensor
+    source: float = math.nan
+    certainty: float = math.nan
+    wander: float = math.nan
+
+
+def witnessed(known: Sequence[Known], task: Task, *, balanced: bool = True, voted: bool = True) -> list[float]:
     """What three witnesses say of each candidate together, 1 at best.
 
     Classes: the mean of agreement with all candidates together (`ensemble_agreement`), which passes over who is right
-    alone; certainty (`sure_and_balanced`), which believes who is sure; and steadiness, which believes who was trained
-    to hold still. A candidate that is best by all three, or far ahead by two, is seldom wrong.
+    alone; certainty, which believes who is sure; and steadiness, which believes who was trained to hold still. A
+    candidate that is best by all three, or far ahead by two, is seldom wrong.
 
     Values: their units differ, so it is the mean of the candidate's ranks, as shares in 0..1, by agreement in which a
     candidate weighs by its source score, which follows a majority that errs alike; by steadiness; and by the source
     itself, which prefers who fits it most narrowly.
 
     Args:
-        predictions: one tensor (N, C) of probabilities or (N, K) of values a candidate, on the same target samples.
-        task: whose predictions they are.
-        source: a score of each candidate on the source, higher is better; not asked of classes.
-        wander: of each candidate (see `Candidate`); where it is nan, as of features, the other two are taken.
+        known: one of each candidate.
+        task: of all.
         balanced: whether certainty is heard, which holds the target's classes for about equally many.
+        voted: whether agreement is heard. Of texts it is not: networks on words err alike, and outvote closed forms.
     """
+    said, source = [one.said for one in known], [one.source for one in known]
     if not isinstance(task, Classification):
-        agreed = ensemble_agreement(predictions, task, source)
-        return _mean([_ranks(agreed), _ranks(source), _ranks([-one for one in wander])])
-    agreed = ensemble_agreement(predictions, task)
-    sure = [sure_and_balanced(one) for one in predictions]
-    steady = [math.nan if math.isnan(one) else max(0.0, 1 - one) for one in wander]
-    return _mean([agreed, sure, steady] if balanced else [agreed, steady])
+        agreed = ensemble_agreement(said, task, source)
+        return _mean([_ranks(agreed), _ranks(source), _ranks([-one.wander for one in known])])
+    steady = [math.nan if math.isnan(one.wander) else max(0.0, 1 - one.wander) for one in known]
+    heard = [steady] + [[one.certainty for one in known]] * balanced
+    return _mean(heard + [ensemble_agreement(said, task)] * voted)
 
 
 def witnesses(pool: Pool) -> list[float]:
@@ -50,7 +66,12 @@ def witnesses(pool: Pool) -> list[float]:
     Assumes that where one of the three is led astray the other two are not. Certainty holds the target's classes for
     about equally many.
     """
-    return witnessed(pool.target, pool.task, source_score(pool), [one.wander for one in pool.candidates])
+    certain = [math.nan] * len(pool.candidates)
+    if isinstance(pool.task, Classification):
+        both = zip(pool.target, pool.source, strict=True)
+        certain = [sure_and_balanced(tempered(said, held, pool.labels)) for said, held in both]
+    each = zip(pool.target, source_score(pool), certain, pool.candidates, strict=True)
+    return witnessed([Known(said, of, sure, one.wander) for said, of, sure, one in each], pool.task)
 
 
 def _mean(scores: list[list[float]]) -> list[float]:
