@@ -25,6 +25,7 @@ from pupils import pupils
 from synth2real import Budget, Model, Route, Unlabelled
 from synth2real.calibrate import METHODS, Search, identify
 from synth2real.calibrate.ranges import Space
+from synth2real.errors import InputError
 from synth2real.gap import measure_gap
 from synth2real.simulate import Digits, Eyes, Range, Simulator
 from synth2real.tasks import Task
@@ -91,7 +92,11 @@ def free(name: str, method: str) -> None:
     space = Space.of(simulator, None, Search().narrowest)
     target = Unlabelled(simulator.with_ranges(**hidden(space, 0)).sample(IMAGES, 500).images)
     search = METHODS[method]()
-    found = search.fit(simulator, target)
+    try:
+        found = search.fit(simulator, target)
+    except InputError as error:
+        print(f"{name}: {error}")
+        return
     judged = identify(search, simulator, target, found)
     print(f"{name}, all {len(space.names)} free, {method}: distance {found.before:.4f} -> {found.after:.4f}")
     for verdict in ("constrained", "weakly", "not"):

@@ -290,6 +290,7 @@ class Store:
                 plain["after"],
                 tuple(plain["trials"]),
                 plain.get("discrepancy"),
+                plain.get("checks"),
             )
         return simulator.with_ranges(**_ranges(kept["ranges"])), calibration, kept["seconds"]
 

@@ -113,7 +113,7 @@ def test_what_cannot_be_done_is_refused(synth2real, tmp_path, real):
     refused(call("--distance", "far"), "calibrate.distance of 'search': found 'far'")
     refused(call("--features", "nowhere"), "nowhere: found no model.yaml")
     refused(call("--distance", "moments"), "calibrate.distance of 'search': found 'moments'")
-    refused(call("--method", "guess"), "calibrate 'guess' is unknown, expected one of: posterior, search")
+    refused(call("--method", "guess"), "calibrate 'guess' is unknown, expected one of: posterior, npe, search")
     refused(call("--method", "posterior", "--distance", "mmd"), "--distance is for a search", "--method is posterior")
     refused(call("--set", "adapt.rate=1"), "this command has the room calibrate alone")
     refused(call(name="digit"), "simulator 'digit' is unknown")

@@ -5,20 +5,24 @@ from dataclasses import fields
 
 from .base import Calibration, Calibrator
 from .identification import Constraint, Identification, identify, sheet
+from .npe import NPE
 from .posterior import Posterior
 from .search import Search
 
-METHODS: dict[str, type[Posterior] | type[Search]] = {method.name: method for method in (Posterior, Search)}
+METHODS: dict[str, type[Posterior] | type[NPE] | type[Search]] = {
+    method.name: method for method in (Posterior, NPE, Search)
+}
 
 
 def method_of(settings: Iterable[str]) -> str:
     """Name of the method that has these settings: a search by a distance where one of them is of none but that."""
-    posterior, search = ({field.name for field in fields(METHODS[name])} for name in METHODS)
+    posterior, search = ({field.name for field in fields(method)} for method in (Posterior, Search))
     return "search" if (search - posterior) & set(settings) else "posterior"
 
 
 __all__ = [
     "METHODS",
+    "NPE",
     "Calibration",
     "Calibrator",
     "Constraint",

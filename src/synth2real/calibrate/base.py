@@ -38,6 +38,7 @@ class Calibration:
         trials: the distance of each trial, or at the begin of each round, in order.
         discrepancy: by how much the mean real image is off from what any ranges render, in deviations of single
             images; None where this was not asked.
+        checks: p-values by name, of what the method rests on: small where that fails; None where there are none.
     """
 
     simulator: Simulator
@@ -47,6 +48,7 @@ class Calibration:
     after: float
     trials: tuple[float, ...]
     discrepancy: float | None = None
+    checks: dict[str, float] | None = None
 
     @property
     def moved(self) -> bool:
@@ -76,11 +78,12 @@ class Sought:
 
 @dataclass(frozen=True)
 class Found:
-    """Where a method has led: the point, the distance of each trial or round, and the discrepancy where asked for."""
+    """Where a method has led: the point, the distance of each trial or round; the others as in `Calibration`."""
 
     point: dict[str, float]
     trials: tuple[float, ...]
     discrepancy: float | None = None
+    checks: dict[str, float] | None = None
 
 
 @settings
@@ -139,7 +142,7 @@ class Calibrator:
         before, after = (distance(s.sample(self.images, self.seed + 1).images) for s in (simulator, moved))
         if after >= before:
             moved, ranges, after = simulator, own, before
-        return Calibration(moved, own, ranges, before, after, found.trials, found.discrepancy)
+        return Calibration(moved, own, ranges, before, after, found.trials, found.discrepancy, found.checks)
 
     def check(self, simulator: Simulator, target: Unlabelled) -> Space:
         """The space that is searched, or the `InputError` that `fit` would raise: no images of the simulator's size and

@@ -66,13 +66,8 @@ class Posterior(Calibrator):
         return self.rendered
 
     def distance_to(self, space: Space, simulator: Simulator) -> Callable[[Tensor], Distance]:
-        """Sliced Wasserstein distance of pixels and their local contrast."""
-
-        def to(real: Tensor) -> Distance:
-            theirs = describe(real)
-            return lambda made: sliced_wasserstein(describe(made), theirs)
-
-        return to
+        """See `distance_of_pixels`."""
+        return distance_of_pixels
 
     def find(self, sought: Sought) -> Found:
         """Each round begins where the one before has led."""
@@ -95,3 +90,9 @@ class Posterior(Calibrator):
         rounds = kept.done[: self.rounds]
         values = tuple(float(trial.value or 0.0) for trial in rounds)
         return Found(reached(self.rounds), values, rounds[-1].user_attrs["discrepancy"])
+
+
+def distance_of_pixels(real: Tensor) -> Distance:
+    """Sliced Wasserstein distance of pixels and their local contrast, to images (N, C, H, W)."""
+    theirs = describe(real)
+    return lambda made: sliced_wasserstein(describe(made), theirs)

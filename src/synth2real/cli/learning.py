@@ -210,7 +210,10 @@ def calibrate(
     out: Annotated[Path, typer.Option("--out", help="YAML file of ranges to write, for `render --params`.")],
     method: Annotated[
         str | None,
-        typer.Option("--method", help="posterior, or search by a distance, which --distance and --features ask for."),
+        typer.Option(
+            "--method",
+            help="posterior, npe (of synth2real[sbi]), or search, which --distance and --features ask for.",
+        ),
     ] = None,
     trials: Annotated[
         int | None,

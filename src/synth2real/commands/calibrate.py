@@ -19,6 +19,8 @@ from ..simulate import Range, Simulator, save_parameters, simulator
 from .console import bars, console, warnings_on_stderr
 from .train import parse_assignments
 
+FAILS = 0.05  # p-value below which a check is said to fail
+
 
 @dataclass(frozen=True)
 class Request:
@@ -82,9 +84,9 @@ def method(request: Request) -> Calibrator:
     given |= {"parameters": request.only or None, "features": request.features}
     values = assigned.get("calibrate", {}) | {name: value for name, value in given.items() if value is not None}
     by_distance = next((name for name in ("distance", "features") if given[name] is not None), None)
-    if request.method == "posterior" and by_distance is not None:
+    if request.method not in (None, "search") and by_distance is not None:
         raise InputError(
-            f"--{by_distance} is for a search by a distance, but --method is posterior. Leave one of them out"
+            f"--{by_distance} is for a search by a distance, but --method is {request.method}. Leave one of them out"
         )
     return build(METHODS, request.method or method_of(values), values, room="calibrate")
 
@@ -131,6 +133,7 @@ def write(request: Request, search: Calibrator, target: Unlabelled, found: Calib
         "calibrate": {"method": name_of(METHODS, search), **to_dict(search)},
         "distance": {"before": found.before, "after": found.after},
         "discrepancy": found.discrepancy,
+        "checks": found.checks,
         "parameters": parameters,
         "unreached": {
             "share": judged.unreached,
@@ -180,6 +183,9 @@ def summary(request: Request, search: Calibrator, found: Calibration, judged: Id
         lines.append(
             f"the mean real image stays off from all that is rendered, by {found.discrepancy:.2f} of images' deviation"
         )
+    for name, value in (found.checks or {}).items():
+        held = "fails" if value < FAILS else "holds"
+        lines.append(f"{name.replace('_', ' ').replace(' based', '-based')}: {held} (p = {value:.2g})")
     return [
         *lines,
         f"{judged.unreached:.0%} of the real images are farther from every rendered one than is usual: "
