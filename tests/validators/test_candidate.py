@@ -35,7 +35,7 @@ def linear(weights: torch.Tensor) -> Model:
     return model
 
 
-def test_who_hears_all_words_is_steady_where_half_are_struck_out_and_who_hears_one_is_not() -> None:
+def test_who_hears_all_words_is_steady_where_most_are_struck_out_and_who_hears_one_is_not() -> None:
     inputs = texts()
     side = torch.cat([-torch.ones(20), torch.ones(20)])
     by_all = linear(side)
@@ -43,8 +43,8 @@ def test_who_hears_all_words_is_steady_where_half_are_struck_out_and_who_hears_o
     one[0], one[20] = -1, 1
     by_one = linear(one)
     assert wander(by_all, inputs, by_all.outputs(inputs)) == 0
-    # Struck out in half of the texts, the one word leaves a tie, which is answered by the first class.
-    flips = 0.5 * 0.5
+    # Where it is struck out, the one word leaves a tie, which is answered by the first class.
+    flips = 0.7 * 0.5
     others = 2 / 200  # texts of two kinds stand next to each other where one kind ends, twice in a ring
     assert wander(by_one, inputs, by_one.outputs(inputs)) == pytest.approx(flips / others, rel=0.3)
 
