@@ -8,7 +8,7 @@ import torch
 
 from pools import logits, pool
 from synth2real.tasks import Classification, Regression
-from synth2real.validators import Known, sure_and_balanced, tempered, validate, witnessed
+from synth2real.validators import Known, validate, witnessed
 
 TASK = Classification(("a", "b"))
 RIGHT = logits([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
@@ -18,11 +18,7 @@ ONE = logits([[1.0, 0.0]] * 4)
 
 def test_it_is_the_mean_of_the_three() -> None:
     three = pool(TASK, [RIGHT, UNSURE, ONE])
-    agreed, steady = (validate(name, three) for name in ("ensv", "steadiness"))
-    sure = [
-        sure_and_balanced(tempered(said, held, three.labels))
-        for said, held in zip(three.target, three.source, strict=True)
-    ]
+    agreed, sure, steady = (validate(name, three) for name in ("ensv", "certainty", "steadiness"))
     for found, *parts in zip(validate("witnesses", three), agreed, sure, steady, strict=True):
         assert found == pytest.approx((sum(parts) + 1) / 3, abs=1e-6)  # steadiness is given as what it lacks of 1
 

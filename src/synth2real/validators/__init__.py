@@ -21,7 +21,16 @@ from .agreement import (
     together,
 )
 from .candidate import Candidate, Pool, apart, head_of, importance_weights, labels_of, observe, wander
-from .confidence import balance, entropy, information, mixval, nuclear_norm, sure_and_balanced, tempered
+from .confidence import (
+    balance,
+    certainty,
+    entropy,
+    information,
+    mixval,
+    nuclear_norm,
+    sure_and_balanced,
+    tempered,
+)
 from .live import live
 from .source import dev, iwv, source_score
 from .structure import feature_scale, silhouette, snd, subspace, transfer_score
@@ -44,6 +53,7 @@ CLASSES: dict[str, Validator] = {
     "entropy": entropy,
     "information": information,
     "bnm": nuclear_norm,
+    "certainty": certainty,
     "snd": snd,
     "silhouette": silhouette,
     "transfer-score": transfer_score,

@@ -80,6 +80,15 @@ def nuclear_norm(pool: Pool) -> list[float]:
     return [sure_and_balanced(p) for p in pool.target]
 
 
+def certainty(pool: Pool) -> list[float]:
+    """BNM of the predictions at the temperature that fits the held source best, see `tempered`.
+
+    Assumes as `nuclear_norm`, but that training for confidence alone raises nobody: it shows on the source, too.
+    """
+    both = zip(pool.target, pool.source, strict=True)
+    return [sure_and_balanced(tempered(said, held, pool.labels)) for said, held in both]
+
+
 def balance(pool: Pool) -> list[float]:
     """Minus the divergence (nats) of the mean prediction from the target's class shares, the pool's `prior`.
 

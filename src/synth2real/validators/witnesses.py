@@ -12,7 +12,7 @@ from torch import Tensor
 from ..tasks import Classification, Task
 from .agreement import ensemble_agreement
 from .candidate import Pool
-from .confidence import sure_and_balanced, tempered
+from .confidence import certainty
 from .source import source_score
 
 
@@ -66,10 +66,7 @@ def witnesses(pool: Pool) -> list[float]:
     Assumes that where one of the three is led astray the other two are not. Certainty holds the target's classes for
     about equally many.
     """
-    certain = [math.nan] * len(pool.candidates)
-    if isinstance(pool.task, Classification):
-        both = zip(pool.target, pool.source, strict=True)
-        certain = [sure_and_balanced(tempered(said, held, pool.labels)) for said, held in both]
+    certain = certainty(pool) if isinstance(pool.task, Classification) else [math.nan] * len(pool.candidates)
     each = zip(pool.target, source_score(pool), certain, pool.candidates, strict=True)
     return witnessed([Known(said, of, sure, one.wander) for said, of, sure, one in each], pool.task)
 
