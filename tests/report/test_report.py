@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from synth2real.adapt import MSDA
 from synth2real.calibrate import Posterior
-from synth2real.comparison import Comparison, compare
+from synth2real.comparison import Comparison, Entry, compare
 from synth2real.datasets import handwriting
 from synth2real.domains import Labelled, Unlabelled
 from synth2real.randomize import Full
 from synth2real.refine import SimGAN
 from synth2real.report import gaps, write_report
 from synth2real.report.images import contact_sheet, pixels
-from synth2real.report.sections import ranges
+from synth2real.report.sections import ranges, steps_of
 from synth2real.route import Budget, Route
 from synth2real.simulate import Digits
 from synth2real.tasks import Gaze
@@ -201,3 +202,7 @@ def test_gaze_is_told_in_degrees(tmp_path: Path) -> None:
     page = written(comparison, tmp_path)
     assert "degrees on average" in page.text["p"]
     assert "mean error in degrees on real" in page.text["button"]
+
+
+def test_a_route_in_closed_form_is_said_to_take_no_steps():
+    assert steps_of(Entry("words", Route(adapt=MSDA()))) == "none, in closed form"

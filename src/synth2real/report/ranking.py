@@ -79,7 +79,8 @@ def columns(comparison: Comparison) -> list[Column]:
             "label-free",
             "The score that chooses: how far a route's answers on the unlabelled target agree with those of all routes "
             "together, and how steady they are when an image is moved; for classes the mean of both and of how sure "
-            "and balanced they are, for values the mean rank by both and by the error on the source. Higher is better.",
+            "and balanced they are, for values the mean rank by both and by the error on the source. For texts how "
+            "steady they are when words are struck out, and how sure and balanced, alone. Higher is better.",
             "score_label_free",
             form,
         ),

@@ -9,7 +9,8 @@ import torch
 import yaml
 
 from ..calibrate import Calibration
-from ..comparison import SOURCE_ONLY, Comparison
+from ..comparison import SOURCE_ONLY, Comparison, Entry
+from ..halving import stepless
 from ..runs import versions
 from ..simulate import Range
 from ..tasks import Classification
@@ -85,11 +86,18 @@ def facts(comparison: Comparison) -> dict[str, str]:
         "real labels": "none" if test is None else f"{len(test)}, for scoring only",
         "seconds": f"{sum(entry.spent for entry in comparison.entries):.0f} of all trainings"
         + (f"; the chosen one's first: {stages}" if stages else ""),
-        "steps": ", ".join(f"{entry.name} {entry.trials[0].steps or 'by default'}" for entry in comparison.entries),
+        "steps": ", ".join(f"{entry.name} {steps_of(entry)}" for entry in comparison.entries),
         "seeds": ", ".join(str(trial.seed) for trial in comparison.chosen.trials),
         "machine": f"{found.pop('machine')}, threads: {torch.get_num_threads()}",
         "versions": ", ".join(f"{name} {version}" for name, version in found.items()),
     }
+
+
+def steps_of(entry: Entry) -> str:
+    """Of the training of an entry's first trial, in words where there were none."""
+    if stepless(entry.route):
+        return "none, in closed form"
+    return str(entry.trials[0].steps or "by default")
 
 
 def confusions(comparison: Comparison) -> dict[str, list[list[tuple[int, float]]]]:
