@@ -203,6 +203,27 @@ def test_a_route_that_diverges_is_left_out_and_named(tmp_path: Path) -> None:
         compare({}, spoilt, Unlabelled(target.inputs * 1e38), budget=Budget(steps=30), seeds=(0,))
 
 
+def test_a_training_that_another_version_measured_otherwise_is_trained_again(tmp_path: Path) -> None:
+    data = blobs(60, 0.5, 0, 0)
+    asked: list[str] = []
+    for _ in range(3):
+        compare(
+            {},
+            data,
+            data.unlabelled(),
+            budget=Budget(steps=3, batch=8),
+            seeds=(0,),
+            folder=tmp_path,
+            on_route=lambda name, seed: asked.append(name),
+        )
+        if len(asked) == 1:
+            (file,) = tmp_path.glob("trials/*/trial.json")
+            kept = json.loads(file.read_text())
+            del kept["certainty"]
+            file.write_text(json.dumps(kept))
+    assert asked == ["source only"] * 2, "the third finds what the second has made"
+
+
 @pytest.mark.parametrize(("wrong", "said"), [({"jobs": 0}, "jobs is 0"), ({"minutes": -1.0}, "budget is -1.0 minutes")])
 def test_wrong_budgets_are_refused(wrong: dict[str, float], said: str) -> None:
     data = blobs(50, 0.5, 0, 0)

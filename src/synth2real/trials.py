@@ -231,8 +231,10 @@ class Store:
         path.mkdir(parents=True, exist_ok=True)
 
     def has(self, piece: Piece) -> bool:
-        """Whether that training has been finished, for good or ill."""
-        return (self.path / piece.key / TRIAL).is_file()
+        """Whether that training has been finished, for good or ill, and measured as this version measures."""
+        file = self.path / piece.key / TRIAL
+        kept = json.loads(file.read_text()) if file.is_file() else {}
+        return "diverged" in kept or set(PLAIN) <= set(kept)
 
     def write(self, piece: Piece, made: Trial | TrainingDiverged) -> None:
         """Keep a trial, or how its training diverged."""
@@ -249,6 +251,7 @@ class Store:
             kept = {name: getattr(made, name) for name in PLAIN}
             kept |= {"history": made.run.history, "stages": made.run.seconds}
         (partial / TRIAL).write_text(json.dumps({"name": piece.name, **kept}) + "\n")
+        shutil.rmtree(whole, ignore_errors=True)  # of another version
         partial.replace(whole)
 
     def read(self, piece: Piece, bench: Bench) -> Trial | TrainingDiverged:
