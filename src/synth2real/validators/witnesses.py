@@ -55,9 +55,12 @@ def witnessed(known: Sequence[Known], task: Task, *, balanced: bool = True, vote
     if not isinstance(task, Classification):
         agreed = ensemble_agreement(said, task, source)
         return _mean([_ranks(agreed), _ranks(source), _ranks([-one.wander for one in known])])
-    steady = [math.nan if math.isnan(one.wander) else max(0.0, 1 - one.wander) for one in known]
-    heard = [steady] + [[one.certainty for one in known]] * balanced
-    return _mean(heard + [ensemble_agreement(said, task)] * voted)
+    heard = [[math.nan if math.isnan(one.wander) else max(0.0, 1 - one.wander) for one in known]]
+    if balanced:
+        heard.append([one.certainty for one in known])
+    if voted:
+        heard.append(ensemble_agreement(said, task))
+    return _mean(heard)
 
 
 def witnesses(pool: Pool) -> list[float]:
