@@ -149,11 +149,11 @@ class NPE(Calibrator):
         """The flow, an estimator of sbi, of settings under what describes an image."""
         flow = library("sbi.neural_nets").posterior_nn(model=self.flow, z_score_x="none")  # the summary is of one scale
         inference = library("sbi.inference").NPE(density_estimator=flow, show_progress_bars=False)
-        inference.append_simulations(values, x)
         how = {"max_num_epochs": self.epochs, "stop_after_epochs": 10}
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             # It prints how it went, and warns where it ends at `epochs`: whether that did is what the checks say.
             warnings.simplefilter("ignore", UserWarning)
+            inference.append_simulations(values, x)
             return inference.train(**how, training_batch_size=256, learning_rate=1e-3)
 
 
