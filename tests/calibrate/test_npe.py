@@ -45,10 +45,12 @@ def test_hidden_centres_and_widths_are_found_and_the_checks_hold():
     assert 0 <= found.checks["simulation_based_calibration"] <= 1
 
 
-def test_images_of_another_kind_are_told():
+def test_images_of_another_kind_are_told_and_nothing_is_left_behind(tmp_path, monkeypatch):
     pytest.importorskip("sbi", reason="needs the extra synth2real[sbi]")
+    monkeypatch.chdir(tmp_path)
     other = Unlabelled((255 * torch.rand(100, 1, 8, 8)).to(torch.uint8))
     assert FAST.fit(ramps(size=(8, 8)), other).checks["misspecification"] < 0.05
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_study_is_gone_on_with(tmp_path):

@@ -148,13 +148,27 @@ class NPE(Calibrator):
     def _learnt(self, values: Tensor, x: Tensor) -> Any:
         """The flow, an estimator of sbi, of settings under what describes an image."""
         flow = library("sbi.neural_nets").posterior_nn(model=self.flow, z_score_x="none")  # the summary is of one scale
-        inference = library("sbi.inference").NPE(density_estimator=flow, show_progress_bars=False)
+        inference = library("sbi.inference").NPE(density_estimator=flow, tracker=Nobody(), show_progress_bars=False)
         how = {"max_num_epochs": self.epochs, "stop_after_epochs": 10}
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             # It prints how it went, and warns where it ends at `epochs`: whether that did is what the checks say.
             warnings.simplefilter("ignore", UserWarning)
             inference.append_simulations(values, x)
             return inference.train(**how, training_batch_size=256, learning_rate=1e-3)
+
+
+class Nobody:
+    """Told how a flow is trained, which sbi would else write to a folder where the command was run."""
+
+    log_dir = None
+
+    def log_metric(self, name: str, value: float, step: int | None = None) -> None:
+        """Passed over, as all that follows."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None: ...
+    def log_params(self, params: dict[str, Any]) -> None: ...
+    def add_figure(self, name: str, figure: Any, step: int | None = None) -> None: ...
+    def flush(self) -> None: ...
 
 
 @dataclass(frozen=True)
