@@ -5,28 +5,15 @@ import math
 import pytest
 import torch
 
+from ramps import ramps
 from synth2real.calibrate import NPE, npe
 from synth2real.calibrate.npe import Summary, likeliest
 from synth2real.domains import Unlabelled
 from synth2real.errors import InputError
-from synth2real.simulate import Digits, Drawn, Eyes, Parameter, declared
-
-
-@declared(
-    Parameter("level", "intensity", "of all pixels", (0, 1), (0.3, 0.5)),
-    Parameter("slope", "intensity", "from left to right", (-1, 1), (-0.1, 0.1)),
-    columns={"value": ("v",)},
-)
-def ramps(values, frame, generator):
-    """Grey ramps with noise."""
-    across = torch.linspace(-0.5, 0.5, frame.size[1])
-    images = values["level"][:, None, None, None] + values["slope"][:, None, None, None] * across
-    noise = 0.02 * torch.randn(len(images), 1, *frame.size, generator=generator)
-    return Drawn((images + noise).clamp(0, 1), {"value": values["level"][:, None]})
-
+from synth2real.simulate import Digits, Eyes
 
 HIDDEN = {"level": (0.5, 0.6), "slope": (0.0, 0.3)}
-FAST = NPE(trials=24, images=100, rounds=2, epochs=20)
+FAST = NPE(parameters=("level", "slope"), trials=24, images=100, rounds=2, epochs=20)
 
 
 def test_hidden_centres_and_widths_are_found_and_the_checks_hold():

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from ramps import ramps
 from synth2real.calibrate import Posterior, Search, identify, method_of
 from synth2real.calibrate.base import Found, parted
 from synth2real.calibrate.response import Response
@@ -18,22 +20,7 @@ from synth2real.calibrate.statistics import measure
 from synth2real.distances import classifier_distance
 from synth2real.domains import Unlabelled
 from synth2real.errors import InputError
-from synth2real.simulate import Digits, Drawn, Parameter, declared
-
-
-@declared(
-    Parameter("level", "intensity", "of all pixels", (0, 1), (0.3, 0.5)),
-    Parameter("slope", "intensity", "from left to right", (-1, 1), (-0.1, 0.1)),
-    Parameter("nothing", "ratio", "that no image shows", (0, 1), (0.2, 0.8)),
-    columns={"value": ("v",)},
-)
-def ramps(values, frame, generator):
-    """Grey ramps with noise."""
-    across = torch.linspace(-0.5, 0.5, frame.size[1])
-    images = values["level"][:, None, None, None] + values["slope"][:, None, None, None] * across
-    noise = 0.02 * torch.randn(len(images), 1, *frame.size, generator=generator)
-    return Drawn((images + noise).clamp(0, 1), {"value": values["level"][:, None]})
-
+from synth2real.simulate import Digits
 
 FAST = Posterior(trials=24, images=100, rounds=4)
 SEARCH = Search(trials=20, images=40)
@@ -169,6 +156,7 @@ def test_what_is_killed_goes_on_with_the_same_result(tmp_path, name):
         )
     )
     (tmp_path / "test_posterior_kill.py").write_text(Path(__file__).read_text(encoding="utf-8"))
+    shutil.copy(Path(__file__).parent.parent / "ramps.py", tmp_path)
     for at in kills:
         run = subprocess.run([sys.executable, script, tmp_path, tmp_path / "study.db", str(at), name], check=False)
         assert run.returncode == -9

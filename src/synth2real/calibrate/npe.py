@@ -9,7 +9,6 @@ import contextlib
 import io
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar, Literal, Self
@@ -22,9 +21,9 @@ from ..domains import Unlabelled
 from ..errors import InputError
 from ..settings import settings
 from ..simulate import Simulator
-from .base import Calibrator, Distance, Found, Sought
-from .posterior import distance_of_pixels
+from .base import Sought
 from .ranges import Space
+from .rounds import Rounds
 from .statistics import measure
 
 PRIORS = (3.0, 2.0)  # width of the ranges that are learnt from, in own widths: in the first round, and thereafter
@@ -39,7 +38,7 @@ TRUST = 0.01  # weight of the logarithm of a width, squared, against one image's
 
 
 @settings
-class NPE(Calibrator):
+class NPE(Rounds):
     """Neural posterior estimation: a flow says how likely each setting made an image; all images together the ranges.
 
     It learns from images rendered from ranges wider than given, and answers for any image at once. What it says of one
@@ -82,11 +81,6 @@ class NPE(Calibrator):
         """See `Calibrator`."""
         return max(4 * HELD, self.trials * self.images // self.rounds)
 
-    @property
-    def reads(self) -> int:
-        """See `Calibrator`."""
-        return self.rendered
-
     def check(self, simulator: Simulator, target: Unlabelled) -> Space:
         """See `Calibrator`; or sbi is not installed, or the parameters are too many."""
         library("sbi.inference")
@@ -98,31 +92,8 @@ class NPE(Calibrator):
             )
         return space
 
-    def distance_to(self, space: Space, simulator: Simulator) -> Callable[[Tensor], Distance]:
-        """See `Posterior`."""
-        return distance_of_pixels
-
-    def find(self, sought: Sought) -> Found:
-        """Each round learns about the ranges that the one before has led to."""
-        from .study import Given
-
-        space, kept, distance = sought.space, sought.study(), sought.distance_to(sought.seen[: self.images])
-
-        def reached(number: int) -> dict[str, float]:
-            """Where the round of this number begins."""
-            return kept.done[number - 1].user_attrs["next"] if number else space.start()
-
-        for number, point, done in kept.trials(self.rounds, lambda n: Given(reached(n)), one_by_one=True):
-            at = distance(sought.simulator.with_ranges(**space.ranges(point)).sample(self.images, self.seed).images)
-            towards, checks = self._round(sought, point, number)
-            done(at, next=towards, checks=checks)
-            sought.tell(number + 1, self.rounds, at)
-        rounds = kept.done[: self.rounds]
-        values = tuple(float(trial.value or 0.0) for trial in rounds)
-        return Found(reached(self.rounds), values, checks=rounds[-1].user_attrs["checks"])
-
-    def _round(self, sought: Sought, point: dict[str, float], number: int) -> tuple[dict[str, float], dict[str, float]]:
-        """Where it leads, and its checks."""
+    def step(self, sought: Sought, point: dict[str, float], number: int) -> tuple[dict[str, float], dict[str, Any]]:
+        """By a flow that is learnt about the ranges reached."""
         space, wide = sought.space, PRIORS[min(number, len(PRIORS) - 1)]
         about = {name: space.range(i, point[f"{name}.centre"], wide) for i, name in enumerate(space.names)}
         values, looks = self._made(space, sought.simulator.with_ranges(**about), self.seed + 2 + number)
@@ -134,7 +105,7 @@ class NPE(Calibrator):
             held, drawn = (sampled(flow, some) for some in (x[:HELD], real))
         towards = space.point(torch.cat(likeliest(drawn)).double())
         made = sought.simulator.with_ranges(**space.ranges(towards)).sample(HELD, self.seed + 1000).images
-        return towards, checks_of(held, values[:HELD], summary(measure(made)), real)
+        return towards, {"checks": checks_of(held, values[:HELD], summary(measure(made)), real)}
 
     def _made(self, space: Space, simulator: Simulator, seed: int) -> tuple[Tensor, Tensor]:
         """Settings (N, P), in own widths from the own centres, and what describes the images that they make (N, F)."""

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
-from torch import Tensor
 
-from ..distances import sliced_wasserstein
 from ..settings import settings
-from ..simulate import Simulator
-from .base import Calibrator, Distance, Found, Sought
-from .ranges import Space
+from .base import Sought
 from .response import Response
-from .statistics import describe
+from .rounds import Rounds
 
 LEAST = 200  # images to learn the response from
 
 
 @settings
-class Posterior(Calibrator):
+class Posterior(Rounds):
     """Finds the centres of the ranges as the mean real image tells them; each range keeps its width.
 
     What describes an image (pixels, levels of grey, slopes, moments) is regressed on the parameters that made rendered
@@ -53,46 +47,15 @@ class Posterior(Calibrator):
 
     name: ClassVar[str] = "posterior"
 
-    rounds: int = Field(default=6, ge=1)
-
     @property
     def rendered(self) -> int:
         """Images of each round, and the most real ones that are read."""
         return max(LEAST, self.trials * self.images // self.rounds)
 
-    @property
-    def reads(self) -> int:
-        """See `Calibrator`."""
-        return self.rendered
-
-    def distance_to(self, space: Space, simulator: Simulator) -> Callable[[Tensor], Distance]:
-        """See `distance_of_pixels`."""
-        return distance_of_pixels
-
-    def find(self, sought: Sought) -> Found:
-        """Each round begins where the one before has led."""
-        from .study import Given
-
-        space, simulator, seen = sought.space, sought.simulator, sought.seen
-        kept, distance = sought.study(), sought.distance_to(seen[: self.images])
-
-        def reached(number: int) -> dict[str, float]:
-            """Where the round of this number begins."""
-            return kept.done[number - 1].user_attrs["next"] if number else space.start()
-
-        for number, point, done in kept.trials(self.rounds, lambda n: Given(reached(n)), one_by_one=True):
-            about = simulator.with_ranges(**space.ranges(point))
-            at = distance(about.sample(self.images, self.seed).images)
-            belief = Response.learn(space, about, seen, self.rendered, self.seed + 2 + number).believe()
-            towards = space.point(torch.cat([belief.mean, torch.ones_like(belief.mean)]))
-            done(at, next=towards, discrepancy=belief.discrepancy)
-            sought.tell(number + 1, self.rounds, at)
-        rounds = kept.done[: self.rounds]
-        values = tuple(float(trial.value or 0.0) for trial in rounds)
-        return Found(reached(self.rounds), values, rounds[-1].user_attrs["discrepancy"])
-
-
-def distance_of_pixels(real: Tensor) -> Distance:
-    """Sliced Wasserstein distance of pixels and their local contrast, to images (N, C, H, W)."""
-    theirs = describe(real)
-    return lambda made: sliced_wasserstein(describe(made), theirs)
+    def step(self, sought: Sought, point: dict[str, float], number: int) -> tuple[dict[str, float], dict[str, Any]]:
+        """By Bayes' rule."""
+        space = sought.space
+        about = sought.simulator.with_ranges(**space.ranges(point))
+        belief = Response.learn(space, about, sought.seen, self.rendered, self.seed + 2 + number).believe()
+        towards = space.point(torch.cat([belief.mean, torch.ones_like(belief.mean)]))
+        return towards, {"discrepancy": belief.discrepancy}
