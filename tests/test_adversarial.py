@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from synth2real.adversarial import History, Translator, Watch, patch_loss, slope, square_loss
+from synth2real.adversarial import History, Steered, Translator, Watch, patch_loss, slope, square_loss
 
 
 def test_half_of_the_critics_batch_comes_from_the_history() -> None:
@@ -56,6 +56,16 @@ def test_the_translator_begins_as_the_identity_and_keeps_every_size(size: tuple[
     maps = translator.features(x)
     assert [z.shape[1] for z in maps] == list(translator.widths) == [8, 16, 16]
     assert maps[-1].shape[2:] == ((size[0] + 1) // 2, (size[1] + 1) // 2)
+
+
+def test_a_steered_weight_follows_what_it_holds_down_to_its_level() -> None:
+    steered = Steered(level=0.2, weight=10.0, speed=0.1)
+    for _ in range(400):
+        steered.update(1 / (1 + steered.weight))  # the more weight, the less of it
+    assert float(steered.weight) == pytest.approx(4.0, rel=0.02)
+    before = float(steered.weight)
+    steered.update(torch.tensor(100.0))  # however far off, by no more than its speed
+    assert float(steered.weight) == pytest.approx(before * np.exp(0.1), rel=1e-5)
 
 
 def test_a_watch_takes_the_later_half_and_stays_silent_on_little() -> None:

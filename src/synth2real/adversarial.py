@@ -1,4 +1,4 @@
-"""What adversarial refiners are made of: history, losses, critics, a translator, and a watch on how the game goes."""
+"""What adversarial refiners are made of: history, losses, critics, a translator; what steers and watches the game."""
 
 from __future__ import annotations
 
@@ -147,6 +147,30 @@ class Translator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         up = F.interpolate(self.features(x)[-1], x.shape[2:])
         return clip(x + torch.tanh(self.decoder(up)))
+
+
+class Steered(nn.Module):
+    """A weight that rises while what it holds down is above a level, and falls while that is below.
+
+    Ascent on the multiplier of a constraint, in logarithms. A fixed weight of an L1 distance has no such middle: what
+    pulls a pixel less than the weight moves it not at all, and what pulls it more moves it until it is elsewhere.
+
+    Args:
+        level: to hold, above 0.
+        weight: to begin with.
+        speed: most that an update changes the weight by, as a share.
+    """
+
+    def __init__(self, level: float, weight: float, speed: float = 0.02) -> None:
+        super().__init__()
+        self.level, self.speed = level, speed
+        self.weight: Tensor
+        self.register_buffer("weight", torch.tensor(weight))
+
+    @torch.no_grad()
+    def update(self, value: Tensor) -> None:
+        """Take in a scalar that is to be held at the level."""
+        self.weight *= (self.speed * (value / self.level - 1).clamp(-1, 1)).exp()
 
 
 class Watch:

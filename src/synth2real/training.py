@@ -18,7 +18,7 @@ from .hardware import Hardware
 from .mix import Mix
 from .warp import Warp
 
-Terms = tuple[float, Tensor]
+Terms = tuple[float | Tensor, Tensor]
 Report = Callable[[int, dict[str, float]], None]
 
 
@@ -73,7 +73,7 @@ class Update:
 
     Args:
         of: the networks that this update trains; all others are frozen for it.
-        terms: each `name=(weight, scalar loss)`.
+        terms: each `name=(weight, scalar loss)`; a weight may be a scalar tensor.
     """
 
     def __init__(self, *, of: tuple[nn.Module, ...], **terms: Terms) -> None:

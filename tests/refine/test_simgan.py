@@ -9,6 +9,7 @@ from synth2real.errors import InputError, RefinementWarning, TrainingDiverged
 from synth2real.hardware import Hardware
 from synth2real.networks import PatchCritic, Refiner
 from synth2real.refine import METHODS, SimGAN
+from synth2real.refine.simgan import START
 from synth2real.settings import build, to_dict
 from synth2real.simulate import Digits
 from synth2real.training import Loop, Progress, SourceBatch, TargetBatch
@@ -41,7 +42,7 @@ def test_the_refiners_update_leaves_the_critic_out_and_the_other_way_round() -> 
     refining, criticising = gan.updates(*batch, Progress(5, 10))
     assert refining.of == (gan.refiner,)
     assert set(refining.terms) == {"realism", "closeness", "change"}
-    assert refining.terms["closeness"][0] == gan.regularisation
+    assert refining.terms["closeness"][0] == START
     assert criticising.of == (gan.adversary,)
     loss = criticising.loss()
     gradients = torch.autograd.grad(loss, list(gan.refiner.parameters()), allow_unused=True)
@@ -158,6 +159,20 @@ def test_sums_are_over_patches_and_pixels() -> None:
 
 
 # Self-regularisation
+
+
+def test_a_weight_that_is_given_stays_and_one_that_is_not_is_steered() -> None:
+    x = (torch.rand(40, 1, 16, 16) * 255).to(torch.uint8)
+    domains = Labelled(x, torch.arange(40) % 2), Unlabelled(255 - x.flip(0))
+    weights = []
+    for given in (2.0, None):
+        gan = SimGAN(steps=4, pretrain_critic=0, maps=4, blocks=1, history=0, regularisation=given)
+        gan.fit(*domains, LOOP)
+        x0 = x[:4].float() / 255
+        batches = SourceBatch(x0, torch.zeros(4).long(), x0), TargetBatch(x0, x0, None)
+        weights.append(float(next(iter(gan.updates(*batches, Progress(0, 4)))).terms["closeness"][0]))
+    assert weights[0] == 2.0
+    assert weights[1] < START  # it begins as the identity, with less change than is allowed
 
 
 class Half(torch.nn.Module):

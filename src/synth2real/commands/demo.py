@@ -28,8 +28,6 @@ from .console import announce, bars, console
 STEPS, FAST_STEPS = 1000, 150
 # Eight pixels carry little but a shape: shapes are randomized, and more than usual; but every digit fills the frame.
 MOVED = Geometric(strength=0.7, scale=0.2)
-# What SimGAN advises where every patch sees the whole image: its defaults are for eyes, and lose labels here.
-SMALL = SimGAN(critic="small", rate=5e-4, regularisation=4.0, smoothness=0.3)
 
 
 def routes(fast: bool) -> dict[str, Route]:
@@ -37,7 +35,7 @@ def routes(fast: bool) -> dict[str, Route]:
     alone = {
         "calibrated": Route(calibrate=Posterior()),
         "randomized": Route(randomize=MOVED),
-        "refined": Route(refine=SMALL),
+        "refined": Route(refine=SimGAN()),
         "dann": Route(randomize=MOVED, adapt=DANN()),
         "teacher": Route(randomize=MOVED, adapt=teacher()),
     }

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from pydantic_core import ArgsKwargs
 from torch import Tensor, nn
 
-from ..adversarial import GlobalCritic, History, PaperCritic, Watch, patch_loss, slope
+from ..adversarial import GlobalCritic, History, PaperCritic, Steered, Watch, patch_loss, slope
 from ..domains import Labelled, Unlabelled
 from ..errors import RefinementWarning
 from ..networks import PatchCritic, Refiner
@@ -38,6 +38,7 @@ PAPER: dict[str, Any] = {
 }
 IDENTITY = 0.5 / 255  # mean change of a pixel below which little survives the rounding to levels
 SURE = 0.97  # share of patches told rightly above which the critic has nothing to teach
+START = 3.0  # a steered weight to begin with
 LEAST = 20  # critic updates before a verdict
 
 
@@ -50,12 +51,8 @@ class SimGAN(TrainedMapping):
     refined image from the synthetic one, which keeps the label. Each can be switched off as in the paper's ablations:
     `local=False`, `history=0`, `regularisation=0`.
 
-    Deformations of shape are out of its reach by design: it mends texture, contrast and noise. The defaults are those
-    of eyes of 36 by 60, where it changes pixels by one level of 255 at the lids, and by 10 with `regularisation=2`;
-    what is trained on them with full randomization finds the iris better (2,000 steps: 1.20 px, unrefined 1.42; three
-    seeds), the pupil as well as before (0.73 and 0.74 px). On images so small that every patch sees the whole, this
-    critic wins and the refiner flees from it; there `critic="small", rate=5e-4, regularisation=4, smoothness=0.3` keep
-    the labels (8 by 8).
+    Deformations of shape are out of its reach by design: it mends texture, contrast and noise. By default pixels change
+    by 1.5 levels of 255, most of all about the lids of eyes.
 
     Warns (`RefinementWarning`) when the refiner has ended as the identity, or the critic was never in doubt. Both are
     measured while training: the terms `change`, the mean change of a pixel in 0..1, and `accuracy`, the share of
@@ -69,7 +66,9 @@ class SimGAN(TrainedMapping):
             the loop's (`Budget(batch=512)`); it gives no number of steps, and none is tried here for its weight of the
             self-regularisation on sums: both are ours. Fields given beside it win.
         steps: updates of the refiner after what is learnt before.
-        regularisation: weight of the self-regularisation loss, on images in 0..1.
+        regularisation: weight of the self-regularisation loss, on images in 0..1. None steers it while training so
+            that pixels change by `change`; by a fixed weight they did by next to nothing or by ten times as much.
+        change: mean change of a pixel, in 0..1, that a steered weight holds.
         regularise_in: what must stay close: `pixels`, `channel-mean` (light and colour at large), `edges`, or
             `module:Class`, a network of yours.
         refiner_updates, critic_updates: how many of each in turn (K_g and K_d; 50 and 1 in the paper). The critic's
@@ -93,7 +92,8 @@ class SimGAN(TrainedMapping):
 
     preset: Literal["default", "paper"] = "default"
     steps: int = Field(default=340, ge=1)
-    regularisation: float = Field(default=3.0, ge=0)
+    regularisation: float | None = Field(default=None, ge=0)
+    change: float = Field(default=0.006, gt=0, le=1)
     regularise_in: str = "pixels"
     refiner_updates: int = Field(default=1, ge=1)
     critic_updates: int = Field(default=1, ge=1)
@@ -134,6 +134,9 @@ class SimGAN(TrainedMapping):
         self.adversary = patches if self.local else GlobalCritic(patches, shape)
         self.space, self.watch = space(self.regularise_in), Watch()
         self.networks = {"refiner": self.refiner, "critic": self.adversary, "space": self.space}
+        if self.regularisation is None:
+            self.steered = Steered(self.change, START)
+            self.networks["steered"] = self.steered
         if self.history:
             self.past = History(self.history, shape)
             self.networks["history"] = self.past
@@ -142,6 +145,10 @@ class SimGAN(TrainedMapping):
         if self.optimize == "sgd":
             return torch.optim.SGD(network.parameters(), lr=self.rate)
         return torch.optim.Adam(network.parameters(), lr=self.rate, betas=(0.5, 0.999))
+
+    def learning_rate(self, progress: Progress) -> float | None:
+        """Adam's falls to zero over the second half, so that what is kept is not one moment of a swing."""
+        return None if self.optimize == "sgd" else self.rate * min(1.0, 2 * (1 - progress.fraction))
 
     def reduced(self, mean: Tensor, of: Tensor) -> Tensor:
         """A mean over patches or pixels of `of` (N, ...), or as the paper has it their sum, the mean over images."""
@@ -174,12 +181,15 @@ class SimGAN(TrainedMapping):
         if step >= 0:
             change = (refined - source.clean).detach().abs().mean()
             self.watch.see("change", change)
+            weight = self.steered.weight.clone() if self.regularisation is None else self.regularisation
             yield Update(
                 of=(self.refiner,),
                 realism=(1.0, self.realism_loss(refined)),
-                closeness=(self.regularisation, closeness),
+                closeness=(weight, closeness),
                 change=(0.0, change),
             )
+            if self.regularisation is None:
+                self.steered.update(change)
         if step < 0 or (step + 1) % self.refiner_updates == 0:
             for _ in range(self.critic_updates):
                 loss, accuracy = self.critic_loss(refined.detach(), target.clean)
@@ -194,9 +204,12 @@ class SimGAN(TrainedMapping):
         """Warn where the game was not one."""
         change, accuracy = self.watch.mean("change", LEAST), self.watch.mean("accuracy", LEAST)
         if change is not None and accuracy is not None and change < IDENTITY:
+            mend = (
+                "Raise refine.change or refine.steps" if self.regularisation is None else "Lower refine.regularisation"
+            )
             warnings.warn(
                 f"refine simgan changed pixels by {change:.4f} on average, below {IDENTITY:.4f} (half a level): the "
-                "refiner has collapsed to the identity. Lower refine.regularisation or refine.smoothness tenfold",
+                f"refiner has collapsed to the identity. {mend}, or lower refine.smoothness tenfold",
                 RefinementWarning,
                 stacklevel=2,
             )
@@ -204,7 +217,7 @@ class SimGAN(TrainedMapping):
             warnings.warn(
                 f"refine simgan: the critic told {accuracy:.1%} of the patches rightly over the later half, above "
                 f"{SURE:.0%}: it has won, and the refiner learns little from it. Raise refine.refiner_updates or "
-                "refine.smoothness, or lower refine.regularisation",
+                "refine.smoothness, or allow more change",
                 RefinementWarning,
                 stacklevel=2,
             )
