@@ -52,10 +52,14 @@ def test_too_few_images_and_shapes_that_differ_are_refused() -> None:
         machine_turing_test(images(40, 0), images(40, 1)[..., :10])
 
 
-def test_kid_grows_with_the_gap() -> None:
+def test_kid_grows_with_the_gap_and_not_with_the_scale_of_features(monkeypatch) -> None:
     model = classifier()
     near, far = (kid(images(120, 0), images(120, 1, level), model) for level in (0.5, 0.9))
     assert abs(near) < far / 10
+    embed = model.embed
+    with monkeypatch.context() as patched:
+        patched.setattr(model, "embed", lambda x: 10 * embed(x))
+        assert kid(images(120, 0), images(120, 1, 0.9), model) == pytest.approx(far, rel=1e-4)
     with pytest.raises(InputError, match="the refined set has inputs of 1x12x10"):
         kid(images(9, 0), images(9, 1)[..., :10], model)
     with pytest.raises(InputError, match="the real set holds 1 image, expected two"):
