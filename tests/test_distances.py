@@ -64,5 +64,6 @@ def test_the_kernel_distance_is_the_textbook_sum_and_zero_in_expectation(sample:
     across = sum(kernel(a, b) for a in x for b in y) / 6
     assert kernel_distance(x, y) == pytest.approx(within_x + within_y - 2 * across)
     assert kernel_distance(y, x) == pytest.approx(kernel_distance(x, y))
+    assert kernel_distance(9 * x, 9 * y, unit=9) == pytest.approx(kernel_distance(x, y))
     halves = [kernel_distance(part[:100], part[100:200]) for part in sample.split(200)]
     assert abs(sum(halves) / 3) < 0.2 < kernel_distance(sample[:300], sample[300:] + 1)

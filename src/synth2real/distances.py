@@ -26,7 +26,7 @@ def mmd(x: Tensor, y: Tensor, bandwidth: float | None = None) -> float:
     return float(discrepancies.mmd(x, y, unit))
 
 
-def kernel_distance(x: Tensor, y: Tensor) -> float:
+def kernel_distance(x: Tensor, y: Tensor, unit: float = 1.0) -> float:
     """Squared maximum mean discrepancy, the unbiased estimate, by the cubic kernel (x y / F + 1) ** 3.
 
     On features of a network it is the KID, kernel inception distance, of the domains; that of the Inception network in
@@ -34,6 +34,7 @@ def kernel_distance(x: Tensor, y: Tensor) -> float:
 
     Args:
         x, y: (N, F) and (M, F) float32, two samples or more each.
+        unit: what both are divided by, one's `root_mean_square`: the kernel is cubic, a network has any scale.
 
     Returns:
         0 in expectation where both come from one distribution (so it may be slightly below).
@@ -41,8 +42,13 @@ def kernel_distance(x: Tensor, y: Tensor) -> float:
     References:
         Binkowski, Sutherland, Arbel & Gretton (2018). Demystifying MMD GANs. ICLR. arXiv:1801.01401.
     """
-    both = torch.cat([x, y]).double()
+    both = torch.cat([x, y]).double() / unit
     return float(discrepancies.unbiased((both @ both.T / both.shape[1] + 1) ** 3, len(x)))
+
+
+def root_mean_square(x: Tensor) -> float:
+    """Root mean square of (N, F), at least 1e-6."""
+    return max(float(x.square().mean().sqrt()), 1e-6)
 
 
 def median_distance(x: Tensor) -> float:

@@ -11,7 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .distances import coral, kernel_distance, median_distance, mmd, proxy_a_distance, sliced_wasserstein
+from .distances import (
+    coral,
+    kernel_distance,
+    median_distance,
+    mmd,
+    proxy_a_distance,
+    root_mean_square,
+    sliced_wasserstein,
+)
 from .domains import Labelled, Unlabelled, to_float
 from .errors import InputError
 from .model import Model
@@ -99,7 +107,7 @@ def measure_gap(
         "mmd": partial(mmd, bandwidth=median_distance(y)),
         "coral": coral,
         "sliced_wasserstein": partial(sliced_wasserstein, seed=seed),
-        "kid": kernel_distance,
+        "kid": partial(kernel_distance, unit=root_mean_square(y)),
     }
     halves = _halves(x, y, resamples, generator)
     found = {name: _interval(measure, x, y, halves) for name, measure in measures.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from .adapt import SourceOnly
-from .distances import kernel_distance
+from .distances import kernel_distance, root_mean_square
 from .domains import Inputs, Labelled, Unlabelled
 from .errors import InputError
 from .hardware import Hardware
@@ -59,9 +59,8 @@ def kid(real: Inputs, refined: Inputs, model: Model) -> float:
 
     Args:
         real, refined: images (N, C, H, W) that the model takes, two or more each; at most 2,000 of each are taken.
-        model: whose features are compared, in units of the real ones' root mean square, since the kernel is cubic and a
-            network's scale is its own. Values compare only where they are of one model, and one that normalises each
-            image (`statistics: per-image`) sees no difference of light.
+        model: whose features are compared, in units of the real ones' root mean square. Values compare only where they
+            are of one model, and one that normalises each image (`statistics: per-image`) sees no difference of light.
 
     Raises:
         InputError: the model does not take such images, or there is one alone.
@@ -71,8 +70,7 @@ def kid(real: Inputs, refined: Inputs, model: Model) -> float:
         if len(inputs) < 2:
             raise InputError(f"{what} holds {len(inputs)} image, expected two or more")
     ours, theirs = (model.embed(z[torch.linspace(0, len(z) - 1, min(len(z), MOST)).long()]) for z in (refined, real))
-    unit = theirs.square().mean().sqrt().clamp(min=1e-12)
-    return kernel_distance(ours / unit, theirs / unit)
+    return kernel_distance(ours, theirs, unit=root_mean_square(theirs))
 
 
 def point_shift(detector: Model, before: Inputs, after: Inputs) -> float:
