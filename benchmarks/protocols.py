@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -102,19 +102,24 @@ def mnist_to_usps() -> Protocol:
     )
 
 
-def reversed_balance() -> Protocol:
-    """MNIST to USPS; of the first five classes the source has nine for one of the others, the target one for nine."""
+def unbalanced(source: float, target: float) -> Protocol:
+    """MNIST to USPS; of the first five classes a domain keeps this share of its samples, of the others the rest."""
     given = mnist_to_usps()
     assert isinstance(given.source, Labelled)
     codes, code_labels = _usps()[2:]
     everything = Labelled(codes, code_labels, CLASSES)
     return Protocol(
-        "reversed balance",
-        _unbalanced(given.source, 0.9),
-        _unbalanced(everything, 0.1).unlabelled(),
-        _unbalanced(given.dev, 0.1),
-        _unbalanced(given.score, 0.1),
+        f"mnist to usps, balance {source:g} to {target:g}",
+        _unbalanced(given.source, source),
+        _unbalanced(everything, target).unlabelled(),
+        _unbalanced(given.dev, target),
+        _unbalanced(given.score, target),
     )
+
+
+def reversed_balance() -> Protocol:
+    """MNIST to USPS; of the first five classes the source has nine for one of the others, the target one for nine."""
+    return replace(unbalanced(0.9, 0.1), name="reversed balance")
 
 
 def _unbalanced(data: Labelled, share: float) -> Labelled:
