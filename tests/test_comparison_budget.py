@@ -18,7 +18,9 @@ from synth2real.adapt import DANN, MSDA, SelfTraining, SourceOnly, Teacher
 from synth2real.commands.compare import in_doubt
 from synth2real.errors import TrainingDiverged
 from synth2real.halving import ENOUGH, LEAST, Plan, Speed, shortened, stepless
+from synth2real.randomize import Widen
 from synth2real.refine import SimGAN
+from synth2real.simulate import Digits
 
 QUICK = Budget(batch=16)
 
@@ -229,6 +231,41 @@ def test_wrong_budgets_are_refused(wrong: dict[str, float], said: str) -> None:
     data = blobs(50, 0.5, 0, 0)
     with pytest.raises(InputError, match=said):
         compare({}, data, data.unlabelled(), **wrong)
+
+
+def test_a_route_of_other_settings_is_trained_again(tmp_path: Path) -> None:
+    data = blobs(60, 0.5, 0, 0)
+    asked: list[str] = []
+    for weight in (1.0, 1.0, 0.5):
+        compare(
+            {"dann": Route(adapt=DANN(weight=weight))},
+            data,
+            data.unlabelled(),
+            budget=Budget(steps=3, batch=8),
+            seeds=(0,),
+            folder=tmp_path,
+            on_route=lambda name, seed: asked.append(name),
+        )
+    assert asked == ["source only", "dann", "dann"]
+
+
+def test_a_kept_training_remembers_what_its_source_was_rendered_with(tmp_path: Path) -> None:
+    target = Unlabelled(Digits(size=(8, 8)).labelled(40, 9).inputs)
+    budget = Budget(steps=2, batch=8, n=40)
+    for _ in range(2):
+        routes = {"wide": Route(widen=Widen(factor=1.5))}
+        entries = compare(routes, Digits(size=(8, 8)), target, budget=budget, seeds=(0,), folder=tmp_path).entries
+        plain, wide = (entry.trials[0].run.simulator for entry in entries)
+        assert plain is None
+        assert wide is not None
+        assert wide.ranges != Digits(size=(8, 8)).ranges
+
+
+def test_data_too_few_to_compare_on_are_refused() -> None:
+    data, few = blobs(60, 0.5, 0, 0), blobs(9, 0.5, 0, 0)
+    for source, target, name in ((few, data, "source"), (data, few, "target")):
+        with pytest.raises(InputError, match=rf"the {name} holds 9 sample\(s\), expected 10 or more to compare on"):
+            compare({}, source, target.unlabelled(), budget=Budget(steps=2))
 
 
 def begun(arguments: list[str]) -> subprocess.Popen[bytes]:

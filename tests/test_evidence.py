@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from synth2real import Route
-from synth2real.adapt import DANN, Teacher
-from synth2real.evidence import Answers, doubt, doubts_of_balance, in_doubt, score
+from synth2real.adapt import AFN, DANN, MCC, MSDA, SVM, AdaMatch, Teacher
+from synth2real.evidence import Answers, doubt, doubts_of_balance, in_doubt, matches_distributions, score
 from synth2real.randomize import Full
 from synth2real.tasks import Classification, Regression
 from synth2real.validators import Known
@@ -55,6 +55,22 @@ def test_the_best_route_that_does_not_adapt_witnesses_the_balance(score: float, 
     assert list(found) == (["dann"] if harmful else [])
     if harmful:
         assert "'a' is about 10 percent of the target and 50 percent of the source" in found["dann"]
+
+
+def test_what_says_nothing_of_the_balance_is_not_held_to_have_kept_it() -> None:
+    for keeps in (DANN(), Teacher(), AdaMatch(), MSDA()):
+        assert matches_distributions(Route(adapt=keeps))
+    for free in (SVM(), MCC(), AFN(), Teacher(target_prior="estimated")):
+        assert not matches_distributions(Route(adapt=free))
+
+
+def test_of_sequences_more_is_asked_for() -> None:
+    """Of one person of four the better route is right and the other wrong: of forty images much, of four people little."""
+    people = torch.arange(40) // 10
+    better, worse = Answers(Route(), said(40), said(40), 0.8), Answers(Route(), said(30), said(40), 0.6)
+    everyone = [better.target, worse.target, better.target]
+    assert doubt(better, worse, everyone, TASK, TRUTH) is None
+    assert "not surely better" in str(doubt(better, worse, everyone, TASK, TRUTH, people))
 
 
 @pytest.mark.parametrize(("shares", "harmful"), [((0.95, 0.05), True), ((0.8, 0.2), False)])

@@ -122,6 +122,7 @@ def test_arrays_of_features(tmp_path):
         ({"features": np.zeros((3, 4)), "labels": np.zeros((3, 3))}, ["x"], r"shape \(3, 3\), expected \(3, 1\)"),
         ({"features": np.zeros((3, 4)), "labels": np.eye(3)}, None, r"'labels' of shape \(3, 3\), expected \(3,\)"),
         ({"features": np.zeros((3, 4)), "labels": np.zeros(2)}, None, "3 inputs but 2 labels"),
+        ({"features": np.zeros((3, 4)), "labels": np.zeros(3)}, "digit", "'features', 'labels', expected 'digit'"),
         ({"features": np.array([{}, {}])}, None, "unreadable .npz .*expected arrays of numbers"),
     ],
 )
@@ -132,6 +133,10 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, label, message):
 
 
 def test_damaged_arrays_are_named(tmp_path):
+    with (tmp_path / "one.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(InputError, match=r"one\.npz: unreadable \.npz .*expected arrays of numbers"):
+        load(tmp_path / "one.npz")
     np.savez(tmp_path / "a.npz", images=picture(0, (40, 40))[None])
     truncate(tmp_path / "a.npz")
     with pytest.raises(InputError, match=r"a\.npz: unreadable \.npz"):
@@ -236,6 +241,33 @@ def test_every_kind_of_picture_becomes_bytes(tmp_path):
     grey, colour = (load_unlabelled(tmp_path / name).inputs[0].float() for name in ("grey.jpg", "rgb.jpg"))
     assert (grey.shape[0], colour.shape[0]) == (1, 3)
     assert (grey[0] - torch.from_numpy(ramp)).abs().mean() < 4
+
+
+def test_light_of_floats_in_0_to_1_becomes_bytes(tmp_path):
+    ramp = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+    Image.fromarray(ramp.astype(np.float32) / 255).save(tmp_path / "light.tif")
+    Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "levels.tif")
+    for name in ("light.tif", "levels.tif"):
+        assert np.array_equal(load_unlabelled(tmp_path / name).inputs[0, 0].numpy(), ramp), name
+
+
+def test_rows_name_each_image_of_their_folder_once(tmp_path, monkeypatch):
+    folder, outside = tmp_path / "in", save(tmp_path / "out.png", picture(9))
+    for i in range(3):
+        save(folder / f"{i}.png", picture(i))
+    table(folder, [{"file_name": str(folder / f"{i}.png"), "label": "a"} for i in range(2)])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"names /.*0\.png, which is not in in, expected file_name relative"):
+        load("in")
+    with pytest.warns(UserWarning, match=r"1 image\(s\) stand in no row of its metadata tables.*such as 2\.png"):
+        assert load(folder).names == ("0.png", "1.png")
+    table(folder, [{"file_name": f"../{outside.name}", "label": "a"}])
+    with pytest.raises(InputError, match=r"names \.\./out\.png, which is not in"):
+        load(folder)
+    table(folder, [{"file_name": f"{i}.png", "label": "a"} for i in range(3)])
+    (folder / "metadata.csv").write_text("file_name,label\n1.png,b\n")
+    with pytest.raises(InputError, match=r"1\.png: found 2 rows of the metadata tables of .*expected one"):
+        load(folder)
 
 
 def test_a_dark_image_of_16_bits_stays_dark(tmp_path):
@@ -355,6 +387,7 @@ def test_images_that_stay_on_disk_give_the_same_batches(tmp_path, monkeypatch):
     assert torch.equal(disk.inputs[index], memory.inputs[index])
     assert torch.equal(disk.sizes, memory.sizes)
     assert torch.equal(disk.subset(index).inputs, memory.subset(index).inputs)
+    assert disk.inputs[index[:0]].shape == (0, 1, 6, 6)
 
 
 def test_reading_warns_of_nothing(classes, photos):

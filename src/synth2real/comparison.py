@@ -197,8 +197,8 @@ def compare(
         bench = Bench(source, target, test, task, budget or Budget(), source_groups)
         store = Store(kept / TRIALS) if folder is not None or jobs > 1 else None
         with Workers(bench, store, jobs) as workers:
-            course = Course(bench, named, store, workers, on_route, on_report)
+            course = Course(bench, named, store, workers, on_route, on_report, target_groups)
             plan = None if minutes is None else course.plan(minutes, seeds, kept / PLAN)
             course.rounds(plan, seeds, repeat, then)
-            verdict = course.concluded(target_groups)
+            verdict = course.concluded()
     return Comparison(course.entries, bench.task, target, test, verdict, plan, course.diverged, course.aggregates)

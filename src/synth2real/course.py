@@ -32,7 +32,7 @@ Then = Callable[[Sequence[str]], Mapping[str, Route]]
 
 
 class Course:
-    """One comparison on its way."""
+    """One comparison on its way; `groups` are those of the target's samples (N,), where they come in sequences."""
 
     def __init__(
         self,
@@ -42,8 +42,9 @@ class Course:
         workers: Workers,
         on_route: Callable[[str, int], None] | None,
         on_report: OnReport | None,
+        groups: Tensor | None = None,
     ) -> None:
-        self.bench, self.store, self.workers = bench, store, workers
+        self.bench, self.store, self.workers, self.groups = bench, store, workers, groups
         self.on_route, self.on_report = on_route, on_report
         self.started = time.perf_counter()
         self.entries = [Entry(name, route) for name, route in routes.items()]
@@ -107,6 +108,8 @@ class Course:
             entry.trials.append(trial)
             entry.spent += trial.seconds
         self.entries = [entry for entry in self.entries if entry.trials]
+        for entry in self.entries:
+            self.diverged.pop(entry.name, None)  # of one seed, where another ended well
         self.compared_with_source_only()
 
     def compared_with_source_only(self) -> None:
@@ -229,19 +232,20 @@ class Course:
         for entry in better([e for e in candidates if not e.refused], task):
             if entry is base:
                 break
-            entry.refused = evidence.doubt(self.answers(entry), self.answers(base), together, task, truth) or ""
+            both = self.answers(entry), self.answers(base)
+            entry.refused = evidence.doubt(*both, together, task, truth, self.groups) or ""
             if not entry.refused:
                 return entry, "; ".join(reasons)
             reasons.append(f"“{entry.name}”: {entry.refused}")
         return base, "; ".join(reasons) or "no route has a better label-free score"
 
-    def concluded(self, groups: Tensor | None) -> str:
+    def concluded(self) -> str:
         """Choose among the routes that were trained longest, estimate and aggregate all, and say so in words."""
         last = max(entry.round for entry in self.entries)
         chosen, why = self.judged([entry for entry in self.entries if entry.round == last])
         chosen.chosen = True
         task = self.bench.task
-        pool = pool_of(self.entries, self.bench, groups)
+        pool = pool_of(self.entries, self.bench, self.groups)
         for index, entry in enumerate(self.entries):
             entry.estimate = estimated(pool, index, float(entry.trials[0].source_metrics[task.metric]))
         self.aggregates = aggregates(self.entries, pool, self.bench)

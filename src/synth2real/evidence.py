@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from .groups import standard_error
 from .priors import unbalanced
 from .route import Route
 from .tasks import Classification, Task
@@ -82,8 +82,7 @@ def in_doubt(predictions: Sequence[Tensor], task: Task) -> list[int]:
 
 def matches_distributions(route: Route) -> bool:
     """Whether the route's adaptation makes the target's answers follow the source's shares of classes."""
-    plain: dict[str, Any] = route.describe()["adapt"]
-    return bool(plain["method"] != "source-only" and plain.get("target_prior", "source") == "source")
+    return route.adapt.keeps_balance and getattr(route.adapt, "target_prior", "source") == "source"
 
 
 def shares(probabilities: Tensor) -> Tensor:
@@ -138,11 +137,21 @@ def doubts_of_balance(answers: Mapping[str, Answers], task: Task, prior: Tensor,
     return {name: why for name, one in answers.items() if matches_distributions(one.route)}
 
 
-def doubt(chosen: Answers, source_only: Answers, everyone: Sequence[Tensor], task: Task, truth: Tensor) -> str | None:
+def doubt(
+    chosen: Answers,
+    source_only: Answers,
+    everyone: Sequence[Tensor],
+    task: Task,
+    truth: Tensor,
+    groups: Tensor | None = None,
+) -> str | None:
     """Why the chosen route is no better than source only, by what is known without a real label; None where it is.
 
     How far chance moves a difference of scores is taken from the agreement of single samples, which chance moves most.
     The scores of values are ranks, so it is their agreement itself that must not be surely less.
+
+    Args:
+        groups: of the target's samples (N,), where they come in sequences, which chance moves as one.
     """
     if isinstance(task, Classification):
         shift = moved(shares(source_only.target), shares(chosen.target), unsure(source_only, truth), len(chosen.target))
@@ -150,7 +159,7 @@ def doubt(chosen: Answers, source_only: Answers, everyone: Sequence[Tensor], tas
             return "it moves answers from class to class, of which training on the source alone is sure"
     all_ = together(everyone, task)
     before, after = (apart(task, one.target, all_).double().nan_to_num(0) for one in (source_only, chosen))
-    error = float((before - after).std(correction=0)) / len(before) ** 0.5
+    error = standard_error(before - after, groups)
     if isinstance(task, Classification):
         certain = chosen.score - source_only.score > CERTAIN * error
     else:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .domains import Labelled, Unlabelled
 from .errors import InputError
-from .loading import as_classes, metadata_tables, table_rows
+from .loading import arrays_of, as_classes, metadata_tables, named_by, table_rows
 
 
 def held_out(count: int, held: int, groups: Tensor | None, seed: int) -> tuple[Tensor, Tensor]:
@@ -29,11 +28,21 @@ def held_out(count: int, held: int, groups: Tensor | None, seed: int) -> tuple[T
     if groups is None or bool((groups == groups[0]).all()):  # a single group cannot be split but within
         order = torch.randperm(count, generator=generator)
         return order[held:], order[:held]
+    groups = groups.unique(return_inverse=True)[1]
     sizes = torch.bincount(groups)
     order = torch.randperm(len(sizes), generator=generator)
     taken = order[: max(1, min(int((sizes[order].cumsum(0) < held).sum()) + 1, len(sizes) - 1))]
     inside = torch.isin(groups, taken)
     return (~inside).nonzero()[:, 0], inside.nonzero()[:, 0]
+
+
+def standard_error(values: Tensor, groups: Tensor | None) -> float:
+    """Of the mean of (N,) values; where they come in groups (N,), as of a sample of whole groups."""
+    apart = (values - values.mean()).double()
+    if groups is not None:
+        group = groups.unique(return_inverse=True)[1]
+        apart = torch.zeros(int(group.max()) + 1, dtype=torch.float64).index_add_(0, group, apart)
+    return float(apart.square().sum().sqrt()) / len(values)
 
 
 def redrawn(count: int, groups: Tensor | None, generator: torch.Generator) -> Tensor:
@@ -63,7 +72,7 @@ def read_groups(path: str | Path, column: str, domain: Labelled | Unlabelled) ->
     """
     path = Path(path)
     if path.suffix.lower() == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
+        with arrays_of(path) as arrays:
             if column not in arrays:
                 return None
             values = arrays[column].tolist()
@@ -74,7 +83,7 @@ def read_groups(path: str | Path, column: str, domain: Labelled | Unlabelled) ->
     for table in metadata_tables(path) if path.is_dir() else []:
         for row in table_rows(table):
             if column in row and "file_name" in row:
-                found[(table.parent / str(row["file_name"])).relative_to(path).as_posix()] = row[column]
+                found[named_by(table, row, path).relative_to(path).as_posix()] = row[column]
     if not found:
         return None
     missing = next((name for name in domain.names if name not in found), None)

@@ -17,8 +17,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-import torch
-
 from .adapt import FeatureMapping, SourceOnly
 from .adapt.closed_form import ClosedForm
 from .calibrate import Calibrator
@@ -27,6 +25,7 @@ from .mapping import Mapping as Refiner
 from .route import Budget, Route
 from .simulate import Simulator
 from .tasks import Task
+from .trials import evenly
 
 SHARES = {1: (0.94,), 2: (0.3, 0.64), 3: (0.17, 0.2, 0.57)}  # of the time, for each round; the rest is for measuring
 ENOUGH = 300  # steps, below which a short training says little of a long one: self-training starts late
@@ -175,8 +174,7 @@ def measure(
         source: what is trained on.
         fixed: seconds that any training takes once, beside refining.
     """
-    few = source.subset(torch.arange(min(PROBE, len(source))))
-    some = target.subset(torch.arange(min(PROBE, len(target))))
+    few, some = source.subset(evenly(len(source), PROBE)), target.subset(evenly(len(target), PROBE))
 
     def timed(route: Route, steps: int) -> dict[str, float]:
         return route.run(few, some, task=task, budget=replace(budget, steps=steps)).seconds

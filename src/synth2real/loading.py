@@ -12,9 +12,12 @@ relative to the table.
 
 import csv
 import json
+import os
 import re
+import warnings
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,7 +86,7 @@ def load_unlabelled(
     """
     path, conversion = _existing(path), Conversion(size, channels, skip_bad)
     if path.suffix.lower() == ".npz":
-        with _arrays(path) as arrays:
+        with arrays_of(path) as arrays:
             inputs, sizes = _array_inputs(path, arrays, conversion)
         return Unlabelled(inputs, _numbered(inputs), sizes)
     if path.suffix.lower() in SVMLIGHT:
@@ -227,10 +230,23 @@ def _load_tables(
                     f"{table}: row {number} has no column {_listed(missing)}; found the columns {_listed(row)}. "
                     "Name the label columns with --label (label= in Python)"
                 )
-            files.append(table.parent / str(row["file_name"]))
+            files.append(named_by(table, row, folder))
             rows.append([row[name] for name in columns])
     if not files:
         raise InputError(f"{tables[0]}: found no row, expected one row an image")
+    twice = next((file for file, times in Counter(files).items() if times > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"{twice}: found {files.count(twice)} rows of the metadata tables of {folder}, expected one. Keep one row "
+            f"of it, and one of {' and '.join(TABLES)} in a folder"
+        )
+    left = sorted(set(_images_and_masks(folder)[0]) - set(files))
+    if left:
+        warnings.warn(
+            f"{folder}: {len(left)} image(s) stand in no row of its metadata tables and are left out, such as "
+            f"{left[0].relative_to(folder)}",
+            stacklevel=2,
+        )
     absent = next((file for file in files if not file.is_file()), None)
     if absent is not None:
         raise InputError(f"{absent}: named in the metadata table of {folder}, but there is no such file")
@@ -247,6 +263,17 @@ def _load_tables(
         [[_number(v, c, n) for v, c in zip(row, columns, strict=True)] for row, n in zip(kept, names, strict=True)]
     )
     return Labelled(read.images, values, columns=tuple(columns), names=names, sizes=read.sizes)
+
+
+def named_by(table: Path, row: dict[str, Any], folder: Path) -> Path:
+    """The image of a table's row, in the folder that is read; `InputError` where it is outside."""
+    file = table.parent / str(row["file_name"])
+    inside = Path(os.path.normpath(file))
+    if not inside.is_relative_to(os.path.normpath(folder)):
+        raise InputError(
+            f"{table}: names {row['file_name']}, which is not in {folder}, expected file_name relative to the table"
+        )
+    return inside
 
 
 def table_rows(table: Path) -> list[dict[str, Any]]:
@@ -293,14 +320,14 @@ def _listed(names: Any) -> str:
 
 
 @contextmanager
-def _arrays(path: Path) -> Iterator[Any]:
+def arrays_of(path: Path) -> Iterator[Any]:
     """The arrays of an `.npz`, which are read, and found damaged, only when asked for."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             yield arrays
     except InputError:
         raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (TypeError, OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: unreadable .npz ({error}), expected arrays of numbers. Write it again") from None
 
 
@@ -325,13 +352,15 @@ def _array_inputs(path: Path, arrays: Any, conversion: Conversion) -> tuple[Inpu
 
 
 def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
-    with _arrays(path) as arrays:
+    with arrays_of(path) as arrays:
         inputs, sizes = _array_inputs(path, arrays, conversion)
         names = _numbered(inputs)
         if label is None or isinstance(label, str):
-            key = next((k for k in (label, "labels", "label") if k is not None and k in arrays), None)
+            usual = (label, "labels", "label") if label in (None, *AS_CLASSES) else (label,)
+            key = next((k for k in usual if k is not None and k in arrays), None)
             if key is None:
-                raise InputError(f"{path}: found the arrays {_listed(arrays.keys())}, expected 'labels'")
+                wanted = label if label is not None else "labels"
+                raise InputError(f"{path}: found the arrays {_listed(arrays.keys())}, expected '{wanted}'")
             if arrays[key].ndim != 1:
                 shape = arrays[key].shape
                 raise InputError(f"{path}: '{key}' of shape {shape}, expected ({len(inputs)},), one class each")

@@ -44,6 +44,8 @@ class ImageFiles:
         return len(self.files)
 
     def __getitem__(self, index: Tensor, /) -> Tensor:
+        if len(index) == 0:
+            return torch.empty(0, *self.shape[1:], dtype=torch.uint8)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             arrays = list(pool.map(lambda i: _read(self.files[i], self.size, self.channels)[0], index.tolist()))
         return torch.from_numpy(np.stack(arrays))
@@ -56,6 +58,8 @@ def _read(file: Path, size: tuple[int, int] | None, channels: int | None) -> tup
         given = (image.height, image.width)
         if image.mode.startswith(("I", "F")):  # 16 bits a pixel
             values = np.asarray(image, dtype=np.float64)
+            if image.mode == "F" and values.max() <= 1:
+                values = (255 * values).round()  # light in 0..1
             scale = 257 if image.mode.startswith("I;16") or values.max() > 255 else 1
             image = Image.fromarray((values / scale).clip(0, 255).astype(np.uint8))
         if channels is None:

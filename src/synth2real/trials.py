@@ -16,7 +16,7 @@ from torch import Tensor
 from .calibrate import Calibration
 from .distances import proxy_a_distance
 from .domains import Inputs, Labelled, Unlabelled
-from .errors import TrainingDiverged
+from .errors import InputError, TrainingDiverged
 from .groups import held_out
 from .mapping import REFINER, Mapping
 from .model import Model, load_model
@@ -29,6 +29,7 @@ from .validators import sure_and_balanced, tempered, wander
 Domain = TypeVar("Domain", Labelled, Unlabelled)
 HELD_SEED = 2**31  # of source samples that no training has rendered
 HELD = 500  # source samples kept from training, to measure source accuracy on
+LEAST = 10  # samples of each domain to compare on
 SHOWN = 1000  # samples of each domain whose features and gap are measured
 TRIAL, ARRAYS = "trial.json", "predictions.safetensors"
 
@@ -122,8 +123,12 @@ class Bench:
     _rendered: dict[str, tuple[Labelled, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for what, domain in (("source", self.given), ("target", self.target)):
+            if not isinstance(domain, Simulator) and len(domain) < LEAST:
+                raise InputError(f"the {what} holds {len(domain)} sample(s), expected {LEAST} or more to compare on")
         if isinstance(self.given, Labelled):
-            kept, held = held_out(len(self.given), min(HELD, len(self.given) // 10), self.groups, self.budget.seed)
+            least = min(HELD, max(1, len(self.given) // 10))
+            kept, held = held_out(len(self.given), least, self.groups, self.budget.seed)
             self.source: Labelled | Simulator = self.given.subset(kept)
             self.held, self.raw = self.given.subset(held), self.given
             self.held_groups = None if self.groups is None else self.groups[held]
@@ -150,6 +155,10 @@ class Bench:
             self._rendered[key] = (made, time.perf_counter() - start)
         return self._rendered[key]
 
+    def changed(self, simulator: Simulator | None) -> Simulator | None:
+        """A simulator that was calibrated or widened; None for the source as it was given."""
+        return None if simulator == self.source else simulator
+
     def run(self, piece: Piece, on_report: OnReport | None = None) -> Trial:
         """Train a route with one seed and measure it; `InputError`, `TrainingDiverged` as `Route.run`."""
         source, rendering = self.rendered(piece.simulator, piece.seed)
@@ -157,8 +166,7 @@ class Bench:
         budget = replace(self.budget, seed=piece.seed, steps=piece.steps)
         run = piece.route.run(source, self.target, task=self.task, budget=budget, on_report=on_report)
         seconds = time.perf_counter() - start + rendering + piece.spent
-        changed = None if piece.simulator == self.source else piece.simulator
-        run = replace(run, calibration=piece.calibration, simulator=changed)
+        run = replace(run, calibration=piece.calibration, simulator=self.changed(piece.simulator))
         return self.measured(run, piece.seed, piece.steps, seconds)
 
     def measured(self, run: Run, seed: int, steps: int | None, seconds: float) -> Trial:
@@ -231,10 +239,11 @@ class Store:
         path.mkdir(parents=True, exist_ok=True)
 
     def has(self, piece: Piece) -> bool:
-        """Whether that training has been finished, for good or ill, and measured as this version measures."""
+        """Whether that training has been finished, for good or ill, by these settings, and measured as we measure."""
         file = self.path / piece.key / TRIAL
         kept = json.loads(file.read_text()) if file.is_file() else {}
-        return "diverged" in kept or set(PLAIN) <= set(kept)
+        same = kept.get("route") == json.loads(json.dumps(piece.route.describe()))
+        return same and ("diverged" in kept or set(PLAIN) <= set(kept))
 
     def write(self, piece: Piece, made: Trial | TrainingDiverged) -> None:
         """Keep a trial, or how its training diverged."""
@@ -250,6 +259,7 @@ class Store:
             save_file({"target": made.target.contiguous(), "held": made.held.contiguous()}, partial / ARRAYS)
             kept = {name: getattr(made, name) for name in PLAIN}
             kept |= {"history": made.run.history, "stages": made.run.seconds}
+        kept["route"] = piece.route.describe()
         (partial / TRIAL).write_text(json.dumps({"name": piece.name, **kept}) + "\n")
         shutil.rmtree(whole, ignore_errors=True)  # of another version
         partial.replace(whole)
@@ -271,6 +281,7 @@ class Store:
             refined=None if refiner is None else Refined(refiner, rendered.inputs),
             calibration=piece.calibration,
             refiner=refiner,
+            simulator=bench.changed(piece.simulator),
         )
         plain = {name: kept[name] for name in PLAIN}
         return Trial(run=run, target=arrays["target"], held=arrays["held"], **plain)

@@ -109,6 +109,7 @@ class Objective(Learner):
     """
 
     randomized_by: ClassVar[str | None] = None  # policy where the user names none
+    keeps_balance: ClassVar[bool] = True  # whether it takes the target's class balance for the source's
     works_on_features: ClassVar[bool] = False  # all that it does it does to the extractor, which so cannot be frozen
     own_dropout: ClassVar[float] = 0.0  # for classes, where the user names none
     soft_labels: ClassVar[bool] = False  # whether the source's classes may come as shares, as they do of mixed images

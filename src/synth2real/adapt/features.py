@@ -42,6 +42,7 @@ class FeatureMapping(_Learnt):
     """
 
     randomized_by: ClassVar[str | None] = None
+    keeps_balance: ClassVar[bool] = True
     takes_sparse: ClassVar[bool] = False
     then: InstanceOf[Objective] = dataclasses.field(default_factory=SelfTraining)
 
