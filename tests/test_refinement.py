@@ -182,6 +182,7 @@ def test_what_the_folder_held_is_replaced_only_when_asked_for(refine, tmp_path, 
     before = below(tmp_path / "out")
     refused(refine(classes), "holds files already", "--overwrite")
     save(tmp_path / "out" / "stale.png", picture(0))
+    save(tmp_path / ".out.old" / "of a run that was killed.png", picture(0))
     assert refine(classes, "--overwrite")[0] == 0
     assert below(tmp_path / "out") == before
     shutil.rmtree(tmp_path / "out")

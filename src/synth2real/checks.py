@@ -61,6 +61,7 @@ def check(
     target: Unlabelled,
     test: Labelled | None = None,
     *,
+    source_groups: Tensor | None = None,
     target_groups: Tensor | None = None,
 ) -> Findings:
     """Look at the data as it was loaded; reads no label of the target, since it has none.
@@ -68,7 +69,7 @@ def check(
     Args:
         source: of a simulator a sample.
         target, test: the real data, without and with labels.
-        target_groups: (N,) int64 person or video; images of one group may look alike.
+        source_groups, target_groups: (N,) int64 person or video; images of one group may look alike.
     """
     named: dict[str, Domain] = {"source": source, "target": target}
     if test is not None:
@@ -77,13 +78,15 @@ def check(
     duplicates: dict[str, list[tuple[int, int]]] = {}
     strangers: list[int] = []
     if all(len(domain.shape) == 3 for domain in named.values()):
+        groups = {"source": source_groups, "target": target_groups}
         small = {name: grey(domain.inputs, HASHED) for name, domain in named.items()}
         names = list(named)
         for i, one in enumerate(names):
             for other in names[i:]:
                 found = alike(small[one], None if one == other else small[other])
-                if one == other == "target" and target_groups is not None:
-                    found = [(a, b) for a, b in found if target_groups[a] != target_groups[b]]
+                group = groups.get(one) if one == other else None
+                if group is not None:
+                    found = [(a, b) for a, b in found if group[a] != group[b]]
                 duplicates[one if one == other else f"{one} and {other}"] = found
         strangers = strange(target.inputs, source.inputs if source.shape == target.shape else None)
         warnings += [*_duplicates(duplicates, named), *_strangers(strangers, target)]

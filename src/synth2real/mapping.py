@@ -86,6 +86,8 @@ def load_mapping(folder: str | Path, methods: Dictionary[str, type[Mapping]]) ->
         mapping = build(methods, description["method"], description["settings"], room="refine")
         mapping.shape = tuple(description["shape"])
         mapping.take(load_file(folder / LEARNT))
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
         raise InputError(f"{folder}: {DESCRIPTION} or {LEARNT} is damaged ({error}). Refine again") from None
     return mapping

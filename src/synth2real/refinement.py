@@ -170,6 +170,7 @@ def staging(out: Path) -> Iterator[tuple[Path, Any]]:
 
     def publish() -> None:
         if out.exists():
+            shutil.rmtree(old, ignore_errors=True)  # of a run that was killed while it removed it
             out.rename(old)
         place.rename(out)
         shutil.rmtree(old, ignore_errors=True)

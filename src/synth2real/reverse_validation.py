@@ -55,7 +55,7 @@ def reverse_accuracy(route: Route, source: Labelled, target: Unlabelled, budget:
     said = route.run(ours, theirs, task=task, budget=budget).model.predict(theirs).values.argmax(1)
     if len(said.unique()) < 2:
         return 1 / task.outputs  # a model that says one class has learnt nothing, and nothing can be learnt from it
-    labelled = replace(ours, inputs=theirs.inputs, labels=said, names=(), sizes=None)
+    labelled = replace(ours, inputs=theirs.inputs, labels=said, names=(), sizes=None, domain=None)
     back = route.run(labelled, ours.unlabelled(), task=task, budget=budget).model
     return float(back.evaluate(kept)["accuracy"])
 

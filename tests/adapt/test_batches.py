@@ -5,11 +5,19 @@ import torch
 
 from synth2real.adapt import DSBN, AdaBN
 from synth2real.adapt.batches import DomainNorm, choose, held, joined, norms, split_norms, take_statistics
-from synth2real.domains import Unlabelled
+from synth2real.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.model import Model, load_model
+from synth2real.route import Route
 from synth2real.tasks import Classification
 from synth2real.training import SourceBatch, TargetBatch
+
+
+@pytest.mark.parametrize("method", [AdaBN, DSBN])
+def test_a_network_without_batch_statistics_is_refused(method) -> None:
+    source = Labelled(torch.randn(20, 5), torch.arange(20) % 2)
+    with pytest.raises(InputError, match=r"the network 'linear' has no batch normalisation.*Leave adapt\.network out"):
+        Route(adapt=method(network="linear")).run(source, source.unlabelled())
 
 
 def model() -> Model:

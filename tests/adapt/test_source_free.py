@@ -5,12 +5,12 @@ import torch
 from torch.nn import functional as F
 
 from synth2real import Budget, Labelled, Route, Unlabelled, load_model
-from synth2real.adapt import SHOT, SOURCE_FREE, TENT
+from synth2real.adapt import MSDA, SHOT, SOURCE_FREE, SVM, TENT
 from synth2real.adapt.shot import by_centroids
 from synth2real.adapt.source_free import entropy
 from synth2real.errors import InputError
 from synth2real.hardware import Hardware
-from synth2real.model import Model
+from synth2real.model import Ensemble, Model
 from synth2real.settings import build, to_dict
 from synth2real.tasks import Classification, Regression
 from synth2real.training import Loop, Progress
@@ -176,3 +176,17 @@ def test_centroids_are_those_of_the_paper() -> None:
 def test_entropy_is_that_of_shannon() -> None:
     probabilities = torch.tensor([[0.5, 0.5], [1.0, 0.0]])
     torch.testing.assert_close(entropy(probabilities), torch.tensor([2.0, 1.0]).log())
+
+
+@methods
+def test_runs_of_more_than_one_network_that_takes_its_inputs_are_refused(name: str, trained: Model) -> None:
+    method, words = SOURCE_FREE[name](), Labelled(torch.randn(40, 6), torch.arange(40) % 2)
+    for then in ("source-only", "self-training"):
+        mapped = Route(adapt=MSDA(layers=1, then=then)).run(words, words.unlabelled(), budget=Budget(steps=2)).model
+        with pytest.raises(InputError, match=r"the run is of features that a mapping had mapped; expected one network"):
+            method.fit(mapped, words.unlabelled())
+    machine = Route(adapt=SVM()).run(words, words.unlabelled()).model
+    with pytest.raises(InputError, match="the model has none, only a machine on the features"):
+        method.fit(machine, words.unlabelled())
+    with pytest.raises(InputError, match="the run is of several models together, an ensemble"):
+        method.fit(Ensemble([trained, trained]), Unlabelled(torch.zeros(4, *trained.shape)))

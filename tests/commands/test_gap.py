@@ -27,6 +27,23 @@ def test_a_simulator_and_arrays(synth2real, tmp_path):
     assert (json.loads(out)["source"], json.loads(out)["target"]) == (24, 30)
 
 
+def test_sparse_files_are_read_at_one_width(synth2real, tmp_path):
+    for name, last in (("books", 30), ("dvd", 25)):
+        rows = [f"{i % 2} {1 + i % 7}:1 {last}:{1 + i % 3}" for i in range(24)]
+        (tmp_path / f"{name}.svmlight").write_text("\n".join(rows) + "\n")
+    books, dvd, run = tmp_path / "books.svmlight", tmp_path / "dvd.svmlight", tmp_path / "run"
+    code, out, err = synth2real("gap", books, dvd, "--json")
+    assert (code, json.loads(out)["on"]) == (0, "features (30)"), err
+    arguments = ("--target", books, "--task", "classify", "--out", run, "--steps", 2)
+    assert synth2real("train", books, *arguments)[0] == 0
+    assert synth2real("gap", books, dvd, "--features", run, "--json")[0] == 0
+    adapted = ("adapt", run, "--target", dvd, "--method", "shot", "--out", tmp_path / "adapted", "--steps", 2)
+    code, out, err = synth2real(*adapted)
+    assert code == 0, err
+    code, out, err = synth2real("predict", tmp_path / "adapted", dvd, "--out", tmp_path / "said.csv")
+    assert code == 0, err
+
+
 def test_a_folder_named_as_a_simulator_is_told_from_it(synth2real, tmp_path, classes, photos, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(classes, tmp_path / "digits")

@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from helpers import picture, save
+from synth2real import Route, Unlabelled
+from synth2real.errors import InputError
 from synth2real.randomize import Full, Photometric, RandAugment, TrivialAugment
 from synth2real.randomize.augment import OPERATIONS
+from synth2real.simulate import Digits
 from synth2real.tasks import Classification, Keypoints
 
 COUNT = 64
@@ -81,6 +84,12 @@ def test_an_operation_that_is_off_draws_nothing(name: str) -> None:
     Photometric().draw(x, a)
     off.draw(x, b)
     assert torch.equal(a.get_state(), b.get_state())
+
+
+def test_a_folder_of_pictures_that_is_none_is_refused_before_anything_is_trained() -> None:
+    route, data = Route(randomize=Photometric(background=1.0, pictures="nowhere")), Digits(size=(8, 8))
+    with pytest.raises(InputError, match=r"randomize\.pictures: nowhere: no such folder or file"):
+        route.check(data, Unlabelled(data.labelled(4, 0).inputs), task=Classification(tuple("0123456789")))
 
 
 def test_pictures_come_from_a_folder(tmp_path: Path) -> None:

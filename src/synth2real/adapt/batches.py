@@ -28,6 +28,11 @@ def need_batch_norm(objective: Objective, name: str) -> None:
             f"{name} works on batch statistics, found adapt.norm '{objective.norm}', expected 'batch'. "
             "Leave adapt.norm out"
         )
+    if not norms(objective.model):
+        raise InputError(
+            f"{name} works on batch statistics, but the network '{objective.model.description['network']}' has no "
+            "batch normalisation; expected one such as convolutional. Leave adapt.network out"
+        )
 
 
 def norms(network: nn.Module) -> list[_BatchNorm]:

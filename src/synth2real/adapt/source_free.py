@@ -86,6 +86,18 @@ class SourceFree(Learner):
                 f"{self.name} adapts by class probabilities, but the model predicts values ({self.task.kind}); "
                 "expected a model trained with --task classify. For values, train with both domains: --adapt teacher"
             )
+        mapped, several = self.model.map is not None, "members" in self.model.description
+        if mapped or several:
+            what = "features that a mapping had mapped" if mapped else "several models together, an ensemble"
+            raise InputError(
+                f"{self.name} changes one network that takes its inputs as they are, but the run is of {what}; "
+                "expected one network, trained with --adapt source-only, dann or teacher, say"
+            )
+        if not list(self.model.features.parameters()):
+            raise InputError(
+                f"{self.name} changes the network that makes the features, but the model has none, only a machine on "
+                "the features as they are; expected one that learns"
+            )
         if self.model.description["frozen"]:
             raise InputError(
                 f"{self.name} changes the network that makes the features, but the model was trained with a frozen one "

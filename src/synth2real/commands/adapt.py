@@ -41,7 +41,9 @@ def adapt(request: Request) -> None:
     method = build_method(request)
     model = load_model(request.run)
     with warnings_on_stderr():
-        target = load_unlabelled(request.target, size=model.resize, channels=model.channels, skip_bad=request.skip_bad)
+        target = load_unlabelled(
+            request.target, size=model.resize, channels=model.channels, skip_bad=request.skip_bad, layout=model.layout
+        )
     model.check(target.inputs, str(request.target))
     loop = Loop(request.steps or method.steps(target), seed=request.seed, hardware=Hardware.detect())
     trainer = method.trainer(model, target, loop)
@@ -78,9 +80,9 @@ def build_method(request: Request) -> SourceFree:
 
 
 def keep(folder: RunFolder, game: Any, before: Model) -> None:
-    """Write the adapted model, which converts images on load as the one before it does."""
+    """Write the adapted model, which reads and converts on load as the one before it does."""
     model = game.shipped()
-    model.resize, model.channels = before.resize, before.channels
+    model.resize, model.channels, model.layout = before.resize, before.channels, before.layout
     folder.finish(model)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +16,7 @@ from ..gap import Gap, measure_gap
 from ..loading import Channels, Size, load_unlabelled
 from ..model import Model, load_model
 from ..simulate import is_simulator, simulator
+from ..sparse import Layout
 from .console import warnings_on_stderr
 from .data import check_for_simulators
 
@@ -44,12 +46,11 @@ def gap(request: Request) -> None:
             "trained to. Leave them out"
         )
     size, channels = (request.size, request.channels) if model is None else (model.resize, model.channels)
+    layout = Layout.of([request.source, request.target]) if model is None else model.layout
+    how: dict[str, Any] = {"size": size, "channels": channels, "skip_bad": request.skip_bad, "layout": layout}
     with warnings_on_stderr():
-        target = load_unlabelled(request.target, size=size, channels=channels, skip_bad=request.skip_bad)
-        if is_simulator(request.source):
-            source = rendered(request, target)
-        else:
-            source = load_unlabelled(request.source, size=size, channels=channels, skip_bad=request.skip_bad)
+        target = load_unlabelled(request.target, **how)
+        source = rendered(request, target) if is_simulator(request.source) else load_unlabelled(request.source, **how)
     show(measure_gap(source, target, features=model, seed=request.seed), request, model)
 
 

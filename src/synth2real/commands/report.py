@@ -26,7 +26,7 @@ from ..runs import LOG, METRICS, PARAMETERS, SETTINGS
 from ..simulate import Simulator, load_parameters
 from ..trials import Bench, Refined
 from .console import console, warnings_on_stderr
-from .data import Data, load_pair, load_test
+from .data import Data, load_pair, load_test, read_both_groups
 
 
 def report(run: Path, test: Path | None, out: Path | None) -> None:
@@ -50,6 +50,11 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
             f"{folder}: its {SETTINGS} names no source and no target, as that of the demo, whose own report holds it. "
             "Expected a run of `synth2real train` or the chosen one of `compare`"
         )
+    if "route" not in settings:
+        raise InputError(
+            f"{folder}: its {SETTINGS} names no route, as that of an aggregate, whose place is in the report of its "
+            "comparison. Expected a run of `synth2real train` or the chosen one of `compare`"
+        )
     data = data_of(settings, test)
     source, target, layout = load_pair(data)
     if isinstance(source, Simulator) and (folder / PARAMETERS).is_file():
@@ -58,7 +63,8 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
     labelled = load_test(data, model.task, layout)
     route = route_of(settings["route"], str(folder))
     budget = Budget(n=settings["n"] or Budget.n, seed=settings["seed"], steps=settings["steps"])
-    bench = Bench(source, target, labelled, model.task, budget)
+    groups = read_both_groups(data, source, target)[0] if data.group else None
+    bench = Bench(source, target, labelled, model.task, budget, groups)
     rendered = source if isinstance(source, Labelled) else source.labelled(budget.n, budget.seed)
     refiner = load_refiner(folder) if (folder / REFINER).is_dir() else None
     made = Run(
@@ -88,6 +94,7 @@ def data_of(settings: dict[str, Any], test: Path | None) -> Data:
         task=settings["task"]["kind"],
         label=tuple(settings["label"] or ()),
         test=test,
+        group=settings.get("group"),
         preset=settings["preset"],
         params=Path(settings["params"]) if settings["params"] else None,
         n=settings["n"],

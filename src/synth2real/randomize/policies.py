@@ -4,6 +4,7 @@ Tobin et al., Domain Randomization for Transferring Deep Neural Networks from Si
 """
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Protocol, Self
 
 import torch
@@ -159,6 +160,8 @@ class Photometric(Mixing):
     def settled(self, task: Task) -> Self:
         """Strength, inversion and solarization as the task wants them, where they are None."""
         self.refuse(task)
+        if self.pictures is not None and not Path(self.pictures).exists():
+            raise InputError(f"randomize.pictures: {self.pictures}: no such folder or file, expected one of images")
         own = SWAPPED if isinstance(task, Classification) else 0.0
         inversion, solarization = (own if now is None else now for now in (self.inversion, self.solarization))
         return replace(self, strength=_strength(self), inversion=inversion, solarization=solarization)
