@@ -65,7 +65,7 @@ def test_what_says_nothing_of_the_balance_is_not_held_to_have_kept_it() -> None:
 
 
 def test_of_sequences_more_is_asked_for() -> None:
-    """Of one person of four the better route is right and the other wrong: of forty images much, of four people little."""
+    """Of one person of four the better route is right, the other wrong: much of forty images, little of four people."""
     people = torch.arange(40) // 10
     better, worse = Answers(Route(), said(40), said(40), 0.8), Answers(Route(), said(30), said(40), 0.6)
     everyone = [better.target, worse.target, better.target]
