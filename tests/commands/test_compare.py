@@ -166,6 +166,7 @@ def test_a_run_has_a_report_of_its_own(synth2real, tmp_path, points, photos):
     assert "source-only" in html
     assert html.count('<line class="true"') == html.count('<line class="said"') - 48 > 0  # doubts are drawn, too
     assert "Error by range" in html
+    assert "kept from training" not in html, "it was trained on all of its source"
     assert below(run).count("report.html") == 1
     refused(synth2real("report", tmp_path), "found no settings.yaml")
     refused(synth2real("report", run, "--out", tmp_path / "page.txt"), "expected the name of an HTML file")

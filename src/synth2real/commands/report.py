@@ -81,6 +81,8 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
     # There is no model of source only to see the domains by.
     before = proxy_a_distance(as_pixels(bench.raw.unlabelled()), as_pixels(target))
     trial = replace(bench.measured(made, budget.seed, budget.steps, seconds), gap_before=before)
+    if isinstance(source, Labelled) and "group" not in settings:  # `train` keeps nothing of it from training
+        trial = replace(trial, source_metrics=dict.fromkeys(trial.source_metrics, float("nan")))
     entry = Entry(named(route), route, [trial], chosen=True, spent=seconds)
     return Comparison([entry], model.task, target, labelled, raw=bench.raw)
 

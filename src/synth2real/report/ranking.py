@@ -115,4 +115,9 @@ def columns(comparison: Comparison) -> list[Column]:
     ]
     rows = comparison.rows()
     unknown = ("score_label_free",) if len(rows) == 1 else ()
-    return [c for c in every if c.key not in unknown and any(row[c.key] is not None for row in rows)]
+    return [c for c in every if c.key not in unknown and any(known(row[c.key]) for row in rows)]
+
+
+def known(value: Any) -> bool:
+    """Whether it is a value: neither None nor nan."""
+    return value is not None and value == value
