@@ -32,7 +32,7 @@ app = typer.Typer(
 SIMULATOR = "Name of a simulator, e.g. eyes; or module:Class, or the YAML file of a program."
 
 Out = Annotated[Path, typer.Option("--out", help="Folder or file to write.")]
-Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
 Labels = Annotated[list[str] | None, typer.Option("--label", help="Label column; repeat it where there are several.")]
 Images = Annotated[int | None, typer.Option("--n", min=1, help="Images to render from a simulator, by default 8000.")]
 SizeText = Annotated[str | None, typer.Option("--size", metavar="HxW", help="Resize every image on load.")]
