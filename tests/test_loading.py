@@ -386,8 +386,10 @@ def test_images_that_stay_on_disk_give_the_same_batches(tmp_path, monkeypatch):
     index = torch.tensor([5, 0, 3, 3])
     assert torch.equal(disk.inputs[index], memory.inputs[index])
     assert torch.equal(disk.sizes, memory.sizes)
-    assert torch.equal(disk.subset(index).inputs, memory.subset(index).inputs)
+    assert torch.equal(disk.subset(index).inputs[torch.arange(4)], memory.subset(index).inputs)
     assert disk.inputs[index[:0]].shape == (0, 1, 6, 6)
+    assert isinstance(disk.subset(index).inputs, ImageFiles), "144 bytes do not fit in 100"
+    assert isinstance(disk.subset(index[:2]).inputs, torch.Tensor)
 
 
 def test_reading_warns_of_nothing(classes, photos):

@@ -4,6 +4,7 @@
 leak into it: there is no field to hold one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -11,7 +12,6 @@ import torch
 from torch import Tensor
 
 from .errors import InputError
-from .sparse import Sparse
 
 
 class Inputs(Protocol):
@@ -169,7 +169,8 @@ def _check_domain(domain: Tensor | None, count: int) -> None:
 
 
 def _chosen(inputs: Inputs, index: Tensor) -> Inputs:
-    return inputs.subset(index) if isinstance(inputs, Sparse) else inputs[index]
+    subset: Callable[[Tensor], Inputs] | None = getattr(inputs, "subset", None)  # what stays sparse, or on disk
+    return inputs[index] if subset is None else subset(index)
 
 
 def _pick(names: tuple[str, ...], index: Tensor) -> tuple[str, ...]:

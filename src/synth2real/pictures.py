@@ -50,6 +50,12 @@ class ImageFiles:
             arrays = list(pool.map(lambda i: _read(self.files[i], self.size, self.channels)[0], index.tolist()))
         return torch.from_numpy(np.stack(arrays))
 
+    def subset(self, index: Tensor) -> Inputs:
+        """The images at `index` (B,) int64; on disk still, unless they fit in memory."""
+        if len(index) * self.shape[1:].numel() <= IN_MEMORY:
+            return self[index]
+        return ImageFiles([self.files[i] for i in index.tolist()], self.size, self.shape[1])
+
 
 def _read(file: Path, size: tuple[int, int] | None, channels: int | None) -> tuple[np.ndarray, tuple[int, int]]:
     """One image as (C, H, W) uint8, and its (height, width) on disk."""
