@@ -28,6 +28,12 @@ def test_patch_loss_is_the_cross_entropy_of_every_patch() -> None:
     assert patch_loss(logits + 50, real=False).item() == pytest.approx(50)
 
 
+def test_a_history_of_less_than_half_a_batch_gives_all_it_holds() -> None:
+    history = History(2, (1, 1, 1))
+    history.mix(torch.full((8, 1, 1, 1), 1.0))
+    assert sorted(history.mix(torch.full((8, 1, 1, 1), 2.0)).flatten().tolist()) == [1] * 2 + [2] * 6
+
+
 def test_a_large_history_takes_a_small_batch() -> None:
     history = History(3, (1, 1, 1))
     assert torch.equal(history.mix(torch.ones(1, 1, 1, 1)), torch.ones(1, 1, 1, 1))

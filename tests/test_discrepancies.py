@@ -74,3 +74,6 @@ def test_coral_is_zero_for_equal_covariances_and_differentiable(sample: torch.Te
 def test_entropy_is_in_nats_and_zero_where_certain() -> None:
     values = entropy(torch.tensor([[1.0, 0.0], [0.5, 0.5]]))
     assert values.tolist() == pytest.approx([0, math.log(2)])
+    logits = torch.tensor([[200.0, 0.0]], requires_grad=True)  # the second underflows
+    (gradient,) = torch.autograd.grad(entropy(logits.softmax(1)).sum(), logits)
+    assert gradient.isfinite().all()

@@ -30,8 +30,8 @@ class History(nn.Module):
         """`refined` (B, C, H, W) with a random half exchanged for older images; half of the new ones are kept."""
         half, filled = len(refined) // 2, int(self.filled)
         mixed = refined.clone()
-        if filled >= half:
-            mixed[:half] = self.images[torch.randperm(filled)[:half]].to(refined.dtype)
+        older = min(half, filled)
+        mixed[:older] = self.images[torch.randperm(filled)[:older]].to(refined.dtype)
         room = min(half, len(self.images) - filled)
         where = torch.cat([torch.arange(filled, filled + room), torch.randperm(max(filled, 1))[: half - room]])
         self.images[where] = (refined[-len(where) :] if len(where) else refined[:0]).to(self.images.dtype)

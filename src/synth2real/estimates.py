@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .discrepancies import entropy
 from .errors import InputError
 from .groups import redrawn
 from .tasks import Classification
@@ -67,7 +68,7 @@ def thresholded_confidence(pool: Pool, index: int) -> Estimate:
         Garg, Balakrishnan, Lipton, Neyshabur & Sedghi (2022). Leveraging unlabeled data to predict out-of-distribution
         performance. ICLR.
     """
-    source, target = (_confidence(p) for p in _probabilities(pool, index))
+    source, target = (-entropy(p) for p in _probabilities(pool, index))
     right = 1 - errors_on_source(pool, index)
 
     def statistic(i: Tensor, j: Tensor, _: Tensor | None) -> float:
@@ -310,10 +311,6 @@ def _both(one: Candidate) -> list[Tensor]:
 def _probabilities(pool: Pool, index: int) -> tuple[Tensor, Tensor]:
     one = pool.candidates[index]
     return one.source.softmax(1), one.target.softmax(1)
-
-
-def _confidence(p: Tensor) -> Tensor:
-    return (p * p.clamp(min=1e-12).log()).sum(1)
 
 
 def _agreements(pool: Pool) -> tuple[Tensor, Tensor]:

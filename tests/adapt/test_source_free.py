@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from synth2real import Budget, Labelled, Route, Unlabelled, load_model
 from synth2real.adapt import MSDA, SHOT, SOURCE_FREE, SVM, TENT
 from synth2real.adapt.shot import by_centroids
-from synth2real.adapt.source_free import entropy
+from synth2real.discrepancies import entropy
 from synth2real.errors import InputError
 from synth2real.hardware import Hardware
 from synth2real.model import Ensemble, Model
@@ -171,11 +171,6 @@ def test_centroids_are_those_of_the_paper() -> None:
     first = (unit @ soft.T).argmax(1)
     hard = F.normalize(torch.stack([unit[first == k].sum(0) for k in (0, 1)]))
     assert by_centroids(features, said).tolist() == (unit @ hard.T).argmax(1).tolist() == [0, 0, 1, 1, 0]
-
-
-def test_entropy_is_that_of_shannon() -> None:
-    probabilities = torch.tensor([[0.5, 0.5], [1.0, 0.0]])
-    torch.testing.assert_close(entropy(probabilities), torch.tensor([2.0, 1.0]).log())
 
 
 @methods

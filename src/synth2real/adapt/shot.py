@@ -10,10 +10,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..discrepancies import entropy
 from ..domains import Unlabelled
 from ..settings import settings
 from ..training import Progress, SourceBatch, TargetBatch, Update
-from .source_free import SourceFree, entropy
+from .source_free import SourceFree
 
 
 class Labels(nn.Module):

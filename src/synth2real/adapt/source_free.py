@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import ClassVar
 
-import torch
 from pydantic import Field
 
 from ..domains import Unlabelled
@@ -103,8 +102,3 @@ class SourceFree(Learner):
                 f"{self.name} changes the network that makes the features, but the model was trained with a frozen one "
                 "(adapt.frozen); expected one that learns"
             )
-
-
-def entropy(probabilities: torch.Tensor) -> torch.Tensor:
-    """Shannon entropy of each row of probabilities (N, C), (N,) in nats."""
-    return -(probabilities * probabilities.clamp(min=1e-8).log()).sum(1)

@@ -11,12 +11,13 @@ from pydantic import Field
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..discrepancies import entropy
 from ..domains import Unlabelled
 from ..errors import InputError
 from ..model import Model
 from ..settings import settings
 from ..training import Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
-from .source_free import SourceFree, entropy
+from .source_free import SourceFree
 
 NORMALISATIONS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d)
 

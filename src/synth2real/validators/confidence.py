@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from ..discrepancies import entropy as shannon
 from ..errors import InputError
 from .candidate import Pool
 
@@ -33,11 +34,6 @@ def tempered(said: Tensor, held: Tensor, truth: Tensor) -> Tensor:
     return (target / TEMPERATURES[losses.argmin()]).softmax(1)
 
 
-def _entropy(p: Tensor) -> Tensor:
-    """Entropy in nats along the last axis."""
-    return -(p * p.clamp(min=LEAST).log()).sum(-1)
-
-
 def entropy(pool: Pool) -> list[float]:
     """Minus the mean entropy of the predictions, in nats.
 
@@ -48,7 +44,7 @@ def entropy(pool: Pool) -> list[float]:
         Morerio, Cavazza & Murino (2018). Minimal-entropy correlation alignment for unsupervised deep domain adaptation.
         ICLR.
     """
-    return [-float(_entropy(p).mean()) for p in pool.target]
+    return [-float(shannon(p).mean()) for p in pool.target]
 
 
 def information(pool: Pool) -> list[float]:
@@ -60,7 +56,7 @@ def information(pool: Pool) -> list[float]:
         Shi & Sha (2012). Information-theoretical learning of discriminative clusters for unsupervised domain
         adaptation. ICML.
     """
-    return [float(_entropy(p.mean(0)) - _entropy(p).mean()) for p in pool.target]
+    return [float(shannon(p.mean(0)) - shannon(p).mean()) for p in pool.target]
 
 
 def sure_and_balanced(p: Tensor) -> float:
