@@ -205,19 +205,20 @@ def test_a_route_that_diverges_is_left_out_and_named(tmp_path: Path) -> None:
         compare({}, spoilt, Unlabelled(target.inputs * 1e38), budget=Budget(steps=30), seeds=(0,))
 
 
+def trained(routes: dict[str, Route], data: Labelled, folder: Path) -> list[str]:
+    """The routes that a comparison in this folder trains."""
+    asked: list[str] = []
+    budget = Budget(steps=3, batch=8)
+    target, note = data.unlabelled(), lambda name, seed: asked.append(name)
+    compare(routes, data, target, budget=budget, seeds=(0,), folder=folder, on_route=note)
+    return asked
+
+
 def test_a_training_that_another_version_measured_otherwise_is_trained_again(tmp_path: Path) -> None:
     data = blobs(60, 0.5, 0, 0)
     asked: list[str] = []
     for _ in range(3):
-        compare(
-            {},
-            data,
-            data.unlabelled(),
-            budget=Budget(steps=3, batch=8),
-            seeds=(0,),
-            folder=tmp_path,
-            on_route=lambda name, seed: asked.append(name),
-        )
+        asked += trained({}, data, tmp_path)
         if len(asked) == 1:
             (file,) = tmp_path.glob("trials/*/trial.json")
             kept = json.loads(file.read_text())
@@ -237,15 +238,7 @@ def test_a_route_of_other_settings_is_trained_again(tmp_path: Path) -> None:
     data = blobs(60, 0.5, 0, 0)
     asked: list[str] = []
     for weight in (1.0, 1.0, 0.5):
-        compare(
-            {"dann": Route(adapt=DANN(weight=weight))},
-            data,
-            data.unlabelled(),
-            budget=Budget(steps=3, batch=8),
-            seeds=(0,),
-            folder=tmp_path,
-            on_route=lambda name, seed: asked.append(name),
-        )
+        asked += trained({"dann": Route(adapt=DANN(weight=weight))}, data, tmp_path)
     assert asked == ["source only", "dann", "dann"]
 
 

@@ -158,10 +158,10 @@ class Steered(nn.Module):
     Args:
         level: to hold, above 0.
         weight: to begin with.
-        speed: most that an update changes the weight by, as a share.
+        speed: most that an update changes the weight by, as a share; at 0 it stays.
     """
 
-    def __init__(self, level: float, weight: float, speed: float = 0.02) -> None:
+    def __init__(self, level: float, weight: float, speed: float) -> None:
         super().__init__()
         self.level, self.speed = level, speed
         self.weight: Tensor

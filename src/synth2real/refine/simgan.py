@@ -38,7 +38,7 @@ PAPER: dict[str, Any] = {
 }
 IDENTITY = 0.5 / 255  # mean change of a pixel below which little survives the rounding to levels
 SURE = 0.97  # share of patches told rightly above which the critic has nothing to teach
-START = 3.0  # a steered weight to begin with
+START, SPEED = 3.0, 0.02  # of a steered weight: to begin with, and the most that an update changes it by, as a share
 LEAST = 20  # critic updates before a verdict
 
 
@@ -135,9 +135,9 @@ class SimGAN(TrainedMapping):
         self.adversary = patches if self.local else GlobalCritic(patches, shape)
         self.space, self.watch = space(self.regularise_in), Watch()
         self.networks = {"refiner": self.refiner, "critic": self.adversary, "space": self.space}
-        if self.regularisation is None:
-            self.steered = Steered(self.change, START)
-            self.networks["steered"] = self.steered
+        weight, speed = (START, SPEED) if self.regularisation is None else (self.regularisation, 0.0)
+        self.held = Steered(self.change, weight, speed)
+        self.networks["held"] = self.held
         if self.history:
             self.past = History(self.history, shape)
             self.networks["history"] = self.past
@@ -182,15 +182,13 @@ class SimGAN(TrainedMapping):
         if step >= 0:
             change = (refined - source.clean).detach().abs().mean()
             self.watch.see("change", change)
-            weight = self.steered.weight.clone() if self.regularisation is None else self.regularisation
             yield Update(
                 of=(self.refiner,),
                 realism=(1.0, self.realism_loss(refined)),
-                closeness=(weight, closeness),
+                closeness=(self.held.weight.clone(), closeness),
                 change=(0.0, change),
             )
-            if self.regularisation is None:
-                self.steered.update(change)
+            self.held.update(change)
         if step < 0 or (step + 1) % self.refiner_updates == 0:
             for _ in range(self.critic_updates):
                 loss, accuracy = self.critic_loss(refined.detach(), target.clean)
