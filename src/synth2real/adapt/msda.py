@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..feature_maps import BATCH, Denoiser, Words
 from ..settings import settings
 from ..training import Loop, Report
-from .denoising import denoise
+from .denoising import Room, denoise
 from .features import FeatureMapping
 
 WIDEST = 20_000  # features of which a square matrix is still held in memory
@@ -74,8 +74,9 @@ class MSDA(FeatureMapping):
             raise InputError(
                 "adapt msda: found a feature that is not finite, expected numbers. Mend or drop its sample"
             )
+        room = Room.of((total, width))
         for i in range(self.layers):
-            layer, restored = denoise(mapped[:, i * width : (i + 1) * width].numpy(), self.noise, self.ridge)
+            layer, restored = denoise(mapped[:, i * width : (i + 1) * width].numpy(), self.noise, self.ridge, room)
             torch.tanh(torch.from_numpy(restored), out=mapped[:, (i + 1) * width : (i + 2) * width])
             for part, value in zip((made.halves, made.scales, made.biases), layer, strict=True):
                 part[i] = nn.Parameter(torch.from_numpy(value), requires_grad=False)
