@@ -20,6 +20,17 @@ def test_one_distribution_is_at_distance_zero_and_a_shifted_one_is_not(sample: t
     assert proxy_a_distance(x, y + 5) == pytest.approx(2.0)
 
 
+def test_people_are_not_told_by_what_was_seen_of_them() -> None:
+    """Both domains show people of one kind, but different ones: only who has been seen tells the domain."""
+    generator = torch.Generator().manual_seed(0)
+    who = torch.arange(200) % 10
+    x, y = (3 * torch.randn(10, 40, generator=generator)[who] + torch.randn(200, 40, generator=generator) for _ in "xy")
+    alone, whole = proxy_a_distance(x, y), proxy_a_distance(x, y, groups=(who, who))
+    assert alone > 1.9
+    assert whole < alone - 0.5
+    assert proxy_a_distance(x, y, groups=(None, who)) == proxy_a_distance(x, y, groups=(None, who + 7))
+
+
 def test_sliced_wasserstein_of_a_shift_is_its_mean_projection(sample: torch.Tensor) -> None:
     shift = torch.tensor([3.0, 0.0, 0.0, 0.0])
     generator = torch.Generator().manual_seed(0)

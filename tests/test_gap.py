@@ -48,8 +48,8 @@ def test_intervals_hold_the_distance_of_many_samples() -> None:
     for seed in range(10):
         x, y = noise(200, 10 + seed).inputs, noise(200, 30 + seed, shift=0.5).inputs
         generator = torch.Generator().manual_seed(seed)
-        halves = [[z[torch.randperm(200, generator=generator)[:100]] for z in (x, y)] for _ in range(30)]
-        found = interval(kernel_distance, x, y, halves)
+        halves = [(torch.randperm(200, generator=generator)[:100],) * 2 for _ in range(30)]
+        found = interval(lambda i, j, x=x, y=y: kernel_distance(x[i], y[j]), halves)
         held += found.low <= truth <= found.high
     assert 8 <= held <= 10
 
@@ -76,6 +76,26 @@ def test_the_proxy_distance_alone_is_that_of_the_features_with_an_interval() -> 
     assert found.low <= found.value <= found.high
     assert found.low > same.value
     assert 0 < found.high - found.low < 1.2
+
+
+def test_intervals_draw_whole_groups() -> None:
+    generator = torch.Generator().manual_seed(0)
+    who = torch.arange(200) % 8
+    people = Unlabelled(torch.randn(8, 4, generator=generator)[who] + 0.1 * torch.randn(200, 4, generator=generator))
+    alone = measure_gap(noise(200, 1), people)
+    whole = measure_gap(noise(200, 1), people, groups=(None, who))
+    for name in ("mmd", "coral", "sliced_wasserstein", "kid"):
+        one, other = alone.distances[name], whole.distances[name]
+        assert one.value == other.value
+        assert other.high - other.low > 1.5 * (one.high - one.low), name
+    single = torch.zeros(200, dtype=torch.int64)  # cannot be drawn from but within
+    assert measure_gap(noise(200, 1), people, groups=(None, single)).distances["mmd"].high < 2
+
+
+def test_a_group_too_small_to_measure_by_is_no_half() -> None:
+    lopsided = (torch.arange(60) < 3).long()
+    found = proxy_gap(noise(60, 0).inputs, noise(60, 1).inputs, groups=(lopsided, None))
+    assert found.low <= found.value <= found.high < 1
 
 
 def test_features_of_a_model_are_compared() -> None:

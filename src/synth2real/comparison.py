@@ -21,10 +21,10 @@ from .pooled import Aggregate, check_names
 from .route import Budget, OnReport, Route
 from .simulate import Simulator
 from .tasks import Task
-from .trials import Bench, Store, Trial, shipped_source, some
+from .trials import Bench, Store, Trial, evenly, shipped_source, some
 from .workers import Workers
 
-__all__ = ["SOURCE_ONLY", "Comparison", "Entry", "Trial", "compare", "shipped_source", "some"]
+__all__ = ["SOURCE_ONLY", "Comparison", "Entry", "Trial", "compare", "evenly", "shipped_source", "some"]
 
 PLAN, TRIALS = "plan.json", "trials"  # in the folder of a comparison
 
@@ -40,6 +40,7 @@ class Comparison:
         aggregates: all routes as one model, in several ways; shown beside them and never chosen.
         raw: source samples that no route has changed, which the gap before was measured on; None for those that were
             trained on.
+        target_groups: as in `compare`.
     """
 
     entries: list[Entry]
@@ -51,6 +52,7 @@ class Comparison:
     diverged: dict[str, str] = field(default_factory=dict)
     aggregates: list[Aggregate] = field(default_factory=list)
     raw: Labelled | None = None
+    target_groups: Tensor | None = None
 
     @property
     def chosen(self) -> Entry:
@@ -201,4 +203,14 @@ def compare(
             plan = None if minutes is None else course.plan(minutes, seeds, kept / PLAN)
             course.rounds(plan, seeds, repeat, then)
             verdict = course.concluded()
-    return Comparison(course.entries, bench.task, target, test, verdict, plan, course.diverged, course.aggregates)
+    return Comparison(
+        course.entries,
+        bench.task,
+        target,
+        test,
+        verdict,
+        plan,
+        course.diverged,
+        course.aggregates,
+        target_groups=target_groups,
+    )

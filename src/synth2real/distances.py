@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from . import discrepancies
+from .groups import Groups, held_out
 
 
 def mmd(x: Tensor, y: Tensor, bandwidth: float | None = None) -> float:
@@ -80,7 +83,9 @@ def coral(x: Tensor, y: Tensor) -> float:
     return float(discrepancies.coral(x, y))
 
 
-def proxy_a_distance(x: Tensor, y: Tensor, seed: int = 0, most: int = 1000) -> float:
+def proxy_a_distance(
+    x: Tensor, y: Tensor, seed: int = 0, most: int = 1000, groups: tuple[Groups, Groups] = (None, None)
+) -> float:
     """Proxy A-distance, 2 (1 - 2 error) of the best linear domain classifier: 0 for one distribution, 2 for two apart.
 
     Half of the samples train linear support vector machines over a range of C, the other half measures their error;
@@ -89,6 +94,8 @@ def proxy_a_distance(x: Tensor, y: Tensor, seed: int = 0, most: int = 1000) -> f
     Args:
         x, y: (N, F) and (M, F) float32 features, ten samples or more each.
         most: samples taken of each domain.
+        groups: of the samples of `x` and of `y`, (N,) and (M,) int64 where they come in sequences: none is on both
+            sides of the split.
 
     References:
         Ben-David, Blitzer, Crammer & Pereira (2007); as defined by Ganin et al. (2016), JMLR 17(59), section 5.1.5.
@@ -97,16 +104,24 @@ def proxy_a_distance(x: Tensor, y: Tensor, seed: int = 0, most: int = 1000) -> f
 
     count = min(len(x), len(y), most) // 2 * 2
     generator = torch.Generator().manual_seed(seed)
-    both = [z[torch.randperm(len(z), generator=generator)[:count]] for z in (x, y)]
-    mean = torch.cat(both).mean(0)
-    std = torch.cat(both).std(0).clamp(min=1e-6)
-    halves = [((z - mean) / std).numpy().reshape(2, count // 2, -1) for z in both]
-    domain = np.repeat([0, 1], count // 2)
-    train, test = (np.concatenate([half[i] for half in halves]) for i in (0, 1))
+
+    def split(z: Tensor, of: Groups) -> Sequence[Tensor]:
+        order = torch.randperm(len(z), generator=generator)[:count]
+        parts = order.chunk(2) if of is None else [order[i] for i in held_out(count, count // 2, of[order], seed)]
+        return [z[part] for part in parts]
+
+    halves = [
+        (ours[: len(theirs)], theirs[: len(ours)])
+        for ours, theirs in zip(split(x, groups[0]), split(y, groups[1]), strict=True)
+    ]
+    seen = torch.cat([torch.cat(half) for half in halves])
+    mean, std = seen.mean(0), seen.std(0).clamp(min=1e-6)
+    train, test = (((torch.cat(half) - mean) / std).numpy() for half in halves)
+    domains, truth = (np.repeat([0, 1], len(half[0])) for half in halves)
     errors = []
     for penalty in (1e-4, 1e-3, 1e-2, 1e-1):
-        machine = LinearSVC(C=penalty, dual=False, random_state=seed).fit(train, domain)
-        errors.append(float(np.mean(machine.predict(test) != domain)))
+        machine = LinearSVC(C=penalty, dual=False, random_state=seed).fit(train, domains)
+        errors.append(float(np.mean(machine.predict(test) != truth)))
     return max(0.0, 2 * (1 - 2 * min(errors)))
 
 

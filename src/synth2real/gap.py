@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -22,11 +21,14 @@ from .distances import (
 )
 from .domains import Labelled, Unlabelled, to_float
 from .errors import InputError
+from .groups import Groups, held_out
 from .model import Model
 from .route import check_domains
 
 LEAST = 20  # samples of each domain: half of them must still train and test a classifier
 SIDE = 8  # pixels that the shorter side of an image is averaged down to, at least
+Index = Tensor | slice  # of samples
+Measure = Callable[[Index, Index], float]  # a distance between these samples of one domain and of the other
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def measure_gap(
     most: int = 1000,
     resamples: int = 40,
     seed: int = 0,
+    groups: tuple[Groups, Groups] = (None, None),
 ) -> Gap:
     """The gap between two domains on their pixels, or on the features of a model.
 
@@ -84,6 +87,8 @@ def measure_gap(
         most: samples taken of each domain, at random.
         resamples: halves drawn for the intervals.
         seed: of everything random.
+        groups: of the source's and of the target's samples, (N,) and (M,) int64, the person or video of each: drawn
+            whole, and on one side of a classifier's split.
 
     Raises:
         InputError: domains of differing shapes, too few samples, or inputs that the model does not take.
@@ -98,39 +103,60 @@ def measure_gap(
         if len(domain) < LEAST:
             raise InputError(f"the {what} holds {len(domain)} samples, expected {LEAST} or more to compare")
     check_domains(source, target)
-    drawn = [domain.inputs[_some(len(domain), most, generator)] for domain in (source, target)]
+    some = [_some(len(domain), most, generator) for domain in (source, target)]
+    drawn = [domain.inputs[index] for domain, index in zip((source, target), some, strict=True)]
+    ours, theirs = (None if of is None else of[index] for of, index in zip(groups, some, strict=True))
     x, y = (_pixels(z) if features is None else features.embed(z) for z in drawn)
     on = f"features ({x.shape[1]})" if features is not None or drawn[0].ndim == 2 else _size_of(drawn[0])
     # The unit of the kernels is fixed once, so that all halves are measured by it.
-    measures: dict[str, Callable[[Tensor, Tensor], float]] = {
-        "proxy_a_distance": partial(proxy_a_distance, seed=seed, most=most),
-        "mmd": partial(mmd, bandwidth=median_distance(y)),
-        "coral": coral,
-        "sliced_wasserstein": partial(sliced_wasserstein, seed=seed),
-        "kid": partial(kernel_distance, unit=root_mean_square(y)),
+    bandwidth, unit = median_distance(y), root_mean_square(y)
+    measures: dict[str, Measure] = {
+        "proxy_a_distance": _proxy(x, y, (ours, theirs), seed, most),
+        "mmd": lambda i, j: mmd(x[i], y[j], bandwidth),
+        "coral": lambda i, j: coral(x[i], y[j]),
+        "sliced_wasserstein": lambda i, j: sliced_wasserstein(x[i], y[j], seed=seed),
+        "kid": lambda i, j: kernel_distance(x[i], y[j], unit),
     }
-    halves = _halves(x, y, resamples, generator)
-    found = {name: _interval(measure, x, y, halves) for name, measure in measures.items()}
+    halves = [(_half(len(x), ours, generator), _half(len(y), theirs, generator)) for _ in range(resamples)]
+    found = {name: _interval(measure, halves) for name, measure in measures.items()}
     return Gap(found, on, len(x), len(y))
 
 
-def proxy_gap(x: Tensor, y: Tensor, *, resamples: int = 20, seed: int = 0) -> Distance:
+def proxy_gap(
+    x: Tensor, y: Tensor, *, resamples: int = 20, seed: int = 0, groups: tuple[Groups, Groups] = (None, None)
+) -> Distance:
     """Proxy A-distance alone, of features that are at hand, with its interval as in `measure_gap`.
 
     Args:
         x, y: (N, F) and (M, F) float32, `LEAST` samples or more each.
-        resamples, seed: as in `measure_gap`.
+        resamples, seed, groups: as in `measure_gap`.
     """
-    halves = _halves(x, y, resamples, torch.Generator().manual_seed(seed))
-    return _interval(partial(proxy_a_distance, seed=seed), x, y, halves)
+    generator = torch.Generator().manual_seed(seed)
+    halves = [(_half(len(x), groups[0], generator), _half(len(y), groups[1], generator)) for _ in range(resamples)]
+    return _interval(_proxy(x, y, groups, seed), halves)
 
 
-def _halves(x: Tensor, y: Tensor, resamples: int, generator: torch.Generator) -> list[list[Tensor]]:
-    return [[z[_some(len(z), len(z) // 2, generator)] for z in (x, y)] for _ in range(resamples)]
+def _proxy(x: Tensor, y: Tensor, groups: tuple[Groups, Groups], seed: int, most: int = 1000) -> Measure:
+    """Proxy A-distance of the samples of these indices, with their groups."""
+
+    def measure(i: Index, j: Index) -> float:
+        ours, theirs = (None if of is None else of[index] for of, index in zip(groups, (i, j), strict=True))
+        return proxy_a_distance(x[i], y[j], seed, most, (ours, theirs))
+
+    return measure
 
 
-def _interval(measure: Callable[[Tensor, Tensor], float], x: Tensor, y: Tensor, halves: list[list[Tensor]]) -> Distance:
-    value = measure(x, y)
+def _half(count: int, groups: Groups, generator: torch.Generator) -> Tensor:
+    """Indices of half of the samples, or of about half in whole groups, at random."""
+    if groups is None:
+        return _some(count, count // 2, generator)
+    rest, half = held_out(count, count // 2, groups, int(torch.randint(2**31, (), generator=generator)))
+    return half if len(half) >= LEAST // 2 else rest  # of two groups, one may be too small to measure by
+
+
+def _interval(measure: Measure, halves: list[tuple[Tensor, Tensor]]) -> Distance:
+    """The value on all samples, and the spread of those on halves about it."""
+    value = measure(slice(None), slice(None))
     again = torch.tensor([measure(*half) for half in halves], dtype=torch.float64)
     low, high = (value + again - again.mean()).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return Distance(value, min(low, value), max(high, value))

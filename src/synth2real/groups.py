@@ -14,8 +14,10 @@ from .domains import Labelled, Unlabelled
 from .errors import InputError
 from .loading import arrays_of, as_classes, metadata_tables, named_by, table_rows
 
+Groups = Tensor | None  # (N,) int64, the person or video of each sample; None where samples stand alone
 
-def held_out(count: int, held: int, groups: Tensor | None, seed: int) -> tuple[Tensor, Tensor]:
+
+def held_out(count: int, held: int, groups: Groups, seed: int) -> tuple[Tensor, Tensor]:
     """Indices of samples to train on, and of about `held` others to measure on; no group is in both.
 
     Args:
@@ -36,7 +38,7 @@ def held_out(count: int, held: int, groups: Tensor | None, seed: int) -> tuple[T
     return (~inside).nonzero()[:, 0], inside.nonzero()[:, 0]
 
 
-def standard_error(values: Tensor, groups: Tensor | None) -> float:
+def standard_error(values: Tensor, groups: Groups) -> float:
     """Of the mean of (N,) values; where they come in groups (N,), as of a sample of whole groups."""
     apart = (values - values.mean()).double()
     if groups is not None:
@@ -45,7 +47,7 @@ def standard_error(values: Tensor, groups: Tensor | None) -> float:
     return float(apart.square().sum().sqrt()) / len(values)
 
 
-def redrawn(count: int, groups: Tensor | None, generator: torch.Generator) -> Tensor:
+def redrawn(count: int, groups: Groups, generator: torch.Generator) -> Tensor:
     """Indices (int64) of a bootstrap sample: as many samples as there are, with replacement, or as many whole groups.
 
     Args:

@@ -27,6 +27,17 @@ def test_a_simulator_and_arrays(synth2real, tmp_path):
     assert (json.loads(out)["source"], json.loads(out)["target"]) == (24, 30)
 
 
+def test_groups_widen_the_intervals_and_must_be_there(synth2real, tmp_path):
+    random, who = np.random.default_rng(0), np.arange(40) % 4
+    images = (60 * who[:, None, None] + random.integers(0, 20, (40, 8, 8))).astype(np.uint8)
+    np.savez(tmp_path / "target.npz", images=images, person=who)
+    arguments = ("gap", "digits", tmp_path / "target.npz", "--n", 40, "--json")
+    alone, whole = (json.loads(synth2real(*arguments, *more)[1])["coral"] for more in ((), ("--group", "person")))
+    assert whole["value"] == alone["value"]
+    assert whole["high"] - whole["low"] > alone["high"] - alone["low"]
+    refused(synth2real(*arguments, "--group", "video"), "--group 'video'", "neither digits nor", "Name the column")
+
+
 def test_sparse_files_are_read_at_one_width(synth2real, tmp_path):
     for name, last in (("books", 30), ("dvd", 25)):
         rows = [f"{i % 2} {1 + i % 7}:1 {last}:{1 + i % 3}" for i in range(24)]

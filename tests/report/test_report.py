@@ -134,6 +134,9 @@ def test_gaps_stand_with_their_intervals(comparison: Comparison, report: Path) -
             assert f"{row[name]:.2f} ({low:.2f} to {high:.2f})" in report.read_text(encoding="utf-8")
         assert row["gap_before"] == entry.trials[0].gap_before
     assert len({tuple(row["gap_before_interval"]) for row in routes}) == 1
+    whole = gaps.rows(replace(comparison, target_groups=torch.arange(len(comparison.target)) % 4))
+    assert whole[0]["gap_before"] == routes[0]["gap_before"]
+    assert whole[0]["gap_before_interval"] != routes[0]["gap_before_interval"]
 
 
 def test_without_real_labels_it_claims_none(comparison: Comparison, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def check(request: Request) -> None:
         source = given if isinstance(given, Labelled) else given.labelled(min(request.n or SAMPLE, SAMPLE), 0)
         task = TASKS[request.task].of(source)
         test = load_test(request, task, layout, aligned=False)
-    ours, theirs = read_both_groups(request, given, target) if request.group else (None, None)
+    ours, theirs = read_both_groups(request.group, (request.source, given), (request.target, target))
     found = find(source, target, test, source_groups=ours, target_groups=theirs)
     rendered = len(source) if isinstance(given, Labelled) else request.n or Budget.n
     if source.shape == target.shape:

@@ -49,7 +49,7 @@ def run(request: Request) -> None:
         source, target, layout = load_pair(request)
         task = settle_task(request, source, target)
         test = load_test(request, task, layout)
-    groups = read_both_groups(request, source, target)
+    groups = read_both_groups(request.group, (request.source, source), (request.target, target))
     routes = chosen_routes(request.routes, task, source, target)
     check_names(routes)
     for name, route in routes.items():

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from ..domains import Labelled, Unlabelled
 from ..errors import InputError
-from ..groups import read_groups
+from ..groups import Groups, read_groups
 from ..loading import Channels, Size, load, load_unlabelled, metadata_tables
 from ..route import Budget, check_domains
 from ..several import join
@@ -206,16 +204,18 @@ def load_test(data: Data, task: Task, layout: Layout | None = None, *, aligned: 
 
 
 def read_both_groups(
-    data: Data, source: Labelled | Simulator, target: Unlabelled
-) -> tuple[Tensor | None, Tensor | None]:
-    """Groups of source and target by --group; at least one of the two must have that column."""
-    if data.group is None:
+    column: str | None,
+    source: tuple[str, Labelled | Unlabelled | Simulator],
+    target: tuple[Path, Unlabelled],
+) -> tuple[Groups, Groups]:
+    """Groups by --group of source and target, each given with its path; at least one must have that column."""
+    if column is None:
         return None, None
-    ours = read_groups(data.source, data.group, source) if isinstance(source, Labelled) else None
-    theirs = read_groups(data.target, data.group, target)
+    ours = None if isinstance(source[1], Simulator) else read_groups(source[0], column, source[1])
+    theirs = read_groups(target[0], column, target[1])
     if ours is None and theirs is None:
         raise InputError(
-            f"--group '{data.group}': neither {data.source} nor {data.target} has that column in a metadata "
+            f"--group '{column}': neither {source[0]} nor {target[0]} has that column in a metadata "
             "table or .npz, expected it in one of them. Name the column of the person or video"
         )
     return ours, theirs

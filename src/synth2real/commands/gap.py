@@ -18,7 +18,7 @@ from ..model import Model, load_model
 from ..simulate import is_simulator, simulator
 from ..sparse import Layout
 from .console import warnings_on_stderr
-from .data import check_for_simulators
+from .data import check_for_simulators, read_both_groups
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Request:
     n: int | None
     size: Size | None
     channels: Channels | None
+    group: str | None
     seed: int
     skip_bad: bool
     as_json: bool
@@ -51,7 +52,8 @@ def gap(request: Request) -> None:
     with warnings_on_stderr():
         target = load_unlabelled(request.target, **how)
         source = rendered(request, target) if is_simulator(request.source) else load_unlabelled(request.source, **how)
-    show(measure_gap(source, target, features=model, seed=request.seed), request, model)
+    groups = read_both_groups(request.group, (request.source, source), (request.target, target))
+    show(measure_gap(source, target, features=model, seed=request.seed, groups=groups), request, model)
 
 
 def rendered(request: Request, target: Unlabelled) -> Unlabelled:

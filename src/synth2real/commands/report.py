@@ -63,8 +63,8 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
     labelled = load_test(data, model.task, layout)
     route = route_of(settings["route"], str(folder))
     budget = Budget(n=settings["n"] or Budget.n, seed=settings["seed"], steps=settings["steps"])
-    groups = read_both_groups(data, source, target)[0] if data.group else None
-    bench = Bench(source, target, labelled, model.task, budget, groups)
+    ours, theirs = read_both_groups(data.group, (data.source, source), (data.target, target))
+    bench = Bench(source, target, labelled, model.task, budget, ours)
     rendered = source if isinstance(source, Labelled) else source.labelled(budget.n, budget.seed)
     refiner = load_refiner(folder) if (folder / REFINER).is_dir() else None
     made = Run(
@@ -84,7 +84,7 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
     if isinstance(source, Labelled) and "group" not in settings:  # `train` keeps nothing of it from training
         trial = replace(trial, source_metrics=dict.fromkeys(trial.source_metrics, float("nan")))
     entry = Entry(named(route), route, [trial], chosen=True, spent=seconds)
-    return Comparison([entry], model.task, target, labelled, raw=bench.raw)
+    return Comparison([entry], model.task, target, labelled, raw=bench.raw, target_groups=theirs)
 
 
 def data_of(settings: dict[str, Any], test: Path | None) -> Data:

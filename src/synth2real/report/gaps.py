@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..checks import grey
-from ..comparison import SOURCE_ONLY, Comparison, shipped_source, some
+from ..comparison import SOURCE_ONLY, Comparison, evenly, shipped_source, some
 from ..domains import Labelled, Unlabelled, to_float
 from ..gap import LEAST, Distance, proxy_gap
 from ..model import Model
@@ -31,11 +31,11 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
     first = comparison.entries[0].trials[0].run
     raw = comparison.raw or first.rendered
     model = first.model if comparison.entries[0].name == SOURCE_ONLY else None
-    before = _gap(model, raw, comparison.target)
+    before = _gap(model, raw, comparison)
     found = []
     for entry, row in zip(comparison.entries, comparison.rows(), strict=True):
         run = entry.trials[0].run
-        after = _gap(run.model, shipped_source(run), comparison.target)
+        after = _gap(run.model, shipped_source(run), comparison)
         found.append(
             {
                 **row,
@@ -47,13 +47,14 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
     return found + [{**one.row(comparison.metric), **none} for one in comparison.aggregates]
 
 
-def _gap(model: Model | None, source: Labelled, target: Unlabelled) -> Distance | None:
-    """None where the samples are too few for an interval."""
+def _gap(model: Model | None, source: Labelled, comparison: Comparison) -> Distance | None:
+    """None where the samples are too few for an interval; of the target, whole groups are drawn."""
+    target, groups = comparison.target, comparison.target_groups
     if min(len(source), len(target)) < LEAST:
         return None
     both = (source.unlabelled(), target)
     ours, theirs = (as_pixels(one) if model is None else model.embed(some(one).inputs) for one in both)
-    return proxy_gap(ours, theirs)
+    return proxy_gap(ours, theirs, groups=(None, None if groups is None else groups[evenly(len(target))]))
 
 
 def _about(value: float, found: Distance | None) -> list[float] | None:
