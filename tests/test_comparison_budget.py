@@ -54,6 +54,30 @@ def test_a_plan_halves_and_gives_the_last_round_most() -> None:
     assert 0.06 * last > spent / 3  # the chosen route's own share of the last round alone
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"source": blobs(61, 0.5, 0, 1)}, "another source,"),
+        ({"source": blobs(60, 0.5, 0, 9), "test": None}, "another source and another test,"),
+        ({"target": blobs(60, 0.5, 1, 9).unlabelled()}, "another target,"),
+    ],
+)
+def test_a_folder_is_of_its_data_alone(tmp_path, change, named) -> None:
+    made = {"source": blobs(60, 0.5, 0, 1), "target": blobs(60, 0.5, 1, 2).unlabelled(), "test": blobs(60, 0.5, 1, 3)}
+
+    def call(source, target, test, n=8000):
+        return compare(
+            {}, source, target, test=test, budget=Budget(steps=2, batch=16, n=n), seeds=(0,), folder=tmp_path
+        )
+
+    first = call(**made).plain()
+    assert call(**made).plain() == first
+    with pytest.raises(InputError, match=rf"found trainings with {named} expected the same .* another folder"):
+        call(**{**made, **change})
+    with pytest.raises(InputError, match="another images to render"):
+        call(**made, n=9)
+
+
 def test_what_is_in_closed_form_is_trained_once() -> None:
     assert stepless(Route(adapt=MSDA()))
     assert not stepless(Route(adapt=MSDA(then=SourceOnly())))

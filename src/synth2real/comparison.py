@@ -178,14 +178,15 @@ def compare(
             all seeds, longest. Without, every training takes the budget's steps.
         jobs: processes that train at once, the machine's threads shared among them. With more than one, a script
             must keep its own work under `if __name__ == "__main__"`.
-        folder: to keep the plan and each finished training in; what it holds already is not trained again.
+        folder: to keep the plan and each finished training in; what it holds already is not trained again, and is
+            refused where its data was another.
         source_groups, target_groups: (N,) int64, the person or video of each sample: kept whole in the held-out split,
             drawn whole in intervals.
         on_route: called with name and seed before each run.
         on_report: as in `Route.run`; with one job only.
 
     Raises:
-        InputError: as `Route.run`.
+        InputError: as `Route.run`; a folder of trainings on other data.
         TrainingDiverged: source only diverged; a route that diverges otherwise is left out, and listed.
     """
     if minutes is not None and not 0 < minutes < float("inf"):
@@ -198,6 +199,8 @@ def compare(
         kept = folder or Path(scratch)
         bench = Bench(source, target, test, task, budget or Budget(), source_groups)
         store = Store(kept / TRIALS) if folder is not None or jobs > 1 else None
+        if store is not None:
+            store.claim(bench)
         with Workers(bench, store, jobs) as workers:
             course = Course(bench, named, store, workers, on_route, on_report, target_groups)
             plan = None if minutes is None else course.plan(minutes, seeds, kept / PLAN)

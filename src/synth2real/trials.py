@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import time
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from .calibrate import Calibration
 from .distances import proxy_a_distance
-from .domains import Inputs, Labelled, Unlabelled
+from .domains import Inputs, Labelled, Unlabelled, to_float
 from .errors import InputError, TrainingDiverged
 from .groups import held_out
 from .mapping import REFINER, Mapping
@@ -31,7 +32,8 @@ HELD_SEED = 2**31  # of source samples that no training has rendered
 HELD = 500  # source samples kept from training, to measure source accuracy on
 LEAST = 10  # samples of each domain to compare on
 SHOWN = 1000  # samples of each domain whose features and gap are measured
-TRIAL, ARRAYS = "trial.json", "predictions.safetensors"
+TRIAL, ARRAYS, DATA = "trial.json", "predictions.safetensors", "data.json"
+MARKED = 64  # inputs of a domain that it is told from others by
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,24 @@ class Store:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
 
+    def claim(self, bench: Bench) -> None:
+        """Mark the data that trials are made on, so that those on other data are never taken for them.
+
+        Raises:
+            InputError: there are trials on other data.
+        """
+        given = {"source": bench.given, "target": bench.target, "test": bench.test}
+        marks = {name: mark(domain) for name, domain in given.items()} | {"images to render": str(bench.budget.n)}
+        file = self.path / DATA
+        kept = json.loads(file.read_text()) if file.is_file() else marks
+        apart = [name for name, found in marks.items() if kept.get(name) != found]
+        if apart:
+            raise InputError(
+                f"{self.path}: found trainings with another {' and another '.join(apart)}, expected the same as they "
+                "had. Give that, or another folder to begin in"
+            )
+        write_whole(file, json.dumps(marks) + "\n")
+
     def has(self, piece: Piece) -> bool:
         """Whether that training has been finished, for good or ill, by these settings, and measured as we measure."""
         file = self.path / piece.key / TRIAL
@@ -316,6 +336,17 @@ class Store:
             plain = {name: getattr(calibration, name) for name in names}
         kept = {"ranges": found.ranges, "calibration": plain, "seconds": seconds}
         write_whole(self.path / f"{key}.json", json.dumps(kept) + "\n")
+
+
+def mark(domain: Labelled | Unlabelled | Simulator | None) -> str:
+    """What tells data from other data: a hash of its size, of some evenly spaced inputs, and of all labels."""
+    if domain is None or isinstance(domain, Simulator):
+        return repr(domain)
+    found = hashlib.sha256(f"{len(domain)} {domain.shape}".encode())
+    found.update(to_float(domain.inputs[evenly(len(domain), MARKED)]).contiguous().numpy().tobytes())
+    if isinstance(domain, Labelled):
+        found.update(domain.labels.contiguous().numpy().tobytes() + repr((domain.classes, domain.columns)).encode())
+    return found.hexdigest()
 
 
 def _ranges(plain: dict[str, Any]) -> dict[str, Any]:
