@@ -106,14 +106,24 @@ def rounds(folder: Path, protocol: Protocol, score: bool) -> list[str]:
 
 
 def show(name: str, found: Comparison, line: dict[str, object], error: dict[str, float]) -> None:
-    """Each route's mean error beside its label-free score, and the verdict of the two."""
+    """Each route's mean error beside its label-free score and estimate, and the verdict of the two."""
+    classes = isinstance(found.task, Classification)
     print(f"{name}, {line['minutes']:g} minutes; {describe()}")
-    print(f"{'route':22} mean error   label-free   steps   seeds")
+    print(f"{'route':22} mean error   label-free   estimated {'error' if classes else found.metric:17} steps   seeds")
+    off, held = [], []
     for row in found.ranking():
         if row["name"] in error:
             mark = "  <- chosen without real labels" if row["chosen"] else ""
             score, steps = f"{row['score_label_free']:<10.4f}", f"{row['steps'] or 'default':<5}"
-            print(f"{row['name']:22} {error[row['name']]:<10.4f}   {score}   {steps}   {len(row['seeds'])}{mark}")
+            said = [row["estimate"], *row["interval"]] if row["interval"] else []
+            said = [1 - said[0], 1 - said[2], 1 - said[1]] if classes and said else said
+            told = "{:.3f} ({:.3f} to {:.3f})".format(*said) if said else ""
+            real = error[row["name"]]
+            print(f"{row['name']:22} {real:<10.4f}   {score}   {told:27} {steps}   {len(row['seeds'])}{mark}")
+            off += [abs(said[0] - real)] if said else []
+            held += [said[1] <= real <= said[2]] if said else []
+    if classes and off:
+        print(f"estimates are off by {sum(off) / len(off):.3f}, {sum(held)} of {len(held)} intervals hold")
     print(
         f"chosen {line['chosen_error']:.4f}, hindsight {line['hindsight_error']:.4f}: difference "
         f"{line['difference']:.4f} [{line['low']:.4f}, {line['high']:.4f}]",

@@ -17,15 +17,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .agreements import pairs, rates
 from .discrepancies import entropy
 from .errors import InputError
-from .groups import redrawn
+from .groups import redrawn, standard_error
 from .tasks import Classification
 from .validators import Candidate, Pool, apart
 
 DRAWS = 200  # of a bootstrap
 STEPS, RATE, RESTARTS = 200, 0.05, 3  # of the critic's training
-ON_A_LINE, APART = 3, 2  # least candidates of agreement on the line, and of calibrated disagreement
+RATED, ON_A_LINE, APART = 3, 3, 2  # least candidates of agreement rates and line, and of calibrated disagreement
+EDGE = 0.01  # accuracies on the source count as this far from 0 and 1 at least, where logits are taken
 GROWN_APART = 0.5  # deviation of logarithmic ratios taken for a single pair; 0.1 to 0.7 on six benchmarks
 TRANSPORTED = 500  # most samples that a transport is solved on
 
@@ -124,11 +126,11 @@ def agreement_on_the_line(pool: Pool, index: int) -> Estimate:
         under distribution shift. NeurIPS.
     """
     _enough(pool, ON_A_LINE, "agreement on the line", "lay a line through their agreements")
-    source, target = _agreements(pool)
+    source, target = map(pairs, _votes(pool))
     right = 1 - errors_on_source(pool, index)[None]
 
-    pairs = len(source)
-    wider = math.sqrt(pairs / (pairs - 2))  # a line through few pairs passes too near to them
+    count = len(source)
+    wider = math.sqrt(count / (count - 2))  # a line through few pairs passes too near to them
 
     def statistic(i: Tensor, j: Tensor, k: Tensor | None) -> float:
         x, y = _probit(source, i), _probit(target, j)
@@ -136,7 +138,35 @@ def agreement_on_the_line(pool: Pool, index: int) -> Estimate:
         beside = 0.0 if k is None else wider * float((y - slope * x - start)[k[0]])
         return float(torch.special.ndtr(_probit(right, i)[0] * slope + start + beside))
 
-    return _bootstrap(statistic, *_samples(pool), pairs)
+    return _bootstrap(statistic, *_samples(pool), count)
+
+
+def agreement_rates(pool: Pool, index: int) -> Estimate:
+    """The source accuracy, moved as far as the rate of agreement of all candidates says that accuracies move.
+
+    From how often pairs of candidates agree follows how often each is right, if they err independently (see
+    `agreements.rates`). They do not, so that rate is too high; but by about as much on the source, where the truth is
+    known, as on the target. The difference of the two rates, in logits, is added to the accuracy on the source.
+
+    Errors that candidates share on the target and not on the source are missed; and of few candidates the one that
+    differs from the others counts as the worst, as it may not be. The interval holds how far agreements lie from the
+    law, and what the number of samples leaves open.
+
+    Raises:
+        InputError: fewer than three candidates.
+
+    References:
+        After Platanios, Blum & Mitchell (2014). Estimating accuracy from unlabeled data. UAI.
+    """
+    _enough(pool, RATED, "agreement rates", "tell three accuracies by three agreements")
+    votes, classes = _votes(pool), pool.task.outputs
+    known = (votes[0] == pool.labels).double().mean(1).logit(EDGE)
+    source, target = map(pairs, votes)
+    home, here = (rates(agreed.mean(1), known, classes) for agreed in (source, target))
+    value = float(known[index] + here.logits[index] - home.logits[index])
+    sampled = standard_error(here.moved[index] @ target, pool.target_groups)
+    reach = 1.96 * math.hypot(float(here.off[index]), sampled)
+    return Estimate(*torch.tensor([value, value - reach, value + reach], dtype=torch.float64).sigmoid().tolist())
 
 
 def importance_weighting(pool: Pool, index: int) -> Estimate:
@@ -230,6 +260,7 @@ CLASSES: dict[str, Callable[[Pool, int], Estimate]] = {
     "atc": thresholded_confidence,
     "cot": transport,
     "line": agreement_on_the_line,
+    "rates": agreement_rates,
     "weighted": importance_weighting,
 }
 VALUES: dict[str, Callable[[Pool, int], Estimate]] = {
@@ -256,7 +287,7 @@ def estimate(name: str, pool: Pool, index: int = 0) -> Estimate:
 
 def fit_of_line(pool: Pool) -> float:
     """How far the agreements of all pairs lie on one line, R² in 0..1; below 0.95 the line is not to be trusted."""
-    both = torch.stack([_probit(agreed, torch.arange(agreed.shape[1])) for agreed in _agreements(pool)])
+    both = torch.stack([_probit(agreed, torch.arange(agreed.shape[1])) for agreed in map(pairs, _votes(pool))])
     return float(torch.corrcoef(both)[0, 1].square().nan_to_num(0))
 
 
@@ -313,11 +344,9 @@ def _probabilities(pool: Pool, index: int) -> tuple[Tensor, Tensor]:
     return one.source.softmax(1), one.target.softmax(1)
 
 
-def _agreements(pool: Pool) -> tuple[Tensor, Tensor]:
-    """For each pair of candidates whether both agree on each source (P, N) and each target sample (P, M), float64."""
-    one, other = torch.combinations(torch.arange(len(pool.candidates)), 2).T
-    votes = [torch.stack([p.argmax(1) for p in said]) for said in (pool.source, pool.target)]
-    source, target = ((vote[one] == vote[other]).double() for vote in votes)
+def _votes(pool: Pool) -> tuple[Tensor, Tensor]:
+    """The class that each candidate says of each source (M, N) and each target sample (M, N'), int64."""
+    source, target = (torch.stack([said.argmax(1) for said in domain]) for domain in (pool.source, pool.target))
     return source, target
 
 

@@ -13,7 +13,7 @@ from .aggregate import METHODS, aggregate
 from .domains import Labelled
 from .entries import Entry
 from .errors import InputError
-from .estimates import APART, ON_A_LINE, Estimate, errors_on_source, estimate
+from .estimates import APART, RATED, Estimate, errors_on_source, estimate
 from .model import Model
 from .tasks import Classification
 from .trials import Bench, evenly, some
@@ -42,14 +42,14 @@ def pool_of(entries: Sequence[Entry], bench: Bench, target_groups: Tensor | None
 def estimated(pool: Pool, index: int, on_source: float) -> Estimate | None:
     """The task's metric that one of the candidates is likely to reach on the target; None for values of one alone.
 
-    Classes: agreement on the line, or by transport where there are too few candidates for a line. Values: calibrated
+    Classes: by agreement rates, or by transport where there are too few candidates for them. Values: calibrated
     disagreement. Measured: see docs/validators.md.
 
     Args:
         on_source: the metric on the held source, in whose units the estimate is given.
     """
     if isinstance(pool.task, Classification):
-        return estimate("line" if len(pool.candidates) >= ON_A_LINE else "cot", pool, index)
+        return estimate("rates" if len(pool.candidates) >= RATED else "cot", pool, index)
     if len(pool.candidates) < APART:
         return None
     found, own = estimate("disagreement", pool, index), float(errors_on_source(pool, index).mean())
