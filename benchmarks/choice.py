@@ -24,6 +24,7 @@ from points import PointProtocol
 from protocols import Protocol, digits, fonts, keep, mnist_to_usps, reversed_balance, usps_to_mnist
 from pupils import pupils
 from sentiment import PAIRS, sentiment
+from unseen import PROTOCOLS as UNSEEN
 
 from synth2real import Comparison, Labelled, compare, load_model
 from synth2real.comparison import TRIALS
@@ -41,6 +42,7 @@ PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {
     "reversed": reversed_balance,
     "eyes": eyes,
     "pupils": pupils,
+    **UNSEEN,
     **{pair: partial(sentiment, pair) for pair in PAIRS},
 }
 

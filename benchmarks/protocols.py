@@ -53,7 +53,8 @@ def data_folder() -> Path:
     return folder
 
 
-def _images(name: str) -> tuple[Tensor, Tensor]:
+def images_of(name: str) -> tuple[Tensor, Tensor]:
+    """Images (N, C, H, W) uint8 and class indices (N,) of a file of the real data."""
     with np.load(data_folder() / name) as arrays:
         images, labels = torch.from_numpy(arrays["images"]), _indices(arrays["labels"])
     return images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous(), labels
@@ -65,7 +66,7 @@ def _indices(labels: NDArray[Any]) -> Tensor:
 
 def fonts() -> Protocol:
     """Rendered digits to MNIST."""
-    images, labels = _images("mnist.npz")
+    images, labels = images_of("mnist.npz")
     return Protocol(
         "fonts",
         Digits(),
@@ -77,8 +78,8 @@ def fonts() -> Protocol:
 
 def digits() -> Protocol:
     """MNIST to MNIST-M; no photograph of the target shows a digit of the source."""
-    plain, labels = _images("mnist.npz")
-    blended, blended_labels = _images("mnist_m.npz")
+    plain, labels = images_of("mnist.npz")
+    blended, blended_labels = images_of("mnist_m.npz")
     return Protocol(
         "digits",
         Labelled(plain[:4000].expand(-1, 3, -1, -1).contiguous(), labels[:4000], CLASSES),
@@ -90,7 +91,7 @@ def digits() -> Protocol:
 
 def mnist_to_usps() -> Protocol:
     """MNIST to USPS, at 16 by 16."""
-    digits, digit_labels, codes, code_labels = _usps()
+    digits, digit_labels, codes, code_labels = usps_and_mnist()
     with np.load(data_folder() / "usps.npz") as arrays:
         unseen, unseen_labels = torch.from_numpy(arrays["test_images"])[:, None], _indices(arrays["test_labels"])
     return Protocol(
@@ -106,7 +107,7 @@ def unbalanced(source: float, target: float) -> Protocol:
     """MNIST to USPS; of the first five classes a domain keeps this share of its samples, of the others the rest."""
     given = mnist_to_usps()
     assert isinstance(given.source, Labelled)
-    codes, code_labels = _usps()[2:]
+    codes, code_labels = usps_and_mnist()[2:]
     everything = Labelled(codes, code_labels, CLASSES)
     return Protocol(
         f"mnist to usps, balance {source:g} to {target:g}",
@@ -131,7 +132,7 @@ def _unbalanced(data: Labelled, share: float) -> Labelled:
 
 def usps_to_mnist() -> Protocol:
     """USPS to MNIST, at 16 by 16."""
-    digits, digit_labels, codes, code_labels = _usps()
+    digits, digit_labels, codes, code_labels = usps_and_mnist()
     return Protocol(
         "usps to mnist",
         Labelled(codes, code_labels, CLASSES),
@@ -141,9 +142,9 @@ def usps_to_mnist() -> Protocol:
     )
 
 
-def _usps() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def usps_and_mnist() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """MNIST at USPS's 16 by 16 with its labels, and USPS's training set with its own; (N, 1, 16, 16) uint8."""
-    images, labels = _images("mnist.npz")
+    images, labels = images_of("mnist.npz")
     small = F.interpolate(images.float(), (16, 16), mode="area").round().to(torch.uint8)
     with np.load(data_folder() / "usps.npz") as arrays:
         return small, labels, torch.from_numpy(arrays["train_images"])[:, None], _indices(arrays["train_labels"])
