@@ -31,6 +31,13 @@ def test_a_simulator_with_settings(synth2real, tmp_path):
     assert np.array_equal(pixels[24:100, 6:wide], pixels[24:100, wide + 6 : 2 * wide])  # strength 0 changes nothing
 
 
+def test_one_image_of_many_values(synth2real, tmp_path):
+    for source, label in ((dots(tmp_path / "dots", 5), "x"), ("eyes", "pitch")):
+        out = tmp_path / f"{label}.png"
+        code, _, err = synth2real("show", source, "--task", "regress", "--label", label, "--n", 1, "--out", out)
+        assert (code, out.is_file()) == (0, True), err
+
+
 @pytest.mark.parametrize(
     ("options", "parts"),
     [

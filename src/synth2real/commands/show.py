@@ -21,6 +21,8 @@ from .console import console, warnings_on_stderr
 from .data import check_for_simulators, check_labels, check_task, load_labelled
 from .train import parse_assignments
 
+KNOWN_BY = 50  # rendered samples by which the range of a label is known, however few are shown
+
 
 @dataclass(frozen=True)
 class Request:
@@ -56,10 +58,10 @@ def show(request: Request) -> None:
     check_for_simulators(request.source, None, request.preset, request.params)
     policy = build(METHODS, request.randomize, _settings(request), room="randomize")
     with warnings_on_stderr():
-        data, masks = _rendered(request) if is_simulator(request.source) else _loaded(request)
+        data, masks, whole = _rendered(request) if is_simulator(request.source) else _loaded(request)
     if len(data.shape) != 3:
         raise InputError(f"{request.source}: holds features of shape {data.shape}, expected images")
-    task = TASKS[request.task].of(data) if request.task != "classify" or data.columns else Classification(data.classes)
+    task = TASKS[request.task].of(whole) if request.task != "classify" or data.columns else Classification(data.classes)
     policy = policy.settled(task)
     images = to_float(data.inputs[torch.arange(len(data))])
     labels = task.to_input(data.labels, data.sizes, data.shape[1:])
@@ -81,8 +83,8 @@ def _settings(request: Request) -> dict[str, Any]:
     return {**assigned.get("randomize", {}), **strength}
 
 
-def _rendered(request: Request) -> tuple[Labelled, Tensor]:
-    """Images of the simulator with their labels, and the masks (N, R, H, W) bool of its regions."""
+def _rendered(request: Request) -> tuple[Labelled, Tensor, Labelled]:
+    """Images of the simulator, the masks (N, R, H, W) bool of its regions, and samples enough to know the labels by."""
     check_labels(request.task, request.label)
     given = {"label": request.label, "size": request.size, "channels": request.channels, "preset": request.preset}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value}
@@ -91,11 +93,12 @@ def _rendered(request: Request) -> tuple[Labelled, Tensor]:
     made = simulator(request.source, **settings)
     data, masks = made.labelled(request.n, request.seed), made.sample(request.n, request.seed).masks
     none = torch.zeros(len(data), 0, *made.size, dtype=torch.bool)
-    return data, torch.stack([masks[region] for region in made.regions], 1) if made.regions else none
+    drawn = torch.stack([masks[region] for region in made.regions], 1) if made.regions else none
+    return data, drawn, data if request.n >= KNOWN_BY else made.labelled(KNOWN_BY, request.seed)
 
 
-def _loaded(request: Request) -> tuple[Labelled, Tensor]:
-    """Images of the folder or file, evenly spaced, and no masks."""
+def _loaded(request: Request) -> tuple[Labelled, Tensor, Labelled]:
+    """Images of the folder or file, evenly spaced, no masks, and all that is there."""
     whole = load_labelled(request.source, request.task, request.label, request.size, request.channels, request.skip_bad)
     data = whole.subset(torch.linspace(0, len(whole) - 1, min(request.n, len(whole))).long())
-    return data, torch.zeros(len(data), 0, *data.shape[1:], dtype=torch.bool)
+    return data, torch.zeros(len(data), 0, *data.shape[1:], dtype=torch.bool), whole
