@@ -214,8 +214,15 @@ class Photometric(Mixing):
             device=x.device,
             chosen=chosen,
         )
-        shown = (x.std((1, 2, 3), keepdim=True) / CONTRAST).clamp(max=1)
+        shown = (_contrast(x) / CONTRAST).clamp(max=1)
         return replace(tint, clutter=tint.clutter * shown, noise=tint.noise * shown)
+
+
+def _contrast(x: Tensor) -> Tensor:
+    """Deviation of each image (N, 1, 1, 1), to a thousandth; `Tensor.std` took a quarter of a whole policy's time."""
+    whole = (1, 2, 3)
+    mean_square: Tensor = torch.linalg.vector_norm(x, dim=whole, keepdim=True).square() / x[0].numel()
+    return (mean_square - x.mean(whole, keepdim=True).square()).clamp(min=0).sqrt()
 
 
 @settings
