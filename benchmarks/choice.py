@@ -17,12 +17,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from eyes import eyes
+from eyes import EYE_SOURCE, eyes
+from eyes import NARROW as NARROW_EYES
 from hindsight import against_hindsight, errors
 from machine import describe
 from points import PointProtocol
 from protocols import Protocol, digits, fonts, keep, mnist_to_usps, reversed_balance, usps_to_mnist
-from pupils import pupils
+from pupils import NARROW as NARROW_PUPILS
+from pupils import PUPIL_SOURCE, pupils
 from sentiment import PAIRS, sentiment
 from unseen import PROTOCOLS as UNSEEN
 
@@ -41,7 +43,9 @@ PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {
     "usps-mnist": usps_to_mnist,
     "reversed": reversed_balance,
     "eyes": eyes,
+    "eyes-narrow": partial(eyes, "eyes, narrow source", EYE_SOURCE.widened(NARROW_EYES)),
     "pupils": pupils,
+    "pupils-narrow": partial(pupils, "pupils, narrow source", PUPIL_SOURCE.widened(NARROW_PUPILS)),
     **UNSEEN,
     **{pair: partial(sentiment, pair) for pair in PAIRS},
 }
