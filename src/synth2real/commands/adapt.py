@@ -16,7 +16,7 @@ from ..settings import build, to_dict
 from ..training import Loop
 from .apply import kept_settings
 from .console import bars, console, warnings_on_stderr
-from .train import parse_assignments
+from .train import assignments_of
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,7 @@ def adapt(request: Request) -> None:
 
 def build_method(request: Request) -> SourceFree:
     """The method of that name with its settings."""
-    assigned = parse_assignments(request.assign)
-    foreign = next((room for room in assigned if room != "adapt"), None)
-    if foreign is not None:
-        raise InputError(f"--set {foreign}.{next(iter(assigned[foreign]))}: expected adapt.FIELD=VALUE, of the method")
-    return build(SOURCE_FREE, request.method, assigned.get("adapt", {}), room="--method")
+    return build(SOURCE_FREE, request.method, assignments_of("adapt", request.assign), room="--method")
 
 
 def keep(folder: RunFolder, game: Any, before: Model) -> None:

@@ -17,7 +17,7 @@ from ..loading import Channels, Size, load_unlabelled
 from ..settings import build, name_of, to_dict
 from ..simulate import Range, Simulator, save_parameters, simulator
 from .console import bars, console, warnings_on_stderr
-from .train import parse_assignments
+from .train import assignments_of
 
 FAILS = 0.05  # p-value below which a check is said to fail
 
@@ -76,13 +76,11 @@ def calibrate(request: Request) -> None:
 
 def method(request: Request) -> Calibrator:
     """The method with its settings; options that have a name of their own go before --set."""
-    assigned = parse_assignments(request.assign)
-    other = next((room for room in assigned if room != "calibrate"), None)
-    if other is not None:
-        raise InputError(f"--set {other}.{next(iter(assigned[other]))}: this command has the room calibrate alone")
     given: dict[str, Any] = {"trials": request.trials, "distance": request.distance, "seed": request.seed}
     given |= {"parameters": request.only or None, "features": request.features}
-    values = assigned.get("calibrate", {}) | {name: value for name, value in given.items() if value is not None}
+    values = assignments_of("calibrate", request.assign) | {
+        name: value for name, value in given.items() if value is not None
+    }
     by_distance = next((name for name in ("distance", "features") if given[name] is not None), None)
     if request.method not in (None, "search") and by_distance is not None:
         raise InputError(

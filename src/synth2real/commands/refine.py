@@ -18,7 +18,7 @@ from ..settings import build
 from ..simulate import Simulator, is_simulator, simulator
 from .console import bars, console, warnings_on_stderr
 from .data import check_for_simulators
-from .train import parse_assignments
+from .train import assignments_of
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,7 @@ def method(request: Request) -> Mapping:
     """The method of that name with its settings."""
     if request.method is None:
         raise InputError(f"--method: found none, expected one of: {', '.join(METHODS)}")
-    assigned = parse_assignments(request.assign)
-    other = next((room for room in assigned if room != "refine"), None)
-    if other is not None:
-        raise InputError(f"--set {other}.{next(iter(assigned[other]))}: this command has the room refine alone")
-    values = assigned.get("refine", {})
+    values = assignments_of("refine", request.assign)
     if request.steps is not None:
         known = METHODS.get(request.method)
         if known is not None and "steps" not in {field.name for field in dataclasses.fields(known)}:  # type: ignore[arg-type]

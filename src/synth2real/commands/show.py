@@ -19,7 +19,7 @@ from ..simulate import is_simulator, load_parameters, simulator
 from ..tasks import TASKS, Classification
 from .console import console, warnings_on_stderr
 from .data import check_for_simulators, check_labels, check_task, load_labelled
-from .train import parse_assignments
+from .train import assignments_of
 
 KNOWN_BY = 50  # rendered samples by which the range of a label is known, however few are shown
 
@@ -75,12 +75,8 @@ def show(request: Request) -> None:
 
 
 def _settings(request: Request) -> dict[str, Any]:
-    assigned = parse_assignments(request.assign)
-    other = next((room for room in assigned if room != "randomize"), None)
-    if other is not None:
-        raise InputError(f"--set {other}.{next(iter(assigned[other]))}: this command has the room randomize alone")
     strength = {} if request.strength is None else {"strength": request.strength}
-    return {**assigned.get("randomize", {}), **strength}
+    return {**assignments_of("randomize", request.assign), **strength}
 
 
 def _rendered(request: Request) -> tuple[Labelled, Tensor, Labelled]:

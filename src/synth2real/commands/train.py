@@ -132,6 +132,18 @@ def parse_assignments(texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def assignments_of(room: str, texts: tuple[str, ...]) -> dict[str, Any]:
+    """`{field: value}` of the one room that a command has; another room's are refused."""
+    assigned = parse_assignments(texts)
+    other = next((named for named in assigned if named != room), None)
+    if other is not None:
+        raise InputError(
+            f"--set {other}.{next(iter(assigned[other]))}: this command has the room {room} alone, "
+            f"expected {room}.FIELD=VALUE"
+        )
+    return assigned.get(room, {})
+
+
 def build_route(
     rooms: dict[str, str | None], assigned: dict[str, dict[str, Any]], task: Task, *, images: bool
 ) -> Route:
