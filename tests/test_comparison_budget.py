@@ -65,17 +65,32 @@ def test_a_plan_halves_and_gives_the_last_round_most() -> None:
 def test_a_folder_is_of_its_data_alone(tmp_path, change, named) -> None:
     made = {"source": blobs(60, 0.5, 0, 1), "target": blobs(60, 0.5, 1, 2).unlabelled(), "test": blobs(60, 0.5, 1, 3)}
 
-    def call(source, target, test, n=8000):
-        return compare(
-            {}, source, target, test=test, budget=Budget(steps=2, batch=16, n=n), seeds=(0,), folder=tmp_path
-        )
+    def call(source, target, test, jobs=1, **budget):
+        given = Budget(steps=2, batch=16, **budget)
+        return compare({}, source, target, test=test, budget=given, seeds=(0,), jobs=jobs, folder=tmp_path)
+
+    with pytest.raises(InputError, match="jobs"):
+        call(**{**made, **change}, jobs=0)  # nothing has been trained on other data yet
 
     first = call(**made).plain()
     assert call(**made).plain() == first
     with pytest.raises(InputError, match=rf"found trainings with {named} expected the same .* another folder"):
         call(**{**made, **change})
-    with pytest.raises(InputError, match="another images to render"):
-        call(**made, n=9)
+    with pytest.raises(InputError, match="another held part of the source,"):
+        call(**made, seed=1)
+    call(**made, n=9)  # nothing is rendered
+
+
+def test_a_folder_is_of_its_simulator_alone(tmp_path) -> None:
+    def call(source, n=20):
+        target = Digits(size=(12, 12)).labelled(20, 1).unlabelled()
+        return compare({}, source, target, budget=Budget(steps=1, batch=4, n=n), seeds=(0,), folder=tmp_path)
+
+    call(Digits(size=(12, 12)))
+    with pytest.raises(InputError, match="another simulator,"):
+        call(Digits(size=(12, 12)).with_ranges(blur=(0.1, 0.2)))
+    with pytest.raises(InputError, match="another number of images to render,"):
+        call(Digits(size=(12, 12)), n=21)
 
 
 def test_what_is_in_closed_form_is_trained_once() -> None:

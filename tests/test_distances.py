@@ -31,6 +31,13 @@ def test_people_are_not_told_by_what_was_seen_of_them() -> None:
     assert proxy_a_distance(x, y, groups=(None, who)) == proxy_a_distance(x, y, groups=(None, who + 7))
 
 
+def test_a_split_that_leaves_a_side_nearly_empty_is_made_within() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 200, 4, generator=generator)
+    lopsided = (torch.arange(200) == 0).long()
+    assert all(proxy_a_distance(x, y, seed, groups=(lopsided, lopsided)) < 0.6 for seed in range(12))
+
+
 def test_sliced_wasserstein_of_a_shift_is_its_mean_projection(sample: torch.Tensor) -> None:
     shift = torch.tensor([3.0, 0.0, 0.0, 0.0])
     generator = torch.Generator().manual_seed(0)

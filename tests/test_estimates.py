@@ -87,6 +87,9 @@ def test_rates_find_the_one_that_others_disagree_with() -> None:
         found = estimate("rates", made, i)
         assert found.value == pytest.approx(real, abs=0.05)
         assert found.low < real < found.high
+    few = pool(TASK, made.target, source=[said[:30] for said in source], labels=truth[:30])
+    known, less = (estimate("rates", each, 1) for each in (made, few))
+    assert less.high - less.low > known.high - known.low  # less is known of the source
     with pytest.raises(InputError, match=r"agreement rates: found 2 candidate\(s\), expected 3 or more .*Train more"):
         estimate("rates", pool(TASK, made.target[:2], source=source[:2], labels=truth))
 

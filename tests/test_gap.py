@@ -7,6 +7,7 @@ from synth2real import Labelled, Unlabelled, measure_gap
 from synth2real.distances import coral, kernel_distance, mmd, proxy_a_distance, root_mean_square, sliced_wasserstein
 from synth2real.errors import InputError
 from synth2real.gap import Distance, proxy_gap
+from synth2real.gap import _half as half
 from synth2real.gap import _interval as interval
 from synth2real.model import Model
 from synth2real.tasks import Classification
@@ -94,8 +95,17 @@ def test_intervals_draw_whole_groups() -> None:
 
 def test_a_group_too_small_to_measure_by_is_no_half() -> None:
     lopsided = (torch.arange(60) < 3).long()
-    found = proxy_gap(noise(60, 0).inputs, noise(60, 1).inputs, groups=(lopsided, None))
-    assert found.low <= found.value <= found.high < 1
+    for groups in ((lopsided, None), (lopsided, lopsided)):
+        found = proxy_gap(noise(60, 0).inputs, noise(60, 1).inputs, groups=groups)
+        assert found.low <= found.value <= found.high < 1
+        assert found.low < found.high
+
+
+def test_halves_of_few_groups_are_as_large_as_halves() -> None:
+    thirds, generator = torch.arange(90) % 3, torch.Generator().manual_seed(0)
+    sizes = torch.tensor([float(len(half(90, thirds, generator))) for _ in range(200)])
+    assert sizes.mean() == pytest.approx(45, abs=4)
+    assert set(sizes.tolist()) == {30, 60}
 
 
 def test_features_of_a_model_are_compared() -> None:
@@ -112,6 +122,8 @@ def test_features_of_a_model_are_compared() -> None:
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(InputError, match=r"the target holds 19 samples, expected 20 or more"):
         measure_gap(noise(30, 0), noise(19, 0))
+    with pytest.raises(InputError, match=r"target_groups holds 9 groups, expected 30, one a sample"):
+        measure_gap(noise(30, 0), noise(30, 0), groups=(None, torch.zeros(9)))
     images = Unlabelled(torch.rand(30, 1, 16, 16))
     with pytest.raises(InputError, match=r"source has inputs of 1x16x16, the target of 4: expected images in both"):
         measure_gap(images, noise(30, 0))

@@ -36,7 +36,7 @@ def test_enough_candidates_are_judged_by_their_agreement_and_fewer_are_not() -> 
 def test_without_a_gap_the_estimates_hold() -> None:
     test = clouds(1000, 0, 1)
     found = compare(ROUTES, clouds(2000, 0, 0), test.unlabelled(), test=test, budget=QUICK, seeds=(0,))
-    for row in found.ranking():
+    for row in found.ranking()[: len(found.entries)]:
         assert row["estimate"] == pytest.approx(row["test_score"], abs=0.08)
         assert row["interval"][0] <= row["test_score"] <= row["interval"][1]
 
@@ -49,7 +49,9 @@ def test_groups_widen_the_interval() -> None:
         compare(ROUTES, clouds(400, 0, 0), target, budget=QUICK, seeds=(0,), target_groups=groups).ranking()
         for groups in (None, moments)
     ]
-    alone, whole = ({row["name"]: row["interval"][1] - row["interval"][0] for row in table} for table in rows)
+    alone, whole = (
+        {row["name"]: row["interval"][1] - row["interval"][0] for row in table if row["interval"]} for table in rows
+    )
     assert whole["source only"] > alone["source only"]
 
 
@@ -84,7 +86,7 @@ def test_all_routes_as_one_stand_beside_them_and_are_not_chosen(tmp_path: Path) 
     for one, row in zip(found.aggregates, rows[3:], strict=True):
         assert one.members == ("source only", "dann", "slow")
         assert (row["score_label_free"], row["chosen"], row["seeds"]) == (None, False, [0])
-        assert row["interval"][0] <= row["estimate"] <= row["interval"][1]
+        assert (row["estimate"], row["interval"]) == (None, None)
         assert row["test_score"] == one.model.evaluate(test)["accuracy"]
         assert one.source_metrics["accuracy"] == pytest.approx(
             one.model.evaluate(clouds(400, 0, 0))["accuracy"], abs=0.1
@@ -122,7 +124,7 @@ def test_points_of_resized_images_are_scored_in_their_own_pixels() -> None:
     data = Labelled(images, 2 * (places.float() + 0.5) - 0.5, columns=("p_x", "p_y"), sizes=sizes)
     routes = {"dann": Route(adapt=DANN()), "slow": Route(adapt=SourceOnly(rate=1e-4))}
     found = compare(routes, data, data.unlabelled(), test=data, budget=QUICK, seeds=(0,))
-    for row in found.ranking():
+    for row in found.ranking()[: len(found.entries)]:
         assert row["estimate"] == pytest.approx(row["test_score"], rel=0.35)
     for one in found.aggregates:
         assert one.test_metrics == pytest.approx(one.model.evaluate(data), rel=1e-3)

@@ -197,12 +197,12 @@ def compare(
     named = {SOURCE_ONLY: Route(), **routes}
     with tempfile.TemporaryDirectory() as scratch:
         kept = folder or Path(scratch)
-        bench = Bench(source, target, test, task, budget or Budget(), source_groups)
+        bench = Bench(source, target, test, task, budget or Budget(), source_groups, target_groups)
         store = Store(kept / TRIALS) if folder is not None or jobs > 1 else None
         if store is not None:
             store.claim(bench)
         with Workers(bench, store, jobs) as workers:
-            course = Course(bench, named, store, workers, on_route, on_report, target_groups)
+            course = Course(bench, named, store, workers, on_route, on_report)
             plan = None if minutes is None else course.plan(minutes, seeds, kept / PLAN)
             course.rounds(plan, seeds, repeat, then)
             verdict = course.concluded()

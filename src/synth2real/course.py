@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from . import evidence
 from .calibrate import Calibration
@@ -32,7 +31,7 @@ Then = Callable[[Sequence[str]], Mapping[str, Route]]
 
 
 class Course:
-    """One comparison on its way; `groups` are those of the target's samples (N,), where they come in sequences."""
+    """One comparison on its way."""
 
     def __init__(
         self,
@@ -42,9 +41,8 @@ class Course:
         workers: Workers,
         on_route: Callable[[str, int], None] | None,
         on_report: OnReport | None,
-        groups: Tensor | None = None,
     ) -> None:
-        self.bench, self.store, self.workers, self.groups = bench, store, workers, groups
+        self.bench, self.store, self.workers = bench, store, workers
         self.on_route, self.on_report = on_route, on_report
         self.started = time.perf_counter()
         self.entries = [Entry(name, route) for name, route in routes.items()]
@@ -233,7 +231,7 @@ class Course:
             if entry is base:
                 break
             both = self.answers(entry), self.answers(base)
-            entry.refused = evidence.doubt(*both, together, task, truth, self.groups) or ""
+            entry.refused = evidence.doubt(*both, together, task, truth, self.bench.target_groups) or ""
             if not entry.refused:
                 return entry, "; ".join(reasons)
             reasons.append(f"“{entry.name}”: {entry.refused}")
@@ -245,7 +243,7 @@ class Course:
         chosen, why = self.judged([entry for entry in self.entries if entry.round == last])
         chosen.chosen = True
         task = self.bench.task
-        pool = pool_of(self.entries, self.bench, self.groups)
+        pool = pool_of(self.entries, self.bench)
         for index, entry in enumerate(self.entries):
             entry.estimate = estimated(pool, index, float(entry.trials[0].source_metrics[task.metric]))
         self.aggregates = aggregates(self.entries, pool, self.bench)

@@ -95,7 +95,7 @@ def proxy_a_distance(
         x, y: (N, F) and (M, F) float32 features, ten samples or more each.
         most: samples taken of each domain.
         groups: of the samples of `x` and of `y`, (N,) and (M,) int64 where they come in sequences: none is on both
-            sides of the split.
+            sides of the split, unless one side would be left with less than a quarter of the samples.
 
     References:
         Ben-David, Blitzer, Crammer & Pereira (2007); as defined by Ganin et al. (2016), JMLR 17(59), section 5.1.5.
@@ -107,7 +107,11 @@ def proxy_a_distance(
 
     def split(z: Tensor, of: Groups) -> Sequence[Tensor]:
         order = torch.randperm(len(z), generator=generator)[:count]
-        parts = order.chunk(2) if of is None else [order[i] for i in held_out(count, count // 2, of[order], seed)]
+        parts: Sequence[Tensor] = order.chunk(2)
+        if of is not None:
+            whole = [order[i] for i in held_out(count, count // 2, of[order], seed)]
+            if min(len(part) for part in whole) >= count / 4:  # else too few to learn or to tell by
+                parts = whole
         return [z[part] for part in parts]
 
     halves = [

@@ -1,8 +1,8 @@
 """Estimates: how well does a trained model do on the unlabelled target? With an interval, and no real label.
 
 Accuracy for classes (higher is better), mean error for values (lower is better, in the units of `validators.apart`).
-An interval is a bootstrap over samples, of whole groups where the pool has groups: it says how far the estimate hangs
-on the samples, and nothing of how far its assumption holds. Those that rest on other candidates draw these, too, or how
+An interval is over samples, of whole groups where the pool has groups: it says how far the estimate hangs on the
+samples, and nothing of how far its assumption holds. Those that rest on other candidates draw these, too, or how
 far they lie from what is assumed of them. Only `disagreement_bound` accounts for the gap itself, under the assumption
 that it names.
 """
@@ -164,8 +164,12 @@ def agreement_rates(pool: Pool, index: int) -> Estimate:
     source, target = map(pairs, votes)
     home, here = (rates(agreed.mean(1), known, classes) for agreed in (source, target))
     value = float(known[index] + here.logits[index] - home.logits[index])
-    sampled = standard_error(here.moved[index] @ target, pool.target_groups)
-    reach = 1.96 * math.hypot(float(here.off[index]), sampled)
+    right, likely = (votes[0][index] == pool.labels).double(), float(known[index].sigmoid())
+    sampled = (
+        standard_error(here.moved[index] @ target, pool.target_groups),
+        standard_error(right / (likely * (1 - likely)) - home.moved[index] @ source, pool.source_groups),
+    )
+    reach = 1.96 * math.hypot(float(here.off[index]), *sampled)
     return Estimate(*torch.tensor([value, value - reach, value + reach], dtype=torch.float64).sigmoid().tolist())
 
 

@@ -21,7 +21,7 @@ from .distances import (
 )
 from .domains import Labelled, Unlabelled, to_float
 from .errors import InputError
-from .groups import Groups, held_out
+from .groups import Groups, check_groups, held_out
 from .model import Model
 from .route import check_domains
 
@@ -91,7 +91,8 @@ def measure_gap(
             whole, and on one side of a classifier's split.
 
     Raises:
-        InputError: domains of differing shapes, too few samples, or inputs that the model does not take.
+        InputError: domains of differing shapes, too few samples, inputs that the model does not take, or other than one
+            group a sample.
 
     References:
         Politis & Romano (1994). Large sample confidence regions based on subsamples under minimal assumptions.
@@ -103,6 +104,7 @@ def measure_gap(
         if len(domain) < LEAST:
             raise InputError(f"the {what} holds {len(domain)} samples, expected {LEAST} or more to compare")
     check_domains(source, target)
+    check_groups({"source": groups[0], "target": groups[1]}, {"source": len(source), "target": len(target)})
     some = [_some(len(domain), most, generator) for domain in (source, target)]
     drawn = [domain.inputs[index] for domain, index in zip((source, target), some, strict=True)]
     ours, theirs = (None if of is None else of[index] for of, index in zip(groups, some, strict=True))
@@ -150,8 +152,10 @@ def _half(count: int, groups: Groups, generator: torch.Generator) -> Tensor:
     """Indices of half of the samples, or of about half in whole groups, at random."""
     if groups is None:
         return _some(count, count // 2, generator)
-    rest, half = held_out(count, count // 2, groups, int(torch.randint(2**31, (), generator=generator)))
-    return half if len(half) >= LEAST // 2 else rest  # of two groups, one may be too small to measure by
+    parts = held_out(count, count // 2, groups, int(torch.randint(2**31, (), generator=generator)))
+    if min(len(part) for part in parts) < LEAST // 2:  # too few to measure by: as of a single group
+        return _some(count, count // 2, generator)
+    return parts[int(torch.randint(2, (), generator=generator))]  # the second is the larger one by up to a group
 
 
 def _interval(measure: Measure, halves: list[tuple[Tensor, Tensor]]) -> Distance:

@@ -5,6 +5,7 @@ A split must keep a group whole, and an interval must draw whole groups: else it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -17,6 +18,19 @@ from .loading import arrays_of, as_classes, metadata_tables, named_by, table_row
 Groups = Tensor | None  # (N,) int64, the person or video of each sample; None where samples stand alone
 
 
+def check_groups(groups: Mapping[str, Groups], counts: Mapping[str, int]) -> None:
+    """Raise `InputError` where there is not one group for each sample of a domain."""
+    for name, count in counts.items():
+        given = groups[name]
+        if given is not None and len(given) != count:
+            raise InputError(f"{name}_groups holds {len(given)} groups, expected {count}, one a sample")
+
+
+def alone(groups: Groups) -> bool:
+    """Whether samples are taken one by one: there are no groups, or a single one, which is split and drawn within."""
+    return groups is None or bool((groups == groups[0]).all())
+
+
 def held_out(count: int, held: int, groups: Groups, seed: int) -> tuple[Tensor, Tensor]:
     """Indices of samples to train on, and of about `held` others to measure on; no group is in both.
 
@@ -27,7 +41,7 @@ def held_out(count: int, held: int, groups: Groups, seed: int) -> tuple[Tensor, 
         seed: of the order.
     """
     generator = torch.Generator().manual_seed(seed)
-    if groups is None or bool((groups == groups[0]).all()):  # a single group cannot be split but within
+    if groups is None or alone(groups):
         order = torch.randperm(count, generator=generator)
         return order[held:], order[:held]
     groups = groups.unique(return_inverse=True)[1]
@@ -41,7 +55,7 @@ def held_out(count: int, held: int, groups: Groups, seed: int) -> tuple[Tensor, 
 def standard_error(values: Tensor, groups: Groups) -> float:
     """Of the mean of (N,) values; where they come in groups (N,), as of a sample of whole groups."""
     apart = (values - values.mean()).double()
-    if groups is not None:
+    if groups is not None and not alone(groups):
         group = groups.unique(return_inverse=True)[1]
         apart = torch.zeros(int(group.max()) + 1, dtype=torch.float64).index_add_(0, group, apart)
     return float(apart.square().sum().sqrt()) / len(values)
@@ -55,7 +69,7 @@ def redrawn(count: int, groups: Groups, generator: torch.Generator) -> Tensor:
         groups: (count,) int64, or None where samples stand alone.
         generator: of the draws.
     """
-    if groups is None:
+    if groups is None or alone(groups):
         return torch.randint(count, (count,), generator=generator)
     names, group = groups.unique(return_inverse=True)
     drawn = torch.randint(len(names), (len(names),), generator=generator)

@@ -16,27 +16,22 @@ from .errors import InputError
 from .estimates import APART, RATED, Estimate, errors_on_source, estimate
 from .model import Model
 from .tasks import Classification
-from .trials import Bench, evenly, some
+from .trials import Bench, some
 from .validators import Candidate, Pool, head_of, labels_of, observe
 
 MAJORITY = 3  # members of an aggregate at least: of two values the median is the lower one
 WEIGHED = 20  # samples of each domain that importance weights need at least
 
 
-def pool_of(entries: Sequence[Entry], bench: Bench, target_groups: Tensor | None = None) -> Pool:
-    """What the first model of each route says of the held source, and of at most 1,000 samples of the target.
-
-    Args:
-        target_groups: of all target samples (N,) int64.
-    """
+def pool_of(entries: Sequence[Entry], bench: Bench) -> Pool:
+    """What the first model of each route says of the held source, and of at most 1,000 samples of the target."""
     target = some(bench.target)
     seen = [
         observe(trial.run.model, bench.held, target, name=entry.name, seed=trial.seed, probed=False)
         for entry, trial in ((entry, entry.trials[0]) for entry in entries)
     ]
-    groups = None if target_groups is None else target_groups[evenly(len(bench.target))]
     labels = labels_of(bench.held, bench.task)
-    return Pool(seen, bench.task, labels, source_groups=bench.held_groups, target_groups=groups)
+    return Pool(seen, bench.task, labels, source_groups=bench.held_groups, target_groups=bench.seen_groups)
 
 
 def estimated(pool: Pool, index: int, on_source: float) -> Estimate | None:
@@ -63,14 +58,15 @@ class Aggregate:
 
     No label-free score here judges it soundly. Agreement holds each route against all of them together, which is what
     `ensemble` is: it would agree with itself. `iwa` is fitted to the importance-weighted error that would judge it. And
-    estimates carry over what is true of models that were trained apart. So it has no score, and whoever takes it takes
-    it for its assumption (see `aggregate`). It also costs as much to predict by as all its members.
+    estimates carry over what is true of models that were trained apart: of an ensemble, which agrees with its members
+    because it is made of them, they say too much. So it has neither, and whoever takes it takes it for its assumption
+    (see `aggregate`). It also costs as much to predict by as all its members.
 
     Args:
         name: of `aggregate.METHODS`.
         model: predicts, evaluates, saves and loads as any; it shares its members with the routes.
         members: names of the routes, each by its first seed.
-        source_metrics, test_metrics, estimate: as of a route.
+        source_metrics, test_metrics: as of a route.
         seeds: of its members' trainings.
         seconds: of all its members' trainings.
     """
@@ -80,7 +76,6 @@ class Aggregate:
     members: tuple[str, ...]
     source_metrics: dict[str, Any]
     test_metrics: dict[str, Any] | None
-    estimate: Estimate | None
     seeds: tuple[int, ...]
     seconds: float
 
@@ -91,8 +86,8 @@ class Aggregate:
             f"{metric}_mean": None if self.test_metrics is None else self.test_metrics[metric],
             f"{metric}_std": None,
             "score_label_free": None,
-            "estimate": self.estimate and self.estimate.value,
-            "interval": self.estimate and [self.estimate.low, self.estimate.high],
+            "estimate": None,
+            "interval": None,
             f"source_{metric}": self.source_metrics[metric],
             "gap_before": None,
             "gap_after": None,
@@ -130,37 +125,23 @@ def _aggregates(
 ) -> Iterator[Aggregate]:
     models, own = [entry.trials[0].run.model for entry in entries], replace(pool, candidates=candidates)
     few = min(len(candidates[0].source), len(candidates[0].target)) < WEIGHED
+    held = torch.cat([candidate.source_features for candidate in candidates], 1)
     said: Tensor | None = None  # features of the test, the same for every aggregate
     for name in METHODS:
         if name == "iwa" and few:
             continue
         model = aggregate(name, models, own).eval()
-        one = _candidate(name, model, candidates)
         if said is None and bench.test is not None:
             said = model.embed(bench.test.inputs)
-        source = _metrics(model, one.source_features, bench.held)
-        found = estimated(
-            replace(pool, candidates=[*pool.candidates, one]), len(pool.candidates), float(source[bench.task.metric])
-        )
         yield Aggregate(
             name=name,
             model=model,
             members=tuple(entry.name for entry in entries),
-            source_metrics=source,
+            source_metrics=_metrics(model, held, bench.held),
             test_metrics=None if said is None or bench.test is None else _metrics(model, said, bench.test),
-            estimate=found,
             seeds=tuple(sorted({entry.trials[0].seed for entry in entries})),
             seconds=sum(entry.spent for entry in entries),
         )
-
-
-def _candidate(name: str, model: Model, members: Sequence[Candidate]) -> Candidate:
-    """What an aggregate says, of what its members have been asked already."""
-    source, target = (
-        torch.cat([getattr(member, part) for member in members], 1) for part in ("source_features", "target_features")
-    )
-    outputs = head_of(model, source), head_of(model, target)
-    return Candidate(name, 0, *outputs, source, target, None, (torch.nan, torch.nan), torch.nan)
 
 
 def _metrics(model: Model, features: Tensor, data: Labelled) -> dict[str, Any]:

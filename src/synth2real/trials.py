@@ -18,7 +18,7 @@ from .calibrate import Calibration
 from .distances import proxy_a_distance
 from .domains import Inputs, Labelled, Unlabelled, to_float
 from .errors import InputError, TrainingDiverged
-from .groups import held_out
+from .groups import Groups, held_out
 from .mapping import REFINER, Mapping
 from .model import Model, load_model
 from .refine import load_refiner
@@ -114,6 +114,7 @@ class Bench:
     Args:
         source, target, test, task, budget: as in `compare`.
         groups: of the source's samples (N,) int64, so that what is held from training shares none with the rest.
+        target_groups: of the target's samples, which intervals and the gap keep whole.
     """
 
     given: Labelled | Simulator
@@ -121,7 +122,8 @@ class Bench:
     test: Labelled | None
     asked: Task | None
     budget: Budget
-    groups: Tensor | None = None
+    groups: Groups = None
+    target_groups: Groups = None
     _rendered: dict[str, tuple[Labelled, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -144,6 +146,11 @@ class Bench:
     def truth(self) -> Tensor:
         """Labels of the held source samples, as the task takes them."""
         return self.task.align(self.held) if isinstance(self.task, Classification) else self.held.labels
+
+    @property
+    def seen_groups(self) -> Groups:
+        """Of the samples of the target that `some` takes."""
+        return None if self.target_groups is None else self.target_groups[evenly(len(self.target))]
 
     def rendered(self, simulator: Simulator | None, seed: int) -> tuple[Labelled, float]:
         """What is trained on, and the seconds it took to render; made once for all routes that render alike."""
@@ -193,7 +200,7 @@ class Bench:
     def gap(self, model: Model, source: Labelled) -> float:
         """Proxy A-distance of the domains in a model's features."""
         ours, theirs = (model.embed(some(domain).inputs) for domain in (source.unlabelled(), self.target))
-        return proxy_a_distance(ours, theirs)
+        return proxy_a_distance(ours, theirs, groups=(None, self.seen_groups))
 
 
 def shipped_source(run: Run) -> Labelled:
@@ -246,12 +253,17 @@ class Store:
         Raises:
             InputError: there are trials on other data.
         """
-        given = {"source": bench.given, "target": bench.target, "test": bench.test}
-        marks = {name: mark(domain) for name, domain in given.items()} | {"images to render": str(bench.budget.n)}
+        if isinstance(bench.given, Simulator):  # by its settings: what it renders need not be the same to the last bit
+            ranges = {p.name: bench.given.range(p.name) for p in bench.given.parameters}
+            marks = {"simulator": repr((bench.given, ranges)), "number of images to render": str(bench.budget.n)}
+        else:
+            marks = {"source": mark(bench.raw), "held part of the source": mark(bench.held)}
+        marks |= {"target": mark(bench.target), "test": mark(bench.test)}
         file = self.path / DATA
         kept = json.loads(file.read_text()) if file.is_file() else marks
         apart = [name for name, found in marks.items() if kept.get(name) != found]
-        if apart:
+        apart = [name for name in apart if name != "held part of the source" or "source" not in apart]
+        if apart and any(self.path.glob(f"*/{TRIAL}")):
             raise InputError(
                 f"{self.path}: found trainings with another {' and another '.join(apart)}, expected the same as they "
                 "had. Give that, or another folder to begin in"
@@ -338,10 +350,10 @@ class Store:
         write_whole(self.path / f"{key}.json", json.dumps(kept) + "\n")
 
 
-def mark(domain: Labelled | Unlabelled | Simulator | None) -> str:
+def mark(domain: Labelled | Unlabelled | None) -> str:
     """What tells data from other data: a hash of its size, of some evenly spaced inputs, and of all labels."""
-    if domain is None or isinstance(domain, Simulator):
-        return repr(domain)
+    if domain is None:
+        return "none"
     found = hashlib.sha256(f"{len(domain)} {domain.shape}".encode())
     found.update(to_float(domain.inputs[evenly(len(domain), MARKED)]).contiguous().numpy().tobytes())
     if isinstance(domain, Labelled):

@@ -38,7 +38,11 @@ def test_what_cannot_be_adapted_is_refused(synth2real, tmp_path, run, classes, p
     one = save(tmp_path / "one" / "a.png", picture(0)).parent
     refused(adapt(run, one), "the target holds 1 sample, expected two or more")
     refused(adapt(run, photos, "--method", "dann"), "--method 'dann' is unknown, expected one of: shot, tent")
-    refused(adapt(run, photos, "--set", "refine.steps=3"), "--set refine.steps: this command has the room adapt alone", "adapt.FIELD=VALUE")
+    refused(
+        adapt(run, photos, "--set", "refine.steps=3"),
+        "--set refine.steps: this command has the room adapt alone",
+        "adapt.FIELD=VALUE",
+    )
     refused(adapt(run, photos, "--set", "adapt.head=[3]"), "head", "Fields: optimize, rate")
     refused(synth2real("adapt", run, "--target", photos, "--out", run), "is the run itself, expected a new folder")
     quick = ("--task", "regress", "--label", "x", "--steps", 3, "--out", tmp_path / "values")

@@ -38,6 +38,14 @@ def test_groups_widen_the_intervals_and_must_be_there(synth2real, tmp_path):
     refused(synth2real(*arguments, "--group", "video"), "--group 'video'", "neither digits nor", "Name the column")
 
 
+def test_groups_of_a_folder_named_as_the_simulator_are_not_read(synth2real, tmp_path, classes, photos, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(classes, tmp_path / "digits")
+    rows = [f"{file.relative_to(tmp_path / 'digits').as_posix()},a" for file in (tmp_path / "digits").rglob("*.png")]
+    (tmp_path / "digits" / "metadata.csv").write_text("\n".join(["file_name,person", *rows]) + "\n")
+    refused(synth2real("gap", "digits", photos, "--group", "person"), "--group 'person'", "neither digits nor")
+
+
 def test_sparse_files_are_read_at_one_width(synth2real, tmp_path):
     for name, last in (("books", 30), ("dvd", 25)):
         rows = [f"{i % 2} {1 + i % 7}:1 {last}:{1 + i % 3}" for i in range(24)]

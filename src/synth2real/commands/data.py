@@ -211,7 +211,9 @@ def read_both_groups(
     """Groups by --group of source and target, each given with its path; at least one must have that column."""
     if column is None:
         return None, None
-    ours = None if isinstance(source[1], Simulator) else read_groups(source[0], column, source[1])
+    ours = None
+    if not (isinstance(source[1], Simulator) or is_simulator(source[0])):  # a folder may have the simulator's name
+        ours = read_groups(source[0], column, source[1])
     theirs = read_groups(target[0], column, target[1])
     if ours is None and theirs is None:
         raise InputError(

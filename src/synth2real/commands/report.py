@@ -64,7 +64,7 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
     route = route_of(settings["route"], str(folder))
     budget = Budget(n=settings["n"] or Budget.n, seed=settings["seed"], steps=settings["steps"])
     ours, theirs = read_both_groups(data.group, (data.source, source), (data.target, target))
-    bench = Bench(source, target, labelled, model.task, budget, ours)
+    bench = Bench(source, target, labelled, model.task, budget, ours, theirs)
     rendered = source if isinstance(source, Labelled) else source.labelled(budget.n, budget.seed)
     refiner = load_refiner(folder) if (folder / REFINER).is_dir() else None
     made = Run(
@@ -79,7 +79,7 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
     logged = re.search(r"trained in (\d+) s", (folder / LOG).read_text() if (folder / LOG).is_file() else "")
     seconds = float(logged[1]) if logged else 0.0
     # There is no model of source only to see the domains by.
-    before = proxy_a_distance(as_pixels(bench.raw.unlabelled()), as_pixels(target))
+    before = proxy_a_distance(as_pixels(bench.raw.unlabelled()), as_pixels(target), groups=(None, bench.seen_groups))
     trial = replace(bench.measured(made, budget.seed, budget.steps, seconds), gap_before=before)
     if isinstance(source, Labelled) and "group" not in settings:  # `train` keeps nothing of it from training
         trial = replace(trial, source_metrics=dict.fromkeys(trial.source_metrics, float("nan")))

@@ -90,7 +90,8 @@ def _rendered(request: Request) -> tuple[Labelled, Tensor, Labelled]:
     data, masks = made.labelled(request.n, request.seed), made.sample(request.n, request.seed).masks
     none = torch.zeros(len(data), 0, *made.size, dtype=torch.bool)
     drawn = torch.stack([masks[region] for region in made.regions], 1) if made.regions else none
-    return data, drawn, data if request.n >= KNOWN_BY else made.labelled(KNOWN_BY, request.seed)
+    enough = request.task == "classify" or request.n >= KNOWN_BY
+    return data, drawn, data if enough else made.labelled(KNOWN_BY, request.seed)
 
 
 def _loaded(request: Request) -> tuple[Labelled, Tensor, Labelled]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..directions import degrees_between
 from ..domains import Inputs, Labelled, Unlabelled, to_float
 from ..errors import InputError
+from ..groups import check_groups
 from ..model import Model
 from ..sparse import Sparse
 from ..tasks import Classification, Gaze, Keypoints, Regression, Task
@@ -97,12 +98,10 @@ class Pool:
                 )
         if self.prior is not None and len(self.prior) != self.task.outputs:
             raise InputError(f"the prior has {len(self.prior)} shares, expected {self.task.outputs}, one a class")
-        for name, groups, count in (
-            ("source_groups", self.source_groups, len(self.labels)),
-            ("target_groups", self.target_groups, len(first.target)),
-        ):
-            if groups is not None and len(groups) != count:
-                raise InputError(f"{name} holds {len(groups)} groups, expected {count}, one a sample")
+        check_groups(
+            {"source": self.source_groups, "target": self.target_groups},
+            {"source": len(self.labels), "target": len(first.target)},
+        )
 
     @property
     def source(self) -> list[Tensor]:
