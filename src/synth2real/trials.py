@@ -263,7 +263,8 @@ class Store:
         kept = json.loads(file.read_text()) if file.is_file() else marks
         apart = [name for name, found in marks.items() if kept.get(name) != found]
         apart = [name for name in apart if name != "held part of the source" or "source" not in apart]
-        if apart and any(self.path.glob(f"*/{TRIAL}")):
+        begun = any(one.name != DATA and not one.name.startswith(".") for one in self.path.iterdir())
+        if apart and begun:
             raise InputError(
                 f"{self.path}: found trainings with another {' and another '.join(apart)}, expected the same as they "
                 "had. Give that, or another folder to begin in"
