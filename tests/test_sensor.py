@@ -67,6 +67,12 @@ def test_what_is_smeared_stays_where_it_was(dx: float, dy: float) -> None:
     assert int((y > 0).sum()) <= length + 2
 
 
+def test_smeared_white_is_no_brighter() -> None:
+    white = torch.ones(6, 1, 28, 28)
+    for seed in range(20):
+        assert drawn(6, 1, (28, 28), seed, motion=1.0).image(white).max() <= 1
+
+
 def test_no_path_smears_nothing() -> None:
     x = torch.rand(2, 3, 9, 9)
     torch.testing.assert_close(smeared(x, [0.0, 0.0]), x)

@@ -130,7 +130,7 @@ class Sensor:
         y = torch.empty_like(x, memory_format=torch.contiguous_format)
         for i, path in enumerate(self.paths[: len(x)].tolist()):
             y[i :: len(self.paths)] = smeared(x[i :: len(self.paths)].contiguous(), path)
-        return y
+        return y.clamp_(0, 1)  # a mean of many pixels is rounded
 
     def _noisy(self, x: Tensor, where: Tensor) -> Tensor:
         noise = cut(self.grain, self.starts[where], x).mul_(self.shot[where])
