@@ -16,15 +16,16 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from eyes import EYE_SOURCE, eyes
-from eyes import NARROW as NARROW_EYES
+from eyes import eyes
+from eyes import narrow as narrow_eyes
 from hindsight import against_hindsight, errors
 from machine import describe
 from points import PointProtocol
 from protocols import Protocol, digits, fonts, keep, mnist_to_usps, reversed_balance, usps_to_mnist
-from pupils import NARROW as NARROW_PUPILS
-from pupils import PUPIL_SOURCE, pupils
+from pupils import narrow as narrow_pupils
+from pupils import pupils
 from sentiment import PAIRS, sentiment
 from unseen import PROTOCOLS as UNSEEN
 
@@ -43,9 +44,9 @@ PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {
     "usps-mnist": usps_to_mnist,
     "reversed": reversed_balance,
     "eyes": eyes,
-    "eyes-narrow": partial(eyes, "eyes, narrow source", EYE_SOURCE.widened(NARROW_EYES)),
+    "eyes-narrow": narrow_eyes,
     "pupils": pupils,
-    "pupils-narrow": partial(pupils, "pupils, narrow source", PUPIL_SOURCE.widened(NARROW_PUPILS)),
+    "pupils-narrow": narrow_pupils,
     **UNSEEN,
     **{pair: partial(sentiment, pair) for pair in PAIRS},
 }
@@ -111,25 +112,32 @@ def rounds(folder: Path, protocol: Protocol, score: bool) -> list[str]:
     return lines
 
 
+def estimated(row: dict[str, Any], classes: bool) -> tuple[float, float, float] | None:
+    """The estimate of a route and its interval, of classes as an error, too; None where there is none."""
+    if row["interval"] is None:
+        return None
+    value, (low, high) = row["estimate"], row["interval"]
+    return (1 - value, 1 - high, 1 - low) if classes else (value, low, high)
+
+
 def show(name: str, found: Comparison, line: dict[str, object], error: dict[str, float]) -> None:
     """Each route's mean error beside its label-free score and estimate, and the verdict of the two."""
     classes = isinstance(found.task, Classification)
     print(f"{name}, {line['minutes']:g} minutes; {describe()}")
     print(f"{'route':22} mean error   label-free   estimated {'error' if classes else found.metric:17} steps   seeds")
-    off, held = [], []
+    estimates: list[tuple[tuple[float, ...], float]] = []  # value and interval, and what is true
     for row in found.ranking():
         if row["name"] in error:
             mark = "  <- chosen without real labels" if row["chosen"] else ""
             score, steps = f"{row['score_label_free']:<10.4f}", f"{row['steps'] or 'default':<5}"
-            said = [row["estimate"], *row["interval"]] if row["interval"] else []
-            said = [1 - said[0], 1 - said[2], 1 - said[1]] if classes and said else said
-            told = "{:.3f} ({:.3f} to {:.3f})".format(*said) if said else ""
-            real = error[row["name"]]
+            said, real = estimated(row, classes), error[row["name"]]
+            told = "" if said is None else "{:.3f} ({:.3f} to {:.3f})".format(*said)
             print(f"{row['name']:22} {real:<10.4f}   {score}   {told:27} {steps}   {len(row['seeds'])}{mark}")
-            off += [abs(said[0] - real)] if said else []
-            held += [said[1] <= real <= said[2]] if said else []
-    if classes and off:
-        print(f"estimates are off by {sum(off) / len(off):.3f}, {sum(held)} of {len(held)} intervals hold")
+            estimates += [] if said is None else [(said, real)]
+    if classes and estimates:
+        off = sum(abs(value - real) for (value, *_), real in estimates) / len(estimates)
+        held = sum(low <= real <= high for (_, low, high), real in estimates)
+        print(f"estimates are off by {off:.3f}, {held} of {len(estimates)} intervals hold")
     print(
         f"chosen {line['chosen_error']:.4f}, hindsight {line['hindsight_error']:.4f}: difference "
         f"{line['difference']:.4f} [{line['low']:.4f}, {line['high']:.4f}]",

@@ -10,17 +10,13 @@ from torch import Tensor
 
 OFF = 0.08  # deviation of an agreement from what the law says of it, .03 to .12 on seven benchmarks
 MOVED = 1.5  # logits that accuracies move from source to target, 0.6 to 2.7 there
-PARTNERS = (
-    6  # of a classifier, whose agreements count as one sample each; those of more count together as much as theirs
-)
+PARTNERS = 6  # of a classifier that count as one sample each; more of them count together as much as these
 ALIKE = 0.5  # chance that two wrong answers are the same, where there are other answers; its choice matters little
 STARTS = (3.0, 1.0)  # logits of all accuracies that the search begins from; the better end is taken
 
 
 class Rates(NamedTuple):
-    """Accuracies of M classifiers as logits (M,), their standard deviations (M,), and how they move with the agreements
-    of the P pairs (M, P); float64.
-    """
+    """Logits of the accuracies of M classifiers, their deviations, how they move with P agreements (M, P); float64."""
 
     logits: Tensor
     off: Tensor

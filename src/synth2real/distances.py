@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from . import discrepancies
-from .groups import Groups, held_out
+from .groups import Groups, halves, of_samples
 
 
 def mmd(x: Tensor, y: Tensor, bandwidth: float | None = None) -> float:
@@ -107,21 +107,17 @@ def proxy_a_distance(
 
     def split(z: Tensor, of: Groups) -> Sequence[Tensor]:
         order = torch.randperm(len(z), generator=generator)[:count]
-        parts: Sequence[Tensor] = order.chunk(2)
-        if of is not None:
-            whole = [order[i] for i in held_out(count, count // 2, of[order], seed)]
-            if min(len(part) for part in whole) >= count / 4:  # else too few to learn or to tell by
-                parts = whole
-        return [z[part] for part in parts]
+        parts = halves(count, of_samples(of, order), count / 4, seed) or torch.arange(count).chunk(2)
+        return [z[order[part]] for part in parts]
 
-    halves = [
+    both = [
         (ours[: len(theirs)], theirs[: len(ours)])
         for ours, theirs in zip(split(x, groups[0]), split(y, groups[1]), strict=True)
     ]
-    seen = torch.cat([torch.cat(half) for half in halves])
+    seen = torch.cat([torch.cat(half) for half in both])
     mean, std = seen.mean(0), seen.std(0).clamp(min=1e-6)
-    train, test = (((torch.cat(half) - mean) / std).numpy() for half in halves)
-    domains, truth = (np.repeat([0, 1], len(half[0])) for half in halves)
+    train, test = (((torch.cat(half) - mean) / std).numpy() for half in both)
+    domains, truth = (np.repeat([0, 1], len(half[0])) for half in both)
     errors = []
     for penalty in (1e-4, 1e-3, 1e-2, 1e-1):
         machine = LinearSVC(C=penalty, dual=False, random_state=seed).fit(train, domains)

@@ -160,14 +160,15 @@ def agreement_rates(pool: Pool, index: int) -> Estimate:
     """
     _enough(pool, RATED, "agreement rates", "tell three accuracies by three agreements")
     votes, classes = _votes(pool), pool.task.outputs
-    known = (votes[0] == pool.labels).double().mean(1).logit(EDGE)
+    right = (votes[0] == pool.labels).double()
+    known = right.mean(1).logit(EDGE)
     source, target = map(pairs, votes)
     home, here = (rates(agreed.mean(1), known, classes) for agreed in (source, target))
     value = float(known[index] + here.logits[index] - home.logits[index])
-    right, likely = (votes[0][index] == pool.labels).double(), float(known[index].sigmoid())
+    likely = float(known[index].sigmoid())
     sampled = (
         standard_error(here.moved[index] @ target, pool.target_groups),
-        standard_error(right / (likely * (1 - likely)) - home.moved[index] @ source, pool.source_groups),
+        standard_error(right[index] / (likely * (1 - likely)) - home.moved[index] @ source, pool.source_groups),
     )
     reach = 1.96 * math.hypot(float(here.off[index]), *sampled)
     return Estimate(*torch.tensor([value, value - reach, value + reach], dtype=torch.float64).sigmoid().tolist())

@@ -21,7 +21,7 @@ from .distances import (
 )
 from .domains import Labelled, Unlabelled, to_float
 from .errors import InputError
-from .groups import Groups, check_groups, held_out
+from .groups import Groups, check_groups, halves, of_samples
 from .model import Model
 from .route import check_domains
 
@@ -107,20 +107,20 @@ def measure_gap(
     check_groups({"source": groups[0], "target": groups[1]}, {"source": len(source), "target": len(target)})
     some = [_some(len(domain), most, generator) for domain in (source, target)]
     drawn = [domain.inputs[index] for domain, index in zip((source, target), some, strict=True)]
-    ours, theirs = (None if of is None else of[index] for of, index in zip(groups, some, strict=True))
+    taken = of_samples(groups[0], some[0]), of_samples(groups[1], some[1])
     x, y = (_pixels(z) if features is None else features.embed(z) for z in drawn)
     on = f"features ({x.shape[1]})" if features is not None or drawn[0].ndim == 2 else _size_of(drawn[0])
     # The unit of the kernels is fixed once, so that all halves are measured by it.
     bandwidth, unit = median_distance(y), root_mean_square(y)
     measures: dict[str, Measure] = {
-        "proxy_a_distance": _proxy(x, y, (ours, theirs), seed, most),
+        "proxy_a_distance": _proxy(x, y, taken, seed, most),
         "mmd": lambda i, j: mmd(x[i], y[j], bandwidth),
         "coral": lambda i, j: coral(x[i], y[j]),
         "sliced_wasserstein": lambda i, j: sliced_wasserstein(x[i], y[j], seed=seed),
         "kid": lambda i, j: kernel_distance(x[i], y[j], unit),
     }
-    halves = [(_half(len(x), ours, generator), _half(len(y), theirs, generator)) for _ in range(resamples)]
-    found = {name: _interval(measure, halves) for name, measure in measures.items()}
+    resampled = _resampled(x, y, taken, resamples, generator)
+    found = {name: _interval(measure, resampled) for name, measure in measures.items()}
     return Gap(found, on, len(x), len(y))
 
 
@@ -133,35 +133,37 @@ def proxy_gap(
         x, y: (N, F) and (M, F) float32, `LEAST` samples or more each.
         resamples, seed, groups: as in `measure_gap`.
     """
-    generator = torch.Generator().manual_seed(seed)
-    halves = [(_half(len(x), groups[0], generator), _half(len(y), groups[1], generator)) for _ in range(resamples)]
-    return _interval(_proxy(x, y, groups, seed), halves)
+    resampled = _resampled(x, y, groups, resamples, torch.Generator().manual_seed(seed))
+    return _interval(_proxy(x, y, groups, seed), resampled)
 
 
 def _proxy(x: Tensor, y: Tensor, groups: tuple[Groups, Groups], seed: int, most: int = 1000) -> Measure:
     """Proxy A-distance of the samples of these indices, with their groups."""
 
-    def measure(i: Index, j: Index) -> float:
-        ours, theirs = (None if of is None else of[index] for of, index in zip(groups, (i, j), strict=True))
-        return proxy_a_distance(x[i], y[j], seed, most, (ours, theirs))
+    return lambda i, j: proxy_a_distance(x[i], y[j], seed, most, (of_samples(groups[0], i), of_samples(groups[1], j)))
 
-    return measure
+
+def _resampled(
+    x: Tensor, y: Tensor, groups: tuple[Groups, Groups], resamples: int, generator: torch.Generator
+) -> list[tuple[Tensor, Tensor]]:
+    """Indices of a half of each domain, so many times."""
+    return [(_half(len(x), groups[0], generator), _half(len(y), groups[1], generator)) for _ in range(resamples)]
 
 
 def _half(count: int, groups: Groups, generator: torch.Generator) -> Tensor:
     """Indices of half of the samples, or of about half in whole groups, at random."""
     if groups is None:
         return _some(count, count // 2, generator)
-    parts = held_out(count, count // 2, groups, int(torch.randint(2**31, (), generator=generator)))
-    if min(len(part) for part in parts) < LEAST // 2:  # too few to measure by: as of a single group
+    parts = halves(count, groups, LEAST // 2, int(torch.randint(2**31, (), generator=generator)))
+    if parts is None:
         return _some(count, count // 2, generator)
     return parts[int(torch.randint(2, (), generator=generator))]  # the second is the larger one by up to a group
 
 
-def _interval(measure: Measure, halves: list[tuple[Tensor, Tensor]]) -> Distance:
+def _interval(measure: Measure, resampled: list[tuple[Tensor, Tensor]]) -> Distance:
     """The value on all samples, and the spread of those on halves about it."""
     value = measure(slice(None), slice(None))
-    again = torch.tensor([measure(*half) for half in halves], dtype=torch.float64)
+    again = torch.tensor([measure(*half) for half in resampled], dtype=torch.float64)
     low, high = (value + again - again.mean()).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
     return Distance(value, min(low, value), max(high, value))
 

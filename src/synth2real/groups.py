@@ -26,9 +26,22 @@ def check_groups(groups: Mapping[str, Groups], counts: Mapping[str, int]) -> Non
             raise InputError(f"{name}_groups holds {len(given)} groups, expected {count}, one a sample")
 
 
-def alone(groups: Groups) -> bool:
-    """Whether samples are taken one by one: there are no groups, or a single one, which is split and drawn within."""
-    return groups is None or bool((groups == groups[0]).all())
+def several(groups: Groups) -> Groups:
+    """The groups, or None where there is a single one, which can be split and drawn from but within."""
+    return None if groups is None or bool((groups == groups[0]).all()) else groups
+
+
+def of_samples(groups: Groups, index: Tensor | slice) -> Groups:
+    """The groups of the samples of these indices."""
+    return None if groups is None else groups[index]
+
+
+def halves(count: int, groups: Groups, least: float, seed: int) -> tuple[Tensor, Tensor] | None:
+    """Indices of two parts of whole groups, about alike in size; None where one would hold less than `least`."""
+    if several(groups) is None:
+        return None
+    parts = held_out(count, count // 2, groups, seed)
+    return parts if min(len(part) for part in parts) >= least else None
 
 
 def held_out(count: int, held: int, groups: Groups, seed: int) -> tuple[Tensor, Tensor]:
@@ -41,7 +54,8 @@ def held_out(count: int, held: int, groups: Groups, seed: int) -> tuple[Tensor, 
         seed: of the order.
     """
     generator = torch.Generator().manual_seed(seed)
-    if groups is None or alone(groups):
+    groups = several(groups)
+    if groups is None:
         order = torch.randperm(count, generator=generator)
         return order[held:], order[:held]
     groups = groups.unique(return_inverse=True)[1]
@@ -55,7 +69,8 @@ def held_out(count: int, held: int, groups: Groups, seed: int) -> tuple[Tensor, 
 def standard_error(values: Tensor, groups: Groups) -> float:
     """Of the mean of (N,) values; where they come in groups (N,), as of a sample of whole groups."""
     apart = (values - values.mean()).double()
-    if groups is not None and not alone(groups):
+    groups = several(groups)
+    if groups is not None:
         group = groups.unique(return_inverse=True)[1]
         apart = torch.zeros(int(group.max()) + 1, dtype=torch.float64).index_add_(0, group, apart)
     return float(apart.square().sum().sqrt()) / len(values)
@@ -69,7 +84,8 @@ def redrawn(count: int, groups: Groups, generator: torch.Generator) -> Tensor:
         groups: (count,) int64, or None where samples stand alone.
         generator: of the draws.
     """
-    if groups is None or alone(groups):
+    groups = several(groups)
+    if groups is None:
         return torch.randint(count, (count,), generator=generator)
     names, group = groups.unique(return_inverse=True)
     drawn = torch.randint(len(names), (len(names),), generator=generator)

@@ -18,7 +18,7 @@ from .calibrate import Calibration
 from .distances import proxy_a_distance
 from .domains import Inputs, Labelled, Unlabelled, to_float
 from .errors import InputError, TrainingDiverged
-from .groups import Groups, held_out
+from .groups import Groups, held_out, of_samples
 from .mapping import REFINER, Mapping
 from .model import Model, load_model
 from .refine import load_refiner
@@ -150,7 +150,7 @@ class Bench:
     @property
     def seen_groups(self) -> Groups:
         """Of the samples of the target that `some` takes."""
-        return None if self.target_groups is None else self.target_groups[evenly(len(self.target))]
+        return of_samples(self.target_groups, evenly(len(self.target)))
 
     def rendered(self, simulator: Simulator | None, seed: int) -> tuple[Labelled, float]:
         """What is trained on, and the seconds it took to render; made once for all routes that render alike."""

@@ -11,6 +11,7 @@ from ..checks import grey
 from ..comparison import SOURCE_ONLY, Comparison, evenly, shipped_source, some
 from ..domains import Labelled, Unlabelled, to_float
 from ..gap import LEAST, Distance, proxy_gap
+from ..groups import of_samples
 from ..model import Model
 
 PIXELS = 8  # side of the pictures that a gap is measured on where there is no model to see them by
@@ -49,12 +50,12 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
 
 def _gap(model: Model | None, source: Labelled, comparison: Comparison) -> Distance | None:
     """None where the samples are too few for an interval; of the target, whole groups are drawn."""
-    target, groups = comparison.target, comparison.target_groups
+    target = comparison.target
     if min(len(source), len(target)) < LEAST:
         return None
     both = (source.unlabelled(), target)
     ours, theirs = (as_pixels(one) if model is None else model.embed(some(one).inputs) for one in both)
-    return proxy_gap(ours, theirs, groups=(None, None if groups is None else groups[evenly(len(target))]))
+    return proxy_gap(ours, theirs, groups=(None, of_samples(comparison.target_groups, evenly(len(target)))))
 
 
 def _about(value: float, found: Distance | None) -> list[float] | None:
