@@ -139,7 +139,6 @@ def proxy_gap(
 
 def _proxy(x: Tensor, y: Tensor, groups: tuple[Groups, Groups], seed: int, most: int = 1000) -> Measure:
     """Proxy A-distance of the samples of these indices, with their groups."""
-
     return lambda i, j: proxy_a_distance(x[i], y[j], seed, most, (of_samples(groups[0], i), of_samples(groups[1], j)))
 
 
@@ -152,9 +151,9 @@ def _resampled(
 
 def _half(count: int, groups: Groups, generator: torch.Generator) -> Tensor:
     """Indices of half of the samples, or of about half in whole groups, at random."""
-    if groups is None:
-        return _some(count, count // 2, generator)
-    parts = halves(count, groups, LEAST // 2, int(torch.randint(2**31, (), generator=generator)))
+    parts = None
+    if groups is not None:
+        parts = halves(count, groups, LEAST // 2, int(torch.randint(2**31, (), generator=generator)))
     if parts is None:
         return _some(count, count // 2, generator)
     return parts[int(torch.randint(2, (), generator=generator))]  # the second is the larger one by up to a group
