@@ -239,7 +239,7 @@ def grain(values: int, generator: torch.Generator) -> Tensor:
 
 def cut(grain: Tensor, starts: Tensor, like: Tensor) -> Tensor:
     """Noise of the shape of `like` (N, C, H, W), each image from its own start (N,) int64 in the grain."""
-    return grain.unfold(0, like[0].numel(), 1)[starts].view_as(like)
+    return grain.unfold(0, like[0].numel(), 1).index_select(0, starts).view_as(like)
 
 
 def windows(n: int, channels: int, size: tuple[int, int], generator: torch.Generator) -> Tensor:
