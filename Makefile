@@ -22,7 +22,7 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 
 bench: $(VENV)/installed
-	for script in render_speed randomize_speed refine_speed step_speed msda_speed fonts digits usps sentiment eyes pupils refiners label_shift gaze_between gaze_order gaze_mpiigaze calibration; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	for script in render_speed randomize_speed refine_speed step_speed msda_speed fonts digits usps sentiment eyes pupils refiners label_shift several gaze_between gaze_order gaze_mpiigaze calibration; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
