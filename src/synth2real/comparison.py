@@ -17,6 +17,7 @@ from .domains import Labelled, Unlabelled, name_of
 from .entries import SOURCE_ONLY, Entry
 from .errors import InputError
 from .halving import Plan
+from .notebook import as_table
 from .pooled import Aggregate, check_names
 from .route import Budget, OnReport, Route
 from .simulate import Simulator
@@ -115,9 +116,7 @@ class Comparison:
         }
 
     def _repr_html_(self) -> str:
-        from .report.notebook import as_table
-
-        return as_table(self)
+        return as_table(self.ranking(), self.metric, self.verdict)
 
 
 def _row(entry: Entry, metric: str) -> dict[str, Any]:

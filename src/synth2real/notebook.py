@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from ..comparison import Comparison
+from typing import Any
 
 BAR = "background:linear-gradient(to right, rgba(36,137,201,.3) {share:.1f}%, transparent {share:.1f}%)"
 
 
-def as_table(comparison: Comparison) -> str:
-    """HTML without scripts, in the notebook's own colours."""
-    rows = comparison.ranking()
-    metric = escape(comparison.metric.replace("_", " "))
+def as_table(rows: Sequence[dict[str, Any]], metric: str, verdict: str) -> str:
+    """HTML without scripts, in the notebook's own colours, of the rows of a `Comparison.ranking`."""
+    metric = escape(metric.replace("_", " "))
     titles = ("route", "label-free score", f"{metric}, estimated", f"{metric} on test", "steps", "seeds", "seconds", "")
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     most = max((row["estimate"] or 0.0 for row in rows), default=0.0)
     body = "".join(f"<tr>{_cells(row, most)}</tr>" for row in rows)
     return (
-        f"<p><b>{escape(comparison.verdict)}</b></p>"
+        f"<p><b>{escape(verdict)}</b></p>"
         f'<table style="font-variant-numeric:tabular-nums"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     )
 
