@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse
@@ -22,8 +23,10 @@ from protocols import Protocol, data_folder, keep
 from synth2real import Budget, Labelled, Route, Unlabelled
 from synth2real.adapt import DANN, MSDA, SVM, Objective, SourceOnly
 from synth2real.adapt.dann import SHALLOW, SHALLOW_WEIGHTS
+from synth2real.domains import to_float
 from synth2real.reverse_validation import choose
 from synth2real.sparse import Sparse
+from synth2real.training import Loop
 
 DEV = 500
 WORDS = 5000
@@ -64,28 +67,31 @@ def neural(kind: type[Objective], weight: float = 0.1, network: str = "shallow-1
     return SourceOnly(**shared, network=network, optimize="sgd", weight_decay=0.0)
 
 
+def represented(given: Protocol) -> Protocol:
+    """The same reviews on the paper's mSDA representation, learnt once from source and target for all heads."""
+    assert isinstance(given.source, Labelled)
+    mapping = MSDA(noise=0.5)
+    source, target = mapping.fit_transform(given.source, given.target, Loop(steps=1))
+
+    def of(part: Labelled) -> Labelled:
+        return replace(part, inputs=mapping.transform(to_float(part.inputs[torch.arange(len(part))])))
+
+    return replace(given, source=source, target=target, dev=of(given.dev), score=of(given.score))
+
+
 def objective(column: str, source: Labelled, target: Unlabelled, budget: Budget, search: bool) -> Route:
     """The route of a column; with `search` DANN's settings by reverse validation over the paper's grid."""
-    if column == "msda":
-        return Route(adapt=MSDA())
-
-    def on(then: Objective) -> Route:
-        return Route(adapt=MSDA(noise=0.5, then=then) if column.startswith("msda") else then)
-
+    fixed: dict[str, Objective | MSDA] = {"msda": MSDA(), "svm": SVM(), "nn": neural(SourceOnly), "dann": neural(DANN)}
     head = column.removeprefix("msda-")
-    if head == "svm":
-        return on(SVM())
-    if head == "nn":
-        return on(neural(SourceOnly))
-    if not search:
-        return on(neural(DANN))
-    grid = [on(neural(DANN, weight, f"shallow-{n}")) for weight in SHALLOW_WEIGHTS for n in (50, 100)]
+    if head != "dann" or not search:
+        return Route(adapt=fixed[head])
+    grid = [Route(adapt=neural(DANN, weight, f"shallow-{n}")) for weight in SHALLOW_WEIGHTS for n in (50, 100)]
     return choose(grid, source, target, budget)[0]
 
 
 def run(pair: str, column: str, arguments: argparse.Namespace) -> list[float]:
     """Accuracy with each seed; of a column in which nothing is random once."""
-    protocol = sentiment(pair)
+    protocol = represented(sentiment(pair)) if column.startswith("msda-") else sentiment(pair)
     source, target, test = protocol.source, protocol.target, protocol.score if arguments.score else protocol.dev
     assert isinstance(source, Labelled)
     seeds = 1 if column in ("svm", "msda-svm", "msda") else arguments.seeds
