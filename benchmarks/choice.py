@@ -20,7 +20,7 @@ from typing import Any
 
 from eyes import eyes
 from eyes import narrow as narrow_eyes
-from hindsight import against_hindsight, errors
+from hindsight import against_hindsight, errors, people
 from machine import describe
 from points import PointProtocol
 from protocols import Protocol, digits, fonts, keep, mnist_to_usps, reversed_balance, usps_to_mnist
@@ -81,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder = arguments.keep and arguments.keep / name
         found = compared(protocol, arguments.minutes, arguments.jobs, folder)
         error = errors(found, protocol, arguments.score)
-        line = {"protocol": f"choice, {name}", **against_hindsight(error, found.chosen.name)}
+        beside = against_hindsight(error, found.chosen.name, people(protocol, arguments.score))
+        line = {"protocol": f"choice, {name}", **beside}
         line |= {"source_only_error": float(error[found.entries[0].name].mean()), "minutes": arguments.minutes}
         show(name, found, line, {route: float(values.mean()) for route, values in error.items()})
         if folder is not None and isinstance(protocol, Protocol) and len(protocol.target.shape) == 3:

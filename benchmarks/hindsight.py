@@ -35,12 +35,19 @@ def wrong(comparison: Comparison, part: Labelled) -> dict[str, Tensor]:
     }
 
 
-def against_hindsight(error: dict[str, Tensor], chosen: str) -> dict[str, Any]:
-    """Mean errors of the chosen strength and of hindsight's, and their difference with its 95 % interval.
+def people(protocol: Protocol | PointProtocol, score: bool) -> Tensor | None:
+    """Who is seen in each labelled image (N,) int64; None where images are not of few people."""
+    return (protocol.score if score else protocol.dev)[1] if isinstance(protocol, PointProtocol) else None
+
+
+def against_hindsight(error: dict[str, Tensor], chosen: str, person: Tensor | None = None) -> dict[str, Any]:
+    """Mean errors of the chosen strength and of hindsight's, and their difference with its 95 % intervals.
 
     Args:
         error: for each strength (seeds, N).
         chosen: one of them.
+        person: who is seen in each image (N,) int64: then there is an interval more, over people, whose images are near
+            copies of each other and tell less than as many of others would.
     """
     generator = torch.Generator().manual_seed(0)
     each = {name: values.mean(0) for name, values in error.items()}
@@ -53,8 +60,8 @@ def against_hindsight(error: dict[str, Tensor], chosen: str) -> dict[str, Any]:
         best[scored] = each[picks[-1]][scored]
     apart = each[chosen] - best
     drawn = apart[torch.randint(count, (DRAWS, count), generator=generator)].mean(1)
-    low, high = drawn.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return {
+    low, high = interval(drawn)
+    found = {
         "chosen": chosen,
         "hindsight": picks,
         "chosen_error": float(each[chosen].mean()),
@@ -63,3 +70,20 @@ def against_hindsight(error: dict[str, Tensor], chosen: str) -> dict[str, Any]:
         "low": low,
         "high": high,
     }
+    if person is not None:
+        found["low_people"], found["high_people"] = interval(over_people(apart, person, generator))
+    return found
+
+
+def over_people(values: Tensor, person: Tensor, generator: torch.Generator) -> Tensor:
+    """Means (DRAWS,) of values (N,) where people are drawn first, with replacement, and all their images with them."""
+    who, at = person.unique(return_inverse=True)
+    sums, counts = (torch.zeros(len(who), dtype=torch.float64).index_add(0, at, v) for v in (values, values * 0 + 1))
+    drawn = torch.randint(len(who), (DRAWS, len(who)), generator=generator)
+    return sums[drawn].sum(1) / counts[drawn].sum(1)
+
+
+def interval(drawn: Tensor) -> list[float]:
+    """The ends between which 95 percent of the draws lie."""
+    ends: list[float] = drawn.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return ends

@@ -4,7 +4,8 @@
 (the protocol *digits* has no simulator, and stays as it is). For each strength of `randomize.Full`, and for none, a
 model is trained; `compare` chooses one by what they say of the unlabelled target. Hindsight picks on one half of the
 labelled images the strength of least mean error and is scored on the other half, then the halves change places, so that
-it gains nothing by luck. The interval is a paired bootstrap over images of the difference, mean over seeds.
+it gains nothing by luck. The interval is a paired bootstrap over images of the difference, mean over seeds; where the
+images are of few people, there is one over people, too, and each person's mean error stands beside the strength.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from eyes import eyes
-from hindsight import against_hindsight, errors
+from hindsight import against_hindsight, errors, people
 from machine import describe
 from points import PointProtocol
 from protocols import Protocol, digits, fonts, keep
 from pupils import NARROW, pupils
+from torch import Tensor
 
 from synth2real import Budget, Route, compare
 from synth2real.randomize import Full
@@ -63,21 +65,31 @@ def main() -> None:
         on_route=lambda name, seed: print(f"{arguments.protocol}: {name}, seed {seed}", file=sys.stderr, flush=True),
     )
     error = errors(comparison, protocol, arguments.score)
-    found = against_hindsight(error, comparison.chosen.name)
+    person = people(protocol, arguments.score)
+    found = against_hindsight(error, comparison.chosen.name, person)
     unit = "px" if isinstance(protocol, PointProtocol) else "share wrong"
     print(f"{arguments.protocol}, narrow source, {kind} labels, {arguments.seeds} seeds; {describe()}")
     print(f"{'strength':14} mean error ({unit})   label-free")
     for row in comparison.rows():
         mark = "  <- chosen without real labels" if row["chosen"] else ""
-        print(f"{row['name']:14} {float(error[row['name']].mean()):<24.4f} {row['score_label_free']:.4f}{mark}")
+        each = error[row["name"]].mean(0)
+        print(f"{row['name']:14} {float(each.mean()):<24.4f} {row['score_label_free']:.4f}{mark}{by(each, person)}")
     print(
         f"chosen {found['chosen']}: {found['chosen_error']:.4f}; hindsight {' and '.join(found['hindsight'])}: "
         f"{found['hindsight_error']:.4f}; difference {found['difference']:.4f} "
         f"[{found['low']:.4f}, {found['high']:.4f}]"
+        + ("" if person is None else f", over people [{found['low_people']:.4f}, {found['high_people']:.4f}]")
     )
     if arguments.score:
         settings = {name: getattr(arguments, name) for name in ("steps", "n", "seeds", "strengths")}
         keep({"protocol": f"strength, {arguments.protocol}", **found, **settings, "unit": unit})
+
+
+def by(error: Tensor, person: Tensor | None) -> str:
+    """Each person's mean of the errors (N,), in words; nothing where there are no people."""
+    if person is None:
+        return ""
+    return "   by person: " + ", ".join(f"{who}: {float(error[person == who].mean()):.2f}" for who in person.unique())
 
 
 if __name__ == "__main__":

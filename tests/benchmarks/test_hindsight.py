@@ -30,3 +30,17 @@ def test_hindsight_gains_nothing_by_luck():
     assert min(float(each.mean()) for each in error.values()) < 0.46
     assert found["hindsight_error"] > 0.46
     assert found["low"] < 0 < found["high"]
+
+
+def test_images_of_one_person_count_as_one():
+    generator = torch.Generator().manual_seed(2)
+    person = torch.arange(300) // 100
+    gained = torch.tensor([-0.3, 2.2, 2.3])[person].double()
+    error = {
+        "0": 5 + gained + 0.1 * torch.rand(1, 300, generator=generator).double(),
+        "1": torch.full((1, 300), 5.0).double(),
+    }
+    found = benchmark.against_hindsight(error, "0", person)
+    assert 0 < found["low"] < found["difference"] < found["high"]
+    assert found["low_people"] < 0 < found["high"] < found["high_people"]
+    assert "low_people" not in benchmark.against_hindsight(error, "0")
