@@ -8,7 +8,6 @@ import sys
 import textwrap
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -50,12 +49,21 @@ def test_hidden_centres_are_recovered_and_what_no_image_shows_is_named():
     assert judged.unreached < 0.1
 
 
-def test_each_range_keeps_its_width_and_what_the_images_do_not_tell_stays():
+def test_a_range_grows_to_what_the_images_span_and_what_they_do_not_tell_stays():
+    """The level of real images spans half of what is rendered, the slope half as much again."""
     simulator = ramps(size=(8, 8))
-    found = FAST.fit(simulator, SEEN)
-    for name, (low, high) in found.ranges.items():
-        assert high - low == pytest.approx(np.diff(simulator.range(name))[0])
-    assert found.ranges["nothing"] == pytest.approx(simulator.range("nothing"), abs=0.15)
+    ranges = FAST.fit(simulator, SEEN).ranges
+    width = {name: high - low for name, (low, high) in ranges.items()}
+    assert width["level"] == pytest.approx(0.2, abs=0.02)
+    assert width["slope"] == pytest.approx(0.3, abs=0.04)
+    assert ranges["nothing"] == pytest.approx(simulator.range("nothing"), abs=0.15)
+
+
+def test_no_range_grows_beyond_twice_its_width():
+    simulator = ramps(size=(8, 8))
+    wide = Unlabelled(ramps(size=(8, 8), ranges={"level": (0.1, 0.9)}).sample(300, 9).images)
+    low, high = FAST.fit(simulator, wide).ranges["level"]
+    assert high - low == pytest.approx(0.4)
 
 
 def test_a_simulator_that_is_wrong_in_what_nothing_moves_is_left_nearly_as_it_is():
@@ -101,7 +109,7 @@ def test_the_belief_is_that_of_bayes_rule(prior):
     generator = torch.Generator().manual_seed(0)
     slope = torch.randn(6, 3, generator=generator).double()
     response = Response(
-        slope, torch.randn(6, generator=generator).double(), torch.eye(6).double() * 0.01, torch.ones(6)
+        slope, torch.randn(6, generator=generator).double(), torch.eye(6).double() * 0.01, torch.ones(6), torch.ones(3)
     )
     belief = response.believe(prior)
     assert prior is None or belief.prior == prior

@@ -1,4 +1,4 @@
-"""Response: how the mean image follows the centres of the ranges, and what real images so say of them."""
+"""Response: how images follow the parameters that made them, and what real ones so say of the ranges."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ SIGNIFICANT = 3.0  # least slope, in its standard errors: among many parameters,
 PRIORS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)  # standard deviations of the centres, in own widths
 DISCREPANCIES = tuple(0.003 * 1.5**step for step in range(17))  # 0.003 to 2, in deviations of single images
 SHAPES = (0.0, 0.5, 1.0)  # powers of a component's variance that the discrepancy's falls with
+DOUBT = 0.02  # weight of a growth, squared, against what it leaves unexplained of the spread that is read
+STEP = 2.5  # growth of a range's variance in one round, at most, and its inverse at least: 1.6 times as wide
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,14 @@ class Response:
         offset: (K,), what `slope @ centres` is in the real images, were the response exact.
         noise: (K, K), covariance of `offset` by the number of images on both sides.
         variance: (K,), of each component over rendered images, by which it was divided.
+        growth: (P,), by what the width of each range has to grow for rendered images to spread as real ones do.
     """
 
     slope: Tensor
     offset: Tensor
     noise: Tensor
     variance: Tensor
+    growth: Tensor
 
     @classmethod
     def learn(cls, space: Space, simulator: Simulator, real: Tensor, images: int, seed: int) -> Response:
@@ -76,7 +80,8 @@ class Response:
         error = torch.linalg.inv(normal).diagonal().sqrt()[:, None] * (x - centred @ slope).std(0)
         slope = torch.where(slope.abs() > SIGNIFICANT * error, slope, 0).T
         noise = torch.cov(y.T) / len(y) + torch.cov(x.T) / len(x)
-        return cls(slope, y.mean(0) + slope @ values.mean(0), noise, variance)
+        growth = _growth(slope, centred.var(0), x.var(0), torch.cov(y.T))
+        return cls(slope, y.mean(0) + slope @ values.mean(0), noise, variance, growth)
 
     def believe(self, prior: float | None = None) -> Belief:
         """What the real images say of the centres, with the discrepancy of greatest evidence.
@@ -102,3 +107,26 @@ class Response:
         covariance = prior**2 * torch.eye(self.slope.shape[1]).double() - shared.T @ shared
         size_of = (discrepancy * self.variance).sum() / self.variance.sum()
         return Belief((shared.T @ off)[:, 0], covariance, prior, float(size_of.sqrt()), evidence)
+
+
+def _growth(slope: Tensor, drawn: Tensor, rendered: Tensor, real: Tensor) -> Tensor:
+    """By what the width of each range has to grow, (P,), read from the variance of what tells the parameter.
+
+    Each image is read as `components @ reading`, linear regression of the parameters; how strongly each reading answers
+    to each parameter is known from the slopes, so that growths are solved for together.
+
+    Args:
+        slope: (K, P), as in `Response`.
+        drawn: (P,), variance of the parameters over rendered images.
+        rendered, real: variance (K,) of the components over rendered images, which are uncorrelated, and their
+            covariance (K, K) over real ones.
+    """
+    reading = slope * drawn
+    answers = reading.T @ slope
+    spread = (reading.square() * rendered[:, None]).sum(0).clamp(min=1e-9)
+    beyond = (reading * (real @ reading)).sum(0) / spread - 1
+    trust = answers.diagonal().clamp(0, 1)  # the share of a parameter's variance that images tell
+    design = answers.square() * drawn * (trust / spread)[:, None]
+    normal = design.T @ design + DOUBT * torch.eye(len(drawn), dtype=drawn.dtype)
+    grown: Tensor = 1 + torch.linalg.solve(normal, design.T @ (trust * beyond))
+    return grown.clamp(1 / STEP, STEP).sqrt()
