@@ -78,10 +78,15 @@ class Sought:
 
 @dataclass(frozen=True)
 class Found:
-    """Where a method has led: the point, the distance of each trial or round; the others as in `Calibration`."""
+    """Where a method has led: the point, the distance of each trial or round; the others as in `Calibration`.
+
+    Args:
+        also: other points that it would have judged beside it.
+    """
 
     point: dict[str, float]
     trials: tuple[float, ...]
+    also: tuple[dict[str, float], ...] = ()
     discrepancy: float | None = None
     checks: dict[str, float] | None = None
 
@@ -137,12 +142,14 @@ class Calibrator:
 
         tell = on_trial or (lambda done, trials, distance: None)
         found = self.find(Sought(space, simulator, seen, distance_to, study, tell))
-        own, ranges = dict(zip(space.names, space.own, strict=True)), space.ranges(found.point)
-        moved, distance = simulator.with_ranges(**ranges), distance_to(unseen)
-        before, after = (distance(s.sample(self.images, self.seed + 1).images) for s in (simulator, moved))
-        if after >= before:
-            moved, ranges, after = simulator, own, before
-        return Calibration(moved, own, ranges, before, after, found.trials, found.discrepancy, found.checks)
+        own, distance = dict(zip(space.names, space.own, strict=True)), distance_to(unseen)
+        every = (own, *map(space.ranges, (found.point, *found.also)))
+        made = (simulator, *(simulator.with_ranges(**ranges) for ranges in every[1:]))
+        judged = [distance(each.sample(self.images, self.seed + 1).images) for each in made]
+        best = judged.index(min(judged))
+        return Calibration(
+            made[best], own, every[best], judged[0], judged[best], found.trials, found.discrepancy, found.checks
+        )
 
     def check(self, simulator: Simulator, target: Unlabelled) -> Space:
         """The space that is searched, or the `InputError` that `fit` would raise: no images of the simulator's size and

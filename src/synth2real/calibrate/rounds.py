@@ -61,4 +61,10 @@ class Rounds(Calibrator):
             sought.tell(number + 1, self.rounds, at)
         rounds = kept.done[: self.rounds]
         told = {name: value for name, value in rounds[-1].user_attrs.items() if name in ("discrepancy", "checks")}
-        return Found(reached(self.rounds), tuple(float(trial.value or 0.0) for trial in rounds), **told)
+        values = tuple(float(trial.value or 0.0) for trial in rounds)
+        return Found(reached(self.rounds), values, also=tuple(reached(number) for number in self.beside), **told)
+
+    @property
+    def beside(self) -> tuple[int, ...]:
+        """Rounds whose beginnings are judged beside what the last one leads to."""
+        return ()
