@@ -11,6 +11,7 @@ from protocols import Protocol
 from torch import Tensor
 
 from synth2real import Comparison, Labelled
+from synth2real.groups import redrawn
 
 DRAWS = 2000  # of the bootstrap
 
@@ -71,16 +72,9 @@ def against_hindsight(error: dict[str, Tensor], chosen: str, person: Tensor | No
         "high": high,
     }
     if person is not None:
-        found["low_people"], found["high_people"] = interval(over_people(apart, person, generator))
+        drawn = torch.stack([apart[redrawn(count, person, generator)].mean() for _ in range(DRAWS)])
+        found["low_people"], found["high_people"] = interval(drawn)
     return found
-
-
-def over_people(values: Tensor, person: Tensor, generator: torch.Generator) -> Tensor:
-    """Means (DRAWS,) of values (N,) where people are drawn first, with replacement, and all their images with them."""
-    who, at = person.unique(return_inverse=True)
-    sums, counts = (torch.zeros(len(who), dtype=torch.float64).index_add(0, at, v) for v in (values, values * 0 + 1))
-    drawn = torch.randint(len(who), (DRAWS, len(who)), generator=generator)
-    return sums[drawn].sum(1) / counts[drawn].sum(1)
 
 
 def interval(drawn: Tensor) -> list[float]:
