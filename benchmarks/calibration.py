@@ -26,9 +26,9 @@ from synth2real import Budget, Model, Route, Unlabelled
 from synth2real.calibrate import METHODS, Search, identify
 from synth2real.calibrate.ranges import Space
 from synth2real.errors import InputError
-from synth2real.gap import measure_gap
+from synth2real.measure.gap import measure_gap
 from synth2real.simulate import Digits, Eyes, Range, Simulator
-from synth2real.tasks import Task
+from synth2real.tasks.base import Task
 
 SOURCES: dict[str, tuple[Simulator, tuple[str, ...]]] = {
     "digits": (Digits(), ("height", "rotation", "stroke", "blur", "contrast")),

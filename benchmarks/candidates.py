@@ -22,15 +22,15 @@ from torch import Tensor
 
 from synth2real import Budget, Labelled, Model, Route, Unlabelled
 from synth2real.adapt import DANN, METHODS, Teacher
+from synth2real.comparison.trials import HELD, HELD_SEED, some
 from synth2real.datasets import handwriting
 from synth2real.randomize import Full, Geometric, Photometric, Policy
-from synth2real.route import default_task
+from synth2real.route.route import default_task
+from synth2real.select.validators import Candidate, Pool, labels_of, observe
 from synth2real.simulate import Digits, Simulator
-from synth2real.tasks import Gaze, Keypoints, Task
-from synth2real.training import Trainer
-from synth2real.trials import HELD, HELD_SEED, some
-from synth2real.validators import Candidate, Pool, labels_of, observe
-from synth2real.warp import Warp
+from synth2real.tasks.base import Gaze, Keypoints, Task
+from synth2real.training.loop import Trainer
+from synth2real.transforms.warp import Warp
 
 ANGLES = 45.0  # degrees, plus or minus
 TESTS = 300  # labelled images of the gaze's target

@@ -30,11 +30,11 @@ from sentiment import PAIRS, sentiment
 from unseen import PROTOCOLS as UNSEEN
 
 from synth2real import Comparison, Labelled, compare, load_model
-from synth2real.comparison import TRIALS
-from synth2real.routes import default_routes
-from synth2real.tasks import Classification
-from synth2real.trials import HELD, HELD_SEED, TRIAL, some
-from synth2real.validators import Pool, labels_of, observe, validate
+from synth2real.comparison.comparison import TRIALS
+from synth2real.comparison.named_routes import default_routes
+from synth2real.comparison.trials import HELD, HELD_SEED, TRIAL, some
+from synth2real.select.validators import Pool, labels_of, observe, validate
+from synth2real.tasks.base import Classification
 
 VALIDATORS = ("ensv", "bnm", "steadiness", "transfer-score", "mixval", "witnesses")
 PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {

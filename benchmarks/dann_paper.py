@@ -30,8 +30,8 @@ from torch import Tensor
 
 from synth2real import Budget, InputError, Labelled, Route, load
 from synth2real.adapt import DANN, SourceOnly
-from synth2real.loading import as_classes
-from synth2real.pictures import resize
+from synth2real.data.images import resize
+from synth2real.data.loading import as_classes
 
 STEPS = 20_000  # the paper names no number; its rates fall as (1 + 10 p) ** -0.75 over whatever it is
 IDX = {"train": ("train-images", "train-labels"), "test": ("t10k-images", "t10k-labels")}

@@ -21,15 +21,15 @@ from torch import Tensor
 
 from synth2real import Budget, InputError, Labelled, Route
 from synth2real.adapt import DANN, Teacher
+from synth2real.data.domains import Inputs, to_float
 from synth2real.datasets import mpiigaze, unityeyes
 from synth2real.datasets.download import cache_folder
-from synth2real.directions import to_angles, to_vectors
-from synth2real.domains import Inputs, to_float
-from synth2real.gaze_model import EyeballModel
 from synth2real.randomize import Full
 from synth2real.refine import SimGAN
 from synth2real.simulate import SIMULATORS, simulator
-from synth2real.tasks import Gaze
+from synth2real.tasks.base import Gaze
+from synth2real.tasks.directions import to_angles, to_vectors
+from synth2real.tasks.eyeball_model import EyeballModel
 
 # Shrivastava et al. (2017): trained on UnityEyes, mean error in degrees on MPIIGaze.
 PAPER = {"nearest neighbours": 9.9, "source only": 11.2, "simgan": 7.8, "simgan, no history": 12.2}

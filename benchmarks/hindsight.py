@@ -11,7 +11,7 @@ from protocols import Protocol
 from torch import Tensor
 
 from synth2real import Comparison, Labelled
-from synth2real.groups import redrawn
+from synth2real.data.groups import redrawn
 
 DRAWS = 2000  # of the bootstrap
 

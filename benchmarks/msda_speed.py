@@ -23,8 +23,8 @@ from torch import Tensor
 
 from synth2real import Labelled, Route
 from synth2real.adapt import MSDA, SelfTraining
-from synth2real.domains import to_float
-from synth2real.training import Loop
+from synth2real.data.domains import to_float
+from synth2real.training.loop import Loop
 
 APART = 0.003  # most that the accuracies may differ
 

@@ -18,13 +18,13 @@ from torch import Tensor
 
 from synth2real import Budget, Comparison, Labelled, Route, Unlabelled, compare
 from synth2real.adapt import DANN, METHODS, Teacher
-from synth2real.comparison import Trial
+from synth2real.comparison.comparison import Trial
 from synth2real.randomize import METHODS as RANDOMIZE
 from synth2real.randomize import Full
 from synth2real.refine import SimGAN
 from synth2real.settings import build
 from synth2real.simulate import Simulator
-from synth2real.tasks import Keypoints
+from synth2real.tasks.base import Keypoints
 
 DRAWS = 1000  # of the bootstrap
 

@@ -18,10 +18,10 @@ import torch
 from machine import describe
 from torch import Tensor
 
-from synth2real.hardware import Hardware
-from synth2real.networks import Refiner
+from synth2real.networks.layers import Refiner
 from synth2real.refine import SimGAN
-from synth2real.training import Loop
+from synth2real.training.hardware import Hardware
+from synth2real.training.loop import Loop
 
 CASES = {
     "28x28x1, 32 maps, 2 blocks": ((1, 28, 28), SimGAN()),

@@ -25,10 +25,10 @@ from points import PointProtocol
 from protocols import Protocol, digits, fonts
 
 from synth2real import Budget, Labelled, Model, Route
-from synth2real.realism import kid, machine_turing_test, point_shift
 from synth2real.refine import METHODS
-from synth2real.route import Run
-from synth2real.tasks import Keypoints
+from synth2real.route.realism import kid, machine_turing_test, point_shift
+from synth2real.route.route import Run
+from synth2real.tasks.base import Keypoints
 
 PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {"eyes": eyes, "digits": digits, "fonts": fonts}
 USUAL = ("histogram", "fourier", "reinhard", "style", "simgan")  # cyclegan and cut take several times as long

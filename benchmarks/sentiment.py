@@ -22,11 +22,11 @@ from protocols import Protocol, data_folder, keep
 
 from synth2real import Budget, Labelled, Route, Unlabelled
 from synth2real.adapt import DANN, MSDA, SVM, Objective, SourceOnly
-from synth2real.adapt.dann import SHALLOW, SHALLOW_WEIGHTS
-from synth2real.domains import to_float
-from synth2real.reverse_validation import choose
-from synth2real.sparse import Sparse
-from synth2real.training import Loop
+from synth2real.adapt.adversarial.dann import SHALLOW, SHALLOW_WEIGHTS
+from synth2real.data.domains import to_float
+from synth2real.data.sparse import Sparse
+from synth2real.select.reverse_validation import choose
+from synth2real.training.loop import Loop
 
 DEV = 500
 WORDS = 5000

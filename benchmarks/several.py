@@ -16,8 +16,8 @@ from protocols import keep, mnist_to_usps
 
 from synth2real import Budget, Labelled, Route
 from synth2real.adapt import DANN, Teacher
+from synth2real.data.multi_source import join
 from synth2real.randomize import Full
-from synth2real.several import join
 from synth2real.simulate import Digits
 
 SIDE = 16  # of USPS

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synth2real.adapt import DANN
-from synth2real.domains import Labelled, Unlabelled
-from synth2real.networks import DANNMnist, mlp, reverse_gradient
-from synth2real.route import Budget, Route
+from synth2real.data.domains import Labelled, Unlabelled
+from synth2real.networks.layers import DANNMnist, mlp, reverse_gradient
+from synth2real.route.route import Budget, Route
 
 BATCH = 64
 CLASSES = tuple("0123456789")

@@ -26,13 +26,13 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from synth2real.adapt import METHODS as ADAPT
-from synth2real.aggregate import METHODS as AGGREGATES
-from synth2real.comparison import some
+from synth2real.comparison.comparison import some
 from synth2real.errors import InputError
-from synth2real.estimates import CLASSES, VALUES, disagreement_bound, fit_of_line
-from synth2real.model import mix
-from synth2real.tasks import Classification
-from synth2real.validators import Pool, apart, labels_of, serving
+from synth2real.select.aggregate import METHODS as AGGREGATES
+from synth2real.select.estimates import CLASSES, VALUES, disagreement_bound, fit_of_line
+from synth2real.select.validators import Pool, apart, labels_of, serving
+from synth2real.tasks.base import Classification
+from synth2real.training.model import mix
 
 RELATIVE = ("ensv", "ensv-expected", "ensv-weighted", "mixval", "witnesses")  # a candidate's score hangs on the others
 DRAWN, OF = 150, 8  # random pools, and candidates in each: about what a comparison has to choose from

@@ -10,12 +10,12 @@ import matplotlib.pyplot as plt
 import torch
 
 from synth2real.calibrate import Posterior
+from synth2real.data.domains import to_float
 from synth2real.datasets import handwriting
-from synth2real.domains import to_float
 from synth2real.randomize import Geometric
 from synth2real.refine import SimGAN
 from synth2real.simulate import Digits
-from synth2real.training import Loop
+from synth2real.training.loop import Loop
 
 target, _ = handwriting()
 simulator = Digits(size=(8, 8))

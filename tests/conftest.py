@@ -55,8 +55,8 @@ def synth2real(monkeypatch, capsys):
 def run(tmp_path_factory, classes, photos):
     """A run folder of a tiny classifier of `dark` and `light`."""
     from synth2real import Budget, Route, load, load_unlabelled
-    from synth2real.route import default_task
-    from synth2real.runs import RunFolder, train
+    from synth2real.route.route import default_task
+    from synth2real.route.run_folder import RunFolder, train
 
     source, folder = load(classes), RunFolder(tmp_path_factory.mktemp("runs") / "run", {})
     train(

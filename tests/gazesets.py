@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from scipy.io import savemat
 
-from synth2real.directions import to_vectors
+from synth2real.tasks.directions import to_vectors
 
 
 def draw_eye(

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from synth2real.tasks import Classification, Task
-from synth2real.validators import Candidate, Pool
+from synth2real.select.validators import Candidate, Pool
+from synth2real.tasks.base import Classification, Task
 
 
 def pool(

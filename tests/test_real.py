@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from synth2real.adapt import Teacher
+from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.datasets import handwriting
-from synth2real.domains import Labelled, Unlabelled
 from synth2real.randomize import Full
-from synth2real.route import Budget, Route
+from synth2real.route.route import Budget, Route
 from synth2real.simulate import Digits, Eyes
-from synth2real.tasks import Gaze
+from synth2real.tasks.base import Gaze
 
 
 def test_rendered_digits_teach_something_of_real_ones() -> None:

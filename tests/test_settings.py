@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from synth2real.errors import InputError
-from synth2real.route import ROOMS
+from synth2real.route.route import ROOMS
 from synth2real.settings import build, name_of, to_dict
 
 EVERY = [(room, name) for room, methods in ROOMS.items() for name in methods]

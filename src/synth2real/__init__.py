@@ -4,15 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import adapt, aggregate, calibrate, estimates, randomize, realism, refine, simulate, tasks, validators
+    from . import adapt, calibrate, randomize, refine, simulate, tasks
     from .comparison import Comparison, compare
-    from .domains import Labelled, Unlabelled
+    from .data import Labelled, Unlabelled, join, load, load_unlabelled
     from .errors import InputError, TrainingDiverged
-    from .gap import Gap, measure_gap
-    from .loading import load, load_unlabelled
-    from .model import Ensemble, Model, Predictions, load_model
-    from .route import Budget, Route, Run
-    from .several import join
+    from .measure import Gap, measure_gap
+    from .route import Budget, Route, Run, realism
+    from .select import aggregate, estimates, validators
+    from .training import Ensemble, Model, Predictions, load_model
 
 __all__ = [
     "Budget",
@@ -47,13 +46,12 @@ __all__ = [
 
 _HOMES = {
     "comparison": ("Comparison", "compare"),
-    "domains": ("Labelled", "Unlabelled"),
+    "data": ("Labelled", "Unlabelled", "join", "load", "load_unlabelled"),
     "errors": ("InputError", "TrainingDiverged"),
-    "gap": ("Gap", "measure_gap"),
-    "loading": ("load", "load_unlabelled"),
-    "model": ("Ensemble", "Model", "Predictions", "load_model"),
-    "route": ("Budget", "Route", "Run"),
-    "several": ("join",),
+    "measure": ("Gap", "measure_gap"),
+    "route": ("Budget", "Route", "Run", "realism"),
+    "select": ("aggregate", "estimates", "validators"),
+    "training": ("Ensemble", "Model", "Predictions", "load_model"),
 }
 
 

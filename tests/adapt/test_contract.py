@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from synth2real.adapt import METHODS, Objective
-from synth2real.domains import Labelled, Unlabelled
+from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
-from synth2real.hardware import Hardware
-from synth2real.model import Model, load_model
 from synth2real.randomize import Full, Photometric
-from synth2real.route import Budget, Route
+from synth2real.route.route import Budget, Route
 from synth2real.settings import build, to_dict
-from synth2real.tasks import TASKS, Classification, Task
-from synth2real.training import Loop, Trainer
+from synth2real.tasks.base import TASKS, Classification, Task
+from synth2real.training.hardware import Hardware
+from synth2real.training.loop import Loop, Trainer
+from synth2real.training.model import Model, load_model
 
 SIDE = 8  # pixels: small, since all methods are trained on all tasks
 
@@ -86,7 +86,7 @@ def test_gradients_reach_every_parameter_of_what_an_update_names(name: str, kind
     game.step = 6  # where every term has weight
     objective = game.game
     source, target = game._batches()
-    from synth2real.training import Progress
+    from synth2real.training.loop import Progress
 
     for update in objective.updates(source, target, Progress(6, 12)):
         parameters = [(n, p) for network in update.of for n, p in network.named_parameters()]
@@ -150,7 +150,7 @@ def test_features_are_served_too(name: str) -> None:
 
 
 def test_the_learning_rate_is_positive_and_below_its_peak(name: str) -> None:
-    from synth2real.training import Progress
+    from synth2real.training.loop import Progress
 
     method: Objective = METHODS[name]()
     rates = [method.learning_rate(Progress(step, 100)) for step in range(100)]

@@ -7,10 +7,10 @@ import torch
 
 from synth2real.adapt import Untied
 from synth2real.adapt.untied import Maps, weighted
-from synth2real.domains import Unlabelled
+from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
-from synth2real.model import Model
-from synth2real.tasks import Classification
+from synth2real.tasks.base import Classification
+from synth2real.training.model import Model
 
 
 def prepared(**settings) -> Untied:

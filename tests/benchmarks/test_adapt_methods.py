@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from synth2real.domains import Labelled, Unlabelled
+from synth2real.data.domains import Labelled, Unlabelled
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import adapt_methods as benchmark

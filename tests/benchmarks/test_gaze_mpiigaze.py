@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gazesets import mpiigaze_folder, unityeyes_folder
-from synth2real.domains import Labelled
+from synth2real.data.domains import Labelled
 from synth2real.simulate import SIMULATORS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from synth2real.domains import Labelled, Unlabelled
-from synth2real.tasks import Keypoints
+from synth2real.data.domains import Labelled, Unlabelled
+from synth2real.tasks.base import Keypoints
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import refiners as benchmark

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from synth2real.calibrate import Search
-from synth2real.domains import Unlabelled
+from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.simulate import Digits, Eyes
 

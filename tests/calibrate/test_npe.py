@@ -8,7 +8,7 @@ import torch
 from ramps import ramps
 from synth2real.calibrate import NPE, npe
 from synth2real.calibrate.npe import Summary, likeliest
-from synth2real.domains import Unlabelled
+from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.simulate import Digits, Eyes
 

@@ -16,9 +16,9 @@ from synth2real.calibrate import Posterior, Search, identify, method_of
 from synth2real.calibrate.base import Found, parted
 from synth2real.calibrate.response import Response
 from synth2real.calibrate.statistics import measure
-from synth2real.distances import classifier_distance
-from synth2real.domains import Unlabelled
+from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
+from synth2real.measure.distances import classifier_distance
 from synth2real.simulate import Digits
 
 FAST = Posterior(trials=36, images=100, rounds=6)

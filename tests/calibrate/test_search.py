@@ -5,7 +5,7 @@ import torch
 
 from synth2real.calibrate import METHODS, Search
 from synth2real.calibrate.statistics import describe
-from synth2real.domains import Unlabelled
+from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.settings import build, to_dict
 from synth2real.simulate import Digits

@@ -20,7 +20,7 @@ WORKER = textwrap.dedent(
     import sys, time
     from pathlib import Path
     from synth2real import cli
-    import synth2real.commands.calibrate, synth2real.calibrate.study
+    import synth2real.cli.learn.calibrate, synth2real.calibrate.study
 
     here, mine = Path(sys.argv[1]), sys.argv[2]
     (here / f"{mine}.ready").touch()

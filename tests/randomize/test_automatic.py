@@ -9,14 +9,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from synth2real.domains import Unlabelled
+from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
-from synth2real.learner import SourceLearner
 from synth2real.randomize import Automatic, Widen
-from synth2real.route import Budget, Route
+from synth2real.route.route import Budget, Route
+from synth2real.route.source_learner import SourceLearner
 from synth2real.settings import settings
 from synth2real.simulate import Drawn, Parameter, Simulator
-from synth2real.tasks import Classification, Keypoints
+from synth2real.tasks.base import Classification, Keypoints
 
 
 @settings

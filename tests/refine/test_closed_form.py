@@ -6,16 +6,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from synth2real.domains import Labelled, Unlabelled
+from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
-from synth2real.hardware import Hardware
-from synth2real.mapping import Mapping
 from synth2real.refine import Fourier, Histogram, Reinhard, Style
 from synth2real.refine.base import pick
 from synth2real.refine.fourier import exchange, low
 from synth2real.refine.histogram import levels_at, ranks
 from synth2real.settings import build
-from synth2real.training import Loop
+from synth2real.training.hardware import Hardware
+from synth2real.training.loop import Loop
+from synth2real.training.mapping import Mapping
 
 LOOP = Loop(steps=1, batch=8, seed=0, hardware=Hardware())
 
@@ -100,7 +100,7 @@ def test_every_image_takes_the_levels_of_one_image_of_the_target() -> None:
 
 
 def test_lightness_is_matched_and_colour_kept() -> None:
-    from synth2real.colour import to_lab
+    from synth2real.transforms.colour import to_lab
 
     source = (noise(8, 3, low=110, high=150)).float() / 255
     target = (noise(8, 3, seed=1, low=60, high=100)).float() / 255
@@ -160,7 +160,7 @@ def test_no_strength_is_no_change_and_more_changes_more() -> None:
 
 
 def test_filters_have_sides_one_to_seven() -> None:
-    from synth2real.texture import filters
+    from synth2real.transforms.texture import filters
 
     bank = filters(4, 3, torch.Generator().manual_seed(0))
     assert [int((f != 0).sum()) for f in bank] == [9 * side**2 for side in (1, 3, 5, 7)]

@@ -8,13 +8,13 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from helpers import same
-from synth2real.domains import Labelled, Unlabelled
+from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
-from synth2real.hardware import Hardware
 from synth2real.refine import METHODS, ImageMapping, load_refiner
 from synth2real.refine.base import TrainedMapping
 from synth2real.settings import build, to_dict
-from synth2real.training import Loop, Progress, SourceBatch, TargetBatch, Trainer
+from synth2real.training.hardware import Hardware
+from synth2real.training.loop import Loop, Progress, SourceBatch, TargetBatch, Trainer
 
 SIZE = (13, 18)  # odd and even, high and wide
 

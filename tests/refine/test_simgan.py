@@ -3,16 +3,16 @@
 import pytest
 import torch
 
-from synth2real.adversarial import GlobalCritic, PaperCritic, Watch, patch_loss
-from synth2real.domains import Labelled, Unlabelled
+from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError, RefinementWarning, TrainingDiverged
-from synth2real.hardware import Hardware
-from synth2real.networks import PatchCritic, Refiner
+from synth2real.networks.adversarial import GlobalCritic, PaperCritic, Watch, patch_loss
+from synth2real.networks.layers import PatchCritic, Refiner
 from synth2real.refine import METHODS, SimGAN
 from synth2real.refine.simgan import START
 from synth2real.settings import build, to_dict
 from synth2real.simulate import Digits
-from synth2real.training import Loop, Progress, SourceBatch, TargetBatch
+from synth2real.training.hardware import Hardware
+from synth2real.training.loop import Loop, Progress, SourceBatch, TargetBatch
 
 LOOP = Loop(steps=1, batch=16, hardware=Hardware())
 

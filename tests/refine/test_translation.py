@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from synth2real.domains import Labelled, Unlabelled
-from synth2real.hardware import Hardware
+from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.refine import CUT, CycleGAN
 from synth2real.refine.base import TrainedMapping
 from synth2real.refine.cut import contrast
 from synth2real.simulate import Digits
-from synth2real.training import Loop, Progress, SourceBatch, TargetBatch
+from synth2real.training.hardware import Hardware
+from synth2real.training.loop import Loop, Progress, SourceBatch, TargetBatch
 
 LOOP = Loop(steps=1, batch=12, seed=0, hardware=Hardware())
 

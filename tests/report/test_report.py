@@ -14,17 +14,17 @@ import torch
 
 from synth2real.adapt import MSDA
 from synth2real.calibrate import Posterior
-from synth2real.comparison import Comparison, Entry, compare
+from synth2real.comparison.comparison import Comparison, Entry, compare
+from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.datasets import handwriting
-from synth2real.domains import Labelled, Unlabelled
 from synth2real.randomize import Full
 from synth2real.refine import SimGAN
 from synth2real.report import gaps, write_report
 from synth2real.report.images import contact_sheet, pixels
 from synth2real.report.sections import ranges, steps_of
-from synth2real.route import Budget, Route
+from synth2real.route.route import Budget, Route
 from synth2real.simulate import Digits
-from synth2real.tasks import Gaze
+from synth2real.tasks.base import Gaze
 
 VOID = {"meta", "link", "img", "br"}
 BUDGET = Budget(steps=20, n=200)

@@ -1,33 +1,33 @@
 """Domain adaptation of the model: one method a file, each an `Objective`, or a `FeatureMapping` before one."""
 
-from .adabn import AdaBN
-from .adamatch import AdaMatch
-from .adda import ADDA
-from .afn import AFN
+from .adversarial.adda import ADDA
+from .adversarial.cdan import CDAN
+from .adversarial.dann import DANN
+from .adversarial.mcd import MCD
+from .adversarial.mdd import MDD
 from .base import Learner, Objective
-from .cdan import CDAN
-from .dan import DAN
-from .dann import DANN
-from .daregram import DAREGRAM
-from .deepcoral import DeepCORAL
-from .dsbn import DSBN
-from .features import FeatureMapping
-from .jan import JAN
-from .mcc import MCC
-from .mcd import MCD
-from .mdd import MDD
-from .mic import MIC
-from .msda import MSDA
-from .rsd import RSD
-from .sda import SDA
-from .self_training import SelfTraining
-from .shot import SHOT
-from .skada import TCA, CoralMapping, OTMapping, SubspaceAlignment
-from .source_free import SourceFree
+from .discrepancy.afn import AFN
+from .discrepancy.dan import DAN
+from .discrepancy.daregram import DAREGRAM
+from .discrepancy.deepcoral import DeepCORAL
+from .discrepancy.jan import JAN
+from .discrepancy.rsd import RSD
+from .mappings.base import FeatureMapping
+from .mappings.msda import MSDA
+from .mappings.sda import SDA
+from .mappings.self_training import SelfTraining
+from .mappings.skada import TCA, CoralMapping, OTMapping, SubspaceAlignment
+from .mappings.svm import SVM
+from .self_training.adamatch import AdaMatch
+from .self_training.dsbn import DSBN
+from .self_training.mcc import MCC
+from .self_training.mic import MIC
+from .self_training.teacher import Teacher
+from .source_free.base import SourceFree
+from .source_free.shot import SHOT
+from .source_free.tent import TENT
 from .source_only import SourceOnly
-from .svm import SVM
-from .teacher import Teacher
-from .tent import TENT
+from .statistics.adabn import AdaBN
 from .untied import Untied
 
 # What the loop trains, on images and on features.
@@ -54,6 +54,7 @@ METHODS: dict[str, type[Objective]] = {
 }
 # What stands on mapped features.
 OBJECTIVES: dict[str, type[Objective]] = {**METHODS, "svm": SVM, "self-training": SelfTraining}
+FeatureMapping.objectives = OBJECTIVES
 MAPPINGS: dict[str, type[FeatureMapping]] = {
     mapping.name: mapping for mapping in (MSDA, SDA, CoralMapping, SubspaceAlignment, TCA, OTMapping)
 }

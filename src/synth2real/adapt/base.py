@@ -10,13 +10,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..domains import Labelled, Unlabelled
-from ..feature_maps import FeatureMap
-from ..model import Model
-from ..networks import Norm, Statistics
+from ..data.domains import Labelled, Unlabelled
+from ..networks.feature_maps import FeatureMap
+from ..networks.layers import Norm, Statistics
 from ..settings import settings
-from ..tasks import Classification, Task
-from ..training import Game, Progress
+from ..tasks.base import Classification, Task
+from ..training.loop import Game, Progress
+from ..training.model import Model
 
 
 @settings

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from ..settings import settings
-from ..training import Progress, SourceBatch, TargetBatch, Update
+from ..training.loop import Progress, SourceBatch, TargetBatch, Update
 from .base import Objective
 
 

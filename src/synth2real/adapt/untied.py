@@ -10,12 +10,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..discrepancies import mmd
-from ..domains import Unlabelled
+from ..data.domains import Unlabelled
 from ..errors import InputError
-from ..model import Model
+from ..measure.discrepancies import mmd
 from ..settings import settings
-from ..training import Progress, SourceBatch, TargetBatch, Update
+from ..training.loop import Progress, SourceBatch, TargetBatch, Update
+from ..training.model import Model
 from .base import Objective
 
 

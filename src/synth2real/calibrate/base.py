@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..domains import Unlabelled
+from ..data.domains import Unlabelled
 from ..errors import InputError
 from ..settings import settings, to_dict
 from ..simulate import Range, Simulator

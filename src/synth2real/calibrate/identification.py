@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..domains import Unlabelled, to_float
+from ..data.domains import Unlabelled, to_float
 from ..simulate import Simulator
 from .base import Calibration, Calibrator, shuffled
 from .ranges import REACH, Space

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..model import Model, load_model
 from ..simulate import Simulator
-from ..tasks import Classification, Regression
-from ..training import Game, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
+from ..tasks.base import Classification, Regression
+from ..training.loop import Game, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
+from ..training.model import Model, load_model
 from .ranges import Space
 from .statistics import describe
 

@@ -17,7 +17,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..domains import Unlabelled
+from ..data.domains import Unlabelled
 from ..errors import InputError
 from ..settings import settings
 from ..simulate import Simulator

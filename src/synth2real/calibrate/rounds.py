@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 from torch import Tensor
 
-from ..distances import sliced_wasserstein
+from ..measure.distances import sliced_wasserstein
 from ..settings import settings
 from ..simulate import Simulator
 from .base import Calibrator, Distance, Found, Sought

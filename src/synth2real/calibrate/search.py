@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from ..distances import classifier_distance, median_distance, mmd, sliced_wasserstein
-from ..domains import Unlabelled
+from ..data.domains import Unlabelled
 from ..errors import InputError
+from ..measure.distances import classifier_distance, median_distance, mmd, sliced_wasserstein
 from ..settings import settings
 from ..simulate import Simulator
 from .base import Calibrator, Distance, Found, Sought, refuse_unfit

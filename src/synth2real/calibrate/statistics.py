@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..domains import to_float
+from ..data.domains import to_float
 
 SIDE = 16  # images are compared at most this large: a kernel sees no more in finer pixels, and is slower
 LEVELS = (0.02, 0.06, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.98)  # of grey, whose shares are counted

@@ -77,7 +77,7 @@ def train(
     ] = False,
 ) -> None:
     """Train a model on labelled synthetic data for unlabelled real data."""
-    from ..commands import train as run
+    from .learn import train as run
 
     run.train(
         run.Request(
@@ -128,7 +128,7 @@ def adapt(
     overwrite: Overwrite = False,
 ) -> None:
     """Adapt a trained model to real data without its source."""
-    from ..commands import adapt as command
+    from .learn import adapt as command
 
     command.adapt(
         command.Request(
@@ -174,7 +174,7 @@ def compare(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the comparison that --out holds.")] = False,
 ) -> None:
     """Train routes side by side, and choose one without a real label."""
-    from ..commands import compare as call
+    from .learn import compare as call
 
     call.run(
         call.Request(
@@ -244,7 +244,7 @@ def calibrate(
     overwrite: Overwrite = False,
 ) -> None:
     """Find the ranges of a simulator's parameters that look like real images, and what these cannot tell."""
-    from ..commands import calibrate as run
+    from .learn import calibrate as run
 
     run.calibrate(
         run.Request(
@@ -293,7 +293,7 @@ def refine(
     overwrite: Overwrite = False,
 ) -> None:
     """Make synthetic images look real: learn how from both, and write them with their labels."""
-    from ..commands import refine as run
+    from .learn import refine as run
 
     run.refine(
         run.Request(

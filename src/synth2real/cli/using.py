@@ -44,8 +44,8 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
 ) -> None:
     """Look at the data before any training: balance, copies, strangers, expected minutes."""
-    from ..commands.check import Request
-    from ..commands.check import check as call
+    from .data.check import Request
+    from .data.check import check as call
 
     call(
         Request(
@@ -73,7 +73,7 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", help="HTML file; by default report.html in the run.")] = None,
 ) -> None:
     """Write the report of a run: its images, losses, features, mistakes and doubts."""
-    from ..commands.report import report as call
+    from .use.report import report as call
 
     call(run, test, out)
 
@@ -87,7 +87,7 @@ def evaluate(
     skip_bad: SkipBad = False,
 ) -> None:
     """Score a trained model on labelled real data."""
-    from ..commands.apply import evaluate as call
+    from .use.apply import evaluate as call
 
     call(run, on, tuple(label or ()), as_json, skip_bad)
 
@@ -104,7 +104,7 @@ def predict(
     overwrite: Overwrite = False,
 ) -> None:
     """Write predictions for images as CSV."""
-    from ..commands.apply import predict as call
+    from .use.apply import predict as call
 
     call(run, images, out, probabilities, skip_bad, overwrite)
 
@@ -164,7 +164,7 @@ def show(
     overwrite: Overwrite = False,
 ) -> None:
     """Show what a randomization makes of images, and where their labels go."""
-    from ..commands import show as run
+    from .data import show as run
 
     run.show(
         run.Request(
@@ -201,7 +201,7 @@ def turing(
     overwrite: Overwrite = False,
 ) -> None:
     """Make a page on which a person judges which images are real."""
-    from ..commands.turing import turing as call
+    from .data.turing import turing as call
 
     call(real, refined, out, n, seed, size_of(size), channels_of(channels), skip_bad, overwrite)
 
@@ -224,7 +224,7 @@ def gap(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
 ) -> None:
     """Measure how far two domains lie apart, with confidence intervals."""
-    from ..commands import gap as command
+    from .data import gap as command
 
     command.gap(
         command.Request(
@@ -245,7 +245,7 @@ def gap(
 @app.command()
 def methods() -> None:
     """List what each room offers."""
-    from ..commands.apply import methods as call
+    from .use.apply import methods as call
 
     call()
 
@@ -257,6 +257,6 @@ def demo(
     overwrite: Overwrite = False,
 ) -> None:
     """Rendered digits to real handwriting: what each way across the gap is worth."""
-    from ..commands.demo import demo as call
+    from .learn.demo import demo as call
 
     call(out, fast, overwrite)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..domains import Labelled, Unlabelled
+from ..data.domains import Labelled, Unlabelled
 
 UNLABELLED_SHARE = 2 / 3
 

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..directions import to_angles
-from ..domains import Labelled
+from ..data.domains import Labelled
 from ..errors import InputError
+from ..tasks.directions import to_angles
 from .download import OnProgress, cache_folder, fetch, unpack
 
 URL = "http://datasets.d2.mpi-inf.mpg.de/MPIIGaze/MPIIGaze.tar.gz"

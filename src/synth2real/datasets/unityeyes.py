@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..directions import to_angles
-from ..domains import Inputs, Labelled
+from ..data.domains import Inputs, Labelled
+from ..data.images import IN_MEMORY
+from ..data.loading import Size, natural_key
 from ..errors import InputError
-from ..loading import Size, natural_key
-from ..pictures import IN_MEMORY
+from ..tasks.directions import to_angles
 
 PAGE = "https://www.cl.cam.ac.uk/research/rainbow/projects/unityeyes/"
 COLUMNS = ("pitch", "yaw", "iris_x", "iris_y")

@@ -3,7 +3,7 @@
 from .augment import RandAugment, TrivialAugment
 from .automatic import Automatic
 from .policies import Full, Geometric, Photometric, Policy
-from .simulator import Widen
+from .widen import Widen
 
 METHODS: dict[str, type[Policy]] = {
     "photometric": Photometric,

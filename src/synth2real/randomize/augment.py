@@ -8,9 +8,9 @@ from typing import Self
 import torch
 from pydantic import Field
 
-from ..draws import Chosen
 from ..settings import settings
-from ..tasks import Task
+from ..tasks.base import Task
+from ..transforms.sampling import Chosen
 from .policies import Amplitude, Fraction, Full
 
 OPERATIONS = (

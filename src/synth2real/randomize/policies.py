@@ -11,17 +11,17 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..domains import to_float
-from ..draws import Chosen
+from ..data.domains import to_float
 from ..errors import InputError
-from ..mix import Mix
-from ..scene import Scene
-from ..sensor import Sensor
 from ..settings import settings
-from ..tasks import Classification, Gaze, Keypoints, Regression, Task
-from ..texture import Texture
-from ..tint import Tint
-from ..warp import CELLS, Warp, layout
+from ..tasks.base import Classification, Gaze, Keypoints, Regression, Task
+from ..transforms.mix import Mix
+from ..transforms.photometric import Tint
+from ..transforms.sampling import Chosen
+from ..transforms.scene import Scene
+from ..transforms.sensor import Sensor
+from ..transforms.texture import Texture
+from ..transforms.warp import CELLS, Warp, layout
 
 Amplitude = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -186,7 +186,7 @@ class Photometric(Mixing):
             return None
         held: Tensor | None = getattr(self, "_held", None)
         if held is None or held.shape[1:] != x.shape[1:]:
-            from ..loading import load_unlabelled
+            from ..data.loading import load_unlabelled
 
             found = load_unlabelled(self.pictures, size=(x.shape[2], x.shape[3]), channels=1 if x.shape[1] == 1 else 3)
             held = to_float(found.inputs[torch.arange(min(len(found), PICTURES))]).contiguous()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..mapping import REFINER, Mapping, load_mapping
+from ..training.mapping import REFINER, Mapping, load_mapping
 from .base import ImageMapping
 from .cut import CUT
 from .cyclegan import CycleGAN

@@ -10,12 +10,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from ..domains import Inputs, Labelled, Unlabelled, to_float
+from ..data.domains import Inputs, Labelled, Unlabelled, to_float
 from ..errors import InputError
-from ..hardware import Hardware
-from ..mapping import Mapping
 from ..settings import settings
-from ..training import Game, Loop, Progress, Report, Trainer
+from ..training.hardware import Hardware
+from ..training.loop import Game, Loop, Progress, Report, Trainer
+from ..training.mapping import Mapping
 
 
 class ImageMapping(Mapping):

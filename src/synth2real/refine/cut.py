@@ -10,10 +10,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..adversarial import History, Translator, slope, square_loss
-from ..networks import PatchCritic, mlp
+from ..networks.adversarial import History, Translator, slope, square_loss
+from ..networks.layers import PatchCritic, mlp
 from ..settings import settings
-from ..training import Progress, SourceBatch, TargetBatch, Update
+from ..training.loop import Progress, SourceBatch, TargetBatch, Update
 from .base import Translation
 
 EMBEDDING = 64  # width of a patch's embedding (256 in the paper, for images of 256 by 256)

@@ -9,10 +9,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..adversarial import History, Translator, slope, square_loss
-from ..networks import PatchCritic
+from ..networks.adversarial import History, Translator, slope, square_loss
+from ..networks.layers import PatchCritic
 from ..settings import settings
-from ..training import Progress, SourceBatch, TargetBatch, Update
+from ..training.loop import Progress, SourceBatch, TargetBatch, Update
 from .base import Translation
 
 

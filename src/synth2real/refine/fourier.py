@@ -8,9 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..domains import Labelled, Unlabelled
+from ..data.domains import Labelled, Unlabelled
 from ..settings import settings
-from ..training import Loop, Report
+from ..training.loop import Loop, Report
 from .base import ImageMapping, pick, some
 
 BANK = 512  # images of the target whose amplitudes are kept

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ..colour import to_lab, to_rgb
-from ..domains import Labelled, Unlabelled
+from ..data.domains import Labelled, Unlabelled
 from ..settings import settings
-from ..training import Loop, Report
+from ..training.loop import Loop, Report
+from ..transforms.colour import to_lab, to_rgb
 from .base import ImageMapping, pick, some
 
 LEVELS = 256

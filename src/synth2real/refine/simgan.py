@@ -11,12 +11,12 @@ from pydantic import Field, model_validator
 from pydantic_core import ArgsKwargs
 from torch import Tensor, nn
 
-from ..adversarial import GlobalCritic, History, PaperCritic, Steered, Watch, patch_loss, slope
-from ..domains import Labelled, Unlabelled
+from ..data.domains import Labelled, Unlabelled
 from ..errors import RefinementWarning
-from ..networks import PatchCritic, Refiner
+from ..networks.adversarial import GlobalCritic, History, PaperCritic, Steered, Watch, patch_loss, slope
+from ..networks.layers import PatchCritic, Refiner
 from ..settings import settings
-from ..training import Loop, Progress, Report, SourceBatch, TargetBatch, Update
+from ..training.loop import Loop, Progress, Report, SourceBatch, TargetBatch, Update
 from .base import TrainedMapping
 from .closeness import space
 

@@ -8,10 +8,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ..domains import Labelled, Unlabelled
+from ..data.domains import Labelled, Unlabelled
 from ..settings import settings
-from ..texture import filtered, filters, random_statistics, restyled
-from ..training import Loop, Report
+from ..training.loop import Loop, Report
+from ..transforms.texture import filtered, filters, random_statistics, restyled
 from .base import ImageMapping, pick
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..comparison import Comparison
+from ..comparison.comparison import Comparison
 
 __all__ = ["write_report"]
 

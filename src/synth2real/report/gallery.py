@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import strange
-from ..comparison import Comparison, Entry, shipped_source
-from ..directions import to_vectors
-from ..domains import Inputs, Labelled, Unlabelled, name_of, to_float
-from ..tasks import Classification, Gaze, Keypoints, Task
-from ..validators import together
+from ..comparison.comparison import Comparison, Entry, shipped_source
+from ..data.domains import Inputs, Labelled, Unlabelled, name_of, to_float
+from ..measure.data_checks import strange
+from ..select.validators import together
+from ..tasks.base import Classification, Gaze, Keypoints, Task
+from ..tasks.directions import to_vectors
 from .images import COLUMNS, ROWS, SHEET_SIDE, contact_sheet, thumbnails
 from .plots import say
 from .ranking import percent

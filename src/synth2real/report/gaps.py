@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks import grey
-from ..comparison import SOURCE_ONLY, Comparison, evenly, shipped_source, some
-from ..domains import Labelled, Unlabelled, to_float
-from ..gap import LEAST, Distance, proxy_gap
-from ..groups import of_samples
-from ..model import Model
+from ..comparison.comparison import SOURCE_ONLY, Comparison, evenly, shipped_source, some
+from ..data.domains import Labelled, Unlabelled, to_float
+from ..data.groups import of_samples
+from ..measure.data_checks import grey
+from ..measure.gap import LEAST, Distance, proxy_gap
+from ..training.model import Model
 
 PIXELS = 8  # side of the pictures that a gap is measured on where there is no model to see them by
 

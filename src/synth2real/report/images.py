@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..domains import to_float
+from ..data.domains import to_float
 
 COLUMNS, ROWS = 8, 6  # of a contact sheet
 SHEET_SIDE, THUMBNAIL_SIDE = 64, 24  # largest side of one image, pixels: a page of hundreds must stay small

@@ -14,10 +14,10 @@ from bokeh.models import ColumnDataSource
 from bokeh.plotting import figure
 from torch import Tensor
 
-from ..comparison import SOURCE_ONLY, Comparison, Entry, shipped_source, some
-from ..domains import Labelled, Unlabelled
-from ..route import Rows
-from ..tasks import Classification, Task
+from ..comparison.comparison import SOURCE_ONLY, Comparison, Entry, shipped_source, some
+from ..data.domains import Labelled, Unlabelled
+from ..route.route import Rows
+from ..tasks.base import Classification, Task
 from .images import thumbnails
 
 # After Okabe & Ito, told apart by every kind of eye; their blue is lightened, to be seen on black too.

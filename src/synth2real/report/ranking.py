@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..comparison import SOURCE_ONLY, Comparison
+from ..comparison.comparison import SOURCE_ONLY, Comparison
 
 
 def percent(share: float) -> str:

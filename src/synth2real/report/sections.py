@@ -9,11 +9,11 @@ import torch
 import yaml
 
 from ..calibrate import Calibration
-from ..comparison import SOURCE_ONLY, Comparison, Entry
-from ..halving import stepless
-from ..runs import versions
+from ..comparison.comparison import SOURCE_ONLY, Comparison, Entry
+from ..comparison.halving import stepless
 from ..simulate import Range
-from ..tasks import Classification
+from ..tasks.base import Classification
+from ..training.hardware import versions
 from . import gallery, gaps
 from .plots import dashes
 from .ranking import columns, number, percent

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from ..domains import Unlabelled
+from ..data.domains import Unlabelled
 from ..errors import InputError
-from ..realism import check_alike
+from ..route.realism import check_alike
 from .images import SHEET_SIDE, thumbnails
 
 SIDE = 3 * SHEET_SIDE  # largest side of an image on the page, pixels

@@ -9,7 +9,7 @@ from .declared import declared
 from .digits import Digits
 from .export import render
 from .external import External, external
-from .eyes import Eyes
+from .eyes.simulator import Eyes
 from .registry import SIMULATORS, find, is_simulator, simulators
 
 __all__ = [

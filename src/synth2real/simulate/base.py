@@ -15,7 +15,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from ..domains import Labelled
+from ..data.domains import Labelled
 from ..errors import InputError
 from ..settings import settings
 

@@ -31,9 +31,9 @@ import torch
 import yaml
 from torch import Tensor
 
+from ..data.images import decode
+from ..data.loading import metadata_tables, natural_key, table_rows
 from ..errors import InputError
-from ..loading import metadata_tables, natural_key, table_rows
-from ..pictures import decode
 from ..settings import settings
 from .base import CHUNK, Distribution, Drawn, Parameter, Range, Simulator
 

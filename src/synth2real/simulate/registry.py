@@ -10,7 +10,7 @@ from ..errors import InputError
 from .base import Simulator
 from .digits import Digits
 from .external import external
-from .eyes import Eyes
+from .eyes.simulator import Eyes
 
 SIMULATORS: dict[str, type[Simulator]] = {"digits": Digits, "eyes": Eyes}
 GROUP = "synth2real.simulators"  # of entry points, by which a package registers its own

@@ -1,0 +1,81 @@
+"""MCD: two classifiers that disagree where the target leaves the source, and features that reconcile them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ...data.domains import Unlabelled
+from ...networks.layers import mlp
+from ...settings import settings
+from ...training.loop import Progress, SourceBatch, TargetBatch, Update
+from ..base import Objective
+from ..shared.classes import needs_classes
+
+
+def discrepancy(one: Tensor, other: Tensor) -> Tensor:
+    """Mean absolute difference of the class probabilities of two raw outputs (N, C), in 0..2 / C."""
+    return (one.softmax(1) - other.softmax(1)).abs().mean()
+
+
+@settings
+class MCD(Objective):
+    """Maximum classifier discrepancy; classes only.
+
+    Three games a step. A: features and both classifiers learn the source. B: the classifiers learn it still, and to
+    disagree as much as they can on the target, which finds target samples far from the source. C: the features learn
+    to make them agree. The first classifier is shipped.
+
+    Keeps the decision boundary out of dense regions of the target, class by class; no critic of domains. It takes two
+    to three times the seconds of DANN, and may harm where the source hardly constrains the target at first: agreement
+    on a wrong class is agreement too.
+
+    References:
+        Saito, Watanabe, Ushiku & Harada (2018). Maximum Classifier Discrepancy for Unsupervised Domain Adaptation.
+        CVPR. arXiv:1712.02560.
+
+    Args:
+        weight: of the disagreement in games B and C (1 in the paper).
+        generator_steps: of game C a step (4 in the paper for digits).
+    """
+
+    head: tuple[int, ...] = (128,)
+    weight: float = Field(default=1.0, ge=0)
+    generator_steps: int = Field(default=4, ge=1)
+    randomized_by: ClassVar[str | None] = "full"
+    works_on_features: ClassVar[bool] = True
+
+    def refuse(self) -> None:
+        needs_classes(self, self.task, "compares the class probabilities of two classifiers")
+
+    def build(self, target: Unlabelled) -> None:
+        self.features, self.first = self.model.features, self.model.head
+        self.second = nn.Sequential(
+            nn.Dropout(self.dropped(self.task)), mlp(self.model.width, self.head, self.task.outputs)
+        )
+        self.networks = {"features": self.features, "first": self.first, "second": self.second}
+
+    def label_loss(self, source: SourceBatch, features: Tensor) -> Tensor:
+        """Mean loss of both classifiers on the source."""
+        return (self.task.loss(self.first(features), source.y) + self.task.loss(self.second(features), source.y)) / 2
+
+    def apart(self, features: Tensor) -> Tensor:
+        """How far the classifiers disagree on features (N, F)."""
+        return discrepancy(self.first(features), self.second(features))
+
+    def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
+        label = self.label_loss(source, self.features(source.x))
+        yield Update(of=(self.features, self.first, self.second), label=(1.0, label))
+        with torch.no_grad():
+            known, unknown = self.features(torch.cat([source.x, target.x])).split([len(source), len(target)])
+        yield Update(
+            of=(self.first, self.second),
+            kept=(1.0, self.label_loss(source, known)),
+            disagree=(-self.weight, self.apart(unknown)),
+        )
+        for _ in range(self.generator_steps):
+            yield Update(of=(self.features,), agree=(self.weight, self.apart(self.features(target.x))))

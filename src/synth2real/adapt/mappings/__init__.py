@@ -1,0 +1,20 @@
+"""Explicit mappings of features, and the closed-form classifiers that stand on them."""
+
+from .base import FeatureMapping
+from .msda import MSDA
+from .sda import SDA
+from .self_training import SelfTraining
+from .skada import TCA, CoralMapping, OTMapping, SubspaceAlignment
+from .svm import SVM
+
+__all__ = [
+    "MSDA",
+    "SDA",
+    "SVM",
+    "TCA",
+    "CoralMapping",
+    "FeatureMapping",
+    "OTMapping",
+    "SelfTraining",
+    "SubspaceAlignment",
+]

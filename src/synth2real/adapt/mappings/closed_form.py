@@ -1,0 +1,55 @@
+"""What linear machines in closed form share: they are solved before the loop, and shipped as the model's head."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ...data.domains import Inputs
+from ...errors import InputError
+from ...networks.layers import Statistics
+from ...settings import settings
+from ...tasks.base import Classification
+from ...training.loop import Progress, SourceBatch, TargetBatch, Update
+from ...training.model import Model
+from ..base import Objective
+
+
+@settings
+class ClosedForm(Objective):
+    """A linear machine for classes of feature vectors; a method says how it is solved (`solve`)."""
+
+    name: ClassVar[str]
+    network: str | None = "linear"
+    statistics: Statistics = "none"
+    finished: ClassVar[bool] = True  # nothing is left to the loop
+
+    def refuse(self) -> None:
+        if not isinstance(self.task, Classification):
+            raise InputError(
+                f"adapt {self.name} classifies, found the task {self.task.kind}. Choose --adapt source-only, or on top "
+                "of a mapping --set adapt.then=source-only"
+            )
+        if len(self.model.shape) != 1:
+            raise InputError(
+                f"adapt {self.name} needs features, found images of shape {self.model.shape}. "
+                "Choose --adapt source-only"
+            )
+
+    def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
+        yield from ()
+
+
+def dense(inputs: Inputs) -> Tensor:
+    """All features of a domain, (N, F) float32; as they lie where they are a tensor in memory."""
+    return inputs.float() if isinstance(inputs, Tensor) else inputs[torch.arange(len(inputs))].float()
+
+
+def write_head(model: Model, weights: Tensor, bias: Tensor) -> None:
+    """Make a linear machine, weights (C, F) and bias (C,), the head of a model that has no other layer."""
+    layer = next(module for module in model.head.modules() if isinstance(module, nn.Linear))
+    layer.weight.data.copy_(weights)
+    layer.bias.data.copy_(bias)

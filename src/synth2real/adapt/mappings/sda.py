@@ -1,0 +1,109 @@
+"""SDA: stacked denoising autoencoders of rectifiers, trained layer by layer on both domains."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import ClassVar, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...data.domains import Inputs, Labelled, Unlabelled, to_float
+from ...networks.feature_maps import BATCH, Layers, Words
+from ...settings import settings
+from ...training.loop import Game, Loop, Progress, Report, SourceBatch, TargetBatch, Trainer, Update
+from .base import FeatureMapping
+
+
+@settings
+class SDA(FeatureMapping):
+    """Stacked denoising autoencoders: each layer learns to restore what entries that were set to zero had been.
+
+    One layer after the other is trained on batches of both domains without labels, each on what the layer below makes
+    of them; what the last makes is the new representation. Rectifiers encode. The words are restored by a sigmoid under
+    cross entropy, the layers above by a softplus under squared error, as in the paper. Sparse features are made dense a
+    batch at a time.
+
+    References:
+        Glorot, Bordes & Bengio (2011). Domain adaptation for large-scale sentiment classification: a deep learning
+        approach. ICML.
+
+    Args:
+        words: how counts are weighed, see `feature_maps.Weighing`; `binary` as in the paper. Otherwise inputs are
+            restored under squared error, too.
+        hidden: width of every layer (5000 in the paper, which had many more texts).
+        layers: how many (3 in the paper).
+        noise: chance of an entry to be set to zero (0.8 in the paper for words).
+        sparsity: weight of the mean activation.
+        layer_steps: of training, for each layer.
+        rate: learning rate of Adam.
+    """
+
+    name: ClassVar[str] = "sda"
+    takes_sparse: ClassVar[bool] = True
+
+    words: Words = "binary"
+    hidden: int = Field(default=1000, ge=1)
+    layers: int = Field(default=2, ge=1)
+    noise: float = Field(default=0.8, gt=0, lt=1)
+    sparsity: float = Field(default=1e-3, ge=0)
+    layer_steps: int = Field(default=600, ge=1)
+    rate: float = Field(default=1e-3, gt=0)
+
+    @property
+    def steps(self) -> int:
+        return self.layers * self.layer_steps
+
+    def learn(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None) -> tuple[Inputs, Inputs]:
+        with torch.random.fork_rng([]):
+            torch.manual_seed(loop.seed)
+            made = Layers((source.shape[0], *[self.hidden] * self.layers), "relu", words=self.words)
+            if self.words == "tfidf":
+                made.weigh.learn_from(source.inputs, target.inputs)
+            game = _Denoising(self, made.requires_grad_())
+        loop = dataclasses.replace(loop, steps=self.steps, randomize=None)
+        Trainer(game, source, target, loop).run(report)
+        self.feature_map = made.requires_grad_(False).to("cpu")
+        ours, theirs = (mapped(made, inputs) for inputs in (source.inputs, target.inputs))
+        return ours, theirs
+
+
+class _Denoising(Game):
+    """The layers of `sda`, trained one after the other."""
+
+    def __init__(self, sda: SDA, encoder: Layers) -> None:
+        self.sda, self.weigh = sda, encoder.weigh
+        self.layers = [cast(nn.Linear, layer) for layer in encoder.layers]
+        self.decoders = [nn.Linear(layer.out_features, layer.in_features) for layer in self.layers]
+        self.networks: dict[str, nn.Module] = {"weigh": encoder.weigh}
+        for i, (layer, decoder) in enumerate(zip(self.layers, self.decoders, strict=True)):
+            self.networks |= {f"encoder{i}": layer, f"decoder{i}": decoder}
+
+    def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam(network.parameters(), lr=self.sda.rate)
+
+    def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
+        i = progress.step // self.sda.layer_steps
+        with torch.no_grad():
+            x = self.weigh(torch.cat([source.x, target.x]))
+            for layer in self.layers[:i]:
+                x = torch.relu(layer(x))
+        struck = x * (torch.rand_like(x) >= self.sda.noise)
+        codes = torch.relu(self.layers[i](struck))
+        restored = self.decoders[i](codes)
+        if i == 0 and self.sda.words == "binary":
+            loss = F.binary_cross_entropy_with_logits(restored, x)
+        else:
+            loss = F.mse_loss(restored if i == 0 else F.softplus(restored), x)
+        yield Update(
+            of=(self.layers[i], self.decoders[i]), restore=(1.0, loss), active=(self.sda.sparsity, codes.mean())
+        )
+
+
+@torch.no_grad()
+def mapped(feature_map: nn.Module, inputs: Inputs) -> Tensor:
+    """All features of a domain through a map, a batch at a time: (N, width) float32."""
+    return torch.cat([feature_map(to_float(inputs[part])) for part in torch.arange(len(inputs)).split(BATCH)])

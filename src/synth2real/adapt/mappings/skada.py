@@ -1,0 +1,172 @@
+"""Classical mappings of features as skada and POT compute them, behind this library's interface.
+
+They need the extra: pip install 'synth2real[skada]'. Nothing is computed here; the target's map, which the model keeps,
+is read off the fitted adapter.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from importlib import import_module
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ...data.domains import Inputs, Labelled, Unlabelled, to_float
+from ...errors import InputError
+from ...networks.feature_maps import BATCH, FeatureMap, Kernel, Layers
+from ...settings import settings
+from ...training.loop import Loop, Report
+from .base import FeatureMapping
+
+SOURCE, TARGET = 1, -2  # domains in skada are numbered, targets below zero
+UNKNOWN = -1  # label of a target sample
+
+
+@settings
+class Skada(FeatureMapping):
+    """A mapping that an adapter of skada computes; dense features alone."""
+
+    @abstractmethod
+    def adapter(self, skada: Any) -> Any:
+        """The adapter of the module `skada`, not yet fitted."""
+
+    def check(self, source: Labelled, target: Unlabelled | None = None) -> None:
+        library()
+        super().check(source, target)
+
+    def learn(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None) -> tuple[Inputs, Inputs]:
+        x, y = (everything(domain.inputs).double().numpy() for domain in (source, target))
+        domain = np.repeat([SOURCE, TARGET], [len(x), len(y)])
+        labels = np.concatenate([source.labels.numpy().reshape(len(x), -1)[:, 0], np.full(len(y), UNKNOWN)])
+        self.fitted = self.adapter(library())
+        self.fitted.fit(np.concatenate([x, y]), labels, sample_domain=domain)
+        self.feature_map = self.target_map(x.shape[1])
+        return self.transform(torch.from_numpy(x)), self.feature_map(torch.from_numpy(y).float())
+
+    def target_map(self, width: int) -> FeatureMap:
+        """The target's map, which is affine: read off what becomes of zero and of the unit vectors."""
+        corners = self.mapped(np.concatenate([np.zeros((1, width)), np.eye(width)]), TARGET)
+        made = Layers((width, corners.shape[1]))
+        layer = cast(nn.Linear, made.layers[0])
+        layer.weight.copy_((corners[1:] - corners[0]).T)
+        layer.bias.copy_(corners[0])
+        return made
+
+    def transform(self, x: Tensor) -> Tensor:
+        return self.mapped(x.double().numpy(), SOURCE)
+
+    def mapped(self, x: Any, domain: int) -> Tensor:
+        """What the adapter makes of samples (N, F) of one domain, float32."""
+        made = self.fitted.transform(x, sample_domain=np.full(len(x), domain), allow_source=True)
+        return torch.from_numpy(np.ascontiguousarray(made, dtype=np.float32))
+
+
+@settings
+class CoralMapping(Skada):
+    """CORAL: the source is whitened, then given the covariance of the target; both are centred.
+
+    References:
+        Sun, Feng & Saenko (2016). Return of frustratingly easy domain adaptation. AAAI.
+
+    Args:
+        shrinkage: of the covariances towards the identity, in 0..1; None by Ledoit and Wolf's rule.
+    """
+
+    name: ClassVar[str] = "coral-mapping"
+    shrinkage: float | None = Field(default=None, ge=0, le=1)
+
+    def adapter(self, skada: Any) -> Any:
+        return skada.CORALAdapter(reg="auto" if self.shrinkage is None else self.shrinkage)
+
+
+@settings
+class SubspaceAlignment(Skada):
+    """Subspace alignment: the source's principal components are turned onto the target's.
+
+    References:
+        Fernando, Habrard, Sebban & Tuytelaars (2013). Unsupervised visual domain adaptation using subspace alignment.
+        ICCV.
+
+    Args:
+        components: kept; None for as many as there are features.
+    """
+
+    name: ClassVar[str] = "subspace-alignment"
+    components: int | None = Field(default=None, ge=1)
+
+    def adapter(self, skada: Any) -> Any:
+        return skada.SubspaceAlignmentAdapter(n_components=self.components, random_state=0)
+
+
+@settings
+class TCA(Skada):
+    """Transfer component analysis: directions of a kernel in which the domains' means agree and the data varies.
+
+    The kernel is exp(-|x - y|^2 / F): scale features so that they vary by about 1.
+
+    References:
+        Pan, Tsang, Kwok & Yang (2011). Domain adaptation via transfer component analysis. IEEE Transactions on Neural
+        Networks 22(2).
+
+    Args:
+        components: kept; None for as many as there are features.
+        mu: weight of the domains' distance.
+    """
+
+    name: ClassVar[str] = "tca"
+    components: int | None = Field(default=None, ge=1)
+    mu: float = Field(default=0.1, gt=0)
+
+    def adapter(self, skada: Any) -> Any:
+        return skada.TransferComponentAnalysisAdapter(kernel="rbf", n_components=self.components, mu=self.mu)
+
+    def target_map(self, width: int) -> FeatureMap:
+        samples = np.concatenate([self.fitted.X_source_, self.fitted.X_target_])
+        weights = self.fitted.eigvects_
+        made = Kernel(width, len(samples), weights.shape[1], gamma=1 / width)
+        made.samples.copy_(torch.from_numpy(samples))
+        made.weights.copy_(torch.from_numpy(weights))
+        return made
+
+
+@settings
+class OTMapping(Skada):
+    """Optimal transport: each source sample moves to the mean of the target samples that it is transported to.
+
+    References:
+        Courty, Flamary, Tuia & Rakotomamonjy (2017). Optimal transport for domain adaptation. PAMI 39(9).
+
+    Args:
+        entropy: regularisation of the transport; None for the exact one.
+    """
+
+    name: ClassVar[str] = "ot-mapping"
+    entropy: float | None = Field(default=None, gt=0)
+
+    def adapter(self, skada: Any) -> Any:
+        if self.entropy is None:
+            return skada.OTMappingAdapter()
+        return skada.EntropicOTMappingAdapter(reg_e=self.entropy)
+
+
+def everything(inputs: Inputs) -> Tensor:
+    """All features of a domain, (N, F) float32."""
+    return torch.cat([to_float(inputs[part]) for part in torch.arange(len(inputs)).split(BATCH)])
+
+
+def library() -> Any:
+    """The module skada.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        return import_module("skada")
+    except ImportError as error:
+        raise InputError(
+            f"this mapping needs skada and POT ({error}). Install them: pip install 'synth2real[skada]'"
+        ) from None

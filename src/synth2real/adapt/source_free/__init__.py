@@ -1,0 +1,7 @@
+"""Source-free adaptation: a trained model adapts to the target without its source."""
+
+from .base import SourceFree
+from .shot import SHOT
+from .tent import TENT
+
+__all__ = ["SHOT", "TENT", "SourceFree"]

@@ -1,0 +1,1 @@
+"""Commands that make and inspect data: check, gap, render, show, turing."""

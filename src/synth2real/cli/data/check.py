@@ -1,0 +1,82 @@
+"""`synth2real check`: the data, before any training."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ...comparison.halving import measure
+from ...comparison.named_routes import default_routes
+from ...data.domains import Labelled, Unlabelled
+from ...measure.data_checks import Findings
+from ...measure.data_checks import check as find
+from ...route.route import Budget, Route, default_steps
+from ...tasks.base import TASKS, Task
+from ..console import console, warnings_on_stderr
+from ..inputs import Data, load_pair, load_test, read_both_groups
+
+SAMPLE = 2000  # images of a simulator that are looked at
+TIMED = ("teacher",)  # beside source only
+SHOWN = 20  # classes or columns in a line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request(Data):
+    """The arguments of the command, parsed; see `synth2real check --help`."""
+
+    as_json: bool
+
+
+def check(request: Request) -> None:
+    """Print what was found; warnings go to stderr, and change nothing in the exit code."""
+    with warnings_on_stderr():
+        given, target, layout = load_pair(request)
+        source = given if isinstance(given, Labelled) else given.labelled(min(request.n or SAMPLE, SAMPLE), 0)
+        task = TASKS[request.task].of(source)
+        test = load_test(request, task, layout, aligned=False)
+    ours, theirs = read_both_groups(request.group, (request.source, given), (request.target, target))
+    found = find(source, target, test, source_groups=ours, target_groups=theirs)
+    rendered = len(source) if isinstance(given, Labelled) else request.n or Budget.n
+    if source.shape == target.shape:
+        found = dataclasses.replace(found, minutes=expected_minutes(source, target, task, rendered))
+    if request.as_json:
+        print(json.dumps(found.plain()))
+    else:
+        show(found, target)
+    for line in found.warnings:
+        console.print(f"warning: {line}", soft_wrap=True)
+
+
+def expected_minutes(source: Labelled, target: Unlabelled, task: Task, rendered: int) -> dict[str, float]:
+    """Minutes of one training with the steps that the data asks for, on this machine, by route."""
+    images = len(target.shape) == 3
+    known = default_routes(task, source, target)
+    routes = {"source only": Route()} | {name: known[name] for name in TIMED}
+    steps = default_steps(rendered, len(target), task, images)
+    speeds = measure(routes, source, target, task, Budget(), 0.0)
+    return {name: round(speed.seconds(steps) / 60, 2) for name, speed in speeds.items()}
+
+
+def show(found: Findings, target: Unlabelled) -> None:
+    """The findings for the eye, on stdout."""
+    for name, domain in found.domains.items():
+        print(f"{name}: {domain['count']} of {'x'.join(map(str, domain['shape']))}{balance(domain)}")
+    for where, pairs in found.duplicates.items():
+        print(f"near-duplicates, {where}: {len(pairs)} pairs")
+    print(f"unlike all others in the target: {len(found.strangers)}")
+    for i in found.strangers[:SHOWN]:
+        print(f"  {target.names[i] if target.names else i}")
+    for name, minutes in found.minutes.items():
+        print(f"one training of {name}: about {minutes:.1f} minutes on this machine")
+
+
+def balance(domain: dict[str, Any]) -> str:
+    """Labels of a domain in one line."""
+    if "classes" in domain:
+        said = [f"{name} {count}" for name, count in list(domain["classes"].items())[:SHOWN]]
+        return f"; classes: {', '.join(said)}"
+    columns = domain.get("columns", {})
+    said = [f"{name} {c['least']:.3g} to {c['most']:.3g}" for name, c in list(columns.items())[:SHOWN]]
+    return f"; columns: {', '.join(said)}" if said else ""

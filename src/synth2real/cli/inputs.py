@@ -1,0 +1,223 @@
+"""The data that commands are given: where source, target and test lie, and how they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..data.domains import Labelled, Unlabelled, check_domains
+from ..data.groups import Groups, read_groups
+from ..data.loading import Channels, Size, load, load_unlabelled, metadata_tables
+from ..data.multi_source import join
+from ..data.sparse import SVMLIGHT, Layout
+from ..errors import InputError
+from ..route.route import Budget
+from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
+from ..tasks.base import TASKS, Classification, Gaze, Task
+from .console import console
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Source, target and task as the options of a command name them; commands add their own."""
+
+    source: str
+    more: tuple[str, ...] = ()  # sources beside the first
+    target: Path
+    task: str
+    label: tuple[str, ...]
+    test: Path | None = None
+    group: str | None = None
+    preset: str | None = None
+    params: Path | None = None
+    n: int | None = None
+    size: Size | None = None
+    channels: Channels | None = None
+    zero_based: bool | None = None
+    seed: int = 0
+    skip_bad: bool = False
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All of them, the first first."""
+        return (self.source, *self.more)
+
+
+def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | None]:
+    """Source and target, and how svmlight files among them are read."""
+    check_task(data.task)
+    check_for_simulators(data.source, data.n, data.preset, data.params)
+    layout = decide_layout(data)
+    target = load_unlabelled(data.target, size=data.size, channels=data.channels, skip_bad=data.skip_bad, layout=layout)
+    return load_source(data, target, layout), target, layout
+
+
+def settle_task(data: Data, source: Labelled | Simulator, target: Unlabelled) -> Task:
+    """The task, once source and target are known to fit each other."""
+    labelled = source if isinstance(source, Labelled) else source.labelled(200, data.seed)
+    check_domains(labelled, target)
+    return TASKS[data.task].of(labelled)
+
+
+def described(data: Data, task: Task) -> dict[str, Any]:
+    """The data as plain data for `settings.yaml`."""
+    return {
+        "source": data.source,
+        "more": list(data.more) or None,
+        "target": str(data.target),
+        "label": list(data.label) or None,
+        "task": {"kind": task.kind, **task.settings()},
+        "preset": data.preset,
+        "params": str(data.params) if data.params else None,
+        "n": (data.n or Budget.n) if is_simulator(data.source) else None,
+        "seed": data.seed,
+        "size": list(data.size) if data.size else None,
+        "channels": data.channels,
+        "zero_based": data.zero_based,
+    }
+
+
+def check_task(name: str) -> None:
+    """Raise `InputError` where there is no task of that name."""
+    if name not in TASKS:
+        raise InputError(f"--task '{name}' is unknown, expected one of: {', '.join(TASKS)}")
+
+
+def check_for_simulators(source: str, n: int | None, preset: str | None, params: Path | None = None) -> None:
+    """Raise `InputError` where an option for simulators came with another source; tell a simulator from a folder."""
+    if is_simulator(source):
+        if Path(source).is_dir():
+            console.print(f"warning: '{source}' is the simulator; for the folder of that name write ./{source}")
+        return
+    if n is not None:
+        raise InputError(
+            f"--n {n} is how many images a simulator renders, but the source '{source}' is none of: "
+            f"{', '.join(SIMULATORS)}. Leave --n out: a folder or file is used whole"
+        )
+    for option, value in {"--preset": preset, "--params": params}.items():
+        if value is not None:
+            raise InputError(
+                f"{option} '{value}' is for simulators, but the source is {source}; expected a source of: "
+                f"{', '.join(SIMULATORS)}"
+            )
+
+
+def decide_layout(data: Data) -> Layout | None:
+    """How the svmlight files of source and target are read; None where neither is one."""
+    files = [data.target, *(Path(name) for name in data.sources if not is_simulator(name))]
+    layout = Layout.of([file for file in files if file.is_file()], data.zero_based)
+    if layout is None and data.zero_based is not None:
+        option = "--zero-based" if data.zero_based else "--one-based"
+        raise InputError(
+            f"{option} is for svmlight files ({', '.join(SVMLIGHT)}), but neither source nor target is one. "
+            f"Leave {option} out"
+        )
+    return layout
+
+
+def load_source(data: Data, target: Unlabelled, layout: Layout | None) -> Labelled | Simulator:
+    """The labelled source, or several as one, or the simulator of that name, set to the target's size and channels."""
+    if data.more:
+        return load_several(data, layout)
+    if is_simulator(data.source):
+        check_labels(data.task, data.label)
+        return load_simulator(data, target)
+    return load_named(data.source, data, layout)
+
+
+def load_several(data: Data, layout: Layout | None) -> Labelled:
+    """All sources as one, whose samples say which they are from."""
+    rendering = next((name for name in data.sources if is_simulator(name)), None)
+    if rendering is not None:
+        raise InputError(
+            f"{rendering}: is a simulator among {len(data.sources)} sources, expected folders or files. Write its "
+            f"images first: synth2real render {rendering} --out FOLDER"
+        )
+    return join([load_named(name, data, layout) for name in data.sources], data.sources)
+
+
+def load_named(name: str, data: Data, layout: Layout | None) -> Labelled:
+    """The labelled folder or file of that name."""
+    return load_labelled(name, data.task, data.label, data.size, data.channels, data.skip_bad, layout)
+
+
+def load_simulator(data: Data, target: Unlabelled) -> Simulator:
+    """The simulator of that name; its first label (classes, or gaze) where --label names none."""
+    if len(target.shape) != 3:
+        raise InputError(f"the simulator '{data.source}' renders images, the target has features {target.shape}")
+    channels, height, width = target.shape
+    values: dict[str, Any] = {"size": (height, width), "channels": channels, "label": data.label or None}
+    if data.preset is not None:
+        values["preset"] = data.preset
+    if data.params is not None:
+        values["ranges"] = load_parameters(data.params)
+    return simulator(data.source, **values)
+
+
+def load_labelled(
+    source: str,
+    task: str,
+    label: tuple[str, ...],
+    size: Size | None,
+    channels: Channels | None,
+    skip_bad: bool,
+    layout: Layout | None = None,
+) -> Labelled:
+    """The folder or file with the labels that the task wants."""
+    check_labels(task, label)
+    named: str | tuple[str, ...] | None = label
+    if task == "classify":
+        named = label[0] if label else None
+    elif task == Gaze.kind:
+        named = label or Gaze.columns
+        Gaze(named)  # says what it needs before anything is read
+    return load(source, named, size=size, channels=channels, skip_bad=skip_bad, layout=layout)
+
+
+def check_labels(task: str, label: tuple[str, ...]) -> None:
+    """Raise `InputError` where the task wants more or fewer labels."""
+    if task == "classify" and len(label) > 1:
+        raise InputError(f"--task classify takes one --label, found {len(label)}: {', '.join(label)}")
+    if task not in ("classify", Gaze.kind) and not label:
+        raise InputError(
+            f"--task {task} found no --label, expected the names of its columns, such as --label iris_x --label iris_y"
+        )
+
+
+def load_test(data: Data, task: Task, layout: Layout | None = None, *, aligned: bool = True) -> Labelled | None:
+    """The labelled real data of --test; scored, never chosen by.
+
+    Args:
+        aligned: refuse classes that the source lacks.
+    """
+    if data.test is None:
+        return None
+    known: Any = task.settings().get("columns")
+    label = (data.label[0] if data.label else None) if isinstance(task, Classification) else tuple(known)
+    if isinstance(label, str) and data.test.is_dir() and not metadata_tables(data.test):
+        label = None  # classes as folders have no column
+    test = load(data.test, label, size=data.size, channels=data.channels, skip_bad=data.skip_bad, layout=layout)
+    if aligned and isinstance(task, Classification):
+        task.align(test)
+    return test
+
+
+def read_both_groups(
+    column: str | None,
+    source: tuple[str, Labelled | Unlabelled | Simulator],
+    target: tuple[Path, Unlabelled],
+) -> tuple[Groups, Groups]:
+    """Groups by --group of source and target, each given with its path; at least one must have that column."""
+    if column is None:
+        return None, None
+    ours = None
+    if not (isinstance(source[1], Simulator) or is_simulator(source[0])):  # a folder may have the simulator's name
+        ours = read_groups(source[0], column, source[1])
+    theirs = read_groups(target[0], column, target[1])
+    if ours is None and theirs is None:
+        raise InputError(
+            f"--group '{column}': neither {source[0]} nor {target[0]} has that column in a metadata "
+            "table or .npz, expected it in one of them. Name the column of the person or video"
+        )
+    return ours, theirs

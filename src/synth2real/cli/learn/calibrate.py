@@ -1,0 +1,192 @@
+"""`synth2real calibrate`: the ranges of a simulator's parameters that look like the real images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from rich.table import Table
+
+from ...calibrate import METHODS, Calibration, Calibrator, Identification, Search, identify, method_of, sheet
+from ...data.domains import Unlabelled
+from ...data.loading import Channels, Size, load_unlabelled
+from ...errors import InputError
+from ...settings import build, name_of, to_dict
+from ...simulate import Range, Simulator, save_parameters, simulator
+from ..console import bars, console, warnings_on_stderr
+from .train import assignments_of
+
+FAILS = 0.05  # p-value below which a check is said to fail
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of the command, parsed; see `synth2real calibrate --help`."""
+
+    simulator: str
+    target: Path
+    out: Path
+    method: str | None
+    trials: int | None
+    resume: bool
+    storage: str | None
+    size: Size | None
+    channels: Channels | None
+    preset: str | None
+    only: tuple[str, ...]
+    distance: str | None
+    features: str | None
+    seed: int
+    assign: tuple[str, ...]
+    skip_bad: bool
+    overwrite: bool
+
+
+def calibrate(request: Request) -> None:
+    """Search, judge what was found, write it, and print the table."""
+    if request.out.suffix.lower() not in (".yaml", ".yml"):
+        raise InputError(f"{request.out}: expected the name of a YAML file, such as {request.out.with_suffix('.yaml')}")
+    if request.overwrite and request.resume:
+        raise InputError("--overwrite and --resume exclude each other: found both, expected one")
+    if request.out.exists() and not (request.overwrite or request.resume):
+        raise InputError(f"{request.out}: exists already, expected a new file. Choose another --out, or --overwrite")
+    search = method(request)
+    with warnings_on_stderr():
+        target = load_unlabelled(
+            request.target, size=request.size, channels=request.channels, skip_bad=request.skip_bad
+        )
+        made = place(request, target)
+        search.check(made, target)
+        storage = kept(request)
+        with bars() as shown:
+
+            def report(done: int, trials: int, distance: float) -> None:
+                shown.report("calibrate", done, trials, {"distance": distance})
+
+            found = search.fit(made, target, storage=storage, resume=request.resume, on_trial=report)
+        judged = identify(search, made, target, found)
+    write(request, search, target, found, judged)
+    console.print(table(made, found, judged))
+    for line in summary(request, search, found, judged):
+        console.print(line, soft_wrap=True)
+
+
+def method(request: Request) -> Calibrator:
+    """The method with its settings; options that have a name of their own go before --set."""
+    given: dict[str, Any] = {"trials": request.trials, "distance": request.distance, "seed": request.seed}
+    given |= {"parameters": request.only or None, "features": request.features}
+    values = assignments_of("calibrate", request.assign) | {
+        name: value for name, value in given.items() if value is not None
+    }
+    by_distance = next((name for name in ("distance", "features") if given[name] is not None), None)
+    if request.method not in (None, "search") and by_distance is not None:
+        raise InputError(
+            f"--{by_distance} is for a search by a distance, but --method is {request.method}. Leave one of them out"
+        )
+    return build(METHODS, request.method or method_of(values), values, room="calibrate")
+
+
+def place(request: Request, target: Unlabelled) -> Simulator:
+    """The simulator, set to the target's size and channels."""
+    if len(target.shape) != 3:
+        raise InputError(f"{request.target}: holds features of shape {target.shape}, expected images")
+    values: dict[str, Any] = {} if request.preset is None else {"preset": request.preset}
+    return simulator(request.simulator, size=target.shape[1:], channels=target.shape[0], **values)
+
+
+def kept(request: Request) -> str:
+    """Where the study is kept, by default beside --out; an SQLite file of an earlier search goes with --overwrite."""
+    storage = request.storage or str(request.out.with_suffix(".study.db"))
+    if "://" not in storage:
+        path = Path(storage)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if request.overwrite:
+            path.unlink(missing_ok=True)
+    request.out.parent.mkdir(parents=True, exist_ok=True)
+    return storage
+
+
+def write(request: Request, search: Calibrator, target: Unlabelled, found: Calibration, judged: Identification) -> None:
+    """The file of parameters, the report beside it, and the pictures of what is not reached."""
+    pictures, said = (request.out.with_suffix(suffix) for suffix in (".unreached.png", ".report.yaml"))
+    farthest = torch.tensor(judged.farthest)
+    sheet(target.inputs[farthest], judged.nearest, pictures)
+    by_name = {one.name: one for one in judged.constraints}
+    parameters = {
+        name: {
+            "before": list(found.ranges_before[name]),
+            "after": list(found.ranges[name]),
+            "standard_error": round(by_name[name].error, 4),
+            "verdict": by_name[name].verdict,
+            "like": by_name[name].like or None,
+        }
+        for name in found.ranges
+    }
+    report = {
+        "simulator": request.simulator,
+        "target": str(request.target),
+        "calibrate": {"method": name_of(METHODS, search), **to_dict(search)},
+        "distance": {"before": found.before, "after": found.after},
+        "discrepancy": found.discrepancy,
+        "checks": found.checks,
+        "parameters": parameters,
+        "unreached": {
+            "share": judged.unreached,
+            "pictures": pictures.name,
+            "farthest": [target.names[i] if target.names else i for i in judged.farthest],
+        },
+    }
+    said.write_text(yaml.safe_dump(report, sort_keys=False, default_flow_style=None))
+    save_parameters({**found.simulator.ranges, **found.ranges}, request.out)
+
+
+def table(made: Simulator, found: Calibration, judged: Identification) -> Table:
+    """Range before and after, and what the real images say of it, one row a parameter."""
+    shown = Table("parameter", "unit", "before", "after", "error of the centre", "by the real images")
+    units = {parameter.name: parameter.unit for parameter in made.parameters}
+    for one in judged.constraints:
+        said = one.verdict if one.verdict != "not" else "not constrained"
+        shown.add_row(
+            one.name,
+            units[one.name],
+            span(found.ranges_before[one.name]),
+            span(found.ranges[one.name]),
+            f"{one.error:.2f} of the range",
+            said + (f", like {one.like}" if one.like else ""),
+        )
+    return shown
+
+
+def span(values: Range) -> str:
+    """`0.62 to 0.8`."""
+    return f"{values[0]:.3g} to {values[1]:.3g}"
+
+
+def summary(request: Request, search: Calibrator, found: Calibration, judged: Identification) -> list[str]:
+    """The distance, what no setting reaches, and where all is."""
+    by, seen, effort = "sliced-wasserstein", "", f"{search.trials} trials"
+    if isinstance(search, Search):
+        by = search.distance
+        seen = "" if search.features is None else f", on features: {search.features}"
+    lines = [f"distance ({by}{seen}): {found.before:.4f} -> {found.after:.4f} in {effort}"]
+    if not found.moved:
+        lines.append(
+            f"nothing nearer was found in {effort}, so all ranges stay as they were given. "
+            "Try fewer parameters (--only), more trials, or the other --method"
+        )
+    if found.discrepancy is not None:
+        lines.append(
+            f"the mean real image stays off from all that is rendered, by {found.discrepancy:.2f} of images' deviation"
+        )
+    for name, value in (found.checks or {}).items():
+        held = "fails" if value < FAILS else "holds"
+        lines.append(f"{name.replace('_', ' ').replace(' based', '-based')}: {held} (p = {value:.2g})")
+    return [
+        *lines,
+        f"{judged.unreached:.0%} of the real images are farther from every rendered one than is usual: "
+        f"{request.out.with_suffix('.unreached.png')} shows the farthest, each beside the nearest",
+        f"ranges: {request.out}; report: {request.out.with_suffix('.report.yaml')}",
+    ]

@@ -1,0 +1,155 @@
+"""`synth2real compare`: routes side by side on the user's own data, and the one to ship."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from ...comparison.comparison import Comparison, compare
+from ...comparison.named_routes import chosen_routes
+from ...comparison.pool import check_names
+from ...comparison.trials import write_whole
+from ...errors import InputError
+from ...measure.data_checks import counted
+from ...report import write_report
+from ...route.route import Budget, Route
+from ...route.run_folder import RunFolder
+from ...tasks.base import Task
+from ...training.hardware import versions
+from ..console import announce, bars, console, warnings_on_stderr
+from ..inputs import Data, described, load_pair, load_test, read_both_groups, settle_task
+from .chosen import write_aggregates, write_chosen
+
+RESULT, AGGREGATES = "comparison.json", "aggregates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request(Data):
+    """The arguments of the command, parsed; see `synth2real compare --help`."""
+
+    out: Path
+    routes: str | None
+    minutes: float
+    jobs: int
+    seeds: int
+    overwrite: bool
+    resume: bool
+
+
+def run(request: Request) -> None:
+    """Load, compare, print the table, and write comparison.json, the chosen run and the report."""
+    if request.overwrite and request.resume:
+        raise InputError("--overwrite and --resume exclude each other: found both, expected one")
+    if not 0 < request.minutes < float("inf"):
+        raise InputError(f"--budget is {request.minutes:g}, expected minutes above 0, such as --budget 15")
+    with warnings_on_stderr():
+        source, target, layout = load_pair(request)
+        task = settle_task(request, source, target)
+        test = load_test(request, task, layout)
+    groups = read_both_groups(request.group, (request.source, source), (request.target, target))
+    routes = chosen_routes(request.routes, task, source, target)
+    check_names(routes)
+    for name, route in routes.items():
+        try:
+            route.check(source, target, task=task)
+        except InputError as error:
+            raise InputError(f"route '{name}': {error}") from None
+    budget = Budget(n=request.n or Budget.n, seed=request.seed)
+    settings = settings_of(request, routes, task, budget)
+    folder = RunFolder(request.out, settings, overwrite=request.overwrite, resume=request.resume, metrics=False)
+    with bars() as shown, warnings_on_stderr(folder.log):
+        try:
+            comparison = compare(
+                routes,
+                source,
+                target,
+                test=test,
+                task=task,
+                budget=budget,
+                seeds=tuple(range(request.seed, request.seed + request.seeds)),
+                minutes=request.minutes,
+                jobs=request.jobs,
+                folder=request.out,
+                source_groups=groups[0],
+                target_groups=groups[1],
+                on_route=lambda name, seed: announce(shown, name, seed),
+                on_report=shown.report,
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                ": the same command with --resume goes on after the last finished training"
+            ) from None
+    trained = [trial.run.model for entry in comparison.entries for trial in entry.trials]
+    for model in (*trained, *(one.model for one in comparison.aggregates)):
+        model.resize, model.channels, model.layout = request.size, request.channels, layout
+    write(request, comparison, settings)
+    for line in (
+        comparison.verdict,
+        *(f"left out: {name}: {why}" for name, why in comparison.diverged.items()),
+        *in_doubt(comparison),
+    ):
+        folder.log(line)
+        console.print(line, soft_wrap=True)
+    console.print(f"report: {request.out / 'report.html'}", soft_wrap=True)
+
+
+def settings_of(request: Request, routes: dict[str, Route], task: Task, budget: Budget) -> dict[str, Any]:
+    """What the comparison is made by, as plain data for `settings.yaml`."""
+    return {
+        **described(request, task),
+        "routes": {name: route.describe() for name, route in routes.items()},
+        "test": None if request.test is None else str(request.test),
+        "group": request.group,
+        "minutes": request.minutes,
+        "jobs": request.jobs,
+        "seeds": request.seeds,
+        "batch": budget.batch,
+        "hardware": budget.hardware.settings(),
+    }
+
+
+def write(request: Request, comparison: Comparison, settings: dict[str, Any]) -> None:
+    """comparison.json, chosen/, aggregates/ and report.html; and the table for the eye."""
+    chosen = comparison.chosen
+    kept = {key: value for key, value in settings.items() if key not in ("routes", "minutes", "jobs", "seeds")}
+    own = {"route": chosen.route.describe(), "steps": chosen.trials[0].steps, "seed": chosen.trials[0].seed}
+    write_chosen(comparison, request.out / "chosen", {**kept, **own})
+    write_aggregates(comparison, request.out / AGGREGATES, kept)
+    write_report(comparison, request.out / "report.html")
+    console.print(table(comparison))
+    text = json.dumps({**comparison.plain(), "versions": versions()}, indent=2)
+    write_whole(request.out / RESULT, text + "\n")
+
+
+def in_doubt(comparison: Comparison) -> list[str]:
+    """What to say of target samples that may be of no class; nothing where there are none."""
+    if not comparison.in_doubt:
+        return []
+    amount, first = counted(comparison.in_doubt, comparison.target)
+    return [
+        f"in doubt: {amount}, which all routes together place in no class ({first}). Look at them: they may be of no "
+        "class of the source"
+    ]
+
+
+def table(comparison: Comparison) -> Table:
+    """The ranking for the eye."""
+    name = comparison.metric.replace("_", " ")
+    shown = Table("route", "label-free", f"{name}, estimated", f"{name} on --test", "steps", "seeds", "seconds", "")
+    for row in comparison.ranking():
+        low, high = row["interval"] or (None, None)
+        shown.add_row(
+            row["name"],
+            "-" if row["score_label_free"] is None else f"{row['score_label_free']:.3f}",
+            "-" if low is None else f"{row['estimate']:.3f} ({low:.3f} to {high:.3f})",
+            "-" if row["test_score"] is None else f"{row['test_score']:.3f}",
+            str(row["steps"] or "-"),
+            str(len(row["seeds"])),
+            f"{row['seconds']:.0f}",
+            "chosen" if row["chosen"] else "refused" if row["refused"] else "",
+        )
+    return shown

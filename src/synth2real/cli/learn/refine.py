@@ -1,0 +1,129 @@
+"""`synth2real refine`: a folder of synthetic images to a folder of refined ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...data.domains import Unlabelled
+from ...data.loading import Channels, Size, load_unlabelled
+from ...errors import InputError
+from ...refine import METHODS, load_refiner
+from ...refine.folder import Order, refine_folder
+from ...settings import build
+from ...simulate import Simulator, is_simulator, simulator
+from ...training.mapping import Mapping
+from ..console import bars, console, warnings_on_stderr
+from ..inputs import check_for_simulators
+from .train import assignments_of
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of the command, parsed; see `synth2real refine --help`."""
+
+    source: str
+    out: Path
+    target: Path | None
+    method: str | None
+    apply: Path | None
+    assign: tuple[str, ...]
+    preset: str | None
+    n: int | None
+    size: Size | None
+    channels: Channels | None
+    seed: int
+    steps: int | None
+    skip_bad: bool
+    overwrite: bool
+
+
+def refine(request: Request) -> None:
+    """Learn a refiner, or load one, and write the refined folder."""
+    if (request.apply is None) == (request.target is None):
+        found = "neither" if request.apply is None else "both"
+        raise InputError(f"--target and --apply: found {found}, expected one: images to learn from, or a saved refiner")
+    check_for_simulators(request.source, request.n, request.preset)
+    with warnings_on_stderr():
+        order = applied(request) if request.apply is not None else learned(request)
+        start = time.perf_counter()
+        with bars() as shown:
+            steps = getattr(order.refiner, "all_steps", 0)
+            count = refine_folder(order, lambda step, terms: shown.report("refine", step, steps, terms))
+    seconds = time.perf_counter() - start
+    line = f"refined {count} images by {order.refiner.name} in {seconds:.0f} s to {request.out}"
+    console.print(line, soft_wrap=True)
+
+
+def learned(request: Request) -> Order:
+    """The order to learn from the target."""
+    assert request.target is not None
+    refiner = method(request)
+    target = load_unlabelled(request.target, size=request.size, channels=request.channels, skip_bad=request.skip_bad)
+    if len(target.shape) != 3:
+        raise InputError(f"{request.target}: holds features of shape {target.shape}, expected images")
+    source = place(request, target.shape)
+    return order(request, source, refiner, target, request.size, request.channels)
+
+
+def applied(request: Request) -> Order:
+    """The order to apply a saved refiner; images are converted to what it has learnt."""
+    assert request.apply is not None
+    given: dict[str, object] = {"--method": request.method, "--steps": request.steps, "--set": request.assign or None}
+    given |= {"--size": request.size, "--channels": request.channels}
+    wrong = next((name for name, value in given.items() if value is not None), None)
+    if wrong is not None:
+        raise InputError(f"{wrong}: a saved refiner (--apply) has its own, found one given. Leave {wrong} out")
+    refiner = load_refiner(request.apply)
+    channels, height, width = refiner.shape
+    source = place(request, refiner.shape)
+    return order(request, source, refiner, None, (height, width), 1 if channels == 1 else 3)
+
+
+def order(
+    request: Request,
+    source: Path | Simulator,
+    refiner: Mapping,
+    target: Unlabelled | None,
+    size: Size | None,
+    channels: Channels | None,
+) -> Order:
+    """The library's order of a request."""
+    return Order(
+        source=source,
+        named=request.source,
+        out=request.out,
+        refiner=refiner,
+        target=target,
+        target_named=str(request.target or ""),
+        n=request.n or Order.n,
+        size=size,
+        channels=channels,
+        seed=request.seed,
+        skip_bad=request.skip_bad,
+        overwrite=request.overwrite,
+    )
+
+
+def method(request: Request) -> Mapping:
+    """The method of that name with its settings."""
+    if request.method is None:
+        raise InputError(f"--method: found none, expected one of: {', '.join(METHODS)}")
+    values = assignments_of("refine", request.assign)
+    if request.steps is not None:
+        known = METHODS.get(request.method)
+        if known is not None and "steps" not in {field.name for field in dataclasses.fields(known)}:  # type: ignore[arg-type]
+            raise InputError(f"--steps {request.steps}: refine {request.method} takes no steps. Leave it out")
+        values["steps"] = request.steps
+    return build(METHODS, request.method, values, room="refine")
+
+
+def place(request: Request, shape: tuple[int, ...]) -> Path | Simulator:
+    """The simulator of that name, set to images of `shape`, or the folder."""
+    if not is_simulator(request.source):
+        return Path(request.source)
+    values: dict[str, Any] = {} if request.preset is None else {"preset": request.preset}
+    return simulator(request.source, size=shape[1:], channels=shape[0], **values)

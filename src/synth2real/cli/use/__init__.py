@@ -1,0 +1,1 @@
+"""Commands that use what was learnt: evaluate, methods, predict, report."""

@@ -1,0 +1,124 @@
+"""`synth2real report`: the report of one run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ...comparison.comparison import Comparison, Entry
+from ...comparison.named_routes import route_of
+from ...comparison.trials import Bench, Refined
+from ...data.domains import Labelled
+from ...errors import InputError
+from ...measure.distances import proxy_a_distance
+from ...refine import load_refiner
+from ...report import write_report
+from ...report.gaps import as_pixels
+from ...route.route import Budget, Route, Rows, Run
+from ...route.run_folder import LOG, METRICS, PARAMETERS, SETTINGS
+from ...simulate import Simulator, load_parameters
+from ...training.mapping import REFINER
+from ...training.model import load_model
+from ..console import console, warnings_on_stderr
+from ..inputs import Data, load_pair, load_test, read_both_groups
+
+
+def report(run: Path, test: Path | None, out: Path | None) -> None:
+    """Load the run and its data again, measure, and write the page."""
+    if not (run / SETTINGS).is_file():
+        raise InputError(f"{run}: found no {SETTINGS}, expected a run folder as `synth2real train --out` writes it")
+    if out is not None and out.suffix.lower() != ".html":
+        raise InputError(f"{out}: expected the name of an HTML file, such as {out.with_suffix('.html')}")
+    path = out or run / "report.html"
+    with warnings_on_stderr():
+        measured = as_comparison(run, test)
+        write_report(measured, path)
+    console.print(f"report: {path}", soft_wrap=True)
+
+
+def as_comparison(folder: Path, test: Path | None) -> Comparison:
+    """A comparison of one route: that of the run."""
+    settings = yaml.safe_load((folder / SETTINGS).read_text())
+    if "source" not in settings:
+        raise InputError(
+            f"{folder}: its {SETTINGS} names no source and no target, as that of the demo, whose own report holds it. "
+            "Expected a run of `synth2real train` or the chosen one of `compare`"
+        )
+    if "route" not in settings:
+        raise InputError(
+            f"{folder}: its {SETTINGS} names no route, as that of an aggregate, whose place is in the report of its "
+            "comparison. Expected a run of `synth2real train` or the chosen one of `compare`"
+        )
+    data = data_of(settings, test)
+    source, target, layout = load_pair(data)
+    if isinstance(source, Simulator) and (folder / PARAMETERS).is_file():
+        source = source.with_ranges(**load_parameters(folder / PARAMETERS))
+    model = load_model(folder)
+    labelled = load_test(data, model.task, layout)
+    route = route_of(settings["route"], str(folder))
+    budget = Budget(n=settings["n"] or Budget.n, seed=settings["seed"], steps=settings["steps"])
+    ours, theirs = read_both_groups(data.group, (data.source, source), (data.target, target))
+    bench = Bench(source, target, labelled, model.task, budget, ours, theirs)
+    rendered = source if isinstance(source, Labelled) else source.labelled(budget.n, budget.seed)
+    refiner = load_refiner(folder) if (folder / REFINER).is_dir() else None
+    made = Run(
+        model=model,
+        history=history(folder),
+        seconds={},
+        rendered=rendered,
+        refined=None if refiner is None else Refined(refiner, rendered.inputs),
+        calibration=None,
+        refiner=refiner,
+    )
+    logged = re.search(r"trained in (\d+) s", (folder / LOG).read_text() if (folder / LOG).is_file() else "")
+    seconds = float(logged[1]) if logged else 0.0
+    # There is no model of source only to see the domains by.
+    before = proxy_a_distance(as_pixels(bench.raw.unlabelled()), as_pixels(target), groups=(None, bench.seen_groups))
+    trial = replace(bench.measured(made, budget.seed, budget.steps, seconds), gap_before=before)
+    if isinstance(source, Labelled) and "group" not in settings:  # `train` keeps nothing of it from training
+        trial = replace(trial, source_metrics=dict.fromkeys(trial.source_metrics, float("nan")))
+    entry = Entry(named(route), route, [trial], chosen=True, spent=seconds)
+    return Comparison([entry], model.task, target, labelled, raw=bench.raw, target_groups=theirs)
+
+
+def data_of(settings: dict[str, Any], test: Path | None) -> Data:
+    """The data of a run."""
+    return Data(
+        source=settings["source"],
+        more=tuple(settings.get("more") or ()),
+        target=Path(settings["target"]),
+        task=settings["task"]["kind"],
+        label=tuple(settings["label"] or ()),
+        test=test,
+        group=settings.get("group"),
+        preset=settings["preset"],
+        params=Path(settings["params"]) if settings["params"] else None,
+        n=settings["n"],
+        size=tuple(settings["size"]) if settings["size"] else None,
+        channels=settings["channels"],
+        zero_based=settings["zero_based"],
+        seed=settings["seed"],
+        skip_bad=True,
+    )
+
+
+def history(folder: Path) -> dict[str, Rows]:
+    """The losses of each stage, as the run reported them."""
+    stages: dict[str, Rows] = defaultdict(list)
+    for line in (folder / METRICS).read_text().splitlines() if (folder / METRICS).is_file() else []:
+        row = json.loads(line)
+        stages[row.pop("stage")].append(row)
+    return dict(stages)
+
+
+def named(route: Route) -> str:
+    """A route in words: its methods, in order."""
+    rooms = route.describe()
+    methods = [rooms[room]["method"] for room in rooms if rooms[room] is not None and room != "widen"]
+    return " + ".join(methods)

@@ -1,0 +1,135 @@
+"""Routes by name: the set that a comparison starts from, and routes read from YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..data.domains import Labelled, Unlabelled
+from ..data.sparse import Sparse
+from ..errors import InputError
+from ..route.route import ROOMS, Route
+from ..settings import build
+from ..simulate import Simulator
+from ..tasks.base import Classification, Regression, Task
+from .candidates import SOURCE_ONLY
+
+# name -> room -> method, for images; the first are kept where a budget has no time for all. What refines takes no
+# steps.
+SET: dict[str, dict[str, Any]] = {
+    "teacher": {"randomize": "full", "adapt": "teacher"},
+    "randomized": {"randomize": "full"},
+    "calibrated + teacher": {
+        "calibrate": "posterior",
+        "widen": {"method": "widen", "factor": 1.5},
+        "randomize": "full",
+        "adapt": "teacher",
+    },
+    "dann": {"randomize": "full", "adapt": "dann"},
+    "refined + teacher": {"refine": "fourier", "randomize": "full", "adapt": "teacher"},
+    "calibrated": {"calibrate": "posterior", "widen": {"method": "widen", "factor": 1.5}},
+    "refined": {"refine": "fourier"},
+}
+FEATURES = ("teacher", "dann")  # adapt of the routes that serve features
+TEXTS, LARGEST = 20_000, 10**8  # texts, and texts times words, up to which mSDA is taken in
+
+
+def default_routes(task: Task, source: Labelled | Simulator, target: Unlabelled) -> dict[str, Route]:
+    """Single ways across the gap, and combinations of them, without source only, which every comparison holds.
+
+    Features are neither randomized nor refined; sparse ones are taken for words. Only of a simulator ranges are found.
+
+    Args:
+        task: what is predicted. Regression is not moved or mirrored: what its numbers mean is not known.
+    """
+    named: dict[str, Mapping[str, Any]] = {}
+    if len(target.shape) == 3:
+        simulator = not isinstance(source, Labelled)
+        named = {name: _for_task(rooms, task) for name, rooms in SET.items() if simulator or "calibrate" not in rooms}
+    else:
+        texts = isinstance(target.inputs, Sparse) and isinstance(task, Classification)
+        methods = ("msda", *FEATURES) if texts and _solvable(source, target) else FEATURES
+        named = {method: {"adapt": method} for method in methods}
+    return {name: route_of(rooms, name) for name, rooms in named.items()}
+
+
+def _solvable(source: Labelled | Simulator, target: Unlabelled) -> bool:
+    """Whether what is in closed form takes little memory (some 2.5 GB) and time."""
+    total = len(target) + (len(source) if isinstance(source, Labelled) else 0)
+    return total <= TEXTS and total * target.shape[0] <= LARGEST
+
+
+def _for_task(rooms: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    still = "randomize" in rooms and isinstance(task, Regression)
+    return {**rooms, "randomize": "photometric"} if still else dict(rooms)
+
+
+def chosen_routes(wanted: str | None, task: Task, source: Labelled | Simulator, target: Unlabelled) -> dict[str, Route]:
+    """The routes of a comparison: those of a YAML file, of names with commas between, or the default set.
+
+    Raises:
+        InputError: a name that is not in the set, or a file that is not `name -> room -> method and settings`.
+    """
+    known = default_routes(task, source, target)
+    if wanted is None:
+        return known
+    if Path(wanted).suffix.lower() in (".yaml", ".yml"):
+        return read_routes(Path(wanted))
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    unknown = next((name for name in names if name not in (SOURCE_ONLY, *known)), None)
+    if unknown is not None or not names:
+        raise InputError(
+            f"--routes '{unknown or wanted}' is no route here, expected names with commas between of: "
+            f"{', '.join([SOURCE_ONLY, *known])}; or a YAML file of routes"
+        )
+    return {name: known[name] for name in names if name != SOURCE_ONLY}
+
+
+def read_routes(path: Path) -> dict[str, Route]:
+    """Routes from YAML: `name: {room: {method: NAME, FIELD: VALUE}}`, or `room: NAME`.
+
+    Raises:
+        InputError: the file cannot be read, is no such mapping, or names an unknown room, method or setting.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), expected a YAML file of routes") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is no YAML ({error}), expected 'name: {{adapt: {{method: teacher}}}}'") from None
+    if not isinstance(found, dict) or not found:
+        raise InputError(f"{path}: holds {type(found).__name__}, expected routes such as 'mine: {{adapt: teacher}}'")
+    routes = {}
+    for name, rooms in found.items():
+        try:
+            routes[str(name)] = route_of(rooms, str(name))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+    return routes
+
+
+def route_of(rooms: Any, name: str) -> Route:
+    """One route from plain data, as `Route.describe` gives it."""
+    if not isinstance(rooms, dict):
+        raise InputError(f"route '{name}' is {rooms!r}, expected rooms, such as {{adapt: {{method: teacher}}}}")
+    methods: dict[str, Any] = {}
+    for room, given in rooms.items():
+        if room not in ROOMS:
+            raise InputError(f"route '{name}' fills the room '{room}', expected one of: {', '.join(ROOMS)}")
+        if given is None or given == "none":
+            continue
+        plain = {"method": given} if isinstance(given, str) else given
+        if not isinstance(plain, dict) or not isinstance(plain.get("method"), str):
+            raise InputError(
+                f"route '{name}': the room '{room}' holds {given!r}, expected {{method: NAME, settings: {{...}}}} with "
+                f"one of: {', '.join(ROOMS[room])}"
+            )
+        settings = {key: value for key, value in plain.items() if key not in ("method", "settings")}
+        nested = plain.get("settings") or {}
+        if not isinstance(nested, dict):
+            raise InputError(f"route '{name}': {room}.settings is {nested!r}, expected field: value")
+        methods[room] = build(ROOMS[room], plain["method"], {**settings, **nested}, room=room)
+    return Route(**methods)

@@ -1,0 +1,21 @@
+"""What models are trained on: labelled and unlabelled domains, and how they are read from disk."""
+
+from .domains import Inputs, Labelled, Unlabelled
+from .images import ImageFiles
+from .loading import Channels, Size, load, load_unlabelled
+from .multi_source import join
+from .sparse import Layout, Sparse
+
+__all__ = [
+    "Channels",
+    "ImageFiles",
+    "Inputs",
+    "Labelled",
+    "Layout",
+    "Size",
+    "Sparse",
+    "Unlabelled",
+    "join",
+    "load",
+    "load_unlabelled",
+]

@@ -1,0 +1,38 @@
+"""Which samples stand in the batch of each step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+class BatchSampler:
+    """Which samples stand in the batch of which step: one permutation after another, from one seed.
+
+    A pure function of (seed, step), so a run that is resumed at step k draws what an unbroken one would have drawn.
+
+    Args:
+        count: number of samples.
+        batch: samples a step; each sample is drawn once before any is drawn again.
+        seed: of the permutations.
+    """
+
+    def __init__(self, count: int, batch: int, seed: int) -> None:
+        self.count, self.batch, self.seed = count, batch, seed
+        self._cached: tuple[int, Tensor] | None = None
+
+    def _permutation(self, epoch: int) -> Tensor:
+        if self._cached is None or self._cached[0] != epoch:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+            self._cached = (epoch, torch.randperm(self.count, generator=generator))
+        return self._cached[1]
+
+    def __call__(self, step: int) -> Tensor:
+        """Indices (batch,) int64 of the samples in the batch of `step`, counted from 0."""
+        start, parts, missing = step * self.batch, [], self.batch
+        while missing:
+            epoch, offset = divmod(start, self.count)
+            part = self._permutation(epoch)[offset : offset + missing]
+            parts.append(part)
+            start, missing = start + len(part), missing - len(part)
+        return torch.cat(parts)

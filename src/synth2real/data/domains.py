@@ -1,0 +1,208 @@
+"""Domains: labelled source data, unlabelled target data, and how batches are drawn from them.
+
+`Labelled` and `Unlabelled` are different types. Training takes `Unlabelled` for the target, so a target label cannot
+leak into it: there is no field to hold one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+
+class Inputs(Protocol):
+    """What a domain holds: a tensor in memory, a `Sparse` matrix, or anything that decodes a batch when asked.
+
+    `inputs[index]` takes an (B,) int64 tensor and answers (B, C, H, W) images, uint8 in 0..255 or float32 in 0..1, or
+    (B, F) float32 features, dense also where the matrix is sparse.
+    """
+
+    @property
+    def shape(self) -> torch.Size: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: Tensor, /) -> Tensor: ...
+
+
+def _check_inputs(inputs: Inputs) -> None:
+    if len(inputs.shape) not in (2, 4):
+        raise InputError(
+            f"inputs of shape {tuple(inputs.shape)}: expected images (N, C, H, W) or features (N, F). "
+            "For images with the channel last, move it: x.permute(0, 3, 1, 2)"
+        )
+    if len(inputs) == 0:
+        raise InputError("inputs hold no sample, expected at least one")
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Inputs without labels: the real images.
+
+    Args:
+        inputs: images (N, C, H, W) uint8 or float32 in 0..1, or features (N, F) float32, dense or `Sparse`.
+        names: N file names relative to the folder that was read; empty where there are no files.
+        sizes: (N, 2) int64, height and width of each image as given, before it was resized on load; None where the
+            inputs are as given.
+
+    Raises:
+        InputError: the shape is neither of images nor of features, or there is no sample.
+    """
+
+    inputs: Inputs
+    names: tuple[str, ...] = ()
+    sizes: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        _check_inputs(self.inputs)
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample: (C, H, W) or (F,)."""
+        return tuple(self.inputs.shape[1:])
+
+    def subset(self, index: Tensor) -> "Unlabelled":
+        """The samples at `index` (B,) int64, in that order."""
+        return Unlabelled(
+            _chosen(self.inputs, index), _pick(self.names, index), None if self.sizes is None else self.sizes[index]
+        )
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Inputs with labels: the synthetic images.
+
+    Args:
+        inputs: as in `Unlabelled`.
+        labels: (N,) int64 class indices, or (N, K) float32 values (nan where a value is unknown). Points are in pixels
+            of the image as given, x right, y down, the centre of the top-left pixel is (0, 0).
+        classes: names of the classes, in natural order, where labels are class indices.
+        columns: names of the K columns, where labels are values.
+        names, sizes: as in `Unlabelled`.
+        domain: (N,) int64, which of several sources each sample is from, counted from 0 (see `several.join`); None
+            for one source.
+
+    Raises:
+        InputError: inputs and labels differ in length, labels fit neither `classes` nor `columns`, or `domain` is no
+            such count.
+    """
+
+    inputs: Inputs
+    labels: Tensor
+    classes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    names: tuple[str, ...] = field(default=(), repr=False)
+    sizes: Tensor | None = field(default=None, repr=False)
+    domain: Tensor | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_inputs(self.inputs)
+        _check_domain(self.domain, len(self.inputs))
+        if len(self.inputs) != len(self.labels):
+            raise InputError(f"{len(self.inputs)} inputs but {len(self.labels)} labels, expected as many of each")
+        if self.labels.dtype == torch.int64:
+            if self.labels.ndim != 1:
+                raise InputError(f"class labels of shape {tuple(self.labels.shape)}, expected (N,)")
+            if not self.classes:
+                names = tuple(str(i) for i in range(int(self.labels.max()) + 1))
+                object.__setattr__(self, "classes", names)
+            if int(self.labels.min()) < 0 or int(self.labels.max()) >= len(self.classes):
+                raise InputError(
+                    f"class labels from {int(self.labels.min())} to {int(self.labels.max())}, "
+                    f"expected 0 to {len(self.classes) - 1}, one index for each of {len(self.classes)} class names"
+                )
+        elif self.labels.is_floating_point():
+            if self.labels.ndim != 2:
+                raise InputError(f"value labels of shape {tuple(self.labels.shape)}, expected (N, K)")
+            if not self.columns:
+                object.__setattr__(self, "columns", tuple(f"label_{i}" for i in range(self.labels.shape[1])))
+            if len(self.columns) != self.labels.shape[1]:
+                raise InputError(f"{self.labels.shape[1]} label columns but {len(self.columns)} column names")
+        else:
+            raise InputError(f"labels of {self.labels.dtype}, expected int64 classes or float32 values")
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample: (C, H, W) or (F,)."""
+        return tuple(self.inputs.shape[1:])
+
+    def subset(self, index: Tensor) -> "Labelled":
+        """The samples at `index` (B,) int64, in that order."""
+        sizes, domain = (None if kept is None else kept[index] for kept in (self.sizes, self.domain))
+        return replace(
+            self,
+            inputs=_chosen(self.inputs, index),
+            labels=self.labels[index],
+            names=_pick(self.names, index),
+            sizes=sizes,
+            domain=domain,
+        )
+
+    def unlabelled(self) -> Unlabelled:
+        """The same inputs, the labels left behind."""
+        return Unlabelled(self.inputs, self.names, self.sizes)
+
+
+def name_of(domain: Labelled | Unlabelled, index: int) -> str:
+    """The file of a sample, or its number where there are no files."""
+    if domain.names:
+        return domain.names[index]
+    return f"{'image' if len(domain.shape) == 3 else 'sample'} {index}"
+
+
+def _check_domain(domain: Tensor | None, count: int) -> None:
+    if domain is None:
+        return
+    if domain.dtype != torch.int64 or domain.shape != (count,) or int(domain.min()) < 0:
+        raise InputError(
+            f"domain of {domain.dtype} {tuple(domain.shape)} from {domain.min().item()}, "
+            f"expected int64 ({count},) from 0: which source each sample is from"
+        )
+
+
+def _chosen(inputs: Inputs, index: Tensor) -> Inputs:
+    subset: Callable[[Tensor], Inputs] | None = getattr(inputs, "subset", None)  # what stays sparse, or on disk
+    return inputs[index] if subset is None else subset(index)
+
+
+def _pick(names: tuple[str, ...], index: Tensor) -> tuple[str, ...]:
+    return tuple(names[i] for i in index.tolist()) if names else ()
+
+
+def check_domains(source: Labelled | Unlabelled, target: Labelled | Unlabelled) -> None:
+    """Raise `InputError` where inputs of the two domains differ in kind, channels or size."""
+    if source.shape == target.shape:
+        return
+    found = f"the source has inputs of {_shape(source.shape)}, the target of {_shape(target.shape)}"
+    if len(source.shape) != 3 or len(target.shape) != 3:
+        raise InputError(f"{found}: expected images in both, or features of one width in both")
+    if source.shape[0] != target.shape[0]:
+        raise InputError(f"{found} (channels x height x width): convert both with --channels 1 or --channels 3")
+    raise InputError(
+        f"{found} (channels x height x width): resize both with --size {target.shape[1]}x{target.shape[2]}"
+    )
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def to_float(x: Tensor) -> Tensor:
+    """uint8 images to float32 in 0..1; anything else to float32 as it is. Images come out channels last in memory."""
+    x = x.float().div_(255) if x.dtype == torch.uint8 else x.float()
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+
+
+def as_fetched(inputs: Inputs) -> Inputs:
+    """Images in memory once laid out as every batch will want them, channels last; anything else as it is."""
+    if isinstance(inputs, Tensor) and inputs.ndim == 4:
+        return inputs.contiguous(memory_format=torch.channels_last)
+    return inputs

@@ -1,0 +1,165 @@
+"""Images between disk and tensors: decoding many files in threads, stretching, grey and colour."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import InputError
+from .domains import Inputs
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".gif")
+IN_MEMORY = 4 * 2**30  # bytes of decoded images above which they stay on disk
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Images (N, C, H, W) uint8, in memory or on disk; (N, 2) sizes as given; which of the files were kept."""
+
+    images: Inputs
+    sizes: Tensor | None
+    kept: list[int]
+
+
+class ImageFiles:
+    """Images that stay on disk and are decoded a batch at a time, in threads.
+
+    `files[index]` answers (B, C, H, W) uint8.
+    """
+
+    def __init__(self, files: Sequence[Path], size: tuple[int, int], channels: int) -> None:
+        self.files, self.size, self.channels = list(files), size, channels
+        self.shape = torch.Size((len(self.files), channels, *size))
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: Tensor, /) -> Tensor:
+        if len(index) == 0:
+            return torch.empty(0, *self.shape[1:], dtype=torch.uint8)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            arrays = list(pool.map(lambda i: _read(self.files[i], self.size, self.channels)[0], index.tolist()))
+        return torch.from_numpy(np.stack(arrays))
+
+    def subset(self, index: Tensor) -> Inputs:
+        """The images at `index` (B,) int64; on disk still, unless they fit in memory."""
+        if len(index) * self.shape[1:].numel() <= IN_MEMORY:
+            return self[index]
+        return ImageFiles([self.files[i] for i in index.tolist()], self.size, self.shape[1])
+
+
+def _read(file: Path, size: tuple[int, int] | None, channels: int | None) -> tuple[np.ndarray, tuple[int, int]]:
+    """One image as (C, H, W) uint8, and its (height, width) on disk."""
+    with Image.open(file) as opened:
+        image = ImageOps.exif_transpose(opened)
+        given = (image.height, image.width)
+        if image.mode.startswith(("I", "F")):  # 16 bits a pixel
+            values = np.asarray(image, dtype=np.float64)
+            if image.mode == "F" and values.max() <= 1:
+                values = (255 * values).round()  # light in 0..1
+            scale = 257 if image.mode.startswith("I;16") or values.max() > 255 else 1
+            image = Image.fromarray((values / scale).clip(0, 255).astype(np.uint8))
+        if channels is None:
+            channels = 1 if image.mode in ("1", "L", "LA") else 3
+        image = image.convert("L" if channels == 1 else "RGB")
+    if size is not None and size != given:
+        shrinks = size[0] <= given[0] and size[1] <= given[1]
+        image = image.resize((size[1], size[0]), Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR)
+    array = np.asarray(image)
+    return np.ascontiguousarray(array[None] if array.ndim == 2 else array.transpose(2, 0, 1)), given
+
+
+def decode(files: Sequence[Path], size: tuple[int, int] | None, channels: int | None, skip_bad: bool) -> Decoded:
+    """Decode images that all come out alike in size and channels.
+
+    Args:
+        files: at least one.
+        size: (height, width) to stretch to with an area filter, or None.
+        channels: 1, 3, or None for the images' own.
+        skip_bad: leave unreadable ones out with a warning.
+
+    Raises:
+        InputError: a file is unreadable or truncated, all are, or two differ in size or channels.
+    """
+    first: tuple[int, tuple[int, ...]] | None = None
+    arrays: list[np.ndarray] = []
+    kept, sizes, bad = [], [], []
+    budget = IN_MEMORY
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for i, result in enumerate(pool.map(lambda file: _try_read(file, size, channels), files)):
+            if isinstance(result, str):
+                if not skip_bad:
+                    raise InputError(f"{files[i]}: unreadable image ({result}). Mend or remove it, or pass --skip-bad")
+                bad.append(files[i])
+                continue
+            array, given = result
+            first = first or (i, array.shape)
+            if array.shape != first[1]:
+                raise _differ(files[first[0]], first[1], files[i], array.shape)
+            kept.append(i)
+            sizes.append(given)
+            budget -= array.nbytes
+            if budget >= 0:
+                arrays.append(array)
+            else:
+                arrays.clear()
+    if bad:
+        warnings.warn(f"skipped {len(bad)} unreadable images: {', '.join(map(str, bad))}", stacklevel=2)
+    if first is None:
+        raise InputError(f"{files[0].parent}: none of {len(files)} images can be read, expected at least one")
+    if budget >= 0:
+        images: Inputs = torch.from_numpy(np.stack(arrays))
+    else:
+        images = ImageFiles([files[i] for i in kept], (first[1][1], first[1][2]), first[1][0])
+    return Decoded(images, None if size is None else torch.tensor(sizes), kept)
+
+
+def _try_read(
+    file: Path, size: tuple[int, int] | None, channels: int | None
+) -> tuple[np.ndarray, tuple[int, int]] | str:
+    try:
+        return _read(file, size, channels)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        return str(error).replace(str(file), file.name) or type(error).__name__
+
+
+def _differ(a: Path, shape_a: tuple[int, ...], b: Path, shape_b: tuple[int, ...]) -> InputError:
+    if shape_a[0] != shape_b[0]:
+        return InputError(
+            f"images differ in channels: {a} has {shape_a[0]}, {b} has {shape_b[0]}. "
+            "Convert them on load with --channels 1 or --channels 3"
+        )
+    return InputError(
+        f"images differ in size: {a} is {shape_a[1]}x{shape_a[2]}, {b} is {shape_b[1]}x{shape_b[2]} (height x width). "
+        f"Resize them on load, say with --size {shape_a[1]}x{shape_a[2]}"
+    )
+
+
+def resize(images: Tensor, size: tuple[int, int] | None, channels: Literal[1, 3] | None) -> Tensor:
+    """Stretch (N, C, H, W) images with an antialiased filter and convert their channels; the dtype stays."""
+    if channels is not None and channels != images.shape[1]:
+        images = images.expand(-1, 3, -1, -1).contiguous() if channels == 3 else _grey(images)
+    if size is None or tuple(images.shape[2:]) == size:
+        return images
+    shrinks = size[0] <= images.shape[2] and size[1] <= images.shape[3]
+    parts = []
+    for part in images.split(4096):  # bounds the float copy
+        x = part.float()
+        x = F.interpolate(x, size, mode="area") if shrinks else F.interpolate(x, size, mode="bilinear", antialias=True)
+        parts.append(x.round().clamp(0, 255).to(torch.uint8) if images.dtype == torch.uint8 else x)
+    return torch.cat(parts)
+
+
+def _grey(images: Tensor) -> Tensor:
+    """Luma of ITU-R 601, the weights that Pillow uses."""
+    grey = (images.float() * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return grey.round().to(images.dtype) if images.dtype == torch.uint8 else grey

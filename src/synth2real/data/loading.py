@@ -1,0 +1,396 @@
+"""Reading domains from disk: folders of images, metadata tables, `.npz` and svmlight files.
+
+    load("synthetic/")                            # class subfolders, or a metadata table with a column `label`
+    load("synthetic/", label="digit")             # one column of class names
+    load("synthetic/", label=["iris_x", "iris_y"])  # columns of numbers
+    load_unlabelled("photos/")                    # every image below the folder; labels are never read
+    load("books.svmlight")                        # sparse features, the first column a class
+
+Metadata tables are those of Hugging Face `datasets`: `metadata.csv` or `metadata.jsonl` with a column `file_name`,
+relative to the table.
+"""
+
+import csv
+import json
+import os
+import re
+import warnings
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .domains import Inputs, Labelled, Unlabelled
+from .images import SUFFIXES, Decoded, decode, resize
+from .sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
+
+Channels = Literal[1, 3]
+Size = tuple[int, int]
+TABLES = ("metadata.csv", "metadata.jsonl")
+MASK = "_mask"  # `000000_mask.png` beside `000000.png` says where things are in it: no picture of its own
+FILES = (".npz", *SVMLIGHT)
+AS_CLASSES = ("label", "class")  # column read as classes where the user names none
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How images are converted on load.
+
+    Args:
+        size: height and width to stretch to (antialiased); None keeps the images' own, which must then all agree.
+        channels: 1 for grey, 3 for RGB; None keeps the images' own, which must then all agree.
+        skip_bad: leave unreadable images out, and list them, instead of raising.
+    """
+
+    size: Size | None = None
+    channels: Channels | None = None
+    skip_bad: bool = False
+
+
+def natural_key(name: str) -> list[tuple[int, int | str]]:
+    """Sort key under which `img2` comes before `img10`; names that differ have keys that differ."""
+    parts = [part for part in re.split(r"(\d+)", name) if part]
+    return [*((0, int(part)) if part.isdecimal() else (1, part) for part in parts), (-1, name)]
+
+
+def load_unlabelled(
+    path: str | Path,
+    *,
+    size: Size | None = None,
+    channels: Channels | None = None,
+    skip_bad: bool = False,
+    layout: Layout | None = None,
+) -> Unlabelled:
+    """Every image below a folder (subfolders are not classes), one image, or a file of arrays or of sparse features.
+
+    A file is an `.npz` with `images` or `features`, or as `scipy.sparse.save_npz` writes it, or svmlight.
+
+    Args:
+        path: the folder or file. Labels that lie beside the images are never read.
+        size: (height, width) to stretch every image to; needed where images differ in size.
+        channels: 1 for grey, 3 for RGB; needed where images differ in channels.
+        skip_bad: leave out images that cannot be read, with a warning that lists them.
+        layout: of svmlight files, where it was decided over several; by default by the file alone.
+
+    Raises:
+        InputError: nothing there, no image, an unreadable image, or images that differ in size or channels.
+    """
+    path, conversion = _existing(path), Conversion(size, channels, skip_bad)
+    if path.suffix.lower() == ".npz":
+        with arrays_of(path) as arrays:
+            inputs, sizes = _array_inputs(path, arrays, conversion)
+        return Unlabelled(inputs, _numbered(inputs), sizes)
+    if path.suffix.lower() in SVMLIGHT:
+        features, _ = read_svmlight(path, layout)
+        return Unlabelled(features, _numbered(features))
+    root, files = (path, _images_below(path)) if path.is_dir() else (path.parent, [path])
+    read = decode(files, size, channels, skip_bad)
+    return Unlabelled(read.images, _relative(root, files, read), read.sizes)
+
+
+def load(
+    path: str | Path,
+    label: str | Sequence[str] | None = None,
+    *,
+    size: Size | None = None,
+    channels: Channels | None = None,
+    skip_bad: bool = False,
+    layout: Layout | None = None,
+) -> Labelled:
+    """Images or features with their labels.
+
+    Args:
+        path: a folder with a metadata table, a folder with one subfolder a class, or an `.npz` with `images` or
+            `features` and `labels` (or arrays named as the label columns), sparse features too, or an svmlight file.
+        label: a column name (classes), or a list of column names (numbers). By default the column `label`, else the
+            class subfolders.
+        size, channels, skip_bad, layout: as in `load_unlabelled`.
+
+    Raises:
+        InputError: as `load_unlabelled`; no such label column, an image without a row or a label that is not a number.
+    """
+    path, conversion = _existing(path), Conversion(size, channels, skip_bad)
+    if path.suffix.lower() == ".npz":
+        return _load_arrays(path, label, conversion)
+    if path.suffix.lower() in SVMLIGHT:
+        return _load_svmlight(path, label, layout)
+    if not path.is_dir():
+        raise InputError(f"{path}: found a file, expected a folder of images or an .npz or svmlight file with labels")
+    tables = metadata_tables(path)
+    if tables:
+        return _load_tables(path, tables, label, conversion)
+    return _load_class_folders(path, label, conversion)
+
+
+def metadata_tables(folder: Path) -> list[Path]:
+    """Every metadata table in a folder and below it; none for a file."""
+    return sorted(table for name in TABLES for table in folder.rglob(name))
+
+
+def masks_below(folder: Path) -> list[Path]:
+    """Every mask in a folder and below it, each of the image beside it."""
+    return _images_and_masks(folder)[1]
+
+
+def as_classes(values: Sequence[Any], known: Sequence[str] | None = None) -> tuple[Tensor, tuple[str, ...]]:
+    """Class names to indices.
+
+    Args:
+        values: one name or number a sample; whole numbers are named without a point (`3`, not `3.0`).
+        known: the names to index into; by default those that occur, in natural order.
+
+    Returns:
+        (N,) int64 indices and the names.
+    """
+    names = [_class_name(value) for value in values]
+    classes = tuple(known) if known is not None else tuple(sorted(set(names), key=natural_key))
+    index = {name: i for i, name in enumerate(classes)}
+    return torch.tensor([index[name] for name in names], dtype=torch.int64), classes
+
+
+def _class_name(value: Any) -> str:
+    text = str(value).strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    whole = number.is_integer() and re.fullmatch(r"[+-]?\d+\.0*|[+-]?[\d.]+[eE][+-]?\d+", text)
+    return str(int(number)) if whole else text
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such folder or file. Check the spelling; it is taken relative to {Path.cwd()}")
+    if path.is_file() and path.suffix.lower() not in (*FILES, *SUFFIXES):
+        raise InputError(
+            f"{path}: found a '{path.suffix}' file, expected a folder, an image or an .npz or svmlight file"
+        )
+    return path
+
+
+def _images_below(folder: Path) -> list[Path]:
+    found, _ = _images_and_masks(folder)
+    if not found:
+        raise InputError(
+            f"{folder}: found no image, expected files ending in {', '.join(SUFFIXES)} in it or in its subfolders"
+        )
+    return sorted(found, key=lambda file: natural_key(file.relative_to(folder).as_posix()))
+
+
+def _images_and_masks(folder: Path) -> tuple[list[Path], list[Path]]:
+    files = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()]
+    stems = {file.with_suffix("") for file in files}
+    masks = {f for f in files if f.stem.endswith(MASK) and f.with_name(f.stem.removesuffix(MASK)) in stems}
+    return [file for file in files if file not in masks], sorted(masks)
+
+
+def _relative(root: Path, files: Sequence[Path], read: Decoded) -> tuple[str, ...]:
+    return tuple(files[i].relative_to(root).as_posix() for i in read.kept)
+
+
+def _load_class_folders(folder: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
+    files = _images_below(folder)
+    if label is not None and label not in AS_CLASSES:
+        raise InputError(
+            f"{folder}: asked for the label column {_listed(label)}, but found no {' or '.join(TABLES)}. "
+            "Add one with the columns file_name and the labels"
+        )
+    loose = next((file for file in files if file.parent == folder), None)
+    if loose is not None:
+        raise InputError(
+            f"{folder}: found no labels: {loose.name} stands in no class subfolder, and there is no "
+            f"{' or '.join(TABLES)}. Expected one subfolder a class, or such a table with file_name and label"
+        )
+    read = decode(files, conversion.size, conversion.channels, conversion.skip_bad)
+    labels, classes = as_classes([files[i].relative_to(folder).parts[0] for i in read.kept])
+    return Labelled(read.images, labels, classes, names=_relative(folder, files, read), sizes=read.sizes)
+
+
+def _load_tables(
+    folder: Path, tables: Sequence[Path], label: str | Sequence[str] | None, conversion: Conversion
+) -> Labelled:
+    columns = [label if label is not None else "label"] if label is None or isinstance(label, str) else list(label)
+    files: list[Path] = []
+    rows: list[list[Any]] = []
+    for table in tables:
+        for number, row in enumerate(table_rows(table), start=1):
+            missing = [name for name in ("file_name", *columns) if name not in row]
+            if missing:
+                raise InputError(
+                    f"{table}: row {number} has no column {_listed(missing)}; found the columns {_listed(row)}. "
+                    "Name the label columns with --label (label= in Python)"
+                )
+            files.append(named_by(table, row, folder))
+            rows.append([row[name] for name in columns])
+    if not files:
+        raise InputError(f"{tables[0]}: found no row, expected one row an image")
+    twice = next((file for file, times in Counter(files).items() if times > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"{twice}: found {files.count(twice)} rows of the metadata tables of {folder}, expected one. Keep one row "
+            f"of it, and one of {' and '.join(TABLES)} in a folder"
+        )
+    left = sorted(set(_images_and_masks(folder)[0]) - set(files))
+    if left:
+        warnings.warn(
+            f"{folder}: {len(left)} image(s) stand in no row of its metadata tables and are left out, such as "
+            f"{left[0].relative_to(folder)}",
+            stacklevel=2,
+        )
+    absent = next((file for file in files if not file.is_file()), None)
+    if absent is not None:
+        raise InputError(f"{absent}: named in the metadata table of {folder}, but there is no such file")
+    read = decode(files, conversion.size, conversion.channels, conversion.skip_bad)
+    kept = [rows[i] for i in read.kept]
+    names = _relative(folder, files, read)
+    if label is None or isinstance(label, str):
+        blank = next((name for name, row in zip(names, kept, strict=True) if row[0] in (None, "")), None)
+        if blank is not None:
+            raise InputError(f"{folder / blank}: the label column '{columns[0]}' is empty, expected a class name")
+        labels, classes = as_classes([row[0] for row in kept])
+        return Labelled(read.images, labels, classes, names=names, sizes=read.sizes)
+    values = torch.tensor(
+        [[_number(v, c, n) for v, c in zip(row, columns, strict=True)] for row, n in zip(kept, names, strict=True)]
+    )
+    return Labelled(read.images, values, columns=tuple(columns), names=names, sizes=read.sizes)
+
+
+def named_by(table: Path, row: dict[str, Any], folder: Path) -> Path:
+    """The image of a table's row, in the folder that is read; `InputError` where it is outside."""
+    file = table.parent / str(row["file_name"])
+    inside = Path(os.path.normpath(file))
+    if not inside.is_relative_to(os.path.normpath(folder)):
+        raise InputError(
+            f"{table}: names {row['file_name']}, which is not in {folder}, expected file_name relative to the table"
+        )
+    return inside
+
+
+def table_rows(table: Path) -> list[dict[str, Any]]:
+    """The rows of a metadata table, each by column; `InputError` where it is not what its name says."""
+    try:
+        return _parsed(table)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{table}: is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8") from None
+
+
+def _parsed(table: Path) -> list[dict[str, Any]]:
+    with table.open(encoding="utf-8-sig", newline="") as lines:
+        if table.suffix == ".csv":
+            return list(csv.DictReader(lines))
+        rows = []
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                try:
+                    row = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise InputError(
+                        f"{table}: line {number} is not JSON ({error}), expected one object a line"
+                    ) from None
+                if not isinstance(row, dict):
+                    raise InputError(f"{table}: line {number} holds {row!r}, expected an object with file_name")
+                rows.append(row)
+        return rows
+
+
+def _number(value: Any, column: str, name: str) -> float:
+    if value is None or value == "":
+        return float("nan")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{name}: the label column '{column}' holds {value!r}, expected a number. "
+            "For class names use --task classify"
+        ) from None
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(f"'{name}'" for name in ([names] if isinstance(names, str) else names))
+
+
+@contextmanager
+def arrays_of(path: Path) -> Iterator[Any]:
+    """The arrays of an `.npz`, which are read, and found damaged, only when asked for."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            yield arrays
+    except InputError:
+        raise
+    except (TypeError, OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: unreadable .npz ({error}), expected arrays of numbers. Write it again") from None
+
+
+def _array_inputs(path: Path, arrays: Any, conversion: Conversion) -> tuple[Inputs, Tensor | None]:
+    if is_compressed(arrays):
+        return from_compressed(path, arrays), None
+    if "features" in arrays:
+        return torch.from_numpy(np.ascontiguousarray(arrays["features"], dtype=np.float32)), None
+    if "images" not in arrays:
+        raise InputError(f"{path}: found the arrays {_listed(arrays.keys())}, expected 'images' or 'features'")
+    images = arrays["images"]
+    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
+        raise InputError(f"{path}: 'images' of shape {images.shape}, expected (N, H, W), (N, H, W, 1) or (N, H, W, 3)")
+    if images.dtype != np.uint8:
+        if not np.issubdtype(images.dtype, np.floating) or not (images.min() >= 0 and images.max() <= 1):
+            raise InputError(f"{path}: 'images' of {images.dtype}, expected uint8 in 0..255 or floats in 0..1")
+        images = images.astype(np.float32)
+    x = torch.from_numpy(np.ascontiguousarray(images if images.ndim == 4 else images[..., None])).permute(0, 3, 1, 2)
+    given = torch.tensor(x.shape[2:]).expand(len(x), 2).clone()
+    x = resize(x.contiguous(), conversion.size, conversion.channels)
+    return x, given if conversion.size is not None else None
+
+
+def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
+    with arrays_of(path) as arrays:
+        inputs, sizes = _array_inputs(path, arrays, conversion)
+        names = _numbered(inputs)
+        if label is None or isinstance(label, str):
+            usual = (label, "labels", "label") if label in (None, *AS_CLASSES) else (label,)
+            key = next((k for k in usual if k is not None and k in arrays), None)
+            if key is None:
+                wanted = label if label is not None else "labels"
+                raise InputError(f"{path}: found the arrays {_listed(arrays.keys())}, expected '{wanted}'")
+            if arrays[key].ndim != 1:
+                shape = arrays[key].shape
+                raise InputError(f"{path}: '{key}' of shape {shape}, expected ({len(inputs)},), one class each")
+            labels, classes = as_classes(arrays[key].tolist())
+            return Labelled(inputs, labels, classes, names=names, sizes=sizes)
+        columns = tuple(label)
+        if all(column in arrays for column in columns):
+            values = np.stack([arrays[column] for column in columns], axis=1)
+        elif "labels" in arrays:
+            values = arrays["labels"].reshape(len(inputs), -1)
+        else:
+            raise InputError(
+                f"{path}: found the arrays {_listed(arrays.keys())}, expected {_listed(columns)} or 'labels'"
+            )
+        if values.shape != (len(inputs), len(columns)):
+            raise InputError(f"{path}: labels of shape {values.shape}, expected ({len(inputs)}, {len(columns)})")
+        return Labelled(inputs, torch.from_numpy(values.astype(np.float32)), columns=columns, names=names, sizes=sizes)
+
+
+def _load_svmlight(path: Path, label: str | Sequence[str] | None, layout: Layout | None) -> Labelled:
+    features, column = read_svmlight(path, layout)
+    if label is None or isinstance(label, str):
+        labels, classes = as_classes(column)
+        return Labelled(features, labels, classes, names=_numbered(features))
+    if len(label) != 1:
+        raise InputError(
+            f"{path}: asked for the label columns {_listed(label)}, but an svmlight file has one. Name one"
+        )
+    return Labelled(features, torch.tensor(column)[:, None], columns=tuple(label), names=_numbered(features))
+
+
+def _numbered(inputs: Inputs) -> tuple[str, ...]:
+    return tuple(str(i) for i in range(len(inputs)))

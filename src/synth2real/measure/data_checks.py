@@ -1,0 +1,284 @@
+"""Checks of the data before any training: what is there, what stands there twice, and what belongs to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..data.domains import Inputs, Labelled, Unlabelled, name_of, to_float
+from .priors import unbalanced
+
+HASHED = 16  # side of the grey pictures that duplicates are sought in
+BITS = 24  # of 240 that may differ in two pictures of one thing
+FLAT = 0.02  # slope that is no slope, in 0..1
+NEAR = 0.03  # root mean squared difference of their pixels, in 0..1
+SIDE = 8  # of the pictures that strangers are sought in
+NEIGHBOURS = 0.15  # share of the images that a stranger's fellows may make up without hiding it
+REFERENCE = 3000  # images that all are compared with
+FELLOWS = 5  # nearest images that a stranger may have beside it
+STRANGE = (
+    6.0  # deviations of the logarithms of the distances: finds 70 to 100 percent of digits among eyes, of noise or
+)
+# eyes among digits, and 0.5 to 6 percent of what belongs there
+FEW = 10  # samples of a class, below which it can hardly be learnt
+LISTED = 5  # names in a warning
+PART = 2048  # images worked on at once
+
+Domain = Labelled | Unlabelled
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found.
+
+    Args:
+        domains: for each of source, target and test its count, shape and labels.
+        duplicates: for each pair of domains, or one domain, the pairs of indices that look alike.
+        strangers: indices of target images that are unlike all others, the strangest first.
+        minutes: expected, for routes by name; empty where not measured.
+        warnings: in words.
+    """
+
+    domains: dict[str, dict[str, Any]]
+    duplicates: dict[str, list[tuple[int, int]]]
+    strangers: list[int]
+    minutes: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def plain(self) -> dict[str, Any]:
+        """As plain data; duplicates are counted, with the first pairs."""
+        pairs = {name: {"count": len(found), "first": found[:20]} for name, found in self.duplicates.items()}
+        return {**asdict(self), "duplicates": pairs}
+
+
+def check(
+    source: Labelled,
+    target: Unlabelled,
+    test: Labelled | None = None,
+    *,
+    source_groups: Tensor | None = None,
+    target_groups: Tensor | None = None,
+) -> Findings:
+    """Look at the data as it was loaded; reads no label of the target, since it has none.
+
+    Args:
+        source: of a simulator a sample.
+        target, test: the real data, without and with labels.
+        source_groups, target_groups: (N,) int64 person or video; images of one group may look alike.
+    """
+    named: dict[str, Domain] = {"source": source, "target": target}
+    if test is not None:
+        named["test"] = test
+    warnings = [*_shapes(named), *_labels(source, test)]
+    duplicates: dict[str, list[tuple[int, int]]] = {}
+    strangers: list[int] = []
+    if all(len(domain.shape) == 3 for domain in named.values()):
+        groups = {"source": source_groups, "target": target_groups}
+        small = {name: grey(domain.inputs, HASHED) for name, domain in named.items()}
+        names = list(named)
+        for i, one in enumerate(names):
+            for other in names[i:]:
+                found = alike(small[one], None if one == other else small[other])
+                group = groups.get(one) if one == other else None
+                if group is not None:
+                    found = [(a, b) for a, b in found if group[a] != group[b]]
+                duplicates[one if one == other else f"{one} and {other}"] = found
+        strangers = strange(target.inputs, source.inputs if source.shape == target.shape else None)
+        warnings += [*_duplicates(duplicates, named), *_strangers(strangers, target)]
+    domains = {name: _described(domain) for name, domain in named.items()}
+    return Findings(domains, duplicates, strangers, {}, warnings)
+
+
+def grey(inputs: Inputs, side: int) -> Tensor:
+    """Small grey pictures (N, side, side) float32 in 0..1."""
+    parts = []
+    for index in torch.arange(len(inputs)).split(PART):
+        x = to_float(inputs[index]).mean(1, keepdim=True)
+        parts.append(F.interpolate(x, (side, side), mode="area" if min(x.shape[2:]) >= side else "bilinear")[:, 0])
+    return torch.cat(parts)
+
+
+def hashes(pictures: Tensor) -> Tensor:
+    """Difference hash of grey pictures (N, S, S): (N, S (S - 1)) float32.
+
+    1 where it brightens to the right, and by more than noise does; else -1.
+    """
+    return (pictures.diff(dim=2) > FLAT).flatten(1).float().mul_(2).sub_(1)
+
+
+def alike(pictures: Tensor, others: Tensor | None = None) -> list[tuple[int, int]]:
+    """Pairs of indices of grey pictures (N, S, S) that show nearly the same: by difference hash, then by pixels.
+
+    Args:
+        pictures: one set.
+        others: another set, or None for pairs within the one.
+    """
+    ours = hashes(pictures)
+    theirs = ours if others is None else hashes(others)
+    compared = pictures if others is None else others
+    found = []
+    for rows in torch.arange(len(ours)).split(PART):
+        apart = (ours.shape[1] - ours[rows] @ theirs.T) / 2
+        pairs = (apart <= BITS).nonzero()
+        pairs[:, 0] += rows[0]
+        if others is None:
+            pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+        for part in pairs.split(PART):
+            error = (pictures[part[:, 0]] - compared[part[:, 1]]).square().mean((1, 2)).sqrt()
+            found += [(a, b) for a, b in part[error <= NEAR].tolist()]
+    return found
+
+
+def simple_features(inputs: Inputs) -> list[Tensor]:
+    """What images are compared by when nothing is known of them: form, tones, fineness, edges, colour; (N, F) each.
+
+    Args:
+        inputs: images (N, C, H, W).
+    """
+    parts: list[list[Tensor]] = []
+    for index in torch.arange(len(inputs)).split(PART):
+        x = to_float(inputs[index]).contiguous()
+        shown = x.mean(1, keepdim=True)
+        power = torch.fft.rfft2((shown - shown.mean((2, 3), keepdim=True))[:, 0], norm="ortho").abs()
+        radius = (torch.fft.fftfreq(x.shape[2])[:, None] ** 2 + torch.fft.rfftfreq(x.shape[3])[None] ** 2).sqrt()
+        rings = [power[:, (radius >= low) & (radius < low + 0.1)] for low in (0.0, 0.1, 0.2, 0.3, 0.4)]
+        slopes = [F.adaptive_avg_pool2d(shown.diff(dim=axis).abs(), 3).flatten(1) for axis in (3, 2)]
+        parts.append(
+            [
+                F.adaptive_avg_pool2d(shown, SIDE).flatten(1),
+                torch.quantile(x.flatten(2), torch.linspace(0, 1, 5), dim=2).permute(1, 0, 2).flatten(1),
+                torch.stack([ring.mean(1) for ring in rings if ring.shape[1]], 1).clamp(min=1e-4).log(),
+                torch.cat(slopes, 1),
+                torch.cat([x.mean((2, 3)) - shown.mean((2, 3)), (x - shown).abs().mean((2, 3))], 1),
+            ]
+        )
+    return [torch.cat(kind) for kind in zip(*parts, strict=True)]
+
+
+def strange(target: Inputs, source: Inputs | None) -> list[int]:
+    """Indices of target images that belong to neither domain, the strangest first.
+
+    Two things are telling: an image is far from the nearest 15 percent of the target (up to so many strangers of one
+    kind do not vouch for one another), and much farther from these than from its nearest fellows (strangers of one kind
+    stand in a clump of their own). Both count in deviations, taken below the median, where no stranger stands. An image
+    that is nearer to the source than the ordinary target image belongs to one of the domains.
+    """
+    ours = simple_features(target)
+    theirs = ours if source is None else simple_features(source)
+    scales = [kind.var(0).sum().sqrt().clamp(min=1e-3) for kind in ours]  # so that each kind counts alike
+    x, y = (torch.cat([k / scale for k, scale in zip(z, scales, strict=True)], 1) for z in (ours, theirs))
+    generator = torch.Generator().manual_seed(0)
+    reference = x[torch.randperm(len(x), generator=generator)[:REFERENCE]]
+    far = _distance(x, reference, round(NEIGHBOURS * len(reference)) + 1)
+    alone, apart = _deviations(far), _deviations(far / _distance(x, reference, FELLOWS + 1))
+    flagged = (alone + apart.clamp(min=0) > STRANGE) & (alone > 1)
+    if source is not None:
+        near = _distance(x, y[torch.randperm(len(y), generator=generator)[:REFERENCE]], FELLOWS)
+        flagged &= near > near.median()
+    order = (alone + apart.clamp(min=0)).argsort(descending=True)
+    return [int(i) for i in order if flagged[i]]
+
+
+def _deviations(distance: Tensor) -> Tensor:
+    logs = distance.log()
+    middle = logs.median()
+    return (logs - middle) / (middle - logs.quantile(0.16)).clamp(min=1e-3)
+
+
+def _distance(features: Tensor, reference: Tensor, rank: int) -> Tensor:
+    """Distance of each of (N, F) to the `rank`-th nearest of (M, F), (N,), at least 1e-6."""
+    rank = min(rank, len(reference))
+    parts = [torch.cdist(part, reference).kthvalue(rank, dim=1).values for part in features.split(PART)]
+    return torch.cat(parts).clamp(min=1e-6)
+
+
+def _described(domain: Domain) -> dict[str, Any]:
+    found: dict[str, Any] = {"count": len(domain), "shape": list(domain.shape)}
+    if isinstance(domain, Labelled) and domain.classes:
+        counts = torch.bincount(domain.labels, minlength=len(domain.classes)).tolist()
+        found["classes"] = dict(zip(domain.classes, counts, strict=True))
+    elif isinstance(domain, Labelled):
+        found["columns"] = {
+            name: {
+                "least": float(values.nan_to_num(torch.inf).min()),
+                "most": float(values.nan_to_num(-torch.inf).max()),
+                "mean": float(values.nanmean()),
+                "missing": int(values.isnan().sum()),
+            }
+            for name, values in zip(domain.columns, domain.labels.T, strict=True)
+        }
+    return found
+
+
+def _shapes(named: dict[str, Domain]) -> list[str]:
+    target = named["target"].shape
+    said = []
+    for name, domain in named.items():
+        if domain.shape != target:
+            size = "x".join(map(str, target[1:]))
+            said.append(
+                f"{name} has inputs of {'x'.join(map(str, domain.shape))}, the target of "
+                f"{'x'.join(map(str, target))} (channels x height x width): convert all with --size {size} "
+                f"and --channels {target[0]}"
+            )
+    return said
+
+
+def _labels(source: Labelled, test: Labelled | None) -> list[str]:
+    if not source.classes:
+        missing = int(source.labels.isnan().any(1).sum())
+        return [f"{missing} of {len(source)} source samples lack a value; it counts nowhere"] if missing else []
+    counts = torch.bincount(source.labels, minlength=len(source.classes))
+    said = [
+        f"class '{name}' has {count} source samples, expected {FEW} or more"
+        for name, count in zip(source.classes, counts.tolist(), strict=True)
+        if count < FEW
+    ]
+    if unbalanced(counts):
+        most, least = source.classes[int(counts.argmax())], source.classes[int(counts.argmin())]
+        said.append(
+            f"the source is unbalanced: '{most}' has {int(counts.max())} samples, '{least}' {int(counts.min())}. "
+            "Where the target's balance is another, methods that match distributions harm"
+        )
+    unknown = [name for name in test.classes if name not in source.classes] if test is not None else []
+    if unknown:
+        said.append(f"test holds classes that the source lacks: {', '.join(unknown[:LISTED])}; leave their images out")
+    return said
+
+
+def _duplicates(found: dict[str, list[tuple[int, int]]], named: dict[str, Domain]) -> list[str]:
+    said = []
+    for where, pairs in found.items():
+        if not pairs:
+            continue
+        one, _, other = where.partition(" and ")
+        first = ", ".join(f"{name_of(named[one], a)} and {name_of(named[other or one], b)}" for a, b in pairs[:LISTED])
+        images = len({a for a, _ in pairs})
+        if not other:
+            mend = "Are they of one sequence? Then name the column with --group, or leave the copies out"
+            said.append(f"within {one}: {len(pairs)} pairs look alike ({first}). {mend}")
+        else:
+            mend = "A score on such images flatters: leave them out of one of the two" if other == "test" else ""
+            said.append(f"{images} images of {one} stand in {other} too, or nearly so ({first}). {mend}".strip())
+    return said
+
+
+def _strangers(strangers: Sequence[int], target: Unlabelled) -> list[str]:
+    if not strangers:
+        return []
+    amount, first = counted(strangers, target)
+    return [
+        f"{amount} are unlike all others ({first}). Look at them: where they belong to neither domain, leave them out"
+    ]
+
+
+def counted(found: Sequence[int], target: Unlabelled) -> tuple[str, str]:
+    """How many of the target's samples these are, in words, and the first of their names."""
+    share, kind = 100 * len(found) / len(target), "images" if len(target.shape) == 3 else "samples"
+    amount = f"{len(found)} of {len(target)} target {kind} ({share:.1f} percent)"
+    return amount, ", ".join(name_of(target, i) for i in found[:LISTED])

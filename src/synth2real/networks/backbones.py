@@ -1,0 +1,212 @@
+"""Feature extractors by name: our own, any class of the user's, timm's, transformers'; their weights and width."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ..errors import InputError
+from .layers import FOR_FEATURES, NETWORKS, Norm
+
+TIMM, TRANSFORMERS = "timm", "transformers"
+KINDS = (
+    f"one of: {', '.join(NETWORKS)}, or module:Class (your own nn.Module), or {TIMM}:NAME, such as {TIMM}:resnet18, "
+    f"or {TRANSFORMERS}:NAME, such as {TRANSFORMERS}:google/vit-base-patch16-224, or {TRANSFORMERS}:FOLDER"
+)
+SHOWN = 3  # keys that a message names
+
+
+class Pooled(nn.Module):
+    """A vision model of transformers, whose pooled output is the features (N, F); else the mean of its last maps."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = self.network(pixel_values=x)
+        pooled: Tensor | None = getattr(found, "pooler_output", None)
+        if pooled is None:
+            hidden: Tensor = found.last_hidden_state
+            pooled = hidden.mean(1) if hidden.ndim == 3 else hidden.mean((2, 3))
+        return pooled.flatten(1)
+
+
+class Frozen(nn.Module):
+    """A network that is used as it is: no gradient reaches it, and it stays in evaluation mode."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> Frozen:
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        features: Tensor = self.network(x)
+        return features
+
+
+def build_network(name: str, shape: Sequence[int], spatial: bool = False, norm: Norm = "group") -> nn.Module:
+    """The feature extractor of that name for inputs of one shape, with fresh weights.
+
+    Args:
+        name: of `networks.NETWORKS`; `module:Class`, a class that Python can import, which is called with `shape` where
+            it takes an argument of that name, else without; or `timm:NAME`, which needs `pip install synth2real[timm]`;
+            or `transformers:NAME`, which needs `synth2real[transformers]`: a local folder with a `config.json`, or a
+            name on the hub, of which the configuration alone is fetched. The keys of its weights begin `network.`.
+        shape: (C, H, W) of an image or (F,) of a feature vector.
+        spatial: keep where things are (the library's own networks).
+        norm: between the layers of the library's own; others have what they have.
+
+    Raises:
+        InputError: no such network, module, class or package, or a class that is no `nn.Module`.
+    """
+    if name in NETWORKS:
+        if (len(shape) == 3) == (name in FOR_FEATURES):
+            raise InputError(f"network '{name}' does not take inputs of shape {tuple(shape)}")
+        return NETWORKS[name](shape, spatial=spatial, norm=norm)
+    kind, colon, rest = name.partition(":")
+    if not colon:
+        raise InputError(f"network '{name}' is unknown, expected {KINDS}")
+    if kind in (TIMM, TRANSFORMERS):
+        if len(shape) != 3:
+            raise InputError(f"network '{name}' takes images, found features of shape {tuple(shape)}")
+        return (_timm if kind == TIMM else _transformers)(rest, shape[0])
+    return _call(name, _class(name, kind, rest), shape)
+
+
+def _class(name: str, module: str, attribute: str) -> type[nn.Module]:
+    try:
+        found: Any = getattr(importlib.import_module(module), attribute, None)
+    except ImportError as error:
+        raise InputError(
+            f"network '{name}': Python cannot import '{module}' ({error}), expected module:Class. Run where the module "
+            "lies, or add its folder to PYTHONPATH"
+        ) from None
+    if found is None:
+        raise InputError(
+            f"network '{name}': the module '{module}' has no '{attribute}', expected a class that is there"
+        )
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise InputError(f"network '{name}': found {found!r}, expected a class that derives from torch.nn.Module")
+    return found
+
+
+def _call(name: str, kind: type[nn.Module], shape: Sequence[int]) -> nn.Module:
+    takes = "shape" in inspect.signature(kind).parameters
+    try:
+        return kind(shape=tuple(shape)) if takes else kind()
+    except TypeError as error:
+        raise InputError(
+            f"network '{name}' cannot be made ({error}), expected a class that is called with `shape` alone, or with "
+            "nothing. Give every other argument a default"
+        ) from None
+
+
+def _package(package: str, name: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except (ImportError, RuntimeError) as error:  # the latter by a torchvision that was built for another torch
+        raise InputError(
+            f"network '{package}:{name}' needs the package {package}, which cannot be imported ({error}). "
+            f"Install it: pip install 'synth2real[{package}]'"
+        ) from None
+
+
+def _timm(name: str, channels: int) -> nn.Module:
+    timm = _package(TIMM, name)
+    try:
+        made: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels)
+    except (RuntimeError, TypeError) as error:
+        raise InputError(
+            f"network '{TIMM}:{name}' cannot be made ({error}), expected a name of timm.list_models()"
+        ) from None
+    return made
+
+
+def _transformers(name: str, channels: int) -> nn.Module:
+    transformers = _package(TRANSFORMERS, name)
+    try:
+        config = transformers.AutoConfig.from_pretrained(name)
+        config.num_channels = channels
+        return Pooled(transformers.AutoModel.from_config(config))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"network '{TRANSFORMERS}:{name}' cannot be made ({first}), expected a folder with the config.json of a "
+            "vision model, as its save_pretrained writes it, or the name of one on the hub, which must be within reach"
+        ) from None
+
+
+@torch.no_grad()
+def width_of(network: nn.Module, shape: Sequence[int], name: str) -> int:
+    """Width F of the features (N, F) that a network makes of inputs of `shape`, by a dry run in evaluation mode.
+
+    Raises:
+        InputError: it fails, or makes something else.
+    """
+    modes = [(module, module.training) for module in network.modules()]
+    try:
+        device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+        made = network.eval()(torch.zeros(2, *shape, device=device))
+    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+        given = "x".join(map(str, shape))
+        raise InputError(
+            f"network '{name}' does not take inputs of {given} ({error}). Convert them with --size and --channels"
+        ) from None
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    if not isinstance(made, Tensor) or made.ndim != 2 or len(made) != 2:
+        found = f"a tensor {tuple(made.shape)}" if isinstance(made, Tensor) else f"a {type(made).__name__}"
+        raise InputError(
+            f"network '{name}' makes {found} of two inputs, expected features (2, F). Pool and flatten at its end, and "
+            "leave its classifier out"
+        )
+    return made.shape[1]
+
+
+def load_weights(network: nn.Module, file: str | Path, name: str) -> None:
+    """Load a `.safetensors` file into a network.
+
+    Raises:
+        InputError: no such file, unreadable, or its keys or shapes are not the network's.
+    """
+    file = Path(file)
+    if not file.is_file():
+        raise InputError(f"{file}: no such file, expected the weights of '{name}' as .safetensors")
+    try:
+        given = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{file}: unreadable ({error}), expected .safetensors. Write it with safetensors.torch.save_file"
+        ) from None
+    wanted = network.state_dict()
+    shapes = [key for key in wanted if key in given and given[key].shape != wanted[key].shape]
+    faults = {
+        "are missing": [key for key in wanted if key not in given],
+        "are unknown to the network": [key for key in given if key not in wanted],
+        "differ in shape": [f"{key} {tuple(given[key].shape)} for {tuple(wanted[key].shape)}" for key in shapes],
+    }
+    found = [f"{_some(keys)} {what}" for what, keys in faults.items() if keys]
+    if found:
+        raise InputError(
+            f"{file}: the weights do not fit the network '{name}': {'; '.join(found)}. Expected its own state_dict, "
+            "without a classifier"
+        )
+    network.load_state_dict(given)
+
+
+def _some(keys: Sequence[str]) -> str:
+    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+    return ", ".join(keys[:SHOWN]) + more

@@ -1,0 +1,273 @@
+"""A folder of refined images: the source's images by the same names, with its labels, ready to be trained on.
+
+the images                      where they were, by the same names (an `.npz`: one, with its other arrays)
+their masks, `_mask`            as in the source
+metadata.csv, metadata.jsonl    as in the source
+refinement.yaml                 how they were made
+refiner/                        the refiner, to apply to more images
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from PIL import Image
+from torch import Tensor
+
+from ..data.domains import Labelled, Unlabelled
+from ..data.images import resize
+from ..data.loading import MASK, TABLES, Channels, Size, load_unlabelled, masks_below
+from ..errors import InputError, TrainingDiverged
+from ..settings import to_dict
+from ..simulate import render
+from ..simulate.base import Simulator
+from ..training.hardware import Hardware, versions
+from ..training.loop import Loop, Report
+from ..training.mapping import REFINER, Mapping
+
+DESCRIPTION = "refinement.yaml"
+CHUNK = 256  # images decoded, refined and written at once: what memory holds
+BATCH = 64
+KEPT = (*TABLES, "parameters.yaml")  # copied beside the images
+QUALITY: dict[str, dict[str, Any]] = {
+    ".jpg": {"quality": 95, "subsampling": 0},
+    ".jpeg": {"quality": 95, "subsampling": 0},
+    ".webp": {"lossless": True},
+    ".png": {"compress_level": 1},
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to refine and how.
+
+    Args:
+        source: a folder of images, labelled or not, or an `.npz` with `images`; or a simulator.
+        named: the source as the user calls it, for the description.
+        out: the folder to write.
+        target: unlabelled images to learn from, and `target_named` as the user calls them; None where `refiner` has
+            learnt already.
+        refiner: the method, or a refiner that was loaded.
+        n: images to render from a simulator.
+        size, channels: as in `load_unlabelled`. Refined images are stretched back to the size they had, so that points
+            in the tables stay true.
+        seed: of everything random.
+        batch: images of each domain a step.
+        skip_bad: leave out unreadable images, and their rows in the tables.
+        overwrite: replace what `out` holds, where that is a refined folder.
+        hardware: device, precision and memory format.
+    """
+
+    source: Path | Simulator
+    named: str
+    out: Path
+    refiner: Mapping
+    target: Unlabelled | None = None
+    target_named: str = ""
+    n: int = 8000
+    size: Size | None = None
+    channels: Channels | None = None
+    seed: int = 0
+    batch: int = BATCH
+    skip_bad: bool = False
+    overwrite: bool = False
+    hardware: Hardware | None = None
+
+
+def refine_folder(order: Order, report: Report | None = None) -> int:
+    """Learn where there is something to learn, refine every image, and write the folder; nothing is left half-written.
+
+    Returns:
+        The number of images written.
+
+    Raises:
+        InputError: the source holds no images, or `out` cannot be written.
+        TrainingDiverged: `out` then holds the last good weights in `refiner/`, and no image.
+    """
+    check_out(order)
+    with staging(order.out) as (place, publish):
+        if isinstance(order.source, Simulator):
+            root = place
+            render(order.source, order.n, place, order.seed)
+        else:
+            root = order.source
+        images = load_unlabelled(root, size=order.size, channels=order.channels, skip_bad=order.skip_bad)
+        said: list[str] = []
+        try:
+            if order.target is not None:
+                said = learn(order, images, order.target, report)
+        except TrainingDiverged as error:
+            shutil.rmtree(place)
+            order.refiner.save(place / REFINER)
+            publish()
+            error.add_note(f"No image was refined. {order.out / REFINER} holds those weights: --apply {order.out}")
+            raise
+        if root.is_dir():
+            files = [root / name for name in images.names]
+            write_images(order.refiner, images, files, root, place)
+            if root != place:
+                copy_tables(root, place, files if order.skip_bad else None)
+                copy_masks(root, place, files)
+        else:
+            write_arrays(order.refiner, images, root, place / root.name)
+        order.refiner.save(place / REFINER)
+        description = yaml.safe_dump(describe(order, images, said), sort_keys=False, allow_unicode=True)
+        (place / DESCRIPTION).write_text(description, encoding="utf-8")
+        publish()
+    return len(images)
+
+
+def learn(order: Order, images: Unlabelled, target: Unlabelled, report: Report | None) -> list[str]:
+    """Let the refiner learn from both domains; what it warned of, which is warned of again."""
+    # No refiner reads labels, and a folder may have none.
+    source = Labelled(images.inputs, torch.zeros(len(images), dtype=torch.int64), ("unread",))
+    hardware = order.hardware or Hardware.detect()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        order.refiner.fit(source, target, Loop(steps=1, batch=order.batch, seed=order.seed, hardware=hardware), report)
+    for warning in caught:
+        warnings.warn(warning.message, stacklevel=3)
+    return [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
+
+
+def check_out(order: Order) -> None:
+    """Raise `InputError` where the folder must not be written."""
+    out = order.out
+    if isinstance(order.source, Path):
+        source, resolved = order.source.resolve(), out.resolve()
+        if not order.source.is_dir() and order.source.suffix.lower() != ".npz":
+            raise InputError(f"{order.source}: expected a folder of images, an .npz, or the name of a simulator")
+        if source == resolved or source in resolved.parents or resolved in source.parents:
+            raise InputError(f"{out}: --out and the source {order.source} lie in one another. Choose another --out")
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not order.overwrite:
+        raise InputError(
+            f"{out}: holds files already, expected a new or empty folder. Choose another --out, or pass --overwrite"
+        )
+    if not (out / DESCRIPTION).is_file() and not (out / REFINER).is_dir():
+        raise InputError(f"{out}: --overwrite found no {DESCRIPTION} there, so it was not refined; remove it by hand")
+
+
+@contextmanager
+def staging(out: Path) -> Iterator[tuple[Path, Any]]:
+    """A hidden folder beside `out`, and the function that puts it in the place of `out`; gone when the context ends."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    place, old = (out.with_name(f".{out.name}.{word}") for word in ("partial", "old"))
+
+    def publish() -> None:
+        if out.exists():
+            shutil.rmtree(old, ignore_errors=True)  # of a run that was killed while it removed it
+            out.rename(old)
+        place.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
+
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    try:
+        yield place, publish
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def write_images(refiner: Mapping, images: Unlabelled, files: Sequence[Path], root: Path, place: Path) -> None:
+    """Refine all images, a chunk at a time, and write each where it stands in the source."""
+    with ThreadPoolExecutor() as pool:
+        for index in torch.arange(len(images)).split(CHUNK):
+            refined = refiner.transform(images.inputs[index])
+            paths = [place / files[i].relative_to(root) for i in index.tolist()]
+            for folder in {path.parent for path in paths}:
+                folder.mkdir(parents=True, exist_ok=True)
+            sizes: Sequence[Any] = [None] * len(paths) if images.sizes is None else images.sizes[index].tolist()
+            list(pool.map(_save, refined, paths, sizes))
+
+
+def write_arrays(refiner: Mapping, images: Unlabelled, file: Path, path: Path) -> None:
+    """Refine the `images` of an `.npz`, and write them with its other arrays; in the size and axes they had."""
+    with np.load(file, allow_pickle=False) as arrays:
+        kept = dict(arrays)
+    refined = torch.cat([refiner.transform(images.inputs[part]) for part in torch.arange(len(images)).split(CHUNK)])
+    refined = resize(refined, kept["images"].shape[1:3], None).permute(0, 2, 3, 1)
+    kept["images"] = (refined.squeeze(3) if kept["images"].ndim == 3 else refined).numpy()
+    np.savez_compressed(path, **kept)
+
+
+def _save(image: Tensor, path: Path, size: Sequence[int] | None) -> None:
+    if size is not None:
+        image = resize(image[None], (size[0], size[1]), None)[0]
+    pixels = image.permute(1, 2, 0).squeeze(-1).numpy()
+    Image.fromarray(pixels).save(path, **QUALITY.get(path.suffix.lower(), {}))
+
+
+def copy_tables(root: Path, place: Path, kept: Sequence[Path] | None) -> None:
+    """Copy the tables; with `kept`, the rows of these images alone where some were left out."""
+    for table in sorted(file for name in KEPT for file in root.rglob(name)):
+        path = place / table.relative_to(root)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if kept is None or table.name not in TABLES:
+            shutil.copyfile(table, path)
+        else:
+            _copy_rows(table, path, {file.relative_to(table.parent).as_posix() for file in kept if _below(file, table)})
+
+
+def copy_masks(root: Path, place: Path, files: Sequence[Path]) -> None:
+    """Copy the masks of these images: no edge has moved."""
+    kept = {file.with_suffix("") for file in files}
+    for mask in masks_below(root):
+        if mask.with_name(mask.stem.removesuffix(MASK)) in kept:
+            shutil.copyfile(mask, place / mask.relative_to(root))
+
+
+def _below(file: Path, table: Path) -> bool:
+    return table.parent in file.parents
+
+
+def _copy_rows(table: Path, path: Path, names: set[str]) -> None:
+    def stays(name: Any) -> bool:
+        return Path(str(name)).as_posix() in names
+
+    with table.open(encoding="utf-8-sig", newline="") as lines, path.open("w", encoding="utf-8", newline="") as out:
+        if table.suffix == ".jsonl":
+            out.writelines(line for line in lines if line.strip() and stays(json.loads(line).get("file_name")))
+            return
+        rows = csv.DictReader(lines)
+        writer = csv.DictWriter(out, rows.fieldnames or (), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for row in rows if stays(row.get("file_name")))
+
+
+def describe(order: Order, images: Unlabelled, said: list[str]) -> dict[str, Any]:
+    """How the folder was made, as plain data."""
+    refiner, hardware = order.refiner, order.hardware or Hardware.detect()
+    source = {"given": order.named, "images": len(images), "shape": list(images.shape)}
+    if isinstance(order.source, Simulator):
+        source["simulator"] = to_dict(order.source)
+    target = None
+    if order.target is not None:
+        target = {"given": order.target_named, "images": len(order.target), "shape": list(order.target.shape)}
+    return {
+        "method": refiner.name,
+        "settings": to_dict(refiner),
+        "learnt": order.target is not None,
+        "seed": order.seed,
+        "batch": order.batch,
+        "source": source,
+        "target": target,
+        "size": list(order.size) if order.size else None,
+        "channels": order.channels,
+        "hardware": hardware.settings(),
+        "warnings": said,
+        "versions": versions(),
+    }

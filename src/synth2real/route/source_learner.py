@@ -1,0 +1,71 @@
+"""A small model of the source that trains on a simulator whose ranges change while it learns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..adapt import SourceOnly
+from ..data.domains import Labelled
+from ..simulate import Simulator
+from ..tasks.base import Classification, Task
+from ..training.hardware import Hardware
+from ..training.loop import Loop, Trainer
+from ..training.model import Model
+
+
+@dataclass
+class SourceLearner:
+    """Goes on training one model by `SourceOnly`, on fresh images each time.
+
+    Args:
+        task: what the model predicts.
+        images: rendered each time.
+        steps: of training each time.
+        batch: samples a step.
+        seed: of the first weights.
+        hardware: device, precision and memory format.
+    """
+
+    task: Task
+    images: int = 400
+    steps: int = 40
+    batch: int = 64
+    seed: int = 0
+    hardware: Hardware = field(default_factory=Hardware.detect)
+
+    def __post_init__(self) -> None:
+        self.objective = SourceOnly(schedule="constant")
+        self.model: Model | None = None
+        self.unit = 1.0  # error of performance 0
+
+    def learn(self, simulator: Simulator, seed: int) -> None:
+        """Train some steps more on images of this simulator."""
+        source = simulator.labelled(self.images, seed)
+        if not isinstance(self.task, Classification):
+            constant = source.labels.nanmedian(0, keepdim=True).values.expand_as(source.labels)
+            self.unit = max(self._error(constant, source), 1e-9)
+        if self.model is None:
+            with torch.random.fork_rng([]):
+                torch.manual_seed(self.seed)
+                self.model = Model(self.task, source.shape)
+            self.objective.prepare(self.model, source.unlabelled())
+        self.model.train()
+        loop = Loop(steps=self.steps, batch=self.batch, seed=seed, hardware=self.hardware)
+        Trainer(self.objective, source, source.unlabelled(), loop, self.task.move).run()
+
+    def performance(self, simulator: Simulator, n: int, seed: int) -> float:
+        """1 without an error; 0 where no class is right, or values err as a constant would on what was learnt last.
+
+        Raises:
+            AssertionError: nothing has been learnt yet.
+        """
+        assert self.model is not None, "learn() comes before performance()"
+        data = simulator.labelled(n, seed)
+        return 1 - self._error(self.model.eval().predict(data.unlabelled()).values, data) / self.unit
+
+    def _error(self, predictions: Tensor, data: Labelled) -> float:
+        value = float(self.task.metrics(predictions, data.labels)[self.task.metric])
+        return 1 - value if self.task.metric == "accuracy" else value

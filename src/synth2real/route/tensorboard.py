@@ -1,0 +1,59 @@
+"""TensorBoard: losses while they fall, and images of each stage. The package is imported only when asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..data.domains import Inputs, to_float
+from ..errors import InputError
+from .route import Run
+
+SHOWN = 32  # images of each stage
+
+
+class Board:
+    """Writes what a TensorBoard reads.
+
+    Args:
+        path: folder of the log.
+
+    Raises:
+        InputError: the package is not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise InputError(
+                "--tensorboard found no package tensorboard, expected it installed: "
+                "pip install 'synth2real[tensorboard]'"
+            ) from None
+        self.path, self._open = path, SummaryWriter
+
+    @cached_property
+    def writer(self) -> Any:
+        """Made when first written to: until then the run's folder is to be empty."""
+        return self._open(str(self.path))
+
+    def report(self, stage: str, step: int, _: int, terms: dict[str, float]) -> None:
+        """An `on_report` of `Route.run`: each term as a curve of its stage."""
+        for name, value in terms.items():
+            self.writer.add_scalar(f"{stage}/{name}", value, step)
+
+    def pictures(self, run: Run, target: Inputs) -> None:
+        """Images before and after refinement, and of the target."""
+        stages = {"synthetic": run.rendered.inputs, "refined": run.refined, "real": target}
+        for name, inputs in stages.items():
+            if inputs is not None and len(inputs.shape) == 4:
+                images = to_float(inputs[torch.arange(min(SHOWN, len(inputs)))])
+                self.writer.add_images(name, images[:, : 3 if images.shape[1] >= 3 else 1], 0)
+
+    def close(self) -> None:
+        """Write what is left; the log keeps its last minutes in memory until then."""
+        if "writer" in vars(self):
+            self.writer.close()

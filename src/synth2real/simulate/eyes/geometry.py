@@ -1,0 +1,165 @@
+"""Where everything is: the eye's parts in the image, from the directions of gaze and head.
+
+The camera is far, so that what it sees is the scene moved along its axis onto the image (scaled orthography): a circle
+becomes an exact ellipse about its projected centre. Lengths are millimetres until the image. Two frames are used: the
+image's (x right, y down), and the lids' (`across` from the corner at the nose to the outer one, `up`), both with their
+origin midway between the corners. Angles and vectors are those of `directions`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...tasks.directions import components
+
+LANDMARKS = 16
+REFRACTION = 1.12  # the cornea makes the pupil look rounder: as if seen from an angle this much smaller (Mathur 2013)
+
+Values = dict[str, Tensor]  # (N, 1, 1) float32 each
+
+
+@dataclass(frozen=True)
+class Disc:
+    """A disc of the eye in the image: an ellipse.
+
+    Args:
+        x, y: centre, millimetres, (N, 1, 1).
+        radius: millimetres, (N, 1, 1).
+        squared: (N, H, W), square of the distance from the centre in radii of the ellipse: 1 on its edge.
+    """
+
+    x: Tensor
+    y: Tensor
+    radius: Tensor
+    squared: Tensor
+
+
+@dataclass(frozen=True)
+class Lids:
+    """The margins of both lids and how far each pixel is from them.
+
+    Args:
+        along: (N, H, W), place along the corners' line, -1 at the nose's corner and 1 at the outer one.
+        up: (N, H, W), millimetres above that line.
+        above, below: (N, H, W), millimetres above the upper margin, and below the lower one.
+    """
+
+    along: Tensor
+    up: Tensor
+    above: Tensor
+    below: Tensor
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """All places of a batch.
+
+    Args:
+        scale: pixels a millimetre, (N, 1, 1).
+        x, y: (1 or N, H, W), the pixels in the image's frame.
+        side: 1 where the outer corner is on the image's right, else -1, (N, 1, 1).
+        centre: x and y of the eyeball, (N, 1, 1) each.
+        gaze: x, y, z of its direction, (N, 1, 1) each.
+        iris, pupil, lids: see there.
+        landmarks: x and y in the image's frame, (N, 1, 16) each: the nose's corner, 7 on the upper margin, the outer
+            corner, 7 on the lower margin.
+    """
+
+    scale: Tensor
+    x: Tensor
+    y: Tensor
+    side: Tensor
+    centre: tuple[Tensor, Tensor]
+    gaze: tuple[Tensor, Tensor, Tensor]
+    iris: Disc
+    pupil: Disc
+    lids: Lids
+    landmarks: tuple[Tensor, Tensor]
+
+    def pixels(self, x: Tensor, y: Tensor) -> Tensor:
+        """Points (N, 1, K) in millimetres of the image's frame, to pixels (N, 1, K, 2)."""
+        left, top = self.x[:, :1, :1], self.y[:, :1, :1]
+        return torch.stack([(x - left) * self.scale, (y - top) * self.scale], -1)
+
+
+def place(values: Values, side: Tensor, size: tuple[int, int]) -> Geometry:
+    """The geometry of a batch.
+
+    Args:
+        values: the simulator's parameters.
+        side: see `Geometry`.
+        size: height and width of the images, pixels.
+    """
+    height, width = size
+    scale = width / values["field"]
+    x = (torch.arange(width, device=side.device) - (width - 1) / 2)[None, None] / scale - values["offset_x"]
+    y = (torch.arange(height, device=side.device) - (height - 1) / 2)[None, :, None] / scale - values["offset_y"]
+    gaze = components(values["gaze_pitch"].deg2rad(), values["gaze_yaw"].deg2rad())
+    face = components(values["head_pitch"].deg2rad(), values["head_yaw"].deg2rad())
+    # The eyeball lies behind the corners, so it moves against the face.
+    centre = (-values["socket"] * face[0], -values["socket"] * face[1])
+    reach = (values["eyeball"].square() - values["iris"].square()).sqrt()  # from the eyeball's centre to the limbus
+    iris = _disc(x, y, centre, gaze, reach, values["iris"], 1.0)
+    pupil = _disc(x, y, centre, gaze, reach, values["pupil"], REFRACTION)
+    lids, landmarks = _lids(x, y, (iris.x, iris.y), face, side, values)
+    return Geometry(scale, x, y, side, centre, gaze, iris, pupil, lids, landmarks)
+
+
+def _disc(
+    x: Tensor,
+    y: Tensor,
+    centre: tuple[Tensor, Tensor],
+    gaze: tuple[Tensor, Tensor, Tensor],
+    reach: Tensor,
+    radius: Tensor,
+    refraction: float,
+) -> Disc:
+    """A disc square to the gaze, `reach` before the eyeball's centre."""
+    at_x, at_y = centre[0] + reach * gaze[0], centre[1] + reach * gaze[1]
+    angle = (-gaze[2]).clamp(-1, 1).acos().clamp(min=1e-3)
+    # How much longer a way along the tilt is on the disc than in the image.
+    stretch = ((angle / refraction).cos().square().reciprocal() - 1) / angle.sin().square()
+    dx, dy = x - at_x, y - at_y
+    tilt = dx * gaze[0] + dy * gaze[1]
+    squared = (dx.square() + dy.square()).addcmul(tilt.square(), stretch) / radius.square()
+    return Disc(at_x, at_y, radius, squared)
+
+
+def _lids(
+    x: Tensor, y: Tensor, iris: tuple[Tensor, Tensor], face: tuple[Tensor, Tensor, Tensor], side: Tensor, values: Values
+) -> tuple[Lids, tuple[Tensor, Tensor]]:
+    """Both margins, and the landmarks."""
+    cos, sin = values["roll"].deg2rad().cos(), values["roll"].deg2rad().sin()
+
+    def turned(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return (x * cos + y * sin) * side, x * sin - y * cos
+
+    across, up = turned(x, y)
+    half = values["fissure"] / 2 * face[2].abs()
+    # The lids lie on the eyeball, before the line of the corners, so their middle moves with the face.
+    shift, rise = (part * (values["eyeball"] - values["socket"]) for part in turned(face[0], face[1]))
+    _, level = turned(*iris)
+    follow = values["lid_follow"] * (level - rise)
+    low = rise + follow / 2 - values["lower_lid"]
+    high = rise + follow + values["upper_lid"]
+    skew = shift / half
+
+    def margins(along: Tensor) -> tuple[Tensor, Tensor]:
+        open_ = 1 - along.square()
+        upper, lower = along - (skew + values["upper_skew"]) * open_, along - (skew + values["lower_skew"]) * open_
+        upper, lower = upper.square(), lower.square()
+        upper = high * (1 - upper) * (1 + values["upper_round"] * upper)
+        lower = low * (1 - lower) * (1 + values["lower_round"] * lower)
+        return torch.lerp(lower, upper, values["opening"]), lower  # shut lids meet on the lower margin
+
+    along = across / half
+    upper, lower = margins(along)
+    steps = torch.linspace(-1, 1, LANDMARKS // 2 + 1, device=x.device)[None]
+    path = torch.cat([steps, steps.flip(1)[:, 1:-1]], 1)[:, None].expand(len(half), 1, LANDMARKS)
+    above, below = margins(path)
+    is_upper = torch.arange(LANDMARKS, device=x.device) <= LANDMARKS // 2
+    heights = torch.where(is_upper, above, torch.minimum(below, above))
+    sides = path * half * side
+    landmarks = sides * cos + heights * sin, sides * sin - heights * cos
+    return Lids(along, up, up - upper, lower - up), landmarks

@@ -1,0 +1,185 @@
+"""Eyes: the region of one eye, rendered from its geometry, with every label of gaze, pupil, iris and lids."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from pydantic import Field, model_validator
+from pydantic_core import ArgsKwargs
+from torch import Tensor
+
+from ...settings import settings
+from ...tasks.directions import components
+from ..base import CHUNK, Drawn, Parameter, Range, Simulator
+from ..camera import blur, equalise
+from .eyeball import ball, edge, mirrored
+from .geometry import LANDMARKS, Geometry, Values, place
+from .parameters import INFRARED, PARAMETERS
+from .skin import Surround, draw, smooth_noise, surround
+
+Side = Annotated[int, Field(ge=16, le=1024)]
+CHUNK_PIXELS = 600_000  # of all images rendered at once, so that the maps of a chunk stay in the cache
+GPU_CHUNKS = 8  # as many at once where no cache bounds them, but the time that it takes to ask
+SIZES = {"webcam": (36, 60), "infrared": (128, 128)}
+
+# Red, green, blue of each part at equal luminance; the iris lies between two.
+SKIN, SCLERA, HAIR = (1.25, 0.93, 0.75), (1.03, 0.99, 0.97), (1.05, 0.99, 0.92)
+BROWN, BLUE = (1.45, 0.87, 0.5), (0.8, 1.02, 1.35)
+
+
+@settings
+class Eyes(Simulator):
+    """The region of one open eye, as a webcam or a close infrared camera sees it.
+
+    The eyeball is a sphere with a cornea, seen from afar (scaled orthography); iris and pupil are the ellipses that
+    this makes, lids are curves that follow gaze and head, and all around is shaded by one light. Angles are those of
+    `directions`, as in MPIIGaze's normalised images (Zhang et al., Appearance-based gaze estimation in the wild, CVPR
+    2015).
+
+    Labels, in pixels and radians; nan where the part is wholly covered or outside of the image:
+        gaze, gaze_vector, head: pitch and yaw, or a unit vector.
+        iris: centre of the whole iris, hidden parts included. ellipse: its semi-axes and the angle of the longer one,
+            from x towards y.
+        pupil: centroid of what the lids leave of the pupil.
+        eyelid: 16 points: the nose's corner, 7 on the upper margin, the outer corner, 7 back on the lower margin.
+
+    Limits: no perspective, so that the iris of a wide lens at a few centimetres is up to some percent off; lashes,
+    lights and glasses that cover a pupil are not taken from its mask.
+
+    Args:
+        preset: what the default ranges and the default size are: `webcam`, 36 by 60, histogram-equalised as MPIIGaze
+            publishes them; `infrared`, 128 by 128, as the pupil cameras of MEYE (Mazziotti et al., 2021).
+        size: height and width, 16 to 1024 pixels. The width spans `field` millimetres.
+        channels, ranges, label: as in `Simulator`.
+        device: where images are computed; they come back to the processor's memory.
+    """
+
+    parameters: ClassVar[tuple[Parameter, ...]] = PARAMETERS
+    classes: ClassVar[dict[str, tuple[str, ...]]] = {}
+    # Where images are not equalised: that is a table, through which no gradient flows.
+    differentiable: ClassVar[tuple[str, ...]] = (
+        *("skin", "sclera", "iris_tone", "pupil_tone", "hair", "exposure", "blur", "grain"),
+    )
+    regions: ClassVar[tuple[str, ...]] = ("skin", "sclera", "iris", "pupil")
+    columns: ClassVar[dict[str, tuple[str, ...]]] = {
+        "gaze": ("pitch", "yaw"),
+        "gaze_vector": ("gaze_x", "gaze_y", "gaze_z"),
+        "head": ("head_pitch", "head_yaw"),
+        "iris": ("iris_x", "iris_y"),
+        "pupil": ("pupil_x", "pupil_y"),
+        "ellipse": ("ellipse_width", "ellipse_height", "ellipse_angle"),
+        "eyelid": tuple(f"lid_{i:02d}_{axis}" for i in range(LANDMARKS) for axis in "xy"),
+    }
+
+    preset: Literal["webcam", "infrared"] = "webcam"
+    size: tuple[Side, Side] = SIZES["webcam"]
+    device: str = "cpu"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _size_of_preset(cls, given: Any) -> Any:
+        if isinstance(given, ArgsKwargs) and given.kwargs and given.kwargs.get("preset") in SIZES:
+            return ArgsKwargs(given.args, {"size": SIZES[given.kwargs["preset"]], **given.kwargs})
+        return given
+
+    @property
+    def chunk(self) -> int:
+        cached = max(8, min(CHUNK, CHUNK_PIXELS // (self.size[0] * self.size[1])))
+        return cached if self.device == "cpu" else GPU_CHUNKS * cached
+
+    def generator(self, seed: int) -> torch.Generator:
+        return torch.Generator(self.device).manual_seed(seed)
+
+    def defaults(self) -> dict[str, Range]:
+        return super().defaults() | (INFRARED if self.preset == "infrared" else {})
+
+    def render(self, values: dict[str, Tensor], generator: torch.Generator) -> Drawn:
+        """See `Simulator.render`; images are float32."""
+        v = {name: value[:, None, None] for name, value in values.items()}
+        n = len(v["left"])
+        left, shut, little = draw((3, n, 1, 1), generator)
+        v["opening"] = torch.where(shut < v["closed"], 0.15 * little, v["opening"])
+        side = torch.where(left < v["left"], 1.0, -1.0)
+        geometry = place(v, side, self.size)
+        texture = smooth_noise(n, (self.size[0] // 2, self.size[1] // 2), self.size, generator)
+        around = surround(geometry, v, texture, self.size, generator)
+        eye = ball(geometry, v, texture, generator)
+        seen = edge(-geometry.lids.above, 1 / geometry.scale) * edge(-geometry.lids.below, 1 / geometry.scale)
+        images = self._compose(v, around, eye, seen, mirrored(geometry, v, generator), generator)
+        labels, masks = _labels(v, geometry, seen, eye["pupil_cover"])
+        return Drawn(self._photograph(images, values, generator), labels, masks)
+
+    def _compose(
+        self,
+        v: Values,
+        around: Surround,
+        eye: dict[str, Tensor],
+        seen: Tensor,
+        lights: Tensor,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """Light (N, C, H, W) that reaches the camera."""
+        skin, sclera, iris, hair, lamp = self._hues(v, generator)
+
+        def part(intensity: Tensor, hue: Tensor) -> Tensor:
+            return intensity[:, None] * hue
+
+        pupil, cover = eye["pupil_cover"][:, None], eye["iris_cover"][:, None]
+        inner = torch.lerp(part(eye["sclera"], sclera), part(eye["iris"], iris), cover)
+        inner = torch.lerp(inner, eye["pupil"][:, None], pupil) * eye["lit"][:, None] + lights[:, None]
+        image = torch.lerp(part(around.skin, skin), inner, seen[:, None])
+        image = torch.lerp(image, part(v["hair"], hair), around.hair[:, None])
+        image = torch.lerp(image, part(v["hair"] * 0.8, torch.ones_like(hair)), around.frame[:, None])
+        return image * lamp * v["exposure"][:, None]
+
+    def _hues(self, v: Values, generator: torch.Generator) -> list[Tensor]:
+        """Factors (N, C, 1, 1) on the intensities of skin, white, iris, hair and light."""
+        n = len(v["hair"])
+        if self.channels == 1:
+            return [torch.ones(1, 1, 1, 1, device=v["hair"].device)] * 5
+        shift = 1 + v["colour"][:, None] * (draw((5, n, 3, 1, 1), generator) * 2 - 1)
+        mix = draw((n, 1, 1, 1), generator)
+        skin, sclera, hair, brown, blue = (
+            v["hair"].new_tensor(hue)[:, None, None] for hue in (SKIN, SCLERA, HAIR, BROWN, BLUE)
+        )
+        base = [skin, sclera, torch.lerp(brown, blue, mix), hair, torch.ones_like(hair)]
+        return [hue * shift[i] for i, hue in enumerate(base)]
+
+    def _photograph(self, images: Tensor, values: dict[str, Tensor], generator: torch.Generator) -> Tensor:
+        """Blurred, grainy, and equalised or not."""
+        noise = torch.randn(images.shape, generator=generator, device=images.device)
+        grain = values["grain"][:, None, None, None]
+        images = blur(images.addcmul_(noise, grain), values["blur"]).clamp_(0, 1)
+        spread = draw((len(images), 1, 1, 1), generator) < values["equalised"][:, None, None, None]
+        return torch.where(spread, equalise(images), images) if spread.any() else images
+
+
+def _labels(
+    v: Values, geometry: Geometry, seen: Tensor, pupil_cover: Tensor
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """All labels, and the regions' masks."""
+    pitch, yaw = v["gaze_pitch"].deg2rad(), v["gaze_yaw"].deg2rad()
+    open_ = seen >= 0.5
+    iris, pupil = ((disc.squared <= 1) & open_ for disc in (geometry.iris, geometry.pupil))
+    masks = {"skin": ~open_, "sclera": open_ & ~iris, "iris": iris & ~pupil, "pupil": pupil}
+    hidden, none = (~mask.flatten(1).any(1)[:, None] for mask in (iris, pupil))
+    weight = pupil_cover * seen
+    mass = weight.sum((1, 2)).clamp(min=1e-6)
+    x = (weight.sum(1) * torch.arange(weight.shape[2], device=weight.device)).sum(1) / mass
+    y = (weight.sum(2) * torch.arange(weight.shape[1], device=weight.device)).sum(1) / mass
+    centre = geometry.pixels(geometry.iris.x, geometry.iris.y).flatten(1)
+    radius = (geometry.iris.radius * geometry.scale)[:, 0]
+    gaze = torch.cat([part[:, 0] for part in components(pitch, yaw)], 1)
+    angle = torch.atan2(gaze[:, 0], -gaze[:, 1])
+    angle = (angle + torch.pi / 2) % torch.pi - torch.pi / 2
+    ellipse = torch.cat([radius, radius * gaze[:, 2:].abs(), angle[:, None]], 1)
+    nan = torch.tensor(float("nan"), device=seen.device)
+    labels = {
+        "gaze": torch.cat([pitch[:, 0], yaw[:, 0]], 1),
+        "gaze_vector": gaze,
+        "head": torch.cat([v[name].deg2rad()[:, 0] for name in ("head_pitch", "head_yaw")], 1),
+        "iris": torch.where(hidden, nan, centre),
+        "pupil": torch.where(none, nan, torch.stack([x, y], 1)),
+        "ellipse": torch.where(hidden, nan, ellipse),
+        "eyelid": geometry.pixels(*geometry.landmarks).flatten(1),
+    }
+    return labels, masks

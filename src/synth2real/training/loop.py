@@ -1,0 +1,333 @@
+"""The one training loop. Every method, adversarial or not, at the data or at the model, is trained by it."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..data.batch_sampler import BatchSampler
+from ..data.domains import Inputs, Labelled, Unlabelled, as_fetched, to_float
+from ..errors import InputError, TrainingDiverged
+from ..transforms.mix import Mix
+from ..transforms.warp import Warp
+from .hardware import Hardware
+
+Terms = tuple[float | Tensor, Tensor]
+Report = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the training stands: the step, counted from 0, of how many."""
+
+    step: int
+    steps: int
+
+    @property
+    def fraction(self) -> float:
+        """0 at the first step, towards 1 at the last."""
+        return self.step / self.steps
+
+
+@dataclass(frozen=True)
+class SourceBatch:
+    """Randomized inputs `x` with labels `y` that moved with them; `clean`, the inputs as they were.
+
+    Where the randomization mixes images, `y` are mixed too, and classes are shares (N, C) in place of indices.
+    `domain`, (N, K) float32, holds the share of each of several sources; None where there is one.
+    """
+
+    x: Tensor
+    y: Tensor
+    clean: Tensor
+    domain: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class TargetBatch:
+    """Randomized inputs `x`, the `warp` that moved them (None: nothing moved), and `clean`, the inputs as they were.
+
+    `index`, (B,) int64, says which samples of the target they are.
+    """
+
+    x: Tensor
+    clean: Tensor
+    warp: Warp | None
+    index: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+class Update:
+    """One step of some networks down one weighted sum of terms.
+
+    Args:
+        of: the networks that this update trains; all others are frozen for it.
+        terms: each `name=(weight, scalar loss)`; a weight may be a scalar tensor.
+    """
+
+    def __init__(self, *, of: tuple[nn.Module, ...], **terms: Terms) -> None:
+        self.of, self.terms = of, terms
+
+    def loss(self) -> Tensor:
+        """The weighted sum, a scalar."""
+        return torch.stack([weight * term for weight, term in self.terms.values()]).sum()
+
+
+class Randomize(Protocol):
+    """A randomization policy, as the loop sees it."""
+
+    def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
+        """Randomized images of the same shape and range, and the warp that moved them."""
+        ...
+
+    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None:
+        """How labelled images are mixed with each other, after all else; None where they are not."""
+        ...
+
+
+class Game(ABC):
+    """What the loop trains: some networks, and a generator of updates."""
+
+    networks: dict[str, nn.Module]
+    clip: float | None = None  # greatest norm of an update's gradient
+    least_batch: ClassVar[int] = 1  # samples of each domain that its losses need
+
+    @abstractmethod
+    def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
+        """Yield each update of one step. The generator resumes after that update has been taken."""
+
+    @abstractmethod
+    def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        """A new optimizer for one network."""
+
+    def learning_rate(self, progress: Progress) -> float | None:
+        """Learning rate at this point, for every optimizer; None leaves each as it was built."""
+        return None
+
+    @property
+    def finished(self) -> bool:
+        """True ends the training before its last step."""
+        return False
+
+
+@dataclass(frozen=True)
+class Loop:
+    """How long and on what a game is trained.
+
+    Args:
+        steps: number of steps; fixed, never timed.
+        batch: samples of each domain a step.
+        seed: of the draws, the randomization and the dropout.
+        hardware: device, precision and memory format.
+        randomize: policy over both domains' images, or None.
+        report_every: steps between two reports.
+    """
+
+    steps: int
+    batch: int = 64
+    seed: int = 0
+    hardware: Hardware = dataclasses.field(default_factory=Hardware.detect)
+    randomize: Randomize | None = None
+    report_every: int = 20
+
+
+class Trainer:
+    """Takes a game's updates step by step.
+
+    All randomness is a function of (seed, step), so a run that is resumed from `state` goes on with the same bits as an
+    unbroken one.
+
+    Args:
+        game: its networks and updates.
+        source: labelled domain; value labels already in input pixels. None where there is none: its batches are empty.
+        target: unlabelled domain.
+        loop: steps, batch, seed, hardware, randomization.
+        move: how labels move with a warp (`task.move`).
+        mix: how labels are mixed as images are (`task.mix`); None refuses a randomization that mixes.
+
+    Raises:
+        InputError: the batch is smaller than the game's losses need.
+        TrainingDiverged: a term or a gradient is not finite. That step is not taken.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        source: Labelled | None,
+        target: Unlabelled,
+        loop: Loop,
+        move: Callable[[Tensor, Warp | None], Tensor] = lambda labels, warp: labels,
+        mix: Callable[[Tensor, Mix], Tensor] | None = None,
+    ) -> None:
+        self.game, self.source, self.target, self.loop, self.move, self.mix = game, source, target, loop, move, mix
+        self.step = 0
+        if loop.batch < game.least_batch:
+            raise InputError(
+                f"batch is {loop.batch}, but {type(game).__name__} compares statistics of batches: expected "
+                f"{game.least_batch} samples of each domain or more. Raise it: Budget(batch=64)"
+            )
+        device = loop.hardware.device
+        for network in game.networks.values():
+            network.to(device, memory_format=loop.hardware.memory_format)  # type: ignore[call-overload]
+        self.optimizers = {
+            name: game.optimizer(network)
+            for name, network in game.networks.items()
+            if any(parameter.requires_grad for parameter in network.parameters())
+        }
+        self._names = {id(network): name for name, network in game.networks.items()}
+        first = target if source is None else source  # of which nothing is drawn where there is no source
+        self._samplers = (
+            BatchSampler(len(first), loop.batch, 2 * loop.seed),
+            BatchSampler(len(target), loop.batch, 2 * loop.seed + 1),
+        )
+        self._labels = torch.zeros(len(first)) if source is None else source.labels.to(device)
+        origin = None if source is None else source.domain
+        self._domains = None if origin is None else F.one_hot(origin).float().to(device)
+        self._inputs = tuple(loop.hardware.at_hand(as_fetched(domain.inputs)) for domain in (first, target))
+        self._generator = torch.Generator(device)
+
+    def run(self, report: Report | None = None, checkpoint: Callable[[Trainer], None] | None = None) -> None:
+        """Train from the present step to the last.
+
+        Args:
+            report: called with the step and the mean of every term since its last call.
+            checkpoint: called after every report.
+        """
+        sums: dict[str, Tensor] = {}
+        counts: dict[str, int] = {}  # not every update is taken at every step
+        since = 0
+        devices = [self.loop.hardware.device] if self.loop.hardware.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            while not self.ended:
+                for name, term in self._take_step().items():
+                    sums[name] = sums[name] + term if name in sums else term
+                    counts[name] = counts.get(name, 0) + 1
+                since += 1
+                if since == self.loop.report_every or self.ended:
+                    if report is not None:
+                        report(self.step, {name: float(total) / counts[name] for name, total in sums.items()})
+                    sums, counts, since = {}, {}, 0
+                    if checkpoint is not None:
+                        checkpoint(self)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last step has been taken, or the game has ended before it."""
+        return self.step >= self.loop.steps or self.game.finished
+
+    def _take_step(self) -> dict[str, Tensor]:
+        progress = Progress(self.step, self.loop.steps)
+        seed = self.loop.seed * 1_000_003 + self.step
+        torch.manual_seed(seed)  # dropout; inside fork_rng, so the user's own stream is left alone
+        self._generator.manual_seed(seed)
+        rate = self.game.learning_rate(progress)
+        if rate is not None:
+            for optimizer in self.optimizers.values():
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+        terms: dict[str, Tensor] = {}
+        updates = self.game.updates(*self._batches(), progress)
+        with self.loop.hardware.autocast():
+            update = next(updates, None)
+        while update is not None:
+            self._take(update)
+            terms.update({name: term.detach() for name, (_, term) in update.terms.items()})
+            with self.loop.hardware.autocast():
+                update = next(updates, None)
+        self.step += 1
+        return terms
+
+    def _batches(self) -> tuple[SourceBatch, TargetBatch]:
+        index, target_index = (sample(self.step) for sample in self._samplers)
+        index = index[:0] if self.source is None else index
+        inputs, target_inputs = self._inputs
+        clean, x, warp = self._draw(inputs, index)
+        labels = self._labels[index.to(self._labels.device)]
+        domain = None if self._domains is None else self._domains[index.to(self._domains.device)]
+        source = self._mixed(SourceBatch(x, self.move(labels, warp), clean, domain))
+        clean, x, warp = self._draw(target_inputs, target_index)
+        return source, TargetBatch(x, clean, warp, target_index)
+
+    def _draw(self, inputs: Inputs, index: Tensor) -> tuple[Tensor, Tensor, Warp | None]:
+        index = index.to(inputs.device) if isinstance(inputs, Tensor) else index
+        clean = to_float(inputs[index].to(self.loop.hardware.device, non_blocking=True))
+        if self.loop.randomize is None or clean.ndim != 4:
+            return clean, clean, None
+        x, warp = self.loop.randomize.draw(clean, self._generator)
+        return clean, x, warp
+
+    def _mixed(self, source: SourceBatch) -> SourceBatch:
+        if self.loop.randomize is None or source.x.ndim != 4:
+            return source
+        mix = self.loop.randomize.mix(source.x, self._generator)
+        if mix is None:
+            return source
+        if self.mix is None:
+            raise InputError("the randomization mixes images, but nothing says how their labels mix. Leave mixing out")
+        domain = None if source.domain is None else mix.labels(source.domain)
+        return SourceBatch(mix.image(source.x), self.mix(source.y, mix), source.clean, domain)
+
+    def _take(self, update: Update) -> None:
+        """Backward, check, step, clear. Gradients are made for the update's networks alone."""
+        loss = update.loss()
+        optimizers = [self.optimizers[self._names[id(network)]] for network in update.of]
+        parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)  # backward(inputs=) would copy each
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        norm = nn.utils.get_total_norm([gradient for gradient in gradients if gradient is not None])
+        finite = bool(torch.isfinite(loss) & torch.isfinite(norm))  # in one question: each makes an accelerator wait
+        if finite:
+            if self.game.clip is not None:
+                nn.utils.clip_grads_with_norm_(parameters, self.game.clip, norm)
+            for optimizer in optimizers:
+                optimizer.step()
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        if not finite:
+            raise self._diverged(update, loss, norm)
+
+    def _diverged(self, update: Update, loss: Tensor, norm: Tensor) -> TrainingDiverged:
+        """What was not finite: a term, all of them together, or their gradient."""
+        if torch.isfinite(loss):
+            return TrainingDiverged(self.step + 1, f"gradient of {' + '.join(update.terms)}", float(norm))
+        name, bad = next(((n, t) for n, (_, t) in update.terms.items() if not torch.isfinite(t)), ("all terms", loss))
+        return TrainingDiverged(self.step + 1, name, float(bad.detach()))
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that a later `restore` needs to go on: step, networks, optimizers, as flat tensors."""
+        state = {"step": torch.tensor(self.step)}
+        for name, network in self.game.networks.items():
+            state |= {f"network.{name}.{key}": value for key, value in network.state_dict().items()}
+        for name, optimizer in self.optimizers.items():
+            for index, moments in optimizer.state_dict()["state"].items():
+                state |= {f"optimizer.{name}.{index}.{key}": value for key, value in moments.items()}
+        return {key: value.detach().clone().contiguous() for key, value in state.items()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take up a training where `state` was taken."""
+        self.step = int(state["step"])
+        for name, network in self.game.networks.items():
+            network.load_state_dict(_below(state, f"network.{name}."))
+        for name, optimizer in self.optimizers.items():
+            moments: dict[int, dict[str, Tensor]] = {}
+            for key, value in _below(state, f"optimizer.{name}.").items():
+                index, _, moment = key.partition(".")
+                moments.setdefault(int(index), {})[moment] = value
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+
+
+def _below(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

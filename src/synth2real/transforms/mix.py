@@ -1,0 +1,100 @@
+"""Mix: two images in one, by transparency or by a patch, and labels by the share that each image has in it."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .photometric import outside
+from .warp import layout
+
+STEPS = 1024  # of the table of a beta distribution
+
+
+@dataclass(frozen=True)
+class Mix:
+    """For each of N images another of the same batch, mixed into it; build one with `sample`.
+
+    Args:
+        partner: (N,) int64, place of the other image.
+        opacity: (N, 1, 1, 1) float32 in 0..1, share of the own image in every pixel outside the patch.
+        patch: (N, 4) float32, top, left, height and width of the part that shows the other image alone, in fractions
+            of the frame.
+        size: height and width of the images in pixels.
+    """
+
+    partner: Tensor
+    opacity: Tensor
+    patch: Tensor
+    size: tuple[int, int]
+
+    @classmethod
+    def sample(
+        cls, n: int, size: tuple[int, int], *, mixup: float = 0.0, cutmix: float = 0.0, generator: torch.Generator
+    ) -> Mix:
+        """Draw partners and shares for n images of `size` (H, W); where both kinds are wanted, each image takes one.
+
+        Args:
+            mixup, cutmix: alpha of the distribution Beta(alpha, alpha) of the own image's share: near 0 one image is
+                nearly alone, at 1 all shares are alike often; 0 leaves that kind out.
+            generator: source of all draws; the mix is on its device.
+
+        Raises:
+            InputError: an alpha is negative, or both are 0.
+
+        References:
+            Zhang, Cisse, Dauphin & Lopez-Paz (2018). mixup: beyond empirical risk minimization. ICLR.
+            Yun, Han, Oh, Chun, Choe & Yoo (2019). CutMix. ICCV.
+        """
+        if min(mixup, cutmix) < 0 or max(mixup, cutmix) == 0:
+            raise InputError(f"mixup={mixup}, cutmix={cutmix}: expected two numbers of 0 or more, one of them above 0")
+        where = generator.device
+        partner = torch.randperm(n, generator=generator, device=where)
+        draws = torch.rand(n, 4, generator=generator, device=where)
+        cuts = draws[:, 0] < (0.5 if mixup and cutmix else float(cutmix > 0))
+        shares = torch.where(cuts, _beta(draws[:, 1], cutmix), _beta(draws[:, 1], mixup))
+        side = (1 - shares).sqrt().where(cuts, 0)[:, None].expand(n, 2)
+        patch = torch.cat([draws[:, 2:] * (1 - side), side], 1)
+        return cls(partner, shares.where(~cuts, 1.0).view(n, 1, 1, 1), patch, size)
+
+    def image(self, x: Tensor) -> Tensor:
+        """Mix images x (N, C, H, W) float32 with each other, into the same memory format.
+
+        Raises:
+            InputError: the number or size of the images is not that of the mix.
+        """
+        if len(x) != len(self.partner) or tuple(x.shape[2:]) != self.size:
+            n, (height, width) = len(self.partner), self.size
+            raise InputError(f"images of shape {tuple(x.shape)}: the mix expects ({n}, C, {height}, {width})")
+        own = self.opacity * outside(self.patch, *self.size)
+        return torch.lerp(x[self.partner], x, own).contiguous(memory_format=layout(x))
+
+    def labels(self, y: Tensor) -> Tensor:
+        """Mix labels y (N, K) float32 by the shares of the images, counted in pixels."""
+        return torch.lerp(y[self.partner], y, self.share[:, None])
+
+    @property
+    def share(self) -> Tensor:
+        """(N,) float32 in 0..1, of the own image in all pixels."""
+        own: Tensor = (self.opacity * outside(self.patch, *self.size)).mean((1, 2, 3))
+        return own
+
+
+def _beta(draws: Tensor, alpha: float) -> Tensor:
+    """Values of Beta(alpha, alpha) for uniform draws (N,); 1 for alpha 0."""
+    if alpha == 0:
+        return torch.ones_like(draws)
+    table, at = _quantiles(alpha).to(draws.device), draws * STEPS
+    low = at.long().clamp(max=STEPS - 1)
+    return torch.lerp(table[low], table[low + 1], at - low)
+
+
+@functools.cache
+def _quantiles(alpha: float) -> Tensor:
+    from scipy.special import betaincinv
+
+    return torch.from_numpy(betaincinv(alpha, alpha, torch.linspace(0, 1, STEPS + 1).double().numpy())).float()

@@ -1,0 +1,255 @@
+"""Warp: one sampled map of coordinates for a whole batch, which moves pixels, masks, points and directions alike.
+
+Pixel coordinates: the centre of the top-left pixel is (0, 0), x right, y down. With input point i, output point o and
+frame centre c, an image is moved in two parts, first the affine, then the elastic one:
+
+    u = turn stretch (i - c) + c + shift,        o + d(o) = u.
+
+The displacement d is a uniform cubic B-spline over a lattice of `CELLS` by `CELLS` cells. Its control points move by
+less than a quarter of a cell, so d is a contraction (differences of neighbouring control points bound its slope): the
+map has no folds and every point has exactly one image.
+"""
+
+from dataclasses import dataclass
+from math import radians
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import InputError
+from .sampling import Chosen, constant, kept, placed
+
+CELLS = 3
+KNOTS = tuple(range(-1, CELLS + 2))  # lattice coordinates of the control points
+NEWTON_STEPS = 6
+
+
+def layout(x: Tensor) -> torch.memory_format:
+    """How the images x (N, C, H, W) lie in memory: `torch.contiguous_format` or `torch.channels_last`."""
+    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return torch.channels_last if last else torch.contiguous_format
+
+
+def spline(s: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights of the control points at lattice coordinate s in 0..CELLS, and their slopes: (..., CELLS + 3) each."""
+    gap = s.unsqueeze(-1) - constant(KNOTS, s.device)
+    outer, inner = (2 - gap.abs()).relu(), (1 - gap.abs()).relu()
+    return (outer**3 - 4 * inner**3) / 6, gap.sign() * (4 * inner**2 - outer**2) / 2
+
+
+@dataclass(frozen=True)
+class Amplitudes:
+    """Greatest moves that a warp is drawn within; 0 leaves an operation out.
+
+    Args:
+        rotation: degrees, positive is clockwise as seen.
+        scale: factor of size, 1 - scale to 1 + scale, below 1.
+        aspect: logarithm of the ratio of width to height.
+        shear: x moved per pixel of y.
+        shift: fraction of the frame, of its width for x and of its height for y.
+        elastic: largest displacement of a control point, fraction of the frame, below 1 / (4 CELLS).
+        mirror: probability that left and right are swapped.
+
+    Raises:
+        InputError: `scale` or `elastic` is so large that the map would fold.
+    """
+
+    rotation: float = 0.0
+    scale: float = 0.0
+    aspect: float = 0.0
+    shear: float = 0.0
+    shift: float = 0.0
+    elastic: float = 0.0
+    mirror: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.elastic < 0.25 / CELLS:
+            most = f"{0.25 / CELLS:.4f}"
+            raise InputError(f"elastic={self.elastic}: expected 0 to below {most} of the frame, more would fold")
+        if not 0 <= self.scale < 1:
+            raise InputError(f"scale={self.scale}: expected 0 to below 1, images shrink to nothing at 1")
+
+
+@dataclass(frozen=True)
+class Warp:
+    """A map of coordinates for each of N images; build one with `sample` or `identity`.
+
+    Args:
+        turn: (N, 2, 2) float32, rotation and mirror: what moves directions too.
+        stretch: (N, 2, 2) float32, scale, aspect and shear.
+        shift: (N, 2) float32, pixels.
+        control: (N, 2, CELLS + 3, CELLS + 3) float32, x and y displacement of the control points in pixels.
+        size: height and width of the images in pixels.
+    """
+
+    turn: Tensor
+    stretch: Tensor
+    shift: Tensor
+    control: Tensor
+    size: tuple[int, int]
+
+    @classmethod
+    def identity(cls, n: int, size: tuple[int, int], device: torch.device | str = "cpu") -> "Warp":
+        """The warp that leaves n images of `size` (H, W) where they are."""
+        eye = torch.eye(2, device=device).expand(n, 2, 2)
+        knots = CELLS + 3
+        return cls(eye, eye, torch.zeros(n, 2, device=device), torch.zeros(n, 2, knots, knots, device=device), size)
+
+    @classmethod
+    def sample(
+        cls,
+        n: int,
+        size: tuple[int, int],
+        *,
+        generator: torch.Generator,
+        device: torch.device | str | None = None,
+        chosen: Chosen | None = None,
+        **amplitudes: float,
+    ) -> "Warp":
+        """Draw a warp for n images of `size` (H, W), each value uniformly within plus or minus its amplitude.
+
+        Every value is drawn whatever its amplitude, so switching one operation off leaves the others as they were.
+
+        Args:
+            generator: source of all draws.
+            device: of the warp; the generator's where None.
+            chosen: the images that each operation acts on.
+            amplitudes: fields of `Amplitudes`; those left out are 0.
+
+        Raises:
+            InputError: `scale` or `elastic` is so large that the map would fold.
+        """
+        most, where = Amplitudes(**amplitudes), generator.device
+        draws = torch.rand(n, 7, generator=generator, device=where).mul_(2).sub_(1)
+        for i, name in enumerate(("rotation", "scale", "aspect", "shear", "mirror", "shift", "shift")):
+            draws[:, i] = kept(draws[:, i], chosen, name, neutral=1.0 if name == "mirror" else 0.0)
+        bends = torch.rand(n, 2, CELLS + 3, CELLS + 3, generator=generator, device=where).mul_(2).sub_(1)
+        frame = constant((size[1], size[0]), where)
+        angle = draws[:, 0] * radians(most.rotation)
+        factor = 1 + draws[:, 1] * most.scale
+        ratio = (draws[:, 2] * most.aspect / 2).exp()
+        flip = torch.where(draws[:, 4] < 2 * most.mirror - 1, -1.0, 1.0)
+        cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+        turn = torch.stack([cos * flip, -sin, sin * flip, cos], -1).view(n, 2, 2)
+        height = factor / ratio
+        stretch = torch.stack([factor * ratio, draws[:, 3] * most.shear * height, zero, height], -1).view(n, 2, 2)
+        control = kept(bends, chosen, "elastic") * frame.view(2, 1, 1) * most.elastic
+        warp = cls(turn, stretch, draws[:, 5:] * frame * most.shift, control, size)
+        return warp if device is None else warp.to(device)
+
+    def __len__(self) -> int:
+        return len(self.shift)
+
+    def to(self, device: torch.device | str) -> "Warp":
+        """The same warp on `device`."""
+        return placed(self, device)
+
+    def subset(self, index: Tensor) -> "Warp":
+        """The warp of the images at `index` (B,) int64, in that order."""
+        return Warp(self.turn[index], self.stretch[index], self.shift[index], self.control[index], self.size)
+
+    def image(self, x: Tensor) -> Tensor:
+        """Move images x (N, C, H, W) float32, bilinear, borders repeated. The memory format stays that of x.
+
+        Raises:
+            InputError: the number or size of the images is not that of the warp.
+        """
+        return self._resample(x, "bilinear").contiguous(memory_format=layout(x))
+
+    def mask(self, m: Tensor) -> Tensor:
+        """Move masks m (N, C, H, W) of any dtype by nearest neighbour: no value that m lacks appears.
+
+        Raises:
+            InputError: as in `image`.
+        """
+        return self._resample(m.float(), "nearest").to(m.dtype)
+
+    def points(self, xy: Tensor) -> Tensor:
+        """Where what was at input points xy (N, K, 2) float32 pixels lands in the output; points with a nan are nan."""
+        self._check(xy, "points")
+        goal = (xy - self._centre) @ (self.turn @ self.stretch).mT + self._centre + self.shift.unsqueeze(1)
+        out, eye = goal, torch.eye(2, device=xy.device)
+        for _ in range(NEWTON_STEPS):
+            bend, slope = self._displacement(out)
+            a, b, c, d = (slope + eye).flatten(-2).unbind(-1)
+            x, y = (out + bend - goal).unbind(-1)
+            out = out - torch.stack([d * x - b * y, a * y - c * x], -1) / (a * d - b * c).unsqueeze(-1)
+        return out
+
+    def inverse_points(self, xy: Tensor) -> Tensor:
+        """Where what is seen at output points xy (N, K, 2) float32 pixels stood in the input; inverts `points`."""
+        self._check(xy, "points")
+        flat = xy + self._displacement(xy)[0] - self._centre - self.shift.unsqueeze(1)
+        return flat @ self._inverse.mT + self._centre
+
+    def directions(self, v: Tensor) -> Tensor:
+        """Turn directions v (N, 2) or (N, 3) float32 in axes x right, y down (and z along the optical axis).
+
+        Only rotation and mirror apply, to x and y: lengths stay, and a scaled or sheared image of an object still shows
+        an object that faces the same way.
+        """
+        self._check(v, "directions")
+        return torch.cat([(self.turn @ v[:, :2, None]).squeeze(-1), v[:, 2:]], -1)
+
+    @property
+    def _centre(self) -> Tensor:
+        height, width = self.size
+        return constant(((width - 1) / 2, (height - 1) / 2), self.shift.device)
+
+    @property
+    def _frame(self) -> Tensor:
+        height, width = self.size
+        return constant((width, height), self.shift.device)
+
+    @property
+    def _inverse(self) -> Tensor:
+        """(N, 2, 2), output to input."""
+        inverse: Tensor = torch.linalg.inv(self.turn @ self.stretch)
+        return inverse
+
+    def _check(self, x: Tensor, what: str) -> None:
+        if len(x) != len(self):
+            raise InputError(
+                f"{what} of shape {tuple(x.shape)}: expected {len(self)} rows, one for each image of the warp"
+            )
+
+    def _displacement(self, xy: Tensor) -> tuple[Tensor, Tensor]:
+        """Displacement (N, K, 2) at output points xy (N, K, 2), and its slope (N, K, 2, 2): component, then axis.
+
+        Outside the frame the displacement is that of the nearest point of its border.
+        """
+        cell = self._frame / CELLS
+        lattice = (xy + 0.5) / cell
+        inside = (lattice >= 0) & (lattice <= CELLS)
+        weights, slopes = spline(lattice.clamp(0, CELLS))
+        both = torch.stack([weights, slopes * (inside / cell).unsqueeze(-1)], 2)
+        along_x, along_y = both.unbind(3)  # (N, K, 2, knots): as it is, then its slope
+        # All four products at once, of which the slope along both axes is left over: one launch costs more than it.
+        over_x = self.control.flatten(1, 2) @ along_x.flatten(1, 2).mT
+        n, k = xy.shape[:2]
+        over_x = over_x.view(n, 2, -1, k, 2).permute(0, 3, 1, 4, 2)  # (N, K, component, 2, knots)
+        products = over_x @ along_y.mT.unsqueeze(2)  # (N, K, component, 2, 2): of x, then of y
+        return products[..., 0, 0], torch.stack([products[..., 1, 0], products[..., 0, 1]], -1)
+
+    def _grid(self) -> Tensor:
+        """Where each output pixel looks in the input: (N, H, W, 2) in -1..1, as `grid_sample` wants it.
+
+        Splines reproduce straight lines: with control points that are themselves moved by the affine part, one spline
+        is the whole map.
+        """
+        axes = [torch.arange(pixels, device=self.shift.device) for pixels in self.size]
+        rows, columns = (spline((axis + 0.5) * CELLS / pixels)[0] for axis, pixels in zip(axes, self.size, strict=True))
+        knots = constant(KNOTS, self.shift.device) / CELLS
+        frame = self._frame
+        at = torch.stack(torch.meshgrid(knots, knots, indexing="xy")) * frame.view(2, 1, 1) - 0.5
+        flat = at + self.control - (self._centre + self.shift).view(-1, 2, 1, 1)
+        moved = (self._inverse @ flat.flatten(2)).view_as(flat) + self._centre.view(2, 1, 1)
+        moved = (2 * moved + 1) / frame.view(2, 1, 1) - 1
+        return (rows @ moved @ columns.T).permute(0, 2, 3, 1)
+
+    def _resample(self, x: Tensor, mode: str) -> Tensor:
+        if x.ndim != 4 or len(x) != len(self) or tuple(x.shape[2:]) != tuple(self.size):
+            height, width = self.size
+            raise InputError(f"images of shape {tuple(x.shape)}: the warp expects ({len(self)}, C, {height}, {width})")
+        return F.grid_sample(x, self._grid(), mode=mode, padding_mode="border", align_corners=False)

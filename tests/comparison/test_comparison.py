@@ -1,0 +1,100 @@
+"""Comparison: chosen by agreement alone, repeated, and measured alike."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+
+from synth2real.adapt import DANN, MCC
+from synth2real.comparison.candidates import rank
+from synth2real.comparison.comparison import SOURCE_ONLY, Entry, compare
+from synth2real.data.domains import Labelled, Unlabelled
+from synth2real.errors import InputError
+from synth2real.route.route import Budget, Route
+from synth2real.tasks.base import Regression
+
+
+def two_moonless_domains() -> tuple[Labelled, Unlabelled, Labelled]:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(400, 4, generator=generator)
+    y = (x[:, 0] > 0).long()
+    shifted = x + torch.tensor([0.0, 2.0, 0.0, 0.0])
+    names = ("no", "yes")
+    return Labelled(x[:200], y[:200], names), Unlabelled(shifted[200:300]), Labelled(shifted[300:], y[300:], names)
+
+
+def test_every_route_is_measured_and_one_is_chosen() -> None:
+    source, target, test = two_moonless_domains()
+    seen: list[tuple[str, int]] = []
+    comparison = compare(
+        {"dann": Route(adapt=DANN())},
+        source,
+        target,
+        test=test,
+        budget=Budget(steps=30, batch=16),
+        seeds=(0, 1),
+        on_route=lambda name, seed: seen.append((name, seed)),
+    )
+    assert [entry.name for entry in comparison.entries] == [SOURCE_ONLY, "dann"]
+    assert seen[:2] == [(SOURCE_ONLY, 0), ("dann", 0)]
+    assert (SOURCE_ONLY, 1) in seen
+    assert len(comparison.chosen.trials) == 2
+    for row in comparison.rows():
+        assert 0 <= row["accuracy_mean"] <= 1
+        assert 0 <= row["gap_after"] <= 2
+        assert row["gap_before"] == comparison.rows()[0]["gap_before"]
+    assert sum(row["chosen"] for row in comparison.rows()) == 1
+
+
+def test_real_labels_change_nothing_but_the_score() -> None:
+    source, target, test = two_moonless_domains()
+    wrong = Labelled(test.inputs, 1 - test.labels, test.classes)
+    rows = [
+        compare({"dann": Route(adapt=DANN())}, source, target, test=given, budget=Budget(steps=10), seeds=(0,)).rows()
+        for given in (test, wrong, None)
+    ]
+    for one, other, without in zip(*rows, strict=True):
+        assert one["accuracy_mean"] == pytest.approx(1 - other["accuracy_mean"])
+        assert without["accuracy_mean"] is None
+        assert one["score_label_free"] == other["score_label_free"] == without["score_label_free"]
+        assert one["chosen"] == other["chosen"] == without["chosen"]
+
+
+def test_what_was_best_alone_is_combined() -> None:
+    source, target, _ = two_moonless_domains()
+    told: list[list[str]] = []
+
+    def then(ranked: Sequence[str]) -> dict[str, Route]:
+        told.append(list(ranked))
+        return {"combined": Route(adapt=DANN(weight=0.5))}
+
+    some = {"dann": Route(adapt=DANN()), "mcc": Route(adapt=MCC())}
+    comparison = compare(some, source, target, budget=Budget(steps=10), seeds=(0,), then=then)
+    assert [entry.name for entry in comparison.entries] == [SOURCE_ONLY, "dann", "mcc", "combined"]
+    assert [sorted(names) for names in told] == [[*sorted(some), SOURCE_ONLY]]
+    with pytest.raises(InputError, match="then= and minutes= exclude each other"):
+        compare({}, source, target, then=then, minutes=1)
+
+
+def test_ties_go_to_the_better_source_accuracy() -> None:
+    source, target, _ = two_moonless_domains()
+    comparison = compare({"again": Route()}, source, target, budget=Budget(steps=5), seeds=(0,))
+    first, second = comparison.entries
+    assert first.score == second.score  # the same route with the same seed
+    trial = second.trials[0]
+    better = Entry("better", second.route, [trial.__class__(**{**vars(trial), "source_metrics": {"accuracy": 1.1}})])
+    assert rank([first, better], comparison.task)[0] is better
+
+
+def test_of_values_the_one_that_has_learnt_the_source_weighs_most() -> None:
+    source, target, _ = two_moonless_domains()
+    trial = compare({}, source, target, budget=Budget(steps=5), seeds=(0,)).entries[0].trials[0]
+
+    def entry(name: str, value: float, error: float) -> Entry:
+        said = {"target": torch.full((100, 1), value), "source_metrics": {"mean_error": error}}
+        return Entry(name, Route(), [trial.__class__(**{**vars(trial), **said})])
+
+    learnt = [entry("learnt", 1.0, 0.1), entry("learnt too", 1.0, 0.2)]
+    entries = [*learnt, *(entry(f"poor {i}", 0.0, 0.9) for i in range(3))]
+    assert rank(entries, Regression(("v",), (0.0,), (1.0,)))[0].name == "learnt"
+    assert [one.tie for one in entries] == [0.0, 0.0, -1.0, -1.0, -1.0]  # agreement

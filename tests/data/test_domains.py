@@ -1,0 +1,78 @@
+"""Domains and the draws from them."""
+
+import pytest
+import torch
+
+from synth2real.data.batch_sampler import BatchSampler
+from synth2real.data.domains import Labelled, Unlabelled, to_float
+from synth2real.errors import InputError
+
+
+@pytest.mark.parametrize(("count", "batch"), [(10, 5), (10, 3), (7, 7), (3, 8), (1, 4)])
+def test_each_sample_is_drawn_once_before_any_is_drawn_again(count, batch):
+    draws = BatchSampler(count, batch, seed=3)
+    drawn = [draws(step) for step in range(count)]  # `batch` whole epochs
+    assert all(len(index) == batch for index in drawn)
+    for epoch in torch.cat(drawn).split(count):
+        assert sorted(epoch.tolist()) == list(range(count))
+
+
+def test_draws_are_a_function_of_seed_and_step():
+    one, other = BatchSampler(50, 8, 5), BatchSampler(50, 8, 5)
+    forward = [one(step) for step in range(20)]
+    backward = [other(step) for step in reversed(range(20))][::-1]
+    assert all(torch.equal(a, b) for a, b in zip(forward, backward, strict=True))
+    assert not torch.equal(BatchSampler(50, 8, 6)(0), forward[0])
+    assert not torch.equal(torch.cat(forward)[:50], torch.cat(forward)[50:100])  # each epoch in its own order
+
+
+IMAGES = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Unlabelled(torch.zeros(4, 8, 8)), r"shape \(4, 8, 8\): expected images \(N, C, H, W\)"),
+        (lambda: Unlabelled(IMAGES[:0]), "hold no sample, expected at least one"),
+        (lambda: Labelled(IMAGES, torch.zeros(3, dtype=torch.int64)), "4 inputs but 3 labels"),
+        (lambda: Labelled(IMAGES, torch.zeros(4, 1, dtype=torch.int64)), r"shape \(4, 1\), expected \(N,\)"),
+        (lambda: Labelled(IMAGES, torch.tensor([0, 1, 2, 1]), ("a", "b")), "from 0 to 2, expected 0 to 1"),
+        (lambda: Labelled(IMAGES, torch.tensor([0, -1, 0, 1])), "from -1 to 1, expected 0 to 1"),
+        (lambda: Labelled(IMAGES, torch.zeros(4)), r"value labels of shape \(4,\), expected \(N, K\)"),
+        (lambda: Labelled(IMAGES, torch.zeros(4, 2), columns=("x",)), "2 label columns but 1 column names"),
+        (lambda: Labelled(IMAGES, torch.zeros(4, dtype=torch.int32)), "labels of torch.int32, expected int64"),
+    ],
+)
+def test_what_does_not_fit_is_refused(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_names_of_classes_and_columns_are_made_up_where_absent():
+    assert Labelled(IMAGES, torch.tensor([0, 2, 1, 0])).classes == ("0", "1", "2")
+    assert Labelled(IMAGES, torch.zeros(4, 2)).columns == ("label_0", "label_1")
+
+
+def test_subset_keeps_labels_names_and_sizes_together():
+    images = torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1).expand(4, 1, 8, 8)
+    sizes = torch.tensor([[i, 10 * i] for i in range(4)])
+    whole = Labelled(images, torch.tensor([3.0, 2.0, 1.0, 0.0])[:, None], names=tuple("abcd"), sizes=sizes)
+    index = torch.tensor([2, 0])
+    for part in (whole.subset(index), whole.unlabelled().subset(index)):
+        assert part.inputs[:, 0, 0, 0].tolist() == [2, 0]
+        assert part.names == ("c", "a")
+        assert part.sizes.tolist() == [[2, 20], [0, 0]]
+    assert whole.subset(index).labels.tolist() == [[1.0], [3.0]]
+    assert not hasattr(whole.unlabelled(), "labels")
+
+
+def test_a_target_has_nowhere_to_put_a_label():
+    with pytest.raises(TypeError, match=r"labels"):
+        Unlabelled(IMAGES, labels=torch.zeros(4))
+
+
+def test_bytes_become_zero_to_one_and_floats_stay():
+    assert to_float(torch.tensor([0, 51, 255], dtype=torch.uint8)).tolist() == pytest.approx([0, 0.2, 1])
+    features = torch.tensor([[3.5, -2.0]])
+    assert torch.equal(to_float(features), features)
+    assert to_float(torch.zeros(2, 3, 4, 4)).is_contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,411 @@
+"""Reading folders, tables and arrays, and converting images on the way."""
+
+import json
+import math
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from helpers import picture, save, truncate
+from synth2real import load, load_unlabelled
+from synth2real.data import images as pictures
+from synth2real.data.images import ImageFiles, resize
+from synth2real.data.loading import as_classes, natural_key
+from synth2real.errors import InputError
+
+
+def table(folder, rows, name="metadata.jsonl"):
+    """A folder with a small image for each row, and the table."""
+    for i, row in enumerate(rows):
+        save(folder / row["file_name"], np.full((4, 4), 10 * i, dtype=np.uint8))
+    if name.endswith("csv"):
+        lines = [",".join(rows[0]), *(",".join("" if v is None else str(v) for v in row.values()) for row in rows)]
+    else:
+        lines = [json.dumps(row) for row in rows]
+    (folder / name).write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_class_subfolders_in_natural_order(tmp_path):
+    for name in ("10", "2", "1"):
+        for i in (1, 10, 2):
+            save(tmp_path / name / f"img{i}.png", np.full((4, 4), int(name), dtype=np.uint8))
+    data = load(tmp_path)
+    assert data.classes == ("1", "2", "10")
+    assert data.names[:4] == ("1/img1.png", "1/img2.png", "1/img10.png", "2/img1.png")
+    assert data.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert data.inputs[:, 0, 0, 0].tolist() == [1, 1, 1, 2, 2, 2, 10, 10, 10]
+    assert (data.inputs.dtype, data.shape, data.sizes) == (torch.uint8, (1, 4, 4), None)
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl"])
+def test_tables_of_classes(tmp_path, name):
+    rows = [
+        {"file_name": f"{i}.png", "label": label, "kind": k}
+        for i, (label, k) in enumerate(zip([10, 2, 2], "bba", strict=True))
+    ]
+    data = load(table(tmp_path, rows, name))
+    assert data.classes == ("2", "10")
+    assert data.labels.tolist() == [1, 0, 0]
+    assert data.inputs[:, 0, 0, 0].tolist() == [0, 10, 20]
+    assert load(tmp_path, label="kind").classes == ("a", "b")
+
+
+def test_tables_in_subfolders_name_files_beside_them(tmp_path):
+    table(tmp_path / "train", [{"file_name": "a.png", "label": "x"}, {"file_name": "sub/b.png", "label": "y"}])
+    table(tmp_path / "valid", [{"file_name": "a.png", "label": "y"}])
+    data = load(tmp_path)
+    assert data.names == ("train/a.png", "train/sub/b.png", "valid/a.png")
+    assert data.labels.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl"])
+def test_value_columns_and_unknown_values(tmp_path, name):
+    rows = [{"file_name": "a.png", "y": 2.5, "x": 1}, {"file_name": "b.png", "y": None, "x": -3}]
+    data = load(table(tmp_path, rows, name), label=["x", "y"])
+    assert data.columns == ("x", "y")
+    assert data.labels.dtype == torch.float32
+    assert data.labels[0].tolist() == [1.0, 2.5]
+    assert data.labels[1, 0] == -3
+    assert math.isnan(data.labels[1, 1])
+
+
+def test_whole_numbers_are_named_without_a_point():
+    labels, names = as_classes([3.0, 3, "3.0", " 3", "10", "2", 2.5, "1e1", "cat", "03"])
+    assert names == ("2", "2.5", "03", "3", "10", "cat")
+    assert names.index("3") == labels[0] == labels[1] == labels[2] == labels[3]
+    assert names.index("10") == labels[4] == labels[7]
+    assert as_classes(np.array([3.0, 1.0]).tolist())[1] == ("1", "3")
+
+
+def test_natural_order():
+    names = ["img10", "img2", "a/2", "a/10", "b", "10²", "3", "03"]
+    assert sorted(names, key=natural_key) == ["03", "3", "10²", "a/2", "a/10", "b", "img2", "img10"]
+
+
+def test_arrays_of_images(tmp_path):
+    grey = np.stack([picture(i, (6, 5)) for i in range(4)])
+    np.savez(tmp_path / "grey.npz", images=grey, labels=np.array([10.0, 2.0, 2.0, 10.0]), x=np.arange(4), y=np.ones(4))
+    data = load(tmp_path / "grey.npz")
+    assert np.array_equal(data.inputs[:, 0].numpy(), grey)
+    assert (data.classes, data.labels.tolist()) == (("2", "10"), [1, 0, 0, 1])
+    values = load(tmp_path / "grey.npz", label=["y", "x"])
+    assert values.labels.tolist() == [[1, 0], [1, 1], [1, 2], [1, 3]]
+    colour = np.stack([picture(i, (6, 5), 3) for i in range(4)])
+    np.savez(tmp_path / "colour.npz", images=colour)
+    assert np.array_equal(load_unlabelled(tmp_path / "colour.npz").inputs.permute(0, 2, 3, 1).numpy(), colour)
+    (tmp_path / "colour.npz").rename(tmp_path / "COLOUR.NPZ")
+    assert load_unlabelled(tmp_path / "COLOUR.NPZ").shape == (3, 6, 5)
+    np.savez(tmp_path / "float.npz", images=grey.astype(np.float64) / 255)
+    assert torch.allclose(load_unlabelled(tmp_path / "float.npz").inputs * 255, data.inputs.float(), atol=1e-4)
+
+
+def test_arrays_of_features(tmp_path):
+    features = np.random.default_rng(0).normal(size=(5, 3))
+    np.savez(tmp_path / "f.npz", features=features, labels=np.array([[0.5, 1], [1, 2], [2, 3], [3, 4], [4, 5]]))
+    data = load(tmp_path / "f.npz", label=["u", "v"])
+    assert np.allclose(data.inputs.numpy(), features)
+    assert (data.shape, data.columns, data.labels[0].tolist()) == ((3,), ("u", "v"), [0.5, 1])
+    assert load_unlabelled(tmp_path / "f.npz").names == ("0", "1", "2", "3", "4")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "label", "message"),
+    [
+        ({"pictures": np.zeros(3)}, None, "found the arrays 'pictures', expected 'images' or 'features'"),
+        ({"images": np.zeros((3, 4, 4), np.uint8)}, None, "found the arrays 'images', expected 'labels'"),
+        ({"images": np.zeros((3, 4, 4, 2), np.uint8)}, None, r"shape \(3, 4, 4, 2\), expected \(N, H, W\)"),
+        ({"images": np.full((3, 4, 4), 300.0)}, None, "float64, expected uint8 in 0..255 or floats in 0..1"),
+        ({"images": np.full((3, 4, 4), np.nan)}, None, "expected uint8 in 0..255 or floats in 0..1"),
+        ({"features": np.zeros((3, 4)), "labels": np.zeros((3, 3))}, ["x"], r"shape \(3, 3\), expected \(3, 1\)"),
+        ({"features": np.zeros((3, 4)), "labels": np.eye(3)}, None, r"'labels' of shape \(3, 3\), expected \(3,\)"),
+        ({"features": np.zeros((3, 4)), "labels": np.zeros(2)}, None, "3 inputs but 2 labels"),
+        ({"features": np.zeros((3, 4)), "labels": np.zeros(3)}, "digit", "'features', 'labels', expected 'digit'"),
+        ({"features": np.array([{}, {}])}, None, "unreadable .npz .*expected arrays of numbers"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, label, message):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(InputError, match=message):
+        load(tmp_path / "a.npz", label=label)
+
+
+def test_damaged_arrays_are_named(tmp_path):
+    with (tmp_path / "one.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(InputError, match=r"one\.npz: unreadable \.npz .*expected arrays of numbers"):
+        load(tmp_path / "one.npz")
+    np.savez(tmp_path / "a.npz", images=picture(0, (40, 40))[None])
+    truncate(tmp_path / "a.npz")
+    with pytest.raises(InputError, match=r"a\.npz: unreadable \.npz"):
+        load_unlabelled(tmp_path / "a.npz")
+
+
+def test_unlabelled_folders_are_read_whole_and_their_labels_never(tmp_path):
+    for name in ("img10.png", "img2.png", "deep/er/x.png", "b.jpg"):
+        save(tmp_path / name, picture(0))
+    (tmp_path / "metadata.jsonl").write_text("this is not JSON, and nobody looks\n")
+    (tmp_path / "notes.txt").write_text("no image")
+    data = load_unlabelled(tmp_path)
+    assert data.names == ("b.jpg", "deep/er/x.png", "img2.png", "img10.png")
+    assert not hasattr(data, "labels")
+    one = load_unlabelled(tmp_path / "img2.png")
+    assert one.names == ("img2.png",)
+    assert torch.equal(one.inputs[0], data.inputs[2])
+
+
+@pytest.mark.parametrize(
+    ("rows", "label", "message"),
+    [
+        (
+            [{"file_name": "a.png", "kind": 1}],
+            None,
+            r"metadata\.jsonl: row 1 has no column 'label'; found the columns 'file_name', 'kind'",
+        ),
+        ([{"file_name": "a.png", "x": 1}], ["x", "y"], "row 1 has no column 'y'; found .*--label"),
+        (
+            [{"file_name": "a.png", "x": 1}, {"file_name": "b.png", "x": "left"}],
+            ["x"],
+            "b.png: the label column 'x' holds 'left', expected a number",
+        ),
+        (
+            [{"file_name": "a.png", "label": "x"}, {"file_name": "b.png", "label": None}],
+            None,
+            "b.png: the label column 'label' is empty",
+        ),
+    ],
+)
+def test_labels_that_cannot_be_read_are_named(tmp_path, rows, label, message):
+    with pytest.raises(InputError, match=message):
+        load(table(tmp_path, rows), label=label)
+
+
+def test_tables_that_cannot_be_read_are_named(tmp_path):
+    table(tmp_path, [{"file_name": "a.png", "label": 1}, {"file_name": "gone.png", "label": 2}])
+    (tmp_path / "gone.png").unlink()
+    with pytest.raises(InputError, match=r"gone\.png: named in the metadata table of .*no such file"):
+        load(tmp_path)
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "label": 1}\n{oops\n')
+    with pytest.raises(InputError, match=r"metadata\.jsonl: line 2 is not JSON"):
+        load(tmp_path)
+    (tmp_path / "metadata.jsonl").write_text("[1]\n")
+    with pytest.raises(InputError, match=r"line 1 holds \[1\], expected an object"):
+        load(tmp_path)
+    (tmp_path / "metadata.jsonl").write_text("\n")
+    with pytest.raises(InputError, match=r"found no row"):
+        load(tmp_path)
+    (tmp_path / "metadata.jsonl").unlink()
+    (tmp_path / "metadata.csv").write_bytes("file_name,label\na.png,caf\xe9\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"metadata\.csv: is not UTF-8"):
+        load(tmp_path)
+
+
+def test_folders_that_hold_no_labels_are_refused(tmp_path):
+    save(tmp_path / "loose.png", picture(0))
+    with pytest.raises(InputError, match=r"found no labels: loose\.png stands in no class subfolder"):
+        load(tmp_path)
+    with pytest.raises(
+        InputError, match=r"asked for the label column 'x', but found no metadata.csv or metadata.jsonl"
+    ):
+        load(tmp_path, label=["x"])
+    with pytest.raises(InputError, match=r"found a file, expected a folder of images or an \.npz"):
+        load(tmp_path / "loose.png")
+    with pytest.raises(InputError, match=r"no such folder or file"):
+        load(tmp_path / "nowhere")
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(InputError, match=r"found a '\.txt' file, expected a folder"):
+        load_unlabelled(tmp_path / "notes.txt")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty: found no image, expected files ending in \.png"):
+        load_unlabelled(tmp_path / "empty")
+
+
+def test_every_kind_of_picture_becomes_bytes(tmp_path):
+    ramp = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+    save(tmp_path / "grey.png", ramp)
+    Image.fromarray(ramp.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    for name in ("grey.png", "deep.png"):
+        assert np.array_equal(load_unlabelled(tmp_path / name).inputs[0, 0].numpy(), ramp), name
+    rgb = np.stack([ramp, 255 - ramp, ramp // 2], 2)
+    save(tmp_path / "rgb.png", rgb)
+    Image.fromarray(np.dstack([rgb, np.full_like(ramp, 128)])).save(tmp_path / "rgba.png")
+    Image.fromarray(rgb).quantize(256).save(tmp_path / "palette.png")
+    for name in ("rgb.png", "rgba.png", "palette.png"):
+        assert np.array_equal(load_unlabelled(tmp_path / name).inputs[0].permute(1, 2, 0).numpy(), rgb), name
+    Image.fromarray(ramp > 99).save(tmp_path / "bits.png")
+    assert np.array_equal(load_unlabelled(tmp_path / "bits.png").inputs[0, 0].numpy(), 255 * (ramp > 99))
+    Image.fromarray(ramp).save(tmp_path / "grey.jpg", quality=95)
+    Image.fromarray(rgb).save(tmp_path / "rgb.jpg", quality=95, subsampling=0)
+    grey, colour = (load_unlabelled(tmp_path / name).inputs[0].float() for name in ("grey.jpg", "rgb.jpg"))
+    assert (grey.shape[0], colour.shape[0]) == (1, 3)
+    assert (grey[0] - torch.from_numpy(ramp)).abs().mean() < 4
+
+
+def test_light_of_floats_in_0_to_1_becomes_bytes(tmp_path):
+    ramp = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
+    Image.fromarray(ramp.astype(np.float32) / 255).save(tmp_path / "light.tif")
+    Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "levels.tif")
+    for name in ("light.tif", "levels.tif"):
+        assert np.array_equal(load_unlabelled(tmp_path / name).inputs[0, 0].numpy(), ramp), name
+
+
+def test_rows_name_each_image_of_their_folder_once(tmp_path, monkeypatch):
+    folder, outside = tmp_path / "in", save(tmp_path / "out.png", picture(9))
+    for i in range(3):
+        save(folder / f"{i}.png", picture(i))
+    table(folder, [{"file_name": str(folder / f"{i}.png"), "label": "a"} for i in range(2)])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"names /.*0\.png, which is not in in, expected file_name relative"):
+        load("in")
+    with pytest.warns(UserWarning, match=r"1 image\(s\) stand in no row of its metadata tables.*such as 2\.png"):
+        assert load(folder).names == ("0.png", "1.png")
+    table(folder, [{"file_name": f"../{outside.name}", "label": "a"}])
+    with pytest.raises(InputError, match=r"names \.\./out\.png, which is not in"):
+        load(folder)
+    table(folder, [{"file_name": f"{i}.png", "label": "a"} for i in range(3)])
+    (folder / "metadata.csv").write_text("file_name,label\n1.png,b\n")
+    with pytest.raises(InputError, match=r"1\.png: found 2 rows of the metadata tables of .*expected one"):
+        load(folder)
+
+
+def test_a_dark_image_of_16_bits_stays_dark(tmp_path):
+    Image.fromarray(np.full((4, 4), 200, np.uint16)).save(tmp_path / "dark.png")
+    assert load_unlabelled(tmp_path / "dark.png").inputs.max() == 0
+
+
+def test_channels_are_converted_as_pillow_does(tmp_path):
+    rgb = picture(0, (6, 6), 3)
+    save(tmp_path / "rgb.png", rgb)
+    np.savez(tmp_path / "rgb.npz", images=rgb[None])
+    expected = torch.from_numpy(np.array(Image.fromarray(rgb).convert("L"))).int()
+    for name in ("rgb.png", "rgb.npz"):
+        grey = load_unlabelled(tmp_path / name, channels=1).inputs
+        assert grey.shape == (1, 1, 6, 6)
+        assert (grey[0, 0].int() - expected).abs().max() <= 1
+    save(tmp_path / "grey.png", rgb[..., 0])
+    three = load_unlabelled(tmp_path / "grey.png", channels=3).inputs
+    assert torch.equal(three, load_unlabelled(tmp_path / "grey.png").inputs.expand(-1, 3, -1, -1))
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_a_thin_line_is_not_lost_when_shrunk(tmp_path, step):
+    line = np.zeros((64, 64), dtype=np.uint8)
+    line[:, 24 + step] = 255
+    save(tmp_path / "line.png", line)
+    np.savez(tmp_path / "line.npz", images=line[None])
+    for name in ("line.png", "line.npz"):
+        data = load_unlabelled(tmp_path / name, size=(16, 16))
+        assert data.sizes.tolist() == [[64, 64]]
+        assert data.inputs.shape == (1, 1, 16, 16)
+        # A quarter of the line's light stays in the column that it falls into, and nothing elsewhere.
+        assert data.inputs[0, 0, :, (24 + step) // 4].float().mean() == pytest.approx(255 / 4, abs=1)
+        assert data.inputs.float().sum() == pytest.approx(16 * 255 / 4, rel=0.02)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (12, 10), (40, 40), (8, 40)])
+def test_folders_and_arrays_are_resized_alike(size):
+    smooth = torch.nn.functional.interpolate(torch.rand(2, 3, 4, 4), (20, 24), mode="bicubic").mul(255)
+    images = smooth.clamp(0, 255).to(torch.uint8)
+    ours = resize(images, size, None).int()
+    filters = Image.Resampling.BOX if size[0] <= 20 and size[1] <= 24 else Image.Resampling.BILINEAR
+    for image, mine in zip(images, ours, strict=True):
+        pillow = Image.fromarray(image.permute(1, 2, 0).numpy()).resize((size[1], size[0]), filters)
+        assert (torch.from_numpy(np.array(pillow)).permute(2, 0, 1).int() - mine).abs().float().mean() < 4
+
+
+def test_images_that_differ_are_refused_with_the_mend(tmp_path):
+    save(tmp_path / "a.png", picture(0, (8, 8)))
+    save(tmp_path / "b.png", picture(1, (8, 9)))
+    with pytest.raises(InputError, match=r"differ in size: .*a\.png is 8x8, .*b\.png is 8x9 .*--size 8x8"):
+        load_unlabelled(tmp_path)
+    data = load_unlabelled(tmp_path, size=(4, 6))
+    assert data.shape == (1, 4, 6)
+    assert data.sizes.tolist() == [[8, 8], [8, 9]]
+    save(tmp_path / "b.png", picture(1, (8, 8), 3))
+    with pytest.raises(
+        InputError, match=r"differ in channels: .*a\.png has 1, .*b\.png has 3\. .*--channels 1 or --channels 3"
+    ):
+        load_unlabelled(tmp_path)
+    assert load_unlabelled(tmp_path, channels=3).shape == (3, 8, 8)
+
+
+def test_unreadable_images_are_named_or_skipped_and_listed(tmp_path):
+    for i in range(4):
+        save(tmp_path / "ab"[i % 2] / f"{i}.png", picture(i))
+    truncate(tmp_path / "b" / "3.png")
+    (tmp_path / "a" / "2.png").write_text("no image at all")
+    with pytest.raises(InputError, match=r"a/2\.png: unreadable image .*--skip-bad"):
+        load(tmp_path)
+    with pytest.warns(UserWarning, match=r"skipped 2 unreadable images: .*a/2\.png, .*b/3\.png"):
+        data = load(tmp_path, skip_bad=True)
+    assert data.names == ("a/0.png", "b/1.png")
+    assert data.labels.tolist() == [0, 1]
+    alone = pytest.raises(InputError, match=r"none of 1 images can be read")
+    with pytest.warns(UserWarning, match=r"skipped 1"), alone:
+        load_unlabelled(tmp_path / "a" / "2.png", skip_bad=True)
+
+
+def test_skipped_images_take_their_rows_along(tmp_path):
+    table(tmp_path, [{"file_name": f"{i}.png", "x": i} for i in range(4)])
+    truncate(tmp_path / "1.png")
+    with pytest.warns(UserWarning, match=r"skipped 1 unreadable images: .*1\.png"):
+        data = load(tmp_path, label=["x"], skip_bad=True)
+    assert data.labels.flatten().tolist() == [0, 2, 3]
+    assert data.inputs[:, 0, 0, 0].tolist() == [0, 20, 30]
+
+
+@pytest.mark.filterwarnings("ignore:Truncated File Read")  # Pillow's own
+@pytest.mark.parametrize("suffix", pictures.SUFFIXES)
+def test_a_truncated_file_of_any_format_is_one_clear_error(tmp_path, suffix):
+    file = tmp_path / f"a{suffix}"
+    Image.fromarray(picture(0, (24, 24), 1 if suffix == ".pgm" else 3)).save(file)
+    assert load_unlabelled(file).shape[1:] == (24, 24)
+    whole = file.read_bytes()
+    refused = 0
+    for length in sorted({0, 1, *range(2, len(whole) * 3 // 4, max(1, len(whole) // 25))}):
+        file.write_bytes(whole[:length])
+        try:
+            load_unlabelled(file)
+        except InputError as error:
+            refused += str(error).startswith(f"{file}: unreadable image")
+    assert refused >= 20
+
+
+def test_images_that_stay_on_disk_give_the_same_batches(tmp_path, monkeypatch):
+    for i in range(6):
+        save(tmp_path / f"{i}.png", picture(i, (8, 10), 3))
+    conversion = {"size": (6, 6), "channels": 1}
+    memory = load_unlabelled(tmp_path, **conversion)
+    monkeypatch.setattr(pictures, "IN_MEMORY", 100)
+    disk = load_unlabelled(tmp_path, **conversion)
+    assert isinstance(memory.inputs, torch.Tensor)
+    assert isinstance(disk.inputs, ImageFiles)
+    assert disk.inputs.shape == memory.inputs.shape
+    index = torch.tensor([5, 0, 3, 3])
+    assert torch.equal(disk.inputs[index], memory.inputs[index])
+    assert torch.equal(disk.sizes, memory.sizes)
+    assert torch.equal(disk.subset(index).inputs[torch.arange(4)], memory.subset(index).inputs)
+    assert disk.inputs[index[:0]].shape == (0, 1, 6, 6)
+    assert isinstance(disk.subset(index).inputs, ImageFiles), "144 bytes do not fit in 100"
+    assert isinstance(disk.subset(index[:2]).inputs, torch.Tensor)
+
+
+def test_reading_warns_of_nothing(classes, photos):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(load(classes)) == len(load_unlabelled(photos)) == 40
+
+
+def test_real_sets(shared_data):
+    digits = load(shared_data / "mnist.npz")
+    assert (len(digits), digits.shape, digits.classes) == (8000, (1, 28, 28), tuple("0123456789"))
+    assert load_unlabelled(shared_data / "mnist.npz", size=(14, 14), channels=3).shape == (3, 14, 14)
+
+
+def test_masks_beside_images_are_no_images(tmp_path):
+    for name in ("a.png", "a_mask.png", "no_mask.png"):
+        save(tmp_path / name, np.zeros((4, 4), dtype=np.uint8))
+    assert load_unlabelled(tmp_path).names == ("a.png", "no_mask.png")

@@ -1,0 +1,87 @@
+"""Checks of the data: copies are found, strangers are flagged, and what is right is left alone."""
+
+import pytest
+import torch
+
+from synth2real.data.domains import Labelled, Unlabelled
+from synth2real.data.groups import held_out, redrawn
+from synth2real.measure.data_checks import alike, check, grey, strange
+from synth2real.simulate import Digits, Eyes
+
+
+@pytest.fixture(scope="module")
+def digits() -> Labelled:
+    return Digits().labelled(400, 0)
+
+
+def test_copies_are_found_though_they_differ_a_little(digits: Labelled) -> None:
+    small = grey(digits.inputs, 16)
+    copies = small[:20] + 0.005 * torch.randn(20, 16, 16, generator=torch.Generator().manual_seed(0))
+    found = alike(copies, small)
+    assert {(i, i) for i in range(20)} <= set(found)
+    assert len(found) < 24
+    assert alike(torch.cat([small[:50], small[:1]])).count((0, 50)) == 1
+
+
+def test_a_tenth_that_belongs_to_neither_domain_is_flagged(digits: Labelled) -> None:
+    eyes = Eyes(size=(28, 28)).labelled(30, 0, "iris").inputs
+    noise = torch.randint(0, 256, (30, 1, 28, 28), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    for strangers in (eyes, noise):
+        target = torch.cat([digits.inputs[:300], strangers])
+        found = set(strange(target, digits.inputs[300:]))
+        assert len(found & set(range(300, 330))) >= 27
+        assert len(found - set(range(300, 330))) <= 20
+    assert len(strange(digits.inputs, None)) <= 30
+
+
+def test_everything_is_said_in_words(digits: Labelled) -> None:
+    noise = torch.randint(0, 256, (30, 1, 28, 28), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    target = Unlabelled(torch.cat([digits.inputs[:270], noise]))
+    test = Labelled(digits.inputs[260:300], digits.labels[260:300], digits.classes)
+    rare = (digits.labels != 7) | (torch.arange(400) < 40)
+    source = digits.subset((rare & (torch.arange(400) >= 300)).nonzero()[:, 0])
+    found = check(source, target, test)
+    said = "\n".join(found.warnings)
+    assert "class '7' has" in said
+    assert "images of target stand in test too" in said
+    assert "are unlike all others" in said
+    assert "flatters" in said
+    assert found.domains["target"] == {"count": 300, "shape": [1, 28, 28]}
+    plain = found.plain()
+    assert plain["duplicates"]["target and test"]["count"] >= 10
+    assert check(digits, Unlabelled(digits.inputs[:, :, :20])).warnings[0].startswith("source has inputs of 1x28x28")
+
+
+def test_copies_within_a_group_are_no_copies(digits: Labelled) -> None:
+    twice = Unlabelled(torch.cat([digits.inputs[:60], digits.inputs[:60]]))
+    person = torch.arange(60).repeat(2)
+    assert len(check(digits, twice).duplicates["target"]) >= 60
+    assert len(check(digits, twice, target_groups=person).duplicates["target"]) < 5
+
+
+def test_missing_values_and_unknown_classes_are_told() -> None:
+    values = Labelled(torch.rand(20, 3), torch.full((20, 1), torch.nan).index_fill(0, torch.arange(5), 1.0))
+    assert "15 of 20 source samples lack a value" in check(values, Unlabelled(torch.rand(20, 3))).warnings[0]
+    source = Labelled(torch.rand(40, 3), torch.arange(40) % 2, ("a", "b"))
+    test = Labelled(torch.rand(4, 3), torch.arange(4) % 2, ("a", "c"))
+    assert "lacks: c" in check(source, Unlabelled(torch.rand(9, 3)), test).warnings[0]
+
+
+def test_a_group_is_held_as_a_whole() -> None:
+    groups = torch.arange(100) // 10
+    kept, held = held_out(100, 15, groups, 0)
+    assert len(held) == 20
+    assert not set(groups[kept].tolist()) & set(groups[held].tolist())
+    assert len(held_out(100, 15, torch.zeros(100, dtype=torch.int64), 0)[1]) == 15
+
+
+def test_a_bootstrap_sample_holds_groups_whole() -> None:
+    generator = torch.Generator().manual_seed(0)
+    groups = torch.tensor([5, 5, 5, 2, 2, 9])
+    for _ in range(20):
+        counts = torch.bincount(redrawn(6, groups, generator), minlength=6)
+        assert len(set(counts[:3].tolist())) == len(set(counts[3:5].tolist())) == 1
+        assert int(counts[[0, 3, 5]].sum()) == 3  # as many groups as there are
+    alone = redrawn(6, None, generator)
+    assert len(alone) == 6
+    assert 0 <= int(alone.min()) <= int(alone.max()) < 6

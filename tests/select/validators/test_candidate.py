@@ -1,0 +1,70 @@
+"""Wander: how far what is said of a moved sample is from what should be said of it."""
+
+import math
+
+import pytest
+import scipy.sparse
+import torch
+from torch import nn
+
+from synth2real import Labelled, Model
+from synth2real.comparison.trials import Bench
+from synth2real.data.sparse import Sparse
+from synth2real.route.route import Budget, Route
+from synth2real.select.validators import wander
+from synth2real.tasks.base import Classification, Regression
+
+CLASSES = Classification(("no", "yes"))
+
+
+def texts(count: int = 200, words: int = 40) -> Sparse:
+    """Half of the texts use each of the words of one half of the vocabulary, half those of the other."""
+    counts = torch.zeros(count, words)
+    counts[: count // 2, : words // 2] = 1
+    counts[count // 2 :, words // 2 :] = 1
+    return Sparse(scipy.sparse.csr_array(counts.numpy()))
+
+
+def linear(weights: torch.Tensor) -> Model:
+    """A classifier of words by these weights (W,) of the second class."""
+    model = Model(CLASSES, (len(weights),), network="linear", statistics="none").eval()
+    head = next(module for module in model.head.modules() if isinstance(module, nn.Linear))
+    with torch.no_grad():
+        head.weight.copy_(torch.stack([-weights, weights]))
+        head.bias.zero_()
+    return model
+
+
+def test_who_hears_all_words_is_steady_where_most_are_struck_out_and_who_hears_one_is_not() -> None:
+    inputs = texts()
+    side = torch.cat([-torch.ones(20), torch.ones(20)])
+    by_all = linear(side)
+    one = torch.zeros(40)
+    one[0], one[20] = -1, 1
+    by_one = linear(one)
+    assert wander(by_all, inputs, by_all.outputs(inputs)) == 0
+    # Where it is struck out, the one word leaves a tie, which is answered by the first class.
+    flips = 0.7 * 0.5
+    others = 2 / 200  # texts of two kinds stand next to each other where one kind ends, twice in a ring
+    assert wander(by_one, inputs, by_one.outputs(inputs)) == pytest.approx(flips / others, rel=0.3)
+
+
+def test_of_dense_features_nothing_is_known() -> None:
+    model = linear(torch.ones(40))
+    x = torch.rand(10, 40)
+    assert math.isnan(wander(model, x, model.outputs(x)))
+
+
+@pytest.mark.parametrize("kind", ["images", "texts", "features"])
+def test_every_trial_of_a_comparison_is_asked_what_can_be_asked(kind: str) -> None:
+    if kind == "texts":
+        inputs, labels = texts(), (torch.arange(200) >= 100).long()
+        data = Labelled(inputs, labels, CLASSES.classes)
+    else:
+        shape = (40, 1, 8, 8) if kind == "images" else (40, 6)
+        x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+        data = Labelled(x, x.flatten(1).mean(1, keepdim=True), ())
+    task = CLASSES if kind == "texts" else Regression(("u",), (0.5,), (0.1,))
+    bench = Bench(data, data.unlabelled(), None, task, Budget(steps=2, batch=8))
+    run = Route().run(bench.source, bench.target, task=task, budget=bench.budget)
+    assert math.isnan(bench.measured(run, 0, 2, 0.0).wander) == (kind == "features")

@@ -1,0 +1,115 @@
+"""The loop: who is trained by an update, what happens between two, and when it stops."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import nn
+
+from synth2real.data.domains import Labelled, Unlabelled
+from synth2real.errors import TrainingDiverged
+from synth2real.training.hardware import Hardware
+from synth2real.training.loop import Game, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
+
+SOURCE = Labelled(torch.ones(8, 2), torch.tensor([0, 1] * 4))
+TARGET = Unlabelled(torch.ones(6, 2))
+
+
+class Pair(Game):
+    """Two numbers; the second is trained on what the first has become within the same step."""
+
+    def __init__(self, bad_at: int | None = None) -> None:
+        self.first, self.second = nn.Linear(2, 1, bias=False), nn.Linear(2, 1, bias=False)
+        self.networks = {"first": self.first, "second": self.second}
+        self.bad_at = bad_at
+        self.seen: list[tuple[float, float]] = []
+
+    def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.SGD(network.parameters(), lr=0.1)
+
+    def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
+        before = self.first.weight.detach().clone()
+        both = (self.first(source.x) + self.second(source.x)).sum()
+        yield Update(of=(self.first,), up=(1.0, both))
+        after = self.first.weight.detach().clone()
+        self.seen.append((float((after - before).abs().sum()), float(self.second.weight.detach().sum())))
+        value = float("nan") if progress.step == self.bad_at else 1.0
+        yield Update(of=(self.second,), down=(0.5, -value * self.second(target.x).sum()), idle=(1.0, torch.tensor(0.0)))
+
+
+def train(game: Pair, steps: int = 3) -> Trainer:
+    trainer = Trainer(game, SOURCE, TARGET, Loop(steps=steps, batch=4, hardware=Hardware(), report_every=1))
+    trainer.run()
+    return trainer
+
+
+def test_an_update_trains_only_what_it_names_and_the_next_sees_its_step() -> None:
+    game = Pair()
+    second = float(game.second.weight.detach().sum())
+    train(game, steps=1)
+    moved, second_then = game.seen[0]
+    assert moved == pytest.approx(0.1 * 4 * 2)  # four samples of ones, two weights
+    assert second_then == second  # untouched by the first update, though it is in its loss
+    assert float(game.second.weight.detach().sum()) - second == pytest.approx(0.1 * 0.5 * 4 * 2, abs=1e-6)
+
+
+def test_a_term_that_is_not_finite_stops_the_training_and_keeps_the_weights() -> None:
+    game = Pair(bad_at=2)
+    with pytest.raises(TrainingDiverged, match="stopped at step 3: the term 'down' is nan") as raised:
+        train(game, steps=5)
+    assert (raised.value.step, raised.value.term) == (3, "down")
+    assert all(p.isfinite().all() for network in game.networks.values() for p in network.parameters())
+
+
+def test_training_leaves_the_users_random_numbers_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    train(_untouched())
+    assert torch.equal(torch.rand(3), expected)
+
+
+def _untouched() -> Pair:
+    with torch.random.fork_rng([]):
+        return Pair()
+
+
+def test_reports_are_means_since_the_last_one() -> None:
+    rows: list[tuple[int, dict[str, float]]] = []
+    game = _untouched()
+    Trainer(game, SOURCE, TARGET, Loop(steps=5, batch=4, hardware=Hardware(), report_every=2)).run(
+        lambda step, terms: rows.append((step, terms))
+    )
+    assert [step for step, _ in rows] == [2, 4, 5]
+    assert set(rows[0][1]) == {"up", "down", "idle"}
+
+
+def test_a_game_that_ends_early_reports_its_last_steps() -> None:
+    class Short(Pair):
+        @property
+        def finished(self) -> bool:
+            return len(self.seen) == 3
+
+    rows: list[tuple[int, dict[str, float]]] = []
+    with torch.random.fork_rng([]):
+        game = Short()
+    Trainer(game, SOURCE, TARGET, Loop(steps=9, batch=4, hardware=Hardware(), report_every=2)).run(
+        lambda step, terms: rows.append((step, terms))
+    )
+    assert [step for step, _ in rows] == [2, 3]
+
+
+class Seldom(Pair):
+    """Reports one of its terms at every second step."""
+
+    def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
+        often = (0.0, torch.tensor(1.0))
+        terms = {"often": often, "seldom": (0.0, torch.tensor(4.0))} if progress.step % 2 else {"often": often}
+        yield Update(of=(self.first,), up=(1.0, self.first(source.x).sum()), **terms)
+
+
+def test_a_term_is_averaged_over_the_steps_that_report_it() -> None:
+    rows: list[dict[str, float]] = []
+    loop = Loop(steps=4, batch=4, hardware=Hardware(), report_every=4)
+    Trainer(Seldom(), SOURCE, TARGET, loop).run(lambda step, terms: rows.append(terms))
+    assert (rows[0]["often"], rows[0]["seldom"]) == (1.0, 4.0)

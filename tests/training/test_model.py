@@ -1,0 +1,161 @@
+"""Models: saving, loading, predicting, and what they refuse."""
+
+import pytest
+import torch
+import yaml
+
+from helpers import picture, same, save
+from synth2real import Budget, Labelled, Model, Route, Unlabelled, load, load_model, load_unlabelled
+from synth2real.errors import InputError
+from synth2real.tasks.base import Classification, Keypoints, Regression
+from synth2real.training.model import DESCRIPTION, PREDICTION_BATCH, WEIGHTS
+
+TASKS = (
+    Classification(("2", "10")),
+    Regression(("a", "b"), mean=(5.0, -1.0), std=(2.0, 0.1)),
+    Keypoints(("x", "y"), size=(16, 16)),
+)
+
+
+def new(task=TASKS[0], shape=(1, 16, 16), **settings):
+    torch.manual_seed(0)
+    return Model(task, shape, **settings).eval()
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.kind)
+@pytest.mark.parametrize("statistics", ["per-image", "source"])
+def test_a_saved_model_predicts_the_same_bits(tmp_path, task, statistics):
+    model = new(task, statistics=statistics, mean=torch.tensor([0.3]), std=torch.tensor([0.2]), head=(8,), dropout=0.5)
+    model.resize, model.channels = (16, 16), 1
+    model.save(tmp_path)
+    loaded = load_model(tmp_path)
+    x = torch.randint(0, 256, (5, 1, 16, 16), dtype=torch.uint8)
+    same(loaded.predict(x).values, model.predict(x).values)
+    assert (loaded.task, loaded.shape, loaded.resize, loaded.channels) == (task, (1, 16, 16), (16, 16), 1)
+    assert loaded.description == model.description
+    assert not loaded.training
+
+
+def test_the_folder_may_be_named_and_is_made(tmp_path):
+    model = new()
+    model.save(str(tmp_path / "deep" / "made"))
+    assert load_model(str(tmp_path / "deep" / "made")).description == model.description
+
+
+def test_a_model_of_features_is_saved_too(tmp_path):
+    model = new(shape=(7,), mean=torch.arange(7.0), std=torch.full((7,), 2.0))
+    model.save(tmp_path)
+    x = torch.randn(5, 7)
+    same(load_model(tmp_path).predict(x).values, model.predict(x).values)
+
+
+@pytest.mark.parametrize("name", [DESCRIPTION, WEIGHTS])
+def test_missing_and_damaged_files_are_named(tmp_path, name):
+    new().save(tmp_path)
+    whole = (tmp_path / name).read_bytes()
+    for damaged in (b"", b"\xff\xfe", whole[: len(whole) // 2], b"a: [1"):
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(InputError, match=rf"(?s){DESCRIPTION} or {WEIGHTS} is damaged .*Train again"):
+            load_model(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(InputError, match=rf"found no {name}, expected a run folder"):
+        load_model(tmp_path)
+
+
+def test_weights_of_another_model_are_refused(tmp_path):
+    new().save(tmp_path)
+    description = yaml.safe_load((tmp_path / DESCRIPTION).read_text())
+    description["shape"] = [3, 16, 16]
+    (tmp_path / DESCRIPTION).write_text(yaml.safe_dump(description))
+    with pytest.raises(InputError, match=r"damaged"):
+        load_model(tmp_path)
+
+
+def test_folder_tensor_and_domain_give_the_same_predictions(run, photos):
+    model, domain = load_model(run), load_unlabelled(photos)
+    from_folder = model.predict(photos)
+    assert from_folder.names == domain.names
+    for other in (domain, domain.inputs, str(photos)):
+        assert torch.equal(model.predict(other).values, from_folder.values)
+    assert model.predict(domain.inputs).names == ()
+    assert torch.allclose(from_folder.values.sum(1), torch.ones(40))
+    most = from_folder.values.argmax(1).tolist()
+    assert from_folder.labels == [("dark", "light")[i] for i in most]
+
+
+def test_batches_do_not_change_predictions():
+    model = new()
+    x = torch.randint(0, 256, (PREDICTION_BATCH + 3, 1, 16, 16), dtype=torch.uint8)
+    assert torch.allclose(model.predict(x).values[-3:], model.predict(x[-3:]).values, atol=1e-6)
+    assert model.embed(x).shape == (len(x), model.width)
+    assert torch.allclose(model.head(model.embed(x[:4])), model.outputs(x[:4]), atol=1e-5)
+
+
+def test_points_come_back_in_pixels_of_the_image_as_given(tmp_path):
+    model = new(TASKS[2])
+    model.resize = (16, 16)
+    save(tmp_path / "a.png", picture(0, (32, 16)))
+    save(tmp_path / "b.png", picture(1, (16, 64)))
+    seen = model.predict(load_unlabelled(tmp_path, size=(16, 16)).inputs).values
+    scale = torch.tensor([[1.0, 2.0], [4.0, 1.0]])
+    assert torch.allclose(model.predict(tmp_path).values, (seen + 0.5) * scale - 0.5, atol=1e-5)
+
+
+def test_regression_predicts_in_the_labels_units():
+    model = new(TASKS[1])
+    x = torch.rand(3, 1, 16, 16)
+    expected = model.outputs(x) * torch.tensor([2.0, 0.1]) + torch.tensor([5.0, -1.0])
+    assert torch.allclose(model.predict(x).values, expected)
+    with pytest.raises(InputError, match=r"predicts values, not labels: use .values"):
+        _ = model.predict(x).labels
+
+
+def test_evaluate_aligns_classes_by_name():
+    model = new(Classification(("a", "b", "c")))
+    x = torch.randint(0, 256, (30, 1, 16, 16), dtype=torch.uint8)
+    said = model.predict(x).values.argmax(1)
+    present = sorted(said.unique().tolist(), reverse=True)  # the same names, in another order
+    names = tuple("abc"[i] for i in present)
+    data = Labelled(x, torch.tensor([present.index(i) for i in said.tolist()]), names)
+    assert model.evaluate(data) == {"accuracy": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (torch.zeros(2, 3, 16, 16), "the data has 3 channels, the model takes 1. Train with --channels"),
+        (torch.zeros(2, 1, 16, 18), "the data has inputs of 1x16x18, the model takes 1x16x16. Train with --size HxW"),
+        (torch.zeros(2, 9), "the data has inputs of 9, the model takes 1x16x16"),
+    ],
+)
+def test_inputs_of_another_shape_are_refused(inputs, message):
+    with pytest.raises(InputError, match=message):
+        new().predict(Unlabelled(inputs))
+
+
+def test_a_folder_of_another_shape_is_named(tmp_path):
+    save(tmp_path / "a.png", picture(0, (16, 16), 3))
+    with pytest.raises(InputError, match=rf"{tmp_path} has 3 channels"):
+        new().predict(tmp_path)
+
+
+def test_networks_that_do_not_serve_are_refused():
+    with pytest.raises(InputError, match=r"network 'resnet' is unknown, expected one of: "):
+        new(network="resnet")
+    with pytest.raises(InputError, match=r"network 'perceptron' does not take inputs of shape \(1, 16, 16\)"):
+        new(network="perceptron")
+
+
+def test_points_are_learnt(points):
+    data = load(points, label=["x", "y"])
+    task = Keypoints.of(data)
+    model = Route().run(data, data.unlabelled(), task=task, budget=Budget(steps=80, batch=16)).model
+    middle = task.metrics(data.labels.mean(0).expand(40, 2), data.labels)
+    assert model.evaluate(data)["median_error"] < middle["median_error"] / 3
+
+
+def test_digits_are_learnt_from_real_handwriting(shared_data):
+    digits = load(shared_data / "mnist.npz", size=(14, 14))
+    train, test = digits.subset(torch.arange(2000)), digits.subset(torch.arange(7000, 7500))
+    trained = Route().run(train, test.unlabelled(), budget=Budget(steps=150, batch=32))
+    assert trained.model.evaluate(test)["accuracy"] > 0.85
