@@ -48,7 +48,7 @@ def route(method: str, randomize: str = "own") -> Route:
 
     Source only has none of its own, so that what a method gains there is the gain of both.
     """
-    policy = METHODS[method].randomized_by if randomize == "own" else randomize
+    policy = METHODS[method].default_randomization if randomize == "own" else randomize
     return Route(randomize=None if policy in (None, "none") else RANDOMIZE[policy](), adapt=METHODS[method]())
 
 

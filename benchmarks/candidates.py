@@ -22,13 +22,13 @@ from torch import Tensor
 
 from synth2real import Budget, Labelled, Model, Route, Unlabelled
 from synth2real.adapt import DANN, METHODS, Teacher
-from synth2real.comparison.trials import HELD, HELD_SEED, some
+from synth2real.comparison.evaluation import HELD, HELD_SEED, some
 from synth2real.datasets import handwriting
 from synth2real.randomize import Full, Geometric, Photometric, Policy
 from synth2real.route.route import default_task
 from synth2real.select.validators import Candidate, Pool, labels_of, observe
 from synth2real.simulate import Digits, Simulator
-from synth2real.tasks.base import Gaze, Keypoints, Task
+from synth2real.tasks import Gaze, Keypoints, Task
 from synth2real.training.loop import Trainer
 from synth2real.transforms.warp import Warp
 
@@ -212,7 +212,7 @@ class _Keeper:
 
     def __call__(self, trainer: Trainer) -> None:
         if trainer.step in self.files:
-            self.keep(copy.deepcopy(trainer.game.shipped()).eval(), trainer.step)  # type: ignore[attr-defined]
+            self.keep(copy.deepcopy(trainer.algorithm.shipped()).eval(), trainer.step)  # type: ignore[attr-defined]
 
     def keep(self, model: Model, step: int) -> None:
         """Observe a model and write what was seen."""

@@ -31,12 +31,13 @@ from unseen import PROTOCOLS as UNSEEN
 
 from synth2real import Comparison, Labelled, compare, load_model
 from synth2real.comparison.comparison import TRIALS
+from synth2real.comparison.evaluation import HELD, HELD_SEED, some
 from synth2real.comparison.named_routes import default_routes
-from synth2real.comparison.trials import HELD, HELD_SEED, TRIAL, some
+from synth2real.comparison.trials import TRIAL
 from synth2real.select.validators import Pool, labels_of, observe, validate
-from synth2real.tasks.base import Classification
+from synth2real.tasks import Classification
 
-VALIDATORS = ("ensv", "bnm", "steadiness", "transfer-score", "mixval", "witnesses")
+VALIDATORS = ("ensv", "bnm", "augmentation-consistency", "transfer-score", "mixval", "combined")
 PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {
     "fonts": fonts,
     "digits": digits,
@@ -83,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         error = errors(found, protocol, arguments.score)
         beside = against_hindsight(error, found.chosen.name, people(protocol, arguments.score))
         line = {"protocol": f"choice, {name}", **beside}
-        line |= {"source_only_error": float(error[found.entries[0].name].mean()), "minutes": arguments.minutes}
+        line |= {"source_only_error": float(error[found.candidates[0].name].mean()), "minutes": arguments.minutes}
         show(name, found, line, {route: float(values.mean()) for route, values in error.items()})
         if folder is not None and isinstance(protocol, Protocol) and len(protocol.target.shape) == 3:
             print("\n".join(rounds(folder / TRIALS, protocol, arguments.score)), flush=True)

@@ -12,7 +12,7 @@ from protocols import data_folder
 
 from synth2real import Labelled, Unlabelled
 from synth2real.simulate import Eyes, Simulator
-from synth2real.tasks.base import Keypoints
+from synth2real.tasks import Keypoints
 
 DEV = 60  # the first labelled images; the others are scored
 NARROW = 0.2

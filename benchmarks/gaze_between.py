@@ -17,7 +17,7 @@ from points import routes
 
 from synth2real import Budget, Route, compare
 from synth2real.simulate import Eyes, Simulator
-from synth2real.tasks.base import Gaze
+from synth2real.tasks import Gaze
 from synth2real.tasks.directions import degrees_between
 
 NARROW = 0.4  # widths of the source's ranges, in those of the preset

@@ -27,7 +27,7 @@ from synth2real.datasets.download import cache_folder
 from synth2real.randomize import Full
 from synth2real.refine import SimGAN
 from synth2real.simulate import SIMULATORS, simulator
-from synth2real.tasks.base import Gaze
+from synth2real.tasks import Gaze
 from synth2real.tasks.directions import to_angles, to_vectors
 from synth2real.tasks.eyeball_model import EyeballModel
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from synth2real import Budget, Route, Unlabelled
 from synth2real.data.domains import Inputs
 from synth2real.simulate import Eyes
-from synth2real.tasks.base import Gaze
+from synth2real.tasks import Gaze
 
 
 def coloured(inputs: Inputs, channels: int) -> Unlabelled:

@@ -26,13 +26,13 @@ def errors(comparison: Comparison, protocol: Protocol | PointProtocol, score: bo
 def wrong(comparison: Comparison, part: Labelled) -> dict[str, Tensor]:
     """For each route (seeds, N) float64: 1 where the class of an image is wrong, else 0."""
     return {
-        entry.name: torch.stack(
+        candidate.name: torch.stack(
             [
                 (trial.run.model.predict(part.unlabelled()).values.argmax(1) != part.labels).double()
-                for trial in entry.trials
+                for trial in candidate.trials
             ]
         )
-        for entry in comparison.entries
+        for candidate in comparison.candidates
     }
 
 

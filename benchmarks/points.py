@@ -24,7 +24,7 @@ from synth2real.randomize import Full
 from synth2real.refine import SimGAN
 from synth2real.settings import build
 from synth2real.simulate import Simulator
-from synth2real.tasks.base import Keypoints
+from synth2real.tasks import Keypoints
 
 DRAWS = 1000  # of the bootstrap
 
@@ -65,7 +65,9 @@ def chosen_routes(names: Sequence[str] | None, strength: float | None) -> dict[s
     known = routes(strength)
 
     def own(name: str) -> Route:
-        policy = build(RANDOMIZE, METHODS[name].randomized_by or "full", {"strength": strength}, room="randomize")
+        policy = build(
+            RANDOMIZE, METHODS[name].default_randomization or "full", {"strength": strength}, stage="randomize"
+        )
         return Route(randomize=policy, adapt=METHODS[name]())
 
     unknown = set(names or ()) - set(known) - set(METHODS)
@@ -83,7 +85,9 @@ def errors(comparison: Comparison, protocol: PointProtocol, part: Labelled) -> d
         error: Tensor = (said - part.labels).norm(dim=1).double() * protocol.scale
         return error
 
-    return {entry.name: torch.stack([of(trial) for trial in entry.trials]) for entry in comparison.entries}
+    return {
+        candidate.name: torch.stack([of(trial) for trial in candidate.trials]) for candidate in comparison.candidates
+    }
 
 
 def figures(error: Tensor, person: Tensor, within: float) -> dict[str, float]:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from synth2real import Labelled, Unlabelled
 from synth2real.simulate import Eyes, Simulator
-from synth2real.tasks.base import Keypoints
+from synth2real.tasks import Keypoints
 
 DEV = (42, 44)  # persons whose labels choose defaults; the others are scored
 SIDE = 64  # the images are trained on at half their size

@@ -26,9 +26,9 @@ from protocols import Protocol, digits, fonts
 
 from synth2real import Budget, Labelled, Model, Route
 from synth2real.refine import METHODS
-from synth2real.route.realism import kid, machine_turing_test, point_shift
+from synth2real.route.realism import kid, label_displacement, machine_turing_test
 from synth2real.route.route import Run
-from synth2real.tasks.base import Keypoints
+from synth2real.tasks import Keypoints
 
 PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {"eyes": eyes, "digits": digits, "fonts": fonts}
 USUAL = ("histogram", "fourier", "reinhard", "style", "simgan")  # cyclegan and cut take several times as long
@@ -59,7 +59,7 @@ def measured(protocol: Protocol | PointProtocol, run: Run, detector: Model, scor
     return Row(
         machine_turing_test(real, after, seed=seed),
         kid(real, after, detector),
-        point_shift(detector, before, after) if isinstance(detector.task, Keypoints) else None,
+        label_displacement(detector, before, after) if isinstance(detector.task, Keypoints) else None,
         error(protocol, run.model, score),
     )
 

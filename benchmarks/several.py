@@ -25,10 +25,10 @@ ROUTES = {
     "source-only": Route(),
     "randomized": Route(randomize=Full()),
     "dann": Route(randomize=Full(), adapt=DANN()),
-    "dann, tells=target": Route(randomize=Full(), adapt=DANN(tells="target")),
+    "dann, discriminates=target": Route(randomize=Full(), adapt=DANN(discriminates="target")),
     "teacher": Route(randomize=Full(), adapt=Teacher()),
 }
-PER_SOURCE = ("dann, tells=target",)  # routes that one source makes no other of
+PER_SOURCE = ("dann, discriminates=target",)  # routes that one source makes no other of
 
 
 def main() -> None:

@@ -31,10 +31,10 @@ from synth2real.errors import InputError
 from synth2real.select.aggregate import METHODS as AGGREGATES
 from synth2real.select.estimates import CLASSES, VALUES, disagreement_bound, fit_of_line
 from synth2real.select.validators import Pool, apart, labels_of, serving
-from synth2real.tasks.base import Classification
+from synth2real.tasks import Classification
 from synth2real.training.model import mix
 
-RELATIVE = ("ensv", "ensv-expected", "ensv-weighted", "mixval", "witnesses")  # a candidate's score hangs on the others
+RELATIVE = ("ensv", "ensv-expected", "ensv-weighted", "mixval", "combined")  # a candidate's score hangs on the others
 DRAWN, OF = 150, 8  # random pools, and candidates in each: about what a comparison has to choose from
 
 
@@ -162,7 +162,7 @@ def estimated(
         off = sum(abs(found[i].value - real[i]) for i in real) / len(real)
         covered = sum(found[i].low <= real[i] <= found[i].high for i in real) / len(real)
         wide = median(found[i].high / max(found[i].low, 1e-9) for i in real)
-        fit = f"    R² of the line {fit_of_line(pool):.2f}" if name == "line" else ""
+        fit = f"    R² of the line {fit_of_line(pool):.2f}" if name == "agreement-on-the-line" else ""
         print(f"  {name:16} {off:.4f}                {covered:.2f}      {wide:.1f}{fit}")
     if classes:
         bounds = {i: disagreement_bound(among, index) for among, index, i in told}

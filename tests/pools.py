@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from synth2real.select.validators import Candidate, Pool
-from synth2real.tasks.base import Classification, Task
+from synth2real.tasks import Classification, Task
 
 
 def pool(
@@ -41,7 +41,7 @@ def pool(
             target_features=features[i][1],
             classifier=None,
             mixed=mixed[i] if mixed else (0.5, 0.5),
-            wander=0.1 * i,
+            inconsistency=0.1 * i,
         )
         for i in range(len(target))
     ]

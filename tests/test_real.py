@@ -10,7 +10,7 @@ from synth2real.datasets import handwriting
 from synth2real.randomize import Full
 from synth2real.route.route import Budget, Route
 from synth2real.simulate import Digits, Eyes
-from synth2real.tasks.base import Gaze
+from synth2real.tasks import Gaze
 
 
 def test_rendered_digits_teach_something_of_real_ones() -> None:

@@ -4,29 +4,29 @@ import pytest
 import yaml
 
 from synth2real.errors import InputError
-from synth2real.route.route import ROOMS
+from synth2real.route.route import STAGES
 from synth2real.settings import build, name_of, to_dict
 
-EVERY = [(room, name) for room, methods in ROOMS.items() for name in methods]
+EVERY = [(stage, name) for stage, methods in STAGES.items() for name in methods]
 
 
-@pytest.mark.parametrize(("room", "name"), EVERY)
-def test_settings_survive_a_round_trip_through_yaml(room, name):
-    method = build(ROOMS[room], name, room=room)
+@pytest.mark.parametrize(("stage", "name"), EVERY)
+def test_settings_survive_a_round_trip_through_yaml(stage, name):
+    method = build(STAGES[stage], name, stage=stage)
     plain = yaml.safe_load(yaml.safe_dump(to_dict(method)))
-    assert build(ROOMS[room], name, plain, room=room) == method
-    assert name_of(ROOMS[room], method) == name
+    assert build(STAGES[stage], name, plain, stage=stage) == method
+    assert name_of(STAGES[stage], method) == name
 
 
 def test_values_that_depart_from_the_default_survive_too():
     given = {"target_prior": [0.25, 0.75], "head": [8, 4], "threshold": 0.5}
-    teacher = build(ROOMS["adapt"], "teacher", given)
+    teacher = build(STAGES["adapt"], "teacher", given)
     assert (teacher.target_prior, teacher.head, teacher.threshold) == ((0.25, 0.75), (8, 4), 0.5)
-    assert build(ROOMS["adapt"], "teacher", to_dict(teacher)) == teacher != build(ROOMS["adapt"], "teacher")
+    assert build(STAGES["adapt"], "teacher", to_dict(teacher)) == teacher != build(STAGES["adapt"], "teacher")
 
 
 def test_what_a_training_leaves_behind_is_not_a_setting():
-    dann = build(ROOMS["adapt"], "dann")
+    dann = build(STAGES["adapt"], "dann")
     before = to_dict(dann)
     dann.networks = {}
     assert to_dict(dann) == before
@@ -34,9 +34,9 @@ def test_what_a_training_leaves_behind_is_not_a_setting():
 
 
 def test_the_papers_preset_fills_what_is_not_given():
-    paper = build(ROOMS["adapt"], "dann", {"preset": "paper", "rate": 0.5})
+    paper = build(STAGES["adapt"], "dann", {"preset": "paper", "rate": 0.5})
     assert (paper.network, paper.optimize, paper.statistics, paper.rate) == ("dann-mnist", "sgd", "source", 0.5)
-    assert build(ROOMS["adapt"], "dann", to_dict(paper)) == paper
+    assert build(STAGES["adapt"], "dann", to_dict(paper)) == paper
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ def test_the_papers_preset_fills_what_is_not_given():
 )
 def test_errors_name_the_field_what_was_found_and_what_was_expected(name, values, message):
     with pytest.raises(InputError, match=message):
-        build(ROOMS["adapt"], name, values, room="adapt")
+        build(STAGES["adapt"], name, values, stage="adapt")

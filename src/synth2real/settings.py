@@ -1,6 +1,7 @@
 """Settings: typed, validated dataclasses that go to plain dictionaries and YAML and back."""
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast, dataclass_transform
 
@@ -10,6 +11,31 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 from .errors import InputError
 
 T = TypeVar("T")
+
+# Former names of settings, methods and saved values, by where they stand. Saved runs and users' settings may hold them.
+RENAMED: dict[str, dict[str, str]] = {
+    "adapt": {
+        "own": "untied_layers",
+        "taken": "statistics_by",
+        "tells": "discriminates",
+        "words": "term_weighting",
+    },
+    "widen": {"least": "threshold"},
+    "validator": {
+        "certainty": "calibrated-bnm",
+        "information": "information-maximisation",
+        "seeds": "seed-agreement",
+        "steadiness": "augmentation-consistency",
+        "witnesses": "combined",
+    },
+    "estimate": {
+        "disagreement": "calibrated-disagreement",
+        "line": "agreement-on-the-line",
+        "rates": "agreement-rates",
+        "weighted": "importance-weighting",
+    },
+    "trial": {"certainty": "calibrated_bnm", "wander": "inconsistency"},
+}
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(pydantic.Field, dataclasses.field))
@@ -30,18 +56,34 @@ def to_dict(value: Any) -> dict[str, Any]:
     return plain
 
 
-def build(methods: Mapping[str, type[T]], name: str, values: Mapping[str, Any] | None = None, room: str = "") -> T:
+def migrated(where: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values under their present names; `where` is a key of `RENAMED`, and other places have no former names."""
+    names = RENAMED.get(where, {})
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def present_name(where: str, name: str) -> str:
+    """The present name of what a user calls `name`, with a `UserWarning` where that is a former name."""
+    new = RENAMED.get(where, {}).get(name)
+    if new is None:
+        return name
+    warnings.warn(f"{where} '{name}' is now called '{new}'. Use the new name", stacklevel=3)
+    return new
+
+
+def build(methods: Mapping[str, type[T]], name: str, values: Mapping[str, Any] | None = None, stage: str = "") -> T:
     """Build the method called `name` with `values`, or raise an `InputError` that names the wrong field."""
     if name not in methods:
-        raise InputError(f"{room or 'method'} '{name}' is unknown, expected one of: {', '.join(methods)}")
+        raise InputError(f"{stage or 'method'} '{name}' is unknown, expected one of: {', '.join(methods)}")
+    given = {present_name(stage, field): value for field, value in (values or {}).items()}
     try:
-        return methods[name](**dict(values or {}))
+        return methods[name](**given)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         known = ", ".join(field.name for field in dataclasses.fields(methods[name]))  # type: ignore[arg-type]
         raise InputError(
-            f"{room}.{field} of '{name}': found {first.get('input')!r}, expected: {first['msg']}. Fields: {known}"
+            f"{stage}.{field} of '{name}': found {first.get('input')!r}, expected: {first['msg']}. Fields: {known}"
         ) from None
 
 

@@ -11,7 +11,7 @@ from synth2real.errors import InputError
 from synth2real.randomize import Full, Photometric
 from synth2real.route.route import Budget, Route
 from synth2real.settings import build, to_dict
-from synth2real.tasks.base import TASKS, Classification, Task
+from synth2real.tasks import TASKS, Classification, Task
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Loop, Trainer
 from synth2real.training.model import Model, load_model
@@ -74,18 +74,18 @@ def test_settings_survive_a_round_trip(name: str) -> None:
 @kinds
 def test_the_label_loss_falls(name: str, kind: str) -> None:
     losses: list[float] = []
-    game = trainer(name, kind, steps=50, batch=16)
-    game.run(report=lambda step, terms: losses.extend([terms["label"]] if "label" in terms else []))
+    algorithm = trainer(name, kind, steps=50, batch=16)
+    algorithm.run(report=lambda step, terms: losses.extend([terms["label"]] if "label" in terms else []))
     assert len(losses) >= 25  # a method may learn the source first
     assert sum(losses[-10:]) < 0.8 * 2 * sum(losses[:5])
 
 
 @kinds
 def test_gradients_reach_every_parameter_of_what_an_update_names(name: str, kind: str) -> None:
-    game = trainer(name, kind)
-    game.step = 6  # where every term has weight
-    objective = game.game
-    source, target = game._batches()
+    algorithm = trainer(name, kind)
+    algorithm.step = 6  # where every term has weight
+    objective = algorithm.algorithm
+    source, target = algorithm._batches()
     from synth2real.training.loop import Progress
 
     for update in objective.updates(source, target, Progress(6, 12)):
@@ -98,12 +98,12 @@ def test_gradients_reach_every_parameter_of_what_an_update_names(name: str, kind
 
 @kinds
 def test_networks_that_an_update_does_not_name_stay_as_they_are(name: str, kind: str) -> None:
-    game = trainer(name, kind)
-    for network in game.game.networks.values():
+    algorithm = trainer(name, kind)
+    for network in algorithm.algorithm.networks.values():
         for parameter in network.parameters():
             assert parameter.grad is None
-    game._take_step()
-    for network in game.game.networks.values():
+    algorithm._take_step()
+    for network in algorithm.algorithm.networks.values():
         for parameter in network.parameters():
             assert parameter.grad is None, "gradients are cleared after each update"
 
@@ -111,9 +111,12 @@ def test_networks_that_an_update_does_not_name_stay_as_they_are(name: str, kind:
 @kinds
 def test_the_same_seed_gives_the_same_bits(name: str, kind: str) -> None:
     first, second, other = (trainer(name, kind, steps=4, seed=seed) for seed in (3, 3, 4))
-    for game in (first, second, other):
-        game.run()
-    weights = [torch.cat([p.flatten() for p in game.game.shipped().parameters()]) for game in (first, second, other)]  # type: ignore[attr-defined]
+    for algorithm in (first, second, other):
+        algorithm.run()
+    weights = [
+        torch.cat([p.flatten() for p in algorithm.algorithm.shipped().parameters()])
+        for algorithm in (first, second, other)
+    ]  # type: ignore[attr-defined]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
 

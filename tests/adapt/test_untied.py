@@ -9,7 +9,7 @@ from synth2real.adapt import Untied
 from synth2real.adapt.untied import Maps, weighted
 from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
-from synth2real.tasks.base import Classification
+from synth2real.tasks import Classification
 from synth2real.training.model import Model
 
 
@@ -20,7 +20,7 @@ def prepared(**settings) -> Untied:
 
 
 def test_tied_layers_are_the_same_and_own_ones_are_not() -> None:
-    method = prepared(own=(0, 2))
+    method = prepared(untied_layers=(0, 2))
     ours, theirs = weighted(method.model), weighted(method.shipped())
     assert len(ours) == len(theirs) == 4  # three convolutions with their normalisation, a hidden layer
     for index, (source, target) in enumerate(zip(ours, theirs, strict=True)):
@@ -50,5 +50,7 @@ def test_own_weights_are_free_up_to_scale_and_level() -> None:
 
 
 def test_a_layer_that_is_none_is_refused() -> None:
-    with pytest.raises(InputError, match=r"adapt.own names the layer 9, but the network has 4, expected 0 to 3"):
-        prepared(own=(9,))
+    with pytest.raises(
+        InputError, match=r"adapt.untied_layers names the layer 9, but the network has 4, expected 0 to 3"
+    ):
+        prepared(untied_layers=(9,))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from synth2real.data.domains import Labelled, Unlabelled
-from synth2real.tasks.base import Keypoints
+from synth2real.tasks import Keypoints
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import refiners as benchmark

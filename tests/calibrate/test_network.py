@@ -12,7 +12,7 @@ from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.settings import build, to_dict
 from synth2real.simulate import Digits
-from synth2real.tasks.base import Classification
+from synth2real.tasks import Classification
 
 SIZE = (12, 12)
 SMALL = Digits(size=SIZE, ranges={"height": (0.5, 0.7)})

@@ -110,7 +110,7 @@ def test_what_is_in_closed_form_is_trained_once() -> None:
     )
     assert asked.count(("closed", 0)) == 1
     assert ("closed", 1) not in asked
-    closed = next(entry for entry in found.entries if entry.name == "closed")
+    closed = next(candidate for candidate in found.candidates if candidate.name == "closed")
     assert [trial.steps for trial in closed.trials] == [None]
 
 
@@ -160,9 +160,9 @@ def test_a_budget_is_spent_by_halves_and_real_labels_choose_nothing(tmp_path: Pa
         )  # fmt: skip
         tables.append([{**row, "test_score": None} for row in without_seconds(found.ranking())])
     assert tables[0] == tables[1] == tables[2]
-    chosen = next(entry for entry in found.entries if entry.chosen)
-    assert found.entries[0].name == "source only"
-    assert len(found.entries[0].trials) == 2
+    chosen = next(candidate for candidate in found.candidates if candidate.chosen)
+    assert found.candidates[0].name == "source only"
+    assert len(found.candidates[0].trials) == 2
     assert chosen.round == 1
     assert found.verdict
     assert "<table" in found._repr_html_()
@@ -201,7 +201,7 @@ def test_a_reversed_balance_is_told_and_nothing_is_adapted_to_it() -> None:
         seeds=(0,),
     )  # fmt: skip
     assert "class balance" in found.verdict
-    refused = {entry.name: entry.refused for entry in found.entries}
+    refused = {candidate.name: candidate.refused for candidate in found.candidates}
     assert "class balance" in refused["dann"]
     assert "class balance" in refused["teacher"]
     assert found.chosen.name in ("source only", "free")
@@ -237,7 +237,7 @@ def test_a_route_that_diverges_is_left_out_and_named(tmp_path: Path) -> None:
     broken = Route(adapt=DANN(rate=1e30, optimize="sgd", clip=None))
     for _ in range(2):  # the second is read from the folder
         found = compare({"broken": broken}, source, target, budget=Budget(steps=30), seeds=(0,), folder=tmp_path)
-        assert [entry.name for entry in found.entries] == ["source only"]
+        assert [candidate.name for candidate in found.candidates] == ["source only"]
         assert "training stopped at step" in found.diverged["broken"]
     spoilt = Labelled(source.inputs * 1e38, source.labels, source.classes)
     with pytest.raises(TrainingDiverged):
@@ -261,7 +261,7 @@ def test_a_training_that_another_version_measured_otherwise_is_trained_again(tmp
         if len(asked) == 1:
             (file,) = tmp_path.glob("trials/*/trial.json")
             kept = json.loads(file.read_text())
-            del kept["certainty"]
+            del kept["calibrated_bnm"]
             file.write_text(json.dumps(kept))
     assert asked == ["source only"] * 2, "the third finds what the second has made"
 
@@ -286,8 +286,8 @@ def test_a_kept_training_remembers_what_its_source_was_rendered_with(tmp_path: P
     budget = Budget(steps=2, batch=8, n=40)
     for _ in range(2):
         routes = {"wide": Route(widen=Widen(factor=1.5))}
-        entries = compare(routes, Digits(size=(8, 8)), target, budget=budget, seeds=(0,), folder=tmp_path).entries
-        plain, wide = (entry.trials[0].run.simulator for entry in entries)
+        candidates = compare(routes, Digits(size=(8, 8)), target, budget=budget, seeds=(0,), folder=tmp_path).candidates
+        plain, wide = (candidate.trials[0].run.simulator for candidate in candidates)
         assert plain is None
         assert wide is not None
         assert wide.ranges != Digits(size=(8, 8)).ranges

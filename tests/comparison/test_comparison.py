@@ -7,11 +7,11 @@ import torch
 
 from synth2real.adapt import DANN, MCC
 from synth2real.comparison.candidates import rank
-from synth2real.comparison.comparison import SOURCE_ONLY, Entry, compare
+from synth2real.comparison.comparison import SOURCE_ONLY, RouteCandidate, compare
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.route.route import Budget, Route
-from synth2real.tasks.base import Regression
+from synth2real.tasks import Regression
 
 
 def two_moonless_domains() -> tuple[Labelled, Unlabelled, Labelled]:
@@ -35,7 +35,7 @@ def test_every_route_is_measured_and_one_is_chosen() -> None:
         seeds=(0, 1),
         on_route=lambda name, seed: seen.append((name, seed)),
     )
-    assert [entry.name for entry in comparison.entries] == [SOURCE_ONLY, "dann"]
+    assert [candidate.name for candidate in comparison.candidates] == [SOURCE_ONLY, "dann"]
     assert seen[:2] == [(SOURCE_ONLY, 0), ("dann", 0)]
     assert (SOURCE_ONLY, 1) in seen
     assert len(comparison.chosen.trials) == 2
@@ -70,7 +70,7 @@ def test_what_was_best_alone_is_combined() -> None:
 
     some = {"dann": Route(adapt=DANN()), "mcc": Route(adapt=MCC())}
     comparison = compare(some, source, target, budget=Budget(steps=10), seeds=(0,), then=then)
-    assert [entry.name for entry in comparison.entries] == [SOURCE_ONLY, "dann", "mcc", "combined"]
+    assert [candidate.name for candidate in comparison.candidates] == [SOURCE_ONLY, "dann", "mcc", "combined"]
     assert [sorted(names) for names in told] == [[*sorted(some), SOURCE_ONLY]]
     with pytest.raises(InputError, match="then= and minutes= exclude each other"):
         compare({}, source, target, then=then, minutes=1)
@@ -79,22 +79,24 @@ def test_what_was_best_alone_is_combined() -> None:
 def test_ties_go_to_the_better_source_accuracy() -> None:
     source, target, _ = two_moonless_domains()
     comparison = compare({"again": Route()}, source, target, budget=Budget(steps=5), seeds=(0,))
-    first, second = comparison.entries
+    first, second = comparison.candidates
     assert first.score == second.score  # the same route with the same seed
     trial = second.trials[0]
-    better = Entry("better", second.route, [trial.__class__(**{**vars(trial), "source_metrics": {"accuracy": 1.1}})])
+    better = RouteCandidate(
+        "better", second.route, [trial.__class__(**{**vars(trial), "source_metrics": {"accuracy": 1.1}})]
+    )
     assert rank([first, better], comparison.task)[0] is better
 
 
 def test_of_values_the_one_that_has_learnt_the_source_weighs_most() -> None:
     source, target, _ = two_moonless_domains()
-    trial = compare({}, source, target, budget=Budget(steps=5), seeds=(0,)).entries[0].trials[0]
+    trial = compare({}, source, target, budget=Budget(steps=5), seeds=(0,)).candidates[0].trials[0]
 
-    def entry(name: str, value: float, error: float) -> Entry:
+    def candidate(name: str, value: float, error: float) -> RouteCandidate:
         said = {"target": torch.full((100, 1), value), "source_metrics": {"mean_error": error}}
-        return Entry(name, Route(), [trial.__class__(**{**vars(trial), **said})])
+        return RouteCandidate(name, Route(), [trial.__class__(**{**vars(trial), **said})])
 
-    learnt = [entry("learnt", 1.0, 0.1), entry("learnt too", 1.0, 0.2)]
-    entries = [*learnt, *(entry(f"poor {i}", 0.0, 0.9) for i in range(3))]
-    assert rank(entries, Regression(("v",), (0.0,), (1.0,)))[0].name == "learnt"
-    assert [one.tie for one in entries] == [0.0, 0.0, -1.0, -1.0, -1.0]  # agreement
+    learnt = [candidate("learnt", 1.0, 0.1), candidate("learnt too", 1.0, 0.2)]
+    candidates = [*learnt, *(candidate(f"poor {i}", 0.0, 0.9) for i in range(3))]
+    assert rank(candidates, Regression(("v",), (0.0,), (1.0,)))[0].name == "learnt"
+    assert [one.tie for one in candidates] == [0.0, 0.0, -1.0, -1.0, -1.0]  # agreement

@@ -11,7 +11,7 @@ from synth2real.adapt import DANN, MSDA, SourceOnly
 from synth2real.comparison.pool import estimated
 from synth2real.select.estimates import estimate
 from synth2real.select.validators import observe
-from synth2real.tasks.base import Classification
+from synth2real.tasks import Classification
 
 QUICK = Budget(steps=60, batch=16)
 ROUTES = {"dann": Route(adapt=DANN(dropout=0.0)), "slow": Route(adapt=SourceOnly(rate=1e-4))}
@@ -29,14 +29,14 @@ def test_enough_candidates_are_judged_by_their_agreement_and_fewer_are_not() -> 
     task = Classification(("a", "b"))
     said = [torch.randn(40, 2, generator=generator) for _ in range(3)]
     three, two = pool(task, said), pool(task, said[:2])
-    assert estimated(three, 0, 0.5) == estimate("rates", three, 0)
+    assert estimated(three, 0, 0.5) == estimate("agreement-rates", three, 0)
     assert estimated(two, 0, 0.5) == estimate("cot", two, 0)
 
 
 def test_without_a_gap_the_estimates_hold() -> None:
     test = clouds(1000, 0, 1)
     found = compare(ROUTES, clouds(2000, 0, 0), test.unlabelled(), test=test, budget=QUICK, seeds=(0,))
-    for row in found.ranking()[: len(found.entries)]:
+    for row in found.ranking()[: len(found.candidates)]:
         assert row["estimate"] == pytest.approx(row["test_score"], abs=0.08)
         assert row["interval"][0] <= row["test_score"] <= row["interval"][1]
 
@@ -93,7 +93,7 @@ def test_all_routes_as_one_stand_beside_them_and_are_not_chosen(tmp_path: Path) 
         )
         one.model.save(tmp_path)
         assert torch.equal(load_model(tmp_path).predict(test.inputs).values, one.model.predict(test.inputs).values)
-    said = torch.stack([entry.trials[0].target for entry in found.entries]).mean(0)
+    said = torch.stack([route.trials[0].target for route in found.candidates]).mean(0)
     assert torch.allclose(found.aggregates[0].model.predict(test.inputs).values, said, atol=1e-5)
     assert found._repr_html_().count("<tr>") == 6
 
@@ -104,7 +104,7 @@ def test_two_are_no_majority_and_mapped_models_are_left_out() -> None:
     assert alone.aggregates == []
     mapped = {**ROUTES, "mapped": Route(adapt=MSDA(then=SourceOnly()))}
     found = compare(mapped, source, target, budget=QUICK, seeds=(0,))
-    assert [len(found.entries), *(len(one.members) for one in found.aggregates)] == [4, 3, 3]
+    assert [len(found.candidates), *(len(one.members) for one in found.aggregates)] == [4, 3, 3]
     with pytest.raises(InputError, match=r"a route is named 'iwa', which stands for all routes as one"):
         compare({"iwa": Route()}, source, target, budget=QUICK)
 
@@ -124,7 +124,7 @@ def test_points_of_resized_images_are_scored_in_their_own_pixels() -> None:
     data = Labelled(images, 2 * (places.float() + 0.5) - 0.5, columns=("p_x", "p_y"), sizes=sizes)
     routes = {"dann": Route(adapt=DANN()), "slow": Route(adapt=SourceOnly(rate=1e-4))}
     found = compare(routes, data, data.unlabelled(), test=data, budget=QUICK, seeds=(0,))
-    for row in found.ranking()[: len(found.entries)]:
+    for row in found.ranking()[: len(found.candidates)]:
         assert row["estimate"] == pytest.approx(row["test_score"], rel=0.35)
     for one in found.aggregates:
         assert one.test_metrics == pytest.approx(one.model.evaluate(data), rel=1e-3)

@@ -13,7 +13,7 @@ from synth2real.adapt.shared.reversal import several_loss
 from synth2real.data.sparse import Sparse
 from synth2real.errors import InputError
 from synth2real.randomize import Photometric
-from synth2real.tasks.base import Classification
+from synth2real.tasks import Classification
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Loop, Trainer
 from synth2real.training.model import Model
@@ -82,7 +82,7 @@ def test_a_wrong_domain_and_no_source_are_refused() -> None:
 
 @pytest.mark.parametrize(("tells", "outputs"), [("each", 3), ("target", 1)])
 def test_the_critic_is_of_each_source_and_the_target_or_of_two(tells: str, outputs: int) -> None:
-    method = DANN(tells=tells)
+    method = DANN(discriminates=tells)
     method.prepare(Model(Classification(("no", "yes")), (6,)), TARGET, sources=2)
     assert method.domain_critic[-1].out_features == outputs
     features = torch.randn(5, method.model.width)
@@ -116,7 +116,7 @@ def test_batches_carry_the_domain_and_mixed_images_its_shares() -> None:
 def test_the_critic_learns_who_is_who_unless_the_features_deceive_it(tells: str, chance: float) -> None:
     losses = {}
     for weight in (0.0, 1.0):
-        adapt = DANN(tells=tells, weight=weight, rate=3e-3)
+        adapt = DANN(discriminates=tells, weight=weight, rate=3e-3)
         run = Route(adapt=adapt).run(join(BOTH), TARGET, budget=Budget(steps=200, batch=32, hardware=Hardware()))
         losses[weight] = run.history["train"][-1]["domain"]
         assert run.model.evaluate(part(0.0, 3))["accuracy"] > 0.85

@@ -5,7 +5,7 @@ import torch
 
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.data.groups import held_out, redrawn
-from synth2real.measure.data_checks import alike, check, grey, strange
+from synth2real.measure.data_checks import alike, check, grey, outliers_among
 from synth2real.simulate import Digits, Eyes
 
 
@@ -26,12 +26,12 @@ def test_copies_are_found_though_they_differ_a_little(digits: Labelled) -> None:
 def test_a_tenth_that_belongs_to_neither_domain_is_flagged(digits: Labelled) -> None:
     eyes = Eyes(size=(28, 28)).labelled(30, 0, "iris").inputs
     noise = torch.randint(0, 256, (30, 1, 28, 28), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-    for strangers in (eyes, noise):
-        target = torch.cat([digits.inputs[:300], strangers])
-        found = set(strange(target, digits.inputs[300:]))
+    for outliers in (eyes, noise):
+        target = torch.cat([digits.inputs[:300], outliers])
+        found = set(outliers_among(target, digits.inputs[300:]))
         assert len(found & set(range(300, 330))) >= 27
         assert len(found - set(range(300, 330))) <= 20
-    assert len(strange(digits.inputs, None)) <= 30
+    assert len(outliers_among(digits.inputs, None)) <= 30
 
 
 def test_everything_is_said_in_words(digits: Labelled) -> None:

@@ -16,7 +16,7 @@ from synth2real.measure.distances import (
 from synth2real.measure.gap import Distance, proxy_gap
 from synth2real.measure.gap import _half as half
 from synth2real.measure.gap import _interval as interval
-from synth2real.tasks.base import Classification
+from synth2real.tasks import Classification
 from synth2real.training.model import Model
 
 NAMES = ["proxy_a_distance", "mmd", "coral", "sliced_wasserstein", "kid"]

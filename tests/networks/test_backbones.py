@@ -1,6 +1,7 @@
 """Networks of the user's own, given or by name; frozen, cached, with weights; and what is said of those that fail."""
 
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -17,7 +18,8 @@ from synth2real.errors import InputError
 from synth2real.networks.backbones import Frozen, build_network, load_weights, width_of
 from synth2real.networks.layers import FOR_FEATURES, NETWORKS
 from synth2real.randomize import Photometric
-from synth2real.tasks.base import Classification
+from synth2real.tasks import Classification
+from synth2real.training import Hardware
 
 SHAPE = (1, 16, 16)
 TASK = Classification(("dark", "light"))
@@ -175,7 +177,7 @@ def test_weights_are_loaded_or_their_keys_are_named(data, tmp_path) -> None:
         load_weights(network, file, "net")
 
 
-@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.works_on_features])
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.adapts_extractor])
 def test_what_works_on_the_features_cannot_freeze_them(data, name: str) -> None:
     with pytest.raises(
         InputError, match=r"adapt\.frozen keeps the feature extractor as it is, but .* adapts just that"
@@ -183,10 +185,11 @@ def test_what_works_on_the_features_cannot_freeze_them(data, name: str) -> None:
         Route(adapt=METHODS[name](frozen=True), features=net()).run(*data, budget=Budget(steps=2))
 
 
-@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if not method.works_on_features])
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if not method.adapts_extractor])
 def test_a_frozen_network_stays_and_its_features_may_be_cached(data, tmp_path, name: str) -> None:
     network = nn.Sequential(net(), nn.BatchNorm1d(16), nn.Dropout(0.5))
-    budget, found = Budget(steps=12, batch=16), []
+    # In bfloat16 a cached feature, which is float32, differs from one that is computed in the step.
+    budget, found = Budget(steps=12, batch=16, hardware=replace(Hardware.detect(), precision="float32")), []
     for cached in (False, True):
         adapt = METHODS[name](frozen=True, cached=cached)
         model = Route(adapt=adapt, features=network).run(*data, budget=budget).model

@@ -11,7 +11,7 @@ from synth2real.errors import InputError
 from synth2real.randomize import Full, Photometric, RandAugment, TrivialAugment
 from synth2real.randomize.augment import OPERATIONS
 from synth2real.simulate import Digits
-from synth2real.tasks.base import Classification, Keypoints
+from synth2real.tasks import Classification, Keypoints
 
 COUNT = 64
 MOVING = {  # what moves pixels, and the camera, which must not

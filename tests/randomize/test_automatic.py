@@ -16,7 +16,7 @@ from synth2real.route.route import Budget, Route
 from synth2real.route.source_learner import SourceLearner
 from synth2real.settings import settings
 from synth2real.simulate import Drawn, Parameter, Simulator
-from synth2real.tasks.base import Classification, Keypoints
+from synth2real.tasks import Classification, Keypoints
 
 
 @settings
@@ -111,7 +111,7 @@ def test_a_learner_goes_on_learning(task: str) -> None:
 
 def test_a_route_widens_by_it_and_a_run_says_how_far() -> None:
     target = Unlabelled(Toy().sample(32, 5).images)
-    route = Route(widen=Automatic(rounds=2, tries=2, images=20, least=0.0))
+    route = Route(widen=Automatic(rounds=2, tries=2, images=20, threshold=0.0))
     run = route.run(Toy(), target, budget=Budget(steps=2, n=64, batch=8))
     assert run.simulator is not None
     assert run.simulator.range("x") != Toy().range("x")

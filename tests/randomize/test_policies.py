@@ -12,7 +12,7 @@ from torch import Tensor
 from synth2real.errors import InputError
 from synth2real.randomize import METHODS, Full, Geometric, Photometric, Policy, Widen
 from synth2real.settings import build, name_of, to_dict
-from synth2real.tasks.base import Classification, Gaze, Keypoints
+from synth2real.tasks import Classification, Gaze, Keypoints
 from synth2real.transforms.warp import layout
 
 EVERY = pytest.mark.parametrize("name", METHODS)

@@ -74,7 +74,7 @@ def test_an_image_that_meets_itself_is_unchanged() -> None:
 
 def test_beta_is_bounded() -> None:
     with pytest.raises(InputError, match=r"refine\.beta of 'fourier': found 0\.5"):
-        build({"fourier": Fourier}, "fourier", {"beta": 0.5}, room="refine")
+        build({"fourier": Fourier}, "fourier", {"beta": 0.5}, stage="refine")
 
 
 # Histogram

@@ -130,19 +130,21 @@ def test_tiny_flat_and_single_images_are_served(name: str) -> None:
 
 
 def test_gradients_reach_every_parameter_of_what_an_update_names_and_no_other(name: str) -> None:
-    game = small(name)
-    if not isinstance(game, TrainedMapping):
-        assert not hasattr(game, "networks")  # closed form: nothing is trained
+    algorithm = small(name)
+    if not isinstance(algorithm, TrainedMapping):
+        assert not hasattr(algorithm, "networks")  # closed form: nothing is trained
         return
-    game.prepare((1, *SIZE), loop())
+    algorithm.prepare((1, *SIZE), loop())
     with torch.no_grad():  # away from the identity, whose gradient of an absolute value is zero
-        for parameter in game.refiner.parameters():
+        for parameter in algorithm.refiner.parameters():
             parameter.add_(0.01 * torch.randn_like(parameter))
     x, y = images(8, 1, 0) / 255, images(8, 1, 1) / 255
     batches = SourceBatch(x, torch.zeros(8).long(), x), TargetBatch(y, y, None)
-    for update in game.updates(*batches, Progress(game.all_steps - 1, game.all_steps)):
+    for update in algorithm.updates(*batches, Progress(algorithm.all_steps - 1, algorithm.all_steps)):
         named = [(n, p) for network in update.of for n, p in network.named_parameters()]
-        others = [p for network in game.networks.values() if network not in update.of for p in network.parameters()]
+        others = [
+            p for network in algorithm.networks.values() if network not in update.of for p in network.parameters()
+        ]
         assert not {id(p) for _, p in named} & {id(p) for p in others}
         gradients = torch.autograd.grad(update.loss(), [p for _, p in named], allow_unused=True)
         for (parameter, _), gradient in zip(named, gradients, strict=True):
@@ -151,21 +153,24 @@ def test_gradients_reach_every_parameter_of_what_an_update_names_and_no_other(na
 
 
 def test_a_training_reports_and_can_be_restored(name: str) -> None:
-    game = small(name)
-    if not isinstance(game, TrainedMapping):
+    algorithm = small(name)
+    if not isinstance(algorithm, TrainedMapping):
         calls: list[int] = []
-        game.fit(*domains(1), loop(), lambda step, terms: calls.append(step))
+        algorithm.fit(*domains(1), loop(), lambda step, terms: calls.append(step))
         assert calls == []
         return
     rows: list[tuple[int, dict[str, float]]] = []
-    game.fit(*domains(1), loop(), lambda step, terms: rows.append((step, terms)))
-    assert rows[-1][0] == game.all_steps
+    algorithm.fit(*domains(1), loop(), lambda step, terms: rows.append((step, terms)))
+    assert rows[-1][0] == algorithm.all_steps
     assert all(torch.tensor(list(terms.values())).isfinite().all() for _, terms in rows)
     resumed = small(name)
     assert isinstance(resumed, TrainedMapping)
     resumed.prepare((1, *SIZE), loop())
-    trainers = [Trainer(g, *domains(1), dataclasses.replace(loop(), steps=game.all_steps + 2)) for g in (game, resumed)]
-    trainers[0].step = game.all_steps
+    trainers = [
+        Trainer(g, *domains(1), dataclasses.replace(loop(), steps=algorithm.all_steps + 2))
+        for g in (algorithm, resumed)
+    ]
+    trainers[0].step = algorithm.all_steps
     trainers[1].restore(trainers[0].state())
     for trainer in trainers:
         trainer.run()

@@ -17,7 +17,7 @@ from helpers import below, dots, picture, refused, save, truncate
 from synth2real import load, load_model, load_unlabelled
 from synth2real.errors import InputError, TrainingDiverged
 from synth2real.refine import METHODS, Histogram, SimGAN, load_refiner
-from synth2real.refine.folder import Order, refine_folder
+from synth2real.refine.folder import RefineJob, refine_folder
 
 
 def pixels(folder):
@@ -265,11 +265,11 @@ def test_sources_and_folders_that_cannot_be_used(synth2real, refine, tmp_path, c
 
 def test_the_library_writes_the_same(tmp_path, classes, photos):
     target = load_unlabelled(photos)
-    order = Order(classes, "classes", tmp_path / "out", Histogram(), target, "photos")
+    order = RefineJob(classes, "classes", tmp_path / "out", Histogram(), target, "photos")
     assert refine_folder(order) == 40
     with pytest.raises(InputError, match="holds files already"):
         refine_folder(order)
-    bad = Order(classes, "classes", tmp_path / "bad", SimGAN(rate=1e30, maps=4), target, "photos")
+    bad = RefineJob(classes, "classes", tmp_path / "bad", SimGAN(rate=1e30, maps=4), target, "photos")
     with pytest.raises(TrainingDiverged):
         refine_folder(bad)
 

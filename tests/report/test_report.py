@@ -14,7 +14,7 @@ import torch
 
 from synth2real.adapt import MSDA
 from synth2real.calibrate import Posterior
-from synth2real.comparison.comparison import Comparison, Entry, compare
+from synth2real.comparison.comparison import Comparison, RouteCandidate, compare
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.datasets import handwriting
 from synth2real.randomize import Full
@@ -24,7 +24,7 @@ from synth2real.report.images import contact_sheet, pixels
 from synth2real.report.sections import ranges, steps_of
 from synth2real.route.route import Budget, Route
 from synth2real.simulate import Digits
-from synth2real.tasks.base import Gaze
+from synth2real.tasks import Gaze
 
 VOID = {"meta", "link", "img", "br"}
 BUDGET = Budget(steps=20, n=200)
@@ -103,7 +103,7 @@ def test_every_picture_has_words(report: Path) -> None:
 def test_the_ranking_holds_every_route_and_marks_the_chosen(comparison: Comparison, report: Path) -> None:
     html = report.read_text(encoding="utf-8")
     ranking = html[html.index('id="ranking"') :].split("</table>")[0]
-    assert ranking.count("<tr") == len(comparison.entries) + len(comparison.aggregates) + 1
+    assert ranking.count("<tr") == len(comparison.candidates) + len(comparison.aggregates) + 1
     (chosen,) = re.findall(r'<tr class="chosen">.*?</tr>', ranking, re.DOTALL)
     assert "✓ chosen" in chosen
     assert f"{comparison.rows()[0]['accuracy_mean']:.1%}".replace("%", " %") in ranking
@@ -111,7 +111,7 @@ def test_the_ranking_holds_every_route_and_marks_the_chosen(comparison: Comparis
 
 
 def test_ranges_are_shown_as_they_were_given_and_as_they_were_found(comparison: Comparison, report: Path) -> None:
-    calibration = comparison.entries[1].trials[0].run.calibration
+    calibration = comparison.candidates[1].trials[0].run.calibration
     assert calibration is not None
     given = replace(calibration, ranges_before={**calibration.ranges_before, "height": (0.61, 0.72)})
     (height,) = [found for found in ranges(given) if found.name == "height"]
@@ -126,13 +126,13 @@ def test_ranges_are_shown_as_they_were_given_and_as_they_were_found(comparison: 
 
 
 def test_gaps_stand_with_their_intervals(comparison: Comparison, report: Path) -> None:
-    routes = gaps.rows(comparison)[: len(comparison.entries)]
-    for row, entry in zip(routes, comparison.entries, strict=True):
+    routes = gaps.rows(comparison)[: len(comparison.candidates)]
+    for row, candidate in zip(routes, comparison.candidates, strict=True):
         for name in ("gap_before", "gap_after"):
             low, high = row[f"{name}_interval"]
             assert 0 <= low <= row[name] <= high <= 2
             assert f"{row[name]:.2f} ({low:.2f} to {high:.2f})" in report.read_text(encoding="utf-8")
-        assert row["gap_before"] == entry.trials[0].gap_before
+        assert row["gap_before"] == candidate.trials[0].gap_before
     assert len({tuple(row["gap_before_interval"]) for row in routes}) == 1
     whole = gaps.rows(replace(comparison, target_groups=torch.arange(len(comparison.target)) % 4))
     assert whole[0]["gap_before"] == routes[0]["gap_before"]
@@ -140,8 +140,8 @@ def test_gaps_stand_with_their_intervals(comparison: Comparison, report: Path) -
 
 
 def test_without_real_labels_it_claims_none(comparison: Comparison, tmp_path: Path) -> None:
-    unscored = [replace(e, trials=[replace(t, test_metrics=None) for t in e.trials]) for e in comparison.entries]
-    page = written(replace(comparison, entries=unscored, test=None), tmp_path)
+    unscored = [replace(e, trials=[replace(t, test_metrics=None) for t in e.trials]) for e in comparison.candidates]
+    page = written(replace(comparison, candidates=unscored, test=None), tmp_path)
     assert "none was given" in page.text["p"]
     assert "accuracy on real" not in page.text["button"]
     assert "What is taken for what" not in page.text["h2"]
@@ -208,4 +208,4 @@ def test_gaze_is_told_in_degrees(tmp_path: Path) -> None:
 
 
 def test_a_route_in_closed_form_is_said_to_take_no_steps():
-    assert steps_of(Entry("words", Route(adapt=MSDA()))) == "none, in closed form"
+    assert steps_of(RouteCandidate("words", Route(adapt=MSDA()))) == "none, in closed form"

@@ -6,7 +6,7 @@ import torch
 
 from synth2real.randomize import Full, Geometric, Photometric
 from synth2real.report.sheet import COLOURS, Column, caption, randomized, sheet, tile
-from synth2real.tasks.base import Classification, Gaze, Keypoints, Regression, Task
+from synth2real.tasks import Classification, Gaze, Keypoints, Regression, Task
 
 SIDE = 48
 YELLOW = tuple(int(COLOURS[0][i : i + 2], 16) for i in (1, 3, 5))

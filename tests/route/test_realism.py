@@ -6,8 +6,8 @@ from torch import Tensor
 
 from synth2real.data.domains import Labelled
 from synth2real.errors import InputError
-from synth2real.route.realism import kid, machine_turing_test, point_shift
-from synth2real.tasks.base import Classification, Keypoints
+from synth2real.route.realism import kid, label_displacement, machine_turing_test
+from synth2real.tasks import Classification, Keypoints
 from synth2real.training.hardware import Hardware
 from synth2real.training.model import Model
 
@@ -69,14 +69,14 @@ def test_kid_grows_with_the_gap_and_not_with_the_scale_of_features(monkeypatch) 
 def test_points_that_move_are_measured_in_pixels(monkeypatch) -> None:
     model = detector()
     before = images(10, 0)
-    assert point_shift(model, before, before) == 0
+    assert label_displacement(model, before, before) == 0
     monkeypatch.setattr(Model, "outputs", lambda self, inputs: brightest(inputs))
     monkeypatch.setattr(type(model.task), "predict", lambda self, outputs: outputs)
     spots = torch.zeros(3, 1, 12, 12)
     for i in range(3):
         spots[i, 0, 2 + i, 3] = 1
-    assert point_shift(model, spots, spots.roll((4, 3), (2, 3))) == pytest.approx(5)
+    assert label_displacement(model, spots, spots.roll((4, 3), (2, 3))) == pytest.approx(5)
     with pytest.raises(InputError, match="3 images before and 2 after"):
-        point_shift(model, spots, spots[:2])
+        label_displacement(model, spots, spots[:2])
     with pytest.raises(InputError, match="the detector predicts classify, expected a model trained with"):
-        point_shift(classifier(), before, before)
+        label_displacement(classifier(), before, before)

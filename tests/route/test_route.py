@@ -9,7 +9,7 @@ from synth2real.data.domains import check_domains
 from synth2real.errors import InputError
 from synth2real.route.route import default_steps, default_task
 from synth2real.simulate import Digits, Eyes
-from synth2real.tasks.base import Classification, Keypoints
+from synth2real.tasks import Classification, Keypoints
 
 
 def values(*columns, shape=(1, 8, 8)):

@@ -16,7 +16,7 @@ from synth2real.randomize import Full, Photometric
 from synth2real.refine import SimGAN
 from synth2real.route import run_folder as runs
 from synth2real.route.run_folder import CHECKPOINT, LOG, METRICS, SETTINGS, RunFolder, train
-from synth2real.tasks.base import TASKS
+from synth2real.tasks import TASKS
 
 STEPS = 40
 WHOLE = ["metrics.jsonl", "model.safetensors", "model.yaml", "settings.yaml"]

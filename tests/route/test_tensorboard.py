@@ -9,7 +9,7 @@ import pytest
 
 from helpers import refused
 from synth2real.cli.console import Watch
-from synth2real.route.tensorboard import Board
+from synth2real.route.tensorboard import TensorBoardLog
 
 
 def test_without_the_package_it_says_what_to_install(synth2real, monkeypatch, tmp_path, classes, photos):
@@ -29,7 +29,7 @@ def test_losses_and_images_are_logged(synth2real, tmp_path, classes, photos):
     assert code == 0, err
     log = EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     log.Reload()
-    assert set(log.Tags()["scalars"]) == {"train/label", "train/domain", "train/certainty on real"}
+    assert set(log.Tags()["scalars"]) == {"train/label", "train/domain", "train/confidence on real"}
     assert set(log.Tags()["images"]) == {"synthetic", "refined", "real"}
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     logged = {event.step: event.value for event in log.Scalars("train/label")}
@@ -85,5 +85,5 @@ def test_a_training_that_is_broken_off_keeps_its_curves(synth2real, tmp_path, mo
 
 
 def test_a_log_that_was_never_written_to_is_not_made(tmp_path, writers):
-    Board(tmp_path / "log").close()
+    TensorBoardLog(tmp_path / "log").close()
     assert writers == []

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from synth2real.select.agreements import ALIKE, MOVED, OFF, pairs, rates
+from synth2real.select.agreements import ALIKE, MOVED, OFF, accuracies_from_agreements, pairs
 
 KNOWN = torch.full((4,), 2.0, dtype=torch.float64)
 
@@ -26,17 +26,17 @@ def test_pairs_stand_in_order() -> None:
 def test_agreements_by_the_law_give_the_accuracies(classes: int, truth: tuple[float, ...]) -> None:
     accurate = torch.tensor(truth, dtype=torch.float64)
     agreed = agreements(accurate, 1.0 if classes == 2 else ALIKE)
-    found = rates(agreed, KNOWN, classes)
+    found = accuracies_from_agreements(agreed, KNOWN, classes)
     assert torch.allclose(found.logits.sigmoid(), accurate, atol=0.07)  # drawn to the known
     step = 1e-3 * torch.tensor([1.0, -1, 1, 1, -1, 1], dtype=torch.float64)
-    again = rates(agreed + step, KNOWN, classes)
+    again = accuracies_from_agreements(agreed + step, KNOWN, classes)
     assert torch.allclose(again.logits - found.logits, found.moved @ step, rtol=0.3, atol=1e-3)
 
 
 def test_what_agreements_leave_open_stays_as_known() -> None:
     """Near certainty an accuracy moves no agreement: its logit is held by what is known alone."""
     sure = torch.full((4,), 12.0, dtype=torch.float64)
-    found = rates(agreements(sure.sigmoid()), sure, 10)
+    found = accuracies_from_agreements(agreements(sure.sigmoid()), sure, 10)
     assert torch.allclose(found.logits, sure, atol=1e-3)
     assert torch.allclose(found.off, torch.full((4,), MOVED).double(), rtol=0.01)
 
@@ -44,7 +44,7 @@ def test_what_agreements_leave_open_stays_as_known() -> None:
 def test_many_classifiers_are_no_surer_than_seven() -> None:
     def spread(count: int) -> float:
         same = torch.full((count,), 0.8, dtype=torch.float64)
-        return float(rates(agreements(same), same.logit(), 10).off[0])
+        return float(accuracies_from_agreements(agreements(same), same.logit(), 10).off[0])
 
     assert spread(4) > 1.1 * spread(7)
     assert spread(20) == pytest.approx(spread(7), rel=0.1)

@@ -8,7 +8,7 @@ from pools import logits, pool
 from synth2real.errors import InputError
 from synth2real.select.estimates import CLASSES, METHODS, VALUES, disagreement_bound, estimate, fit_of_line
 from synth2real.select.validators import Pool
-from synth2real.tasks.base import Classification, Regression
+from synth2real.tasks import Classification, Regression
 
 TASK = Classification(("a", "b", "c"))
 VALUE = Regression(("v",), (0.0,), (1.0,))
@@ -64,10 +64,10 @@ def test_the_line_is_followed() -> None:
     assert fit_of_line(made) > 0.5
     real = float((made.target[0].argmax(1) == truth).double().mean())
     source = float((made.source[0].argmax(1) == made.labels).double().mean())
-    assert abs(estimate("line", made).value - real) < abs(source - real) + 0.02
+    assert abs(estimate("agreement-on-the-line", made).value - real) < abs(source - real) + 0.02
     two, _ = classifiers(shift=0.0, count=2)
     with pytest.raises(InputError, match=r"found 2 candidate\(s\), expected 3 or more .*Train more"):
-        estimate("line", two)
+        estimate("agreement-on-the-line", two)
 
 
 def test_rates_find_the_one_that_others_disagree_with() -> None:
@@ -84,14 +84,14 @@ def test_rates_find_the_one_that_others_disagree_with() -> None:
     made = pool(TASK, [said(share) for share in (0.5, 0.85, 0.85, 0.8)], source=source, labels=truth)
     for i in range(4):
         real = float((made.target[i].argmax(1) == truth).double().mean())
-        found = estimate("rates", made, i)
+        found = estimate("agreement-rates", made, i)
         assert found.value == pytest.approx(real, abs=0.05)
         assert found.low < real < found.high
     few = pool(TASK, made.target, source=[said[:30] for said in source], labels=truth[:30])
-    known, less = (estimate("rates", each, 1) for each in (made, few))
+    known, less = (estimate("agreement-rates", each, 1) for each in (made, few))
     assert less.high - less.low > known.high - known.low  # less is known of the source
     with pytest.raises(InputError, match=r"agreement rates: found 2 candidate\(s\), expected 3 or more .*Train more"):
-        estimate("rates", pool(TASK, made.target[:2], source=source[:2], labels=truth))
+        estimate("agreement-rates", pool(TASK, made.target[:2], source=source[:2], labels=truth))
 
 
 @pytest.mark.parametrize("shift", [0.0, 1.0, 2.5])
@@ -108,18 +108,20 @@ def test_disagreement_grows_by_the_ratio_of_pairs() -> None:
     truth, apart = torch.zeros(50, 1), torch.linspace(1, 2, 50)[:, None]
     said = [truth + weight * apart for weight in (0.0, 1.0, 2.5, 4.0)]
     alike = pool(VALUE, [3 * one for one in said], source=said, labels=truth - apart)
-    assert estimate("disagreement", alike, 1).value == pytest.approx(3 * 3.0)  # off by twice 1.5 on the source
-    found = estimate("disagreement", alike, 0)
+    assert estimate("calibrated-disagreement", alike, 1).value == pytest.approx(
+        3 * 3.0
+    )  # off by twice 1.5 on the source
+    found = estimate("calibrated-disagreement", alike, 0)
     assert found.value == pytest.approx(3 * 1.5)
     assert found.high < 1.5 * found.low  # as far as samples differ
     one_off = pool(VALUE, [*alike.target[:3], 30 * said[3]], source=said, labels=truth - apart)
-    other = estimate("disagreement", one_off, 0)
+    other = estimate("calibrated-disagreement", one_off, 0)
     assert min(other.high / other.value, other.value / other.low) > 5
     two = pool(VALUE, [3 * one for one in said[:2]], source=said[:2], labels=truth - apart)
-    assert estimate("disagreement", two, 0).value == pytest.approx(3 * 1.5)
-    assert estimate("disagreement", two, 0).high > 10 * 3 * 1.5  # one pair tells nothing of how pairs differ
+    assert estimate("calibrated-disagreement", two, 0).value == pytest.approx(3 * 1.5)
+    assert estimate("calibrated-disagreement", two, 0).high > 10 * 3 * 1.5  # one pair tells nothing of how pairs differ
     with pytest.raises(InputError, match=r"found 1 candidate\(s\), expected 2 or more to tell .*another estimate"):
-        estimate("disagreement", pool(VALUE, [truth], source=[truth], labels=truth))
+        estimate("calibrated-disagreement", pool(VALUE, [truth], source=[truth], labels=truth))
 
 
 def test_the_interval_of_the_line_is_as_wide_as_agreements_lie_apart() -> None:
@@ -132,7 +134,7 @@ def test_the_interval_of_the_line_is_as_wide_as_agreements_lie_apart() -> None:
         target[i][part] = torch.randn(int(part.sum()), 3, generator=generator)
     spoilt = pool(TASK, target, source=[one.source for one in made.candidates], labels=made.labels)
     assert fit_of_line(spoilt) < 0.5
-    one, other = (estimate("line", each) for each in (made, spoilt))
+    one, other = (estimate("agreement-on-the-line", each) for each in (made, spoilt))
     assert other.high - other.low > 2 * (one.high - one.low)
 
 
@@ -150,7 +152,7 @@ def test_groups_are_drawn_whole(name: str) -> None:
     whole = Pool(alone.candidates, task, labels, source_groups=alike, target_groups=alike)
     one, other = estimate(name, alone), estimate(name, whole)
     assert one.value == other.value
-    wider = 1.0 if name == "rates" else 1.5  # its interval holds what is wrong with the law, too
+    wider = 1.0 if name == "agreement-rates" else 1.5  # its interval holds what is wrong with the law, too
     assert other.high - other.low > wider * (one.high - one.low)
 
 
@@ -174,5 +176,7 @@ def test_values_are_estimated(name: str) -> None:
 def test_unknown_estimates_are_refused() -> None:
     assert set(METHODS) == set(CLASSES) | set(VALUES)
     made = pool(VALUE, [torch.zeros(4, 1)])
-    with pytest.raises(InputError, match=r"'atc' is unknown or does not serve the task regress, expected one of: weig"):
+    with pytest.raises(
+        InputError, match=r"'atc' is unknown or does not serve the task regress, expected one of: importance-weig"
+    ):
         estimate("atc", made)

@@ -7,7 +7,7 @@ import torch
 
 from synth2real.data.domains import Labelled
 from synth2real.errors import InputError
-from synth2real.tasks.base import TASKS, Classification, Gaze, Keypoints, Regression
+from synth2real.tasks import TASKS, Classification, Gaze, Keypoints, Regression
 from synth2real.tasks.directions import to_angles, to_vectors
 from synth2real.transforms.warp import Warp
 

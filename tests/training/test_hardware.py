@@ -2,8 +2,8 @@
 
 import torch
 
-from synth2real.training.hardware import Hardware
 from synth2real.training import hardware
+from synth2real.training.hardware import Hardware
 
 
 def test_a_processor_takes_what_fits_its_cache_and_an_accelerator_more() -> None:

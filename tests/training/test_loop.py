@@ -9,13 +9,13 @@ from torch import nn
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import TrainingDiverged
 from synth2real.training.hardware import Hardware
-from synth2real.training.loop import Game, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
+from synth2real.training.loop import Algorithm, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
 
 SOURCE = Labelled(torch.ones(8, 2), torch.tensor([0, 1] * 4))
 TARGET = Unlabelled(torch.ones(6, 2))
 
 
-class Pair(Game):
+class Pair(Algorithm):
     """Two numbers; the second is trained on what the first has become within the same step."""
 
     def __init__(self, bad_at: int | None = None) -> None:
@@ -37,28 +37,28 @@ class Pair(Game):
         yield Update(of=(self.second,), down=(0.5, -value * self.second(target.x).sum()), idle=(1.0, torch.tensor(0.0)))
 
 
-def train(game: Pair, steps: int = 3) -> Trainer:
-    trainer = Trainer(game, SOURCE, TARGET, Loop(steps=steps, batch=4, hardware=Hardware(), report_every=1))
+def train(algorithm: Pair, steps: int = 3) -> Trainer:
+    trainer = Trainer(algorithm, SOURCE, TARGET, Loop(steps=steps, batch=4, hardware=Hardware(), report_every=1))
     trainer.run()
     return trainer
 
 
 def test_an_update_trains_only_what_it_names_and_the_next_sees_its_step() -> None:
-    game = Pair()
-    second = float(game.second.weight.detach().sum())
-    train(game, steps=1)
-    moved, second_then = game.seen[0]
+    algorithm = Pair()
+    second = float(algorithm.second.weight.detach().sum())
+    train(algorithm, steps=1)
+    moved, second_then = algorithm.seen[0]
     assert moved == pytest.approx(0.1 * 4 * 2)  # four samples of ones, two weights
     assert second_then == second  # untouched by the first update, though it is in its loss
-    assert float(game.second.weight.detach().sum()) - second == pytest.approx(0.1 * 0.5 * 4 * 2, abs=1e-6)
+    assert float(algorithm.second.weight.detach().sum()) - second == pytest.approx(0.1 * 0.5 * 4 * 2, abs=1e-6)
 
 
 def test_a_term_that_is_not_finite_stops_the_training_and_keeps_the_weights() -> None:
-    game = Pair(bad_at=2)
+    algorithm = Pair(bad_at=2)
     with pytest.raises(TrainingDiverged, match="stopped at step 3: the term 'down' is nan") as raised:
-        train(game, steps=5)
+        train(algorithm, steps=5)
     assert (raised.value.step, raised.value.term) == (3, "down")
-    assert all(p.isfinite().all() for network in game.networks.values() for p in network.parameters())
+    assert all(p.isfinite().all() for network in algorithm.networks.values() for p in network.parameters())
 
 
 def test_training_leaves_the_users_random_numbers_alone() -> None:
@@ -76,8 +76,8 @@ def _untouched() -> Pair:
 
 def test_reports_are_means_since_the_last_one() -> None:
     rows: list[tuple[int, dict[str, float]]] = []
-    game = _untouched()
-    Trainer(game, SOURCE, TARGET, Loop(steps=5, batch=4, hardware=Hardware(), report_every=2)).run(
+    algorithm = _untouched()
+    Trainer(algorithm, SOURCE, TARGET, Loop(steps=5, batch=4, hardware=Hardware(), report_every=2)).run(
         lambda step, terms: rows.append((step, terms))
     )
     assert [step for step, _ in rows] == [2, 4, 5]
@@ -92,8 +92,8 @@ def test_a_game_that_ends_early_reports_its_last_steps() -> None:
 
     rows: list[tuple[int, dict[str, float]]] = []
     with torch.random.fork_rng([]):
-        game = Short()
-    Trainer(game, SOURCE, TARGET, Loop(steps=9, batch=4, hardware=Hardware(), report_every=2)).run(
+        algorithm = Short()
+    Trainer(algorithm, SOURCE, TARGET, Loop(steps=9, batch=4, hardware=Hardware(), report_every=2)).run(
         lambda step, terms: rows.append((step, terms))
     )
     assert [step for step, _ in rows] == [2, 3]

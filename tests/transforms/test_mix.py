@@ -10,7 +10,7 @@ from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.randomize import Full, Photometric
 from synth2real.route.route import Budget, Route
-from synth2real.tasks.base import Classification, Gaze, Keypoints, Regression
+from synth2real.tasks import Classification, Gaze, Keypoints, Regression
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Loop, Trainer
 from synth2real.transforms.mix import Mix

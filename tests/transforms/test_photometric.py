@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from synth2real.errors import InputError
-from synth2real.transforms.photometric import Tint
+from synth2real.transforms.photometric import PhotometricTransform
 from synth2real.transforms.warp import layout
 
 SIZES = [(28, 28), (36, 60), (64, 64)]
@@ -19,8 +19,8 @@ def images(n: int, size: tuple[int, int], seed: int = 0) -> Tensor:
     return torch.rand(n, 3, *size, generator=torch.Generator().manual_seed(seed))
 
 
-def drawn(n: int, size: tuple[int, int], seed: int = 0, **amplitudes: Any) -> Tint:
-    return Tint.sample(n, 3, size, **amplitudes, generator=torch.Generator().manual_seed(seed))
+def drawn(n: int, size: tuple[int, int], seed: int = 0, **amplitudes: Any) -> PhotometricTransform:
+    return PhotometricTransform.sample(n, 3, size, **amplitudes, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -14,13 +14,13 @@ from ..data.domains import Labelled, Unlabelled
 from ..networks.feature_maps import FeatureMap
 from ..networks.layers import Norm, Statistics
 from ..settings import settings
-from ..tasks.base import Classification, Task
-from ..training.loop import Game, Progress
+from ..tasks import Classification, Task
+from ..training.loop import Algorithm, Progress
 from ..training.model import Model
 
 
 @settings
-class Learner(Game):
+class Learner(Algorithm):
     """The settings of the optimisation that every method shares, and its life: prepared, trained, shipped.
 
     Args:
@@ -108,10 +108,10 @@ class Objective(Learner):
         optimize, rate, schedule, weight_decay, clip: as in `Learner`.
     """
 
-    randomized_by: ClassVar[str | None] = None  # policy where the user names none
-    keeps_balance: ClassVar[bool] = True  # whether it takes the target's class balance for the source's
-    works_on_features: ClassVar[bool] = False  # all that it does it does to the extractor, which so cannot be frozen
-    own_dropout: ClassVar[float] = 0.0  # for classes, where the user names none
+    default_randomization: ClassVar[str | None] = None  # policy where the user names none
+    assumes_source_balance: ClassVar[bool] = True  # whether it takes the target's class balance for the source's
+    adapts_extractor: ClassVar[bool] = False  # all that it does it does to the extractor, which so cannot be frozen
+    default_dropout: ClassVar[float] = 0.0  # for classes, where the user names none
     soft_labels: ClassVar[bool] = False  # whether the source's classes may come as shares, as they do of mixed images
 
     network: str | None = None
@@ -127,7 +127,7 @@ class Objective(Learner):
         """Share of the features to drop: a position is read off all of them, a class can do with some."""
         if self.dropout is not None:
             return self.dropout
-        return self.own_dropout if isinstance(task, Classification) else 0.0
+        return self.default_dropout if isinstance(task, Classification) else 0.0
 
     def unit(self, label: Tensor) -> float | Tensor:
         """What a second term is measured in beside the label's loss, a scalar tensor.

@@ -15,7 +15,7 @@ class SourceOnly(Objective):
     """Trains on the labelled source and never looks at the target."""
 
     soft_labels: ClassVar[bool] = True
-    keeps_balance: ClassVar[bool] = False
+    assumes_source_balance: ClassVar[bool] = False
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         yield Update(of=(self.model,), label=(1.0, self.task.loss(self.model(source.x), source.y)))

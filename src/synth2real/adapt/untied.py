@@ -39,38 +39,39 @@ class Untied(Objective):
         arXiv:1603.06432.
 
     Args:
-        own: which layers the target has for its own, counted from 0 at the input; a layer is a convolution or a linear
+        untied_layers: which layers the target has for its own, counted from 0 at the input; a layer is a convolution or a linear
             map with its normalisation. Of the others none is its own, and the head never is.
         related: weight of the distance of own weights from the source's (1 in the paper).
         weight: of the features' MMD (1 in the paper).
     """
 
-    own: tuple[int, ...] = Field(default=(0,), min_length=1)
+    untied_layers: tuple[int, ...] = Field(default=(0,), min_length=1)
     related: float = Field(default=1.0, ge=0)
     weight: float = Field(default=1.0, ge=0)
     schedule: Literal["cosine", "dann", "constant"] = "cosine"
-    randomized_by: ClassVar[str | None] = "full"
-    works_on_features: ClassVar[bool] = True
+    default_randomization: ClassVar[str | None] = "full"
+    adapts_extractor: ClassVar[bool] = True
     least_batch: ClassVar[int] = 2
 
     def build(self, target: Unlabelled) -> None:
         layers = weighted(self.model)
-        for index in self.own:
+        for index in self.untied_layers:
             if not 0 <= index < len(layers):
                 raise InputError(
-                    f"adapt.own names the layer {index}, but the network has {len(layers)}, expected 0 to "
+                    f"adapt.untied_layers names the layer {index}, but the network has {len(layers)}, expected 0 to "
                     f"{len(layers) - 1}"
                 )
         # Deep copies of the own layers alone: what a copy shares with the source it keeps sharing.
-        shared = [module for i, layer in enumerate(layers) if i not in self.own for module in layer]
+        shared = [module for i, layer in enumerate(layers) if i not in self.untied_layers for module in layer]
         kept = [self.model.head, self.model.features[0], *shared]
         memo = {id(part): part for whole in kept for part in [*whole.modules(), *whole.parameters(), *whole.buffers()]}
         self.stream: Model = copy.deepcopy(self.model, memo)
         theirs = weighted(self.stream)
         self.pairs = [
-            list(zip(_parameters(layers[i]), _parameters(theirs[i]), strict=True)) for i in sorted(set(self.own))
+            list(zip(_parameters(layers[i]), _parameters(theirs[i]), strict=True))
+            for i in sorted(set(self.untied_layers))
         ]
-        self.own_layers = nn.ModuleList(module for i in sorted(set(self.own)) for module in theirs[i])
+        self.own_layers = nn.ModuleList(module for i in sorted(set(self.untied_layers)) for module in theirs[i])
         self.maps = Maps(len(self.pairs))
         self.networks |= {"own": self.own_layers, "maps": self.maps}
 

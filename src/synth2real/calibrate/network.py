@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..simulate import Simulator
-from ..tasks.base import Classification, Regression
-from ..training.loop import Game, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
+from ..tasks import Classification, Regression
+from ..training.loop import Algorithm, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
 from ..training.model import Model, load_model
 from .ranges import Space
 from .statistics import describe
@@ -23,7 +23,7 @@ RATE = 1e-3
 Look = Callable[[Tensor], Tensor]
 
 
-class _Labels(Game):
+class _Labels(Algorithm):
     """A model learns the labels of rendered images."""
 
     def __init__(self, model: Model) -> None:

@@ -61,10 +61,10 @@ class Watch:
 
     def look(self, trainer: Trainer) -> None:
         """An `on_checkpoint` of `runs.train`; nothing where `live` has nothing to say."""
-        game = trainer.game
-        if trainer.step % self.EVERY or not isinstance(game, Objective):
+        algorithm = trainer.algorithm
+        if trainer.step % self.EVERY or not isinstance(algorithm, Objective):
             return
-        found = live(game.shipped(), trainer.target.inputs[torch.arange(min(self.LOOKED_AT, len(trainer.target)))])
+        found = live(algorithm.shipped(), trainer.target.inputs[torch.arange(min(self.LOOKED_AT, len(trainer.target)))])
         if found is not None:
             name, value = f"{found[0]} on real", found[1]
             self.shown.note = f"{name} {value:.3f}"

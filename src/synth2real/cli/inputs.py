@@ -14,7 +14,7 @@ from ..data.sparse import SVMLIGHT, Layout
 from ..errors import InputError
 from ..route.route import Budget
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
-from ..tasks.base import TASKS, Classification, Gaze, Task
+from ..tasks import TASKS, Classification, Gaze, Task
 from .console import console
 
 

@@ -87,7 +87,7 @@ def train(
             out=out,
             task=task,
             label=tuple(label or ()),
-            rooms={
+            stages={
                 "calibrate": None if calibrate else "none",
                 "widen": widen,
                 "randomize": randomize,

@@ -10,15 +10,15 @@ import torch
 from ..route.route import Route
 from ..select import decision as evidence
 from ..select.estimates import Estimate
-from ..select.validators import Known
+from ..select.validators import CandidateOutputs
 from ..tasks.base import Task
-from .trials import Trial
+from .evaluation import Trial
 
 SOURCE_ONLY = "source only"
 
 
 @dataclass
-class Entry:
+class RouteCandidate:
     """A route with its trials, and its label-free score (`evidence.score`).
 
     Args:
@@ -42,37 +42,44 @@ class Entry:
     refused: str = ""
 
 
-def rank(entries: Sequence[Entry], task: Task, *, balanced: bool = True, voted: bool = True) -> list[Entry]:
+def rank(
+    candidates: Sequence[RouteCandidate], task: Task, *, balanced: bool = True, voted: bool = True
+) -> list[RouteCandidate]:
     """Score each entry by its trials, each beside as many of the others' as there are entries; the best first.
 
     A seed moves a score by as much as routes differ, so all are heard: the first trials side by side, then the second,
     and so on, where the last of an entry that has fewer stands in for more. `balanced` and `voted` as in
-    `validators.witnessed`.
+    `validators.combined_scores`.
     """
     rounds = [
-        [entry.trials[min(k, len(entry.trials) - 1)] for entry in entries]
-        for k in range(max(len(entry.trials) for entry in entries))
+        [candidate.trials[min(k, len(candidate.trials) - 1)] for candidate in candidates]
+        for k in range(max(len(candidate.trials) for candidate in candidates))
     ]
     each = [evidence.score(known(trials, task), task, balanced=balanced, voted=voted) for trials in rounds]
     scores = torch.tensor(each, dtype=torch.float64).mean(0)
-    for entry, (score, tie) in zip(entries, scores.tolist(), strict=True):
-        entry.score, entry.tie = score, tie
-    return better(entries, task)
+    for candidate, (score, tie) in zip(candidates, scores.tolist(), strict=True):
+        candidate.score, candidate.tie = score, tie
+    return better(candidates, task)
 
 
-def known(trials: Sequence[Trial], task: Task) -> list[Known]:
+def known(trials: Sequence[Trial], task: Task) -> list[CandidateOutputs]:
     """What is known of each trial without a real label."""
-    return [Known(trial.target, _merit(trial, task), trial.certainty, trial.wander) for trial in trials]
+    return [
+        CandidateOutputs(trial.target, _merit(trial, task), trial.calibrated_bnm, trial.inconsistency)
+        for trial in trials
+    ]
 
 
-def better(entries: Sequence[Entry], task: Task) -> list[Entry]:
+def better(candidates: Sequence[RouteCandidate], task: Task) -> list[RouteCandidate]:
     """Entries that have been scored, the best first, ties by probabilities, then by the metric on the source."""
-    return sorted(entries, key=lambda entry: (entry.score, entry.tie, on_source(entry, task)), reverse=True)
+    return sorted(
+        candidates, key=lambda candidate: (candidate.score, candidate.tie, on_source(candidate, task)), reverse=True
+    )
 
 
-def on_source(entry: Entry, task: Task) -> float:
+def on_source(candidate: RouteCandidate, task: Task) -> float:
     """The mean of the metric of its trials on held source samples, higher is better."""
-    return sum(_merit(trial, task) for trial in entry.trials) / len(entry.trials)
+    return sum(_merit(trial, task) for trial in candidate.trials) / len(candidate.trials)
 
 
 def _merit(trial: Trial, task: Task) -> float:

@@ -17,15 +17,16 @@ from ..route.route import Budget, OnReport, Route
 from ..select import decision as evidence
 from ..simulate import Simulator
 from ..tasks.base import Task
-from .candidates import SOURCE_ONLY, Entry
+from .candidates import SOURCE_ONLY, RouteCandidate
+from .evaluation import Evaluation, Trial, evenly, shipped_source, some
 from .halving import Plan
 from .notebook import as_table
 from .pool import Aggregate, check_names
-from .schedule import Course, Then
-from .trials import Bench, Store, Trial, evenly, shipped_source, some
+from .schedule import Schedule, Then
+from .trials import TrialStore
 from .workers import Workers
 
-__all__ = ["SOURCE_ONLY", "Comparison", "Entry", "Trial", "compare", "evenly", "shipped_source", "some"]
+__all__ = ["SOURCE_ONLY", "Comparison", "RouteCandidate", "Trial", "compare", "evenly", "shipped_source", "some"]
 
 PLAN, TRIALS = "plan.json", "trials"  # in the folder of a comparison
 
@@ -44,7 +45,7 @@ class Comparison:
         target_groups: as in `compare`.
     """
 
-    entries: list[Entry]
+    candidates: list[RouteCandidate]
     task: Task
     target: Unlabelled
     test: Labelled | None
@@ -56,9 +57,9 @@ class Comparison:
     target_groups: Tensor | None = None
 
     @property
-    def chosen(self) -> Entry:
+    def chosen(self) -> RouteCandidate:
         """The route to ship."""
-        return next(entry for entry in self.entries if entry.chosen)
+        return next(candidate for candidate in self.candidates if candidate.chosen)
 
     @property
     def metric(self) -> str:
@@ -68,23 +69,23 @@ class Comparison:
     @property
     def in_doubt(self) -> list[int]:
         """Indices of target samples that may be of no class of the source, see `evidence.in_doubt`; classes only."""
-        return evidence.in_doubt([entry.trials[0].target for entry in self.entries], self.task)
+        return evidence.in_doubt([candidate.trials[0].target for candidate in self.candidates], self.task)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a route: the metric's mean and spread over seeds (None without real labels), gaps, seconds, score."""
-        return [_row(entry, self.metric) for entry in self.entries]
+        return [_row(candidate, self.metric) for candidate in self.candidates]
 
     def ranking(self) -> list[dict[str, Any]]:
         """The table of `comparison.json`: the chosen, the others by round reached and label-free score, aggregates."""
-        order = sorted(self.entries, key=lambda e: (e.chosen, e.round, e.score), reverse=True)
+        order = sorted(self.candidates, key=lambda e: (e.chosen, e.round, e.score), reverse=True)
         routes = [
             {
-                **self._ranked(_row(entry, self.metric)),
-                "seconds": entry.spent,
-                "steps": entry.trials[0].steps,
-                "refused": entry.refused or None,
+                **self._ranked(_row(candidate, self.metric)),
+                "seconds": candidate.spent,
+                "steps": candidate.trials[0].steps,
+                "refused": candidate.refused or None,
             }
-            for entry in order
+            for candidate in order
         ]
         return routes + [self._ranked(one.row(self.metric)) for one in self.aggregates]
 
@@ -119,28 +120,28 @@ class Comparison:
         return as_table(self.ranking(), self.metric, self.verdict)
 
 
-def _row(entry: Entry, metric: str) -> dict[str, Any]:
+def _row(candidate: RouteCandidate, metric: str) -> dict[str, Any]:
     def mean(values: Sequence[float]) -> float:
         return float(torch.tensor(list(values), dtype=torch.float64).mean())
 
-    trials = entry.trials
+    trials = candidate.trials
     scores = [trial.test_metrics[metric] for trial in trials if trial.test_metrics is not None]
     spread = float(torch.tensor(scores, dtype=torch.float64).std()) if len(scores) > 1 else None
     kept = [trial.label_kept for trial in trials if trial.label_kept is not None]
     return {
-        "name": entry.name,
+        "name": candidate.name,
         f"{metric}_mean": mean(scores) if scores else None,
         f"{metric}_std": spread,
-        "score_label_free": entry.score,
-        "estimate": entry.estimate and entry.estimate.value,
-        "interval": entry.estimate and [entry.estimate.low, entry.estimate.high],
+        "score_label_free": candidate.score,
+        "estimate": candidate.estimate and candidate.estimate.value,
+        "interval": candidate.estimate and [candidate.estimate.low, candidate.estimate.high],
         f"source_{metric}": mean([trial.source_metrics[metric] for trial in trials]),
         "gap_before": mean([trial.gap_before for trial in trials]),
         "gap_after": mean([trial.gap_after for trial in trials]),
         "label_kept": mean(kept) if kept else None,
         "seconds": mean([trial.seconds for trial in trials]),
         "seeds": [trial.seed for trial in trials],
-        "chosen": entry.chosen,
+        "chosen": candidate.chosen,
     }
 
 
@@ -196,23 +197,23 @@ def compare(
     named = {SOURCE_ONLY: Route(), **routes}
     with tempfile.TemporaryDirectory() as scratch:
         kept = folder or Path(scratch)
-        bench = Bench(source, target, test, task, budget or Budget(), source_groups, target_groups)
-        store = Store(kept / TRIALS) if folder is not None or jobs > 1 else None
+        evaluation = Evaluation(source, target, test, task, budget or Budget(), source_groups, target_groups)
+        store = TrialStore(kept / TRIALS) if folder is not None or jobs > 1 else None
         if store is not None:
-            store.claim(bench)
-        with Workers(bench, store, jobs) as workers:
-            course = Course(bench, named, store, workers, on_route, on_report)
-            plan = None if minutes is None else course.plan(minutes, seeds, kept / PLAN)
-            course.rounds(plan, seeds, repeat, then)
-            verdict = course.concluded()
+            store.check_same_data(evaluation)
+        with Workers(evaluation, store, jobs) as workers:
+            schedule = Schedule(evaluation, named, store, workers, on_route, on_report)
+            plan = None if minutes is None else schedule.plan(minutes, seeds, kept / PLAN)
+            schedule.rounds(plan, seeds, repeat, then)
+            verdict = schedule.concluded()
     return Comparison(
-        course.entries,
-        bench.task,
+        schedule.candidates,
+        evaluation.task,
         target,
         test,
         verdict,
         plan,
-        course.diverged,
-        course.aggregates,
+        schedule.diverged,
+        schedule.aggregates,
         target_groups=target_groups,
     )

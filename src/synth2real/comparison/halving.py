@@ -25,7 +25,7 @@ from ..route.route import Budget, Route
 from ..simulate import Simulator
 from ..tasks.base import Task
 from ..training.mapping import Mapping as Refiner
-from .trials import evenly
+from .evaluation import evenly
 
 SHARES = {1: (0.94,), 2: (0.3, 0.64), 3: (0.17, 0.2, 0.57)}  # of the time, for each round; the rest is for measuring
 ENOUGH = 300  # steps, below which a short training says little of a long one: self-training starts late

@@ -11,10 +11,10 @@ import yaml
 from ..data.domains import Labelled, Unlabelled
 from ..data.sparse import Sparse
 from ..errors import InputError
-from ..route.route import ROOMS, Route
+from ..route.route import STAGES, Route
 from ..settings import build
 from ..simulate import Simulator
-from ..tasks.base import Classification, Regression, Task
+from ..tasks import Classification, Regression, Task
 from .candidates import SOURCE_ONLY
 
 # name -> room -> method, for images; the first are kept where a budget has no time for all. What refines takes no
@@ -48,12 +48,14 @@ def default_routes(task: Task, source: Labelled | Simulator, target: Unlabelled)
     named: dict[str, Mapping[str, Any]] = {}
     if len(target.shape) == 3:
         simulator = not isinstance(source, Labelled)
-        named = {name: _for_task(rooms, task) for name, rooms in SET.items() if simulator or "calibrate" not in rooms}
+        named = {
+            name: _for_task(stages, task) for name, stages in SET.items() if simulator or "calibrate" not in stages
+        }
     else:
         texts = isinstance(target.inputs, Sparse) and isinstance(task, Classification)
         methods = ("msda", *FEATURES) if texts and _solvable(source, target) else FEATURES
         named = {method: {"adapt": method} for method in methods}
-    return {name: route_of(rooms, name) for name, rooms in named.items()}
+    return {name: route_of(stages, name) for name, stages in named.items()}
 
 
 def _solvable(source: Labelled | Simulator, target: Unlabelled) -> bool:
@@ -62,16 +64,16 @@ def _solvable(source: Labelled | Simulator, target: Unlabelled) -> bool:
     return total <= TEXTS and total * target.shape[0] <= LARGEST
 
 
-def _for_task(rooms: Mapping[str, Any], task: Task) -> dict[str, Any]:
-    still = "randomize" in rooms and isinstance(task, Regression)
-    return {**rooms, "randomize": "photometric"} if still else dict(rooms)
+def _for_task(stages: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    still = "randomize" in stages and isinstance(task, Regression)
+    return {**stages, "randomize": "photometric"} if still else dict(stages)
 
 
 def chosen_routes(wanted: str | None, task: Task, source: Labelled | Simulator, target: Unlabelled) -> dict[str, Route]:
     """The routes of a comparison: those of a YAML file, of names with commas between, or the default set.
 
     Raises:
-        InputError: a name that is not in the set, or a file that is not `name -> room -> method and settings`.
+        InputError: a name that is not in the set, or a file that is not `name -> stage -> method and settings`.
     """
     known = default_routes(task, source, target)
     if wanted is None:
@@ -89,7 +91,7 @@ def chosen_routes(wanted: str | None, task: Task, source: Labelled | Simulator, 
 
 
 def read_routes(path: Path) -> dict[str, Route]:
-    """Routes from YAML: `name: {room: {method: NAME, FIELD: VALUE}}`, or `room: NAME`.
+    """Routes from YAML: `name: {stage: {method: NAME, FIELD: VALUE}}`, or `stage: NAME`.
 
     Raises:
         InputError: the file cannot be read, is no such mapping, or names an unknown room, method or setting.
@@ -103,33 +105,33 @@ def read_routes(path: Path) -> dict[str, Route]:
     if not isinstance(found, dict) or not found:
         raise InputError(f"{path}: holds {type(found).__name__}, expected routes such as 'mine: {{adapt: teacher}}'")
     routes = {}
-    for name, rooms in found.items():
+    for name, stages in found.items():
         try:
-            routes[str(name)] = route_of(rooms, str(name))
+            routes[str(name)] = route_of(stages, str(name))
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
     return routes
 
 
-def route_of(rooms: Any, name: str) -> Route:
+def route_of(stages: Any, name: str) -> Route:
     """One route from plain data, as `Route.describe` gives it."""
-    if not isinstance(rooms, dict):
-        raise InputError(f"route '{name}' is {rooms!r}, expected rooms, such as {{adapt: {{method: teacher}}}}")
+    if not isinstance(stages, dict):
+        raise InputError(f"route '{name}' is {stages!r}, expected rooms, such as {{adapt: {{method: teacher}}}}")
     methods: dict[str, Any] = {}
-    for room, given in rooms.items():
-        if room not in ROOMS:
-            raise InputError(f"route '{name}' fills the room '{room}', expected one of: {', '.join(ROOMS)}")
+    for stage, given in stages.items():
+        if stage not in STAGES:
+            raise InputError(f"route '{name}' fills the room '{stage}', expected one of: {', '.join(STAGES)}")
         if given is None or given == "none":
             continue
         plain = {"method": given} if isinstance(given, str) else given
         if not isinstance(plain, dict) or not isinstance(plain.get("method"), str):
             raise InputError(
-                f"route '{name}': the room '{room}' holds {given!r}, expected {{method: NAME, settings: {{...}}}} with "
-                f"one of: {', '.join(ROOMS[room])}"
+                f"route '{name}': the room '{stage}' holds {given!r}, expected {{method: NAME, settings: {{...}}}} with "
+                f"one of: {', '.join(STAGES[stage])}"
             )
         settings = {key: value for key, value in plain.items() if key not in ("method", "settings")}
         nested = plain.get("settings") or {}
         if not isinstance(nested, dict):
-            raise InputError(f"route '{name}': {room}.settings is {nested!r}, expected field: value")
-        methods[room] = build(ROOMS[room], plain["method"], {**settings, **nested}, room=room)
+            raise InputError(f"route '{name}': {stage}.settings is {nested!r}, expected field: value")
+        methods[stage] = build(STAGES[stage], plain["method"], {**settings, **nested}, stage=stage)
     return Route(**methods)

@@ -14,24 +14,26 @@ from ..errors import InputError
 from ..select.aggregate import METHODS, aggregate
 from ..select.estimates import APART, RATED, Estimate, errors_on_source, estimate
 from ..select.validators import Candidate, Pool, head_of, labels_of, observe
-from ..tasks.base import Classification
+from ..tasks import Classification
 from ..training.model import Model
-from .candidates import Entry
-from .trials import Bench, some
+from .candidates import RouteCandidate
+from .evaluation import Evaluation, some
 
 MAJORITY = 3  # members of an aggregate at least: of two values the median is the lower one
 WEIGHED = 20  # samples of each domain that importance weights need at least
 
 
-def pool_of(entries: Sequence[Entry], bench: Bench) -> Pool:
+def pool_of(routes: Sequence[RouteCandidate], evaluation: Evaluation) -> Pool:
     """What the first model of each route says of the held source, and of at most 1,000 samples of the target."""
-    target = some(bench.target)
+    target = some(evaluation.target)
     seen = [
-        observe(trial.run.model, bench.held, target, name=entry.name, seed=trial.seed, probed=False)
-        for entry, trial in ((entry, entry.trials[0]) for entry in entries)
+        observe(trial.run.model, evaluation.held, target, name=route.name, seed=trial.seed, probed=False)
+        for route, trial in ((route, route.trials[0]) for route in routes)
     ]
-    labels = labels_of(bench.held, bench.task)
-    return Pool(seen, bench.task, labels, source_groups=bench.held_groups, target_groups=bench.seen_groups)
+    labels = labels_of(evaluation.held, evaluation.task)
+    return Pool(
+        seen, evaluation.task, labels, source_groups=evaluation.held_groups, target_groups=evaluation.seen_groups
+    )
 
 
 def estimated(pool: Pool, index: int, on_source: float) -> Estimate | None:
@@ -44,10 +46,10 @@ def estimated(pool: Pool, index: int, on_source: float) -> Estimate | None:
         on_source: the metric on the held source, in whose units the estimate is given.
     """
     if isinstance(pool.task, Classification):
-        return estimate("rates" if len(pool.candidates) >= RATED else "cot", pool, index)
+        return estimate("agreement-rates" if len(pool.candidates) >= RATED else "cot", pool, index)
     if len(pool.candidates) < APART:
         return None
-    found, own = estimate("disagreement", pool, index), float(errors_on_source(pool, index).mean())
+    found, own = estimate("calibrated-disagreement", pool, index), float(errors_on_source(pool, index).mean())
     unit = on_source / own if own > 0 else 1.0
     return Estimate(unit * found.value, unit * found.low, unit * found.high)
 
@@ -105,7 +107,7 @@ def check_names(names: Iterable[str]) -> None:
         raise InputError(f"a route is named '{taken}', which stands for all routes as one. Give it another name")
 
 
-def aggregates(entries: Sequence[Entry], pool: Pool, bench: Bench) -> list[Aggregate]:
+def aggregates(routes: Sequence[RouteCandidate], pool: Pool, evaluation: Evaluation) -> list[Aggregate]:
     """Every aggregate of the routes; none where they are fewer than three.
 
     Nothing is trained. Routes whose model stands behind a map of features are left out, as an ensemble cannot keep it.
@@ -114,16 +116,16 @@ def aggregates(entries: Sequence[Entry], pool: Pool, bench: Bench) -> list[Aggre
         entries: of the routes.
         pool: of the same, in their order.
     """
-    taken = [i for i, entry in enumerate(entries) if entry.trials[0].run.model.map is None]
+    taken = [i for i, route in enumerate(routes) if route.trials[0].run.model.map is None]
     if len(taken) < MAJORITY:
         return []
-    return list(_aggregates([entries[i] for i in taken], [pool.candidates[i] for i in taken], pool, bench))
+    return list(_aggregates([routes[i] for i in taken], [pool.candidates[i] for i in taken], pool, evaluation))
 
 
 def _aggregates(
-    entries: Sequence[Entry], candidates: Sequence[Candidate], pool: Pool, bench: Bench
+    routes: Sequence[RouteCandidate], candidates: Sequence[Candidate], pool: Pool, evaluation: Evaluation
 ) -> Iterator[Aggregate]:
-    models, own = [entry.trials[0].run.model for entry in entries], replace(pool, candidates=candidates)
+    models, own = [route.trials[0].run.model for route in routes], replace(pool, candidates=candidates)
     few = min(len(candidates[0].source), len(candidates[0].target)) < WEIGHED
     held = torch.cat([candidate.source_features for candidate in candidates], 1)
     said: Tensor | None = None  # features of the test, the same for every aggregate
@@ -131,16 +133,16 @@ def _aggregates(
         if name == "iwa" and few:
             continue
         model = aggregate(name, models, own).eval()
-        if said is None and bench.test is not None:
-            said = model.embed(bench.test.inputs)
+        if said is None and evaluation.test is not None:
+            said = model.embed(evaluation.test.inputs)
         yield Aggregate(
             name=name,
             model=model,
-            members=tuple(entry.name for entry in entries),
-            source_metrics=_metrics(model, held, bench.held),
-            test_metrics=None if said is None or bench.test is None else _metrics(model, said, bench.test),
-            seeds=tuple(sorted({entry.trials[0].seed for entry in entries})),
-            seconds=sum(entry.spent for entry in entries),
+            members=tuple(route.name for route in routes),
+            source_metrics=_metrics(model, held, evaluation.held),
+            test_metrics=None if said is None or evaluation.test is None else _metrics(model, said, evaluation.test),
+            seeds=tuple(sorted({route.trials[0].seed for route in routes})),
+            seconds=sum(route.spent for route in routes),
         )
 
 

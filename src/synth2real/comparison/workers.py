@@ -15,10 +15,11 @@ import torch
 
 from ..errors import InputError, TrainingDiverged
 from ..route.route import OnReport
-from .trials import Bench, Piece, Store, Trial
+from .evaluation import Evaluation, TrainingJob, Trial
+from .trials import TrialStore
 
 OnRoute = Callable[[str, int], None]
-_here: tuple[Bench, Store] | None = None  # of a worker process
+_here: tuple[Evaluation, TrialStore] | None = None  # of a worker process
 
 
 class Workers:
@@ -33,10 +34,10 @@ class Workers:
         InputError: `jobs` is below 1.
     """
 
-    def __init__(self, bench: Bench, store: Store | None, jobs: int) -> None:
+    def __init__(self, evaluation: Evaluation, store: TrialStore | None, jobs: int) -> None:
         if jobs < 1:
             raise InputError(f"jobs is {jobs}, expected 1 or more processes")
-        self.bench, self.store, self.jobs = bench, store, jobs
+        self.evaluation, self.store, self.jobs = evaluation, store, jobs
         self.threads = max(1, torch.get_num_threads() // jobs)
         self._pool: ProcessPoolExecutor | None = None
 
@@ -48,35 +49,35 @@ class Workers:
             self._pool.shutdown(wait=error[0] is None, cancel_futures=True)
 
     def run(
-        self, pieces: Sequence[Piece], on_route: OnRoute | None, on_report: OnReport | None
+        self, trainings: Sequence[TrainingJob], on_route: OnRoute | None, on_report: OnReport | None
     ) -> list[Trial | TrainingDiverged]:
         """The trial of each piece, in order, or how its training diverged."""
         if self.jobs > 1:
-            self._run_at_once(pieces, on_route)
+            self._run_at_once(trainings, on_route)
         made = []
-        for piece in pieces:
-            if self.store is not None and self.store.has(piece):
-                made.append(self.store.read(piece, self.bench))
+        for training in trainings:
+            if self.store is not None and self.store.has(training):
+                made.append(self.store.read(training, self.evaluation))
                 continue
             if on_route is not None:
-                on_route(piece.name, piece.seed)
-            made.append(_made(self.bench, self.store, piece, on_report))
+                on_route(training.name, training.seed)
+            made.append(_made(self.evaluation, self.store, training, on_report))
         return made
 
-    def _run_at_once(self, pieces: Sequence[Piece], on_route: OnRoute | None) -> None:
+    def _run_at_once(self, trainings: Sequence[TrainingJob], on_route: OnRoute | None) -> None:
         assert self.store is not None
-        missing = [piece for piece in pieces if not self.store.has(piece)]
+        missing = [training for training in trainings if not self.store.has(training)]
         if missing and self._pool is None:
             self._pool = ProcessPoolExecutor(
                 self.jobs,
                 mp_context=multiprocessing.get_context("spawn"),  # a fork of a process with threads may hang
                 initializer=_begin,
-                initargs=(self.bench, self.store, self.threads),
+                initargs=(self.evaluation, self.store, self.threads),
             )
-        futures: dict[Future[None], Piece] = {}
-        for piece in missing:
+        futures: dict[Future[None], TrainingJob] = {}
+        for training in missing:
             assert self._pool is not None
-            futures[self._pool.submit(_work, piece)] = piece
+            futures[self._pool.submit(_work, training)] = training
         for done in as_completed(futures):
             done.result()
             if on_route is not None:
@@ -91,20 +92,22 @@ class Workers:
         torch.set_num_threads(before)
 
 
-def _made(bench: Bench, store: Store | None, piece: Piece, on_report: OnReport | None) -> Trial | TrainingDiverged:
+def _made(
+    evaluation: Evaluation, store: TrialStore | None, training: TrainingJob, on_report: OnReport | None
+) -> Trial | TrainingDiverged:
     try:
-        made: Trial | TrainingDiverged = bench.run(piece, on_report)
+        made: Trial | TrainingDiverged = evaluation.run(training, on_report)
     except TrainingDiverged as error:
         made = error
     if store is not None:
-        store.write(piece, made)
+        store.write(training, made)
     return made
 
 
-def _begin(bench: Bench, store: Store, threads: int) -> None:
+def _begin(evaluation: Evaluation, store: TrialStore, threads: int) -> None:
     global _here
     torch.set_num_threads(threads)
-    _here = bench, store
+    _here = evaluation, store
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -116,7 +119,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(piece: Piece) -> None:
+def _work(training: TrainingJob) -> None:
     assert _here is not None
-    bench, store = _here
-    _made(bench, store, piece, None)
+    evaluation, store = _here
+    _made(evaluation, store, training, None)

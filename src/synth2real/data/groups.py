@@ -26,7 +26,7 @@ def check_groups(groups: Mapping[str, Groups], counts: Mapping[str, int]) -> Non
             raise InputError(f"{name}_groups holds {len(given)} groups, expected {count}, one a sample")
 
 
-def several(groups: Groups) -> Groups:
+def distinct_groups(groups: Groups) -> Groups:
     """The groups, or None where there is a single one, which can be split and drawn from but within."""
     return None if groups is None or bool((groups == groups[0]).all()) else groups
 
@@ -38,7 +38,7 @@ def of_samples(groups: Groups, index: Tensor | slice) -> Groups:
 
 def halves(count: int, groups: Groups, least: float, seed: int) -> tuple[Tensor, Tensor] | None:
     """Indices of two parts of whole groups, about alike in size; None where one would hold less than `least`."""
-    if several(groups) is None:
+    if distinct_groups(groups) is None:
         return None
     parts = held_out(count, count // 2, groups, seed)
     return parts if min(len(part) for part in parts) >= least else None
@@ -54,7 +54,7 @@ def held_out(count: int, held: int, groups: Groups, seed: int) -> tuple[Tensor, 
         seed: of the order.
     """
     generator = torch.Generator().manual_seed(seed)
-    groups = several(groups)
+    groups = distinct_groups(groups)
     if groups is None:
         order = torch.randperm(count, generator=generator)
         return order[held:], order[:held]
@@ -69,7 +69,7 @@ def held_out(count: int, held: int, groups: Groups, seed: int) -> tuple[Tensor, 
 def standard_error(values: Tensor, groups: Groups) -> float:
     """Of the mean of (N,) values; where they come in groups (N,), as of a sample of whole groups."""
     apart = (values - values.mean()).double()
-    groups = several(groups)
+    groups = distinct_groups(groups)
     if groups is not None:
         group = groups.unique(return_inverse=True)[1]
         apart = torch.zeros(int(group.max()) + 1, dtype=torch.float64).index_add_(0, group, apart)
@@ -84,7 +84,7 @@ def redrawn(count: int, groups: Groups, generator: torch.Generator) -> Tensor:
         groups: (count,) int64, or None where samples stand alone.
         generator: of the draws.
     """
-    groups = several(groups)
+    groups = distinct_groups(groups)
     if groups is None:
         return torch.randint(count, (count,), generator=generator)
     names, group = groups.unique(return_inverse=True)

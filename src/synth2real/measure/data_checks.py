@@ -46,7 +46,7 @@ class Findings:
 
     domains: dict[str, dict[str, Any]]
     duplicates: dict[str, list[tuple[int, int]]]
-    strangers: list[int]
+    outliers: list[int]
     minutes: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -76,7 +76,7 @@ def check(
         named["test"] = test
     warnings = [*_shapes(named), *_labels(source, test)]
     duplicates: dict[str, list[tuple[int, int]]] = {}
-    strangers: list[int] = []
+    outliers: list[int] = []
     if all(len(domain.shape) == 3 for domain in named.values()):
         groups = {"source": source_groups, "target": target_groups}
         small = {name: grey(domain.inputs, HASHED) for name, domain in named.items()}
@@ -88,10 +88,10 @@ def check(
                 if group is not None:
                     found = [(a, b) for a, b in found if group[a] != group[b]]
                 duplicates[one if one == other else f"{one} and {other}"] = found
-        strangers = strange(target.inputs, source.inputs if source.shape == target.shape else None)
-        warnings += [*_duplicates(duplicates, named), *_strangers(strangers, target)]
+        outliers = outliers_among(target.inputs, source.inputs if source.shape == target.shape else None)
+        warnings += [*_duplicates(duplicates, named), *_strangers(outliers, target)]
     domains = {name: _described(domain) for name, domain in named.items()}
-    return Findings(domains, duplicates, strangers, {}, warnings)
+    return Findings(domains, duplicates, outliers, {}, warnings)
 
 
 def grey(inputs: Inputs, side: int) -> Tensor:
@@ -160,7 +160,7 @@ def simple_features(inputs: Inputs) -> list[Tensor]:
     return [torch.cat(kind) for kind in zip(*parts, strict=True)]
 
 
-def strange(target: Inputs, source: Inputs | None) -> list[int]:
+def outliers_among(target: Inputs, source: Inputs | None) -> list[int]:
     """Indices of target images that belong to neither domain, the strangest first.
 
     Two things are telling: an image is far from the nearest 15 percent of the target (up to so many strangers of one
@@ -268,10 +268,10 @@ def _duplicates(found: dict[str, list[tuple[int, int]]], named: dict[str, Domain
     return said
 
 
-def _strangers(strangers: Sequence[int], target: Unlabelled) -> list[str]:
-    if not strangers:
+def _strangers(outliers: Sequence[int], target: Unlabelled) -> list[str]:
+    if not outliers:
         return []
-    amount, first = counted(strangers, target)
+    amount, first = counted(outliers, target)
     return [
         f"{amount} are unlike all others ({first}). Look at them: where they belong to neither domain, leave them out"
     ]

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ..settings import settings
 from ..tasks.base import Task
-from ..transforms.sampling import Chosen
+from ..transforms.sampling import Selection
 from .policies import Amplitude, Fraction, Full
 
 OPERATIONS = (
@@ -54,7 +54,7 @@ class RandAugment(Full):
         """As `Full`, at full strength where it is None."""
         return replace(super().settled(task), strength=1.0 if self.strength is None else self.strength)
 
-    def _chosen(self, n: int, generator: torch.Generator) -> Chosen:
+    def _chosen(self, n: int, generator: torch.Generator) -> Selection:
         names = [name for name in OPERATIONS if getattr(self, name) != 0]
         ranks = torch.rand(n, len(names) + 1, generator=generator, device=generator.device)  # the last is the identity
         taken = ranks.argsort(1).argsort(1) < self.operations

@@ -46,7 +46,7 @@ class Automatic:
         arXiv:1910.07113.
 
     Args:
-        least: performance below which no end moves outwards, however little is reached within: there is nothing yet
+        threshold: performance below which no end moves outwards, however little is reached within: there is nothing yet
             that could hold.
         rounds: each trains the model for a while, then tries some ends.
         tries: ends tried a round, drawn at random.
@@ -59,7 +59,7 @@ class Automatic:
         seed: of the rendering and of the ends tried.
     """
 
-    least: float = Field(default=0.5, le=1)
+    threshold: float = Field(default=0.5, le=1)
     rounds: int = Field(default=40, ge=1)
     tries: int = Field(default=8, ge=1)
     images: int = Field(default=200, ge=1)
@@ -100,7 +100,7 @@ class Automatic:
                 name, end = bounds[i]
                 there = now.with_ranges(**{name: now.range(name)[end]})
                 held = learner.performance(there, self.images, seed + 1)
-                way = 1 if held >= max(self.least, self.grow * best) else -1 if held < self.shrink * best else 0
+                way = 1 if held >= max(self.threshold, self.grow * best) else -1 if held < self.shrink * best else 0
                 now = now.with_ranges(**{name: self._moved(simulator, now.range(name), (name, end), way)})
         return now
 

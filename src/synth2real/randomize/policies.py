@@ -14,10 +14,10 @@ from torch import Tensor
 from ..data.domains import to_float
 from ..errors import InputError
 from ..settings import settings
-from ..tasks.base import Classification, Gaze, Keypoints, Regression, Task
+from ..tasks import Classification, Gaze, Keypoints, Regression, Task
 from ..transforms.mix import Mix
-from ..transforms.photometric import Tint
-from ..transforms.sampling import Chosen
+from ..transforms.photometric import PhotometricTransform
+from ..transforms.sampling import Selection
 from ..transforms.scene import Scene
 from ..transforms.sensor import Sensor
 from ..transforms.texture import Texture
@@ -166,7 +166,7 @@ class Photometric(Mixing):
         inversion, solarization = (own if now is None else now for now in (self.inversion, self.solarization))
         return replace(self, strength=_strength(self), inversion=inversion, solarization=solarization)
 
-    def _coloured(self, x: Tensor, generator: torch.Generator, chosen: Chosen | None = None) -> Tensor:
+    def _coloured(self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None) -> Tensor:
         """The object's surroundings, its texture, its colours, then the camera. What is left out draws nothing."""
         n, channels, size = len(x), x.shape[1], (x.shape[2], x.shape[3])
         strength, share = _strength(self), _share(size)
@@ -193,12 +193,12 @@ class Photometric(Mixing):
             self._held = held
         return held
 
-    def _tint(self, x: Tensor, generator: torch.Generator, chosen: Chosen | None = None) -> Tint:
+    def _tint(self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None) -> PhotometricTransform:
         size = (x.shape[2], x.shape[3])
         share = _share(size)
         strength = _strength(self)
         fine = strength * share
-        tint = Tint.sample(
+        tint = PhotometricTransform.sample(
             len(x),
             x.shape[1],
             size,
@@ -272,7 +272,7 @@ class Geometric(Mixing):
         mirror = (MIRRORED if one_answer else 0.0) if self.mirror is None else self.mirror
         return replace(self, strength=_strength(self), scale=scale, mirror=mirror)
 
-    def _warp(self, x: Tensor, generator: torch.Generator, chosen: Chosen | None = None) -> Warp:
+    def _warp(self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None) -> Warp:
         strength = _strength(self)
         return Warp.sample(
             len(x),
@@ -307,7 +307,7 @@ class Full(Photometric, Geometric):
         moved = warp.image(x.contiguous())  # one change of memory format there and one back, not two
         return self._coloured(moved, generator, chosen).contiguous(memory_format=layout(x)), warp
 
-    def _chosen(self, n: int, generator: torch.Generator) -> Chosen | None:
+    def _chosen(self, n: int, generator: torch.Generator) -> Selection | None:
         """Which of n images each operation acts on; None for all."""
         return None
 

@@ -14,7 +14,7 @@ from ..data.domains import Inputs, Labelled, Unlabelled, to_float
 from ..errors import InputError
 from ..settings import settings
 from ..training.hardware import Hardware
-from ..training.loop import Game, Loop, Progress, Report, Trainer
+from ..training.loop import Algorithm, Loop, Progress, Report, Trainer
 from ..training.mapping import Mapping
 
 
@@ -75,7 +75,7 @@ class ImageMapping(Mapping):
         return refined
 
 
-class TrainedMapping(ImageMapping, Game):
+class TrainedMapping(ImageMapping, Algorithm):
     """A refiner that the one loop trains: the network that maps (`refiner`) and its adversaries.
 
     Args:

@@ -50,7 +50,7 @@ QUALITY: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Order:
+class RefineJob:
     """What to refine and how.
 
     Args:
@@ -86,7 +86,7 @@ class Order:
     hardware: Hardware | None = None
 
 
-def refine_folder(order: Order, report: Report | None = None) -> int:
+def refine_folder(order: RefineJob, report: Report | None = None) -> int:
     """Learn where there is something to learn, refine every image, and write the folder; nothing is left half-written.
 
     Returns:
@@ -129,7 +129,7 @@ def refine_folder(order: Order, report: Report | None = None) -> int:
     return len(images)
 
 
-def learn(order: Order, images: Unlabelled, target: Unlabelled, report: Report | None) -> list[str]:
+def learn(order: RefineJob, images: Unlabelled, target: Unlabelled, report: Report | None) -> list[str]:
     """Let the refiner learn from both domains; what it warned of, which is warned of again."""
     # No refiner reads labels, and a folder may have none.
     source = Labelled(images.inputs, torch.zeros(len(images), dtype=torch.int64), ("unread",))
@@ -142,7 +142,7 @@ def learn(order: Order, images: Unlabelled, target: Unlabelled, report: Report |
     return [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
 
 
-def check_out(order: Order) -> None:
+def check_out(order: RefineJob) -> None:
     """Raise `InputError` where the folder must not be written."""
     out = order.out
     if isinstance(order.source, Path):
@@ -248,7 +248,7 @@ def _copy_rows(table: Path, path: Path, names: set[str]) -> None:
         writer.writerows(row for row in rows if stays(row.get("file_name")))
 
 
-def describe(order: Order, images: Unlabelled, said: list[str]) -> dict[str, Any]:
+def describe(order: RefineJob, images: Unlabelled, said: list[str]) -> dict[str, Any]:
     """How the folder was made, as plain data."""
     refiner, hardware = order.refiner, order.hardware or Hardware.detect()
     source = {"given": order.named, "images": len(images), "shape": list(images.shape)}

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..comparison.comparison import Comparison, Entry, shipped_source
+from ..comparison.comparison import Comparison, RouteCandidate, shipped_source
 from ..data.domains import Inputs, Labelled, Unlabelled, name_of, to_float
-from ..measure.data_checks import strange
+from ..measure.data_checks import outliers_among
 from ..select.validators import together
-from ..tasks.base import Classification, Gaze, Keypoints, Task
+from ..tasks import Classification, Gaze, Keypoints, Task
 from ..tasks.directions import to_vectors
 from .images import COLUMNS, ROWS, SHEET_SIDE, contact_sheet, thumbnails
 from .plots import say
@@ -46,17 +46,19 @@ def stages(comparison: Comparison) -> list[Picture]:
     """Contact sheets: the source as made, calibrated, widened, randomized and refined, and the target."""
     if len(comparison.target.shape) != 3:
         return []
-    entries = comparison.entries
-    found: list[tuple[str, str, Tensor]] = [("synthetic", "as made", first(entries[0].trials[0].run.rendered.inputs))]
+    candidates = comparison.candidates
+    found: list[tuple[str, str, Tensor]] = [
+        ("synthetic", "as made", first(candidates[0].trials[0].run.rendered.inputs))
+    ]
     for title, room, images in (
         ("calibrated", "calibrate", rendered),
         ("widened", "widen", rendered),
         ("randomized", "randomize", randomized),
         ("refined", "refine", refined),
     ):
-        entry = next((entry for entry in entries if getattr(entry.route, room) is not None), None)
-        if entry is not None:
-            found.append((title, f"route {entry.name}", images(entry)))
+        candidate = next((candidate for candidate in candidates if getattr(candidate.route, room) is not None), None)
+        if candidate is not None:
+            found.append((title, f"route {candidate.name}", images(candidate)))
     found.append(("real", "the target", first(comparison.target.inputs)))
     return [
         Picture(contact_sheet(images), (title, how), f"{len(images)} {title} images, {how}")
@@ -69,20 +71,20 @@ def first(inputs: Inputs) -> Tensor:
     return inputs[torch.arange(min(COLUMNS * ROWS, len(inputs)))]
 
 
-def rendered(entry: Entry) -> Tensor:
+def rendered(candidate: RouteCandidate) -> Tensor:
     """The route's source before refinement."""
-    return first(entry.trials[0].run.rendered.inputs)
+    return first(candidate.trials[0].run.rendered.inputs)
 
 
-def refined(entry: Entry) -> Tensor:
+def refined(candidate: RouteCandidate) -> Tensor:
     """The route's source after refinement."""
-    return first(shipped_source(entry.trials[0].run).inputs)
+    return first(shipped_source(candidate.trials[0].run).inputs)
 
 
-def randomized(entry: Entry) -> Tensor:
+def randomized(candidate: RouteCandidate) -> Tensor:
     """One draw of the images that the route trains on."""
-    assert entry.route.randomize is not None
-    return entry.route.randomize.draw(to_float(refined(entry)), torch.Generator().manual_seed(0))[0]
+    assert candidate.route.randomize is not None
+    return candidate.route.randomize.draw(to_float(refined(candidate)), torch.Generator().manual_seed(0))[0]
 
 
 def mistakes(comparison: Comparison) -> list[Picture]:
@@ -114,7 +116,7 @@ def doubts(comparison: Comparison) -> list[Picture]:
     target, task = comparison.target, comparison.task
     if len(target.shape) != 3:
         return []
-    every = [entry.trials[0].target for entry in comparison.entries]
+    every = [candidate.trials[0].target for candidate in comparison.candidates]
     if isinstance(task, Classification):
         said = together(every, task)
         sure = said.max(1).values
@@ -130,12 +132,12 @@ def doubts(comparison: Comparison) -> list[Picture]:
     )
 
 
-def strangers(comparison: Comparison) -> list[Picture]:
+def outliers(comparison: Comparison) -> list[Picture]:
     """Target images that belong to neither domain, the strangest first, by what is known without any training."""
-    target, source = comparison.target, comparison.entries[0].trials[0].run.rendered
+    target, source = comparison.target, comparison.candidates[0].trials[0].run.rendered
     if len(target.shape) != 3 or len(target) < FEWEST:
         return []
-    order = torch.tensor(strange(target.inputs, source.inputs), dtype=torch.int64)
+    order = torch.tensor(outliers_among(target.inputs, source.inputs), dtype=torch.int64)
     return _pictures(target.inputs, order, lambda i: (name_of(target, i),))
 
 

@@ -29,13 +29,13 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
 
     Intervals are those of each route's first seed, about the mean of its seeds.
     """
-    first = comparison.entries[0].trials[0].run
+    first = comparison.candidates[0].trials[0].run
     raw = comparison.raw or first.rendered
-    model = first.model if comparison.entries[0].name == SOURCE_ONLY else None
+    model = first.model if comparison.candidates[0].name == SOURCE_ONLY else None
     before = _gap(model, raw, comparison)
     found = []
-    for entry, row in zip(comparison.entries, comparison.rows(), strict=True):
-        run = entry.trials[0].run
+    for candidate, row in zip(comparison.candidates, comparison.rows(), strict=True):
+        run = candidate.trials[0].run
         after = _gap(run.model, shipped_source(run), comparison)
         found.append(
             {

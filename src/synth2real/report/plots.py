@@ -14,10 +14,10 @@ from bokeh.models import ColumnDataSource
 from bokeh.plotting import figure
 from torch import Tensor
 
-from ..comparison.comparison import SOURCE_ONLY, Comparison, Entry, shipped_source, some
+from ..comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate, shipped_source, some
 from ..data.domains import Labelled, Unlabelled
 from ..route.route import Rows
-from ..tasks.base import Classification, Task
+from ..tasks import Classification, Task
 from .images import thumbnails
 
 # After Okabe & Ito, told apart by every kind of eye; their blue is lightened, to be seen on black too.
@@ -36,10 +36,12 @@ Figures = dict[str, Any]  # bokeh is untyped
 
 def curves(comparison: Comparison) -> Figures:
     """Losses over steps, one plot for each stage that takes steps: a colour a route, a dash a term."""
-    colours = dict(zip((entry.name for entry in comparison.entries), cycle(COLOURS), strict=False))
+    colours = dict(zip((candidate.name for candidate in comparison.candidates), cycle(COLOURS), strict=False))
     plots = {}
     for title, stage in (("training", "train"), ("refinement", "refine")):
-        histories = {entry.name: entry.trials[0].run.history.get(stage, []) for entry in comparison.entries}
+        histories = {
+            candidate.name: candidate.trials[0].run.history.get(stage, []) for candidate in comparison.candidates
+        }
         if any(histories.values()):
             plots[title] = _curves(histories, colours)
     return plots
@@ -64,12 +66,12 @@ def _curves(histories: dict[str, Rows], colours: dict[str, str]) -> Any:
 
 def embeddings(comparison: Comparison) -> Figures:
     """Features of both domains, by source only and by the chosen route, each flattened to a plane by t-SNE."""
-    entries = {entry.name: entry for entry in (comparison.entries[0], comparison.chosen)}
-    return {name: _embedding(entry, comparison) for name, entry in entries.items()}
+    candidates = {candidate.name: candidate for candidate in (comparison.candidates[0], comparison.chosen)}
+    return {name: _embedding(candidate, comparison) for name, candidate in candidates.items()}
 
 
-def _embedding(entry: Entry, comparison: Comparison) -> Any:
-    run = entry.trials[0].run
+def _embedding(candidate: RouteCandidate, comparison: Comparison) -> Any:
+    run = candidate.trials[0].run
     source, target = some(shipped_source(run), POINTS), some(comparison.target, POINTS)
     plane = flatten(torch.cat([run.model.embed(domain.inputs) for domain in (source, target)]))
     labels = comparison.task.align(source) if isinstance(comparison.task, Classification) else source.labels
@@ -121,8 +123,10 @@ def true_against_predicted(comparison: Comparison) -> Figures:
     if comparison.test is None or isinstance(comparison.task, Classification):
         return {}
     test = some(comparison.test, SCATTERED)
-    entries = {entry.name: entry for entry in (comparison.entries[0], comparison.chosen)}
-    predicted = {name: entry.trials[0].run.model.predict(test.unlabelled()).values for name, entry in entries.items()}
+    candidates = {candidate.name: candidate for candidate in (comparison.candidates[0], comparison.chosen)}
+    predicted = {
+        name: candidate.trials[0].run.model.predict(test.unlabelled()).values for name, candidate in candidates.items()
+    }
     return {
         column: _against(test.labels[:, i], {name: values[:, i] for name, values in predicted.items()})
         for i, column in enumerate(test.columns[:MOST_COLUMNS])
@@ -145,8 +149,10 @@ def errors_by_range(comparison: Comparison) -> Figures:
     if comparison.test is None or isinstance(comparison.task, Classification):
         return {}
     test = comparison.test
-    entries = {entry.name: entry for entry in (comparison.entries[0], comparison.chosen)}
-    predicted = {name: entry.trials[0].run.model.predict(test.unlabelled()).values for name, entry in entries.items()}
+    candidates = {candidate.name: candidate for candidate in (comparison.candidates[0], comparison.chosen)}
+    predicted = {
+        name: candidate.trials[0].run.model.predict(test.unlabelled()).values for name, candidate in candidates.items()
+    }
     return {
         column: _by_range(column, test.labels[:, i], {name: values[:, i] for name, values in predicted.items()})
         for i, column in enumerate(test.columns[:MOST_COLUMNS])

@@ -56,7 +56,7 @@ def columns(comparison: Comparison) -> list[Column]:
     form = percent if shares else number
     better = "higher is better" if shares else "lower is better"
     word = {"accuracy": "accuracy", "mean_degrees": "mean error in degrees"}.get(metric, "mean error")
-    alone = comparison.entries[0].name != SOURCE_ONLY
+    alone = comparison.candidates[0].name != SOURCE_ONLY
     seen = "their pixels" if alone else "features of source only"
     every = [
         Column("route", "What was done to cross from synthetic to real.", "name", str),

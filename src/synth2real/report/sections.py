@@ -9,10 +9,10 @@ import torch
 import yaml
 
 from ..calibrate import Calibration
-from ..comparison.comparison import SOURCE_ONLY, Comparison, Entry
+from ..comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate
 from ..comparison.halving import stepless
 from ..simulate import Range
-from ..tasks.base import Classification
+from ..tasks import Classification
 from ..training.hardware import versions
 from . import gallery, gaps
 from .plots import dashes
@@ -21,14 +21,15 @@ from .ranking import columns, number, percent
 
 def everything(comparison: Comparison) -> dict[str, Any]:
     """All sections but the plots, by the names that the template gives them."""
-    task, trials = comparison.task, [entry.trials[0] for entry in comparison.entries]
+    task, trials = comparison.task, [candidate.trials[0] for candidate in comparison.candidates]
     calibration = next((trial.run.calibration for trial in trials if trial.run.calibration is not None), None)
     shown, rows = columns(comparison), gaps.rows(comparison)
     after = next(column for column in shown if column.key == "gap_after")
     return {
         "verdict": verdict(comparison),
         "advice": comparison.verdict,
-        "refused": {entry.name: entry.refused for entry in comparison.entries if entry.refused} | comparison.diverged,
+        "refused": {candidate.name: candidate.refused for candidate in comparison.candidates if candidate.refused}
+        | comparison.diverged,
         "facts": facts(comparison),
         "columns": shown,
         "rows": rows,
@@ -43,11 +44,12 @@ def everything(comparison: Comparison) -> dict[str, Any]:
         "gaps": {row["name"]: after.text(row) for row in rows if row["gap_after"] is not None},
         "galleries": galleries(comparison),
         "chosen": comparison.chosen.name,
-        "plotted": " and ".join(dict.fromkeys((comparison.entries[0].name, comparison.chosen.name))),
+        "plotted": " and ".join(dict.fromkeys((comparison.candidates[0].name, comparison.chosen.name))),
         "calibration": calibration,
         "ranges": [] if calibration is None else ranges(calibration),
         "settings": {
-            entry.name: yaml.safe_dump(entry.route.describe(), sort_keys=False) for entry in comparison.entries
+            candidate.name: yaml.safe_dump(candidate.route.describe(), sort_keys=False)
+            for candidate in comparison.candidates
         },
     }
 
@@ -81,23 +83,23 @@ def facts(comparison: Comparison) -> dict[str, str]:
     stages = ", ".join(f"{name} {s:.1f}" for name, s in comparison.chosen.trials[0].run.seconds.items())
     test = comparison.test
     return {
-        "source": f"{len(comparison.entries[0].trials[0].run.rendered)} labelled samples",
+        "source": f"{len(comparison.candidates[0].trials[0].run.rendered)} labelled samples",
         "target": f"{len(comparison.target)} samples without labels",
         "real labels": "none" if test is None else f"{len(test)}, for scoring only",
-        "seconds": f"{sum(entry.spent for entry in comparison.entries):.0f} of all trainings"
+        "seconds": f"{sum(candidate.spent for candidate in comparison.candidates):.0f} of all trainings"
         + (f"; the chosen one's first: {stages}" if stages else ""),
-        "steps": ", ".join(f"{entry.name} {steps_of(entry)}" for entry in comparison.entries),
+        "steps": ", ".join(f"{candidate.name} {steps_of(candidate)}" for candidate in comparison.candidates),
         "seeds": ", ".join(str(trial.seed) for trial in comparison.chosen.trials),
         "machine": f"{found.pop('machine')}, threads: {torch.get_num_threads()}",
         "versions": ", ".join(f"{name} {version}" for name, version in found.items()),
     }
 
 
-def steps_of(entry: Entry) -> str:
+def steps_of(candidate: RouteCandidate) -> str:
     """Of the training of an entry's first trial, in words where there were none."""
-    if stepless(entry.route):
+    if stepless(candidate.route):
         return "none, in closed form"
-    return str(entry.trials[0].steps or "by default")
+    return str(candidate.trials[0].steps or "by default")
 
 
 def confusions(comparison: Comparison) -> dict[str, list[list[tuple[int, float]]]]:
@@ -106,12 +108,12 @@ def confusions(comparison: Comparison) -> dict[str, list[list[tuple[int, float]]
     if test is None or not isinstance(task, Classification):
         return {}
     truth, found = task.align(test), {}
-    for entry in (comparison.entries[0], comparison.chosen):
-        guesses = entry.trials[0].run.model.predict(test.unlabelled()).values.argmax(1)
+    for candidate in (comparison.candidates[0], comparison.chosen):
+        guesses = candidate.trials[0].run.model.predict(test.unlabelled()).values.argmax(1)
         counts = torch.bincount(truth * task.outputs + guesses, minlength=task.outputs**2).view(task.outputs, -1)
         shares = counts / counts.sum(1, keepdim=True).clamp(min=1)
         pairs = zip(counts.tolist(), shares.tolist(), strict=True)
-        found[entry.name] = [list(zip(*row, strict=True)) for row in pairs]
+        found[candidate.name] = [list(zip(*row, strict=True)) for row in pairs]
     return found
 
 
@@ -134,7 +136,7 @@ def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Pictu
             "Unlike all others",
             "Real images that are far from all others and from the synthetic ones, by form, tones, edges and colour "
             "alone. Where they belong to neither domain, leave them out.",
-            gallery.strangers(comparison),
+            gallery.outliers(comparison),
         ),
     ]
 

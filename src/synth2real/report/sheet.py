@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ..tasks.base import Classification, Gaze, Keypoints, Task
+from ..tasks import Classification, Gaze, Keypoints, Task
 from ..tasks.directions import to_vectors
 from ..transforms.mix import Mix
 from ..transforms.warp import Warp

@@ -8,7 +8,7 @@ from ..adapt import SourceOnly
 from ..data.domains import Inputs, Labelled, Unlabelled
 from ..errors import InputError
 from ..measure.distances import kernel_distance, root_mean_square
-from ..tasks.base import Keypoints
+from ..tasks import Keypoints
 from ..training.hardware import Hardware
 from ..training.model import Model
 from .route import Budget, Route
@@ -73,7 +73,7 @@ def kid(real: Inputs, refined: Inputs, model: Model) -> float:
     return kernel_distance(ours, theirs, unit=root_mean_square(theirs))
 
 
-def point_shift(detector: Model, before: Inputs, after: Inputs) -> float:
+def label_displacement(detector: Model, before: Inputs, after: Inputs) -> float:
     """How far refinement has moved what a detector of points finds, in pixels, the mean over images and points.
 
     It bounds the shift of the labels from above: part of it is the detector's own doubt.

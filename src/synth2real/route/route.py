@@ -22,9 +22,9 @@ from ..networks.backbones import load_weights
 from ..randomize import METHODS as RANDOMIZE
 from ..randomize import WIDEN, Automatic, Policy, Widen
 from ..refine import METHODS as REFINE
-from ..settings import name_of, to_dict
+from ..settings import migrated, name_of, to_dict
 from ..simulate import Simulator
-from ..tasks.base import Classification, Gaze, Keypoints, Regression, Task
+from ..tasks import Classification, Gaze, Keypoints, Regression, Task
 from ..training.hardware import Hardware
 from ..training.loop import Loop, Report, Trainer
 from ..training.mapping import Mapping
@@ -81,7 +81,7 @@ class Budget:
     hardware: Hardware = field(default_factory=Hardware.detect)
 
 
-class _Diary:
+class _Recorder:
     """Keeps the seconds of each stage and the losses that it reported."""
 
     def __init__(self, on_report: OnReport | None) -> None:
@@ -174,10 +174,10 @@ class Route:
             InputError: domains of differing shapes, labels that do not fit the task, a room that needs a simulator.
             TrainingDiverged: a loss or gradient was not finite.
         """
-        budget, diary = budget or Budget(), _Diary(on_report)
-        with diary.stage("calibrate"):
+        budget, recorder = budget or Budget(), _Recorder(on_report)
+        with recorder.stage("calibrate"):
             simulator, calibration = self.simulator(source, target, task, budget)
-        with diary.stage("render"):
+        with recorder.stage("render"):
             rendered = source if simulator is None else simulator.labelled(budget.n, budget.seed)
         assert isinstance(rendered, Labelled)
         check_domains(rendered, target)
@@ -188,15 +188,15 @@ class Route:
         if refiner is not None:
             if on_refiner is not None:
                 on_refiner(refiner)
-            with diary.stage("refine", getattr(refiner, "all_steps", steps)) as report:
+            with recorder.stage("refine", getattr(refiner, "all_steps", steps)) as report:
                 refined = refine_all(refiner.fit(rendered, target, loop, report), rendered)
         labels = task.to_input(rendered.labels, rendered.sizes, rendered.shape[1:])
         final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
         mapping = copy.copy(self.adapt) if isinstance(self.adapt, FeatureMapping) else None
         if mapping is not None:
-            with diary.stage("map", mapping.steps) as report:
+            with recorder.stage("map", mapping.steps) as report:
                 final, target = mapping.fit_transform(final, target, loop, report)
-        with diary.stage("train", steps) as report:
+        with recorder.stage("train", steps) as report:
             objective = self._prepare(final, target, task, budget.seed)
             objective.feature_map = None if mapping is None else mapping.feature_map
             objective.solve(final, target)
@@ -211,7 +211,7 @@ class Route:
             trainer.run(report, checkpoint)
         model = objective.ready()
         changed = simulator if self.calibrate is not None or self.widen is not None else None
-        return Run(model, diary.history, diary.seconds, rendered, refined, calibration, refiner, changed)
+        return Run(model, recorder.history, recorder.seconds, rendered, refined, calibration, refiner, changed)
 
     def check(self, source: Labelled | Simulator, target: Unlabelled, *, task: Task) -> None:
         """Raise the `InputError` that `run` would raise, before anything is trained or written.
@@ -240,10 +240,10 @@ class Route:
     ) -> tuple[Simulator | None, Calibration | None]:
         """The simulator after calibration and widening, and what the search found; (None, None) for labelled data."""
         if isinstance(source, Labelled):
-            for room in ("calibrate", "widen"):
-                if getattr(self, room) is not None:
+            for stage in ("calibrate", "widen"):
+                if getattr(self, stage) is not None:
                     raise InputError(
-                        f"{room} changes a simulator's ranges, but the source is {len(source)} labelled samples. "
+                        f"{stage} changes a simulator's ranges, but the source is {len(source)} labelled samples. "
                         "Give the name of a simulator as source, or leave it out"
                     )
             return None, None
@@ -293,7 +293,7 @@ class Route:
             raise InputError(
                 f"found features= and adapt.network '{objective.network}', expected one of them: a network or its name"
             )
-        if objective.frozen and objective.works_on_features:
+        if objective.frozen and objective.adapts_extractor:
             raise InputError(
                 f"adapt.frozen keeps the feature extractor as it is, but {type(objective).__name__} adapts just that. "
                 "Set adapt.frozen=false, or choose a method that trains a head, such as source-only or teacher"
@@ -317,20 +317,31 @@ class Route:
 
     def describe(self) -> dict[str, Any]:
         """The route as plain data: for each room the method's name and settings, None where the room is empty."""
-        rooms: dict[str, Any] = {}
-        for room, methods in ROOMS.items():
-            method = getattr(self, room)
-            rooms[room] = None if method is None else {"method": name_of(methods, method), **to_dict(method)}
-        return rooms
+        stages: dict[str, Any] = {}
+        for stage, methods in STAGES.items():
+            method = getattr(self, stage)
+            stages[stage] = None if method is None else {"method": name_of(methods, method), **to_dict(method)}
+        return stages
 
 
-ROOMS: dict[str, dict[str, Any]] = {
+STAGES: dict[str, dict[str, Any]] = {
     "calibrate": dict(CALIBRATE),
     "widen": dict(WIDEN),
     "randomize": dict(RANDOMIZE),
     "refine": dict(REFINE),
     "adapt": {**OBJECTIVES, **MAPPINGS},
 }
+
+
+def migrated_route(plain: Any) -> Any:
+    """A route as `Route.describe` gave it, with every setting under its present name; anything else as it is."""
+    if not isinstance(plain, dict):
+        return plain
+    route = {stage: migrated(stage, one) if isinstance(one, dict) else one for stage, one in plain.items()}
+    adapt = route.get("adapt")
+    if isinstance(adapt, dict) and isinstance(adapt.get("then"), dict):
+        adapt["then"] = migrated("adapt", adapt["then"])
+    return route
 
 
 def refine_all(refiner: Mapping, source: Labelled) -> Inputs:

@@ -30,11 +30,33 @@ from ..training.hardware import versions
 from ..training.loop import Trainer
 from ..training.mapping import REFINER, Mapping
 from ..training.model import DESCRIPTION, Model
-from .route import Budget, OnReport, OnTrainer, Route, Run
+from .route import Budget, OnReport, OnTrainer, Route, Run, migrated_route
 
 SETTINGS, METRICS, LOG, CHECKPOINT = "settings.yaml", "metrics.jsonl", "log.txt", "checkpoint.safetensors"
 PARAMETERS = "parameters.yaml"
 CHECKPOINT_EVERY = 200  # steps
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """What a run was made by, under present names; empty where the folder holds a model alone.
+
+    Raises:
+        InputError: the file is no YAML of settings.
+    """
+    file = folder / SETTINGS
+    if not file.is_file():
+        return {}
+    try:
+        settings = yaml.safe_load(file.read_text())
+    except yaml.YAMLError as error:
+        raise InputError(f"{file}: is no YAML ({error}), expected the settings of a run. Train again") from None
+    if not isinstance(settings, dict):
+        raise InputError(f"{file}: holds {type(settings).__name__}, expected the settings of a run. Train again")
+    if "route" in settings:
+        settings["route"] = migrated_route(settings["route"])
+    if isinstance(settings.get("routes"), dict):
+        settings["routes"] = {name: migrated_route(route) for name, route in settings["routes"].items()}
+    return settings
 
 
 class RunFolder:
@@ -82,7 +104,7 @@ class RunFolder:
             raise InputError(f"{self.path}: found no {SETTINGS}, so there is no run to --resume. Leave --resume out")
         if self.finished:
             raise InputError(f"{self.path}: this run has ended already. Use it, or train anew with --overwrite")
-        before = yaml.safe_load((self.path / SETTINGS).read_text())
+        before = read_settings(self.path)
         for key, value in yaml.safe_load(yaml.safe_dump(self.settings)).items():
             if before.get(key) != value:
                 raise InputError(
@@ -206,8 +228,8 @@ def train(
     except TrainingDiverged:
         if refiners:
             refiners[0].save(folder.path / REFINER)
-        if trainers and isinstance(trainers[0].game, Objective):
-            keep(trainers[0].game.ready())
+        if trainers and isinstance(trainers[0].algorithm, Objective):
+            keep(trainers[0].algorithm.ready())
         raise
     folder.keep(run)
     keep(run.model)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..adapt import SourceOnly
 from ..data.domains import Labelled
 from ..simulate import Simulator
-from ..tasks.base import Classification, Task
+from ..tasks import Classification, Task
 from ..training.hardware import Hardware
 from ..training.loop import Loop, Trainer
 from ..training.model import Model

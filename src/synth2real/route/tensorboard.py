@@ -15,7 +15,7 @@ from .route import Run
 SHOWN = 32  # images of each stage
 
 
-class Board:
+class TensorBoardLog:
     """Writes what a TensorBoard reads.
 
     Args:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError
-from ..tasks.base import Classification, Gaze, Keypoints, Regression, Task
+from ..tasks import Classification, Gaze, Keypoints, Regression, Task
 from ..tasks.directions import to_vectors
 from ..training.model import Ensemble, Model
 from .validators import Pool

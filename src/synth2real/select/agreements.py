@@ -15,7 +15,7 @@ ALIKE = 0.5  # chance that two wrong answers are the same, where there are other
 STARTS = (3.0, 1.0)  # logits of all accuracies that the search begins from; the better end is taken
 
 
-class Rates(NamedTuple):
+class AgreementRates(NamedTuple):
     """Logits of the accuracies of M classifiers, their deviations, how they move with P agreements (M, P); float64."""
 
     logits: Tensor
@@ -29,7 +29,7 @@ def pairs(votes: Tensor) -> Tensor:
     return (votes[one] == votes[other]).double()
 
 
-def rates(agreed: Tensor, known: Tensor, classes: int) -> Rates:
+def accuracies_from_agreements(agreed: Tensor, known: Tensor, classes: int) -> AgreementRates:
     """The accuracies under which classifiers that err independently agree as often as these do.
 
     Two that are right with the chances p and q agree with p q + c (1 - p) (1 - q), c the chance of two wrong answers to
@@ -55,4 +55,4 @@ def rates(agreed: Tensor, known: Tensor, classes: int) -> Rates:
 
     found = min((least_squares(residuals, np.full(len(prior), start)) for start in STARTS), key=lambda f: float(f.cost))
     moved = torch.from_numpy(np.linalg.pinv(found.jac))
-    return Rates(torch.from_numpy(found.x), off * moved.norm(dim=1), moved[:, : len(seen)])
+    return AgreementRates(torch.from_numpy(found.x), off * moved.norm(dim=1), moved[:, : len(seen)])

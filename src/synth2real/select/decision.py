@@ -3,7 +3,7 @@
 Every score has a way to be led astray. Agreement follows the majority, also where most candidates share an error, and
 certainty follows who is sure; methods that match the domains' distributions share an error where the classes stand in
 other shares than in the source. So the choice is checked against source only, whose faults are others: see
-`doubts_of_balance` and `doubt`.
+`label_shift_refusals` and `reason_to_refuse`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import Tensor
 from ..data.groups import standard_error
 from ..measure.priors import unbalanced
 from ..route.route import Route
-from ..tasks.base import Classification, Task
-from .validators import Known, apart, expected_agreement, tempered, together, witnessed
+from ..tasks import Classification, Task
+from .validators import CandidateOutputs, apart, combined_scores, expected_agreement, temperature_scaled, together
 
 MARGIN = 0.08  # shift of class shares, beyond what doubt explains, that is taken for real
 OVERCONFIDENT = 2.0  # a model under a shift errs about twice as often as it says (digits: says 0.24, errs 0.49)
@@ -26,7 +26,7 @@ CERTAIN = 2.0  # standard errors by which a route must score better than source 
 
 
 @dataclass(frozen=True)
-class Answers:
+class RouteOutputs:
     """What a route says, without a look at any real label.
 
     Args:
@@ -43,26 +43,26 @@ class Answers:
 
 
 def score(
-    known: Sequence[Known], task: Task, *, balanced: bool = True, voted: bool = True
+    known: Sequence[CandidateOutputs], task: Task, *, balanced: bool = True, voted: bool = True
 ) -> list[tuple[float, float]]:
     """The label-free score of each candidate, higher is better, and what decides between equal ones.
 
-    Three witnesses together (`validators.witnessed`, which says what the arguments are), then agreement: by
+    Three witnesses together (`validators.combined_scores`, which says what the arguments are), then agreement: by
     probabilities for classes, and for values one in which each weighs by how well it has learnt the source. Measured:
     see docs/validators.md.
     """
     by = None if isinstance(task, Classification) else [one.source for one in known]
     agreed = expected_agreement([one.said for one in known], task, by)
-    return list(zip(witnessed(known, task, balanced=balanced, voted=voted), agreed, strict=True))
+    return list(zip(combined_scores(known, task, balanced=balanced, voted=voted), agreed, strict=True))
 
 
-def unsure(answers: Answers, truth: Tensor) -> float:
+def expected_error(answers: RouteOutputs, truth: Tensor) -> float:
     """Mean doubt (1 less the highest probability) on the target, at the temperature that fits the held source best.
 
     Args:
         truth: labels (N,) of the held source samples.
     """
-    return 1 - float(tempered(answers.target, answers.held, truth).amax(1).mean())
+    return 1 - float(temperature_scaled(answers.target, answers.held, truth).amax(1).mean())
 
 
 def in_doubt(predictions: Sequence[Tensor], task: Task) -> list[int]:
@@ -82,7 +82,7 @@ def in_doubt(predictions: Sequence[Tensor], task: Task) -> list[int]:
 
 def matches_distributions(route: Route) -> bool:
     """Whether the route's adaptation makes the target's answers follow the source's shares of classes."""
-    return route.adapt.keeps_balance and getattr(route.adapt, "target_prior", "source") == "source"
+    return route.adapt.assumes_source_balance and getattr(route.adapt, "target_prior", "source") == "source"
 
 
 def shares(probabilities: Tensor) -> Tensor:
@@ -90,7 +90,9 @@ def shares(probabilities: Tensor) -> Tensor:
     return torch.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]).double() / len(probabilities)
 
 
-def moved(before: Tensor, after: Tensor, doubt: float, count: int, overconfident: float = OVERCONFIDENT) -> float:
+def class_share_shift(
+    before: Tensor, after: Tensor, error: float, count: int, overconfident: float = OVERCONFIDENT
+) -> float:
     """How far class shares differ beyond what errors explain: a lower bound of their total variation distance.
 
     Wrong answers on a share e of the samples move the shares by at most e; chance moves them, too.
@@ -99,10 +101,10 @@ def moved(before: Tensor, after: Tensor, doubt: float, count: int, overconfident
         overconfident: times that a model errs as often as it doubts.
     """
     noise = float((before * (1 - before) / count).sqrt().sum() / 2)
-    return float((before - after).abs().sum() / 2) - overconfident * doubt - noise
+    return float((before - after).abs().sum() / 2) - overconfident * error - noise
 
 
-def imbalance(plain: Sequence[Answers], prior: Tensor, truth: Tensor) -> tuple[float, Tensor]:
+def imbalance(plain: Sequence[RouteOutputs], prior: Tensor, truth: Tensor) -> tuple[float, Tensor]:
     """How far, at least, the target's class shares are from the source's, and what they are, by the best of `plain`.
 
     It is the one of the best label-free score: without randomization a network says other shares than there are
@@ -117,10 +119,12 @@ def imbalance(plain: Sequence[Answers], prior: Tensor, truth: Tensor) -> tuple[f
     witness = max(plain, key=lambda one: one.score)
     found = shares(witness.target)
     overconfident = 1.0 if unbalanced(prior) else OVERCONFIDENT
-    return moved(found, prior, unsure(witness, truth), len(witness.target), overconfident), found
+    return class_share_shift(found, prior, expected_error(witness, truth), len(witness.target), overconfident), found
 
 
-def doubts_of_balance(answers: Mapping[str, Answers], task: Task, prior: Tensor, truth: Tensor) -> dict[str, str]:
+def label_shift_refusals(
+    answers: Mapping[str, RouteOutputs], task: Task, prior: Tensor, truth: Tensor
+) -> dict[str, str]:
     """For each route that is predicted to harm because the classes stand in other shares than in the source, why."""
     if not isinstance(task, Classification):
         return {}
@@ -137,9 +141,9 @@ def doubts_of_balance(answers: Mapping[str, Answers], task: Task, prior: Tensor,
     return {name: why for name, one in answers.items() if matches_distributions(one.route)}
 
 
-def doubt(
-    chosen: Answers,
-    source_only: Answers,
+def reason_to_refuse(
+    chosen: RouteOutputs,
+    source_only: RouteOutputs,
     everyone: Sequence[Tensor],
     task: Task,
     truth: Tensor,
@@ -154,7 +158,9 @@ def doubt(
         groups: of the target's samples (N,), where they come in sequences, which chance moves as one.
     """
     if isinstance(task, Classification):
-        shift = moved(shares(source_only.target), shares(chosen.target), unsure(source_only, truth), len(chosen.target))
+        shift = class_share_shift(
+            shares(source_only.target), shares(chosen.target), expected_error(source_only, truth), len(chosen.target)
+        )
         if shift > MARGIN:
             return "it moves answers from class to class, of which training on the source alone is sure"
     all_ = together(everyone, task)

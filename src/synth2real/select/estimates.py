@@ -20,8 +20,9 @@ from torch.nn import functional as F
 from ..data.groups import redrawn, standard_error
 from ..errors import InputError
 from ..measure.discrepancies import entropy
-from ..tasks.base import Classification
-from .agreements import pairs, rates
+from ..settings import present_name
+from ..tasks import Classification
+from .agreements import accuracies_from_agreements, pairs
 from .validators import Candidate, Pool, apart
 
 DRAWS = 200  # of a bootstrap
@@ -163,7 +164,7 @@ def agreement_rates(pool: Pool, index: int) -> Estimate:
     right = (votes[0] == pool.labels).double()
     known = right.mean(1).logit(EDGE)
     source, target = map(pairs, votes)
-    home, here = (rates(agreed.mean(1), known, classes) for agreed in (source, target))
+    home, here = (accuracies_from_agreements(agreed.mean(1), known, classes) for agreed in (source, target))
     value = float(known[index] + here.logits[index] - home.logits[index])
     likely = float(known[index].sigmoid())
     sampled = (
@@ -264,13 +265,13 @@ def disagreement_bound(pool: Pool, index: int, confidence: float = 0.95) -> floa
 CLASSES: dict[str, Callable[[Pool, int], Estimate]] = {
     "atc": thresholded_confidence,
     "cot": transport,
-    "line": agreement_on_the_line,
-    "rates": agreement_rates,
-    "weighted": importance_weighting,
+    "agreement-on-the-line": agreement_on_the_line,
+    "agreement-rates": agreement_rates,
+    "importance-weighting": importance_weighting,
 }
 VALUES: dict[str, Callable[[Pool, int], Estimate]] = {
-    "weighted": importance_weighting,
-    "disagreement": calibrated_disagreement,
+    "importance-weighting": importance_weighting,
+    "calibrated-disagreement": calibrated_disagreement,
 }
 METHODS: dict[str, Callable[[Pool, int], Estimate]] = {**CLASSES, **VALUES}
 
@@ -281,6 +282,7 @@ def estimate(name: str, pool: Pool, index: int = 0) -> Estimate:
     Raises:
         InputError: there is none so named, or it does not serve the pool's task.
     """
+    name = present_name("estimate", name)
     known = CLASSES if isinstance(pool.task, Classification) else VALUES
     if name not in known:
         raise InputError(

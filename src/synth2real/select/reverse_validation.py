@@ -10,7 +10,7 @@ import torch
 from ..data.domains import Labelled, Unlabelled
 from ..errors import InputError
 from ..route.route import Budget, Route, default_task
-from ..tasks.base import Classification
+from ..tasks import Classification
 
 HELD = 0.1  # share of each domain that is kept for validation
 

@@ -48,4 +48,4 @@ def simulator(name: str, **settings: Any) -> Simulator:
     kind = find(name)
     if "preset" in settings and not hasattr(kind, "preset"):
         raise InputError(f"simulator '{name}' has no presets, found '{settings['preset']}'. Leave the preset out")
-    return build({name: kind}, name, settings, room="simulator")
+    return build({name: kind}, name, settings, stage="simulator")

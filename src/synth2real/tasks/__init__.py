@@ -1,6 +1,12 @@
 """What is predicted: classes, values, keypoints or gaze, each with its loss, its metrics and its geometry."""
 
-from .base import TASKS, Classification, Gaze, Keypoints, Regression, Task
+from .base import Task
+from .classification import Classification
 from .eyeball_model import EyeballModel
+from .gaze import Gaze
+from .keypoints import Keypoints
+from .regression import Regression
+
+TASKS: dict[str, type[Task]] = {task.kind: task for task in (Classification, Regression, Keypoints, Gaze)}
 
 __all__ = ["TASKS", "Classification", "EyeballModel", "Gaze", "Keypoints", "Regression", "Task"]

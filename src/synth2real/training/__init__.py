@@ -1,13 +1,13 @@
 """The one training loop, the model that it trains, and the hardware that it runs on."""
 
 from .hardware import Hardware
-from .loop import Game, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
+from .loop import Algorithm, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
 from .mapping import Mapping
 from .model import Ensemble, Model, Predictions, load_model
 
 __all__ = [
+    "Algorithm",
     "Ensemble",
-    "Game",
     "Hardware",
     "Loop",
     "Mapping",

@@ -97,7 +97,7 @@ class Randomize(Protocol):
         ...
 
 
-class Game(ABC):
+class Algorithm(ABC):
     """What the loop trains: some networks, and a generator of updates."""
 
     networks: dict[str, nn.Module]
@@ -164,29 +164,36 @@ class Trainer:
 
     def __init__(
         self,
-        game: Game,
+        algorithm: Algorithm,
         source: Labelled | None,
         target: Unlabelled,
         loop: Loop,
         move: Callable[[Tensor, Warp | None], Tensor] = lambda labels, warp: labels,
         mix: Callable[[Tensor, Mix], Tensor] | None = None,
     ) -> None:
-        self.game, self.source, self.target, self.loop, self.move, self.mix = game, source, target, loop, move, mix
+        self.algorithm, self.source, self.target, self.loop, self.move, self.mix = (
+            algorithm,
+            source,
+            target,
+            loop,
+            move,
+            mix,
+        )
         self.step = 0
-        if loop.batch < game.least_batch:
+        if loop.batch < algorithm.least_batch:
             raise InputError(
-                f"batch is {loop.batch}, but {type(game).__name__} compares statistics of batches: expected "
-                f"{game.least_batch} samples of each domain or more. Raise it: Budget(batch=64)"
+                f"batch is {loop.batch}, but {type(algorithm).__name__} compares statistics of batches: expected "
+                f"{algorithm.least_batch} samples of each domain or more. Raise it: Budget(batch=64)"
             )
         device = loop.hardware.device
-        for network in game.networks.values():
+        for network in algorithm.networks.values():
             network.to(device, memory_format=loop.hardware.memory_format)  # type: ignore[call-overload]
         self.optimizers = {
-            name: game.optimizer(network)
-            for name, network in game.networks.items()
+            name: algorithm.optimizer(network)
+            for name, network in algorithm.networks.items()
             if any(parameter.requires_grad for parameter in network.parameters())
         }
-        self._names = {id(network): name for name, network in game.networks.items()}
+        self._names = {id(network): name for name, network in algorithm.networks.items()}
         first = target if source is None else source  # of which nothing is drawn where there is no source
         self._samplers = (
             BatchSampler(len(first), loop.batch, 2 * loop.seed),
@@ -225,20 +232,20 @@ class Trainer:
     @property
     def ended(self) -> bool:
         """Whether the last step has been taken, or the game has ended before it."""
-        return self.step >= self.loop.steps or self.game.finished
+        return self.step >= self.loop.steps or self.algorithm.finished
 
     def _take_step(self) -> dict[str, Tensor]:
         progress = Progress(self.step, self.loop.steps)
         seed = self.loop.seed * 1_000_003 + self.step
         torch.manual_seed(seed)  # dropout; inside fork_rng, so the user's own stream is left alone
         self._generator.manual_seed(seed)
-        rate = self.game.learning_rate(progress)
+        rate = self.algorithm.learning_rate(progress)
         if rate is not None:
             for optimizer in self.optimizers.values():
                 for group in optimizer.param_groups:
                     group["lr"] = rate
         terms: dict[str, Tensor] = {}
-        updates = self.game.updates(*self._batches(), progress)
+        updates = self.algorithm.updates(*self._batches(), progress)
         with self.loop.hardware.autocast():
             update = next(updates, None)
         while update is not None:
@@ -290,8 +297,8 @@ class Trainer:
         norm = nn.utils.get_total_norm([gradient for gradient in gradients if gradient is not None])
         finite = bool(torch.isfinite(loss) & torch.isfinite(norm))  # in one question: each makes an accelerator wait
         if finite:
-            if self.game.clip is not None:
-                nn.utils.clip_grads_with_norm_(parameters, self.game.clip, norm)
+            if self.algorithm.clip is not None:
+                nn.utils.clip_grads_with_norm_(parameters, self.algorithm.clip, norm)
             for optimizer in optimizers:
                 optimizer.step()
         for optimizer in optimizers:
@@ -309,7 +316,7 @@ class Trainer:
     def state(self) -> dict[str, Tensor]:
         """Everything that a later `restore` needs to go on: step, networks, optimizers, as flat tensors."""
         state = {"step": torch.tensor(self.step)}
-        for name, network in self.game.networks.items():
+        for name, network in self.algorithm.networks.items():
             state |= {f"network.{name}.{key}": value for key, value in network.state_dict().items()}
         for name, optimizer in self.optimizers.items():
             for index, moments in optimizer.state_dict()["state"].items():
@@ -319,7 +326,7 @@ class Trainer:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take up a training where `state` was taken."""
         self.step = int(state["step"])
-        for name, network in self.game.networks.items():
+        for name, network in self.algorithm.networks.items():
             network.load_state_dict(_below(state, f"network.{name}."))
         for name, optimizer in self.optimizers.items():
             moments: dict[int, dict[str, Tensor]] = {}

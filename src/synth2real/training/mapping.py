@@ -83,7 +83,7 @@ def load_mapping(folder: str | Path, methods: Dictionary[str, type[Mapping]]) ->
             )
     try:
         description = yaml.safe_load((folder / DESCRIPTION).read_text())
-        mapping = build(methods, description["method"], description["settings"], room="refine")
+        mapping = build(methods, description["method"], description["settings"], stage="refine")
         mapping.shape = tuple(description["shape"])
         mapping.take(load_file(folder / LEARNT))
     except InputError:

@@ -22,7 +22,7 @@ from ..networks.backbones import Frozen, build_network, width_of
 from ..networks.feature_maps import FeatureMap, describe
 from ..networks.feature_maps import build as build_map
 from ..networks.layers import Features, Norm, Normalise, Statistics, mlp
-from ..tasks.base import TASKS, Classification, Task
+from ..tasks import TASKS, Classification, Task
 from .hardware import Hardware
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"

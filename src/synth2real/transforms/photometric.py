@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError
-from .sampling import Chosen, constant, kept, placed
+from .sampling import Selection, constant, kept, to_device
 from .warp import layout
 
 STARTS = 2**14
@@ -60,7 +60,7 @@ class Amplitudes:
 
 
 @dataclass(frozen=True)
-class Tint:
+class PhotometricTransform:
     """A map of colours for each of N images; build one with `sample`.
 
     Inversion, contrast and brightness are one scale and one offset, and everything after runs in place on one tensor.
@@ -105,9 +105,9 @@ class Tint:
         *,
         generator: torch.Generator,
         device: torch.device | str | None = None,
-        chosen: Chosen | None = None,
+        chosen: Selection | None = None,
         **amplitudes: float,
-    ) -> "Tint":
+    ) -> "PhotometricTransform":
         """Draw a tint for n images of `channels` and `size` (H, W), each value uniformly within its range.
 
         Args:
@@ -151,9 +151,9 @@ class Tint:
     def __len__(self) -> int:
         return len(self.scale)
 
-    def to(self, device: torch.device | str) -> "Tint":
+    def to(self, device: torch.device | str) -> "PhotometricTransform":
         """The same tint on `device`."""
-        return placed(self, device)
+        return to_device(self, device)
 
     def image(self, x: Tensor) -> Tensor:
         """Tint images x (N, C, H, W) float32 in 0..1, into the same shape, range and memory format.

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ..errors import InputError
 
-Chosen = Mapping[str, Tensor]  # for an operation the images (N,) bool that it acts on; all where it is not named
+Selection = Mapping[str, Tensor]  # for an operation the images (N,) bool that it acts on; all where it is not named
 Map = TypeVar("Map")
 
 
-def kept(values: Tensor, chosen: Chosen | None, name: str, neutral: float = 0.0) -> Tensor:
+def kept(values: Tensor, chosen: Selection | None, name: str, neutral: float = 0.0) -> Tensor:
     """Draws (N, ...) of one operation for the images it is chosen for, and for the others what changes nothing."""
     if chosen is None or name not in chosen:
         return values
@@ -30,13 +30,13 @@ def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=device)
 
 
-def placed(drawn: Map, device: torch.device | str) -> Map:
+def to_device(drawn: Map, device: torch.device | str) -> Map:
     """The same map, a dataclass of tensors and plain values, on `device`."""
     parts: dict[str, Any] = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(drawn).items()}
     return dataclasses.replace(drawn, **parts)  # type: ignore[type-var]
 
 
-def acted(x: Tensor, amount: Tensor, act: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def apply_where(x: Tensor, amount: Tensor, act: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Images x (N, C, H, W), those whose amount (N, ...) is above 0 in place of themselves as `act` makes them.
 
     Args:
@@ -50,7 +50,7 @@ def acted(x: Tensor, amount: Tensor, act: Callable[[Tensor, Tensor], Tensor]) ->
     return x.index_copy(0, where, act(x[where], where))
 
 
-def within_one(**amplitudes: tuple[float, str]) -> None:
+def check_fractions(**amplitudes: tuple[float, str]) -> None:
     """Raise `InputError` where an amplitude, given with what it is, lies outside 0..1."""
     for name, (value, what) in amplitudes.items():
         if not 0 <= value <= 1:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .photometric import patches, pattern, windows
-from .sampling import Chosen, acted, kept, placed, within_one
+from .sampling import Selection, apply_where, check_fractions, kept, to_device
 from .warp import layout
 
 SOLID = 0.5  # share of the greatest distance from the border's colour from which on a pixel is all object
@@ -32,7 +32,7 @@ class Amplitudes:
     occluder: float = 0.0
 
     def __post_init__(self) -> None:
-        within_one(
+        check_fractions(
             background=(self.background, "a share of the background"),
             occluder=(self.occluder, "a fraction of the frame"),
         )
@@ -74,7 +74,7 @@ class Scene:
         pictures: Tensor | None = None,
         generator: torch.Generator,
         device: torch.device | str | None = None,
-        chosen: Chosen | None = None,
+        chosen: Selection | None = None,
         **amplitudes: float,
     ) -> Scene:
         """Draw scenes for n images of `channels` and `size` (H, W), each value uniformly within its range.
@@ -108,12 +108,12 @@ class Scene:
             colour=torch.rand(2, n, channels, 1, 1, generator=generator, device=where),
             contrast=0.3 * torch.rand(2, n, 1, 1, 1, generator=generator, device=where),
         )
-        return drawn if device is None else placed(drawn, device)
+        return drawn if device is None else to_device(drawn, device)
 
     def image(self, x: Tensor) -> Tensor:
         """Images x (N, C, H, W) float32 in 0..1 in their scenes, into the same shape, range and memory format."""
-        y = acted(x, self.background, self._behind)
-        return acted(y, self.size, self._before).contiguous(memory_format=layout(x))
+        y = apply_where(x, self.background, self._behind)
+        return apply_where(y, self.size, self._before).contiguous(memory_format=layout(x))
 
     def _behind(self, x: Tensor, where: Tensor) -> Tensor:
         return torch.lerp(x, self._paint(x, where, 0), self.background[where] * (1 - matte(x)))

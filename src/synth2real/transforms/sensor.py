@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ..errors import InputError
 from .photometric import STARTS, cut, grain
-from .sampling import Chosen, acted, kept, placed, within_one
+from .sampling import Selection, apply_where, check_fractions, kept, to_device
 from .warp import layout
 
 PATHS = 16  # along which the images of a batch are smeared
@@ -57,7 +57,7 @@ class Amplitudes:
     jpeg: float = 0.0
 
     def __post_init__(self) -> None:
-        within_one(motion=(self.motion, "a fraction of the frame"), jpeg=(self.jpeg, "a loss of quality"))
+        check_fractions(motion=(self.motion, "a fraction of the frame"), jpeg=(self.jpeg, "a loss of quality"))
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Sensor:
         paths: (P, 2) float32, x and y in pixels from the first to the last place of a point; the images take them in
             turn: one pass for many images, in place of one for each.
         shot: (N, 1, 1, 1) float32, standard deviation at white.
-        grain, starts: as in `Tint`.
+        grain, starts: as in `PhotometricTransform`.
         quality: (N,) float32, percent; 100 is not saved at all.
     """
 
@@ -89,7 +89,7 @@ class Sensor:
         *,
         generator: torch.Generator,
         device: torch.device | str | None = None,
-        chosen: Chosen | None = None,
+        chosen: Selection | None = None,
         **amplitudes: float,
     ) -> Sensor:
         """Draw cameras for n images of `channels` and `size` (H, W), each value uniformly within its range.
@@ -116,14 +116,14 @@ class Sensor:
             starts=torch.randint(STARTS, (n,), generator=generator, device=where),
             quality=kept(100 * (1 - most.jpeg * draws[:, 1]), chosen, "jpeg", 100.0),
         )
-        return drawn if device is None else placed(drawn, device)
+        return drawn if device is None else to_device(drawn, device)
 
     def image(self, x: Tensor) -> Tensor:
         """Images x (N, C, H, W) float32 in 0..1 as the cameras save them, of the same shape, range and layout."""
-        y = acted(x, self.moved, self._smeared)
+        y = apply_where(x, self.moved, self._smeared)
         if len(self.grain):
-            y = acted(y, self.shot, self._noisy)
-        y = acted(y, 100 - self.quality, lambda z, where: jpeg(z, self.quality[where]))
+            y = apply_where(y, self.shot, self._noisy)
+        y = apply_where(y, 100 - self.quality, lambda z, where: jpeg(z, self.quality[where]))
         return y.contiguous(memory_format=layout(x))
 
     def _smeared(self, x: Tensor, where: Tensor) -> Tensor:

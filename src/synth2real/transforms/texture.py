@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError
-from .sampling import Chosen, acted, kept, placed
+from .sampling import Selection, apply_where, kept, to_device
 from .warp import layout
 
 LARGEST = 7  # side of the filters, pixels; smaller ones stand in their middle
@@ -43,7 +43,7 @@ class Texture:
         texture: float,
         generator: torch.Generator,
         device: torch.device | str | None = None,
-        chosen: Chosen | None = None,
+        chosen: Selection | None = None,
     ) -> Texture:
         """Draw textures for n images of `channels`.
 
@@ -66,11 +66,11 @@ class Texture:
             mean[..., None, None],
             std[..., None, None],
         )
-        return drawn if device is None else placed(drawn, device)
+        return drawn if device is None else to_device(drawn, device)
 
     def image(self, x: Tensor) -> Tensor:
         """Images x (N, C, H, W) float32 in 0..1 in other textures, into the same shape, range and memory format."""
-        return acted(x, self.amount, self._image).contiguous(memory_format=layout(x))
+        return apply_where(x, self.amount, self._image).contiguous(memory_format=layout(x))
 
     def _image(self, x: Tensor, where: Tensor) -> Tensor:
         y = torch.empty_like(x)

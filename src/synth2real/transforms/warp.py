@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError
-from .sampling import Chosen, constant, kept, placed
+from .sampling import Selection, constant, kept, to_device
 
 CELLS = 3
 KNOTS = tuple(range(-1, CELLS + 2))  # lattice coordinates of the control points
@@ -104,7 +104,7 @@ class Warp:
         *,
         generator: torch.Generator,
         device: torch.device | str | None = None,
-        chosen: Chosen | None = None,
+        chosen: Selection | None = None,
         **amplitudes: float,
     ) -> "Warp":
         """Draw a warp for n images of `size` (H, W), each value uniformly within plus or minus its amplitude.
@@ -143,7 +143,7 @@ class Warp:
 
     def to(self, device: torch.device | str) -> "Warp":
         """The same warp on `device`."""
-        return placed(self, device)
+        return to_device(self, device)
 
     def subset(self, index: Tensor) -> "Warp":
         """The warp of the images at `index` (B,) int64, in that order."""

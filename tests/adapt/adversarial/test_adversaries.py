@@ -13,7 +13,7 @@ from synth2real.adapt.adversarial.mdd import margin_disparity
 from synth2real.adapt.shared.reversal import domain_loss
 from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
-from synth2real.tasks.base import Classification, Keypoints
+from synth2real.tasks import Classification, Keypoints
 from synth2real.training.loop import Progress, SourceBatch, TargetBatch
 from synth2real.training.model import Model
 
@@ -92,7 +92,12 @@ def test_the_three_games_train_the_networks_of_the_paper() -> None:
     method = prepared(MCD(generator_steps=2))
     games = list(method.updates(*batches(), Progress(0, 10)))
     features, first, second = method.features, method.first, method.second
-    assert [game.of for game in games] == [(features, first, second), (first, second), (features,), (features,)]
+    assert [algorithm.of for algorithm in games] == [
+        (features, first, second),
+        (first, second),
+        (features,),
+        (features,),
+    ]
     apart = method.apart(features(batches()[1].x))
     assert games[1].terms["disagree"][0] == -1
     assert games[2].terms["agree"][1].item() == pytest.approx(apart.item())

@@ -11,7 +11,7 @@ from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.route.route import Route
 from synth2real.settings import build
-from synth2real.tasks.base import Classification, Keypoints
+from synth2real.tasks import Classification, Keypoints
 from synth2real.training.loop import Progress
 from synth2real.training.model import Model
 
@@ -39,7 +39,7 @@ def test_the_preset_is_the_paper_and_fields_beside_it_win() -> None:
     ],
 )
 def test_each_preset_is_an_architecture_of_the_paper(preset: str, side: int, labels: list, critic: list) -> None:
-    method = build({"dann": DANN}, "dann", {"preset": preset}, room="adapt")
+    method = build({"dann": DANN}, "dann", {"preset": preset}, stage="adapt")
     task, shape = Classification(tuple("0123456789")), (3, side, side)
     method.prepare(Model(task, shape, network=method.network, head=method.head), Unlabelled(torch.rand(2, *shape)))
     widths = [
@@ -51,12 +51,12 @@ def test_each_preset_is_an_architecture_of_the_paper(preset: str, side: int, lab
 
 def test_an_unknown_preset_is_refused_by_name() -> None:
     with pytest.raises(InputError, match=r"adapt\.preset of 'dann': found 'papers', .*'paper-svhn'"):
-        build({"dann": DANN}, "dann", {"preset": "papers"}, room="adapt")
+        build({"dann": DANN}, "dann", {"preset": "papers"}, stage="adapt")
 
 
 def test_an_unknown_field_is_refused_by_name() -> None:
     with pytest.raises(Exception, match=r"adapt\.wieght"):
-        build({"dann": DANN}, "dann", {"wieght": 1}, room="adapt")
+        build({"dann": DANN}, "dann", {"wieght": 1}, stage="adapt")
 
 
 def test_features_get_the_reversed_gradient_and_the_critic_its_own() -> None:

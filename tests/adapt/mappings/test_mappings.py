@@ -48,7 +48,7 @@ def test_settings_survive_a_round_trip(name):
     assert build(MAPPINGS, name, to_dict(mapping)) == mapping
     assert MAPPINGS[name](then="svm") == MAPPINGS[name](then=SVM())
     with pytest.raises(InputError, match=r"adapt\.then.*unknown, expected one of: source-only"):
-        build(MAPPINGS, name, {"then": "magic"}, room="adapt")
+        build(MAPPINGS, name, {"then": "magic"}, stage="adapt")
 
 
 @pytest.mark.parametrize("name", HERE)
@@ -109,7 +109,7 @@ def test_msda_helps_where_words_differ():
 
 def test_msda_of_training_samples_is_what_the_kept_map_makes_of_them():
     source, target, _ = domains()
-    mapping = MSDA(layers=3, words="tfidf")
+    mapping = MSDA(layers=3, term_weighting="tfidf")
     ours, theirs = mapping.fit_transform(source, target, Loop(steps=1))
     assert ours.shape == (80,)
     torch.testing.assert_close(mapping.transform(source.inputs), ours.inputs, atol=1e-4, rtol=1e-3)
@@ -120,7 +120,7 @@ def test_features_that_are_not_finite_are_said():
     source, target, _ = domains()
     source.inputs[3, 2] = float("inf")
     with pytest.raises(InputError, match="a feature that is not finite"):
-        Route(adapt=MSDA(words="as-given")).run(source, target)
+        Route(adapt=MSDA(term_weighting="as-given")).run(source, target)
 
 
 def test_sda_restores_better_with_training_and_takes_its_layers_in_turn():

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from synth2real.adapt.self_training.adamatch import between
-from synth2real.adapt.self_training.mic import masked
 
 from synth2real.adapt import MIC, AdaMatch
+from synth2real.adapt.self_training.adamatch import between
+from synth2real.adapt.self_training.mic import masked
 from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
-from synth2real.tasks.base import Classification, Keypoints
+from synth2real.tasks import Classification, Keypoints
 from synth2real.training.loop import Progress, SourceBatch, TargetBatch
 from synth2real.training.model import Model
 

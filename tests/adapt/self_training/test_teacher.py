@@ -7,7 +7,7 @@ from torch import nn
 from synth2real.adapt import Teacher
 from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
-from synth2real.tasks.base import Classification, Keypoints
+from synth2real.tasks import Classification, Keypoints
 from synth2real.training.loop import Progress, TargetBatch
 from synth2real.training.model import Model
 from synth2real.transforms.warp import Warp

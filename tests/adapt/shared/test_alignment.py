@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from synth2real.adapt.shared.alignment import MEMORY, ExactAlignment, Level, SoftAlignment, ToPrior
-from synth2real.tasks.base import Classification
+from synth2real.tasks import Classification
 from synth2real.training.loop import Progress
 
 PRIOR = torch.tensor([0.5, 0.3, 0.2])

@@ -8,7 +8,7 @@ from synth2real.adapt.shared.batches import DomainNorm, choose, held, joined, no
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.route.route import Route
-from synth2real.tasks.base import Classification
+from synth2real.tasks import Classification
 from synth2real.training.loop import SourceBatch, TargetBatch
 from synth2real.training.model import Model, load_model
 

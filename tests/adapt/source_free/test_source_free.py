@@ -2,15 +2,15 @@
 
 import pytest
 import torch
-from synth2real.adapt.source_free.shot import by_centroids
 from torch.nn import functional as F
 
 from synth2real import Budget, Labelled, Route, Unlabelled, load_model
 from synth2real.adapt import MSDA, SHOT, SOURCE_FREE, SVM, TENT
+from synth2real.adapt.source_free.shot import by_centroids
 from synth2real.errors import InputError
 from synth2real.measure.discrepancies import entropy
 from synth2real.settings import build, to_dict
-from synth2real.tasks.base import Classification, Regression
+from synth2real.tasks import Classification, Regression
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Loop, Progress
 from synth2real.training.model import Ensemble, Model
@@ -60,7 +60,7 @@ def test_settings_survive_a_round_trip(name: str) -> None:
     assert method.fresh() == method
     assert method.fresh() is not method
     with pytest.raises(InputError, match=r"adapt\.network of"):  # there is no network to choose: the model has one
-        build(SOURCE_FREE, name, {"network": "perceptron"}, room="adapt")
+        build(SOURCE_FREE, name, {"network": "perceptron"}, stage="adapt")
 
 
 @methods
@@ -74,10 +74,10 @@ def test_predictions_grow_certain_and_the_model_given_stays_as_it_is(name: str, 
 
 @methods
 def test_gradients_reach_every_parameter_that_is_trained(name: str, trained, target) -> None:
-    game = SOURCE_FREE[name]().trainer(trained, target, loop())
-    source, batch = game._batches()
+    algorithm = SOURCE_FREE[name]().trainer(trained, target, loop())
+    source, batch = algorithm._batches()
     assert len(source) == 0
-    for update in game.game.updates(source, batch, Progress(0, 12)):
+    for update in algorithm.algorithm.updates(source, batch, Progress(0, 12)):
         learnt = [p for network in update.of for p in network.parameters() if p.requires_grad]
         gradients = torch.autograd.grad(update.loss(), learnt, allow_unused=True)
         assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from synth2real.adapt.self_training.mcc import class_confusion
 
 from synth2real.adapt import DAN, JAN, MCC, DeepCORAL, Objective
 from synth2real.adapt.discrepancy.afn import stepwise
+from synth2real.adapt.self_training.mcc import class_confusion
 from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.measure.discrepancies import coral, joint_mmd, mmd
-from synth2real.tasks.base import Classification, Regression, Task
+from synth2real.tasks import Classification, Regression, Task
 from synth2real.training.loop import Progress, SourceBatch, TargetBatch
 from synth2real.training.model import Model
 

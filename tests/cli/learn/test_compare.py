@@ -15,7 +15,7 @@ from synth2real.data.groups import read_groups
 from synth2real.data.sparse import Sparse
 from synth2real.errors import InputError
 from synth2real.simulate import Digits
-from synth2real.tasks.base import Classification, Keypoints, Regression
+from synth2real.tasks import Classification, Keypoints, Regression
 
 TASK = Classification(("a", "b"))
 REAL = Regression(("x",), (0.0,), (1.0,))

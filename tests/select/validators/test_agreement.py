@@ -7,7 +7,7 @@ from pools import pool
 from synth2real.errors import InputError
 from synth2real.select.validators import ensemble_agreement, expected_agreement, near_ties, together, validate
 from synth2real.select.validators.agreement import weights_of
-from synth2real.tasks.base import Classification, Regression
+from synth2real.tasks import Classification, Regression
 
 CLASSES = Classification(("a", "b"))
 VALUE = Regression(("v",), (0.0,), (1.0,))
@@ -70,10 +70,10 @@ def test_one_route_that_is_far_off_moves_nothing() -> None:
 def test_seeds_of_one_name_are_held_against_each_other() -> None:
     values = [torch.tensor([[0.0], [0.0]]), torch.tensor([[0.0], [2.0]]), torch.tensor([[9.0], [9.0]])] * 2
     made = pool(VALUE, values[:2] + values[2:3] * 2, names=("a", "a", "b", "b"), seeds=(0, 1, 0, 1))
-    assert validate("seeds", made) == pytest.approx([-1.0, -1.0, 0.0, 0.0])
+    assert validate("seed-agreement", made) == pytest.approx([-1.0, -1.0, 0.0, 0.0])
     alone = pool(VALUE, values[:3], names=("a", "a", "b"), seeds=(0, 1, 0))
     with pytest.raises(InputError, match=r"found one seed of 'b' \(0\), expected two or more .*Train it with more"):
-        validate("seeds", alone)
+        validate("seed-agreement", alone)
 
 
 def test_a_candidate_weighs_by_its_merit() -> None:

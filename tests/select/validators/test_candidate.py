@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from synth2real import Labelled, Model
-from synth2real.comparison.trials import Bench
+from synth2real.comparison.evaluation import Evaluation
 from synth2real.data.sparse import Sparse
 from synth2real.route.route import Budget, Route
-from synth2real.select.validators import wander
-from synth2real.tasks.base import Classification, Regression
+from synth2real.select.validators import inconsistency
+from synth2real.tasks import Classification, Regression
 
 CLASSES = Classification(("no", "yes"))
 
@@ -42,17 +42,17 @@ def test_who_hears_all_words_is_steady_where_most_are_struck_out_and_who_hears_o
     one = torch.zeros(40)
     one[0], one[20] = -1, 1
     by_one = linear(one)
-    assert wander(by_all, inputs, by_all.outputs(inputs)) == 0
+    assert inconsistency(by_all, inputs, by_all.outputs(inputs)) == 0
     # Where it is struck out, the one word leaves a tie, which is answered by the first class.
     flips = 0.7 * 0.5
     others = 2 / 200  # texts of two kinds stand next to each other where one kind ends, twice in a ring
-    assert wander(by_one, inputs, by_one.outputs(inputs)) == pytest.approx(flips / others, rel=0.3)
+    assert inconsistency(by_one, inputs, by_one.outputs(inputs)) == pytest.approx(flips / others, rel=0.3)
 
 
 def test_of_dense_features_nothing_is_known() -> None:
     model = linear(torch.ones(40))
     x = torch.rand(10, 40)
-    assert math.isnan(wander(model, x, model.outputs(x)))
+    assert math.isnan(inconsistency(model, x, model.outputs(x)))
 
 
 @pytest.mark.parametrize("kind", ["images", "texts", "features"])
@@ -65,6 +65,6 @@ def test_every_trial_of_a_comparison_is_asked_what_can_be_asked(kind: str) -> No
         x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
         data = Labelled(x, x.flatten(1).mean(1, keepdim=True), ())
     task = CLASSES if kind == "texts" else Regression(("u",), (0.5,), (0.1,))
-    bench = Bench(data, data.unlabelled(), None, task, Budget(steps=2, batch=8))
-    run = Route().run(bench.source, bench.target, task=task, budget=bench.budget)
-    assert math.isnan(bench.measured(run, 0, 2, 0.0).wander) == (kind == "features")
+    evaluation = Evaluation(data, data.unlabelled(), None, task, Budget(steps=2, batch=8))
+    run = Route().run(evaluation.source, evaluation.target, task=task, budget=evaluation.budget)
+    assert math.isnan(evaluation.measured(run, 0, 2, 0.0).inconsistency) == (kind == "features")

@@ -7,8 +7,8 @@ import torch
 
 from pools import logits, pool
 from synth2real.errors import InputError
-from synth2real.select.validators import tempered, validate
-from synth2real.tasks.base import Classification
+from synth2real.select.validators import temperature_scaled, validate
+from synth2real.tasks import Classification
 
 TASK = Classification(("a", "b"))
 SURE = logits([[1.0, 0.0], [0.0, 1.0]])
@@ -20,7 +20,7 @@ UNSURE = logits([[0.5, 0.5], [0.5, 0.5]])
     ("name", "expected"),
     [
         ("entropy", [0.0, 0.0, -math.log(2)]),
-        ("information", [math.log(2), 0.0, 0.0]),
+        ("information-maximisation", [math.log(2), 0.0, 0.0]),
         ("bnm", [1.0, math.sqrt(2) / 2, 0.5]),
         ("balance", [0.0, -0.5 * math.log(0.5 * 0.5 / 1e-12), 0.0]),
     ],
@@ -49,7 +49,9 @@ def test_at_the_temperature_that_fits_the_source_all_scales_are_alike() -> None:
     labels = torch.arange(400) % 2
     raw = 2.0 * torch.nn.functional.one_hot(labels, 2) + torch.randn(400, 2, generator=generator)
     target = torch.randn(50, 2, generator=generator)
-    sharp, plain, dull = (tempered((s * target).softmax(1), (s * raw).softmax(1), labels) for s in (4.0, 1.0, 0.5))
+    sharp, plain, dull = (
+        temperature_scaled((s * target).softmax(1), (s * raw).softmax(1), labels) for s in (4.0, 1.0, 0.5)
+    )
     assert torch.allclose(sharp, plain, atol=0.03)
     assert torch.allclose(dull, plain, atol=0.03)
     assert torch.equal(plain.argmax(1), target.argmax(1))

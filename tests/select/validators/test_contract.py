@@ -9,7 +9,7 @@ from pools import pool
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.select.validators import METHODS, Pool, apart, labels_of, observe, serving, validate
-from synth2real.tasks.base import TASKS, Classification, Gaze, Keypoints, Regression, Task
+from synth2real.tasks import TASKS, Classification, Gaze, Keypoints, Regression, Task
 from synth2real.training.model import Model
 
 EACH: dict[str, Task] = {

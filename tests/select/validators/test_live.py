@@ -8,7 +8,7 @@ from synth2real import Budget, Labelled, Model, Route
 from synth2real.adapt import MSDA, SourceOnly
 from synth2real.cli.console import Watch, bars
 from synth2real.select.validators import live
-from synth2real.tasks.base import Classification, Gaze, Keypoints, Regression, Task
+from synth2real.tasks import Classification, Gaze, Keypoints, Regression, Task
 
 EACH: tuple[Task, ...] = (
     Classification(("a", "b")),
@@ -24,7 +24,7 @@ def test_each_task_of_images_says_something_and_is_left_in_training(task: Task) 
     model = Model(task, (1, 16, 16), dropout=0.5).train()
     found = live(model, torch.rand(20, 1, 16, 16))
     assert found is not None
-    assert found[0] == ("certainty" if task.kind == "classify" else "unsteadiness")
+    assert found[0] == ("confidence" if task.kind == "classify" else "inconsistency")
     assert found[1] >= (0.5 if task.kind == "classify" else 0)
     assert model.training
     assert model.head.training
@@ -76,5 +76,5 @@ def test_a_training_is_watched_and_ends_in_the_same_bits(mapped: bool) -> None:
             for look in (watch.look, None)
         ]
     assert [step for step, _ in seen] == [100, 200]
-    assert shown.note == f"certainty on real {seen[-1][1]['certainty on real']:.3f}"
+    assert shown.note == f"confidence on real {seen[-1][1]['confidence on real']:.3f}"
     assert torch.equal(*(run.model.predict(x).values for run in runs))

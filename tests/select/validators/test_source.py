@@ -6,7 +6,7 @@ import torch
 from pools import logits, pool
 from synth2real.select.validators import importance_weights, validate
 from synth2real.select.validators.source import embedded_risk, weighted_risk
-from synth2real.tasks.base import Classification, Regression
+from synth2real.tasks import Classification, Regression
 
 ERRORS = torch.tensor([0.0, 1.0, 1.0, 0.0])
 

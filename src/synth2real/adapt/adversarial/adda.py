@@ -42,8 +42,8 @@ class ADDA(Objective):
     critic: tuple[int, ...] = (128, 128)
     pretrain: float = Field(default=0.5, gt=0, lt=1)
     ratio: float = Field(default=0.02, gt=0, le=1)
-    randomized_by: ClassVar[str | None] = "full"
-    works_on_features: ClassVar[bool] = True
+    default_randomization: ClassVar[str | None] = "full"
+    adapts_extractor: ClassVar[bool] = True
 
     def build(self, target: Unlabelled) -> None:
         self.adapted = copy.deepcopy(self.model)

@@ -60,7 +60,7 @@ class CDAN(Reversal):
         widest: of the outer product (4,096 in the paper); beyond it a random map of this width takes its place.
     """
 
-    own_dropout: ClassVar[float] = 0.5
+    default_dropout: ClassVar[float] = 0.5
 
     entropy: bool = True
     widest: int = Field(default=4096, ge=1)

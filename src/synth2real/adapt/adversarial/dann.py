@@ -55,7 +55,7 @@ class DANN(Reversal):
     steps, one seed, dev labels).
 
     Several sources (`several.join`) are told apart by the critic, too: it is of K + 1 domains, so that features are
-    made alike in all of them. With `tells="target"` it tells only the target from all sources, as from one.
+    made alike in all of them. With `discriminates="target"` it tells only the target from all sources, as from one.
 
     References:
         Ganin, Ustinova, Ajakan et al. (2016). Domain-Adversarial Training of Neural Networks. JMLR 17(59).
@@ -68,14 +68,14 @@ class DANN(Reversal):
             the shallow network of section 5.1: one hidden layer of sigmoids, a logistic critic, and a fixed learning
             rate, 0.01 with momentum on batches of 64 where the paper has 0.001 on single samples. The paper chooses
             `weight` (SHALLOW_WEIGHTS) and 50 or 100 hidden units (`network`) by `reverse_validation.choose`.
-        tells: of several sources, `each` from each other and the target; or the `target` alone from all of them.
+        discriminates: of several sources, `each` from each other and the target; or the `target` alone from all of them.
         critic, weight, gamma: see `Reversal`; the paper's.
     """
 
     preset: Literal["default", "paper", "paper-svhn", "paper-gtsrb"] = "default"
-    tells: Literal["each", "target"] = "each"
+    discriminates: Literal["each", "target"] = "each"
 
-    own_dropout: ClassVar[float] = 0.5
+    default_dropout: ClassVar[float] = 0.5
     soft_labels: ClassVar[bool] = True
 
     @model_validator(mode="before")
@@ -93,7 +93,7 @@ class DANN(Reversal):
         return dataclasses.replace(self, **taken)
 
     def build(self, target: Unlabelled) -> None:
-        several = self.sources > 1 and self.tells == "each"
+        several = self.sources > 1 and self.discriminates == "each"
         self.domain_critic = self.build_critic(self.model.width, self.sources + 1 if several else 1)
 
     def domain_loss(self, features: Tensor, sources: int, ramp: float | Tensor, shares: Tensor | None = None) -> Tensor:

@@ -46,8 +46,8 @@ class MCD(Objective):
     head: tuple[int, ...] = (128,)
     weight: float = Field(default=1.0, ge=0)
     generator_steps: int = Field(default=4, ge=1)
-    randomized_by: ClassVar[str | None] = "full"
-    works_on_features: ClassVar[bool] = True
+    default_randomization: ClassVar[str | None] = "full"
+    adapts_extractor: ClassVar[bool] = True
 
     def refuse(self) -> None:
         needs_classes(self, self.task, "compares the class probabilities of two classifiers")

@@ -45,8 +45,8 @@ class AFN(Objective):
 
     weight: float = Field(default=0.0005, ge=0)
     step: float = Field(default=1.0, gt=0)
-    randomized_by: ClassVar[str | None] = "full"
-    keeps_balance: ClassVar[bool] = False
+    default_randomization: ClassVar[str | None] = "full"
+    assumes_source_balance: ClassVar[bool] = False
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         known, unknown = self.model.features(torch.cat([source.x, target.x])).split([len(source), len(target)])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...measure.discrepancies import mmd
 from ...settings import settings
-from ...tasks.base import Classification
+from ...tasks import Classification
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ..base import Objective
 
@@ -41,7 +41,7 @@ class DAN(Objective):
 
     weight: float = Field(default=1.0, ge=0)
     outputs: bool | None = None
-    randomized_by: ClassVar[str | None] = "full"
+    default_randomization: ClassVar[str | None] = "full"
     least_batch: ClassVar[int] = 2
 
     def layers(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:

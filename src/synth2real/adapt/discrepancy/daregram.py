@@ -41,7 +41,7 @@ class DAREGRAM(Objective):
     angle: float = Field(default=0.05, ge=0)
     scale: float = Field(default=0.001, ge=0)
     energy: float = Field(default=0.99, gt=0, lt=1)
-    randomized_by: ClassVar[str | None] = "full"
+    default_randomization: ClassVar[str | None] = "full"
     least_batch: ClassVar[int] = 2
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:

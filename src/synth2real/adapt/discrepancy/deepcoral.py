@@ -33,7 +33,7 @@ class DeepCORAL(Objective):
     """
 
     weight: float = Field(default=10.0, ge=0)
-    randomized_by: ClassVar[str | None] = "full"
+    default_randomization: ClassVar[str | None] = "full"
     least_batch: ClassVar[int] = 2
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:

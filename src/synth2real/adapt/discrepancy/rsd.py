@@ -38,7 +38,7 @@ class RSD(Objective):
     """
 
     weight: float = Field(default=0.005, ge=0)
-    randomized_by: ClassVar[str | None] = "full"
+    default_randomization: ClassVar[str | None] = "full"
     least_batch: ClassVar[int] = 2
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:

@@ -41,8 +41,8 @@ class FeatureMapping(_Learnt):
         then: how the model on top is trained: an objective, its name, or `{method: NAME, FIELD: VALUE}`.
     """
 
-    randomized_by: ClassVar[str | None] = None
-    keeps_balance: ClassVar[bool] = True
+    default_randomization: ClassVar[str | None] = None
+    assumes_source_balance: ClassVar[bool] = True
     takes_sparse: ClassVar[bool] = False
     objectives: ClassVar[dict[str, type[Objective]]] = {}  # by name, for `then`; the table of `adapt` fills it
     then: InstanceOf[Objective] = dataclasses.field(default_factory=SelfTraining)
@@ -52,7 +52,7 @@ class FeatureMapping(_Learnt):
     def _by_name(cls, given: Any) -> Any:
         if isinstance(given, str | dict):
             values = {"method": given} if isinstance(given, str) else dict(given)
-            return build(cls.objectives, str(values.pop("method", None)), values, room="adapt.then")
+            return build(cls.objectives, str(values.pop("method", None)), values, stage="adapt.then")
         return given
 
     @field_serializer("then")

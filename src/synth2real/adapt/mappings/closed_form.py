@@ -12,7 +12,7 @@ from ...data.domains import Inputs
 from ...errors import InputError
 from ...networks.layers import Statistics
 from ...settings import settings
-from ...tasks.base import Classification
+from ...tasks import Classification
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ...training.model import Model
 from ..base import Objective

@@ -43,7 +43,7 @@ class Layer(NamedTuple):
     bias: Array
 
 
-def denoise(x: Array, noise: float, ridge: float, room: Room) -> tuple[Layer, Array]:
+def denoise(x: Array, noise: float, ridge: float, stage: Room) -> tuple[Layer, Array]:
     """The affine layer that restores `x` from itself with features struck out, in expectation; and what it restores.
 
     Args:
@@ -58,16 +58,16 @@ def denoise(x: Array, noise: float, ridge: float, room: Room) -> tuple[Layer, Ar
     q = 1 - noise
     mean = x.mean(0, dtype=np.float64).astype(np.float32)
     scale = np.sqrt(q * noise * np.einsum("nf,nf->f", x, x, dtype=np.float64) + ridge).astype(np.float32)
-    a = np.subtract(x, mean, out=room.scaled)
+    a = np.subtract(x, mean, out=stage.scaled)
     a /= scale
-    half, restored = solution(a, q, room)
+    half, restored = solution(a, q, stage)
     shift = q * scale * (half.T @ (half @ (mean / scale)))  # what the weights make of the mean
     restored *= q * scale
     restored += mean + noise * shift  # x was centred above, and of its mean the share `noise` is struck out
     return Layer(half, scale, mean - q * shift), restored
 
 
-def solution(a: Array, q: float, room: Room) -> tuple[Array, Array]:
+def solution(a: Array, q: float, stage: Room) -> tuple[Array, Array]:
     """T (R, F) with T' T = P = A' inv(I + q^2 A A') A, and A P (N, F), float32.
 
     By a system of samples or of features, whichever are fewer; in float32, of which the residual is checked, and in
@@ -75,7 +75,7 @@ def solution(a: Array, q: float, room: Room) -> tuple[Array, Array]:
     """
     solve = _by_samples if len(a) <= a.shape[1] else _by_features
     with contextlib.suppress(LinAlgError):  # not positive definite in this precision
-        half, product = solve(a, q, room)
+        half, product = solve(a, q, stage)
         if residual(half, a, q) < TOLERANCE:
             return half, product
     half, product = solve(a.astype(np.float64), q, Room.of(a.shape, np.float64))
@@ -90,28 +90,28 @@ def residual(half: Array, a: Array, q: float) -> float:
     return float(np.linalg.norm(off)) / max(float(np.linalg.norm(solved)), 1e-30)
 
 
-def _by_samples(a: Array, q: float, room: Room) -> tuple[Array, Array]:
+def _by_samples(a: Array, q: float, stage: Room) -> tuple[Array, Array]:
     """With I + q^2 A A' = L L' it is T = inv(L) A, and A P = (A - inv(L') T) / q^2."""
-    lower = _lower(np.matmul(a, a.T, out=room.system), q)
+    lower = _lower(np.matmul(a, a.T, out=stage.system), q)
     (solve,) = get_blas_funcs(("trsm",), (lower, a))
     # Transposed, in rows as they lie: T' = A' inv(L'), so that nothing is copied into columns.
     half = solve(1.0, lower, a.copy().T, side=1, lower=1, trans_a=1, overwrite_b=1).T
-    np.copyto(room.solved, half)
-    product = solve(1.0, lower, room.solved.T, side=1, lower=1, overwrite_b=1).T
+    np.copyto(stage.solved, half)
+    product = solve(1.0, lower, stage.solved.T, side=1, lower=1, overwrite_b=1).T
     np.subtract(a, product, out=product)
     product /= q * q
     return half, product
 
 
-def _by_features(a: Array, q: float, room: Room) -> tuple[Array, Array]:
+def _by_features(a: Array, q: float, stage: Room) -> tuple[Array, Array]:
     """P = (I - inv(I + q^2 A' A)) / q^2, and T its Cholesky factor."""
-    lower = _lower(np.matmul(a.T, a, out=room.system), q)
+    lower = _lower(np.matmul(a.T, a, out=stage.system), q)
     (invert,) = get_lapack_funcs(("potri",), (lower,))
     p, _ = invert(lower, lower=1)
     p = np.tril(p) + np.tril(p, -1).T
     p *= -1 / (q * q)
     p[np.diag_indices(len(p))] += 1 / (q * q)
-    product = np.matmul(a, p, out=room.solved)
+    product = np.matmul(a, p, out=stage.solved)
     p[np.diag_indices(len(p))] += 32 * np.finfo(p.dtype).eps / (q * q)  # of a feature that is always 0 it is singular
     return cholesky(p, lower=False, overwrite_a=True, check_finite=False), product
 

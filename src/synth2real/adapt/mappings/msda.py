@@ -42,7 +42,7 @@ class MSDA(FeatureMapping):
         Chen, Xu, Weinberger & Sha (2012). Marginalized denoising autoencoders for domain adaptation. ICML.
 
     Args:
-        words: how counts are weighed, see `feature_maps.Weighing`.
+        term_weighting: how counts are weighed, see `feature_maps.Weighing`.
         noise: chance of a word to be struck out.
         layers: of denoising; their outputs stand beside the input.
         ridge: added to the diagonal of the summed squares (1e-5 in the authors' code).
@@ -51,7 +51,7 @@ class MSDA(FeatureMapping):
     name: ClassVar[str] = "msda"
     takes_sparse: ClassVar[bool] = True
 
-    words: Words = "binary"
+    term_weighting: Words = "binary"
     noise: float = Field(default=0.7, gt=0, lt=1)
     layers: int = Field(default=5, ge=1)
     ridge: float = Field(default=1e-5, gt=0)
@@ -64,7 +64,7 @@ class MSDA(FeatureMapping):
                 "Keep the most frequent words, or choose --adapt sda"
             )
         total = count + len(target)
-        made = Denoiser(width, min(total, width), self.layers, 1 - self.noise, self.words)
+        made = Denoiser(width, min(total, width), self.layers, 1 - self.noise, self.term_weighting)
         made.weigh.learn_from(source.inputs, target.inputs)
         mapped = torch.empty(total, made.width)
         for inputs, rows in ((source.inputs, mapped[:count]), (target.inputs, mapped[count:])):
@@ -74,9 +74,9 @@ class MSDA(FeatureMapping):
             raise InputError(
                 "adapt msda: found a feature that is not finite, expected numbers. Mend or drop its sample"
             )
-        room = Room.of((total, width))
+        stage = Room.of((total, width))
         for i in range(self.layers):
-            layer, restored = denoise(mapped[:, i * width : (i + 1) * width].numpy(), self.noise, self.ridge, room)
+            layer, restored = denoise(mapped[:, i * width : (i + 1) * width].numpy(), self.noise, self.ridge, stage)
             torch.tanh(torch.from_numpy(restored), out=mapped[:, (i + 1) * width : (i + 2) * width])
             for part, value in zip((made.halves, made.scales, made.biases), layer, strict=True):
                 part[i] = nn.Parameter(torch.from_numpy(value), requires_grad=False)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from ...data.domains import Inputs, Labelled, Unlabelled, to_float
 from ...networks.feature_maps import BATCH, Layers, Words
 from ...settings import settings
-from ...training.loop import Game, Loop, Progress, Report, SourceBatch, TargetBatch, Trainer, Update
+from ...training.loop import Algorithm, Loop, Progress, Report, SourceBatch, TargetBatch, Trainer, Update
 from .base import FeatureMapping
 
 
@@ -32,7 +32,7 @@ class SDA(FeatureMapping):
         approach. ICML.
 
     Args:
-        words: how counts are weighed, see `feature_maps.Weighing`; `binary` as in the paper. Otherwise inputs are
+        term_weighting: how counts are weighed, see `feature_maps.Weighing`; `binary` as in the paper. Otherwise inputs are
             restored under squared error, too.
         hidden: width of every layer (5000 in the paper, which had many more texts).
         layers: how many (3 in the paper).
@@ -45,7 +45,7 @@ class SDA(FeatureMapping):
     name: ClassVar[str] = "sda"
     takes_sparse: ClassVar[bool] = True
 
-    words: Words = "binary"
+    term_weighting: Words = "binary"
     hidden: int = Field(default=1000, ge=1)
     layers: int = Field(default=2, ge=1)
     noise: float = Field(default=0.8, gt=0, lt=1)
@@ -60,18 +60,18 @@ class SDA(FeatureMapping):
     def learn(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None) -> tuple[Inputs, Inputs]:
         with torch.random.fork_rng([]):
             torch.manual_seed(loop.seed)
-            made = Layers((source.shape[0], *[self.hidden] * self.layers), "relu", words=self.words)
-            if self.words == "tfidf":
+            made = Layers((source.shape[0], *[self.hidden] * self.layers), "relu", words=self.term_weighting)
+            if self.term_weighting == "tfidf":
                 made.weigh.learn_from(source.inputs, target.inputs)
-            game = _Denoising(self, made.requires_grad_())
+            algorithm = _Denoising(self, made.requires_grad_())
         loop = dataclasses.replace(loop, steps=self.steps, randomize=None)
-        Trainer(game, source, target, loop).run(report)
+        Trainer(algorithm, source, target, loop).run(report)
         self.feature_map = made.requires_grad_(False).to("cpu")
         ours, theirs = (mapped(made, inputs) for inputs in (source.inputs, target.inputs))
         return ours, theirs
 
 
-class _Denoising(Game):
+class _Denoising(Algorithm):
     """The layers of `sda`, trained one after the other."""
 
     def __init__(self, sda: SDA, encoder: Layers) -> None:
@@ -94,7 +94,7 @@ class _Denoising(Game):
         struck = x * (torch.rand_like(x) >= self.sda.noise)
         codes = torch.relu(self.layers[i](struck))
         restored = self.decoders[i](codes)
-        if i == 0 and self.sda.words == "binary":
+        if i == 0 and self.sda.term_weighting == "binary":
             loss = F.binary_cross_entropy_with_logits(restored, x)
         else:
             loss = F.mse_loss(restored if i == 0 else F.softplus(restored), x)

@@ -39,7 +39,7 @@ class SVM(ClosedForm):
     """
 
     name: ClassVar[str] = "svm"
-    keeps_balance: ClassVar[bool] = False
+    assumes_source_balance: ClassVar[bool] = False
 
     penalty: float = Field(default=1.0, gt=0)
 

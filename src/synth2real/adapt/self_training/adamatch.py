@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...data.domains import Unlabelled
 from ...settings import settings
-from ...tasks.base import Classification
+from ...tasks import Classification
 from ...training.averaging import follow, frozen, half_cosine
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ...training.model import Model
@@ -49,7 +49,7 @@ class AdaMatch(Objective):
     alignment: Alignment = "soft"
     decay: float = Field(default=0.999, gt=0, lt=1)
     weight: float = Field(default=1.0, ge=0)
-    randomized_by: ClassVar[str | None] = "full"
+    default_randomization: ClassVar[str | None] = "full"
 
     def refuse(self) -> None:
         needs_classes(self, self.task, "aligns their shares")

@@ -37,7 +37,7 @@ class DSBN(Teacher):
 
     norm: Norm = "batch"
     least_batch: ClassVar[int] = 2
-    works_on_features: ClassVar[bool] = True
+    adapts_extractor: ClassVar[bool] = True
 
     def refuse(self) -> None:
         need_batch_norm(self, "dsbn")

@@ -46,8 +46,8 @@ class MCC(Objective):
 
     weight: float = Field(default=1.0, ge=0)
     temperature: float = Field(default=2.5, gt=0)
-    randomized_by: ClassVar[str | None] = "full"
-    keeps_balance: ClassVar[bool] = False
+    default_randomization: ClassVar[str | None] = "full"
+    assumes_source_balance: ClassVar[bool] = False
 
     def refuse(self) -> None:
         needs_classes(self, self.task, "counts which classes are confused")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...data.domains import Unlabelled
 from ...settings import settings
-from ...tasks.base import Classification
+from ...tasks import Classification
 from ...training.averaging import follow, frozen, half_cosine
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ...training.model import Model
@@ -60,7 +60,7 @@ class Teacher(Objective):
     weight: float = Field(default=1.0, ge=0)
     drift: float = Field(default=1.5, gt=1)
     rate: float = Field(default=3e-3, gt=0)
-    randomized_by: ClassVar[str | None] = "full"
+    default_randomization: ClassVar[str | None] = "full"
     soft_labels: ClassVar[bool] = True
 
     def build(self, target: Unlabelled) -> None:

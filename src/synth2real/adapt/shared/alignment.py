@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ...measure.priors import bbse, confusion, mlls
-from ...tasks.base import Classification
+from ...tasks import Classification
 from ...training.loop import Progress
 
 Alignment = Literal["soft", "exact"]

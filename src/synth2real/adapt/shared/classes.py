@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import InputError
-from ...tasks.base import Classification, Task
+from ...tasks import Classification, Task
 
 
 def needs_classes(method: object, task: Task, why: str) -> None:

@@ -31,7 +31,7 @@ class Reversal(Objective):
     gamma: float = Field(default=10.0, gt=0)
 
     schedule: Literal["cosine", "dann", "constant"] = "dann"
-    randomized_by: ClassVar[str | None] = "full"
+    default_randomization: ClassVar[str | None] = "full"
 
     def build_critic(self, inputs: int, outputs: int = 1) -> nn.Sequential:
         """A new critic of (N, inputs), among the networks as `critic`."""

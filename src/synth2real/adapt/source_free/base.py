@@ -10,7 +10,7 @@ from pydantic import Field
 from ...data.domains import Unlabelled
 from ...errors import InputError
 from ...settings import settings
-from ...tasks.base import Classification
+from ...tasks import Classification
 from ...training.hardware import Hardware
 from ...training.loop import Loop, Report, Trainer
 from ...training.model import Model
@@ -35,7 +35,7 @@ class SourceFree(Learner):
         return self.passes * -(-len(target) // batch)
 
     def trainer(self, model: Model, target: Unlabelled, loop: Loop) -> Trainer:
-        """A trainer of a copy of `model`; once it has run, `trainer.game.shipped()` is the adapted model.
+        """A trainer of a copy of `model`; once it has run, `trainer.algorithm.shipped()` is the adapted model.
 
         Raises:
             InputError: a target of other shape or with fewer than two samples, a model that does not classify.
@@ -76,8 +76,8 @@ class SourceFree(Learner):
         loop = Loop(steps or self.steps(target, batch), batch, seed, hardware or Hardware.detect())
         trainer = self.trainer(model, target, loop)
         trainer.run(report)
-        assert isinstance(trainer.game, SourceFree)
-        return trainer.game.shipped().eval()
+        assert isinstance(trainer.algorithm, SourceFree)
+        return trainer.algorithm.shipped().eval()
 
     def refuse(self) -> None:
         if not isinstance(self.task, Classification):

@@ -31,16 +31,16 @@ class AdaBN(Objective):
         Recognition 80. arXiv:1603.04779.
 
     Args:
-        taken: how the target's statistics are taken once trained: `layers`, one layer after the other, each on what the
+        statistics_by: how the target's statistics are taken once trained: `layers`, one layer after the other, each on what the
             layers before it give with their new statistics; `batches`, all in one pass, in which each batch is
             normalised by its own.
         norm: `batch`; no other has statistics to replace.
     """
 
     least_batch: ClassVar[int] = 2
-    works_on_features: ClassVar[bool] = True
+    adapts_extractor: ClassVar[bool] = True
 
-    taken: Literal["layers", "batches"] = "layers"
+    statistics_by: Literal["layers", "batches"] = "layers"
     norm: Norm = "batch"
 
     def refuse(self) -> None:
@@ -51,7 +51,7 @@ class AdaBN(Objective):
 
     def shipped(self) -> Model:
         adapted = copy.deepcopy(self.model)
-        take_statistics(adapted, self.target.inputs, self.taken)
+        take_statistics(adapted, self.target.inputs, self.statistics_by)
         return adapted
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:

@@ -13,7 +13,7 @@ from ...data.domains import Labelled, Unlabelled
 from ...measure.data_checks import Findings
 from ...measure.data_checks import check as find
 from ...route.route import Budget, Route, default_steps
-from ...tasks.base import TASKS, Task
+from ...tasks import TASKS, Task
 from ..console import console, warnings_on_stderr
 from ..inputs import Data, load_pair, load_test, read_both_groups
 
@@ -65,8 +65,8 @@ def show(found: Findings, target: Unlabelled) -> None:
         print(f"{name}: {domain['count']} of {'x'.join(map(str, domain['shape']))}{balance(domain)}")
     for where, pairs in found.duplicates.items():
         print(f"near-duplicates, {where}: {len(pairs)} pairs")
-    print(f"unlike all others in the target: {len(found.strangers)}")
-    for i in found.strangers[:SHOWN]:
+    print(f"unlike all others in the target: {len(found.outliers)}")
+    for i in found.outliers[:SHOWN]:
         print(f"  {target.names[i] if target.names else i}")
     for name, minutes in found.minutes.items():
         print(f"one training of {name}: about {minutes:.1f} minutes on this machine")

@@ -16,7 +16,7 @@ from ...randomize import METHODS
 from ...report.sheet import Column, randomized, sheet
 from ...settings import build
 from ...simulate import is_simulator, load_parameters, simulator
-from ...tasks.base import TASKS, Classification
+from ...tasks import TASKS, Classification
 from ..console import console, warnings_on_stderr
 from ..inputs import check_for_simulators, check_labels, check_task, load_labelled
 from ..learn.train import assignments_of
@@ -56,7 +56,7 @@ def show(request: Request) -> None:
         )
     check_task(request.task)
     check_for_simulators(request.source, None, request.preset, request.params)
-    policy = build(METHODS, request.randomize, _settings(request), room="randomize")
+    policy = build(METHODS, request.randomize, _settings(request), stage="randomize")
     with warnings_on_stderr():
         data, masks, whole = _rendered(request) if is_simulator(request.source) else _loaded(request)
     if len(data.shape) != 3:

@@ -9,13 +9,12 @@ from typing import Any
 from ...adapt import SOURCE_FREE, SourceFree
 from ...data.loading import load_unlabelled
 from ...errors import InputError, TrainingDiverged
-from ...route.run_folder import RunFolder
+from ...route.run_folder import RunFolder, read_settings
 from ...settings import build, to_dict
 from ...training.hardware import Hardware
 from ...training.loop import Loop
 from ...training.model import Model, load_model
 from ..console import bars, console, warnings_on_stderr
-from ..use.apply import kept_settings
 from .train import assignments_of
 
 
@@ -64,20 +63,20 @@ def adapt(request: Request) -> None:
         try:
             trainer.run(report)
         except TrainingDiverged:
-            keep(folder, trainer.game, model)
+            keep(folder, trainer.algorithm, model)
             raise
-    keep(folder, trainer.game, model)
+    keep(folder, trainer.algorithm, model)
     say(f"adapted; the run is in {request.out}")
 
 
 def build_method(request: Request) -> SourceFree:
     """The method of that name with its settings."""
-    return build(SOURCE_FREE, request.method, assignments_of("adapt", request.assign), room="--method")
+    return build(SOURCE_FREE, request.method, assignments_of("adapt", request.assign), stage="--method")
 
 
-def keep(folder: RunFolder, game: Any, before: Model) -> None:
+def keep(folder: RunFolder, algorithm: Any, before: Model) -> None:
     """Write the adapted model, which reads and converts on load as the one before it does."""
-    model = game.shipped()
+    model = algorithm.shipped()
     model.resize, model.channels, model.layout = before.resize, before.channels, before.layout
     folder.finish(model)
 
@@ -87,7 +86,7 @@ def settings(request: Request, method: SourceFree, model: Model, loop: Loop) -> 
     return {
         "run": str(request.run),
         "target": str(request.target),
-        "label": kept_settings(request.run).get("label"),
+        "label": read_settings(request.run).get("label"),
         "task": {"kind": model.task.kind, **model.task.settings()},
         "adapt": {"method": request.method, **to_dict(method)},
         "steps": loop.steps,

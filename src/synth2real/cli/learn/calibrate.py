@@ -86,7 +86,7 @@ def method(request: Request) -> Calibrator:
         raise InputError(
             f"--{by_distance} is for a search by a distance, but --method is {request.method}. Leave one of them out"
         )
-    return build(METHODS, request.method or method_of(values), values, room="calibrate")
+    return build(METHODS, request.method or method_of(values), values, stage="calibrate")
 
 
 def place(request: Request, target: Unlabelled) -> Simulator:

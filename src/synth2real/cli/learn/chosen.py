@@ -16,7 +16,7 @@ def write_chosen(comparison: Comparison, path: Path, settings: dict[str, Any]) -
     for stage, rows in run.history.items():
         for row in rows:
             folder.report(stage, int(row["step"]), 0, {name: value for name, value in row.items() if name != "step"})
-    folder.log(f"chosen without real labels among {', '.join(entry.name for entry in comparison.entries)}")
+    folder.log(f"chosen without real labels among {', '.join(candidate.name for candidate in comparison.candidates)}")
     folder.keep(run)
     folder.finish(run.model)
 

@@ -83,7 +83,7 @@ def run(request: Request) -> None:
             raise KeyboardInterrupt(
                 ": the same command with --resume goes on after the last finished training"
             ) from None
-    trained = [trial.run.model for entry in comparison.entries for trial in entry.trials]
+    trained = [trial.run.model for candidate in comparison.candidates for trial in candidate.trials]
     for model in (*trained, *(one.model for one in comparison.aggregates)):
         model.resize, model.channels, model.layout = request.size, request.channels, layout
     write(request, comparison, settings)

@@ -12,7 +12,7 @@ from ...data.domains import Unlabelled
 from ...data.loading import Channels, Size, load_unlabelled
 from ...errors import InputError
 from ...refine import METHODS, load_refiner
-from ...refine.folder import Order, refine_folder
+from ...refine.folder import RefineJob, refine_folder
 from ...settings import build
 from ...simulate import Simulator, is_simulator, simulator
 from ...training.mapping import Mapping
@@ -58,7 +58,7 @@ def refine(request: Request) -> None:
     console.print(line, soft_wrap=True)
 
 
-def learned(request: Request) -> Order:
+def learned(request: Request) -> RefineJob:
     """The order to learn from the target."""
     assert request.target is not None
     refiner = method(request)
@@ -69,7 +69,7 @@ def learned(request: Request) -> Order:
     return order(request, source, refiner, target, request.size, request.channels)
 
 
-def applied(request: Request) -> Order:
+def applied(request: Request) -> RefineJob:
     """The order to apply a saved refiner; images are converted to what it has learnt."""
     assert request.apply is not None
     given: dict[str, object] = {"--method": request.method, "--steps": request.steps, "--set": request.assign or None}
@@ -90,16 +90,16 @@ def order(
     target: Unlabelled | None,
     size: Size | None,
     channels: Channels | None,
-) -> Order:
+) -> RefineJob:
     """The library's order of a request."""
-    return Order(
+    return RefineJob(
         source=source,
         named=request.source,
         out=request.out,
         refiner=refiner,
         target=target,
         target_named=str(request.target or ""),
-        n=request.n or Order.n,
+        n=request.n or RefineJob.n,
         size=size,
         channels=channels,
         seed=request.seed,
@@ -118,7 +118,7 @@ def method(request: Request) -> Mapping:
         if known is not None and "steps" not in {field.name for field in dataclasses.fields(known)}:  # type: ignore[arg-type]
             raise InputError(f"--steps {request.steps}: refine {request.method} takes no steps. Leave it out")
         values["steps"] = request.steps
-    return build(METHODS, request.method, values, room="refine")
+    return build(METHODS, request.method, values, stage="refine")
 
 
 def place(request: Request, shape: tuple[int, ...]) -> Path | Simulator:

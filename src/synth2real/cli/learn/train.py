@@ -17,10 +17,10 @@ from ...errors import InputError
 from ...randomize import METHODS as RANDOMIZE
 from ...randomize import WIDEN
 from ...refine import METHODS as REFINE
-from ...route.route import ROOMS, Budget, Route, default_steps
+from ...route.route import STAGES, Budget, Route, default_steps
 from ...route.run_folder import RunFolder, both
 from ...route.run_folder import train as train_run
-from ...route.tensorboard import Board
+from ...route.tensorboard import TensorBoardLog
 from ...settings import build
 from ...tasks.base import Task
 from ..console import Watch, bars, console, warnings_on_stderr
@@ -39,7 +39,7 @@ class Request(Data):
     """The arguments of the command, parsed; see `synth2real train --help`."""
 
     out: Path
-    rooms: dict[str, str | None]
+    stages: dict[str, str | None]
     assign: tuple[str, ...]
     steps: int | None
     overwrite: bool
@@ -61,13 +61,13 @@ def train(request: Request) -> None:
         source, target, layout = load_pair(request)
     task = settle_task(request, source, target)
     images = len(target.shape) == 3
-    route = build_route(request.rooms, assigned, task, images=images)
+    route = build_route(request.stages, assigned, task, images=images)
     route.check(source, target, task=task)
     rendered = request.n or Budget.n
     count = len(source) if isinstance(source, Labelled) else rendered
     steps = request.steps or default_steps(count, len(target), task, images)
     budget = Budget(steps=steps, n=rendered, seed=request.seed)
-    board = Board(request.out / "tensorboard") if request.tensorboard else None
+    board = TensorBoardLog(request.out / "tensorboard") if request.tensorboard else None
     folder = RunFolder(
         request.out, settings(request, route, task, budget), overwrite=request.overwrite, resume=request.resume
     )
@@ -115,41 +115,41 @@ def interruptible(folder: RunFolder) -> Iterator[None]:
 
 
 def parse_assignments(texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """`room.field=value` texts to `{room: {field: value}}`; values are read as YAML."""
+    """`stage.field=value` texts to `{stage: {field: value}}`; values are read as YAML."""
     found: dict[str, dict[str, Any]] = {}
     for text in texts:
         key, equals, value = text.partition("=")
-        room, point, name = key.partition(".")
-        if not (equals and point and name) or room not in ROOMS:
+        stage, point, name = key.partition(".")
+        if not (equals and point and name) or stage not in STAGES:
             raise InputError(
                 f"--set '{text}': expected ROOM.FIELD=VALUE, such as adapt.rate=0.001, "
-                f"with a room of: {', '.join(ROOMS)}"
+                f"with a room of: {', '.join(STAGES)}"
             )
         try:
-            found.setdefault(room, {})[name] = yaml.safe_load(value)
+            found.setdefault(stage, {})[name] = yaml.safe_load(value)
         except yaml.YAMLError:
             raise InputError(f"--set '{text}': the value is not YAML, expected a number, a word or a [list]") from None
     return found
 
 
-def assignments_of(room: str, texts: tuple[str, ...]) -> dict[str, Any]:
+def assignments_of(stage: str, texts: tuple[str, ...]) -> dict[str, Any]:
     """`{field: value}` of the one room that a command has; another room's are refused."""
     assigned = parse_assignments(texts)
-    other = next((named for named in assigned if named != room), None)
+    other = next((named for named in assigned if named != stage), None)
     if other is not None:
         raise InputError(
-            f"--set {other}.{next(iter(assigned[other]))}: this command has the room {room} alone, "
-            f"expected {room}.FIELD=VALUE"
+            f"--set {other}.{next(iter(assigned[other]))}: this command has the room {stage} alone, "
+            f"expected {stage}.FIELD=VALUE"
         )
-    return assigned.get(room, {})
+    return assigned.get(stage, {})
 
 
 def build_route(
-    rooms: dict[str, str | None], assigned: dict[str, dict[str, Any]], task: Task, *, images: bool
+    stages: dict[str, str | None], assigned: dict[str, dict[str, Any]], task: Task, *, images: bool
 ) -> Route:
     """The route of these names and settings; a randomization that is not named is the method's own, and a calibration
     the one that has the settings."""
-    names = dict(rooms)
+    names = dict(stages)
     if names["calibrate"] is None:
         names["calibrate"] = method_of(assigned.get("calibrate", {}))
     if names["adapt"] in (None, "none"):
@@ -157,19 +157,19 @@ def build_route(
     if names["randomize"] is None:
         adapting: dict[str, type[Objective] | type[FeatureMapping]] = {**OBJECTIVES, **MAPPINGS}
         method = adapting.get(str(names["adapt"]))
-        own = method.randomized_by if method is not None and images else None
+        own = method.default_randomization if method is not None and images else None
         chosen = assigned.get("adapt", {})
         as_is = str(chosen.get("preset")).startswith("paper") or bool(chosen.get("cached"))
         # What a regression's numbers mean is not known, so nothing is moved that they may speak of.
         names["randomize"] = "none" if own is None or as_is else "photometric" if task.kind == "regress" else own
     methods: dict[str, Any] = {}
-    for room, known in ROOMS.items():
-        name, values = names.get(room), assigned.get(room, {})
+    for stage, known in STAGES.items():
+        name, values = names.get(stage), assigned.get(stage, {})
         if name in (None, "none"):
             if values:
-                raise InputError(f"--set {room}.{next(iter(values))}: the room '{room}' is empty. {NAMED_BY[room]}")
+                raise InputError(f"--set {stage}.{next(iter(values))}: the room '{stage}' is empty. {NAMED_BY[stage]}")
             continue
-        methods[room] = build(known, str(name), values, room=room)
+        methods[stage] = build(known, str(name), values, stage=stage)
     if "randomize" in methods:
         methods["randomize"] = methods["randomize"].settled(task)
     return Route(**methods)
@@ -188,12 +188,12 @@ def settings(request: Request, route: Route, task: Task, budget: Budget) -> dict
 
 def summary(request: Request, route: Route, sources: int, targets: int, steps: int, budget: Budget) -> list[str]:
     """What was taken, for the eye and the log."""
-    rooms = {room: (chosen or {}).get("method", "none") for room, chosen in route.describe().items()}
+    stages = {stage: (chosen or {}).get("method", "none") for stage, chosen in route.describe().items()}
     hardware = budget.hardware
     source = " + ".join(request.sources)
     return [
         f"source {source} ({sources} samples), target {request.target} ({targets} samples)",
-        "route: " + ", ".join(f"{room} {name}" for room, name in rooms.items()),
+        "route: " + ", ".join(f"{stage} {name}" for stage, name in stages.items()),
         f"{steps} steps of {budget.batch} + {budget.batch}"
         + ("" if request.steps else " (by the size of the data; --steps changes it)")
         + f", seed {budget.seed}, {hardware.device} {hardware.precision}",

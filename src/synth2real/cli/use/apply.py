@@ -6,22 +6,20 @@ import csv
 import inspect
 import json
 from pathlib import Path
-from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from ...adapt import SOURCE_FREE
 from ...data.loading import load, metadata_tables
 from ...errors import InputError
-from ...route.route import ROOMS
-from ...route.run_folder import SETTINGS
+from ...route.route import STAGES
+from ...route.run_folder import read_settings
 from ...select.aggregate import METHODS as AGGREGATES
 from ...select.estimates import METHODS as ESTIMATES
 from ...select.validators import METHODS as VALIDATORS
 from ...simulate import simulators
-from ...tasks.base import Classification
+from ...tasks import Classification
 from ...training.model import Predictions, load_model
 from ..console import warnings_on_stderr
 
@@ -52,13 +50,8 @@ def evaluate(run: Path, on: Path, label: tuple[str, ...], as_json: bool, skip_ba
 
 def kept_label(run: Path, on: Path) -> str | None:
     """The label column that the run was trained with; None where there was none, or `on` has its classes as folders."""
-    kept = kept_settings(run).get("label")
+    kept = read_settings(run).get("label")
     return kept[0] if kept and (on.is_file() or metadata_tables(on)) else None
-
-
-def kept_settings(run: Path) -> dict[str, Any]:
-    """What a run was made by; nothing where its folder holds only a model."""
-    return yaml.safe_load((run / SETTINGS).read_text()) if (run / SETTINGS).is_file() else {}
 
 
 def predict(run: Path, images: Path, out: Path, probabilities: bool, skip_bad: bool, overwrite: bool) -> None:
@@ -100,14 +93,14 @@ def methods() -> None:
     """Print each room's methods with the first line of their documentation."""
     table = Table("room", "name", "what it does")
     listed = {
-        **ROOMS,
+        **STAGES,
         "adapt (no source)": SOURCE_FREE,
         "simulate": simulators(),
         "validate": VALIDATORS,
         "aggregate": AGGREGATES,
         "estimate": ESTIMATES,
     }
-    for room, known in listed.items():
+    for stage, known in listed.items():
         for name, method in known.items():
-            table.add_row(room, name, (inspect.getdoc(method) or "").partition("\n")[0])
+            table.add_row(stage, name, (inspect.getdoc(method) or "").partition("\n")[0])
     Console().print(table)

@@ -9,11 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ...comparison.comparison import Comparison, Entry
+from ...comparison.comparison import Comparison, RouteCandidate
+from ...comparison.evaluation import Evaluation, Refined
 from ...comparison.named_routes import route_of
-from ...comparison.trials import Bench, Refined
 from ...data.domains import Labelled
 from ...errors import InputError
 from ...measure.distances import proxy_a_distance
@@ -21,7 +19,7 @@ from ...refine import load_refiner
 from ...report import write_report
 from ...report.gaps import as_pixels
 from ...route.route import Budget, Route, Rows, Run
-from ...route.run_folder import LOG, METRICS, PARAMETERS, SETTINGS
+from ...route.run_folder import LOG, METRICS, PARAMETERS, SETTINGS, read_settings
 from ...simulate import Simulator, load_parameters
 from ...training.mapping import REFINER
 from ...training.model import load_model
@@ -44,7 +42,7 @@ def report(run: Path, test: Path | None, out: Path | None) -> None:
 
 def as_comparison(folder: Path, test: Path | None) -> Comparison:
     """A comparison of one route: that of the run."""
-    settings = yaml.safe_load((folder / SETTINGS).read_text())
+    settings = read_settings(folder)
     if "source" not in settings:
         raise InputError(
             f"{folder}: its {SETTINGS} names no source and no target, as that of the demo, whose own report holds it. "
@@ -64,7 +62,7 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
     route = route_of(settings["route"], str(folder))
     budget = Budget(n=settings["n"] or Budget.n, seed=settings["seed"], steps=settings["steps"])
     ours, theirs = read_both_groups(data.group, (data.source, source), (data.target, target))
-    bench = Bench(source, target, labelled, model.task, budget, ours, theirs)
+    evaluation = Evaluation(source, target, labelled, model.task, budget, ours, theirs)
     rendered = source if isinstance(source, Labelled) else source.labelled(budget.n, budget.seed)
     refiner = load_refiner(folder) if (folder / REFINER).is_dir() else None
     made = Run(
@@ -79,12 +77,14 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
     logged = re.search(r"trained in (\d+) s", (folder / LOG).read_text() if (folder / LOG).is_file() else "")
     seconds = float(logged[1]) if logged else 0.0
     # There is no model of source only to see the domains by.
-    before = proxy_a_distance(as_pixels(bench.raw.unlabelled()), as_pixels(target), groups=(None, bench.seen_groups))
-    trial = replace(bench.measured(made, budget.seed, budget.steps, seconds), gap_before=before)
+    before = proxy_a_distance(
+        as_pixels(evaluation.raw.unlabelled()), as_pixels(target), groups=(None, evaluation.seen_groups)
+    )
+    trial = replace(evaluation.measured(made, budget.seed, budget.steps, seconds), gap_before=before)
     if isinstance(source, Labelled) and "group" not in settings:  # `train` keeps nothing of it from training
         trial = replace(trial, source_metrics=dict.fromkeys(trial.source_metrics, float("nan")))
-    entry = Entry(named(route), route, [trial], chosen=True, spent=seconds)
-    return Comparison([entry], model.task, target, labelled, raw=bench.raw, target_groups=theirs)
+    candidate = RouteCandidate(named(route), route, [trial], chosen=True, spent=seconds)
+    return Comparison([candidate], model.task, target, labelled, raw=evaluation.raw, target_groups=theirs)
 
 
 def data_of(settings: dict[str, Any], test: Path | None) -> Data:
@@ -119,6 +119,6 @@ def history(folder: Path) -> dict[str, Rows]:
 
 def named(route: Route) -> str:
     """A route in words: its methods, in order."""
-    rooms = route.describe()
-    methods = [rooms[room]["method"] for room in rooms if rooms[room] is not None and room != "widen"]
+    stages = route.describe()
+    methods = [stages[stage]["method"] for stage in stages if stages[stage] is not None and stage != "widen"]
     return " + ".join(methods)

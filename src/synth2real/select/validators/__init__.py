@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...errors import InputError
-from ...tasks.base import Classification, Task
+from ...settings import present_name
+from ...tasks import Classification, Task
 from .agreement import (
+    augmentation_consistency,
     ensemble_agreement,
     ensv,
     ensv_expected,
@@ -17,12 +19,20 @@ from .agreement import (
     expected_agreement,
     near_ties,
     seeds,
-    steadiness,
     together,
 )
-from .candidate import Candidate, Pool, apart, head_of, importance_weights, labels_of, observe, wander
-from .combined import Known, witnessed, witnesses
-from .confidence import balance, certainty, entropy, information, mixval, nuclear_norm, sure_and_balanced, tempered
+from .candidate import Candidate, Pool, apart, head_of, importance_weights, inconsistency, labels_of, observe
+from .combined import CandidateOutputs, combined, combined_scores
+from .confidence import (
+    balance,
+    calibrated_bnm,
+    entropy,
+    information,
+    mixval,
+    normalised_nuclear_norm,
+    nuclear_norm,
+    temperature_scaled,
+)
 from .live import live
 from .source import dev, iwv, source_score
 from .structure import feature_scale, silhouette, snd, subspace, transfer_score
@@ -35,16 +45,16 @@ ANY: dict[str, Validator] = {
     "dev": dev,
     "ensv": ensv,
     "ensv-weighted": ensv_weighted,
-    "seeds": seeds,
-    "steadiness": steadiness,
-    "witnesses": witnesses,
+    "seed-agreement": seeds,
+    "augmentation-consistency": augmentation_consistency,
+    "combined": combined,
 }
 CLASSES: dict[str, Validator] = {
     "ensv-expected": ensv_expected,
     "entropy": entropy,
-    "information": information,
+    "information-maximisation": information,
     "bnm": nuclear_norm,
-    "certainty": certainty,
+    "calibrated-bnm": calibrated_bnm,
     "snd": snd,
     "silhouette": silhouette,
     "transfer-score": transfer_score,
@@ -57,25 +67,25 @@ METHODS: dict[str, Validator] = {**ANY, **CLASSES, **VALUES}
 __all__ = [
     "METHODS",
     "Candidate",
-    "Known",
+    "CandidateOutputs",
     "Pool",
     "Validator",
     "apart",
+    "combined_scores",
     "ensemble_agreement",
     "expected_agreement",
     "head_of",
     "importance_weights",
+    "inconsistency",
     "labels_of",
     "live",
     "near_ties",
+    "normalised_nuclear_norm",
     "observe",
     "serving",
-    "sure_and_balanced",
-    "tempered",
+    "temperature_scaled",
     "together",
     "validate",
-    "wander",
-    "witnessed",
 ]
 
 
@@ -90,6 +100,7 @@ def validate(name: str, pool: Pool) -> list[float]:
     Raises:
         InputError: there is none so named, or it does not serve the pool's task.
     """
+    name = present_name("validator", name)
     if name not in METHODS:
         raise InputError(f"validator '{name}' is unknown, expected one of: {', '.join(METHODS)}")
     known = serving(pool.task)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ...tasks.base import Classification, Task
+from ...tasks import Classification, Task
 from .candidate import Pool, apart
 from .source import source_score
 
@@ -162,7 +162,7 @@ def seeds(pool: Pool) -> list[float]:
     return scores
 
 
-def steadiness(pool: Pool) -> list[float]:
+def augmentation_consistency(pool: Pool) -> list[float]:
     """Consistency: minus how far what is said of a moved image is from what should be said of it.
 
     The move is a shift for classes and numbers, and any small warp for points and gaze, whose labels move with it. The
@@ -172,4 +172,4 @@ def steadiness(pool: Pool) -> list[float]:
     References:
         Laine & Aila (2017). Temporal ensembling for semi-supervised learning. ICLR.
     """
-    return [-one.wander for one in pool.candidates]
+    return [-one.inconsistency for one in pool.candidates]

@@ -14,7 +14,7 @@ from ...data.domains import Inputs, Labelled, Unlabelled, to_float
 from ...data.groups import check_groups
 from ...data.sparse import Sparse
 from ...errors import InputError
-from ...tasks.base import Classification, Gaze, Keypoints, Regression, Task
+from ...tasks import Classification, Gaze, Keypoints, Regression, Task
 from ...tasks.directions import degrees_between
 from ...training.model import Model
 from ...transforms.warp import Warp
@@ -51,7 +51,7 @@ class Candidate:
     target_features: Tensor
     classifier: Tensor | None
     mixed: tuple[float, float]
-    wander: float
+    inconsistency: float
 
     @cached_property
     def importance(self) -> Tensor:
@@ -125,7 +125,7 @@ def observe(
         target: unlabelled samples, some 500 to 2,000 of them: several validators compare each with each.
         name, seed: see `Candidate`.
         probed: ask what it says of mixed and of moved samples, too, which takes three more passes over the target;
-            without, `mixed` and `wander` are nan.
+            without, `mixed` and `inconsistency` are nan.
 
     Raises:
         InputError: the inputs are not of the shape that the model takes.
@@ -140,7 +140,7 @@ def observe(
     if probed:
         if isinstance(model.task, Classification):
             mixed = _mixed(model, to_float(target.inputs[torch.arange(len(target))]), outputs)
-        wandering = wander(model, target.inputs, outputs)
+        wandering = inconsistency(model, target.inputs, outputs)
     return Candidate(
         name=name,
         seed=seed,
@@ -150,7 +150,7 @@ def observe(
         target_features=target_features,
         classifier=last.weight.detach().cpu().clone() if linear and isinstance(last, nn.Linear) else None,
         mixed=mixed,
-        wander=wandering,
+        inconsistency=wandering,
     )
 
 
@@ -223,8 +223,8 @@ def _mixed(model: Model, x: Tensor, outputs: Tensor) -> tuple[float, float]:
     return shares[0], shares[1]
 
 
-def wander(model: Model, inputs: Inputs, outputs: Tensor) -> float:
-    """See `Candidate.wander`: how unsteady a model is where samples are moved as it should not mind, or should follow.
+def inconsistency(model: Model, inputs: Inputs, outputs: Tensor) -> float:
+    """See `Candidate.inconsistency`: how unsteady a model is where samples are moved as it should not mind, or should follow.
 
     Images are shifted, where points or gaze are asked for also turned and scaled. Of sparse features, which are mostly
     words, seven tenths are struck out. Of dense ones no move is known that leaves what they mean: nan.

@@ -9,32 +9,34 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...tasks.base import Classification, Task
+from ...tasks import Classification, Task
 from .agreement import ensemble_agreement
 from .candidate import Pool
-from .confidence import certainty
+from .confidence import calibrated_bnm
 from .source import source_score
 
 
 @dataclass(frozen=True)
-class Known:
+class CandidateOutputs:
     """What is known of a candidate without a real label.
 
     Args:
         said: probabilities (N, C) or values (N, K) on target samples, the same for all candidates.
         source: its score on the source, higher is better; not asked of classes.
-        certainty: of its classes, at the temperature that fits the source (`tempered`, `sure_and_balanced`); nan of
+        certainty: of its classes, at the temperature that fits the source (`temperature_scaled`, `normalised_nuclear_norm`); nan of
             values.
         wander: see the function of this name; where it is nan the other witnesses are heard alone.
     """
 
     said: Tensor
     source: float = math.nan
-    certainty: float = math.nan
-    wander: float = math.nan
+    calibrated_bnm: float = math.nan
+    inconsistency: float = math.nan
 
 
-def witnessed(known: Sequence[Known], task: Task, *, balanced: bool = True, voted: bool = True) -> list[float]:
+def combined_scores(
+    known: Sequence[CandidateOutputs], task: Task, *, balanced: bool = True, voted: bool = True
+) -> list[float]:
     """What three witnesses say of each candidate together, 1 at best.
 
     Classes: the mean of agreement with all candidates together (`ensemble_agreement`), which passes over who is right
@@ -54,24 +56,26 @@ def witnessed(known: Sequence[Known], task: Task, *, balanced: bool = True, vote
     said, source = [one.said for one in known], [one.source for one in known]
     if not isinstance(task, Classification):
         agreed = ensemble_agreement(said, task, source)
-        return _mean([_ranks(agreed), _ranks(source), _ranks([-one.wander for one in known])])
-    heard = [[math.nan if math.isnan(one.wander) else max(0.0, 1 - one.wander) for one in known]]
+        return _mean([_ranks(agreed), _ranks(source), _ranks([-one.inconsistency for one in known])])
+    heard = [[math.nan if math.isnan(one.inconsistency) else max(0.0, 1 - one.inconsistency) for one in known]]
     if balanced:
-        heard.append([one.certainty for one in known])
+        heard.append([one.calibrated_bnm for one in known])
     if voted:
         heard.append(ensemble_agreement(said, task))
     return _mean(heard)
 
 
-def witnesses(pool: Pool) -> list[float]:
-    """Agreement and steadiness, with certainty for classes and the source for values, together; see `witnessed`.
+def combined(pool: Pool) -> list[float]:
+    """Agreement and steadiness, with certainty for classes and the source for values, together; see `combined_scores`.
 
     Assumes that where one of the three is led astray the other two are not. Certainty holds the target's classes for
     about equally many.
     """
-    certain = certainty(pool) if isinstance(pool.task, Classification) else [math.nan] * len(pool.candidates)
+    certain = calibrated_bnm(pool) if isinstance(pool.task, Classification) else [math.nan] * len(pool.candidates)
     each = zip(pool.target, source_score(pool), certain, pool.candidates, strict=True)
-    return witnessed([Known(said, of, sure, one.wander) for said, of, sure, one in each], pool.task)
+    return combined_scores(
+        [CandidateOutputs(said, of, sure, one.inconsistency) for said, of, sure, one in each], pool.task
+    )
 
 
 def _mean(scores: list[list[float]]) -> list[float]:

@@ -15,7 +15,7 @@ LEAST = 1e-12  # probability
 TEMPERATURES = torch.logspace(-0.7, 1.0, 60, dtype=torch.float64)
 
 
-def tempered(said: Tensor, held: Tensor, truth: Tensor) -> Tensor:
+def temperature_scaled(said: Tensor, held: Tensor, truth: Tensor) -> Tensor:
     """Probabilities at the temperature at which those of the held source fit its labels best, (N, C) float64.
 
     A network that was trained to be sure and a machine whose outputs are distances speak in other units; so they are
@@ -59,13 +59,13 @@ def information(pool: Pool) -> list[float]:
     return [float(shannon(p.mean(0)) - shannon(p).mean()) for p in pool.target]
 
 
-def sure_and_balanced(p: Tensor) -> float:
+def normalised_nuclear_norm(p: Tensor) -> float:
     """Nuclear norm of predictions (N, C) over sqrt(N min(N, C)), its greatest, which sure and balanced ones reach."""
     return float(torch.linalg.matrix_norm(p.double(), "nuc") / math.sqrt(len(p) * min(p.shape)))
 
 
 def nuclear_norm(pool: Pool) -> list[float]:
-    """BNM: nuclear norm of the predictions, 1 where they are sure and balanced; see `sure_and_balanced`.
+    """BNM: nuclear norm of the predictions, 1 where they are sure and balanced; see `normalised_nuclear_norm`.
 
     Assumes and fails as `information`: what was trained for confidence, right or wrong, stands high.
 
@@ -73,16 +73,16 @@ def nuclear_norm(pool: Pool) -> list[float]:
         Cui, Wang, Zhuo, Li, Huang & Tian (2020). Towards discriminability and diversity: batch nuclear-norm
         maximization under label insufficient situations. CVPR.
     """
-    return [sure_and_balanced(p) for p in pool.target]
+    return [normalised_nuclear_norm(p) for p in pool.target]
 
 
-def certainty(pool: Pool) -> list[float]:
-    """BNM of the predictions at the temperature that fits the held source best, see `tempered`.
+def calibrated_bnm(pool: Pool) -> list[float]:
+    """BNM of the predictions at the temperature that fits the held source best, see `temperature_scaled`.
 
     Assumes as `nuclear_norm`, but that training for confidence alone raises nobody: it shows on the source, too.
     """
     both = zip(pool.target, pool.source, strict=True)
-    return [sure_and_balanced(tempered(said, held, pool.labels)) for said, held in both]
+    return [normalised_nuclear_norm(temperature_scaled(said, held, pool.labels)) for said, held in both]
 
 
 def balance(pool: Pool) -> list[float]:

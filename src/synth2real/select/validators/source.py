@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...tasks.base import Classification
+from ...tasks import Classification
 from .candidate import Pool, apart
 
 

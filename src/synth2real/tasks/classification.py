@@ -1,0 +1,88 @@
+"""Classification: one class of several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..data.domains import Labelled
+from ..errors import InputError
+from ..transforms.mix import Mix
+from .base import Task
+
+
+@dataclass(frozen=True)
+class Classification(Task):
+    """One class of several; cross entropy.
+
+    Args:
+        classes: names, at least two.
+    """
+
+    kind: ClassVar[str] = "classify"
+    metric: ClassVar[str] = "accuracy"
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))
+        if len(self.classes) < 2:
+            raise InputError(
+                f"the source holds one class only ({', '.join(self.classes)}), expected two or more to tell apart. "
+                "Check the label column or the class subfolders"
+            )
+
+    @classmethod
+    def of(cls, source: Labelled) -> Self:
+        if not source.classes:
+            raise InputError(
+                f"classification needs class labels, found the number columns {', '.join(source.columns)}. "
+                "Load one column as classes: load(path, label='NAME'). A simulator of values takes "
+                "--task gaze, keypoints or regress"
+            )
+        present = source.labels.unique()
+        return cls(source.classes if len(present) > 1 else (source.classes[int(present[0])],))
+
+    @property
+    def outputs(self) -> int:
+        return len(self.classes)
+
+    def settings(self) -> dict[str, Any]:
+        return {"classes": list(self.classes)}
+
+    def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, labels, reduction="none")
+
+    def shares(self, labels: Tensor) -> Tensor:
+        """Shares of each class (N, C) float32, of labels in either form that `losses` takes."""
+        return labels if labels.is_floating_point() else F.one_hot(labels, self.outputs).float()
+
+    def mix(self, labels: Tensor, mix: Mix) -> Tensor:
+        return mix.labels(self.shares(labels))
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        """Class probabilities (N, C)."""
+        return outputs.float().softmax(1)
+
+    def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, Any]:
+        """`accuracy` in 0..1, from probabilities (N, C)."""
+        return {"accuracy": float((predictions.argmax(1) == labels).double().mean())}
+
+    def align(self, evaluated: Labelled) -> Tensor:
+        """Labels of another set as indices into this task's classes, (N,) int64.
+
+        Raises:
+            InputError: that set has a class which this task does not know.
+        """
+        if not evaluated.classes:
+            raise InputError(f"expected class labels to evaluate on, found columns {', '.join(evaluated.columns)}")
+        unknown = [name for name in evaluated.classes if name not in self.classes]
+        if unknown:
+            raise InputError(
+                f"the evaluated data holds the class '{unknown[0]}', which the model does not know; "
+                f"it knows {', '.join(self.classes)}. Leave those images out, or train with that class"
+            )
+        return torch.tensor([self.classes.index(name) for name in evaluated.classes])[evaluated.labels]

@@ -1,0 +1,99 @@
+"""Gaze: the direction in which an eye looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..data.domains import Labelled
+from ..errors import InputError
+from ..transforms.warp import Warp
+from .base import Task, number_labels
+from .directions import degrees_between, to_angles, to_vectors
+
+
+@dataclass(frozen=True)
+class Gaze(Task):
+    """The direction of gaze, as pitch and yaw in radians (see `directions`). A label with a nan counts nowhere.
+
+    The head says how far the unit vector of gaze departs from the one into the camera, (0, 0, -1), so that a network
+    that knows nothing yet looks into the camera and no output is near the vector of length 0, which has no direction.
+    The loss grows with the angle, and with its square below `NEAR`: a few grossly wrong labels do not rule it.
+
+    Args:
+        columns: names of the pitch and of the yaw.
+    """
+
+    NEAR: ClassVar[float] = 0.05  # radians, about 3 degrees
+    kind: ClassVar[str] = "gaze"
+    metric: ClassVar[str] = "mean_degrees"
+    spatial: ClassVar[bool] = True
+    columns: tuple[str, ...] = ("pitch", "yaw")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple(self.columns))
+        if len(self.columns) != 2:
+            raise InputError(
+                f"gaze needs exactly two label columns, pitch and yaw in radians, found {len(self.columns)} "
+                f"({', '.join(self.columns)}). Name them: --label pitch --label yaw"
+            )
+        if "yaw" in self.columns[0].lower() and "pitch" in self.columns[1].lower():
+            raise InputError(
+                f"gaze found the label columns {self.columns[0]}, {self.columns[1]}, expected pitch first, then yaw: "
+                f"--label {self.columns[1]} --label {self.columns[0]}"
+            )
+
+    @classmethod
+    def of(cls, source: Labelled) -> Self:
+        known = number_labels(source, cls.kind).isfinite()
+        task = cls(source.columns)
+        if not known.all(1).any():
+            raise InputError(f"the label columns {', '.join(task.columns)} hold no direction, expected one or more")
+        most = source.labels[known].abs().max()
+        if most > torch.pi + 1e-3:
+            raise InputError(
+                f"the label columns {', '.join(task.columns)} hold {float(most):g}, expected radians, at most 3.1416. "
+                "Turn degrees into radians: x * pi / 180"
+            )
+        return task
+
+    @property
+    def outputs(self) -> int:
+        return 3
+
+    def settings(self) -> dict[str, Any]:
+        return {"columns": list(self.columns)}
+
+    def _vectors(self, outputs: Tensor) -> Tensor:
+        return F.normalize(outputs.float() + outputs.new_tensor([0.0, 0.0, -1.0]), dim=1)
+
+    def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        known = labels.isfinite().all(1)
+        apart = self._vectors(outputs) - to_vectors(torch.where(known[:, None], labels, 0))
+        # The chord of the angle, whose square has a gradient everywhere; an arc cosine has none at 0.
+        huber = (1 + apart.square().sum(1) / self.NEAR**2).sqrt() - 1
+        return torch.where(known, huber, 0)
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        """Pitch and yaw (N, 2) in radians."""
+        return to_angles(self._vectors(outputs))
+
+    def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, Any]:
+        """`mean_degrees`, `median_degrees` of the angle between both, and the share `within_7_degrees`."""
+        errors = degrees_between(predictions, labels)
+        errors = errors[errors.isfinite()]
+        if len(errors) == 0:
+            raise InputError(f"the label columns {', '.join(self.columns)} hold no direction, expected one or more")
+        return {
+            "mean_degrees": float(errors.mean()),
+            "median_degrees": float(errors.quantile(0.5)),
+            "within_7_degrees": float((errors <= 7).double().mean()),
+        }
+
+    def move(self, labels: Tensor, warp: Warp | None) -> Tensor:
+        """Rotation and mirror turn the direction; shifted, scaled or bent, an eye looks where it looked."""
+        return labels if warp is None else to_angles(warp.directions(to_vectors(labels)))

@@ -1,0 +1,101 @@
+"""Keypoints: points in the image, in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..data.domains import Labelled
+from ..errors import InputError
+from ..transforms.sampling import constant
+from ..transforms.warp import Warp
+from .base import Task, number_labels
+
+
+@dataclass(frozen=True)
+class Keypoints(Task):
+    """Points in the image, in pixels; Huber loss on coordinates scaled to the frame. Points that are nan count nowhere.
+
+    Args:
+        columns: 2 K names, an x and a y for each point.
+        size: height and width of the images that the model sees, in pixels.
+    """
+
+    kind: ClassVar[str] = "keypoints"
+    spatial: ClassVar[bool] = True
+    columns: tuple[str, ...]
+    size: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple(self.columns))
+        object.__setattr__(self, "size", tuple(self.size))
+        if len(self.columns) % 2:
+            raise InputError(
+                f"keypoints need an x and a y column for each point, found {len(self.columns)} "
+                f"({', '.join(self.columns)}). Give them in pairs: --label iris_x --label iris_y"
+            )
+
+    @classmethod
+    def of(cls, source: Labelled) -> Self:
+        number_labels(source, cls.kind)
+        if len(source.shape) != 3:
+            raise InputError(f"keypoints need images, found features of shape {source.shape}")
+        return cls(source.columns, (source.shape[1], source.shape[2]))
+
+    @property
+    def outputs(self) -> int:
+        return len(self.columns)
+
+    def settings(self) -> dict[str, Any]:
+        return {"columns": list(self.columns), "size": list(self.size)}
+
+    def _half(self, like: Tensor) -> Tensor:
+        """Half the frame in pixels, (2,): the unit of the head's outputs, which are 0 in the middle of the frame."""
+        return constant((self.size[1] / 2, self.size[0] / 2), like.device).to(like.dtype)
+
+    def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        target = ((_pairs(labels) + 0.5) / self._half(outputs) - 1).flatten(1)
+        known = target.isfinite()
+        each = F.smooth_l1_loss(outputs, torch.where(known, target, outputs.detach()), reduction="none", beta=0.02)
+        return each.sum(1) / known.sum(1).clamp(min=1)
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        """Coordinates (N, 2 K) in pixels of the image that the model saw."""
+        return ((_pairs(outputs.float()) + 1) * self._half(outputs) - 0.5).flatten(1)
+
+    def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, Any]:
+        """`mean_error`, `median_error` in pixels a point, and the shares `within_2px` and `within_4px`."""
+        errors = _pairs(predictions - labels).norm(dim=-1).flatten()
+        errors = errors[errors.isfinite()]
+        if len(errors) == 0:
+            raise InputError(f"the label columns {', '.join(self.columns)} hold no whole point, expected one or more")
+        return {
+            "mean_error": float(errors.mean()),
+            "median_error": float(errors.quantile(0.5)),
+            "within_2px": float((errors <= 2).double().mean()),
+            "within_4px": float((errors <= 4).double().mean()),
+        }
+
+    def to_input(self, labels: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
+        return labels if given is None else _scaled(labels, torch.tensor(list(size)) / given)
+
+    def from_input(self, predictions: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
+        return predictions if given is None else _scaled(predictions, given / torch.tensor(list(size)))
+
+    def move(self, labels: Tensor, warp: Warp | None) -> Tensor:
+        return labels if warp is None else warp.points(_pairs(labels)).flatten(1)
+
+
+def _pairs(flat: Tensor) -> Tensor:
+    """(N, 2 K) to (N, K, 2)."""
+    return flat.view(len(flat), -1, 2)
+
+
+def _scaled(points: Tensor, by: Tensor) -> Tensor:
+    """Points (N, 2 K) of images whose height and width are scaled `by` (N, 2)."""
+    return ((_pairs(points) + 0.5) * by.flip(1)[:, None] - 0.5).flatten(1)

@@ -1,0 +1,87 @@
+"""Regression: one or more numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..data.domains import Labelled
+from ..errors import InputError
+from .base import Task, number_labels
+
+
+@dataclass(frozen=True)
+class Regression(Task):
+    """One or more numbers; Huber loss on standardised values. Labels that are nan count neither in loss nor metrics.
+
+    Args:
+        columns: names of the K values.
+        mean, std: K floats, of the source's labels; the head works in units of them.
+    """
+
+    kind: ClassVar[str] = "regress"
+    spatial: ClassVar[bool] = True
+    columns: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("columns", "mean", "std"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    @classmethod
+    def of(cls, source: Labelled) -> Self:
+        labels = number_labels(source, cls.kind)
+        known = labels.isfinite()
+        if not known.any(0).all():
+            empty = source.columns[int((~known.any(0)).nonzero()[0])]
+            raise InputError(f"the label column '{empty}' holds no number, expected at least two different ones")
+        mean = labels.nanmean(0)
+        std = (labels - mean).square().nanmean(0).sqrt()
+        if not (std > 0).all():
+            constant = int((std <= 0).nonzero()[0])
+            raise InputError(
+                f"the label column '{source.columns[constant]}' is {float(mean[constant]):g} everywhere, "
+                "expected numbers that differ: there is nothing to learn from"
+            )
+        return cls(source.columns, tuple(mean.tolist()), tuple(std.tolist()))
+
+    @property
+    def outputs(self) -> int:
+        return len(self.columns)
+
+    def settings(self) -> dict[str, Any]:
+        return {"columns": list(self.columns), "mean": list(self.mean), "std": list(self.std)}
+
+    def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        target = (labels - labels.new_tensor(self.mean)) / labels.new_tensor(self.std)
+        known = target.isfinite()
+        each = F.smooth_l1_loss(outputs, torch.where(known, target, outputs.detach()), reduction="none", beta=0.1)
+        return each.sum(1) / known.sum(1).clamp(min=1)
+
+    def predict(self, outputs: Tensor) -> Tensor:
+        """Values (N, K) in the labels' units."""
+        return outputs.float() * outputs.new_tensor(self.std) + outputs.new_tensor(self.mean)
+
+    def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, Any]:
+        """`mean_error`, `median_error` of the absolute error averaged over columns; each column's under `columns`.
+
+        A column without a number has None for both.
+        """
+        known = labels.isfinite()
+        if not known.any():
+            raise InputError(f"the label columns {', '.join(self.columns)} hold no number, expected one or more")
+        errors = (predictions - labels).abs().where(known, torch.nan)
+        each = errors.nanmean(1)
+        columns = {
+            name: {
+                "mean_error": float(errors[:, i].nanmean()) if known[:, i].any() else None,
+                "median_error": float(errors[:, i].nanquantile(0.5)) if known[:, i].any() else None,
+            }
+            for i, name in enumerate(self.columns)
+        }
+        return {"mean_error": float(each.nanmean()), "median_error": float(each.nanquantile(0.5)), "columns": columns}
