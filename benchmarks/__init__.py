@@ -1,0 +1,1 @@
+"""Benchmarks of speed and of quality; README.md lists them."""

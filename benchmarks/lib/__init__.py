@@ -1,0 +1,1 @@
+"""Code that several benchmarks share: protocols, metrics and the description of the machine."""

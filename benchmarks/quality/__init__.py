@@ -1,0 +1,1 @@
+"""Benchmarks that measure how well methods work."""

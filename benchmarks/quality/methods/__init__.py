@@ -1,0 +1,1 @@
+"""One benchmark for each kind of method: adaptation, refinement, calibration and others."""

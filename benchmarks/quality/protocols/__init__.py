@@ -1,0 +1,1 @@
+"""One benchmark for each protocol: the same routes, one data set."""
