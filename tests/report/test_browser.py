@@ -1,4 +1,4 @@
-"""The report in a real browser: it draws, hovers, sorts and darkens, and asks the network for nothing."""
+"""The report in a real browser: plots, tooltips, sorting and dark mode work, and no network request is made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from synth2real.adapt import DANN
 from synth2real.report import write_report
 
 POINT = """(() => {
-  const view = [...Bokeh.index.roots].find(v => v.model.renderers.some(r => r.data_source.data.says));
+  const view = [...Bokeh.index.roots].find(v => v.model.renderers.some(r => r.data_source.data.label));
   if (!view || !view.frame) return null;
   view.el.scrollIntoView();
   const d = view.model.renderers[0].data_source.data, box = view.el.getBoundingClientRect();
@@ -46,12 +46,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def kept(name: str, tmp_path: Path) -> Path:
-    """Where a screenshot goes: a folder that the environment names, to be looked at, else away."""
+    """Path of a screenshot: in the folder of the environment variable, or else in a temporary folder."""
     return Path(os.environ.get("SYNTH2REAL_SCREENSHOTS", tmp_path)) / f"{name}.png"
 
 
 @needs_chromium
-def test_it_draws_hovers_sorts_and_darkens_without_a_word(page: Path, tmp_path: Path) -> None:
+def test_plots_tooltips_sorting_and_dark_mode_work_without_messages(page: Path, tmp_path: Path) -> None:
     async def doing(tab: Tab) -> None:
         await tab.until("window.Bokeh && Bokeh.index.roots.length >= 3")
         await tab.picture(kept("light", tmp_path), whole=True)
@@ -60,7 +60,7 @@ def test_it_draws_hovers_sorts_and_darkens_without_a_word(page: Path, tmp_path: 
             await tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=x + aside, y=y)
             await asyncio.sleep(0.2)
         pictures = await tab.until(f"({HOVERED}).length && {HOVERED}")
-        assert any(said.startswith("is place") for said in pictures)
+        assert any(alt.startswith("true: place") for alt in pictures)
         await tab.picture(kept("hover", tmp_path))
 
         names = await tab.value(CELLS)
@@ -85,7 +85,7 @@ def test_it_draws_hovers_sorts_and_darkens_without_a_word(page: Path, tmp_path: 
 
 
 @needs_chromium
-def test_a_phone_needs_no_scrolling_aside(page: Path, tmp_path: Path) -> None:
+def test_phone_needs_no_horizontal_scrolling(page: Path, tmp_path: Path) -> None:
     async def doing(tab: Tab) -> None:
         await tab.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
         await tab.until("window.Bokeh && Bokeh.index.roots.length >= 3")

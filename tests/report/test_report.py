@@ -1,4 +1,4 @@
-"""The report stands alone: one small file that loads nothing, says everything in words too, and runs without errors."""
+"""The report is one small file that loads nothing. Every image has a text, and its scripts run without errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BUDGET = Budget(steps=20, n=200)
 
 
 class Page(HTMLParser):
-    """Elements in order, text by the innermost element; raises where tags do not match."""
+    """Elements in order, and text by innermost element. Raises if tags do not match."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ def written(comparison: Comparison, folder: Path) -> Page:
     return Page(folder / "report.html")
 
 
-def test_it_is_one_small_file_that_loads_nothing(report: Path) -> None:
+def test_report_is_one_small_file_that_loads_nothing(report: Path) -> None:
     assert report.stat().st_size < 8e6
     page = Page(report)
     addresses = [a.get("src") or a.get("href") for _, a in page.elements if a.get("src") or a.get("href")]
@@ -93,14 +93,14 @@ def test_it_is_one_small_file_that_loads_nothing(report: Path) -> None:
     assert not re.search(r"@import|url\(", page.text["style"])
 
 
-def test_every_picture_has_words(report: Path) -> None:
+def test_every_image_has_alternative_text(report: Path) -> None:
     pictures = Page(report).all("img")
     assert len(pictures) > 5
     assert all(picture["alt"] for picture in pictures)
     assert any("refined images" in str(picture["alt"]) for picture in pictures)
 
 
-def test_the_ranking_holds_every_route_and_marks_the_chosen(comparison: Comparison, report: Path) -> None:
+def test_ranking_contains_every_route_and_marks_the_chosen(comparison: Comparison, report: Path) -> None:
     html = report.read_text(encoding="utf-8")
     ranking = html[html.index('id="ranking"') :].split("</table>")[0]
     assert ranking.count("<tr") == len(comparison.candidates) + len(comparison.aggregates) + 1
@@ -110,7 +110,7 @@ def test_the_ranking_holds_every_route_and_marks_the_chosen(comparison: Comparis
     assert "<b>randomized</b></script>" not in html
 
 
-def test_ranges_are_shown_as_they_were_given_and_as_they_were_found(comparison: Comparison, report: Path) -> None:
+def test_report_shows_ranges_before_and_after_calibration(comparison: Comparison, report: Path) -> None:
     calibration = comparison.candidates[1].trials[0].run.calibration
     assert calibration is not None
     given = replace(calibration, ranges_before={**calibration.ranges_before, "height": (0.61, 0.72)})
@@ -121,17 +121,20 @@ def test_ranges_are_shown_as_they_were_given_and_as_they_were_found(comparison: 
     html = report.read_text(encoding="utf-8")
     for found in ranges(calibration):
         assert f"<td>{found.name}</td><td>{found.before}</td><td>{found.after}</td>" in html
-    assert ("Nothing nearer was found" in html) == (not calibration.moved)
-    assert ("The mean real image stays off" in html) == (calibration.discrepancy is not None)
+    assert ("Calibration found no ranges with a smaller distance" in html) == (not calibration.moved)
+    assert ("No setting of the simulator reproduces the mean real image exactly" in html) == (
+        calibration.discrepancy is not None
+    )
 
 
-def test_gaps_stand_with_their_intervals(comparison: Comparison, report: Path) -> None:
+def test_gaps_have_intervals(comparison: Comparison, report: Path) -> None:
     routes = gaps.rows(comparison)[: len(comparison.candidates)]
     for row, candidate in zip(routes, comparison.candidates, strict=True):
         for name in ("gap_before", "gap_after"):
             low, high = row[f"{name}_interval"]
             assert 0 <= low <= row[name] <= high <= 2
-            assert f"{row[name]:.2f} ({low:.2f} to {high:.2f})" in report.read_text(encoding="utf-8")
+            cell = f'{row[name]:.2f} <span class="ends">({low:.2f} to {high:.2f})</span></td>'
+            assert cell in report.read_text(encoding="utf-8")
         assert row["gap_before"] == candidate.trials[0].gap_before
     assert len({tuple(row["gap_before_interval"]) for row in routes}) == 1
     whole = gaps.rows(replace(comparison, target_groups=torch.arange(len(comparison.target)) % 4))
@@ -139,39 +142,39 @@ def test_gaps_stand_with_their_intervals(comparison: Comparison, report: Path) -
     assert whole[0]["gap_before_interval"] != routes[0]["gap_before_interval"]
 
 
-def test_without_real_labels_it_claims_none(comparison: Comparison, tmp_path: Path) -> None:
+def test_report_without_real_labels_has_no_real_scores(comparison: Comparison, tmp_path: Path) -> None:
     unscored = [replace(e, trials=[replace(t, test_metrics=None) for t in e.trials]) for e in comparison.candidates]
     page = written(replace(comparison, candidates=unscored, test=None), tmp_path)
-    assert "none was given" in page.text["p"]
+    assert "because no real test labels were given" in page.text["p"]
     assert "accuracy on real" not in page.text["button"]
-    assert "What is taken for what" not in page.text["h2"]
+    assert "Confusion matrix" not in page.text["h2"]
 
 
 def blobs(count: int) -> Labelled:
-    """Images of one bright dot, labelled with its place."""
+    """Images with one bright dot, labelled with its position."""
     places = torch.arange(count) % 12
     images = torch.zeros(count, 3, 12, 12)
     images[torch.arange(count), :, 5, places] = 1
     return Labelled(images, places[:, None].float(), columns=("place",))
 
 
-def test_values_are_plotted_against_the_true_ones(tmp_path: Path) -> None:
+def test_predicted_values_are_plotted_against_true_values(tmp_path: Path) -> None:
     data = blobs(120)
     page = written(compare({}, data, data.unlabelled(), test=data, budget=BUDGET, seeds=(0,)), tmp_path)
-    assert "Predicted against true" in page.text["h2"]
-    assert "What is taken for what" not in page.text["h2"]
-    assert "errs by" in page.text["p"]
+    assert "Predicted versus true values" in page.text["h2"]
+    assert "Confusion matrix" not in page.text["h2"]
+    assert "The mean error on 120 real test samples is" in page.text["p"]
 
 
-def test_features_have_no_pictures(tmp_path: Path) -> None:
+def test_report_on_features_has_no_images(tmp_path: Path) -> None:
     x = torch.randn(90, 5, generator=torch.Generator().manual_seed(0))
     source = Labelled(x, (x[:, 0] > 0).long())
     page = written(compare({}, source, Unlabelled(x + 1), budget=BUDGET, seeds=(0,)), tmp_path)
     assert not page.all("img")
-    assert "Measured" in page.text["h2"]
+    assert "Results" in page.text["h2"]
 
 
-def test_images_are_shrunk_and_keep_their_form() -> None:
+def test_images_are_shrunk_and_keep_their_aspect_ratio() -> None:
     wide = torch.rand(3, 3, 36, 60)
     assert pixels(wide, 24).shape == (3, 3, 14, 24)
     small = (torch.rand(3, 1, 8, 8) * 255).to(torch.uint8)
@@ -180,20 +183,20 @@ def test_images_are_shrunk_and_keep_their_form() -> None:
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium: apt-get install chromium")
-def test_a_browser_draws_it_without_errors(report: Path, tmp_path: Path) -> None:
+def test_browser_draws_the_report_without_errors(report: Path, tmp_path: Path) -> None:
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     done = subprocess.run(
         ["chromium", *flags.split(), "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path}",
          "--enable-logging=stderr", "--v=0", "--virtual-time-budget=5000", "--dump-dom", report.as_uri()],
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
-    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    assert any("document idle" in line for line in said)
-    assert not [line for line in said if "INFO:CONSOLE" not in line or "rror" in line or "Failed" in line]
+    messages = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert any("document idle" in line for line in messages)
+    assert not [line for line in messages if "INFO:CONSOLE" not in line or "rror" in line or "Failed" in line]
     assert 'class="bk-Figure"' in done.stdout
 
 
-def test_gaze_is_told_in_degrees(tmp_path: Path) -> None:
+def test_gaze_error_is_in_degrees(tmp_path: Path) -> None:
     data = blobs(120)
     angles = (data.labels - 6) / 20
     gaze = Labelled(data.inputs, torch.cat([angles, -angles], 1), columns=("pitch", "yaw"))
@@ -203,9 +206,9 @@ def test_gaze_is_told_in_degrees(tmp_path: Path) -> None:
         comparison.chosen.trials[0].test_metrics["mean_degrees"]
     )
     page = written(comparison, tmp_path)
-    assert "degrees on average" in page.text["p"]
+    assert re.search(r"The mean error on 120 real test samples is [\d.e-]+ degrees\.", page.text["p"])
     assert "mean error in degrees on real" in page.text["button"]
 
 
-def test_a_route_in_closed_form_is_said_to_take_no_steps():
-    assert steps_of(RouteCandidate("words", Route(adapt=MSDA()))) == "none, in closed form"
+def test_closed_form_route_has_no_steps():
+    assert steps_of(RouteCandidate("words", Route(adapt=MSDA()))) == "none (closed-form solution)"

@@ -1,4 +1,4 @@
-"""A contact sheet shows what was drawn where the label says it is."""
+"""A contact sheet draws each label at its position in the image."""
 
 import numpy as np
 import pytest
@@ -19,12 +19,12 @@ def column(labels: torch.Tensor, masks: torch.Tensor | None = None) -> Column:
 
 
 def painted(pixels: np.ndarray) -> np.ndarray:
-    """(K, 2) x and y of the pixels in the first colour."""
+    """x and y of the pixels in the first colour, (K, 2)."""
     return np.argwhere((pixels == YELLOW).all(-1))[:, ::-1]
 
 
 @pytest.mark.parametrize("scale", [1, 3])
-def test_a_point_is_drawn_where_it_is(scale: int) -> None:
+def test_point_is_drawn_at_its_position(scale: int) -> None:
     drawn = painted(
         np.asarray(tile(column(torch.tensor([[20.0, 31.0]])), 0, scale, Keypoints(("x", "y"), (SIDE, SIDE))))
     )
@@ -32,7 +32,7 @@ def test_a_point_is_drawn_where_it_is(scale: int) -> None:
     assert np.abs(centre - (20, 31)).max() <= 0.5
 
 
-def test_an_arrow_points_where_the_eye_looks() -> None:
+def test_arrow_points_in_the_gaze_direction() -> None:
     looks_left_and_up = torch.tensor([[0.3, 0.6]])
     drawn = painted(np.asarray(tile(column(looks_left_and_up), 0, 3, Gaze())))
     middle = (3 * SIDE - 1) / 2
@@ -41,7 +41,7 @@ def test_an_arrow_points_where_the_eye_looks() -> None:
 
 
 @pytest.mark.parametrize("task", [Keypoints(("x", "y"), (SIDE, SIDE)), Gaze()], ids=["keypoints", "gaze"])
-def test_an_unknown_label_is_not_drawn(task: Task) -> None:
+def test_unknown_label_is_not_drawn(task: Task) -> None:
     assert len(painted(np.asarray(tile(column(torch.full((1, 2), torch.nan)), 0, 2, task)))) == 0
 
 
@@ -63,7 +63,7 @@ def test_captions_name_classes_shares_and_numbers() -> None:
     assert caption(torch.tensor([1.5, -20.0]), Regression(("a", "b"), (0.0, 0.0), (1.0, 1.0))) == "1.5, -20"
 
 
-def test_labels_and_masks_go_with_the_images() -> None:
+def test_labels_and_masks_are_transformed_with_the_images() -> None:
     masks = torch.zeros(8, 1, SIDE, SIDE, dtype=torch.bool)
     masks[:, :, 20:29, 20:29] = True
     task = Keypoints(("x", "y"), (SIDE, SIDE))

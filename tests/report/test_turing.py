@@ -1,4 +1,4 @@
-"""The visual Turing test: the page holds all images and no answer; the key holds the answers."""
+"""The visual Turing test: the page contains all images but no answers. The key contains the answers."""
 
 import csv
 import re
@@ -24,7 +24,7 @@ def page(synth2real, tmp_path, photos, classes):
     return run
 
 
-def test_page_and_key_agree_and_the_page_tells_nothing(page, tmp_path, photos, classes):
+def test_page_matches_key_and_contains_no_answers(page, tmp_path, photos, classes):
     code, out, err = page("--n", 20, "--seed", 3)
     assert (code, out) == (0, ""), err
     assert f"the key is in {tmp_path / 'page.key.csv'}" in err
@@ -39,14 +39,14 @@ def test_page_and_key_agree_and_the_page_tells_nothing(page, tmp_path, photos, c
     assert not re.search(r'(src|href)="(?!data:)', html), "nothing is loaded from anywhere"
 
 
-def test_the_seed_fixes_draw_and_order(page, tmp_path):
+def test_seed_fixes_sampling_and_order(page, tmp_path):
     for out, seed in (("a.html", 1), ("b.html", 1), ("c.html", 2)):
         assert page("--n", 10, "--seed", seed, out=out)[0] == 0
     a, b, c = ((tmp_path / f"{name}.key.csv").read_text() for name in "abc")
     assert a == b != c
 
 
-def test_what_cannot_be_made_is_refused(page, synth2real, tmp_path, photos):
+def test_impossible_pages_are_refused(page, synth2real, tmp_path, photos):
     for arguments, part in (
         (("--n", 7), "--n 7: expected an even number"),
         (("--n", 100), "--n 100 needs 50 real images, found 40"),
@@ -56,7 +56,7 @@ def test_what_cannot_be_made_is_refused(page, synth2real, tmp_path, photos):
     assert not list(tmp_path.iterdir())
     assert "expected the name of an HTML file" in page(out="page.txt")[2]
     assert page("--n", 10)[0] == 0
-    assert "page.html: exists already" in page("--n", 10)[2]
+    assert "page.html: the file exists, expected a new file" in page("--n", 10)[2]
     assert page("--n", 10, "--overwrite")[0] == 0
     for i in range(5):
         save(tmp_path / "large" / f"{i}.png", picture(i, size=(20, 20)))
@@ -65,7 +65,7 @@ def test_what_cannot_be_made_is_refused(page, synth2real, tmp_path, photos):
     assert synth2real(*arguments, "--size", "16x16")[0] == 0
 
 
-def test_the_library_gives_the_key(tmp_path, photos, classes):
+def test_library_call_returns_the_key(tmp_path, photos, classes):
     domains = load_unlabelled(photos), load_unlabelled(classes)
     assert write_turing_test(*domains, tmp_path / "p.html", n=4) == tmp_path / "p.key.csv"
     with pytest.raises(InputError, match="expected an even number"):

@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML file, made for looking. It loads nothing from anywhere."""
+"""The report of a comparison as one HTML file. The file is self-contained: it loads nothing from disk or network."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["write_report"]
 
 
 def write_report(comparison: Comparison, path: Path) -> None:
-    """Write the report of a comparison.
+    """Write the report of a comparison as an HTML file.
 
     Args:
-        comparison: of classification or of values, with or without real labels, of images or of features.
-        path: of the HTML file; its folder exists.
+        comparison: of a classification or a regression task, on images or on features, with or without real labels.
+        path: of the HTML file. Its folder must exist.
     """
     from bokeh.embed import components
     from bokeh.resources import Resources

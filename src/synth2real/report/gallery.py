@@ -1,4 +1,4 @@
-"""Pictures of the report: each stage of the images, mistakes and doubts."""
+"""Images of the report: every stage, the largest errors, the most uncertain images and the outliers."""
 
 from __future__ import annotations
 
@@ -15,24 +15,27 @@ from ..select.validators import together
 from ..tasks import Classification, Gaze, Keypoints, Task
 from ..tasks.directions import to_vectors
 from .images import COLUMNS, ROWS, SHEET_SIDE, contact_sheet, thumbnails
-from .plots import say
+from .plots import label_text
 from .ranking import percent
 
 Mark = tuple[float, float, float, float, str]
-Says = Callable[[int], tuple[str, ...]]
+Lines = Callable[[int], tuple[str, ...]]
 Marks = Callable[[int], tuple[Mark, ...]]
-FEWEST = 50  # target images, below which none can be told to be unlike the others
-CROSS = 4.0  # half a cross, percent of the image
-WORST = 24  # mistakes shown, and doubts
+FEWEST = 50  # target images; with fewer, outliers cannot be detected
+CROSS = 4.0  # half the size of a cross, in percent of the image
+WORST = 24  # images in a gallery
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image, the lines under it, the words in its place, and what is drawn over it.
+    """An image with its caption and marks.
 
     Args:
-        marks: strokes from x, y to x, y in percent of the image's width and height, each with its class of style.
-        ratio: of width to height.
+        src: the image as a `data:` address.
+        lines: of the caption.
+        alt: alternative text.
+        marks: lines over the image: start x, y and end x, y in percent of its width and height, and a CSS class.
+        ratio: width divided by height.
     """
 
     src: str
@@ -43,23 +46,23 @@ class Picture:
 
 
 def stages(comparison: Comparison) -> list[Picture]:
-    """Contact sheets: the source as made, calibrated, widened, randomized and refined, and the target."""
+    """Contact sheets: the unchanged source, the calibrated, widened, randomized and refined source, and the target."""
     if len(comparison.target.shape) != 3:
         return []
     candidates = comparison.candidates
     found: list[tuple[str, str, Tensor]] = [
-        ("synthetic", "as made", first(candidates[0].trials[0].run.rendered.inputs))
+        ("synthetic", "unchanged", first(candidates[0].trials[0].run.rendered.inputs))
     ]
-    for title, room, images in (
+    for title, stage, images in (
         ("calibrated", "calibrate", rendered),
         ("widened", "widen", rendered),
         ("randomized", "randomize", randomized),
         ("refined", "refine", refined),
     ):
-        candidate = next((candidate for candidate in candidates if getattr(candidate.route, room) is not None), None)
+        candidate = next((candidate for candidate in candidates if getattr(candidate.route, stage) is not None), None)
         if candidate is not None:
-            found.append((title, f"route {candidate.name}", images(candidate)))
-    found.append(("real", "the target", first(comparison.target.inputs)))
+            found.append((title, f"route “{candidate.name}”", images(candidate)))
+    found.append(("real", "target", first(comparison.target.inputs)))
     return [
         Picture(contact_sheet(images), (title, how), f"{len(images)} {title} images, {how}")
         for title, how, images in found
@@ -67,28 +70,31 @@ def stages(comparison: Comparison) -> list[Picture]:
 
 
 def first(inputs: Inputs) -> Tensor:
-    """As many images as a contact sheet holds."""
+    """The first images, as many as fit on a contact sheet."""
     return inputs[torch.arange(min(COLUMNS * ROWS, len(inputs)))]
 
 
 def rendered(candidate: RouteCandidate) -> Tensor:
-    """The route's source before refinement."""
+    """The first source images of the route, before refinement."""
     return first(candidate.trials[0].run.rendered.inputs)
 
 
 def refined(candidate: RouteCandidate) -> Tensor:
-    """The route's source after refinement."""
+    """The first source images of the route, after refinement."""
     return first(shipped_source(candidate.trials[0].run).inputs)
 
 
 def randomized(candidate: RouteCandidate) -> Tensor:
-    """One draw of the images that the route trains on."""
+    """One random version of the images that the route trains on."""
     assert candidate.route.randomize is not None
     return candidate.route.randomize.draw(to_float(refined(candidate)), torch.Generator().manual_seed(0))[0]
 
 
 def mistakes(comparison: Comparison) -> list[Picture]:
-    """Real images that the chosen route was surest of and wrong about; of values, those it missed by most."""
+    """Real test images with the largest errors of the chosen route.
+
+    For classes: wrong predictions, highest confidence first. For values: largest error first.
+    """
     test, task = comparison.test, comparison.task
     if test is None or len(test.shape) != 3:
         return []
@@ -103,37 +109,44 @@ def mistakes(comparison: Comparison) -> list[Picture]:
     seen = _in_image(task, values, test), _in_image(task, truth, test)
 
     def marks(i: int) -> tuple[Mark, ...]:
-        return (*_marks(task, seen[1][i], test.shape, "true"), *_marks(task, seen[0][i], test.shape, "said"))
+        return (*_marks(task, seen[1][i], test.shape, "true"), *_marks(task, seen[0][i], test.shape, "predicted"))
 
-    def says(i: int) -> tuple[str, ...]:
-        return f"is {say(task, truth[i])}", f"taken for {say(task, values[i])}"
+    def lines(i: int) -> tuple[str, ...]:
+        return f"true: {label_text(task, truth[i])}", f"predicted: {label_text(task, values[i])}"
 
-    return _pictures(test.inputs, order, says, marks)
+    return _pictures(test.inputs, order, lines, marks)
 
 
 def doubts(comparison: Comparison) -> list[Picture]:
-    """Target images that all routes together are least sure of; of values, those on which they differ most."""
+    """The most uncertain target images.
+
+    For classes: lowest average confidence of all routes first. For values: greatest spread between routes first.
+    """
     target, task = comparison.target, comparison.task
     if len(target.shape) != 3:
         return []
     every = [candidate.trials[0].target for candidate in comparison.candidates]
     if isinstance(task, Classification):
-        said = together(every, task)
-        sure = said.max(1).values
-        return _pictures(target.inputs, sure.argsort(), lambda i: (f"{say(task, said[i])}?", percent(float(sure[i]))))
+        mean = together(every, task)
+        confidence = mean.max(1).values
+        return _pictures(
+            target.inputs,
+            confidence.argsort(),
+            lambda i: (f"predicted: {label_text(task, mean[i])}", f"confidence: {percent(float(confidence[i]))}"),
+        )
     values = comparison.chosen.trials[0].target
     order = torch.stack(every).std(0, correction=0).mean(1).argsort(descending=True)
     seen = _in_image(task, values, target)
     return _pictures(
         target.inputs,
         order,
-        lambda i: (f"{say(task, values[i])}?",),
-        lambda i: _marks(task, seen[i], target.shape, "said"),
+        lambda i: (f"predicted: {label_text(task, values[i])}",),
+        lambda i: _marks(task, seen[i], target.shape, "predicted"),
     )
 
 
 def outliers(comparison: Comparison) -> list[Picture]:
-    """Target images that belong to neither domain, the strangest first, by what is known without any training."""
+    """Target images that differ from both domains, largest difference first. No training is needed to find them."""
     target, source = comparison.target, comparison.candidates[0].trials[0].run.rendered
     if len(target.shape) != 3 or len(target) < FEWEST:
         return []
@@ -142,12 +155,12 @@ def outliers(comparison: Comparison) -> list[Picture]:
 
 
 def _in_image(task: Task, values: Tensor, domain: Labelled | Unlabelled) -> Tensor:
-    """Points as they stand in the images that the model saw; anything else as it is."""
+    """Values in the coordinates of the model's input images. Class probabilities are returned unchanged."""
     return values if isinstance(task, Classification) else task.to_input(values, domain.sizes, domain.shape[1:])
 
 
 def _marks(task: Task, value: Tensor, shape: tuple[int, ...], style: str) -> tuple[Mark, ...]:
-    """A cross on each point, or an arrow the way an eye looks; nothing for other tasks."""
+    """Keypoints: a cross on each point. Gaze: an arrow in the gaze direction. Other tasks: nothing."""
     height, width = shape[1:]
     if isinstance(task, Gaze) and value.isfinite().all():
         x, y, _ = to_vectors(value[None])[0].tolist()
@@ -167,12 +180,13 @@ def _marks(task: Task, value: Tensor, shape: tuple[int, ...], style: str) -> tup
     return tuple(crosses)
 
 
-def _pictures(inputs: Inputs, order: Tensor, says: Says, marks: Marks = lambda i: ()) -> list[Picture]:
+def _pictures(inputs: Inputs, order: Tensor, lines: Lines, marks: Marks = lambda i: ()) -> list[Picture]:
+    """The first `WORST` images in this order, with captions and marks."""
     worst = order[:WORST]
-    lines = [says(i) for i in worst.tolist()]
+    captions = [lines(i) for i in worst.tolist()]
     sources = thumbnails(inputs[worst], SHEET_SIDE)
     ratio = inputs.shape[3] / inputs.shape[2]
     return [
-        Picture(src, said, f"image: {', '.join(said)}", marks(i), ratio)
-        for src, said, i in zip(sources, lines, worst.tolist(), strict=True)
+        Picture(src, caption, f"image: {', '.join(caption)}", marks(i), ratio)
+        for src, caption, i in zip(sources, captions, worst.tolist(), strict=True)
     ]

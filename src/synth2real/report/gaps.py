@@ -1,4 +1,7 @@
-"""The gap before and after each route, with intervals over samples; made for the report alone, as they take time."""
+"""The gap before and after each route, with intervals over samples.
+
+Only the report computes these intervals, because they take time.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,21 @@ from ..measure.data_checks import grey
 from ..measure.gap import LEAST, Distance, proxy_gap
 from ..training.model import Model
 
-PIXELS = 8  # side of the pictures that a gap is measured on where there is no model to see them by
+PIXELS = 8  # side of the small images on which a gap is measured if no model supplies features
 
 
 def as_pixels(domain: Unlabelled) -> Tensor:
-    """At most 1,000 samples as features (N, F): small grey pictures, or features as they are."""
+    """Features (N, F) of at most 1,000 samples: images as small grey images, feature vectors unchanged."""
     inputs = some(domain).inputs
     images = len(domain.shape) == 3
     return grey(inputs, PIXELS).flatten(1) if images else to_float(inputs[torch.arange(len(inputs))])
 
 
 def rows(comparison: Comparison) -> list[dict[str, Any]]:
-    """The rows of a comparison, with `gap_before_interval` and `gap_after_interval` [low, high], and its aggregates.
+    """The rows of a comparison and of its aggregates, with `gap_before_interval` and `gap_after_interval` [low, high].
 
-    Intervals are those of each route's first seed, about the mean of its seeds.
+    An interval is computed for the first seed of a route. It is then centred on the mean gap of all seeds. Aggregates
+    have no intervals.
     """
     first = comparison.candidates[0].trials[0].run
     raw = comparison.raw or first.rendered
@@ -49,7 +53,7 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def _gap(model: Model | None, source: Labelled, comparison: Comparison) -> Distance | None:
-    """None where the samples are too few for an interval; of the target, whole groups are drawn."""
+    """The gap with its interval, which resamples whole groups of the target. None with too few samples."""
     target = comparison.target
     if min(len(source), len(target)) < LEAST:
         return None
@@ -59,7 +63,7 @@ def _gap(model: Model | None, source: Labelled, comparison: Comparison) -> Dista
 
 
 def _about(value: float, found: Distance | None) -> list[float] | None:
-    """The interval moved to a value, within what the distance can be."""
+    """The interval, shifted so that it belongs to `value`, and clamped to the distance's range 0..2."""
     if found is None:
         return None
     return [min(max(end - found.value + value, 0.0), 2.0) for end in (found.low, found.high)]

@@ -1,4 +1,4 @@
-"""Images inside a page: base64 PNG, alone and as contact sheets."""
+"""Images inside a page: single images and contact sheets, as base64 PNG."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from torch.nn import functional as F
 from ..data.domains import to_float
 
 COLUMNS, ROWS = 8, 6  # of a contact sheet
-SHEET_SIDE, THUMBNAIL_SIDE = 64, 24  # largest side of one image, pixels: a page of hundreds must stay small
-GREY = 128  # between images, visible on black and on white
+SHEET_SIDE, THUMBNAIL_SIDE = 64, 24  # longer side of one image in pixels; small, because a page has hundreds
+GREY = 128  # of the lines between images; visible on black and on white
 
 
 def pixels(images: Tensor, side: int) -> Tensor:
-    """Images as (N, 1 or 3, H, W) uint8, shrunk until neither side is longer than `side` pixels.
+    """Images as (N, 1 or 3, H, W) uint8. An image with a side longer than `side` pixels is shrunk to that size.
 
     Args:
-        images: (N, C, H, W) uint8, or float32 in 0..1; of more than three channels the first three are shown.
-        side: in pixels.
+        images: (N, C, H, W) uint8, or float32 in 0..1. With more than three channels, only the first three are shown.
+        side: greatest length of the longer side, in pixels.
     """
     x = to_float(images)[:, : 3 if images.shape[1] >= 3 else 1].contiguous()
     factor = side / max(x.shape[2:])
@@ -40,12 +40,12 @@ def data_uri(image: Tensor) -> str:
 
 
 def thumbnails(images: Tensor, side: int = THUMBNAIL_SIDE) -> list[str]:
-    """Each of (N, C, H, W) images as a `data:` address."""
+    """Images (N, C, H, W) as `data:` addresses, one per image."""
     return [data_uri(image) for image in pixels(images, side)]
 
 
 def contact_sheet(images: Tensor) -> str:
-    """Up to `COLUMNS` x `ROWS` images (N, C, H, W) in one picture, a line of grey between them."""
+    """The first `COLUMNS` x `ROWS` images of (N, C, H, W) in one picture, separated by grey lines."""
     shown = F.pad(pixels(images[: COLUMNS * ROWS], SHEET_SIDE), (0, 1, 0, 1), value=GREY)
     columns = min(COLUMNS, len(shown))
     missing = -len(shown) % columns

@@ -1,4 +1,4 @@
-// Sort the ranking by the column whose heading is pressed; absent values stay last.
+// A click on a heading sorts the ranking by that column. Missing values stay last.
 const table = document.querySelector("#ranking");
 table.tHead.addEventListener("click", ({ target }) => {
   const heading = target.closest("th");
@@ -13,7 +13,7 @@ table.tHead.addEventListener("click", ({ target }) => {
   table.tBodies[0].append(...rows);
 });
 
-// Axes are drawn on a canvas, which no style sheet reaches: give their text the page's own colour.
+// Axes are drawn on a canvas, so style sheets do not apply. Set their text to the page's text colour.
 const TEXT = ["axis_label_text_color", "major_label_text_color"];
 const LINES = ["axis_line_color", "major_tick_line_color", "minor_tick_line_color"];
 function paint(ink = getComputedStyle(document.body).color) {

@@ -1,7 +1,7 @@
-"""Plots of the report: learning curves, features of both domains, true against predicted values.
+"""Plots of the report: learning curves, features of both domains, predicted versus true values.
 
-Backgrounds are transparent, and text takes the page's own colour, light or dark: by the page's script where it is drawn
-on a canvas.
+Backgrounds are transparent. Text has the page's text colour, in light and in dark mode. The page's script sets this
+colour for text on a canvas.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from ..route.route import Rows
 from ..tasks import Classification, Task
 from .images import thumbnails
 
-# After Okabe & Ito, told apart by every kind of eye; their blue is lightened, to be seen on black too.
+# The palette of Okabe & Ito, which colour-blind readers can distinguish. Its blue is lightened to be visible on black.
 COLOURS = ("#2489C9", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999933", "#AA4499")
 DASHES = ("solid", "dashed", "dotted", "dotdash")
-POINTS = 300  # of each domain: t-SNE of twice as many takes a second or two
-PRINCIPAL = 30  # components that t-SNE starts from
-SCATTERED = 500  # samples in a plot of true against predicted values
-RANGES = 8  # of the true values, in a plot of error by range
-MOST_COLUMNS = 6  # labels that get such a plot each
-TOOLTIP = '<div style="color:#222">{picture}@domain<br>@says</div>'
-PICTURE = '<img src="@image" alt="@says" style="height:64px;image-rendering:pixelated;display:block">'
+POINTS = 300  # samples of each domain; t-SNE on both takes a second or two
+PRINCIPAL = 30  # principal components that t-SNE receives
+SCATTERED = 500  # samples in a plot of predicted versus true values
+RANGES = 8  # groups of true values in a plot of error by range
+MOST_COLUMNS = 6  # label columns that get a plot; further columns get none
+TOOLTIP = '<div style="color:#222">{picture}@domain<br>@label</div>'
+PICTURE = '<img src="@image" alt="@label" style="height:64px;image-rendering:pixelated;display:block">'
 
 Figures = dict[str, Any]  # bokeh is untyped
 
 
 def curves(comparison: Comparison) -> Figures:
-    """Losses over steps, one plot for each stage that takes steps: a colour a route, a dash a term."""
+    """Losses over steps, one plot for each stage with steps. Colours are routes, line styles are loss terms."""
     colours = dict(zip((candidate.name for candidate in comparison.candidates), cycle(COLOURS), strict=False))
     plots = {}
     for title, stage in (("training", "train"), ("refinement", "refine")):
@@ -48,7 +48,7 @@ def curves(comparison: Comparison) -> Figures:
 
 
 def dashes(histories: list[Rows]) -> dict[str, str]:
-    """The dash of each loss, in order of appearance."""
+    """The line style of each loss term. Terms are in order of appearance."""
     names = dict.fromkeys(chain.from_iterable(chain.from_iterable(histories)))
     return dict(zip((name for name in names if name != "step"), cycle(DASHES), strict=False))
 
@@ -65,7 +65,7 @@ def _curves(histories: dict[str, Rows], colours: dict[str, str]) -> Any:
 
 
 def embeddings(comparison: Comparison) -> Figures:
-    """Features of both domains, by source only and by the chosen route, each flattened to a plane by t-SNE."""
+    """Features of both domains in 2-D by t-SNE, one plot for source only and one for the chosen route."""
     candidates = {candidate.name: candidate for candidate in (comparison.candidates[0], comparison.chosen)}
     return {name: _embedding(candidate, comparison) for name, candidate in candidates.items()}
 
@@ -79,13 +79,15 @@ def _embedding(candidate: RouteCandidate, comparison: Comparison) -> Any:
     plot = _plot(height=400, tools="hover", tooltips=TOOLTIP.format(picture=PICTURE if len(source.shape) == 3 else ""))
     plot.axis.visible = False
     plot.grid.visible = False
-    _scatter(plot, plane[: len(source)], source, "source", [f"is {say(comparison.task, one)}" for one in labels])
-    _scatter(plot, plane[len(source) :], target, "target", [f"taken for {say(comparison.task, v)}" for v in predicted])
+    true = [f"true: {label_text(comparison.task, label)}" for label in labels]
+    guesses = [f"predicted: {label_text(comparison.task, value)}" for value in predicted]
+    _scatter(plot, plane[: len(source)], source, "source", true)
+    _scatter(plot, plane[len(source) :], target, "target", guesses)
     return _legend_below(plot)
 
 
-def _scatter(plot: Any, plane: Tensor, domain: Labelled | Unlabelled, name: str, says: list[str]) -> None:
-    columns = {"x": plane[:, 0].tolist(), "y": plane[:, 1].tolist(), "domain": [name] * len(says), "says": says}
+def _scatter(plot: Any, plane: Tensor, domain: Labelled | Unlabelled, name: str, labels: list[str]) -> None:
+    columns = {"x": plane[:, 0].tolist(), "y": plane[:, 1].tolist(), "domain": [name] * len(labels), "label": labels}
     if len(domain.shape) == 3:
         columns["image"] = thumbnails(domain.inputs[torch.arange(len(domain))])
     plot.scatter(
@@ -101,7 +103,7 @@ def _scatter(plot: Any, plane: Tensor, domain: Labelled | Unlabelled, name: str,
 
 
 def flatten(features: Tensor) -> Tensor:
-    """Features (N, F) in a plane, (N, 2) float32: principal components, then t-SNE."""
+    """Features (N, F) projected to 2-D, (N, 2) float32: principal components first, then t-SNE."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
@@ -110,8 +112,8 @@ def flatten(features: Tensor) -> Tensor:
     return torch.from_numpy(TSNE(perplexity=perplexity, init="random", random_state=0).fit_transform(few))
 
 
-def say(task: Task, label: Tensor) -> str:
-    """A class index, class probabilities (C,) or values (K,) in words."""
+def label_text(task: Task, label: Tensor) -> str:
+    """A class index, class probabilities (C,) or values (K,) as text."""
     if isinstance(task, Classification):
         return task.classes[int(label.argmax() if label.ndim else label)]
     columns: tuple[str, ...] = task.settings()["columns"]
@@ -119,7 +121,7 @@ def say(task: Task, label: Tensor) -> str:
 
 
 def true_against_predicted(comparison: Comparison) -> Figures:
-    """For tasks of values with real labels: one plot a column, source only and the chosen route."""
+    """One plot per label column, for source only and the chosen route. Empty for classes and without real labels."""
     if comparison.test is None or isinstance(comparison.task, Classification):
         return {}
     test = some(comparison.test, SCATTERED)
@@ -145,7 +147,7 @@ def _against(truth: Tensor, predicted: dict[str, Tensor]) -> Any:
 
 
 def errors_by_range(comparison: Comparison) -> Figures:
-    """For tasks of values with real labels: mean error over ranges of the true value, source only and the chosen."""
+    """Mean error over ranges of the true value, one plot per column. Empty for classes and without real labels."""
     if comparison.test is None or isinstance(comparison.task, Classification):
         return {}
     test = comparison.test
@@ -163,7 +165,7 @@ def errors_by_range(comparison: Comparison) -> Figures:
 def _by_range(column: str, truth: Tensor, predicted: dict[str, Tensor]) -> Any:
     plot = _plot(height=260, x_axis_label=f"true {column}", y_axis_label="mean error")
     known = truth.isfinite()
-    parts = truth[known].argsort().tensor_split(RANGES)  # equally many samples each
+    parts = truth[known].argsort().tensor_split(RANGES)  # the same number of samples in each
     middles = [float(truth[known][part].mean()) for part in parts]
     for name, values in predicted.items():
         errors = (values[known] - truth[known]).abs()

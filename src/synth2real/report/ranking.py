@@ -1,4 +1,4 @@
-"""The ranking: its columns, and what each means to a reader who sees it for the first time."""
+"""The columns of the ranking, each with an explanation for new readers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..comparison.comparison import SOURCE_ONLY, Comparison
+from ..tasks import Classification
+
+CLASS_SCORE = (
+    "Used to choose the route, without real labels. Higher is better. It is the mean of three scores on the target: "
+    "agreement with all routes together, augmentation consistency (predictions stay the same for a changed input), and "
+    "calibrated BNM (predictions are confident and spread over all classes). For texts, words are removed as "
+    "augmentation, and agreement is not used."
+)
+VALUE_SCORE = (
+    "Used to choose the route, without real labels. Higher is better. It is the mean of three ranks: by agreement with "
+    "all routes together on the target, by augmentation consistency on the target (predictions stay correct for a "
+    "changed input), and by error on held-out source data."
+)
 
 
 def percent(share: float) -> str:
@@ -24,11 +37,11 @@ class Column:
     """One column of the ranking.
 
     Args:
-        title, why: its heading, and what it means in one line.
-        key: of the row.
-        form: how a value is written.
-        spread: key of the deviation over seeds, where there is one.
-        interval: key of a low and a high end, where there is one.
+        title, why: the heading and the explanation.
+        key: of the value in a row.
+        form: formats a value.
+        spread: key of the standard deviation over seeds, if the column has one.
+        interval: key of the interval (low, high), if the column has one.
     """
 
     title: str
@@ -39,85 +52,107 @@ class Column:
     interval: str | None = None
 
     def text(self, row: dict[str, Any]) -> str:
-        """The cell's text."""
+        """The text of a cell, such as `0.65 (0.44 to 0.80)`."""
+        return f"{self.value(row)} {self.ends(row)}".rstrip()
+
+    def value(self, row: dict[str, Any]) -> str:
+        """The value and its spread over seeds."""
         if row[self.key] is None:
             return "-"
-        if self.interval and row[self.interval]:
-            low, high = map(self.form, row[self.interval])
-            return f"{self.form(row[self.key])} ({low} to {high})"
         spread = row[self.spread] if self.spread else None
         return self.form(row[self.key]) if spread is None else f"{self.form(row[self.key])} ± {self.form(spread)}"
 
+    def ends(self, row: dict[str, Any]) -> str:
+        """The interval in brackets, empty without one."""
+        if row[self.key] is None or not self.interval or not row[self.interval]:
+            return ""
+        low, high = map(self.form, row[self.interval])
+        return f"({low} to {high})"
+
 
 def columns(comparison: Comparison) -> list[Column]:
-    """Columns of the ranking; those that no route has a value for are left out."""
-    metric = comparison.metric
-    shares = metric == "accuracy"
-    form = percent if shares else number
-    better = "higher is better" if shares else "lower is better"
-    word = {"accuracy": "accuracy", "mean_degrees": "mean error in degrees"}.get(metric, "mean error")
-    alone = comparison.candidates[0].name != SOURCE_ONLY
-    seen = "their pixels" if alone else "features of source only"
+    """Columns of the ranking. A column is left out if no route has a value for it."""
+    rows = comparison.rows()
+    word = {"accuracy": "accuracy", "mean_degrees": "mean error in degrees"}.get(comparison.metric, "mean error")
+    form = percent if comparison.metric == "accuracy" else number
     every = [
-        Column("route", "What was done to cross from synthetic to real.", "name", str),
         Column(
-            f"{word} on real",
-            f"Measured on real labels ({better}), ± over seeds where there were several; never used to choose.",
+            "route",
+            "A route is a training pipeline: methods that reduce the gap between synthetic and real data.",
+            "name",
+            str,
+        ),
+        *_scores(comparison, word, form),
+        *_gaps(comparison),
+        Column(
+            f"{word} on source data",
+            "Measured on source samples that were held out from training. If it is worse than for source only, the "
+            "route loses performance on the source.",
+            f"source_{comparison.metric}",
+            form,
+        ),
+        Column(
+            "labels kept",
+            "Share of refined images for which the source-only model still predicts the original label.",
+            "label_kept",
+            percent,
+        ),
+        Column("seconds", "Time of the whole route, for one seed.", "seconds", "{:.0f}".format),
+    ]
+    unused = ("score_label_free",) if len(rows) == 1 else ()
+    return [c for c in every if c.key not in unused and any(known(row[c.key]) for row in rows)]
+
+
+def _scores(comparison: Comparison, word: str, form: Callable[[Any], str]) -> list[Column]:
+    """The columns of the metric on real data, its estimate and the label-free score."""
+    metric, classes = comparison.metric, isinstance(comparison.task, Classification)
+    better = "Higher is better." if metric == "accuracy" else "Lower is better."
+    changes, wrongly = ("falls", "high") if metric == "accuracy" else ("rises", "low")
+    return [
+        Column(
+            f"{word} on real data",
+            f"Measured on the real test labels. {better} With several seeds: mean ± standard deviation. Not used to "
+            "choose a route.",
             f"{metric}_mean",
             form,
             f"{metric}_std",
         ),
         Column(
-            f"{word}, estimated",
-            "What that is likely to be, by what it is on the source and how much less the routes agree on the target "
-            "than there, with a 95 percent interval; made without real labels, and hopeful where all routes err alike.",
+            f"estimated {word}",
+            f"Estimated {word} on the target, with a 95 % interval. No real label is used. It starts from {word} on "
+            f"held-out source data and {changes} with the disagreement between routes. It is too {wrongly} if all "
+            "routes make the same mistakes.",
             "estimate",
             form,
             interval="interval",
         ),
-        Column(
-            "label-free",
-            "The score that chooses: how far a route's answers on the unlabelled target agree with those of all routes "
-            "together, and how steady they are when an image is moved; for classes the mean of both and of how sure "
-            "and balanced they are, for values the mean rank by both and by the error on the source. For texts how "
-            "steady they are when words are struck out, and how sure and balanced, alone. Higher is better.",
-            "score_label_free",
-            form,
-        ),
+        Column("label-free score", CLASS_SCORE if classes else VALUE_SCORE, "score_label_free", form),
+    ]
+
+
+def _gaps(comparison: Comparison) -> list[Column]:
+    """The columns of the gap before and after each route."""
+    single = comparison.candidates[0].name != SOURCE_ONLY
+    return [
         Column(
             "gap before",
-            f"How easily synthetic and real are told apart (proxy A-distance) by {seen}: 0 if not at all, 2 if always, "
-            "with a 95 percent interval over samples. Reported and never used to choose.",
+            "Proxy A-distance between synthetic and real samples, with a 95 % interval over samples. It is measured on "
+            f"{'the raw inputs' if single else 'features of the source-only model'}. 0: a classifier cannot "
+            "distinguish the domains. 2: it always can. Not used to choose a route.",
             "gap_before",
             "{:.2f}".format,
             interval="gap_before_interval",
         ),
         Column(
             "gap after",
-            "The same, in the features of this route.",
+            "The same distance in the features of this route's model.",
             "gap_after",
             "{:.2f}".format,
             interval="gap_after_interval",
         ),
-        Column(
-            f"{word} on source",
-            "Measured on synthetic samples kept from training: what was given up at home.",
-            f"source_{metric}",
-            form,
-        ),
-        Column(
-            "label kept",
-            "The share of refined images that source only still takes for what they were made as.",
-            "label_kept",
-            percent,
-        ),
-        Column("seconds", "Time of the whole route, for one seed.", "seconds", "{:.0f}".format),
     ]
-    rows = comparison.rows()
-    unknown = ("score_label_free",) if len(rows) == 1 else ()
-    return [c for c in every if c.key not in unknown and any(known(row[c.key]) for row in rows)]
 
 
 def known(value: Any) -> bool:
-    """Whether it is a value: neither None nor nan."""
+    """Whether the value is neither None nor nan."""
     return value is not None and value == value

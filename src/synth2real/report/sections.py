@@ -1,4 +1,4 @@
-"""What the report says, section by section, as plain values for the template."""
+"""The contents of the report's sections, as plain values for the template."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .ranking import columns, number, percent
 
 
 def everything(comparison: Comparison) -> dict[str, Any]:
-    """All sections but the plots, by the names that the template gives them."""
+    """The variables of the template, without the plots."""
     task, trials = comparison.task, [candidate.trials[0] for candidate in comparison.candidates]
     calibration = next((trial.run.calibration for trial in trials if trial.run.calibration is not None), None)
     shown, rows = columns(comparison), gaps.rows(comparison)
@@ -55,40 +55,38 @@ def everything(comparison: Comparison) -> dict[str, Any]:
 
 
 def verdict(comparison: Comparison) -> str:
-    """Which route was chosen and what it reaches, in one sentence."""
+    """Which route was chosen and what it reaches on real data, in a few sentences."""
     rows = {row["name"]: row for row in comparison.rows()}
     name, key = comparison.chosen.name, f"{comparison.metric}_mean"
-    begin = f"Among {len(rows)} routes, “{name}” was chosen without a single real label"
+    begin = f"“{name}” was chosen from {len(rows)} routes. The choice used no real labels."
     if len(rows) == 1:
-        begin = f"“{name}” was trained without a single real label"
+        begin = f"“{name}” was trained without real labels."
     if comparison.test is None:
-        return f"{begin}; none was given either to measure how well it does on real data."
+        return f"{begin} The result on real data is unknown, because no real test labels were given."
     count, reached, before = len(comparison.test), rows[name][key], rows.get(SOURCE_ONLY, rows[name])[key]
     if comparison.metric == "accuracy":
-        tells, against = f"it names {percent(reached)} of {count} real samples correctly", percent(before)
+        result = f"The model classifies {percent(reached)} of {count} real test samples correctly."
+        baseline = f" The source-only model reaches {percent(before)}."
     else:
         unit = " degrees" if comparison.metric == "mean_degrees" else ""
-        tells, against = f"on {count} real samples it errs by {number(reached)}{unit} on average", number(before)
-    where = (
-        ""
-        if name == SOURCE_ONLY or SOURCE_ONLY not in rows
-        else f", where training on the source alone gives {against}"
-    )
-    return f"{begin}: {tells}{where}."
+        result = f"The mean error on {count} real test samples is {number(reached)}{unit}."
+        baseline = f" The mean error of the source-only model is {number(before)}{unit}."
+    has_baseline = name != SOURCE_ONLY and SOURCE_ONLY in rows
+    return f"{begin} {result}{baseline if has_baseline else ''}"
 
 
 def facts(comparison: Comparison) -> dict[str, str]:
-    """On what, with which seeds, on which machine."""
+    """Data, training time, steps, seeds, machine and versions."""
     found = versions()
     stages = ", ".join(f"{name} {s:.1f}" for name, s in comparison.chosen.trials[0].run.seconds.items())
     test = comparison.test
     return {
         "source": f"{len(comparison.candidates[0].trials[0].run.rendered)} labelled samples",
         "target": f"{len(comparison.target)} samples without labels",
-        "real labels": "none" if test is None else f"{len(test)}, for scoring only",
-        "seconds": f"{sum(candidate.spent for candidate in comparison.candidates):.0f} of all trainings"
-        + (f"; the chosen one's first: {stages}" if stages else ""),
-        "steps": ", ".join(f"{candidate.name} {steps_of(candidate)}" for candidate in comparison.candidates),
+        "real labels": "none" if test is None else f"{len(test)}, used only to measure the result",
+        "seconds": f"{sum(candidate.spent for candidate in comparison.candidates):.0f} for all trainings"
+        + (f"; first training of the chosen route: {stages}" if stages else ""),
+        "steps": ", ".join(f"{candidate.name}: {steps_of(candidate)}" for candidate in comparison.candidates),
         "seeds": ", ".join(str(trial.seed) for trial in comparison.chosen.trials),
         "machine": f"{found.pop('machine')}, threads: {torch.get_num_threads()}",
         "versions": ", ".join(f"{name} {version}" for name, version in found.items()),
@@ -96,14 +94,17 @@ def facts(comparison: Comparison) -> dict[str, str]:
 
 
 def steps_of(candidate: RouteCandidate) -> str:
-    """Of the training of an entry's first trial, in words where there were none."""
+    """Training steps of a candidate's first trial, or words if it has no number."""
     if stepless(candidate.route):
-        return "none, in closed form"
-    return str(candidate.trials[0].steps or "by default")
+        return "none (closed-form solution)"
+    return str(candidate.trials[0].steps or "default")
 
 
 def confusions(comparison: Comparison) -> dict[str, list[list[tuple[int, float]]]]:
-    """For source only and the chosen route: count and share of the true class; rows true, columns predicted."""
+    """Confusion matrices of source only and the chosen route. Rows: true class. Columns: predicted class.
+
+    Each cell is a pair: the count, and its share of the true class. Empty for values and without real labels.
+    """
     task, test = comparison.task, comparison.test
     if test is None or not isinstance(task, Classification):
         return {}
@@ -118,24 +119,28 @@ def confusions(comparison: Comparison) -> dict[str, list[list[tuple[int, float]]
 
 
 def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Picture]]]:
-    """Title, explanation and pictures of what the chosen route is wrong about, and of what it doubts."""
+    """Title, explanation and images of three galleries: largest errors, most uncertain images, outliers."""
     if isinstance(comparison.task, Classification):
-        wrong = "Real images that the chosen route gave the wrong class, the surest first."
+        wrong = "Real test images that the chosen route classifies wrongly. The most confident predictions come first."
         count = len(comparison.in_doubt)
-        doubted = (
-            "Real images without labels that all routes together are least sure of: near a border, hard to read, or of "
-            f"no class of the source; {count} of {len(comparison.target)} in all. The first to label, if any."
+        uncertain = (
+            "Real images without labels. The average confidence of all routes is lowest for them. Such an image may be "
+            f"near a class boundary, hard to read, or of a class that the source lacks. {count} of "
+            f"{len(comparison.target)} target images are uncertain. If you can label some images, start here."
         )
     else:
-        wrong = "Real images on which the chosen route is farthest from the label."
-        doubted = "Real images without labels on which the routes differ most: the first to label, if any."
+        wrong = "Real test images with the largest prediction errors of the chosen route."
+        uncertain = (
+            "Real images without labels. The predictions of the routes differ most for them. If you can label some "
+            "images, start here."
+        )
     return [
-        ("Most wrong", wrong, gallery.mistakes(comparison)),
-        ("Most in doubt", doubted, gallery.doubts(comparison)),
+        ("Largest errors", wrong, gallery.mistakes(comparison)),
+        ("Most uncertain", uncertain, gallery.doubts(comparison)),
         (
-            "Unlike all others",
-            "Real images that are far from all others and from the synthetic ones, by form, tones, edges and colour "
-            "alone. Where they belong to neither domain, leave them out.",
+            "Outliers",
+            "Real images that differ strongly from the other real images and from the synthetic ones. The comparison "
+            "uses only shape, tones, edges and colour. Remove images that belong to neither domain.",
             gallery.outliers(comparison),
         ),
     ]
@@ -143,7 +148,13 @@ def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Pictu
 
 @dataclass(frozen=True)
 class Found:
-    """A parameter's range before the search and after; `old` and `new`: start and length in percent of its limits."""
+    """The range of a parameter before and after calibration.
+
+    Args:
+        name, unit, description: of the parameter.
+        before, after: the two ranges as text.
+        old, new: the same ranges as start and length, in percent of the parameter's limits.
+    """
 
     name: str
     unit: str
@@ -155,7 +166,7 @@ class Found:
 
 
 def ranges(calibration: Calibration) -> list[Found]:
-    """The ranges that a search found, beside those before it."""
+    """The ranges that calibration found, together with the ranges before it."""
     known = {parameter.name: parameter for parameter in calibration.simulator.parameters}
     found = []
     for name, new in calibration.ranges.items():

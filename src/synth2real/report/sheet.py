@@ -1,4 +1,7 @@
-"""Contact sheets of randomized images with their labels drawn on, so that a label left behind is seen at once."""
+"""Contact sheets of randomized images with their labels.
+
+Labels are drawn on the images, so that a label that does not follow its image is easy to see.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,14 @@ from ..transforms.warp import Warp
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
-TILE = 144  # pixels that the longer side of a tile has at least
-GAP, STRIP = 6, 18  # pixels between tiles, and for text
+TILE = 144  # minimum length of the longer side of a tile, in pixels
+GAP, STRIP = 6, 18  # space between tiles, and height of a line of text, in pixels
 COLOURS = ("#ffd400", "#00c8ff", "#ff4fa3", "#54e346", "#ff8a1f", "#b38cff", "#ffffff")
 EDGE = "#000000"
 
 
 class Policy(Protocol):
-    """A randomization policy, as the sheet sees it."""
+    """The methods of a randomization policy that a sheet uses."""
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]: ...
 
@@ -36,10 +39,10 @@ class Column:
     """One version of every image.
 
     Args:
-        title: what stands above it.
+        title: text above the column.
         images: (N, 1 or 3, H, W) float32 in 0..1.
-        labels: of the task, in pixels of these images.
-        masks: (N, R, H, W) bool, the outlines of which are drawn; R may be 0.
+        labels: of the task. Points are in pixels of these images.
+        masks: (N, R, H, W) bool. Their outlines are drawn. R may be 0.
     """
 
     title: str
@@ -49,7 +52,7 @@ class Column:
 
 
 def randomized(original: Column, title: str, policy: Policy, task: Task, generator: torch.Generator) -> Column:
-    """Another version of the images, whose labels and masks went with them as they do in training."""
+    """A randomized version of the images. Labels and masks are transformed with the images, as in training."""
     images, warp = policy.draw(original.images, generator)
     labels = task.move(original.labels, warp)
     masks = original.masks if warp is None else warp.mask(original.masks)
@@ -60,7 +63,7 @@ def randomized(original: Column, title: str, policy: Policy, task: Task, generat
 
 
 def sheet(columns: list[Column], task: Task) -> Image.Image:
-    """All columns beside each other, a row for each image, as an RGB picture."""
+    """All columns side by side in one RGB picture, with one row per image."""
     height, width = columns[0].images.shape[2:]
     scale = max(1, -(-TILE // max(height, width)))
     wide, tall = width * scale + GAP, height * scale + GAP
@@ -81,7 +84,7 @@ def sheet(columns: list[Column], task: Task) -> Image.Image:
 
 
 def tile(column: Column, row: int, scale: int, task: Task) -> Image.Image:
-    """One image, `scale` times as large, with what its label says drawn on."""
+    """One image, enlarged `scale` times, with its label drawn on it."""
     pixels = (column.images[row].clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
     pixels = pixels.expand(-1, -1, 3).repeat_interleave(scale, 0).repeat_interleave(scale, 1)
     picture = Image.fromarray(pixels.contiguous().numpy())
@@ -99,7 +102,7 @@ def tile(column: Column, row: int, scale: int, task: Task) -> Image.Image:
 
 
 def caption(label: Tensor, task: Task) -> str:
-    """A label that has no place in the image, in words: a class, or the shares of those that are mixed, or numbers."""
+    """A label without a position in the image, as text: a class, the shares of mixed classes, or numbers."""
     if isinstance(task, Classification):
         shares = task.shares(label[None])[0]
         seen: list[int] = [i for i in shares.argsort(descending=True).tolist() if shares[i] > 0.005][:3]
@@ -110,14 +113,14 @@ def caption(label: Tensor, task: Task) -> str:
 
 
 def _fitting(text: str, width: int, font: FreeTypeFont | ImageFont.ImageFont) -> str:
-    """As much of the text as is no wider than `width` pixels."""
+    """The text, shortened to at most `width` pixels."""
     while font.getlength(text) > width:
         text = text.rstrip("…")[:-1] + "…"
     return text
 
 
 def _outline(picture: Image.Image, mask: Tensor, colour: str) -> None:
-    """Paint the pixels of a mask (H, W) bool that touch others."""
+    """Paint the border pixels of a mask (H, W) bool."""
     wide = torch.nn.functional.pad(mask[None].float(), (1, 1, 1, 1), mode="replicate")[0].bool()
     inner = wide[:-2, 1:-1] & wide[2:, 1:-1] & wide[1:-1, :-2] & wide[1:-1, 2:]
     picture.paste(colour, mask=Image.fromarray((mask & ~inner).byte().mul(255).numpy()))
@@ -130,7 +133,7 @@ def _cross(draw: ImageDraw.ImageDraw, x: float, y: float, colour: str) -> None:
 
 
 def _arrow(draw: ImageDraw.ImageDraw, x: float, y: float, right: float, down: float) -> None:
-    """From x, y by `right`, `down` pixels, with a head; a dot where it has no length in the image."""
+    """Draw an arrow from x, y by `right` and `down` pixels. An arrow without length becomes a dot."""
     length = max((right**2 + down**2) ** 0.5, 1e-6)
     along, tip = (right / length, down / length), (x + right, y + down)
     size = min(9.0, length / 2)

@@ -1,4 +1,4 @@
-"""The visual Turing test: one offline page of real and refined images, shuffled, for a person to judge."""
+"""The visual Turing test: an offline page on which a person judges shuffled images as real or refined."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from ..errors import InputError
 from ..route.realism import check_alike
 from .images import SHEET_SIDE, thumbnails
 
-SIDE = 3 * SHEET_SIDE  # largest side of an image on the page, pixels
+SIDE = 3 * SHEET_SIDE  # longer side of an image on the page, in pixels
 
 
 def write_turing_test(real: Unlabelled, refined: Unlabelled, path: Path, n: int = 50, seed: int = 0) -> Path:
-    """Write the page, and beside it the key, which the page does not hold: a CSV of `test`, `image`, `truth`, `file`.
+    """Write the page, and next to it the key: a CSV with the columns `test`, `image`, `truth`, `file`.
 
-    All images are encoded anew and alike, so that neither format nor name tells them apart. The page counts, saves the
-    answers as a file, and scores them once it is given the key.
+    The page does not contain the key. All images are encoded again in the same way, so that neither format nor name
+    shows which are real. The page counts the answers and saves them as a file. It scores them when the user opens the
+    key.
 
     Args:
-        real, refined: images of one shape.
-        path: of the page, ending in `.html`.
-        n: images on the page, half of each kind.
-        seed: of the draw and the order.
+        real, refined: images. All have the same shape.
+        path: of the page. It ends in `.html`.
+        n: number of images on the page. Half are real and half are refined.
+        seed: of the sampling and the order.
 
     Returns:
         The path of the key.
 
     Raises:
-        InputError: images of differing shapes, fewer than `n` / 2 of a kind, or `n` odd or below 2.
+        InputError: the shapes differ, there are fewer than `n` / 2 images of a kind, or `n` is odd or below 2.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -41,12 +42,14 @@ def write_turing_test(real: Unlabelled, refined: Unlabelled, path: Path, n: int 
     check_alike(real.inputs, refined.inputs)
     few = next(((what, z) for what, z in (("real", real), ("refined", refined)) if len(z) < n // 2), None)
     if few is not None:
-        raise InputError(f"--n {n} needs {n // 2} {few[0]} images, found {len(few[1])}. Give more, or a smaller --n")
+        raise InputError(
+            f"--n {n} needs {n // 2} {few[0]} images, found {len(few[1])}. Give more images or a smaller --n"
+        )
     generator = torch.Generator().manual_seed(seed)
-    drawn = [z.subset(torch.randperm(len(z), generator=generator)[: n // 2]) for z in (real, refined)]
+    sampled = [z.subset(torch.randperm(len(z), generator=generator)[: n // 2]) for z in (real, refined)]
     order = torch.randperm(n, generator=generator)
-    sources = [source for z in drawn for source in thumbnails(z.inputs[torch.arange(n // 2)], SIDE)]
-    names = [name for z in drawn for name in (z.names or [""] * (n // 2))]
+    sources = [source for z in sampled for source in thumbnails(z.inputs[torch.arange(n // 2)], SIDE)]
+    names = [name for z in sampled for name in (z.names or [""] * (n // 2))]
     shown = [sources[i] for i in order]
     test = hashlib.sha256("".join(shown).encode()).hexdigest()[:12]
     key = path.with_suffix(".key.csv")
