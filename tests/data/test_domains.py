@@ -1,4 +1,4 @@
-"""Domains and the draws from them."""
+"""Domains and the batches sampled from them."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from synth2real.errors import InputError
 
 
 @pytest.mark.parametrize(("count", "batch"), [(10, 5), (10, 3), (7, 7), (3, 8), (1, 4)])
-def test_each_sample_is_drawn_once_before_any_is_drawn_again(count, batch):
+def test_each_sample_is_used_once_before_any_is_used_again(count, batch):
     draws = BatchSampler(count, batch, seed=3)
     drawn = [draws(step) for step in range(count)]  # `batch` whole epochs
     assert all(len(index) == batch for index in drawn)
@@ -17,7 +17,7 @@ def test_each_sample_is_drawn_once_before_any_is_drawn_again(count, batch):
         assert sorted(epoch.tolist()) == list(range(count))
 
 
-def test_draws_are_a_function_of_seed_and_step():
+def test_batches_depend_only_on_seed_and_step():
     one, other = BatchSampler(50, 8, 5), BatchSampler(50, 8, 5)
     forward = [one(step) for step in range(20)]
     backward = [other(step) for step in reversed(range(20))][::-1]
@@ -33,7 +33,7 @@ IMAGES = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
     ("make", "message"),
     [
         (lambda: Unlabelled(torch.zeros(4, 8, 8)), r"shape \(4, 8, 8\): expected images \(N, C, H, W\)"),
-        (lambda: Unlabelled(IMAGES[:0]), "hold no sample, expected at least one"),
+        (lambda: Unlabelled(IMAGES[:0]), "inputs are empty, expected at least one sample"),
         (lambda: Labelled(IMAGES, torch.zeros(3, dtype=torch.int64)), "4 inputs but 3 labels"),
         (lambda: Labelled(IMAGES, torch.zeros(4, 1, dtype=torch.int64)), r"shape \(4, 1\), expected \(N,\)"),
         (lambda: Labelled(IMAGES, torch.tensor([0, 1, 2, 1]), ("a", "b")), "from 0 to 2, expected 0 to 1"),
@@ -43,12 +43,12 @@ IMAGES = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
         (lambda: Labelled(IMAGES, torch.zeros(4, dtype=torch.int32)), "labels of torch.int32, expected int64"),
     ],
 )
-def test_what_does_not_fit_is_refused(make, message):
+def test_invalid_domains_are_refused(make, message):
     with pytest.raises(InputError, match=message):
         make()
 
 
-def test_names_of_classes_and_columns_are_made_up_where_absent():
+def test_missing_class_and_column_names_get_defaults():
     assert Labelled(IMAGES, torch.tensor([0, 2, 1, 0])).classes == ("0", "1", "2")
     assert Labelled(IMAGES, torch.zeros(4, 2)).columns == ("label_0", "label_1")
 
@@ -66,7 +66,7 @@ def test_subset_keeps_labels_names_and_sizes_together():
     assert not hasattr(whole.unlabelled(), "labels")
 
 
-def test_a_target_has_nowhere_to_put_a_label():
+def test_a_target_has_no_field_for_labels():
     with pytest.raises(TypeError, match=r"labels"):
         Unlabelled(IMAGES, labels=torch.zeros(4))
 

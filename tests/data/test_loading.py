@@ -144,7 +144,7 @@ def test_damaged_arrays_are_named(tmp_path):
         load_unlabelled(tmp_path / "a.npz")
 
 
-def test_unlabelled_folders_are_read_whole_and_their_labels_never(tmp_path):
+def test_unlabelled_folders_are_read_with_subfolders_and_without_labels(tmp_path):
     for name in ("img10.png", "img2.png", "deep/er/x.png", "b.jpg"):
         save(tmp_path / name, picture(0))
     (tmp_path / "metadata.jsonl").write_text("this is not JSON, and nobody looks\n")
@@ -169,7 +169,7 @@ def test_unlabelled_folders_are_read_whole_and_their_labels_never(tmp_path):
         (
             [{"file_name": "a.png", "x": 1}, {"file_name": "b.png", "x": "left"}],
             ["x"],
-            "b.png: the label column 'x' holds 'left', expected a number",
+            "b.png: the label column 'x' contains 'left', expected a number",
         ),
         (
             [{"file_name": "a.png", "label": "x"}, {"file_name": "b.png", "label": None}],
@@ -186,13 +186,13 @@ def test_labels_that_cannot_be_read_are_named(tmp_path, rows, label, message):
 def test_tables_that_cannot_be_read_are_named(tmp_path):
     table(tmp_path, [{"file_name": "a.png", "label": 1}, {"file_name": "gone.png", "label": 2}])
     (tmp_path / "gone.png").unlink()
-    with pytest.raises(InputError, match=r"gone\.png: named in the metadata table of .*no such file"):
+    with pytest.raises(InputError, match=r"gone\.png: listed in the metadata table of .*no such file"):
         load(tmp_path)
     (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "label": 1}\n{oops\n')
     with pytest.raises(InputError, match=r"metadata\.jsonl: line 2 is not JSON"):
         load(tmp_path)
     (tmp_path / "metadata.jsonl").write_text("[1]\n")
-    with pytest.raises(InputError, match=r"line 1 holds \[1\], expected an object"):
+    with pytest.raises(InputError, match=r"line 1 contains \[1\], expected an object"):
         load(tmp_path)
     (tmp_path / "metadata.jsonl").write_text("\n")
     with pytest.raises(InputError, match=r"found no row"):
@@ -205,10 +205,10 @@ def test_tables_that_cannot_be_read_are_named(tmp_path):
 
 def test_folders_that_hold_no_labels_are_refused(tmp_path):
     save(tmp_path / "loose.png", picture(0))
-    with pytest.raises(InputError, match=r"found no labels: loose\.png stands in no class subfolder"):
+    with pytest.raises(InputError, match=r"found no labels: loose\.png is not in a class subfolder"):
         load(tmp_path)
     with pytest.raises(
-        InputError, match=r"asked for the label column 'x', but found no metadata.csv or metadata.jsonl"
+        InputError, match=r"the label column 'x' was requested, but found no metadata.csv or metadata.jsonl"
     ):
         load(tmp_path, label=["x"])
     with pytest.raises(InputError, match=r"found a file, expected a folder of images or an \.npz"):
@@ -219,11 +219,11 @@ def test_folders_that_hold_no_labels_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"found a '\.txt' file, expected a folder"):
         load_unlabelled(tmp_path / "notes.txt")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"empty: found no image, expected files ending in \.png"):
+    with pytest.raises(InputError, match=r"empty: found no image, expected files that end in \.png"):
         load_unlabelled(tmp_path / "empty")
 
 
-def test_every_kind_of_picture_becomes_bytes(tmp_path):
+def test_every_image_mode_becomes_uint8(tmp_path):
     ramp = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
     save(tmp_path / "grey.png", ramp)
     Image.fromarray(ramp.astype(np.uint16) * 257).save(tmp_path / "deep.png")
@@ -244,7 +244,7 @@ def test_every_kind_of_picture_becomes_bytes(tmp_path):
     assert (grey[0] - torch.from_numpy(ramp)).abs().mean() < 4
 
 
-def test_light_of_floats_in_0_to_1_becomes_bytes(tmp_path):
+def test_float_images_in_0_to_1_become_uint8(tmp_path):
     ramp = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
     Image.fromarray(ramp.astype(np.float32) / 255).save(tmp_path / "light.tif")
     Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "levels.tif")
@@ -258,16 +258,16 @@ def test_rows_name_each_image_of_their_folder_once(tmp_path, monkeypatch):
         save(folder / f"{i}.png", picture(i))
     table(folder, [{"file_name": str(folder / f"{i}.png"), "label": "a"} for i in range(2)])
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"names /.*0\.png, which is not in in, expected file_name relative"):
+    with pytest.raises(InputError, match=r"lists /.*0\.png, which is not in in, expected file_name relative"):
         load("in")
-    with pytest.warns(UserWarning, match=r"1 image\(s\) stand in no row of its metadata tables.*such as 2\.png"):
+    with pytest.warns(UserWarning, match=r"1 image\(s\) have no row in its metadata tables.*for example 2\.png"):
         assert load(folder).names == ("0.png", "1.png")
     table(folder, [{"file_name": f"../{outside.name}", "label": "a"}])
-    with pytest.raises(InputError, match=r"names \.\./out\.png, which is not in"):
+    with pytest.raises(InputError, match=r"lists \.\./out\.png, which is not in"):
         load(folder)
     table(folder, [{"file_name": f"{i}.png", "label": "a"} for i in range(3)])
     (folder / "metadata.csv").write_text("file_name,label\n1.png,b\n")
-    with pytest.raises(InputError, match=r"1\.png: found 2 rows of the metadata tables of .*expected one"):
+    with pytest.raises(InputError, match=r"1\.png: found 2 rows in the metadata tables of .*expected one"):
         load(folder)
 
 
@@ -300,7 +300,7 @@ def test_a_thin_line_is_not_lost_when_shrunk(tmp_path, step):
         data = load_unlabelled(tmp_path / name, size=(16, 16))
         assert data.sizes.tolist() == [[64, 64]]
         assert data.inputs.shape == (1, 1, 16, 16)
-        # A quarter of the line's light stays in the column that it falls into, and nothing elsewhere.
+        # A quarter of the line's intensity is in its column, and the other columns are 0.
         assert data.inputs[0, 0, :, (24 + step) // 4].float().mean() == pytest.approx(255 / 4, abs=1)
         assert data.inputs.float().sum() == pytest.approx(16 * 255 / 4, rel=0.02)
 
@@ -316,7 +316,7 @@ def test_folders_and_arrays_are_resized_alike(size):
         assert (torch.from_numpy(np.array(pillow)).permute(2, 0, 1).int() - mine).abs().float().mean() < 4
 
 
-def test_images_that_differ_are_refused_with_the_mend(tmp_path):
+def test_images_that_differ_are_refused_with_a_remedy(tmp_path):
     save(tmp_path / "a.png", picture(0, (8, 8)))
     save(tmp_path / "b.png", picture(1, (8, 9)))
     with pytest.raises(InputError, match=r"differ in size: .*a\.png is 8x8, .*b\.png is 8x9 .*--size 8x8"):
@@ -405,7 +405,7 @@ def test_real_sets(shared_data):
     assert load_unlabelled(shared_data / "mnist.npz", size=(14, 14), channels=3).shape == (3, 14, 14)
 
 
-def test_masks_beside_images_are_no_images(tmp_path):
+def test_masks_beside_images_are_not_images(tmp_path):
     for name in ("a.png", "a_mask.png", "no_mask.png"):
         save(tmp_path / name, np.zeros((4, 4), dtype=np.uint8))
     assert load_unlabelled(tmp_path).names == ("a.png", "no_mask.png")

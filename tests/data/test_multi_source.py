@@ -1,4 +1,4 @@
-"""Several labelled sources: joined as one, told apart by DANN's critic, named on the command line; and refusals."""
+"""Several labelled sources: joining, classification by DANN's critic, the command line, and refusals."""
 
 import math
 
@@ -20,7 +20,7 @@ from synth2real.training.model import Model
 
 
 def part(shift: float, seed: int, count: int = 150) -> Labelled:
-    """Features (N, 6): the first says the class; three others stand at `shift`, by which a source is known."""
+    """Features (N, 6): the first determines the class. Three others have the mean `shift`, which marks the source."""
     x = torch.randn(count, 6, generator=torch.Generator().manual_seed(seed))
     labels = (x[:, 0] > 0).long()
     x[:, 3:] += shift
@@ -31,7 +31,7 @@ BOTH = [part(-2.0, 0), part(2.0, 1, 100)]
 TARGET = Unlabelled(part(0.0, 2).inputs)
 
 
-def test_sources_are_joined_and_know_where_each_sample_is_from() -> None:
+def test_joined_sources_keep_the_source_of_each_sample() -> None:
     images = [Labelled(torch.full((2, 1, 4, 4), i, dtype=torch.uint8), torch.tensor([0, 1])) for i in (3, 5)]
     named = Labelled(images[0].inputs, images[0].labels, names=("0.png", "1.png"), sizes=torch.tensor([[8, 9]] * 2))
     joined = join(images)
@@ -48,12 +48,12 @@ def test_sources_are_joined_and_know_where_each_sample_is_from() -> None:
     [
         (
             part(0, 0).subset(torch.arange(3)).inputs[:, :4],
-            r"source 2: has inputs of 4, source 1 of 6: expected one shape",
+            r"source 2: has inputs of 4, source 1 of 6: expected the same shape",
         ),
         (("no", "maybe"), r"source 2: has the classes 'no', 'maybe', source 1 has 'no', 'yes': expected the same"),
         (torch.zeros(3, 2), r"source 2: has the classes none, source 1 has 'no', 'yes'"),
-        ("sparse", r"source 2: holds Sparse inputs, expected images or dense features in memory"),
-        (torch.float64, r"inputs of 'torch.float32', 'torch.float64', expected one type"),
+        ("sparse", r"source 2: has inputs of type Sparse, expected images or dense features in memory"),
+        (torch.float64, r"inputs of 'torch.float32', 'torch.float64', expected the same type"),
     ],
 )
 def test_sources_that_differ_are_refused(other, message: str) -> None:
@@ -76,12 +76,12 @@ def test_sources_that_differ_are_refused(other, message: str) -> None:
 def test_a_wrong_domain_and_no_source_are_refused() -> None:
     with pytest.raises(InputError, match=r"domain of torch.float32 \(3,\) from 0.0, expected int64 \(3,\) from 0"):
         Labelled(torch.zeros(3, 2), torch.tensor([0, 1, 0]), domain=torch.zeros(3))
-    with pytest.raises(InputError, match=r"join\(\) found no source"):
+    with pytest.raises(InputError, match=r"join\(\) got no source"):
         join([])
 
 
 @pytest.mark.parametrize(("tells", "outputs"), [("each", 3), ("target", 1)])
-def test_the_critic_is_of_each_source_and_the_target_or_of_two(tells: str, outputs: int) -> None:
+def test_the_critic_has_an_output_per_domain_or_two(tells: str, outputs: int) -> None:
     method = DANN(discriminates=tells)
     method.prepare(Model(Classification(("no", "yes")), (6,)), TARGET, sources=2)
     assert method.domain_critic[-1].out_features == outputs
@@ -92,7 +92,7 @@ def test_the_critic_is_of_each_source_and_the_target_or_of_two(tells: str, outpu
     assert method.domain_loss(features, 3, 1.0, shares).item() == pytest.approx(math.log(max(2, outputs)))
 
 
-def test_the_loss_of_several_is_the_cross_entropy_of_where_each_is_from() -> None:
+def test_the_loss_of_several_sources_is_the_cross_entropy_of_the_domain() -> None:
     logits = torch.randn(4, 3)
     expected = torch.nn.functional.cross_entropy(logits, torch.tensor([1, 0, 2, 2]))
     torch.testing.assert_close(several_loss(logits, torch.tensor([[0.0, 1.0], [1.0, 0.0]])), expected)
@@ -113,7 +113,7 @@ def test_batches_carry_the_domain_and_mixed_images_its_shares() -> None:
 
 
 @pytest.mark.parametrize(("tells", "chance"), [("each", math.log(3)), ("target", math.log(2))])
-def test_the_critic_learns_who_is_who_unless_the_features_deceive_it(tells: str, chance: float) -> None:
+def test_the_critic_learns_the_domain_unless_the_features_are_adversarial(tells: str, chance: float) -> None:
     losses = {}
     for weight in (0.0, 1.0):
         adapt = DANN(discriminates=tells, weight=weight, rate=3e-3)

@@ -15,7 +15,7 @@ from synth2real.route.route import Budget, statistics
 
 
 def words(count: int, seed: int = 0, width: int = 12) -> tuple[np.ndarray, np.ndarray]:
-    """Counts (N, width) float32, mostly zero, of which the first two words say the class, (N,) in 0, 1."""
+    """Counts (N, width) float32, mostly zero. The first two words determine the class, (N,) in 0, 1."""
     random = np.random.default_rng(seed)
     counts = random.poisson(0.3, (count, width)).astype(np.float32)
     labels = np.arange(count) % 2
@@ -82,10 +82,10 @@ def test_a_whole_training_never_makes_more_than_a_batch_dense(monkeypatch):
 
 
 @pytest.mark.parametrize("base", [0, 1])
-def test_width_and_base_are_decided_over_both_files(tmp_path, base):
+def test_width_and_base_are_determined_from_both_files(tmp_path, base):
     counts, labels = words(20)
     narrow = counts.copy()
-    narrow[:, [0, 10, 11]] = 0  # nothing in this file alone says where counting begins, or how wide it is
+    narrow[:, [0, 10, 11]] = 0  # this file alone determines neither the first index nor the width
     paths = write(tmp_path / "a.svmlight", counts, labels, base), write(tmp_path / "b.libsvm", narrow, labels, base)
     layout = Layout.of(paths)
     assert layout == Layout(12, zero_based=base == 0)
@@ -95,7 +95,7 @@ def test_width_and_base_are_decided_over_both_files(tmp_path, base):
     assert (source.classes, source.labels.tolist()) == (("0", "1"), labels.tolist())
 
 
-def test_what_begins_at_one_can_be_said(tmp_path):
+def test_one_based_indices_can_be_declared(tmp_path):
     path = write(tmp_path / "a.svmlight", words(20)[0], words(20)[1], base=1)
     assert Layout.of([path], zero_based=True) == Layout(13, True)
     with pytest.raises(InputError, match=r"b\.svmlight: found the index 0.*Pass --zero-based"):
@@ -106,7 +106,7 @@ def test_values_of_svmlight_files(tmp_path):
     counts, labels = words(6)
     path = write(tmp_path / "a.svmlight", counts, labels + 0.5)
     assert load(path, ["stars"]).labels.tolist() == [[0.5], [1.5]] * 3
-    with pytest.raises(InputError, match="'x', 'y', but an svmlight file has one"):
+    with pytest.raises(InputError, match="'x', 'y' were requested, but an svmlight file has one"):
         load(path, ["x", "y"])
 
 
@@ -114,8 +114,8 @@ def test_values_of_svmlight_files(tmp_path):
     ("text", "says"),
     [
         ("", "found no line"),
-        ("1 3:x\n", "is no svmlight file"),
-        ("1 3:1 2:1\n", "is no svmlight file"),
+        ("1 3:x\n", "is not an svmlight file"),
+        ("1 3:1 2:1\n", "is not an svmlight file"),
         ("1 3:nan\n", "not finite"),
     ],
 )
@@ -155,7 +155,7 @@ def test_other_or_broken_matrices_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"bsr.*expected csr"):
         load_unlabelled(tmp_path / "a.npz")
     np.savez(tmp_path / "b.npz", data=matrix.data, indices=matrix.indices + 9, indptr=matrix.indptr, shape=matrix.shape)
-    with pytest.raises(InputError, match=r"b\.npz: is no sparse matrix"):
+    with pytest.raises(InputError, match=r"b\.npz: is not a sparse matrix"):
         load_unlabelled(tmp_path / "b.npz")
 
 
@@ -184,7 +184,7 @@ def test_options_and_widths_that_do_not_fit(synth2real, tmp_path):
     refused(
         synth2real("train", source, "--target", target, "--out", tmp_path / "run"),
         "the source has inputs of 12, the target of 9",
-        "features of one width",
+        "features of the same width",
     )
     refused(
         synth2real("train", source, "--target", source, "--one-based", "--out", tmp_path / "run"), "found the index 0"
@@ -220,8 +220,8 @@ def test_msda_from_the_command_line(synth2real, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["compare", "check"])
-def test_a_base_that_the_files_leave_open_is_said(synth2real, tmp_path, command):
-    """Where no index is 0, files may count from either; as counted from 0, the first of 13 words is in none."""
+def test_an_ambiguous_base_is_reported(synth2real, tmp_path, command):
+    """If no index is 0, files may count from 0 or 1. Counted from 0, no file contains the first of 13 words."""
     source = write(tmp_path / "a.svmlight", *words(60), base=1)
     target = write(tmp_path / "b.svmlight", *words(60, 1), base=1)
     more = ("--json",) if command == "check" else ("--budget", 0.001, "--out", tmp_path / "found")

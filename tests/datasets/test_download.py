@@ -1,4 +1,4 @@
-"""Downloads from a server of our own: whole, resumed, verified; and archives that may not write outside."""
+"""Downloads from a local server: complete, resumed, verified. Archives cannot write outside their folder."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers CONTENT, ranges of it if `ranges`, and hangs up after `breaks` bytes."""
+    """Serves CONTENT, supports ranges if `ranges`, and closes the connection after `breaks` bytes."""
 
     def __init__(self, server, *arguments):
         self.kept = server
@@ -81,9 +81,9 @@ def test_it_is_fetched_once_into_the_cache(server, cache):
 
 
 @pytest.mark.parametrize("ranges", [True, False], ids=["from there", "from the beginning"])
-def test_a_download_that_broke_off_goes_on(server, cache, ranges):
+def test_an_interrupted_download_continues(server, cache, ranges):
     server.breaks = 1000
-    with pytest.raises(InputError, match=r"set\.bin: the download broke off after 1000 bytes .* Call again to go on"):
+    with pytest.raises(InputError, match=r"set\.bin: the download stopped after 1000 bytes .* again to continue it"):
         fetch(server.url)
     assert names(cache) == ["set.bin.part"]
     server.breaks, server.ranges = None, ranges
@@ -91,13 +91,13 @@ def test_a_download_that_broke_off_goes_on(server, cache, ranges):
     assert server.asked == [None, "bytes=1000-"]
 
 
-def test_a_part_that_is_longer_than_the_file_is_begun_anew(server, cache):
+def test_a_part_longer_than_the_file_is_downloaded_again(server, cache):
     cache.mkdir()
     (cache / "set.bin.part").write_bytes(CONTENT + b"more")
     assert fetch(server.url, sha256=SHA256).read_bytes() == CONTENT
 
 
-def test_what_is_not_as_expected_is_removed(server, cache):
+def test_an_unexpected_file_is_removed(server, cache):
     with pytest.raises(InputError, match=rf"found sha256 {SHA256}, expected sha256 0123\. It was removed: call again"):
         fetch(server.url, sha256="0123")
     assert names(cache) == []
@@ -110,12 +110,12 @@ def test_what_is_not_as_expected_is_removed(server, cache):
     assert (cache / "set.bin").read_bytes() == b"mine"
 
 
-def test_addresses_that_do_not_answer(server, cache):
-    with pytest.raises(InputError, match=r"gone\.bin: the server answers 404 .* put it at .*gone\.bin"):
+def test_unreachable_addresses(server, cache):
+    with pytest.raises(InputError, match=r"gone\.bin: the server responded 404 .* save it as .*gone\.bin"):
         fetch(server.url.replace("set", "gone"))
     server.http.shutdown()
     server.http.server_close()
-    with pytest.raises(InputError, match="broke off after 0 bytes"):
+    with pytest.raises(InputError, match="stopped after 0 bytes"):
         fetch(server.url)
     with pytest.raises(InputError, match="expected an address that begins with http"):
         fetch("file:///etc/hosts")
@@ -146,7 +146,7 @@ def archive(path, files):
 
 
 @pytest.mark.parametrize("name", ["set.tar.gz", "set.zip"])
-def test_archives_are_unpacked_whole_or_not_at_all(tmp_path, name):
+def test_archives_are_unpacked_completely_or_not_at_all(tmp_path, name):
     path = archive(tmp_path / name, {"a/one.txt": b"1", "a/b/two.txt": b"22", "c.txt": b"333"})
     folder = unpack(path, tmp_path / "out", only=lambda file: file.startswith("a/"))
     assert {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()} == {
@@ -154,26 +154,26 @@ def test_archives_are_unpacked_whole_or_not_at_all(tmp_path, name):
         "a/b/two.txt": b"22",
     }
     path.unlink()
-    assert unpack(path, folder) == folder  # is there already
+    assert unpack(path, folder) == folder  # exists already
     whole = archive(tmp_path / name, {"a/one.txt": bytes(range(256)) * 400})
     whole.write_bytes(whole.read_bytes()[:-90])
-    with pytest.raises(InputError, match=r"is damaged .* Remove it and fetch it again"):
+    with pytest.raises(InputError, match=r"is damaged .* Remove it and download it again"):
         unpack(whole, tmp_path / "torn")
-    with pytest.raises(InputError, match="holds none of the files expected"):
+    with pytest.raises(InputError, match="contains none of the expected files"):
         unpack(archive(tmp_path / name, {"b.txt": b""}), tmp_path / "none", only=lambda file: False)
     assert names(tmp_path) == ["out", name]
 
 
 @pytest.mark.parametrize("name", ["../out.txt", "/etc/out.txt", "a/../../out.txt", "C:/out.txt", "..\\out.txt"])
 @pytest.mark.parametrize("kind", ["set.tar.gz", "set.zip"])
-def test_nothing_lands_outside(tmp_path, name, kind):
-    with pytest.raises(InputError, match="would land outside"):
+def test_nothing_is_written_outside(tmp_path, name, kind):
+    with pytest.raises(InputError, match="Its path is outside"):
         unpack(archive(tmp_path / kind, {name: b"1"}), tmp_path / "deep" / "out")
     assert not (tmp_path / "out.txt").exists()
     assert not (tmp_path / "deep" / "out").exists()
 
 
-def test_links_are_passed_over(tmp_path):
+def test_links_are_skipped(tmp_path):
     with tarfile.open(tmp_path / "set.tar", "w") as pack:
         link = tarfile.TarInfo("link")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc"

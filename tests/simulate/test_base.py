@@ -10,7 +10,7 @@ from synth2real.simulate.base import CHUNK
 
 
 @pytest.mark.parametrize("name", SIMULATORS)
-def test_same_seed_gives_the_same_bits_and_a_shorter_sample_is_the_beginning(name):
+def test_same_seed_gives_the_same_bits_and_a_shorter_sample_is_the_first_part(name):
     made = simulator(name)
     long, short, other = (made.sample(n, seed) for n, seed in ((CHUNK + 50, 7), (CHUNK + 9, 7), (9, 8)))
     assert torch.equal(long.images[: CHUNK + 9], short.images)
@@ -31,7 +31,7 @@ def test_every_label_is_named(name):
         assert made.labels[label].dtype == torch.float32
 
 
-def test_values_are_drawn_from_their_ranges():
+def test_values_are_sampled_from_their_ranges():
     made = Digits(ranges={"rotation": 5, "blur": (0.5, 0.6)}).sample(300, 0).parameters
     assert set(made) == {parameter.name for parameter in Digits.parameters}
     assert torch.all(made["rotation"] == 5)
@@ -97,7 +97,7 @@ def test_labelled_carries_classes():
     assert domain.shape == (1, 28, 28)
     with pytest.raises(InputError, match="no label 'gaze', expected one of: label"):
         Digits().labelled(5, 0, label="gaze")
-    with pytest.raises(InputError, match="asked to render 0 images"):
+    with pytest.raises(InputError, match="cannot render 0 images"):
         Digits().sample(0, 0)
 
 
@@ -127,8 +127,8 @@ def test_parameters_round_trip_through_yaml(tmp_path):
         ("blur: much", "p.yaml: parameter 'blur' is 'much', expected a number or [low, high]"),
         ("blur: [1, 2, 3]", "p.yaml: parameter 'blur' is [1, 2, 3]"),
         ("blur: true", "p.yaml: parameter 'blur' is True"),
-        ("- 1", "p.yaml: holds list, expected lines such as"),
-        ("a: [", "p.yaml: is no YAML"),
+        ("- 1", "p.yaml: contains list, expected lines such as"),
+        ("a: [", "p.yaml: is not YAML"),
     ],
 )
 def test_parameter_files_that_cannot_be_used_name_file_and_parameter(tmp_path, text, message):

@@ -4,7 +4,7 @@ from sklearn.linear_model import RidgeClassifier
 
 from synth2real.simulate import Digits
 
-# An upright, clean digit in the middle: what each test changes is all that changes.
+# An upright, clean digit in the centre. Each test changes only what it tests.
 PLAIN = dict.fromkeys((p.name for p in Digits.parameters if p.limits[0] <= 0), 0)
 PLAIN |= {"height": 0.7, "aspect": 1, "stroke": 0.12, "allograph": 0.5, "contrast": 1, "foreground": 1}
 
@@ -15,7 +15,7 @@ def draw(n=100, seed=0, size=(28, 28), channels=1, **changes):
 
 
 def box(images):
-    """Left, top, right, bottom (N,) of the ink, edges of pixels."""
+    """Left, top, right and bottom (N,) edge of the ink, at the edges of pixels."""
     ink = images.amax(1) > 0.25
     across, down = ink.any(1).float(), ink.any(2).float()
     ends = [x.argmax(1) for x in (across, down)] + [x.shape[1] - x.flip(1).argmax(1) for x in (across, down)]
@@ -71,7 +71,7 @@ def test_centring_puts_box_or_mass_in_the_middle():
 
 
 def test_rotation_and_shear_lean_right():
-    """Clockwise turns and positive shear take the top to the right of the bottom: x and y (down) then covary less."""
+    """Clockwise rotation and positive shear move the top to the right: the covariance of x and y (down) decreases."""
 
     def covariance(**changes):
         images = draw(aspect=0.5, **changes)
@@ -90,7 +90,7 @@ def test_allograph_picks_other_forms():
     assert stems == [False, True], "a plain stem is no font's"
 
 
-def test_elastic_and_pressure_bend_within_reason():
+def test_elastic_and_pressure_distort_moderately():
     for change in ({"elastic": 0.05}, {"pressure": 0.5}):
         difference = (draw(**change) - draw()).abs().mean((1, 2, 3))
         assert torch.all(difference > 0.001)
@@ -104,7 +104,7 @@ def test_blur_softens_and_contrast_fills():
     assert torch.all(filled.sum((1, 2, 3)) > 1.3 * soft.sum((1, 2, 3)))
 
 
-def test_tones_and_noise_are_what_was_asked():
+def test_tones_and_noise_have_the_requested_values():
     images = draw(foreground=0.2, background=0.8, stroke=0.2)
     assert (images.amax() - 0.8).abs() < 0.01
     assert (images.amin() - 0.2).abs() < 0.01
@@ -113,12 +113,12 @@ def test_tones_and_noise_are_what_was_asked():
     assert abs(noisy.mean() - 0.5) < 0.003
 
 
-def test_three_channels_are_grey_without_colour_and_tinted_with():
-    grey, tinted = (draw(channels=3, background=0.5, colour=colour) for colour in (0, 0.3))
+def test_three_channels_are_grey_only_without_colour():
+    grey, coloured = (draw(channels=3, background=0.5, colour=colour) for colour in (0, 0.3))
     assert grey.shape == (100, 3, 28, 28)
     assert torch.equal(grey[:, 0], grey[:, 2])
     assert torch.equal(grey[:, :1], draw(background=0.5))
-    spread = tinted[:, 0, 0, 0] - tinted[:, 1, 0, 0]
+    spread = coloured[:, 0, 0, 0] - coloured[:, 1, 0, 0]
     assert 0.1 < spread.abs().mean() < 0.3
     assert spread.abs().max() <= 0.6
 
@@ -130,7 +130,7 @@ def test_no_stroke_is_lost_at_any_size(side):
     assert made.images.shape == (600, 1, side, side)
     assert made.images.dtype == torch.uint8
     assert (images.amax(1) - images.amin(1)).min() > 0.25
-    # Thin pens, reduced: as much ink in the small picture as in the large one, digit by digit.
+    # Thin pens at a small size: each digit has as much ink in the small image as in the large one.
     thin, large = (draw(size=(s, s), stroke=0.1).mean((1, 2, 3)) for s in (side, 56))
     assert torch.allclose(thin, large, rtol=0.25)
 

@@ -29,7 +29,7 @@ def test_folder_holds_what_sample_gives(tmp_path, channels):
 
 def test_a_folder_with_files_is_refused_unless_overwritten(tmp_path):
     render(Digits(), 5, tmp_path, seed=0)
-    with pytest.raises(InputError, match="holds files already"):
+    with pytest.raises(InputError, match="the folder is not empty, expected a new or empty folder"):
         render(Digits(), 3, tmp_path, seed=0)
     (tmp_path / "000001-mine.png").touch()
     render(Digits(), 3, tmp_path, seed=0, overwrite=True)
@@ -43,8 +43,8 @@ def test_a_folder_with_files_is_refused_unless_overwritten(tmp_path):
         render(Digits(), 3, tmp_path / "000000.png", seed=0)
 
 
-def test_nothing_is_written_or_removed_where_the_count_is_wrong(tmp_path):
-    with pytest.raises(InputError, match="asked to render 0 images"):
+def test_nothing_is_written_or_removed_if_the_count_is_wrong(tmp_path):
+    with pytest.raises(InputError, match="cannot render 0 images"):
         render(Digits(), 0, tmp_path / "new", seed=0)
     assert not (tmp_path / "new").exists()
 
@@ -97,7 +97,7 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
         render(Digits(), 2, tmp_path / "x.parquet", seed=0)
 
 
-def test_masks_that_a_simulator_does_not_draw_are_refused(tmp_path):
-    with pytest.raises(InputError, match="masks were asked for, but Digits draws none"):
+def test_masks_that_a_simulator_does_not_have_are_refused(tmp_path):
+    with pytest.raises(InputError, match="masks were requested, but Digits has none"):
         render(Digits(), 2, tmp_path / "x", seed=0, masks=True)
     assert not (tmp_path / "x").exists()

@@ -10,7 +10,7 @@ from synth2real.errors import InputError
 from synth2real.simulate import Eyes, render
 from synth2real.simulate.camera import equalise
 
-# A bare eye that looks into the camera, wide open, in the middle: what each test changes is all that changes.
+# A plain, wide open eye in the centre that looks into the camera. Each test changes only what it tests.
 OPEN = {"gaze_pitch": 0, "gaze_yaw": 0, "head_pitch": 0, "head_yaw": 0, "roll": 0, "offset_x": 0, "offset_y": 0}
 OPEN |= {"opening": 1, "closed": 0, "upper_lid": 9, "lower_lid": 9, "equalised": 0, "grain": 0, "glasses": 0}
 
@@ -26,7 +26,7 @@ def centroid(mask):
     return torch.stack([x, y], 1)
 
 
-def test_the_iris_is_where_its_label_says():
+def test_the_iris_is_at_its_label():
     looks = made(gaze_pitch=(-12, 12), gaze_yaw=(-20, 20), head_yaw=(-15, 15), head_pitch=(-10, 10), fissure=40)
     whole = looks.masks["iris"] | looks.masks["pupil"]
     uncut = (centroid(whole) - looks.labels["iris"]).abs().amax(1)
@@ -48,7 +48,7 @@ def test_the_angle_is_that_of_the_longer_axis():
     assert abs(long[0] * angle.cos() + long[1] * angle.sin()) > 0.99
 
 
-def test_the_pupil_is_the_centroid_of_what_is_seen():
+def test_the_pupil_is_the_centroid_of_its_visible_part():
     for preset in ("webcam", "infrared"):
         looks = Eyes(preset=preset, size=(96, 128)).sample(200, 1)
         seen = looks.masks["pupil"].sum((1, 2)) > 20
@@ -58,7 +58,7 @@ def test_the_pupil_is_the_centroid_of_what_is_seen():
         assert error.median() < 0.15
 
 
-def test_the_whole_pupil_stands_at_the_iris():
+def test_the_whole_pupil_is_at_the_iris():
     looks = made()
     assert torch.allclose(looks.labels["pupil"], looks.labels["iris"], atol=0.1)
 
@@ -68,7 +68,7 @@ def test_a_pupil_half_covered_has_its_centroid_below_the_iris():
     assert torch.all(looks.labels["pupil"][:, 1] > looks.labels["iris"][:, 1] + 1)
 
 
-def test_gaze_moves_the_iris_as_mpiigaze_says():
+def test_gaze_moves_the_iris_as_in_mpiigaze():
     still, up, left = (made(gaze_pitch=p, gaze_yaw=y).labels["iris"] for p, y in ((0, 0), (15, 0), (0, 15)))
     assert torch.all(up[:, 1] < still[:, 1] - 3)
     assert torch.allclose(up[:, 0], still[:, 0], atol=1e-3)
@@ -98,13 +98,13 @@ def test_lids_follow_the_gaze_and_landmarks_lie_on_them():
             assert torch.all(looks.masks["skin"][i, y[inner], x[inner]] != inside)
 
 
-def test_the_nose_is_on_the_side_that_left_says():
+def test_left_determines_the_side_of_the_nose():
     for left, sign in ((1, -1), (0, 1)):
         points = made(5, left=left).labels["eyelid"].view(5, 16, 2)
         assert torch.all((points[:, 0, 0] - points[:, 8, 0]) * sign > 10)
 
 
-def test_what_is_covered_has_no_label():
+def test_covered_parts_have_no_label():
     labels = made(30, opening=0, upper_lid=3, lower_lid=5).labels
     assert labels["pupil"].isnan().all()
     assert labels["iris"].isnan().all()
@@ -192,7 +192,7 @@ def test_label_may_be_columns():
     assert Eyes(label=("iris_x", "iris_y")).labelled(5, 0).columns == ("iris_x", "iris_y")
     with pytest.raises(InputError, match="Eyes has no label 'iris_z', expected one of: gaze, gaze_vector, head, iris"):
         eyes.labelled(5, 0, ["iris_x", "iris_z"])
-    with pytest.raises(InputError, match="asked for no label"):
+    with pytest.raises(InputError, match="got an empty list of labels"):
         eyes.labelled(5, 0, [])
 
 

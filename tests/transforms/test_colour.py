@@ -1,4 +1,4 @@
-"""Colour spaces: known colours, there and back, and another library's."""
+"""Colour spaces: known colours, round trip, and comparison with another library."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ def test_known_colours() -> None:
     torch.testing.assert_close(to_lab(rgb).flatten(1), known, atol=0.05, rtol=0)
 
 
-def test_there_and_back() -> None:
+def test_round_trip() -> None:
     rgb = torch.rand(4, 3, 9, 9, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(to_rgb(to_lab(rgb)), rgb, atol=1e-3, rtol=0)
     assert to_rgb(torch.tensor([50.0, 120, -120]).view(1, 3, 1, 1)).clamp(0, 1).isfinite().all()

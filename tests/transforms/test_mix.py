@@ -1,4 +1,4 @@
-"""Labels are mixed as the images are, and a task that has no label for two images in one says so."""
+"""Labels are mixed like the images. A task that cannot mix labels raises an error."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ ALPHAS = pytest.mark.parametrize(("mixup", "cutmix"), [(0.2, 0.0), (1.0, 0.0), (
 def test_labels_are_mixed_as_the_images_are(mixup: float, cutmix: float, seed: int) -> None:
     labels = torch.arange(12) % 5
     shares = torch.eye(5)[labels]
-    x = shares[:, :, None, None].expand(-1, -1, 14, 18).contiguous()  # channel c shows how much class c is seen
+    x = shares[:, :, None, None].expand(-1, -1, 14, 18).contiguous()  # channel c is the share of class c
     mix = Mix.sample(12, (14, 18), mixup=mixup, cutmix=cutmix, generator=torch.Generator().manual_seed(seed))
     task = Classification(tuple("abcde"))
     soft = task.mix(labels, mix)
@@ -40,7 +40,7 @@ def test_shares_are_beta(alpha: float) -> None:
     assert float(mix.share.var()) == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.03)
 
 
-def test_patches_are_the_other_image_and_half_of_the_images_take_each_way() -> None:
+def test_patches_show_the_other_image_and_each_operation_gets_half_of_the_images() -> None:
     mix = Mix.sample(2000, (16, 16), mixup=1.0, cutmix=1.0, generator=torch.Generator().manual_seed(0))
     cut = mix.patch[:, 2] > 0
     assert 0.45 < cut.float().mean() < 0.55
@@ -99,7 +99,7 @@ def test_methods_that_do_not_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         )
 
 
-def test_the_target_stays_whole_and_a_trainer_that_cannot_mix_says_so() -> None:
+def test_the_target_is_not_mixed_and_a_trainer_that_cannot_mix_is_refused() -> None:
     data = source()
     policy = Photometric(strength=1.0, mixup=1.0, contrast=0, brightness=0, inversion=0, solarization=0)
     policy.clutter = policy.noise = policy.blur = policy.cutout = 0
@@ -109,13 +109,13 @@ def test_the_target_stays_whole_and_a_trainer_that_cannot_mix_says_so() -> None:
     assert not torch.equal(batch.x, batch.clean)
     torch.testing.assert_close(target.x, target.clean)
     assert batch.y.shape == (16, 3)
-    with pytest.raises(InputError, match="nothing says how their labels mix"):
+    with pytest.raises(InputError, match="the randomization mixes images, but labels cannot be mixed here"):
         Trainer(objective, data, Unlabelled(data.inputs), loop)._batches()
 
 
-def test_nonsense_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     generator = torch.Generator()
-    with pytest.raises(InputError, match="one of them above 0"):
+    with pytest.raises(InputError, match="at least one above 0"):
         Mix.sample(4, (8, 8), generator=generator)
     mix = Mix.sample(4, (8, 8), mixup=1.0, generator=generator)
     with pytest.raises(InputError, match=r"images of shape \(4, 1, 9, 8\): the mix expects \(4, C, 8, 8\)"):

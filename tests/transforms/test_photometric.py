@@ -1,4 +1,4 @@
-"""A tint stays within range, and each of its operations does what it says."""
+"""A photometric transform stays within range, and each of its operations has the documented effect."""
 
 from typing import Any
 
@@ -56,34 +56,34 @@ def test_inversion_inverts_about_as_often_as_asked() -> None:
 
 
 def test_contrast_and_brightness_are_about_mid_grey() -> None:
-    tint = drawn(100, (4, 4), contrast=0.7, brightness=0.4)
-    grey = tint.image(torch.full((100, 3, 4, 4), 0.5)) - 0.5
+    transform = drawn(100, (4, 4), contrast=0.7, brightness=0.4)
+    grey = transform.image(torch.full((100, 3, 4, 4), 0.5)) - 0.5
     assert grey.abs().max() <= 0.4
     assert grey.abs().max() > 0.35
-    assert tint.scale.log().abs().max() <= 0.7
-    assert tint.scale.min() < 0.6
-    assert tint.scale.max() > 1.6
+    assert transform.scale.log().abs().max() <= 0.7
+    assert transform.scale.min() < 0.6
+    assert transform.scale.max() > 1.6
 
 
 def test_the_cut_out_has_the_area_of_its_sides_and_one_colour() -> None:
     size, x = (36, 60), torch.full((50, 3, 36, 60), 2.0)
-    tint = drawn(50, size, cutout=0.6)
-    inside = (tint.image(x) != 1).any(1) | (tint.image(x - 2) != 0).any(1)
+    transform = drawn(50, size, cutout=0.6)
+    inside = (transform.image(x) != 1).any(1) | (transform.image(x - 2) != 0).any(1)
     rows, columns = inside.any(2).sum(1), inside.any(1).sum(1)
     assert torch.equal(inside.sum((1, 2)), rows * columns)
     hit = rows > 0  # a side below one pixel may fall between the centres of pixels
     sides = torch.stack([rows / 36, columns / 60], -1)[hit]
     assert hit.sum() > 40
-    assert ((sides - tint.hole[hit, 2:]).abs() <= torch.tensor([1 / 36, 1 / 60])).all()
-    coloured = torch.where(inside.unsqueeze(1), tint.fill, torch.ones(()))
-    torch.testing.assert_close(tint.image(x), coloured)
+    assert ((sides - transform.hole[hit, 2:]).abs() <= torch.tensor([1 / 36, 1 / 60])).all()
+    coloured = torch.where(inside.unsqueeze(1), transform.fill, torch.ones(()))
+    torch.testing.assert_close(transform.image(x), coloured)
 
 
 @pytest.mark.parametrize("noise", [0.05, 0.15])
 def test_noise_has_its_standard_deviation_in_each_image(noise: float) -> None:
-    tint = drawn(20, (64, 64), noise=noise)
-    residue = tint.image(torch.full((20, 3, 64, 64), 0.5)) - 0.5
-    torch.testing.assert_close(residue.flatten(1).std(1), tint.noise.flatten(), atol=2e-3, rtol=0.05)
+    transform = drawn(20, (64, 64), noise=noise)
+    residue = transform.image(torch.full((20, 3, 64, 64), 0.5)) - 0.5
+    torch.testing.assert_close(residue.flatten(1).std(1), transform.noise.flatten(), atol=2e-3, rtol=0.05)
     assert residue.flatten(1).mean(1).abs().max() < 0.01
 
 
@@ -91,13 +91,13 @@ def test_noise_has_its_standard_deviation_in_each_image(noise: float) -> None:
 def test_blur_spreads_a_dot_by_its_variance_and_keeps_the_mean(blur: float) -> None:
     x = torch.zeros(10, 3, 33, 33)
     x[..., 16, 16] = 1
-    tint = drawn(10, (33, 33), blur=blur)
-    y = tint.image(x)[:, 0]
+    transform = drawn(10, (33, 33), blur=blur)
+    y = transform.image(x)[:, 0]
     torch.testing.assert_close(y.sum((1, 2)), torch.ones(10))
     variance = (y.sum(1) * (torch.arange(33) - 16) ** 2).sum(1)
-    torch.testing.assert_close(variance, tint.blur.flatten() ** 2, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(variance, transform.blur.flatten() ** 2, atol=1e-4, rtol=1e-3)
     flat = torch.full((10, 3, 33, 33), 0.3)
-    torch.testing.assert_close(tint.image(flat), flat)
+    torch.testing.assert_close(transform.image(flat), flat)
 
 
 def test_same_seed_same_bits_and_memory_format_is_kept() -> None:

@@ -1,4 +1,4 @@
-"""Draws: constants are kept on their device, and may stand in any graph."""
+"""Constants are cached on their device, and work in any autograd graph."""
 
 import torch
 
@@ -13,7 +13,7 @@ def test_a_constant_is_made_once_for_each_device() -> None:
     assert constant((4.0, 3.0), torch.device("cpu")) is not first
 
 
-def test_a_constant_made_while_predicting_serves_a_training() -> None:
+def test_a_constant_made_in_prediction_works_in_training() -> None:
     with torch.inference_mode():
         made = constant((0.125, 7.5), torch.device("cpu"))
     x = torch.ones(2, requires_grad=True)

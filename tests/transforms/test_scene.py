@@ -1,4 +1,4 @@
-"""A scene changes the ground before which an object stands, and what stands before the object."""
+"""A scene changes the background of an object and adds occluders in front of it."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from synth2real.transforms.warp import layout
 
 
 def objects(n: int = 16, channels: int = 3) -> Tensor:
-    """Bright squares of 10 pixels in the middle of a dark ground."""
+    """Bright squares of 10 pixels in the centre of a dark background."""
     x = torch.full((n, channels, 24, 24), 0.1)
     x[:, :, 7:17, 7:17] = 0.9
     return x.contiguous(memory_format=torch.channels_last)
@@ -25,7 +25,7 @@ def test_the_matte_is_the_object() -> None:
     whole = matte(objects())
     assert whole[:, :, 7:17, 7:17].eq(1).all()
     assert whole.sum() == 16 * 100
-    assert matte(torch.full((1, 1, 8, 8), 0.5)).eq(0).all()  # an even image is all ground
+    assert matte(torch.full((1, 1, 8, 8), 0.5)).eq(0).all()  # a uniform image is all background
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -39,7 +39,7 @@ def test_a_background_leaves_the_object_alone(channels: int) -> None:
     assert y.max() <= 1
 
 
-def test_pictures_are_what_the_background_shows() -> None:
+def test_the_background_shows_the_pictures() -> None:
     x = objects()
     pictures = torch.full((2, 3, 24, 24), 0.5)
     pictures[1] = 1.0
@@ -74,7 +74,7 @@ def test_one_seed_gives_the_same_bits() -> None:
     assert not torch.equal(first, other)
 
 
-def test_nonsense_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     x = objects()
     with pytest.raises(InputError, match=r"background=2: expected 0 to 1"):
         drawn(x, background=2)

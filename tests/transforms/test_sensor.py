@@ -1,4 +1,4 @@
-"""A camera smears without moving, counts photons, and saves JPEGs as others do."""
+"""Motion blur without displacement, shot noise, and JPEG compression as in other libraries."""
 
 import io
 
@@ -20,7 +20,7 @@ def drawn(n: int, channels: int, size: tuple[int, int], seed: int = 0, **amplitu
 
 
 def smooth(channels: int, size: tuple[int, int]) -> Tensor:
-    """(1, C, H, W), slopes and a disc."""
+    """(1, C, H, W), gradients and a disc."""
     y, x = torch.meshgrid(torch.linspace(0, 1, size[0]), torch.linspace(0, 1, size[1]), indexing="ij")
     disc = ((x - 0.5) ** 2 + (y - 0.5) ** 2 < 0.08).float()
     return torch.stack([x, y, disc])[None, :channels] * 0.8 + 0.1
@@ -49,13 +49,13 @@ def test_quality_is_each_images_own() -> None:
 
 
 def test_a_jpeg_of_two_channels_is_refused() -> None:
-    with pytest.raises(InputError, match=r"2 channels.*1 \(grey\) or 3"):
+    with pytest.raises(InputError, match=r"2 channels, expected 1 \(grey\) or 3"):
         jpeg(torch.rand(1, 2, 8, 8), torch.tensor([50.0]))
 
 
 @settings(max_examples=20, deadline=None)
 @given(dx=st.floats(-9, 9), dy=st.floats(-9, 9))
-def test_what_is_smeared_stays_where_it_was(dx: float, dy: float) -> None:
+def test_motion_blur_does_not_move_the_centroid(dx: float, dy: float) -> None:
     x = torch.zeros(1, 1, 41, 41)
     x[..., 20, 20] = 1
     y = smeared(x, [dx, dy])[0, 0]
@@ -67,18 +67,18 @@ def test_what_is_smeared_stays_where_it_was(dx: float, dy: float) -> None:
     assert int((y > 0).sum()) <= length + 2
 
 
-def test_smeared_white_is_no_brighter() -> None:
+def test_motion_blur_does_not_brighten_white() -> None:
     white = torch.ones(6, 1, 28, 28)
     for seed in range(20):
         assert drawn(6, 1, (28, 28), seed, motion=1.0).image(white).max() <= 1
 
 
-def test_no_path_smears_nothing() -> None:
+def test_an_empty_path_changes_nothing() -> None:
     x = torch.rand(2, 3, 9, 9)
     torch.testing.assert_close(smeared(x, [0.0, 0.0]), x)
 
 
-def test_shot_noise_grows_with_the_root_of_the_light() -> None:
+def test_shot_noise_grows_with_the_root_of_the_brightness() -> None:
     sensor = drawn(64, 1, (32, 32), shot=0.1)
     noise = [float((sensor.image(torch.full((64, 1, 32, 32), level)) - level).std()) for level in (0.0, 0.16, 0.64)]
     assert noise[0] == 0
@@ -108,6 +108,6 @@ def test_no_amplitude_is_the_identity_and_one_seed_gives_the_same_bits() -> None
 
 
 @pytest.mark.parametrize(("name", "found"), [("motion", 1.5), ("jpeg", -0.1)])
-def test_nonsense_is_refused(name: str, found: float) -> None:
+def test_invalid_arguments_are_refused(name: str, found: float) -> None:
     with pytest.raises(InputError, match=rf"{name}={found}: expected 0 to 1"):
         drawn(2, 1, (8, 8), **{name: found})

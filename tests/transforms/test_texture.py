@@ -1,4 +1,4 @@
-"""A texture changes statistics and fine structure by as much as asked, and only of the chosen."""
+"""A texture changes statistics and fine structure by the requested amount, and only for the chosen images."""
 
 import pytest
 import torch
@@ -46,6 +46,6 @@ def test_filters_are_of_four_sides() -> None:
     assert sides == [1, 3, 5, 7, 1, 3, 5, 7]
 
 
-def test_nonsense_is_refused() -> None:
+def test_invalid_arguments_are_refused() -> None:
     with pytest.raises(InputError, match=r"texture=1.5: expected 0 to 1"):
         drawn(2, 1.5)

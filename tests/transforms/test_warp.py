@@ -1,4 +1,4 @@
-"""A warp moves pixels, masks, points and directions alike."""
+"""A warp applies the same map to pixels, masks, points and directions."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def test_points_and_inverse_points_undo_each_other_even_outside_the_frame(size: 
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_pixels_look_where_inverse_points_says(size: tuple[int, int]) -> None:
+def test_pixels_are_sampled_at_inverse_points(size: tuple[int, int]) -> None:
     warp = drawn(size, seed=0)
     ramps = pixels(size).view(1, *size, 2).permute(0, 3, 1, 2).expand(COUNT, -1, -1, -1)
     looked = warp.inverse_points(pixels(size).expand(COUNT, -1, -1))
@@ -127,7 +127,7 @@ def test_positive_rotation_is_clockwise_as_seen() -> None:
     assert torch.equal(right[:, 1] > 4, clockwise)
 
 
-def test_masks_move_with_images_and_gain_no_value() -> None:
+def test_masks_are_warped_like_images_without_new_values() -> None:
     warp = drawn((36, 60), seed=3)
     m = torch.zeros(COUNT, 1, 36, 60, dtype=torch.uint8)
     m[..., 10:26, 18:42] = 7

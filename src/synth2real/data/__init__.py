@@ -1,4 +1,4 @@
-"""What models are trained on: labelled and unlabelled domains, and how they are read from disk."""
+"""Training data: labelled and unlabelled domains, and the functions that read them from disk."""
 
 from .domains import Inputs, Labelled, Unlabelled
 from .images import ImageFiles

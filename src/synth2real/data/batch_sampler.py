@@ -1,4 +1,4 @@
-"""Which samples stand in the batch of each step."""
+"""Samples the batch of each training step."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from torch import Tensor
 
 
 class BatchSampler:
-    """Which samples stand in the batch of which step: one permutation after another, from one seed.
+    """Samples batches without replacement. Each epoch is a new permutation of all samples.
 
-    A pure function of (seed, step), so a run that is resumed at step k draws what an unbroken one would have drawn.
+    The batch of a step depends only on the seed and the step. A run that resumes at step k therefore gets the same
+    batches as an uninterrupted run.
 
     Args:
         count: number of samples.
-        batch: samples a step; each sample is drawn once before any is drawn again.
-        seed: of the permutations.
+        batch: samples per step. Every sample is used once before any sample is used again.
+        seed: seed of the permutations.
     """
 
     def __init__(self, count: int, batch: int, seed: int) -> None:
@@ -28,7 +29,7 @@ class BatchSampler:
         return self._cached[1]
 
     def __call__(self, step: int) -> Tensor:
-        """Indices (batch,) int64 of the samples in the batch of `step`, counted from 0."""
+        """Indices (batch,) int64 of the samples in the batch of `step`. Steps count from 0."""
         start, parts, missing = step * self.batch, [], self.batch
         while missing:
             epoch, offset = divmod(start, self.count)

@@ -1,7 +1,7 @@
-"""Domains: labelled source data, unlabelled target data, and how batches are drawn from them.
+"""Domains: labelled source data and unlabelled target data.
 
-`Labelled` and `Unlabelled` are different types. Training takes `Unlabelled` for the target, so a target label cannot
-leak into it: there is no field to hold one.
+`Labelled` and `Unlabelled` are different types. Training takes `Unlabelled` for the target. This type has no field for
+labels, so target labels cannot leak into training.
 """
 
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from ..errors import InputError
 
 
 class Inputs(Protocol):
-    """What a domain holds: a tensor in memory, a `Sparse` matrix, or anything that decodes a batch when asked.
+    """The inputs of a domain: a tensor in memory, a `Sparse` matrix, or an object that decodes a batch on access.
 
-    `inputs[index]` takes an (B,) int64 tensor and answers (B, C, H, W) images, uint8 in 0..255 or float32 in 0..1, or
-    (B, F) float32 features, dense also where the matrix is sparse.
+    `inputs[index]` takes a (B,) int64 tensor. It returns (B, C, H, W) images, uint8 in 0..255 or float32 in 0..1, or
+    (B, F) float32 features. The returned features are dense, even if the matrix is sparse.
     """
 
     @property
@@ -34,21 +34,21 @@ def _check_inputs(inputs: Inputs) -> None:
             "For images with the channel last, move it: x.permute(0, 3, 1, 2)"
         )
     if len(inputs) == 0:
-        raise InputError("inputs hold no sample, expected at least one")
+        raise InputError("inputs are empty, expected at least one sample")
 
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """Inputs without labels: the real images.
+    """Inputs without labels, for example real images.
 
     Args:
         inputs: images (N, C, H, W) uint8 or float32 in 0..1, or features (N, F) float32, dense or `Sparse`.
-        names: N file names relative to the folder that was read; empty where there are no files.
-        sizes: (N, 2) int64, height and width of each image as given, before it was resized on load; None where the
-            inputs are as given.
+        names: N file names relative to the loaded folder; empty if the inputs do not come from files.
+        sizes: (N, 2) int64, original height and width of each image, before it was resized on load; None if the
+            inputs were not resized.
 
     Raises:
-        InputError: the shape is neither of images nor of features, or there is no sample.
+        InputError: the shape is neither (N, C, H, W) nor (N, F), or there is no sample.
     """
 
     inputs: Inputs
@@ -75,21 +75,21 @@ class Unlabelled:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Inputs with labels: the synthetic images.
+    """Inputs with labels, for example synthetic images.
 
     Args:
         inputs: as in `Unlabelled`.
-        labels: (N,) int64 class indices, or (N, K) float32 values (nan where a value is unknown). Points are in pixels
-            of the image as given, x right, y down, the centre of the top-left pixel is (0, 0).
-        classes: names of the classes, in natural order, where labels are class indices.
-        columns: names of the K columns, where labels are values.
+        labels: (N,) int64 class indices, or (N, K) float32 values. An unknown value is nan. Points are in pixels of
+            the original image: x right, y down, and the centre of the top-left pixel is (0, 0).
+        classes: names of the classes, in natural order, if labels are class indices.
+        columns: names of the K columns, if labels are values.
         names, sizes: as in `Unlabelled`.
-        domain: (N,) int64, which of several sources each sample is from, counted from 0 (see `several.join`); None
-            for one source.
+        domain: (N,) int64, index of the source of each sample, counted from 0 (see `multi_source.join`); None for one
+            source.
 
     Raises:
-        InputError: inputs and labels differ in length, labels fit neither `classes` nor `columns`, or `domain` is no
-            such count.
+        InputError: inputs and labels differ in length, labels fit neither `classes` nor `columns`, or `domain` is not
+            an int64 tensor (N,) of indices from 0.
     """
 
     inputs: Inputs
@@ -104,7 +104,9 @@ class Labelled:
         _check_inputs(self.inputs)
         _check_domain(self.domain, len(self.inputs))
         if len(self.inputs) != len(self.labels):
-            raise InputError(f"{len(self.inputs)} inputs but {len(self.labels)} labels, expected as many of each")
+            raise InputError(
+                f"{len(self.inputs)} inputs but {len(self.labels)} labels, expected the same number of each"
+            )
         if self.labels.dtype == torch.int64:
             if self.labels.ndim != 1:
                 raise InputError(f"class labels of shape {tuple(self.labels.shape)}, expected (N,)")
@@ -114,7 +116,7 @@ class Labelled:
             if int(self.labels.min()) < 0 or int(self.labels.max()) >= len(self.classes):
                 raise InputError(
                     f"class labels from {int(self.labels.min())} to {int(self.labels.max())}, "
-                    f"expected 0 to {len(self.classes) - 1}, one index for each of {len(self.classes)} class names"
+                    f"expected 0 to {len(self.classes) - 1}, because there are {len(self.classes)} class names"
                 )
         elif self.labels.is_floating_point():
             if self.labels.ndim != 2:
@@ -147,12 +149,12 @@ class Labelled:
         )
 
     def unlabelled(self) -> Unlabelled:
-        """The same inputs, the labels left behind."""
+        """The same inputs without the labels."""
         return Unlabelled(self.inputs, self.names, self.sizes)
 
 
 def name_of(domain: Labelled | Unlabelled, index: int) -> str:
-    """The file of a sample, or its number where there are no files."""
+    """File name of a sample, or its number if there are no files."""
     if domain.names:
         return domain.names[index]
     return f"{'image' if len(domain.shape) == 3 else 'sample'} {index}"
@@ -164,12 +166,12 @@ def _check_domain(domain: Tensor | None, count: int) -> None:
     if domain.dtype != torch.int64 or domain.shape != (count,) or int(domain.min()) < 0:
         raise InputError(
             f"domain of {domain.dtype} {tuple(domain.shape)} from {domain.min().item()}, "
-            f"expected int64 ({count},) from 0: which source each sample is from"
+            f"expected int64 ({count},) from 0: the index of the source of each sample"
         )
 
 
 def _chosen(inputs: Inputs, index: Tensor) -> Inputs:
-    subset: Callable[[Tensor], Inputs] | None = getattr(inputs, "subset", None)  # what stays sparse, or on disk
+    subset: Callable[[Tensor], Inputs] | None = getattr(inputs, "subset", None)  # keeps the subset sparse, or on disk
     return inputs[index] if subset is None else subset(index)
 
 
@@ -178,12 +180,12 @@ def _pick(names: tuple[str, ...], index: Tensor) -> tuple[str, ...]:
 
 
 def check_domains(source: Labelled | Unlabelled, target: Labelled | Unlabelled) -> None:
-    """Raise `InputError` where inputs of the two domains differ in kind, channels or size."""
+    """Raise `InputError` if the inputs of the two domains differ in kind, channels or size."""
     if source.shape == target.shape:
         return
     found = f"the source has inputs of {_shape(source.shape)}, the target of {_shape(target.shape)}"
     if len(source.shape) != 3 or len(target.shape) != 3:
-        raise InputError(f"{found}: expected images in both, or features of one width in both")
+        raise InputError(f"{found}: expected images in both, or features of the same width in both")
     if source.shape[0] != target.shape[0]:
         raise InputError(f"{found} (channels x height x width): convert both with --channels 1 or --channels 3")
     raise InputError(
@@ -196,13 +198,13 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def to_float(x: Tensor) -> Tensor:
-    """uint8 images to float32 in 0..1; anything else to float32 as it is. Images come out channels last in memory."""
+    """Convert uint8 images to float32 in 0..1, and other inputs to float32 unscaled. Images become channels last."""
     x = x.float().div_(255) if x.dtype == torch.uint8 else x.float()
     return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
 def as_fetched(inputs: Inputs) -> Inputs:
-    """Images in memory once laid out as every batch will want them, channels last; anything else as it is."""
+    """Convert images in memory to channels last once, instead of once per batch. Other inputs do not change."""
     if isinstance(inputs, Tensor) and inputs.ndim == 4:
         return inputs.contiguous(memory_format=torch.channels_last)
     return inputs

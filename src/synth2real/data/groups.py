@@ -1,6 +1,6 @@
-"""Groups: images that come in sequences (a person, a video) are no independent samples of the world.
+"""Groups of dependent samples: images of one person or one video are not independent.
 
-A split must keep a group whole, and an interval must draw whole groups: else it says that more was seen than was.
+A split must keep each group whole. A bootstrap interval must sample whole groups, otherwise the interval is too narrow.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from ..errors import InputError
 from .domains import Labelled, Unlabelled
 from .loading import arrays_of, as_classes, metadata_tables, named_by, table_rows
 
-Groups = Tensor | None  # (N,) int64, the person or video of each sample; None where samples stand alone
+Groups = Tensor | None  # (N,) int64, the person or video of each sample; None if samples are independent
 
 
 def check_groups(groups: Mapping[str, Groups], counts: Mapping[str, int]) -> None:
-    """Raise `InputError` where there is not one group for each sample of a domain."""
+    """Raise `InputError` unless there is one group for each sample of a domain."""
     for name, count in counts.items():
         given = groups[name]
         if given is not None and len(given) != count:
-            raise InputError(f"{name}_groups holds {len(given)} groups, expected {count}, one a sample")
+            raise InputError(f"{name}_groups holds {len(given)} groups, expected {count}, one per sample")
 
 
 def distinct_groups(groups: Groups) -> Groups:
-    """The groups, or None where there is a single one, which can be split and drawn from but within."""
+    """The groups, or None if there is only one. A single group can only be split and sampled by its samples."""
     return None if groups is None or bool((groups == groups[0]).all()) else groups
 
 
 def of_samples(groups: Groups, index: Tensor | slice) -> Groups:
-    """The groups of the samples of these indices."""
+    """The groups of the samples at `index`."""
     return None if groups is None else groups[index]
 
 
 def halves(count: int, groups: Groups, least: float, seed: int) -> tuple[Tensor, Tensor] | None:
-    """Indices of two parts of whole groups, about alike in size; None where one would hold less than `least`."""
+    """Indices of two parts of whole groups, of about equal size; None if a part has fewer than `least` samples."""
     if distinct_groups(groups) is None:
         return None
     parts = held_out(count, count // 2, groups, seed)
@@ -45,13 +45,14 @@ def halves(count: int, groups: Groups, least: float, seed: int) -> tuple[Tensor,
 
 
 def held_out(count: int, held: int, groups: Groups, seed: int) -> tuple[Tensor, Tensor]:
-    """Indices of samples to train on, and of about `held` others to measure on; no group is in both.
+    """Indices of the training samples and of about `held` held-out samples. No group is in both.
 
     Args:
         count: number of samples.
-        held: how many to hold; whole groups are taken until they are at least so many, and one is left.
-        groups: (count,) int64, or None where samples stand alone.
-        seed: of the order.
+        held: number of samples to hold out. Whole groups are added until this number is reached, but at least one
+            group is left for training.
+        groups: (count,) int64, or None if samples are independent.
+        seed: seed of the random order.
     """
     generator = torch.Generator().manual_seed(seed)
     groups = distinct_groups(groups)
@@ -67,7 +68,7 @@ def held_out(count: int, held: int, groups: Groups, seed: int) -> tuple[Tensor, 
 
 
 def standard_error(values: Tensor, groups: Groups) -> float:
-    """Of the mean of (N,) values; where they come in groups (N,), as of a sample of whole groups."""
+    """Standard error of the mean of (N,) values. With groups (N,), the groups are the independent units."""
     apart = (values - values.mean()).double()
     groups = distinct_groups(groups)
     if groups is not None:
@@ -77,30 +78,33 @@ def standard_error(values: Tensor, groups: Groups) -> float:
 
 
 def redrawn(count: int, groups: Groups, generator: torch.Generator) -> Tensor:
-    """Indices (int64) of a bootstrap sample: as many samples as there are, with replacement, or as many whole groups.
+    """Indices (int64) of a bootstrap sample, with replacement.
+
+    Without groups it has `count` samples. With groups it has the original number of whole groups.
 
     Args:
         count: number of samples.
-        groups: (count,) int64, or None where samples stand alone.
-        generator: of the draws.
+        groups: (count,) int64, or None if samples are independent.
+        generator: random generator.
     """
     groups = distinct_groups(groups)
     if groups is None:
         return torch.randint(count, (count,), generator=generator)
     names, group = groups.unique(return_inverse=True)
-    drawn = torch.randint(len(names), (len(names),), generator=generator)
-    return torch.arange(count).repeat_interleave(torch.bincount(drawn, minlength=len(names))[group])
+    sampled = torch.randint(len(names), (len(names),), generator=generator)
+    return torch.arange(count).repeat_interleave(torch.bincount(sampled, minlength=len(names))[group])
 
 
 def read_groups(path: str | Path, column: str, domain: Labelled | Unlabelled) -> Tensor | None:
-    """The group of each sample (N,) int64, from a metadata table or an array of an `.npz`; None where neither has it.
+    """Group of each sample (N,) int64, from a metadata table or an array of an `.npz`; None if neither has `column`.
 
     Args:
-        path: that `domain` was loaded from.
-        column: its name.
+        path: the folder or file that `domain` was loaded from.
+        column: name of the group column.
+        domain: the loaded samples.
 
     Raises:
-        InputError: an array of another length, or an image that no row names.
+        InputError: the array has a different length, or an image has no row in the tables.
     """
     path = Path(path)
     if path.suffix.lower() == ".npz":
@@ -120,5 +124,5 @@ def read_groups(path: str | Path, column: str, domain: Labelled | Unlabelled) ->
         return None
     missing = next((name for name in domain.names if name not in found), None)
     if missing is not None:
-        raise InputError(f"{path / missing}: no row of a metadata table gives its group '{column}', expected one")
+        raise InputError(f"{path / missing}: no row of a metadata table has a group '{column}' for it, expected one")
     return as_classes([found[name] for name in domain.names])[0]

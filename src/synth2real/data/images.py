@@ -1,4 +1,4 @@
-"""Images between disk and tensors: decoding many files in threads, stretching, grey and colour."""
+"""Image files to tensors: decoding in threads, resizing, and conversion between grey and colour."""
 
 import os
 import warnings
@@ -18,12 +18,12 @@ from ..errors import InputError
 from .domains import Inputs
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".gif")
-IN_MEMORY = 4 * 2**30  # bytes of decoded images above which they stay on disk
+IN_MEMORY = 4 * 2**30  # bytes; a larger set of decoded images stays on disk
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Images (N, C, H, W) uint8, in memory or on disk; (N, 2) sizes as given; which of the files were kept."""
+    """Images (N, C, H, W) uint8, in memory or on disk; original sizes (N, 2); indices of the files kept."""
 
     images: Inputs
     sizes: Tensor | None
@@ -31,9 +31,9 @@ class Decoded:
 
 
 class ImageFiles:
-    """Images that stay on disk and are decoded a batch at a time, in threads.
+    """Images that stay on disk. Threads decode one batch at a time.
 
-    `files[index]` answers (B, C, H, W) uint8.
+    `files[index]` returns (B, C, H, W) uint8.
     """
 
     def __init__(self, files: Sequence[Path], size: tuple[int, int], channels: int) -> None:
@@ -51,7 +51,7 @@ class ImageFiles:
         return torch.from_numpy(np.stack(arrays))
 
     def subset(self, index: Tensor) -> Inputs:
-        """The images at `index` (B,) int64; on disk still, unless they fit in memory."""
+        """The images at `index` (B,) int64. They are decoded if they fit in memory, otherwise they stay on disk."""
         if len(index) * self.shape[1:].numel() <= IN_MEMORY:
             return self[index]
         return ImageFiles([self.files[i] for i in index.tolist()], self.size, self.shape[1])
@@ -62,10 +62,10 @@ def _read(file: Path, size: tuple[int, int] | None, channels: int | None) -> tup
     with Image.open(file) as opened:
         image = ImageOps.exif_transpose(opened)
         given = (image.height, image.width)
-        if image.mode.startswith(("I", "F")):  # 16 bits a pixel
+        if image.mode.startswith(("I", "F")):  # more than 8 bits per pixel
             values = np.asarray(image, dtype=np.float64)
             if image.mode == "F" and values.max() <= 1:
-                values = (255 * values).round()  # light in 0..1
+                values = (255 * values).round()  # intensities in 0..1
             scale = 257 if image.mode.startswith("I;16") or values.max() > 255 else 1
             image = Image.fromarray((values / scale).clip(0, 255).astype(np.uint8))
         if channels is None:
@@ -79,16 +79,17 @@ def _read(file: Path, size: tuple[int, int] | None, channels: int | None) -> tup
 
 
 def decode(files: Sequence[Path], size: tuple[int, int] | None, channels: int | None, skip_bad: bool) -> Decoded:
-    """Decode images that all come out alike in size and channels.
+    """Decode images. All decoded images have the same size and channels.
 
     Args:
-        files: at least one.
-        size: (height, width) to stretch to with an area filter, or None.
-        channels: 1, 3, or None for the images' own.
-        skip_bad: leave unreadable ones out with a warning.
+        files: at least one file.
+        size: (height, width) to resize to, without keeping the aspect ratio. An area filter is used for shrinking.
+            None keeps the original size.
+        channels: 1, 3, or None to keep the channels of the images.
+        skip_bad: skip unreadable files with a warning instead of raising.
 
     Raises:
-        InputError: a file is unreadable or truncated, all are, or two differ in size or channels.
+        InputError: a file is unreadable or truncated, no file is readable, or two images differ in size or channels.
     """
     first: tuple[int, tuple[int, ...]] | None = None
     arrays: list[np.ndarray] = []
@@ -98,7 +99,9 @@ def decode(files: Sequence[Path], size: tuple[int, int] | None, channels: int | 
         for i, result in enumerate(pool.map(lambda file: _try_read(file, size, channels), files)):
             if isinstance(result, str):
                 if not skip_bad:
-                    raise InputError(f"{files[i]}: unreadable image ({result}). Mend or remove it, or pass --skip-bad")
+                    raise InputError(
+                        f"{files[i]}: unreadable image ({result}). Repair or remove it, or pass --skip-bad"
+                    )
                 bad.append(files[i])
                 continue
             array, given = result
@@ -140,19 +143,19 @@ def _differ(a: Path, shape_a: tuple[int, ...], b: Path, shape_b: tuple[int, ...]
         )
     return InputError(
         f"images differ in size: {a} is {shape_a[1]}x{shape_a[2]}, {b} is {shape_b[1]}x{shape_b[2]} (height x width). "
-        f"Resize them on load, say with --size {shape_a[1]}x{shape_a[2]}"
+        f"Resize them on load, for example with --size {shape_a[1]}x{shape_a[2]}"
     )
 
 
 def resize(images: Tensor, size: tuple[int, int] | None, channels: Literal[1, 3] | None) -> Tensor:
-    """Stretch (N, C, H, W) images with an antialiased filter and convert their channels; the dtype stays."""
+    """Resize (N, C, H, W) images with an antialiased filter and convert their channels. The dtype does not change."""
     if channels is not None and channels != images.shape[1]:
         images = images.expand(-1, 3, -1, -1).contiguous() if channels == 3 else _grey(images)
     if size is None or tuple(images.shape[2:]) == size:
         return images
     shrinks = size[0] <= images.shape[2] and size[1] <= images.shape[3]
     parts = []
-    for part in images.split(4096):  # bounds the float copy
+    for part in images.split(4096):  # limits the memory of the float copy
         x = part.float()
         x = F.interpolate(x, size, mode="area") if shrinks else F.interpolate(x, size, mode="bilinear", antialias=True)
         parts.append(x.round().clamp(0, 255).to(torch.uint8) if images.dtype == torch.uint8 else x)
@@ -160,6 +163,6 @@ def resize(images: Tensor, size: tuple[int, int] | None, channels: Literal[1, 3]
 
 
 def _grey(images: Tensor) -> Tensor:
-    """Luma of ITU-R 601, the weights that Pillow uses."""
+    """Luma of ITU-R 601, with the same weights as Pillow."""
     grey = (images.float() * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
     return grey.round().to(images.dtype) if images.dtype == torch.uint8 else grey

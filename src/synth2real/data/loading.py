@@ -1,13 +1,13 @@
 """Reading domains from disk: folders of images, metadata tables, `.npz` and svmlight files.
 
-    load("synthetic/")                            # class subfolders, or a metadata table with a column `label`
+    load("synthetic/")                            # class subfolders, or a metadata table with the column `label`
     load("synthetic/", label="digit")             # one column of class names
     load("synthetic/", label=["iris_x", "iris_y"])  # columns of numbers
-    load_unlabelled("photos/")                    # every image below the folder; labels are never read
-    load("books.svmlight")                        # sparse features, the first column a class
+    load_unlabelled("photos/")                    # every image in the folder and its subfolders; labels are never read
+    load("books.svmlight")                        # sparse features; the first column is the class
 
-Metadata tables are those of Hugging Face `datasets`: `metadata.csv` or `metadata.jsonl` with a column `file_name`,
-relative to the table.
+Metadata tables have the format of Hugging Face `datasets`: `metadata.csv` or `metadata.jsonl` with a column
+`file_name`. This path is relative to the table.
 """
 
 import csv
@@ -36,19 +36,20 @@ from .sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmli
 Channels = Literal[1, 3]
 Size = tuple[int, int]
 TABLES = ("metadata.csv", "metadata.jsonl")
-MASK = "_mask"  # `000000_mask.png` beside `000000.png` says where things are in it: no picture of its own
+MASK = "_mask"  # `000000_mask.png` is the segmentation mask of `000000.png`, not an image
 FILES = (".npz", *SVMLIGHT)
-AS_CLASSES = ("label", "class")  # column read as classes where the user names none
+AS_CLASSES = ("label", "class")  # default columns of class labels
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """How images are converted on load.
+    """Conversion of images on load.
 
     Args:
-        size: height and width to stretch to (antialiased); None keeps the images' own, which must then all agree.
-        channels: 1 for grey, 3 for RGB; None keeps the images' own, which must then all agree.
-        skip_bad: leave unreadable images out, and list them, instead of raising.
+        size: height and width to resize to (antialiased). None keeps the original size, which must be the same for all
+            images.
+        channels: 1 for grey, 3 for RGB. None keeps the original channels, which must be the same for all images.
+        skip_bad: skip unreadable images and list them in a warning, instead of raising.
     """
 
     size: Size | None = None
@@ -57,7 +58,7 @@ class Conversion:
 
 
 def natural_key(name: str) -> list[tuple[int, int | str]]:
-    """Sort key under which `img2` comes before `img10`; names that differ have keys that differ."""
+    """Sort key that puts `img2` before `img10`. Different names have different keys."""
     parts = [part for part in re.split(r"(\d+)", name) if part]
     return [*((0, int(part)) if part.isdecimal() else (1, part) for part in parts), (-1, name)]
 
@@ -70,19 +71,21 @@ def load_unlabelled(
     skip_bad: bool = False,
     layout: Layout | None = None,
 ) -> Unlabelled:
-    """Every image below a folder (subfolders are not classes), one image, or a file of arrays or of sparse features.
+    """Load unlabelled images or features from a folder or a file.
 
-    A file is an `.npz` with `images` or `features`, or as `scipy.sparse.save_npz` writes it, or svmlight.
+    From a folder, all images in it and in its subfolders are loaded. Subfolders are not classes. A file is an image, an
+    `.npz` with `images` or `features`, a sparse `.npz` of `scipy.sparse.save_npz`, or an svmlight file.
 
     Args:
-        path: the folder or file. Labels that lie beside the images are never read.
-        size: (height, width) to stretch every image to; needed where images differ in size.
-        channels: 1 for grey, 3 for RGB; needed where images differ in channels.
-        skip_bad: leave out images that cannot be read, with a warning that lists them.
-        layout: of svmlight files, where it was decided over several; by default by the file alone.
+        path: the folder or file. Labels beside the images are never read.
+        size: (height, width) to resize every image to. Required if the images differ in size.
+        channels: 1 for grey, 3 for RGB. Required if the images differ in channels.
+        skip_bad: skip unreadable images, with a warning that lists them.
+        layout: layout of svmlight files, if several files share one. By default the file alone determines it.
 
     Raises:
-        InputError: nothing there, no image, an unreadable image, or images that differ in size or channels.
+        InputError: the path does not exist, there is no image, an image is unreadable, or images differ in size or
+            channels.
     """
     path, conversion = _existing(path), Conversion(size, channels, skip_bad)
     if path.suffix.lower() == ".npz":
@@ -106,17 +109,18 @@ def load(
     skip_bad: bool = False,
     layout: Layout | None = None,
 ) -> Labelled:
-    """Images or features with their labels.
+    """Load images or features with their labels.
 
     Args:
-        path: a folder with a metadata table, a folder with one subfolder a class, or an `.npz` with `images` or
-            `features` and `labels` (or arrays named as the label columns), sparse features too, or an svmlight file.
-        label: a column name (classes), or a list of column names (numbers). By default the column `label`, else the
-            class subfolders.
+        path: a folder with a metadata table, a folder with one subfolder per class, an `.npz`, or an svmlight file. The
+            `.npz` has `images` or `features` (dense or sparse), and `labels` or one array per label column.
+        label: a column name (classes), or a list of column names (numbers). The default is the column `label`, or the
+            class subfolders if there is no table.
         size, channels, skip_bad, layout: as in `load_unlabelled`.
 
     Raises:
-        InputError: as `load_unlabelled`; no such label column, an image without a row or a label that is not a number.
+        InputError: as in `load_unlabelled`; or the label column does not exist, an image of a row does not exist, or a
+            label is not a number.
     """
     path, conversion = _existing(path), Conversion(size, channels, skip_bad)
     if path.suffix.lower() == ".npz":
@@ -132,24 +136,24 @@ def load(
 
 
 def metadata_tables(folder: Path) -> list[Path]:
-    """Every metadata table in a folder and below it; none for a file."""
+    """All metadata tables in a folder and its subfolders; none for a file."""
     return sorted(table for name in TABLES for table in folder.rglob(name))
 
 
 def masks_below(folder: Path) -> list[Path]:
-    """Every mask in a folder and below it, each of the image beside it."""
+    """All masks in a folder and its subfolders. Each mask belongs to the image beside it."""
     return _images_and_masks(folder)[1]
 
 
 def as_classes(values: Sequence[Any], known: Sequence[str] | None = None) -> tuple[Tensor, tuple[str, ...]]:
-    """Class names to indices.
+    """Convert class names to indices.
 
     Args:
-        values: one name or number a sample; whole numbers are named without a point (`3`, not `3.0`).
-        known: the names to index into; by default those that occur, in natural order.
+        values: one name or number per sample. A whole number becomes a name without a decimal point (`3`, not `3.0`).
+        known: the class names. By default the names in `values`, in natural order.
 
     Returns:
-        (N,) int64 indices and the names.
+        (N,) int64 indices, and the class names.
     """
     names = [_class_name(value) for value in values]
     classes = tuple(known) if known is not None else tuple(sorted(set(names), key=natural_key))
@@ -170,7 +174,7 @@ def _class_name(value: Any) -> str:
 def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.exists():
-        raise InputError(f"{path}: no such folder or file. Check the spelling; it is taken relative to {Path.cwd()}")
+        raise InputError(f"{path}: no such folder or file. Check the spelling; the path is relative to {Path.cwd()}")
     if path.is_file() and path.suffix.lower() not in (*FILES, *SUFFIXES):
         raise InputError(
             f"{path}: found a '{path.suffix}' file, expected a folder, an image or an .npz or svmlight file"
@@ -182,7 +186,7 @@ def _images_below(folder: Path) -> list[Path]:
     found, _ = _images_and_masks(folder)
     if not found:
         raise InputError(
-            f"{folder}: found no image, expected files ending in {', '.join(SUFFIXES)} in it or in its subfolders"
+            f"{folder}: found no image, expected files that end in {', '.join(SUFFIXES)} in it or in its subfolders"
         )
     return sorted(found, key=lambda file: natural_key(file.relative_to(folder).as_posix()))
 
@@ -202,14 +206,14 @@ def _load_class_folders(folder: Path, label: str | Sequence[str] | None, convers
     files = _images_below(folder)
     if label is not None and label not in AS_CLASSES:
         raise InputError(
-            f"{folder}: asked for the label column {_listed(label)}, but found no {' or '.join(TABLES)}. "
-            "Add one with the columns file_name and the labels"
+            f"{folder}: the label column {_listed(label)} was requested, but found no {' or '.join(TABLES)}. "
+            "Add one with the column file_name and the label columns"
         )
     loose = next((file for file in files if file.parent == folder), None)
     if loose is not None:
         raise InputError(
-            f"{folder}: found no labels: {loose.name} stands in no class subfolder, and there is no "
-            f"{' or '.join(TABLES)}. Expected one subfolder a class, or such a table with file_name and label"
+            f"{folder}: found no labels: {loose.name} is not in a class subfolder, and there is no "
+            f"{' or '.join(TABLES)}. Expected one subfolder per class, or a table with file_name and label"
         )
     read = decode(files, conversion.size, conversion.channels, conversion.skip_bad)
     labels, classes = as_classes([files[i].relative_to(folder).parts[0] for i in read.kept])
@@ -233,23 +237,23 @@ def _load_tables(
             files.append(named_by(table, row, folder))
             rows.append([row[name] for name in columns])
     if not files:
-        raise InputError(f"{tables[0]}: found no row, expected one row an image")
+        raise InputError(f"{tables[0]}: found no row, expected one row per image")
     twice = next((file for file, times in Counter(files).items() if times > 1), None)
     if twice is not None:
         raise InputError(
-            f"{twice}: found {files.count(twice)} rows of the metadata tables of {folder}, expected one. Keep one row "
-            f"of it, and one of {' and '.join(TABLES)} in a folder"
+            f"{twice}: found {files.count(twice)} rows in the metadata tables of {folder}, expected one. Keep one row "
+            f"for it, and keep only one of {' and '.join(TABLES)} in a folder"
         )
     left = sorted(set(_images_and_masks(folder)[0]) - set(files))
     if left:
         warnings.warn(
-            f"{folder}: {len(left)} image(s) stand in no row of its metadata tables and are left out, such as "
+            f"{folder}: {len(left)} image(s) have no row in its metadata tables and are not loaded, for example "
             f"{left[0].relative_to(folder)}",
             stacklevel=2,
         )
     absent = next((file for file in files if not file.is_file()), None)
     if absent is not None:
-        raise InputError(f"{absent}: named in the metadata table of {folder}, but there is no such file")
+        raise InputError(f"{absent}: listed in the metadata table of {folder}, but there is no such file")
     read = decode(files, conversion.size, conversion.channels, conversion.skip_bad)
     kept = [rows[i] for i in read.kept]
     names = _relative(folder, files, read)
@@ -266,18 +270,18 @@ def _load_tables(
 
 
 def named_by(table: Path, row: dict[str, Any], folder: Path) -> Path:
-    """The image of a table's row, in the folder that is read; `InputError` where it is outside."""
+    """Path of the image of a table row. Raise `InputError` if it is outside `folder`."""
     file = table.parent / str(row["file_name"])
     inside = Path(os.path.normpath(file))
     if not inside.is_relative_to(os.path.normpath(folder)):
         raise InputError(
-            f"{table}: names {row['file_name']}, which is not in {folder}, expected file_name relative to the table"
+            f"{table}: lists {row['file_name']}, which is not in {folder}, expected file_name relative to the table"
         )
     return inside
 
 
 def table_rows(table: Path) -> list[dict[str, Any]]:
-    """The rows of a metadata table, each by column; `InputError` where it is not what its name says."""
+    """Rows of a metadata table, as dicts by column. Raise `InputError` if the file does not have its format."""
     try:
         return _parsed(table)
     except UnicodeDecodeError as error:
@@ -295,10 +299,10 @@ def _parsed(table: Path) -> list[dict[str, Any]]:
                     row = json.loads(line)
                 except json.JSONDecodeError as error:
                     raise InputError(
-                        f"{table}: line {number} is not JSON ({error}), expected one object a line"
+                        f"{table}: line {number} is not JSON ({error}), expected one object per line"
                     ) from None
                 if not isinstance(row, dict):
-                    raise InputError(f"{table}: line {number} holds {row!r}, expected an object with file_name")
+                    raise InputError(f"{table}: line {number} contains {row!r}, expected an object with file_name")
                 rows.append(row)
         return rows
 
@@ -310,7 +314,7 @@ def _number(value: Any, column: str, name: str) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise InputError(
-            f"{name}: the label column '{column}' holds {value!r}, expected a number. "
+            f"{name}: the label column '{column}' contains {value!r}, expected a number. "
             "For class names use --task classify"
         ) from None
 
@@ -321,7 +325,7 @@ def _listed(names: Any) -> str:
 
 @contextmanager
 def arrays_of(path: Path) -> Iterator[Any]:
-    """The arrays of an `.npz`, which are read, and found damaged, only when asked for."""
+    """The arrays of an `.npz`. Each array is read on access, so damage shows only then and raises `InputError`."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             yield arrays
@@ -363,7 +367,7 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
                 raise InputError(f"{path}: found the arrays {_listed(arrays.keys())}, expected '{wanted}'")
             if arrays[key].ndim != 1:
                 shape = arrays[key].shape
-                raise InputError(f"{path}: '{key}' of shape {shape}, expected ({len(inputs)},), one class each")
+                raise InputError(f"{path}: '{key}' of shape {shape}, expected ({len(inputs)},), one class per sample")
             labels, classes = as_classes(arrays[key].tolist())
             return Labelled(inputs, labels, classes, names=names, sizes=sizes)
         columns = tuple(label)
@@ -387,7 +391,7 @@ def _load_svmlight(path: Path, label: str | Sequence[str] | None, layout: Layout
         return Labelled(features, labels, classes, names=_numbered(features))
     if len(label) != 1:
         raise InputError(
-            f"{path}: asked for the label columns {_listed(label)}, but an svmlight file has one. Name one"
+            f"{path}: the label columns {_listed(label)} were requested, but an svmlight file has one. Name one"
         )
     return Labelled(features, torch.tensor(column)[:, None], columns=tuple(label), names=_numbered(features))
 

@@ -1,4 +1,4 @@
-"""Several labelled sources as one, whose samples say which of them they are from."""
+"""Join several labelled sources into one domain, with the source index of each sample."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from .domains import Labelled
 
 
 def join(sources: Sequence[Labelled], called: Sequence[str] = ()) -> Labelled:
-    """One labelled domain of several, one after the other; `domain` holds the place of each sample's source.
+    """Concatenate several labelled sources. `domain` of the result is the index of the source of each sample.
 
     Args:
-        sources: with the same classes, or the same columns, and inputs of one shape held in memory.
-        called: what messages call each of them; `source 1` and so on by default.
+        sources: sources with the same classes or the same columns. Their inputs have the same shape and are in memory.
+        called: the names of the sources in error messages; by default `source 1`, `source 2` and so on.
 
     Raises:
-        InputError: there is none, or they differ in shape, classes or columns, or hold what cannot be joined.
+        InputError: no source; different shapes, classes, columns or dtypes; or inputs that are not tensors in memory.
     """
     if not sources:
-        raise InputError("join() found no source, expected one or more")
+        raise InputError("join() got no source, expected one or more")
     called = called or [f"source {i + 1}" for i in range(len(sources))]
     first = sources[0]
     for name, source in zip(called, sources, strict=True):
         if not isinstance(source.inputs, Tensor):
             raise InputError(
-                f"{name}: holds {type(source.inputs).__name__} inputs, expected images or dense features in memory, "
-                "which alone can be joined with other sources. Write it as one file with them"
+                f"{name}: has inputs of type {type(source.inputs).__name__}, expected images or dense features in "
+                "memory. Only these can be joined. Write all sources to one file instead"
             )
         if source.shape != first.shape:
             raise InputError(
-                f"{name}: has inputs of {_by(source.shape)}, {called[0]} of {_by(first.shape)}: expected one shape. "
-                "Convert images with --size and --channels"
+                f"{name}: has inputs of {_by(source.shape)}, {called[0]} of {_by(first.shape)}: expected the same "
+                "shape. Convert images with --size and --channels"
             )
         for what in ("classes", "columns"):
             ours, theirs = getattr(first, what), getattr(source, what)
             if ours != theirs:
                 raise InputError(
                     f"{name}: has the {what} {_listed(theirs)}, {called[0]} has {_listed(ours)}: expected the same in "
-                    "every source. Rename them, or leave out what is in one alone"
+                    "every source. Rename them, or remove those that only one source has"
                 )
     parts = [torch.as_tensor(source.inputs) for source in sources]
     if len({part.dtype for part in parts}) > 1:
         raise InputError(
-            f"the sources hold inputs of {_listed([str(part.dtype) for part in parts])}, expected one type"
+            f"the sources have inputs of {_listed([str(part.dtype) for part in parts])}, expected the same type"
         )
     given = any(source.sizes is not None for source in sources)
     named = all(source.names for source in sources)
@@ -64,7 +64,7 @@ def join(sources: Sequence[Labelled], called: Sequence[str] = ()) -> Labelled:
 
 
 def _sizes(source: Labelled) -> Tensor:
-    """Height and width of each image as given; those that it has, where it was not resized."""
+    """Original height and width of each image; the current ones if the source was not resized."""
     return torch.tensor(source.shape[1:]).expand(len(source), 2) if source.sizes is None else source.sizes
 
 

@@ -1,7 +1,7 @@
-"""Fetching published archives once: streamed, resumed, verified, and unpacked so that nothing lands outside.
+"""Download published archives once, with resume and verification, and unpack them safely.
 
-What is fetched stays in the cache folder: the environment variable SYNTH2REAL_CACHE, else the platform's own
-(`~/.cache/synth2real` on Linux).
+Downloads are kept in the cache folder. It is the environment variable SYNTH2REAL_CACHE, or else the cache folder of the
+platform (`~/.cache/synth2real` on Linux).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from urllib.request import Request, urlopen
 from ..errors import InputError
 
 BLOCK = 2**20  # bytes read at once
-PATIENCE = 60  # seconds without an answer after which a download ends
+PATIENCE = 60  # seconds without a response after which a download fails
 
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError)
 
@@ -35,7 +35,7 @@ OnProgress = Callable[[int, int | None], None]
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept; it need not exist yet."""
+    """The folder of the downloads. It may not exist yet."""
     if "SYNTH2REAL_CACHE" in os.environ:
         return Path(os.environ["SYNTH2REAL_CACHE"])
     home = Path.home()
@@ -54,20 +54,22 @@ def fetch(
     size: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Path:
-    """A file from the web, downloaded where it is not there yet.
+    """Download a file, unless it exists already, and return its path.
 
-    It is streamed to `NAME.part`, verified, and renamed, so that a file under its own name is always whole. A download
-    that broke off leaves the part, from which the next call goes on; one that is not what it should be is removed.
+    The download is streamed to `NAME.part`, verified and renamed. A file under its final name is therefore always
+    complete. An interrupted download keeps the part, and the next call continues from it. A file that fails the
+    verification is deleted.
 
     Args:
         url: http or https.
-        to: the file to write; by default in the cache folder, under the URL's last part.
-        sha256, size: what the file must have, hexadecimal and in bytes; not checked where None. The length that the
-            server names is always checked.
-        on_progress: called with the bytes so far, and of the whole where the server says.
+        to: the file to write. By default it is in the cache folder, with the last part of the URL as its name.
+        sha256, size: expected hash (hexadecimal) and size (bytes); None is not checked. The length that the server
+            reports is always checked.
+        on_progress: called with the number of bytes so far and the total. The total is None if the server does not
+            report it.
 
     Raises:
-        InputError: the address is not to be reached, or what came is not the file expected.
+        InputError: the address cannot be reached, or the file is not the expected one.
     """
     if not url.startswith(("http://", "https://")):
         raise InputError(f"{url}: expected an address that begins with http:// or https://")
@@ -80,11 +82,11 @@ def fetch(
     try:
         whole = _stream(url, part, on_progress)
     except HTTPError as error:
-        raise InputError(f"{url}: the server answers {error.code} {error.reason}. {_by_hand(url, to)}") from None
+        raise InputError(f"{url}: the server responded {error.code} {error.reason}. {_by_hand(url, to)}") from None
     except (OSError, HTTPException) as error:
         kept = part.stat().st_size if part.is_file() else 0
         raise InputError(
-            f"{url}: the download broke off after {kept} bytes ({error}). Call again to go on from there, or: "
+            f"{url}: the download stopped after {kept} bytes ({error}). Call again to continue it, or: "
             f"{_by_hand(url, to)}"
         ) from None
     _verify(part, to, url, sha256, whole if size is None else size)
@@ -93,11 +95,11 @@ def fetch(
 
 
 def _by_hand(url: str, to: Path) -> str:
-    return f"Fetch it by hand and put it at {to}"
+    return f"Download it manually and save it as {to}"
 
 
 def _stream(url: str, part: Path, on_progress: OnProgress | None) -> int | None:
-    """Add to `part` what is missing of it; the length of the whole, where the server says."""
+    """Append the missing bytes to `part`. Return the total length; None if the server does not report it."""
     done = part.stat().st_size if part.is_file() else 0
     headers = {"User-Agent": "synth2real", "Accept-Encoding": "identity"}
     try:
@@ -107,11 +109,11 @@ def _stream(url: str, part: Path, on_progress: OnProgress | None) -> int | None:
     except HTTPError as error:
         if error.code != 416 or not done:
             raise
-        part.unlink()  # no such range: it is of another file, or whole and in doubt
+        part.unlink()  # invalid range: the part is of another file, or already complete but not verified
         return _stream(url, part, on_progress)
     with answer:
         if answer.status != 206:
-            done = 0  # the server sends it from the beginning
+            done = 0  # the server sends the whole file
         length = answer.headers.get("Content-Length")
         whole = done + int(length) if length is not None else None
         with part.open("ab" if done else "wb") as file:
@@ -121,12 +123,12 @@ def _stream(url: str, part: Path, on_progress: OnProgress | None) -> int | None:
                 if on_progress is not None:
                     on_progress(done, whole)
     if whole is not None and done < whole:
-        raise OSError(f"{whole} bytes were announced")
+        raise OSError(f"expected {whole} bytes")
     return whole
 
 
 def _verify(path: Path, to: Path, url: str, sha256: str | None, size: int | None) -> None:
-    """Raise where a file is not the one expected; a part is removed, a file of the user's is not."""
+    """Raise `InputError` if a file is not the expected one. Delete it only if it is a partial download."""
     found, wanted = f"{path.stat().st_size} bytes", f"{size} bytes"
     if size is None or found == wanted:
         if sha256 is None:
@@ -136,8 +138,8 @@ def _verify(path: Path, to: Path, url: str, sha256: str | None, size: int | None
             return
     if path != to:
         path.unlink()
-    mend = "It was removed: call again" if path != to else "Remove it and call again"
-    raise InputError(f"{path}: is not what {url} should give: found {found}, expected {wanted}. {mend}")
+    remedy = "It was removed: call again" if path != to else "Remove it and call again"
+    raise InputError(f"{path}: is not the expected file of {url}: found {found}, expected {wanted}. {remedy}")
 
 
 def _digest(path: Path) -> str:
@@ -146,31 +148,32 @@ def _digest(path: Path) -> str:
 
 
 def unpack(archive: Path, folder: Path, only: Callable[[str], bool] = lambda name: True) -> Path:
-    """The files of a tar (of any compression) or zip archive, in a folder that appears when all are there.
+    """Unpack a tar (of any compression) or zip archive. The folder appears only when all files are complete.
 
     Args:
-        archive: to read.
-        folder: to make; what is there already is returned as it is.
-        only: which files to take, by their name in the archive.
+        archive: the archive to read.
+        folder: the folder to create. An existing folder is returned without changes.
+        only: selects the files to unpack by their names in the archive.
 
     Raises:
-        InputError: the archive is damaged, holds none of the files, or one that would land outside of the folder.
+        InputError: the archive is damaged, contains none of the files, or contains a file with a path outside the
+            folder.
     """
     if folder.is_dir():
         return folder
-    rising = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(rising, ignore_errors=True)
+    partial_folder = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial_folder, ignore_errors=True)
     try:
         with _opened(archive) as files:
-            count = sum(_unpack(archive, rising, name, read) for name, read in files if only(name))
+            count = sum(_unpack(archive, partial_folder, name, read) for name, read in files if only(name))
         if count == 0:
-            raise InputError(f"{archive}: holds none of the files expected. Is it the archive as published?")
-        rising.replace(folder)
+            raise InputError(f"{archive}: contains none of the expected files. Check that it is the published archive")
+        partial_folder.replace(folder)
     except DAMAGED as error:
         why = str(error).partition("\n")[0].rstrip(":")
-        raise InputError(f"{archive}: is damaged ({why}). Remove it and fetch it again") from None
+        raise InputError(f"{archive}: is damaged ({why}). Remove it and download it again") from None
     finally:
-        shutil.rmtree(rising, ignore_errors=True)
+        shutil.rmtree(partial_folder, ignore_errors=True)
     return folder
 
 
@@ -178,7 +181,7 @@ def _unpack(archive: Path, root: Path, name: str, read: Callable[[], Any]) -> in
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if not parts or ".." in parts or parts[0] == "/" or ":" in parts[0]:
         raise InputError(
-            f"{archive}: holds the file '{name}', which would land outside of {root.parent}. Do not use it"
+            f"{archive}: contains the file '{name}'. Its path is outside {root.parent}. Do not use this archive"
         )
     to = root.joinpath(*parts)
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -189,11 +192,11 @@ def _unpack(archive: Path, root: Path, name: str, read: Callable[[], Any]) -> in
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[Iterator[tuple[str, Callable[[], Any]]]]:
-    """Name and opener of each regular file: links and devices are passed over."""
+    """Name and open function of each regular file. Links and devices are skipped."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as pack:
             yield ((one.filename, partial(pack.open, one)) for one in pack.infolist() if not one.is_dir())
         return
     with tarfile.open(archive) as tar:
-        # In the archive's own order: to seek in a compressed file is to read it from the beginning.
+        # In the order of the archive, because each backward seek in a compressed file reads it from the beginning.
         yield ((one.name, partial(tar.extractfile, one)) for one in tar if one.isreg())

@@ -1,14 +1,14 @@
-"""Simulators: parameters in, images and labels out."""
+"""Simulators: they render images and labels from parameters."""
 
 from typing import Any
 
 from ..errors import InputError
 from ..settings import build
 from .base import Distribution, Drawn, Parameter, Range, Rendered, Simulator, load_parameters, save_parameters
-from .declared import declared
+from .declaration import declared
 from .digits import Digits
 from .export import render
-from .external import External, external
+from .external_program import External, external
 from .eyes.simulator import Eyes
 from .registry import SIMULATORS, find, is_simulator, simulators
 
@@ -36,16 +36,17 @@ __all__ = [
 
 
 def simulator(name: str, **settings: Any) -> Simulator:
-    """The simulator called `name` with these settings.
+    """Build the simulator `name` with these settings.
 
     Args:
-        name: of one that is built in or that an installed package brings (entry points `synth2real.simulators`), or
+        name: a built-in simulator, a simulator of an installed package (entry points `synth2real.simulators`),
             `module:Class`, or the YAML file of an external program.
+        settings: settings of the simulator.
 
     Raises:
-        InputError: name or settings do not fit.
+        InputError: the name is unknown or a setting is invalid.
     """
     kind = find(name)
     if "preset" in settings and not hasattr(kind, "preset"):
-        raise InputError(f"simulator '{name}' has no presets, found '{settings['preset']}'. Leave the preset out")
+        raise InputError(f"simulator '{name}' has no presets, found '{settings['preset']}'. Remove the preset")
     return build({name: kind}, name, settings, stage="simulator")

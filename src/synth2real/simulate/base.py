@@ -1,7 +1,7 @@
-"""What every simulator shares: named parameters with ranges, and seeded sampling of images with their labels.
+"""Base of all simulators: named parameters with ranges, and seeded sampling of images with labels.
 
-A simulator is settings: a frame and, for each parameter, the range it is drawn from. Calibration moves and narrows
-these ranges and randomization widens them, so both are `Simulator -> Simulator`.
+A simulator consists of settings: the image size and channels, and one sampling range per parameter. Calibration shifts
+and narrows these ranges. Randomization widens them. Both are functions `Simulator -> Simulator`.
 """
 
 import math
@@ -21,7 +21,7 @@ from ..settings import settings
 
 Range = tuple[float, float]
 Distribution = Literal["uniform", "log-uniform", "normal", "integer"]
-CHUNK = 200  # images rendered at once: bounds memory, stays in the cache, and holds each digit equally often
+CHUNK = 200  # images rendered at once: limits memory, fits in the CPU cache, and is a multiple of the 10 digits
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,15 @@ class Parameter:
     """One named quantity of a simulator.
 
     Args:
-        name, unit, description: for people and reports; `name` is also the key in `ranges`.
-        limits: lowest and highest value that makes sense.
-        default: the range drawn from where none is given; low equals high for a value that stays fixed.
-        distribution: how values are drawn from a range: `uniform`; `log-uniform`, of a positive quantity; `normal`, its
-            middle and, at two standard deviations, its ends, where it is cut off; `integer`, whole numbers alike.
+        name, unit, description: texts for reports. `name` is also the key in `ranges`.
+        limits: lowest and highest meaningful value.
+        default: sampling range if `ranges` has none. For a fixed value, low equals high.
+        distribution: distribution within a range. `uniform`; `log-uniform`, for a positive quantity; `normal`, with its
+            mean at the centre and truncated at two standard deviations, which are the ends of the range; `integer`,
+            whole numbers with equal probability.
 
     Raises:
-        InputError: the default is not within the limits, or a limit of a logarithm is not positive.
+        InputError: the default is outside the limits, or the lower limit of a log-uniform parameter is not positive.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Parameter:
         _check_range(self, self.default)
 
     def draw(self, unit: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
-        """Values between low and high for evenly spread `unit` in 0..1; gradients flow to low and high."""
+        """Map uniform `unit` in 0..1 to values between low and high. Gradients flow to low and high."""
         if self.distribution == "log-uniform":
             return low * (torch.as_tensor(high) / low) ** unit
         if self.distribution == "normal":
@@ -68,12 +69,12 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a simulator makes of parameters.
+    """Output of `Simulator.render`.
 
     Args:
         images: (N, C, H, W), uint8 or float32 in 0..1.
-        labels: for each label its values, (N,) int64 classes or (N, K) float32, nan where there is none.
-        masks: for each region (N, H, W) bool, where it is seen; empty where the simulator has no regions.
+        labels: for each label its values, (N,) int64 classes or (N, K) float32. A missing value is nan.
+        masks: for each region (N, H, W) bool, True where it is visible; empty if the simulator has no regions.
     """
 
     images: Tensor
@@ -83,11 +84,11 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Rendered(Drawn):
-    """Images, uint8, with everything the simulator knows about them.
+    """Sampled images (uint8) with all their labels, masks and parameter values.
 
     Args:
         images, labels, masks: as in `Drawn`.
-        parameters: for each parameter the values drawn, (N,) float32.
+        parameters: for each parameter the sampled values, (N,) float32.
     """
 
     parameters: dict[str, Tensor] = field(default_factory=dict)
@@ -98,24 +99,25 @@ class Rendered(Drawn):
 
 @settings
 class Simulator(ABC):
-    """Parameters in, images and labels out.
+    """Renders images and labels from parameters.
 
     Args:
         size: height and width of the images, pixels.
         channels: 1 for grey, 3 for RGB.
-        ranges: for each parameter that departs from its default, a `(low, high)` to draw from uniformly, or a number
-            that it stays at.
-        label: what `labelled` gives where nothing else is asked of it, as there.
+        ranges: for each parameter without its default range, a sampling range `(low, high)` or a fixed number.
+        label: default of the argument `label` of `labelled`.
 
     Raises:
-        InputError: a parameter is unknown, or its range is reversed, outside the limits or no range at all.
+        InputError: a parameter is unknown, or its range is reversed, outside the limits, or not a range.
     """
 
     parameters: ClassVar[tuple[Parameter, ...]]
-    classes: ClassVar[dict[str, tuple[str, ...]]]  # for each label of classes, their names; the first label leads
-    columns: ClassVar[dict[str, tuple[str, ...]]] = {}  # for each label of values, the names of its columns
-    regions: ClassVar[tuple[str, ...]] = ()  # the masks that it draws; together they cover the image
-    differentiable: ClassVar[tuple[str, ...]] = ()  # parameters through which gradients of the images flow
+    classes: ClassVar[
+        dict[str, tuple[str, ...]]
+    ]  # for each class label, the class names; the first label is the default
+    columns: ClassVar[dict[str, tuple[str, ...]]] = {}  # for each value label, the names of its columns
+    regions: ClassVar[tuple[str, ...]] = ()  # the masks that it renders; together they cover the image
+    differentiable: ClassVar[tuple[str, ...]] = ()  # parameters for which the images have gradients
 
     size: tuple[int, int] = (28, 28)
     channels: Literal[1, 3] = 1
@@ -123,7 +125,7 @@ class Simulator(ABC):
     label: str | tuple[str, ...] | None = None
 
     def __new__(cls, *_: Any, ranges: Any = None, **__: Any) -> Self:
-        # Here and not in __post_init__, where pydantic would turn the InputError into one of its own.
+        # Not in __post_init__, because there pydantic would replace the InputError by its own error.
         if isinstance(ranges, Mapping):
             known = {parameter.name: parameter for parameter in cls.parameters}
             for name, found in ranges.items():
@@ -133,24 +135,24 @@ class Simulator(ABC):
         return super().__new__(cls)
 
     def range(self, name: str) -> Range:
-        """Low and high of the range that parameter `name` is drawn from; `InputError` where there is none so named."""
+        """Sampling range (low, high) of parameter `name`. Raise `InputError` if there is no such parameter."""
         default = self.defaults()
         if name not in default:
             raise InputError(f"{type(self).__name__} has no parameter '{name}', expected one of: {', '.join(default)}")
         return _pair(self.ranges.get(name, default[name]))
 
     def defaults(self) -> dict[str, Range]:
-        """For each parameter the range drawn from where `ranges` has none."""
+        """For each parameter the sampling range that applies if `ranges` has none."""
         return {parameter.name: parameter.default for parameter in self.parameters}
 
     def with_ranges(self, **ranges: float | Range) -> Self:
-        """The same simulator with these ranges in place of its own; the others stay."""
+        """The same simulator with these ranges replaced. Other ranges do not change."""
         return replace(self, ranges={**self.ranges, **ranges})
 
     def widened(self, factor: float) -> Self:
-        """Each range grown about its centre `factor` times (below 1: narrowed), then clipped to the limits.
+        """The same simulator with each range scaled by `factor` about its centre, then clipped to the limits.
 
-        A fixed value stays fixed: it has no width to multiply, and whoever fixed it meant it.
+        A factor below 1 narrows the ranges. A fixed value stays fixed, because its range has width 0.
 
         Raises:
             InputError: `factor` is negative or not finite.
@@ -160,9 +162,9 @@ class Simulator(ABC):
         return self.with_ranges(**{p.name: _widen(self.range(p.name), p.limits, factor) for p in self.parameters})
 
     def sample(self, n: int, seed: int) -> Rendered:
-        """`n` images with all labels and the parameter values drawn.
+        """Sample `n` images with all labels and parameter values.
 
-        The same seed gives the same bits, and `sample(m, seed)` is the beginning of `sample(n, seed)` for m < n.
+        The same seed gives bit-identical images. For m < n, `sample(m, seed)` is the first part of `sample(n, seed)`.
 
         Raises:
             InputError: `n` is below 1.
@@ -175,19 +177,19 @@ class Simulator(ABC):
         return Rendered(torch.cat([chunk.images for chunk in chunks]), labels, masks, parameters)
 
     def stream(self, n: int, seed: int) -> Iterator[Rendered]:
-        """What `sample(n, seed)` holds, at most `chunk` images at a time."""
+        """The result of `sample(n, seed)` in parts of at most `chunk` images."""
         if n < 1:
-            raise InputError(f"asked to render {n} images, expected 1 or more")
+            raise InputError(f"cannot render {n} images, expected 1 or more")
         size = self.chunk
         return (self._chunk(min(size, n - i * size), seed * 1_000_003 + i) for i in range(-(-n // size)))
 
     def labelled(self, n: int, seed: int, label: str | Sequence[str] | None = None) -> Labelled:
-        """`n` images with some of the labels, ready for training.
+        """Sample `n` images with some of the labels, for training.
 
         Args:
             n, seed: as in `sample`.
-            label: the name of one label or column, or of several columns (a label's name stands for all its columns);
-                the simulator's own `label` where None, and the first one where that is None, too.
+            label: the name of one label or column, or of several columns. The name of a label means all its columns.
+                None means the setting `label` of the simulator, or the first label if that is also None.
 
         Raises:
             InputError: the simulator has no such label or column.
@@ -208,7 +210,7 @@ class Simulator(ABC):
         return Labelled(images, values, self.classes.get(names[0], ()), columns)
 
     def _picks(self, names: Sequence[str]) -> tuple[list[tuple[str, int]], tuple[str, ...]]:
-        """For each column of these names its label and its place in it; and the columns' names."""
+        """For each column of these names, its label and its index in the label; and the column names."""
         where = {column: (label, i) for label, columns in self.columns.items() for i, column in enumerate(columns)}
         columns = tuple(column for name in names for column in self.columns.get(name, (name,)))
         for name in columns:
@@ -216,29 +218,29 @@ class Simulator(ABC):
                 known = ", ".join([*self.classes, *self.columns, *where])
                 raise InputError(f"{type(self).__name__} has no label '{name}', expected one of: {known}")
         if not columns:
-            raise InputError(f"{type(self).__name__} was asked for no label, expected one or more names")
+            raise InputError(f"{type(self).__name__} got an empty list of labels, expected one or more names")
         return [where[name] for name in columns], columns
 
     @abstractmethod
     def render(self, values: dict[str, Tensor], generator: torch.Generator) -> Drawn:
-        """Draw one image for each row of `values`.
+        """Render one image for each of the N values.
 
         Args:
             values: (N,) float32 for every parameter.
-            generator: for what is no parameter: the class, the noise.
+            generator: generator of everything random that is not a parameter: the class, the noise.
         """
 
     @property
     def chunk(self) -> int:
-        """How many images are rendered at once."""
+        """Number of images rendered at once."""
         return CHUNK
 
     def generator(self, seed: int) -> torch.Generator:
-        """Of everything random in a chunk; on its device all is computed."""
+        """Generator of all random values of a chunk. Rendering runs on its device."""
         return torch.Generator().manual_seed(seed)
 
     def _chunk(self, keep: int, seed: int) -> Rendered:
-        # A whole chunk is drawn however few are kept, so that a shorter sample is the beginning of a longer one.
+        # A whole chunk is always sampled, so that a shorter sample is the first part of a longer one.
         generator = self.generator(seed)
         values = self._values(generator, keep)
         drawn = self.render(values, generator)
@@ -251,7 +253,7 @@ class Simulator(ABC):
         return Rendered(images[:keep].cpu(), labels, masks, values)
 
     def _values(self, generator: torch.Generator, keep: int) -> dict[str, Tensor]:
-        """What the parameters are in a chunk of which `keep` images are kept."""
+        """Parameter values of a chunk. Only the first `keep` images of the chunk are kept."""
         values = {}
         for parameter in self.parameters:
             unit = torch.rand(self.chunk, generator=generator, device=generator.device)
@@ -260,19 +262,19 @@ class Simulator(ABC):
 
 
 def load_parameters(path: str | Path) -> dict[str, float | Range]:
-    """Ranges from a YAML file of lines `parameter: value` or `parameter: [low, high]`.
+    """Load ranges from a YAML file with lines `parameter: value` or `parameter: [low, high]`.
 
     Raises:
-        InputError: the file is missing, is no YAML mapping, or holds something else than numbers and pairs of them.
+        InputError: the file is missing, is not a YAML mapping, or has a value that is neither a number nor a pair.
     """
     try:
         found = yaml.safe_load(Path(path).read_text())
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected a YAML file of parameters") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no YAML ({error}), expected lines such as 'height: [0.5, 0.9]'") from None
+        raise InputError(f"{path}: is not YAML ({error}), expected lines such as 'height: [0.5, 0.9]'") from None
     if not isinstance(found, dict):
-        raise InputError(f"{path}: holds {type(found).__name__}, expected lines such as 'height: [0.5, 0.9]'")
+        raise InputError(f"{path}: contains {type(found).__name__}, expected lines such as 'height: [0.5, 0.9]'")
     ranges: dict[str, float | Range] = {}
     for name, value in found.items():
         if not _is_range(value):
@@ -282,7 +284,7 @@ def load_parameters(path: str | Path) -> dict[str, float | Range]:
 
 
 def save_parameters(ranges: Mapping[str, float | Range], path: str | Path) -> None:
-    """Write ranges as YAML that `load_parameters` reads back."""
+    """Write ranges as YAML in the format of `load_parameters`."""
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in ranges.items()}
     Path(path).write_text(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None))
 

@@ -1,13 +1,13 @@
-"""What a camera and its software do to a batch of images: blur, and histogram equalisation."""
+"""Camera effects on a batch of images: blur and histogram equalisation."""
 
 import torch
 from torch import Tensor
 
-LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
+LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue (ITU-R BT.601)
 
 
 def blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur of (N, C, H, W), each image by its own `sigma` in pixels: one matrix for rows, one for columns."""
+    """Gaussian blur of (N, C, H, W). `sigma` (N,) is in pixels. Rows and columns are two matrix products."""
     inverse = -0.5 / sigma.clamp(min=0.05).square()[:, None, None]
     down, across = (
         torch.softmax(inverse * (places[:, None] - places).square(), -1)
@@ -18,9 +18,9 @@ def blur(images: Tensor, sigma: Tensor) -> Tensor:
 
 
 def equalise(images: Tensor) -> Tensor:
-    """Images (N, C, H, W) in 0..1 with their luminance spread evenly over 256 levels, as OpenCV's `equalizeHist` does.
+    """Equalise the luminance histogram of images (N, C, H, W) in 0..1, like `equalizeHist` of OpenCV with 256 levels.
 
-    The darkest level becomes 0; colours keep their differences from the luminance.
+    The darkest level becomes 0. Each channel keeps its difference from the luminance.
     """
     grey = images if images.shape[1] == 1 else luminance(images)
     levels = (grey * 255).round().long().flatten(1)
@@ -33,5 +33,5 @@ def equalise(images: Tensor) -> Tensor:
 
 
 def luminance(images: Tensor) -> Tensor:
-    """(N, 3, H, W) to (N, 1, H, W)."""
+    """Luminance (N, 1, H, W) of images (N, 3, H, W)."""
     return (images * images.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)

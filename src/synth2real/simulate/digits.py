@@ -1,7 +1,7 @@
-"""Digits written with a pen: matplotlib's fonts, reduced to their centre lines, and shapes that only hands make.
+"""Handwritten-looking digits: the centre lines of matplotlib's fonts, and handwritten shapes that fonts lack.
 
-Each form of a digit is kept as the distance to its centre line, so that a pen of any width can follow it. A batch is
-one bilinear look-up in these distances, at coordinates bent by an affine and an elastic map.
+Each form of a digit is stored as a map of distances to its centre line, so that a stroke of any width can be rendered.
+A batch is one bilinear look-up in these maps, at coordinates distorted by an affine and an elastic map.
 """
 
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ FACES = (
     *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta"),
     *("cmr10", "cmb10", "cmss10", "cmtt10", "cmti10", "cmmi10"),
 )
-BARRED_ZERO = ("DejaVuSansMono", "DejaVuSansMono-BoldOblique")  # a hand's zero is empty
+BARRED_ZERO = ("DejaVuSansMono", "DejaVuSansMono-BoldOblique")  # a handwritten zero has no bar or dot inside
 
-# What hands write and fonts lack. A form is some strokes; a stroke is a smooth curve through points, x right and y
-# down, in percent of the digit's height. Two points make a line, and strokes that share an end make a corner.
+# Handwritten forms that fonts lack. A form is a tuple of strokes. A stroke is a smooth curve through points, x right
+# and y down, in percent of the digit's height. Two points make a line. Strokes that share an end point make a corner.
 WRITTEN: dict[int, tuple[tuple[Stroke, ...], ...]] = {
     0: (
         (((35, 0), (8, 22), (4, 65), (25, 100), (55, 85), (66, 40), (50, 5), (35, 0)),),
@@ -106,20 +106,20 @@ WRITTEN: dict[int, tuple[tuple[Stroke, ...], ...]] = {
         (((42, 4), (14, 6), (4, 28), (28, 46), (50, 28), (42, 4)), ((50, 28), (58, 70), (30, 100), (2, 84))),
     ),
 }
-VARIANTS, WOBBLE = 6, 0.04  # of each written form; standard deviation of its points, in heights
+VARIANTS, WOBBLE = 6, 0.04  # variants of each handwritten form; standard deviation of its points, in heights
 
-TILE, EXTENT = 80, 1.6  # pixels, and digit heights, along a side of a tile of the atlas
-USUAL_WIDTH = 0.7  # of a digit, in heights; what is narrower swells
-POINTS = 128  # of a centre line, to measure its box and its mass
+TILE, EXTENT = 80, 1.6  # side of a tile of the atlas, in pixels and in digit heights
+USUAL_WIDTH = 0.7  # of a digit, in heights; `swelling` applies to narrower digits
+POINTS = 128  # points on a centre line, for its bounding box and its centre of mass
 
 
 @settings
 class Digits(Simulator):
     """Handwritten-looking digits 0 to 9, light on dark as in MNIST. The label is `label`, int64 in 0..9.
 
-    Lengths are relative to the frame's shorter side (unit: frames) or to the digit's height (unit: heights); only the
-    blur is in pixels. Frames below 28 pixels are drawn finer and reduced by area, and no pen is narrower than half a
-    pixel of the frame: no stroke is lost.
+    Lengths are relative to the shorter side of the frame (unit: frames) or to the height of the digit (unit: heights).
+    Only the blur is in pixels. Frames below 28 pixels are rendered at a higher resolution and reduced by area. The pen
+    is at least half a pixel of the frame wide, so no stroke is lost.
 
     Args:
         size: height and width, 8 to 64 pixels.
@@ -129,34 +129,34 @@ class Digits(Simulator):
     classes: ClassVar[dict[str, tuple[str, ...]]] = {"label": tuple("0123456789")}
     differentiable: ClassVar[tuple[str, ...]] = ("blur", "contrast", "foreground", "background", "noise")
     parameters: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("height", "frames", "longer side of the digit's ink", (0.2, 1.0), (0.62, 0.8)),
+        Parameter("height", "frames", "longer side of the bounding box of the ink", (0.2, 1.0), (0.62, 0.8)),
         Parameter("aspect", "ratio", "stretch of the width", (0.3, 2.5), (0.7, 1.4)),
         Parameter("rotation", "degrees", "clockwise turn", (-90, 90), (-15, 15)),
-        Parameter("shear", "ratio", "slant to the right, in widths a height", (-1, 1), (-0.15, 0.45)),
+        Parameter("shear", "ratio", "slant to the right, horizontal shift per height", (-1, 1), (-0.15, 0.45)),
         Parameter("stroke", "heights", "width of the pen", (0.01, 0.35), (0.05, 0.18)),
-        Parameter(
-            "swelling", "exponent", "how much wider the pen of a narrow digit, as if stretched", (0, 1), (0.0, 0.8)
-        ),
-        Parameter("pressure", "ratio", "change of the pen's width along the digit", (0, 1), (0.0, 0.3)),
-        Parameter("elastic", "heights", "standard deviation of the smooth bending", (0, 0.2), (0.0, 0.06)),
-        Parameter("centring", "ratio", "frame centred on: 0 the digit's box, 1 its centre of mass", (0, 1), (0.0, 1.0)),
+        Parameter("swelling", "exponent", "exponent by which the pen widens for narrow digits", (0, 1), (0.0, 0.8)),
+        Parameter("pressure", "ratio", "variation of the pen width along the digit", (0, 1), (0.0, 0.3)),
+        Parameter("elastic", "heights", "standard deviation of the smooth elastic distortion", (0, 0.2), (0.0, 0.06)),
+        Parameter("centring", "ratio", "centre of the frame: 0 bounding box, 1 centre of mass", (0, 1), (0.0, 1.0)),
         Parameter("offset_x", "frames", "shift to the right", (-0.5, 0.5), (-0.04, 0.04)),
         Parameter("offset_y", "frames", "shift down", (-0.5, 0.5), (-0.04, 0.04)),
-        Parameter("allograph", "probability", "of a form that hands write and fonts lack", (0, 1), (0.6, 0.6)),
-        Parameter("blur", "pixels", "standard deviation of the blur", (0, 5), (0.2, 0.7)),
         Parameter(
-            "contrast", "ratio", "gain of the ink after the blur, which fills thin strokes", (0.2, 4), (1.2, 2.4)
+            "allograph", "probability", "probability of a handwritten form instead of a font", (0, 1), (0.6, 0.6)
         ),
-        Parameter("foreground", "intensity", "of the ink", (0, 1), (0.9, 1.0)),
-        Parameter("background", "intensity", "of the paper", (0, 1), (0.0, 0.05)),
-        Parameter("colour", "intensity", "largest shift of ink and paper in each of 3 channels", (0, 1), (0.0, 0.2)),
+        Parameter("blur", "pixels", "standard deviation of the blur", (0, 5), (0.2, 0.7)),
+        Parameter("contrast", "ratio", "gain of the ink after the blur, brightens thin strokes", (0.2, 4), (1.2, 2.4)),
+        Parameter("foreground", "intensity", "intensity of the ink", (0, 1), (0.9, 1.0)),
+        Parameter("background", "intensity", "intensity of the paper", (0, 1), (0.0, 0.05)),
+        Parameter(
+            "colour", "intensity", "largest colour shift of ink and paper in each of 3 channels", (0, 1), (0.0, 0.2)
+        ),
         Parameter("noise", "intensity", "standard deviation of the noise", (0, 0.5), (0.0, 0.03)),
     )
 
     size: tuple[Side, Side] = (28, 28)
 
     def render(self, values: dict[str, Tensor], generator: torch.Generator) -> Drawn:
-        """See `Simulator.render`; images are float32, and every digit stands equally often, give or take one."""
+        """See `Simulator.render`. Images are float32. The counts of the digits differ by at most one."""
         label = torch.randperm(len(values["height"]), generator=generator) % 10
         ink = self._ink(_choose(label, values["allograph"], generator), values, generator)
         ink = (blur(ink, values["blur"]) * _column(values["contrast"])).clamp_(0, 1)
@@ -165,7 +165,7 @@ class Digits(Simulator):
         return Drawn(images.addcmul_(noise, _column(values["noise"])).clamp_(0, 1), {"label": label})
 
     def _ink(self, form: Tensor, values: dict[str, Tensor], generator: torch.Generator) -> Tensor:
-        """Coverage (N, 1, H, W) in 0..1 of the forms (N,) drawn with a pen."""
+        """Coverage (N, 1, H, W) in 0..1 by the ink of the forms (N,)."""
         atlas, fine = _atlas(), -(-28 // min(self.size))
         height, width = (side * fine for side in self.size)
         pixels = min(height, width) * values["height"]  # length of one digit height
@@ -210,7 +210,7 @@ def _centred(length: int) -> Tensor:
 
 
 def _linear(values: dict[str, Tensor]) -> Tensor:
-    """(N, 2, 2): stretch, then slant, then turn; y points down."""
+    """Matrix (N, 2, 2) of stretch, then shear, then rotation. y points down."""
     angle, shear, aspect = torch.deg2rad(values["rotation"]), values["shear"], values["aspect"]
     cos, sin = angle.cos(), angle.sin()
     first = torch.stack([cos * aspect, -cos * shear - sin], 1)
@@ -220,9 +220,9 @@ def _linear(values: dict[str, Tensor]) -> Tensor:
 
 @cache
 def _waves(height: int, width: int) -> Tensor:
-    """Smooth functions on the frame, (9, H W): cosines of up to one and a half periods, together of variance about one.
+    """Smooth functions on the frame, (9, H W): cosines of up to one and a half periods. Total variance is about 1.
 
-    The constant is left out: shifting is the offsets' work.
+    There is no constant function, because the offsets already shift the digit.
     """
     along = [[torch.cos(torch.pi * k * (torch.arange(n) + 0.5) / n) for k in range(4)] for n in (height, width)]
     orders = [(i, j) for i in range(4) for j in range(4) if 0 < i + j < 4]
@@ -232,8 +232,13 @@ def _waves(height: int, width: int) -> Tensor:
 
 @dataclass(frozen=True)
 class _Atlas:
-    """All forms: distances (K, 1, TILE, TILE) in heights, points (K, POINTS, 2) x and y in heights, centred; and for
-    fonts and for hands, by digit, the first form (2, 10) and how many there are (2, 10)."""
+    """All forms of the digits.
+
+    Args:
+        distances: (K, 1, TILE, TILE), distance to the centre line in heights.
+        points: (K, POINTS, 2), x and y of centred points on the centre line in heights.
+        first, count: (2, 10), index of the first form and number of forms of each digit, for fonts and handwriting.
+    """
 
     distances: Tensor
     points: Tensor
@@ -242,7 +247,7 @@ class _Atlas:
 
 
 def _choose(label: Tensor, allograph: Tensor, generator: torch.Generator) -> Tensor:
-    """A form (N,) for each digit, from hands with probability `allograph`, else from fonts."""
+    """A form (N,) for each digit: handwritten with probability `allograph`, else from a font."""
     atlas = _atlas()
     chance, which = torch.rand((2, len(label)), generator=generator).unbind()
     source = (chance < allograph).long()
@@ -251,7 +256,7 @@ def _choose(label: Tensor, allograph: Tensor, generator: torch.Generator) -> Ten
 
 @cache
 def _atlas() -> _Atlas:
-    """Built once a process, in under a second."""
+    """All forms. They are built once per process, in less than a second."""
     random = np.random.default_rng(0)
     typed = [[_glyph(face, str(d)) for face in FACES if d or face not in BARRED_ZERO] for d in range(10)]
     written = [[_write(form, random) for form in WRITTEN[d] for _ in range(VARIANTS)] for d in range(10)]
@@ -263,7 +268,7 @@ def _atlas() -> _Atlas:
 
 
 def _measure(line: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Distances to a centre line, and points on it, in digit heights."""
+    """Map of the distances to a centre line, and points on the line, in digit heights."""
     from scipy.ndimage import distance_transform_edt
 
     pixels = np.argwhere(line)
@@ -273,7 +278,7 @@ def _measure(line: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.f
 
 
 def _glyph(face: str, text: str) -> NDArray[np.bool_]:
-    """The ink of a font's digit, one height high, in the middle of a tile."""
+    """The ink of a digit of a font, one height high, centred in a tile."""
     import matplotlib
     from PIL import Image, ImageDraw, ImageFont
 
@@ -290,10 +295,10 @@ def _glyph(face: str, text: str) -> NDArray[np.bool_]:
 
 
 def _write(form: tuple[Stroke, ...], random: np.random.Generator) -> NDArray[np.bool_]:
-    """The centre line of a written form in the middle of a tile, its points moved a little."""
+    """The centre line of a handwritten form, centred in a tile. Its points are shifted randomly by a small amount."""
     from scipy.interpolate import make_interp_spline
 
-    moves: dict[tuple[int, int], NDArray[np.float64]] = {}  # a point that strokes share moves once
+    moves: dict[tuple[int, int], NDArray[np.float64]] = {}  # a point that strokes share is shifted once
     curves = []
     for stroke in form:
         knots = np.stack([moves.setdefault(p, np.array(p) / 100 + random.normal(0, WOBBLE, 2)) for p in stroke])
@@ -309,7 +314,7 @@ def _write(form: tuple[Stroke, ...], random: np.random.Generator) -> NDArray[np.
 
 
 def _thin(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Centre lines of (K, S, S) shapes: pixels peeled off the edges while no line breaks (Zhang and Suen, 1984)."""
+    """Centre lines of (K, S, S) shapes by thinning, which keeps lines connected (Zhang and Suen, 1984)."""
     ink = ink.copy()
     while True:
         before = ink.sum()

@@ -1,6 +1,6 @@
-"""A simulator's images on disk, with their labels: a folder, tar shards, or one Parquet file.
+"""Write the images and labels of a simulator to disk: a folder, tar shards, or one Parquet file.
 
-Labels are columns: whole-number classes as numbers, values by name, null where there is none.
+Labels are columns. A class is its name, or a number if its name is a whole number. A missing value is null.
 """
 
 import io
@@ -38,24 +38,24 @@ def render(
 ) -> None:
     """Write `n` images to `out`.
 
-    `folder`: `000000.png` and so on; `metadata.jsonl`, a line an image with `file_name` and the labels;
-    `parameters.yaml`, the ranges drawn from; with masks `000000_mask.png`, whose pixels count the regions.
-    `webdataset`: `shard-000000.tar` and so on, with `000000.png`, `000000.json` and `000000.mask.png` an image, and
+    `folder`: `000000.png` and so on; `metadata.jsonl` with one line per image: `file_name` and the labels;
+    `parameters.yaml` with the sampling ranges; and with masks `000000_mask.png`. A mask pixel is the region index.
+    `webdataset`: `shard-000000.tar` and so on, with `000000.png`, `000000.json` and `000000.mask.png` per image, and
     `parameters.yaml` beside them.
-    `parquet`: one file; columns `image` (and `mask`) of `bytes` and `path`, which the library `datasets` shows as
-    images, and one a label; the ranges in its metadata.
+    `parquet`: one file. The columns `image` (and `mask`) have the fields `bytes` and `path`, which the library
+    `datasets` displays as images. Each label column is one column. The ranges are in the metadata of the file.
 
     Args:
-        simulator, n, seed: as in `simulator.sample(n, seed)`, whose images these are.
-        out: the folder, made where it is missing; or the file of Parquet.
-        overwrite: write into a folder that holds files, or over a file; images of an earlier and longer run are
-            removed.
-        masks: write masks, too.
-        format: by default `parquet` where `out` ends in it, else `folder`.
+        simulator, n, seed: the images are those of `simulator.sample(n, seed)`.
+        out: the folder, which is created if it is missing; or the Parquet file.
+        overwrite: write to a folder that is not empty, or overwrite a file. Images of an earlier, longer run are
+            deleted.
+        masks: also write masks.
+        format: by default `parquet` if `out` ends in `.parquet`, else `folder`.
 
     Raises:
-        InputError: `out` is a file, or a folder that is not empty; or `n` is below 1; or the simulator has no masks;
-            or Parquet was asked for and pyarrow is not installed.
+        InputError: `out` is a file, or a folder that is not empty; `n` is below 1; the simulator has no masks; or the
+            format is Parquet and pyarrow is not installed.
     """
     out = Path(out)
     if format is None:
@@ -63,7 +63,7 @@ def render(
     if format not in WRITERS:
         raise InputError(f"--format '{format}' is unknown, expected one of: {', '.join(WRITERS)}")
     if masks and not simulator.regions:
-        raise InputError(f"masks were asked for, but {type(simulator).__name__} draws none. Leave masks out")
+        raise InputError(f"masks were requested, but {type(simulator).__name__} has none. Do not request masks")
     chunks = simulator.stream(n, seed)
     done = 0
     with WRITERS[format](out, simulator, overwrite) as writer, ThreadPoolExecutor() as pool:
@@ -78,7 +78,7 @@ def render(
 
 
 class _Writer(ABC):
-    """Takes one image after another, encoded as PNG."""
+    """Writes images one by one, encoded as PNG."""
 
     def __init__(self, out: Path, simulator: Simulator, overwrite: bool) -> None:
         self.out = out
@@ -197,20 +197,20 @@ WRITERS: dict[str, type[_Writer]] = {"folder": _Folder, "webdataset": _Shards, "
 
 
 def _rows(chunk: Rendered, simulator: Simulator) -> Iterator[Row]:
-    """The labels of each image, one value a column."""
+    """The labels of each image, one value per column."""
     columns: dict[str, list[Any]] = {}
     for label, values in chunk.labels.items():
         if label in simulator.classes:
             names = [int(name) if name.isdecimal() else name for name in simulator.classes[label]]
             columns[label] = [names[i] for i in values.tolist()]
         else:
-            known = ([x if x == x else None for x in column] for column in values.T.tolist())  # JSON knows no nan
+            known = ([x if x == x else None for x in column] for column in values.T.tolist())  # JSON has no nan
             columns |= dict(zip(simulator.columns[label], known, strict=True))
     return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
 
 
 def _regions(chunk: Rendered, simulator: Simulator) -> NDArray[np.uint8]:
-    """(N, H, W), for each pixel the number of its region."""
+    """(N, H, W), index of the region of each pixel."""
     masks = torch.stack([chunk.masks[name] for name in simulator.regions])
     return masks.to(torch.uint8).argmax(0).to(torch.uint8).numpy()
 
@@ -222,7 +222,7 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def _indexed(regions: NDArray[np.uint8]) -> bytes:
-    """A PNG whose pixels are the regions' numbers, with a palette that shows them."""
+    """A PNG of region indices, with a palette that makes the regions visible."""
     from PIL import Image
 
     image = Image.fromarray(regions, "P")
@@ -237,15 +237,17 @@ def _encoded(image: Any) -> bytes:
 
 
 def _prepare(out: Path, overwrite: bool) -> None:
-    """Make the folder, without what an earlier run has written."""
+    """Create the folder and delete the files of an earlier run."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file, expected a folder to write images to")
     if out.exists() and any(out.iterdir()) and not overwrite:
         raise InputError(
-            f"{out}: holds files already, expected a new or empty folder. Choose another --out, or pass --overwrite"
+            f"{out}: the folder is not empty, expected a new or empty folder. Choose another --out, or pass --overwrite"
         )
     out.mkdir(parents=True, exist_ok=True)
     for path in (*out.glob("*.png"), *out.glob("shard-*.tar"), *out.glob("metadata.jsonl")):
         stem = path.stem.removesuffix("_mask").removeprefix("shard-")
-        if path.name == "metadata.jsonl" or (stem.isdecimal() and len(stem) >= 6):  # ours by its name
+        if path.name == "metadata.jsonl" or (
+            stem.isdecimal() and len(stem) >= 6
+        ):  # its name shows that `render` wrote it
             path.unlink()

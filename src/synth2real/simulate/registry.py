@@ -1,4 +1,4 @@
-"""Which simulators there are: built in, brought by installed packages, named as `module:Class`, or in a YAML file."""
+"""Find simulators by name: built-in, from installed packages, as `module:Class`, or from a YAML file."""
 
 import importlib
 import re
@@ -9,31 +9,31 @@ from pathlib import Path
 from ..errors import InputError
 from .base import Simulator
 from .digits import Digits
-from .external import external
+from .external_program import external
 from .eyes.simulator import Eyes
 
 SIMULATORS: dict[str, type[Simulator]] = {"digits": Digits, "eyes": Eyes}
-GROUP = "synth2real.simulators"  # of entry points, by which a package registers its own
+GROUP = "synth2real.simulators"  # entry point group in which packages register their simulators
 IN_MODULE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 DESCRIBED = (".yaml", ".yml")
 
 
 def is_simulator(name: str) -> bool:
-    """Whether a source of this name is a simulator, and no folder or file of images."""
+    """True if a source of this name is a simulator, not a folder or file of images."""
     known = name in SIMULATORS or IN_MODULE.fullmatch(name) is not None or name.endswith(DESCRIBED)
     return known or (name.isidentifier() and name in entry_points(group=GROUP).names)
 
 
 def simulators() -> dict[str, type[Simulator]]:
-    """All simulators that have a name: those built in, and those of installed packages."""
+    """All named simulators: the built-in ones and those of installed packages."""
     return SIMULATORS | {name: find(name) for name in entry_points(group=GROUP).names}
 
 
 def find(name: str) -> type[Simulator]:
-    """The class of the simulator of this name.
+    """The simulator class of this name.
 
     Raises:
-        InputError: there is none, or it cannot be imported, or it is no simulator.
+        InputError: the name is unknown, cannot be imported, or is not a simulator.
     """
     if name in SIMULATORS:
         return SIMULATORS[name]
@@ -51,7 +51,7 @@ def find(name: str) -> type[Simulator]:
 
 
 def _imported(name: str, place: str) -> object:
-    """What stands at `module:name`, where modules of the current folder are found, too."""
+    """Import the object at `module:name`. The current folder is also searched for modules."""
     module, _, attribute = place.partition(":")
     here = str(Path.cwd())
     added = here not in sys.path

@@ -1,4 +1,4 @@
-"""Operations on batches of images that carry the labels along."""
+"""Random transforms of batches of images, and of their labels where needed."""
 
 from .mix import Mix
 from .photometric import PhotometricTransform

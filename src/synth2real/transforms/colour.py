@@ -1,4 +1,4 @@
-"""Colour spaces on batches: sRGB to CIE Lab and back, and what stands for lightness."""
+"""Colour spaces on batches: sRGB to CIE Lab and back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 WHITE = (0.95047, 1.0, 1.08883)  # D65, 2 degrees
-KNEE, SLOPE, OFFSET = 0.008856, 7.787, 4 / 29  # where the cube root gives way to a line
+KNEE, SLOPE, OFFSET = 0.008856, 7.787, 4 / 29  # the linear part that replaces the cube root for small values
 
 
 def to_lab(rgb: Tensor) -> Tensor:
@@ -19,7 +19,7 @@ def to_lab(rgb: Tensor) -> Tensor:
 
 
 def to_rgb(lab: Tensor) -> Tensor:
-    """CIE Lab (N, 3, H, W) to sRGB in 0..1; colours that sRGB does not hold are clipped."""
+    """CIE Lab (N, 3, H, W) to sRGB in 0..1. Colours outside the sRGB gamut are clipped."""
     lightness, a, b = lab.unbind(1)
     y = (lightness + 16) / 116
     f = torch.stack([y + a / 500, y, (y - b / 200).clamp(min=0)], 1)

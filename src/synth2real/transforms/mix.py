@@ -1,4 +1,4 @@
-"""Mix: two images in one, by transparency or by a patch, and labels by the share that each image has in it."""
+"""Mix: combine two images by blending or by a patch, and combine their labels by the share of each image."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ..errors import InputError
 from .photometric import outside
 from .warp import layout
 
-STEPS = 1024  # of the table of a beta distribution
+STEPS = 1024  # entries of the quantile table of a beta distribution
 
 
 @dataclass(frozen=True)
 class Mix:
-    """For each of N images another of the same batch, mixed into it; build one with `sample`.
+    """For each of N images, another image of the batch to mix with it. Build it with `sample`.
 
     Args:
-        partner: (N,) int64, place of the other image.
-        opacity: (N, 1, 1, 1) float32 in 0..1, share of the own image in every pixel outside the patch.
-        patch: (N, 4) float32, top, left, height and width of the part that shows the other image alone, in fractions
-            of the frame.
+        partner: (N,) int64, index of the other image.
+        opacity: (N, 1, 1, 1) float32 in 0..1, weight of the image itself in every pixel outside the patch.
+        patch: (N, 4) float32, top, left, height and width of the patch, in fractions of the frame. The patch shows only
+            the other image.
         size: height and width of the images in pixels.
     """
 
@@ -36,12 +36,14 @@ class Mix:
     def sample(
         cls, n: int, size: tuple[int, int], *, mixup: float = 0.0, cutmix: float = 0.0, generator: torch.Generator
     ) -> Mix:
-        """Draw partners and shares for n images of `size` (H, W); where both kinds are wanted, each image takes one.
+        """Sample partners and shares for n images of `size` (H, W).
+
+        If both mixup and cutmix are above 0, each image uses one of them, with equal probability.
 
         Args:
-            mixup, cutmix: alpha of the distribution Beta(alpha, alpha) of the own image's share: near 0 one image is
-                nearly alone, at 1 all shares are alike often; 0 leaves that kind out.
-            generator: source of all draws; the mix is on its device.
+            mixup, cutmix: alpha of the distribution Beta(alpha, alpha) of the share of the image itself. Near 0, one of
+                the two images dominates. At 1, the share is uniform. 0 disables the operation.
+            generator: generator of all random values. The mix is on its device.
 
         Raises:
             InputError: an alpha is negative, or both are 0.
@@ -51,21 +53,21 @@ class Mix:
             Yun, Han, Oh, Chun, Choe & Yoo (2019). CutMix. ICCV.
         """
         if min(mixup, cutmix) < 0 or max(mixup, cutmix) == 0:
-            raise InputError(f"mixup={mixup}, cutmix={cutmix}: expected two numbers of 0 or more, one of them above 0")
+            raise InputError(f"mixup={mixup}, cutmix={cutmix}: expected two numbers of 0 or more, at least one above 0")
         where = generator.device
         partner = torch.randperm(n, generator=generator, device=where)
-        draws = torch.rand(n, 4, generator=generator, device=where)
-        cuts = draws[:, 0] < (0.5 if mixup and cutmix else float(cutmix > 0))
-        shares = torch.where(cuts, _beta(draws[:, 1], cutmix), _beta(draws[:, 1], mixup))
+        uniform = torch.rand(n, 4, generator=generator, device=where)
+        cuts = uniform[:, 0] < (0.5 if mixup and cutmix else float(cutmix > 0))
+        shares = torch.where(cuts, _beta(uniform[:, 1], cutmix), _beta(uniform[:, 1], mixup))
         side = (1 - shares).sqrt().where(cuts, 0)[:, None].expand(n, 2)
-        patch = torch.cat([draws[:, 2:] * (1 - side), side], 1)
+        patch = torch.cat([uniform[:, 2:] * (1 - side), side], 1)
         return cls(partner, shares.where(~cuts, 1.0).view(n, 1, 1, 1), patch, size)
 
     def image(self, x: Tensor) -> Tensor:
-        """Mix images x (N, C, H, W) float32 with each other, into the same memory format.
+        """Mix images x (N, C, H, W) float32 with each other. The memory format does not change.
 
         Raises:
-            InputError: the number or size of the images is not that of the mix.
+            InputError: the number or size of the images differs from that of the mix.
         """
         if len(x) != len(self.partner) or tuple(x.shape[2:]) != self.size:
             n, (height, width) = len(self.partner), self.size
@@ -74,21 +76,21 @@ class Mix:
         return torch.lerp(x[self.partner], x, own).contiguous(memory_format=layout(x))
 
     def labels(self, y: Tensor) -> Tensor:
-        """Mix labels y (N, K) float32 by the shares of the images, counted in pixels."""
+        """Mix labels y (N, K) float32 by the share of each image in the pixels."""
         return torch.lerp(y[self.partner], y, self.share[:, None])
 
     @property
     def share(self) -> Tensor:
-        """(N,) float32 in 0..1, of the own image in all pixels."""
+        """(N,) float32 in 0..1, share of the image itself in all pixels."""
         own: Tensor = (self.opacity * outside(self.patch, *self.size)).mean((1, 2, 3))
         return own
 
 
-def _beta(draws: Tensor, alpha: float) -> Tensor:
-    """Values of Beta(alpha, alpha) for uniform draws (N,); 1 for alpha 0."""
+def _beta(uniform: Tensor, alpha: float) -> Tensor:
+    """Quantiles of Beta(alpha, alpha) at uniform values (N,); 1 for alpha 0."""
     if alpha == 0:
-        return torch.ones_like(draws)
-    table, at = _quantiles(alpha).to(draws.device), draws * STEPS
+        return torch.ones_like(uniform)
+    table, at = _quantiles(alpha).to(uniform.device), uniform * STEPS
     low = at.long().clamp(max=STEPS - 1)
     return torch.lerp(table[low], table[low + 1], at - low)
 

@@ -1,4 +1,4 @@
-"""What maps that are drawn for a whole batch share: which images an operation acts on, and on which device all is."""
+"""Helpers of the sampled transforms: selection of images for each operation, constants, and devices."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import Tensor
 
 from ..errors import InputError
 
-Selection = Mapping[str, Tensor]  # for an operation the images (N,) bool that it acts on; all where it is not named
+Selection = Mapping[str, Tensor]  # operation to the images (N,) bool that it changes; a missing operation changes all
 Map = TypeVar("Map")
 
 
 def kept(values: Tensor, chosen: Selection | None, name: str, neutral: float = 0.0) -> Tensor:
-    """Draws (N, ...) of one operation for the images it is chosen for, and for the others what changes nothing."""
+    """Sampled values (N, ...) of one operation. Images that are not chosen get the neutral value."""
     if chosen is None or name not in chosen:
         return values
     return values.where(chosen[name].view(-1, *[1] * (values.ndim - 1)), neutral)
@@ -25,22 +25,22 @@ def kept(values: Tensor, chosen: Selection | None, name: str, neutral: float = 0
 
 @functools.lru_cache(maxsize=256)
 def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """The values, float32, on `device`; kept, never to be written to, since each copy makes an accelerator wait."""
-    with torch.inference_mode(False):  # so that what is kept may stand in a gradient's graph
+    """The values as float32 on `device`. Do not modify this tensor: it is cached, as each copy makes a GPU wait."""
+    with torch.inference_mode(False):  # so that the cached tensor can be used with autograd
         return torch.tensor(values, dtype=torch.float32, device=device)
 
 
-def to_device(drawn: Map, device: torch.device | str) -> Map:
-    """The same map, a dataclass of tensors and plain values, on `device`."""
-    parts: dict[str, Any] = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(drawn).items()}
-    return dataclasses.replace(drawn, **parts)  # type: ignore[type-var]
+def to_device(sampled: Map, device: torch.device | str) -> Map:
+    """The same transform (a dataclass of tensors and plain values) on `device`."""
+    parts: dict[str, Any] = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(sampled).items()}
+    return dataclasses.replace(sampled, **parts)  # type: ignore[type-var]
 
 
 def apply_where(x: Tensor, amount: Tensor, act: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Images x (N, C, H, W), those whose amount (N, ...) is above 0 in place of themselves as `act` makes them.
+    """Apply `act` to the images x (N, C, H, W) whose amount (N, ...) is above 0. The other images do not change.
 
     Args:
-        act: from some of the images (M, C, H, W) and their places (M,) int64 to as many changed ones.
+        act: function of some images (M, C, H, W) and their indices (M,) int64 that returns the changed images.
     """
     where = amount.flatten().nonzero().flatten()
     if len(where) == 0:
@@ -51,7 +51,7 @@ def apply_where(x: Tensor, amount: Tensor, act: Callable[[Tensor, Tensor], Tenso
 
 
 def check_fractions(**amplitudes: tuple[float, str]) -> None:
-    """Raise `InputError` where an amplitude, given with what it is, lies outside 0..1."""
+    """Raise `InputError` if an amplitude is outside 0..1. Each amplitude comes with its description."""
     for name, (value, what) in amplitudes.items():
         if not 0 <= value <= 1:
             raise InputError(f"{name}={value}: expected 0 to 1, {what}")

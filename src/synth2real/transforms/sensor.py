@@ -1,4 +1,4 @@
-"""Sensor: what a camera does to an image: it moves, it counts photons, and it saves a JPEG."""
+"""Sensor: camera effects: motion blur, shot noise and JPEG compression."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .photometric import STARTS, cut, grain
 from .sampling import Selection, apply_where, check_fractions, kept, to_device
 from .warp import layout
 
-PATHS = 16  # along which the images of a batch are smeared
-SIDE = 8  # of the blocks of a JPEG
+PATHS = 16  # number of motion paths per batch
+SIDE = 8  # pixels per side of a JPEG block
 LUMA = (
     (16, 11, 10, 16, 24, 40, 51, 61),
     (12, 12, 14, 19, 26, 58, 60, 55),
@@ -40,13 +40,13 @@ TO_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -
 
 @dataclass(frozen=True)
 class Amplitudes:
-    """Greatest changes that a sensor is drawn within; 0 leaves an operation out.
+    """Largest change of each operation of a sensor; 0 disables the operation.
 
     Args:
-        motion: length of the path that a point is smeared along while the shutter is open, fraction of the shorter
-            side. The middle of the path is where the point was, so no label moves.
-        shot: standard deviation of the noise of a white pixel; it falls with the root of the brightness.
-        jpeg: loss of quality: the image is saved at 100 (1 - jpeg) to 100 percent.
+        motion: length of the motion blur, fraction of the shorter side. The blur path is centred on the original
+            position of a point, so labels do not change.
+        shot: standard deviation of the noise of a white pixel. It is proportional to the square root of the brightness.
+        jpeg: loss of quality. The JPEG quality is in 100 (1 - jpeg) to 100 percent.
 
     Raises:
         InputError: `motion` or `jpeg` is outside 0..1.
@@ -62,15 +62,15 @@ class Amplitudes:
 
 @dataclass(frozen=True)
 class Sensor:
-    """A camera for each of N images; build one with `sample`.
+    """A camera for each of N images. Build it with `sample`.
 
     Args:
-        moved: (N,) float32, 1 where an image is smeared, else 0.
-        paths: (P, 2) float32, x and y in pixels from the first to the last place of a point; the images take them in
-            turn: one pass for many images, in place of one for each.
+        moved: (N,) float32, 1 for an image with motion blur, else 0.
+        paths: (P, 2) float32, x and y in pixels from the first to the last position of a point. The images with
+            motion blur use the paths in turn, so that one pass handles many images.
         shot: (N, 1, 1, 1) float32, standard deviation at white.
         grain, starts: as in `PhotometricTransform`.
-        quality: (N,) float32, percent; 100 is not saved at all.
+        quality: (N,) float32, percent. 100 means no JPEG compression.
     """
 
     moved: Tensor
@@ -92,34 +92,34 @@ class Sensor:
         chosen: Selection | None = None,
         **amplitudes: float,
     ) -> Sensor:
-        """Draw cameras for n images of `channels` and `size` (H, W), each value uniformly within its range.
+        """Sample cameras for n images of `channels` and `size` (H, W), each value uniformly in its range.
 
         Args:
-            generator: source of all draws.
-            device: of the sensor; the generator's where None.
-            chosen: the images that each operation acts on.
-            amplitudes: fields of `Amplitudes`; those left out are 0.
+            generator: generator of all random values.
+            device: device of the sensor; None for the device of the generator.
+            chosen: the images that each operation changes.
+            amplitudes: fields of `Amplitudes`. Missing fields are 0.
 
         Raises:
             InputError: `motion` or `jpeg` is outside 0..1.
         """
         most, where = Amplitudes(**amplitudes), generator.device
-        draws = torch.rand(n, 2, generator=generator, device=where)
+        uniform = torch.rand(n, 2, generator=generator, device=where)
         length, angle = torch.rand(2, PATHS, generator=generator, device=where)
         length, angle = length * most.motion * min(size), angle * math.pi
         moved = torch.full((n,), float(most.motion > 0), device=where)
-        drawn = cls(
+        sampled = cls(
             moved=kept(moved, chosen, "motion"),
             paths=torch.stack([length * angle.cos(), length * angle.sin()], 1),
-            shot=kept(most.shot * draws[:, 0], chosen, "shot").view(n, 1, 1, 1),
+            shot=kept(most.shot * uniform[:, 0], chosen, "shot").view(n, 1, 1, 1),
             grain=grain(channels * size[0] * size[1] if most.shot else 0, generator),
             starts=torch.randint(STARTS, (n,), generator=generator, device=where),
-            quality=kept(100 * (1 - most.jpeg * draws[:, 1]), chosen, "jpeg", 100.0),
+            quality=kept(100 * (1 - most.jpeg * uniform[:, 1]), chosen, "jpeg", 100.0),
         )
-        return drawn if device is None else to_device(drawn, device)
+        return sampled if device is None else to_device(sampled, device)
 
     def image(self, x: Tensor) -> Tensor:
-        """Images x (N, C, H, W) float32 in 0..1 as the cameras save them, of the same shape, range and layout."""
+        """Apply the cameras to images x (N, C, H, W) float32 in 0..1. Shape, range and memory format do not change."""
         y = apply_where(x, self.moved, self._smeared)
         if len(self.grain):
             y = apply_where(y, self.shot, self._noisy)
@@ -130,7 +130,7 @@ class Sensor:
         y = torch.empty_like(x, memory_format=torch.contiguous_format)
         for i, path in enumerate(self.paths[: len(x)].tolist()):
             y[i :: len(self.paths)] = smeared(x[i :: len(self.paths)].contiguous(), path)
-        return y.clamp_(0, 1)  # a mean of many pixels is rounded
+        return y.clamp_(0, 1)  # rounding of a mean may exceed 1
 
     def _noisy(self, x: Tensor, where: Tensor) -> Tensor:
         noise = cut(self.grain, self.starts[where], x).mul_(self.shot[where])
@@ -138,9 +138,9 @@ class Sensor:
 
 
 def smeared(x: Tensor, path: list[float]) -> Tensor:
-    """Images x (N, C, H, W) seen while all moves along `path`, x and y in pixels, about where it is."""
+    """Motion blur of images x (N, C, H, W) along `path`, x and y in pixels, centred on each pixel."""
     taps = math.ceil(math.hypot(*path)) + 1
-    shares = [(2 * i + 1 - taps) / (2 * max(1, taps - 1)) for i in range(taps)]  # of the path, -1/2 to 1/2
+    shares = [(2 * i + 1 - taps) / (2 * max(1, taps - 1)) for i in range(taps)]  # positions on the path, -1/2 to 1/2
     places = Counter((round(path[1] * share), round(path[0] * share)) for share in shares)
     down, right = (max(abs(place[axis]) for place in places) for axis in (0, 1))
     wide, (height, width) = F.pad(x, (right, right, down, down), mode="replicate"), x.shape[2:]
@@ -151,10 +151,10 @@ def smeared(x: Tensor, path: list[float]) -> Tensor:
 
 
 def jpeg(x: Tensor, quality: Tensor) -> Tensor:
-    """Images x (N, 1 or 3, H, W) float32 in 0..1 through a JPEG each: blocks of 8 by 8, colours at half the resolution.
+    """JPEG compression of images x (N, 1 or 3, H, W) float32 in 0..1: blocks of 8 by 8, chroma at half resolution.
 
     Args:
-        quality: (N,) percent, as in libjpeg, whose tables and scale these are.
+        quality: (N,) percent, as in libjpeg. The quantization tables and their scaling are those of libjpeg.
 
     Raises:
         InputError: the images have neither 1 nor 3 channels.
@@ -165,7 +165,7 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
     if x.shape[1] == 1:
         return _blocks(255 * x - 128, LUMA, quality).add_(128).div_(255).clamp_(0, 1)
     if x.shape[1] != 3:
-        raise InputError(f"images of {x.shape[1]} channels: a JPEG has 1 (grey) or 3 (colour)")
+        raise InputError(f"images with {x.shape[1]} channels, expected 1 (grey) or 3 (colour) for a JPEG")
     height, width = x.shape[2:]
     luma = _blocks(_mixed(x, TO_YCC[0])[:, None].sub_(128), LUMA, quality).add_(128)
     small = _halved(F.pad(x, (0, width % 2, 0, height % 2), mode="replicate") if height % 2 or width % 2 else x)
@@ -178,13 +178,13 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
 
 
 def _halved(x: Tensor) -> Tensor:
-    """Means of 2 by 2 pixels of x (N, C, H, W), of even sides; an eighth of the time of `avg_pool2d`."""
+    """Means of 2 by 2 pixels of x (N, C, H, W) with even sides. It takes an eighth of the time of `avg_pool2d`."""
     rows = x[:, :, 0::2] + x[:, :, 1::2]
     return (rows[..., 0::2] + rows[..., 1::2]).mul_(0.25)
 
 
 def _doubled(x: Tensor) -> Tensor:
-    """Images x (N, C, H, W) at (2 H, 2 W), bilinear; a fifth of the time of `interpolate`."""
+    """Bilinear upsampling of x (N, C, H, W) to (2 H, 2 W). It takes a fifth of the time of `interpolate`."""
     y = F.pad(x, (1, 1, 1, 1), mode="replicate")
     for axis in (2, 3):
         length = x.shape[axis]
@@ -197,14 +197,14 @@ def _doubled(x: Tensor) -> Tensor:
 
 
 def _mixed(x: Tensor, weights: tuple[float, float, float]) -> Tensor:
-    """(N, H, W) in levels of 255, from x (N, 3, H, W) in 0..1."""
+    """Weighted sum (N, H, W) of the channels of x (N, 3, H, W) in 0..1, scaled to 0..255."""
     red, green, blue = x.unbind(1)
     return (red * (255 * weights[0])).add_(green, alpha=255 * weights[1]).add_(blue, alpha=255 * weights[2])
 
 
 @functools.cache
 def _waves() -> Tensor:
-    """(64, 64) float32 orthonormal: the cosine transform of a block of 8 by 8 pixels in a row."""
+    """(64, 64) float32 orthonormal matrix: the discrete cosine transform of a flattened block of 8 by 8 pixels."""
     i = torch.arange(SIDE, dtype=torch.float64)
     one = torch.cos((2 * i + 1) * i[:, None] * math.pi / (2 * SIDE)) * math.sqrt(2 / SIDE)
     one[0] /= math.sqrt(2)
@@ -212,7 +212,7 @@ def _waves() -> Tensor:
 
 
 def _blocks(x: Tensor, table: tuple[tuple[int, ...], ...], quality: Tensor) -> Tensor:
-    """Planes x (N, C, H, W) about 0, in levels of 255, whose blocks have lost what the table says."""
+    """Quantize the block DCT of planes x (N, C, H, W), centred on 0 in a scale of 255, with the steps of `table`."""
     n, channels, height, width = x.shape
     wide = F.pad(x, (0, -width % SIDE, 0, -height % SIDE), mode="replicate")
     rows, columns = wide.shape[2] // SIDE, wide.shape[3] // SIDE

@@ -1,4 +1,4 @@
-"""Texture: images seen through random filters and given other statistics, so that their shapes alone are left."""
+"""Texture: random filters and random channel statistics, which change the texture and keep the shapes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ..errors import InputError
 from .sampling import Selection, apply_where, kept, to_device
 from .warp import layout
 
-LARGEST = 7  # side of the filters, pixels; smaller ones stand in their middle
-FILTERS = 8  # of a batch
+LARGEST = 7  # side of the filters in pixels; smaller filters are padded with zeros
+FILTERS = 8  # filters per batch
 
 
 @dataclass(frozen=True)
 class Texture:
-    """A texture for each of N images; build one with `sample`.
+    """A texture for each of N images. Build it with `sample`.
 
-    The images of a batch take its few filters in turn: one convolution for many images, in place of one for each.
+    The changed images use the filters in turn, so that one convolution handles many images.
 
     Args:
-        amount: (N, 1, 1, 1) float32 in 0..1, share of the filtered image and of the new statistics.
-        weights: (F, C, C, 7, 7) float32, the filters, of sides 1, 3, 5 and 7 in turn.
-        mean, std: (N, C, 1, 1) float32, towards which each channel's statistics are moved.
+        amount: (N, 1, 1, 1) float32 in 0..1, weight of the filtered image and of the new statistics.
+        weights: (F, C, C, 7, 7) float32, the filters. Their sides are 1, 3, 5 and 7 in turn.
+        mean, std: (N, C, 1, 1) float32, the new statistics of each channel.
     """
 
     amount: Tensor
@@ -45,38 +45,38 @@ class Texture:
         device: torch.device | str | None = None,
         chosen: Selection | None = None,
     ) -> Texture:
-        """Draw textures for n images of `channels`.
+        """Sample textures for n images of `channels`.
 
         Args:
-            texture: greatest amount, 0..1; each is drawn uniformly below it.
-            generator: source of all draws.
-            device: of the texture; the generator's where None.
-            chosen: the images it acts on, under the name `texture`.
+            texture: largest amount, 0..1. Each amount is uniform between 0 and it.
+            generator: generator of all random values.
+            device: device of the texture; None for the device of the generator.
+            chosen: the images that it changes, under the name `texture`.
 
         Raises:
             InputError: `texture` is outside 0..1.
         """
         if not 0 <= texture <= 1:
-            raise InputError(f"texture={texture}: expected 0 to 1, a share of the filtered image")
+            raise InputError(f"texture={texture}: expected 0 to 1, the weight of the filtered image")
         amount = texture * torch.rand(n, generator=generator, device=generator.device)
         mean, std = random_statistics(n, channels, generator)
-        drawn = cls(
+        sampled = cls(
             kept(amount, chosen, "texture").view(n, 1, 1, 1),
             filters(FILTERS, channels, generator),
             mean[..., None, None],
             std[..., None, None],
         )
-        return drawn if device is None else to_device(drawn, device)
+        return sampled if device is None else to_device(sampled, device)
 
     def image(self, x: Tensor) -> Tensor:
-        """Images x (N, C, H, W) float32 in 0..1 in other textures, into the same shape, range and memory format."""
+        """Apply the textures to images x (N, C, H, W) float32 in 0..1. Shape, range and memory format do not change."""
         return apply_where(x, self.amount, self._image).contiguous(memory_format=layout(x))
 
     def _image(self, x: Tensor, where: Tensor) -> Tensor:
         y = torch.empty_like(x)
         amount, mean, std = self.amount[where], self.mean[where], self.std[where]
         for i, weights in enumerate(self.weights[: len(x)]):
-            own, out = slice(i, None, len(self.weights)), LARGEST // 2 - i % 4  # rings of this filter that are 0
+            own, out = slice(i, None, len(self.weights)), LARGEST // 2 - i % 4  # rings of zeros around this filter
             small = weights[..., out : LARGEST - out, out : LARGEST - out]
             y[own] = restyled(
                 x[own],
@@ -92,13 +92,13 @@ class Texture:
 def restyled(
     x: Tensor, through: Callable[[Tensor], Tensor], blend: Tensor, mean: Tensor, std: Tensor, share: Tensor | float
 ) -> Tensor:
-    """Images x (B, C, H, W) blended with themselves filtered, whose statistics then move towards others.
+    """Blend images x (B, C, H, W) with their filtered versions, then change the statistics of each channel.
 
     Args:
-        through: the filter, of images whose mean is 0.
-        blend: (B, 1, 1, 1) in 0..1, share of the filtered image.
-        mean, std: (B, C, 1, 1), the other statistics.
-        share: of the way towards them, 0..1.
+        through: the filter. It gets images with mean 0.
+        blend: (B, 1, 1, 1) in 0..1, weight of the filtered image.
+        mean, std: (B, C, 1, 1), the new statistics.
+        share: 0..1, interpolation from the original statistics (0) to the new ones (1).
     """
     own_mean, own_std = moments(x)
     apart = x - own_mean
@@ -107,13 +107,13 @@ def restyled(
 
 
 def random_statistics(count: int, channels: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Means and deviations (count, channels) of images that are neither black nor white nor flat."""
+    """Random means in 0.2..0.8 and standard deviations in 0.1..0.3, (count, channels) each."""
     mean = 0.2 + 0.6 * torch.rand(count, channels, generator=generator, device=generator.device)
     return mean, 0.1 + 0.2 * torch.rand(count, channels, generator=generator, device=generator.device)
 
 
 def filters(count: int, channels: int, generator: torch.Generator) -> Tensor:
-    """Random filters (count, channels, channels, 7, 7) of sides 1, 3, 5 and 7 in turn, normal weights."""
+    """Random filters (count, channels, channels, 7, 7) with normal weights. Their sides are 1, 3, 5 and 7 in turn."""
     device = generator.device
     weights = torch.randn(count, channels, channels, LARGEST, LARGEST, generator=generator, device=device)
     away = (torch.arange(LARGEST, device=device) - LARGEST // 2).abs()
@@ -122,20 +122,20 @@ def filters(count: int, channels: int, generator: torch.Generator) -> Tensor:
 
 
 def filtered(x: Tensor, weights: Tensor) -> Tensor:
-    """Each image (B, C, H, W) through its own filter (B, C, C, 7, 7), borders mirrored where it is large enough."""
+    """Filter each image (B, C, H, W) with its own filter (B, C, C, 7, 7). Borders are mirrored; small ones repeated."""
     padded = _padded(x, LARGEST // 2)
     together = padded.reshape(1, -1, *padded.shape[2:])
     return F.conv2d(together, weights.flatten(0, 1), groups=len(x)).view(x.shape)
 
 
 def standard(x: Tensor) -> Tensor:
-    """Each channel of each image to mean 0 and deviation 1; a flat one stays flat."""
+    """Scale each channel of each image to mean 0 and standard deviation 1. A constant channel becomes 0."""
     mean, std = moments(x)
     return (x - mean).div_(std + 1e-3)
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation (N, C, 1, 1) of each channel of each image; several times as fast as `torch.std_mean`."""
+    """Mean and standard deviation (N, C, 1, 1) of each channel. It is several times as fast as `torch.std_mean`."""
     mean = x.mean((2, 3), keepdim=True)
     length = torch.linalg.vector_norm(x - mean, dim=(2, 3), keepdim=True)
     return mean, length / (x.shape[2] * x.shape[3]) ** 0.5

@@ -1,13 +1,13 @@
-"""Warp: one sampled map of coordinates for a whole batch, which moves pixels, masks, points and directions alike.
+"""Warp: a random coordinate map per image of a batch, applied alike to pixels, masks, points and directions.
 
-Pixel coordinates: the centre of the top-left pixel is (0, 0), x right, y down. With input point i, output point o and
-frame centre c, an image is moved in two parts, first the affine, then the elastic one:
+Pixel coordinates: the centre of the top-left pixel is (0, 0), x right, y down. The map has an affine part and then an
+elastic part. For input point i, output point o and frame centre c:
 
     u = turn stretch (i - c) + c + shift,        o + d(o) = u.
 
-The displacement d is a uniform cubic B-spline over a lattice of `CELLS` by `CELLS` cells. Its control points move by
-less than a quarter of a cell, so d is a contraction (differences of neighbouring control points bound its slope): the
-map has no folds and every point has exactly one image.
+The displacement d is a uniform cubic B-spline over a lattice of `CELLS` by `CELLS` cells. Each control point moves by
+less than a quarter of a cell. The differences of neighbouring control points bound the slope of d, so d is a
+contraction. The map therefore has no folds, and every input point has exactly one output point.
 """
 
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ NEWTON_STEPS = 6
 
 
 def layout(x: Tensor) -> torch.memory_format:
-    """How the images x (N, C, H, W) lie in memory: `torch.contiguous_format` or `torch.channels_last`."""
+    """Memory format of images x (N, C, H, W): `torch.contiguous_format` or `torch.channels_last`."""
     last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
     return torch.channels_last if last else torch.contiguous_format
 
 
 def spline(s: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights of the control points at lattice coordinate s in 0..CELLS, and their slopes: (..., CELLS + 3) each."""
+    """B-spline weights of the control points at coordinate s in 0..CELLS, and their slopes: (..., CELLS + 3) each."""
     gap = s.unsqueeze(-1) - constant(KNOTS, s.device)
     outer, inner = (2 - gap.abs()).relu(), (1 - gap.abs()).relu()
     return (outer**3 - 4 * inner**3) / 6, gap.sign() * (4 * inner**2 - outer**2) / 2
@@ -40,19 +40,19 @@ def spline(s: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True)
 class Amplitudes:
-    """Greatest moves that a warp is drawn within; 0 leaves an operation out.
+    """Largest change of each operation of a warp; 0 disables the operation.
 
     Args:
-        rotation: degrees, positive is clockwise as seen.
-        scale: factor of size, 1 - scale to 1 + scale, below 1.
+        rotation: degrees; positive is clockwise in the image.
+        scale: the size factor is in 1 - scale to 1 + scale. It is below 1.
         aspect: logarithm of the ratio of width to height.
-        shear: x moved per pixel of y.
-        shift: fraction of the frame, of its width for x and of its height for y.
+        shear: shift of x per pixel of y.
+        shift: fraction of the width for x, and fraction of the height for y.
         elastic: largest displacement of a control point, fraction of the frame, below 1 / (4 CELLS).
         mirror: probability that left and right are swapped.
 
     Raises:
-        InputError: `scale` or `elastic` is so large that the map would fold.
+        InputError: `scale` or `elastic` is so large that the map could fold.
     """
 
     rotation: float = 0.0
@@ -66,17 +66,19 @@ class Amplitudes:
     def __post_init__(self) -> None:
         if not 0 <= self.elastic < 0.25 / CELLS:
             most = f"{0.25 / CELLS:.4f}"
-            raise InputError(f"elastic={self.elastic}: expected 0 to below {most} of the frame, more would fold")
+            raise InputError(
+                f"elastic={self.elastic}: expected 0 to below {most} of the frame, because a larger warp can fold"
+            )
         if not 0 <= self.scale < 1:
-            raise InputError(f"scale={self.scale}: expected 0 to below 1, images shrink to nothing at 1")
+            raise InputError(f"scale={self.scale}: expected 0 to below 1, because at 1 an image can shrink to size 0")
 
 
 @dataclass(frozen=True)
 class Warp:
-    """A map of coordinates for each of N images; build one with `sample` or `identity`.
+    """A coordinate map for each of N images. Build it with `sample` or `identity`.
 
     Args:
-        turn: (N, 2, 2) float32, rotation and mirror: what moves directions too.
+        turn: (N, 2, 2) float32, rotation and mirror. This part also applies to directions.
         stretch: (N, 2, 2) float32, scale, aspect and shear.
         shift: (N, 2) float32, pixels.
         control: (N, 2, CELLS + 3, CELLS + 3) float32, x and y displacement of the control points in pixels.
@@ -91,7 +93,7 @@ class Warp:
 
     @classmethod
     def identity(cls, n: int, size: tuple[int, int], device: torch.device | str = "cpu") -> "Warp":
-        """The warp that leaves n images of `size` (H, W) where they are."""
+        """The identity warp of n images of `size` (H, W)."""
         eye = torch.eye(2, device=device).expand(n, 2, 2)
         knots = CELLS + 3
         return cls(eye, eye, torch.zeros(n, 2, device=device), torch.zeros(n, 2, knots, knots, device=device), size)
@@ -107,35 +109,35 @@ class Warp:
         chosen: Selection | None = None,
         **amplitudes: float,
     ) -> "Warp":
-        """Draw a warp for n images of `size` (H, W), each value uniformly within plus or minus its amplitude.
+        """Sample a warp for n images of `size` (H, W), each value uniformly in plus or minus its amplitude.
 
-        Every value is drawn whatever its amplitude, so switching one operation off leaves the others as they were.
+        Every value is sampled, even if its amplitude is 0. So disabling one operation does not change the others.
 
         Args:
-            generator: source of all draws.
-            device: of the warp; the generator's where None.
-            chosen: the images that each operation acts on.
-            amplitudes: fields of `Amplitudes`; those left out are 0.
+            generator: generator of all random values.
+            device: device of the warp; None for the device of the generator.
+            chosen: the images that each operation changes.
+            amplitudes: fields of `Amplitudes`. Missing fields are 0.
 
         Raises:
-            InputError: `scale` or `elastic` is so large that the map would fold.
+            InputError: `scale` or `elastic` is so large that the map could fold.
         """
         most, where = Amplitudes(**amplitudes), generator.device
-        draws = torch.rand(n, 7, generator=generator, device=where).mul_(2).sub_(1)
+        uniform = torch.rand(n, 7, generator=generator, device=where).mul_(2).sub_(1)
         for i, name in enumerate(("rotation", "scale", "aspect", "shear", "mirror", "shift", "shift")):
-            draws[:, i] = kept(draws[:, i], chosen, name, neutral=1.0 if name == "mirror" else 0.0)
+            uniform[:, i] = kept(uniform[:, i], chosen, name, neutral=1.0 if name == "mirror" else 0.0)
         bends = torch.rand(n, 2, CELLS + 3, CELLS + 3, generator=generator, device=where).mul_(2).sub_(1)
         frame = constant((size[1], size[0]), where)
-        angle = draws[:, 0] * radians(most.rotation)
-        factor = 1 + draws[:, 1] * most.scale
-        ratio = (draws[:, 2] * most.aspect / 2).exp()
-        flip = torch.where(draws[:, 4] < 2 * most.mirror - 1, -1.0, 1.0)
+        angle = uniform[:, 0] * radians(most.rotation)
+        factor = 1 + uniform[:, 1] * most.scale
+        ratio = (uniform[:, 2] * most.aspect / 2).exp()
+        flip = torch.where(uniform[:, 4] < 2 * most.mirror - 1, -1.0, 1.0)
         cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
         turn = torch.stack([cos * flip, -sin, sin * flip, cos], -1).view(n, 2, 2)
         height = factor / ratio
-        stretch = torch.stack([factor * ratio, draws[:, 3] * most.shear * height, zero, height], -1).view(n, 2, 2)
+        stretch = torch.stack([factor * ratio, uniform[:, 3] * most.shear * height, zero, height], -1).view(n, 2, 2)
         control = kept(bends, chosen, "elastic") * frame.view(2, 1, 1) * most.elastic
-        warp = cls(turn, stretch, draws[:, 5:] * frame * most.shift, control, size)
+        warp = cls(turn, stretch, uniform[:, 5:] * frame * most.shift, control, size)
         return warp if device is None else warp.to(device)
 
     def __len__(self) -> int:
@@ -146,19 +148,19 @@ class Warp:
         return to_device(self, device)
 
     def subset(self, index: Tensor) -> "Warp":
-        """The warp of the images at `index` (B,) int64, in that order."""
+        """The warps at `index` (B,) int64, in that order."""
         return Warp(self.turn[index], self.stretch[index], self.shift[index], self.control[index], self.size)
 
     def image(self, x: Tensor) -> Tensor:
-        """Move images x (N, C, H, W) float32, bilinear, borders repeated. The memory format stays that of x.
+        """Warp images x (N, C, H, W) float32, bilinear, with repeated borders. The memory format does not change.
 
         Raises:
-            InputError: the number or size of the images is not that of the warp.
+            InputError: the number or size of the images differs from that of the warp.
         """
         return self._resample(x, "bilinear").contiguous(memory_format=layout(x))
 
     def mask(self, m: Tensor) -> Tensor:
-        """Move masks m (N, C, H, W) of any dtype by nearest neighbour: no value that m lacks appears.
+        """Warp masks m (N, C, H, W) of any dtype by nearest neighbour, so no new values appear.
 
         Raises:
             InputError: as in `image`.
@@ -166,7 +168,7 @@ class Warp:
         return self._resample(m.float(), "nearest").to(m.dtype)
 
     def points(self, xy: Tensor) -> Tensor:
-        """Where what was at input points xy (N, K, 2) float32 pixels lands in the output; points with a nan are nan."""
+        """Map input points xy (N, K, 2) float32 pixels to output points. A point with a nan becomes nan."""
         self._check(xy, "points")
         goal = (xy - self._centre) @ (self.turn @ self.stretch).mT + self._centre + self.shift.unsqueeze(1)
         out, eye = goal, torch.eye(2, device=xy.device)
@@ -178,16 +180,16 @@ class Warp:
         return out
 
     def inverse_points(self, xy: Tensor) -> Tensor:
-        """Where what is seen at output points xy (N, K, 2) float32 pixels stood in the input; inverts `points`."""
+        """Map output points xy (N, K, 2) float32 pixels to input points. This is the inverse of `points`."""
         self._check(xy, "points")
         flat = xy + self._displacement(xy)[0] - self._centre - self.shift.unsqueeze(1)
         return flat @ self._inverse.mT + self._centre
 
     def directions(self, v: Tensor) -> Tensor:
-        """Turn directions v (N, 2) or (N, 3) float32 in axes x right, y down (and z along the optical axis).
+        """Rotate and mirror directions v (N, 2) or (N, 3) float32: x right, y down (and z along the optical axis).
 
-        Only rotation and mirror apply, to x and y: lengths stay, and a scaled or sheared image of an object still shows
-        an object that faces the same way.
+        Only rotation and mirror apply, and only to x and y. Lengths do not change. Scale and shear do not apply,
+        because the object in a scaled or sheared image still faces in the same direction.
         """
         self._check(v, "directions")
         return torch.cat([(self.turn @ v[:, :2, None]).squeeze(-1), v[:, 2:]], -1)
@@ -204,39 +206,37 @@ class Warp:
 
     @property
     def _inverse(self) -> Tensor:
-        """(N, 2, 2), output to input."""
+        """(N, 2, 2), the affine matrix from output to input."""
         inverse: Tensor = torch.linalg.inv(self.turn @ self.stretch)
         return inverse
 
     def _check(self, x: Tensor, what: str) -> None:
         if len(x) != len(self):
-            raise InputError(
-                f"{what} of shape {tuple(x.shape)}: expected {len(self)} rows, one for each image of the warp"
-            )
+            raise InputError(f"{what} of shape {tuple(x.shape)}: expected {len(self)} rows, one per image of the warp")
 
     def _displacement(self, xy: Tensor) -> tuple[Tensor, Tensor]:
         """Displacement (N, K, 2) at output points xy (N, K, 2), and its slope (N, K, 2, 2): component, then axis.
 
-        Outside the frame the displacement is that of the nearest point of its border.
+        Outside the frame, the displacement is that of the nearest border point.
         """
         cell = self._frame / CELLS
         lattice = (xy + 0.5) / cell
         inside = (lattice >= 0) & (lattice <= CELLS)
         weights, slopes = spline(lattice.clamp(0, CELLS))
         both = torch.stack([weights, slopes * (inside / cell).unsqueeze(-1)], 2)
-        along_x, along_y = both.unbind(3)  # (N, K, 2, knots): as it is, then its slope
-        # All four products at once, of which the slope along both axes is left over: one launch costs more than it.
+        along_x, along_y = both.unbind(3)  # (N, K, 2, knots): weights, then slopes
+        # All four products at once. The product of both slopes is not used, but a second launch would cost more.
         over_x = self.control.flatten(1, 2) @ along_x.flatten(1, 2).mT
         n, k = xy.shape[:2]
         over_x = over_x.view(n, 2, -1, k, 2).permute(0, 3, 1, 4, 2)  # (N, K, component, 2, knots)
-        products = over_x @ along_y.mT.unsqueeze(2)  # (N, K, component, 2, 2): of x, then of y
+        products = over_x @ along_y.mT.unsqueeze(2)  # (N, K, component, 2, 2): index of x, then of y
         return products[..., 0, 0], torch.stack([products[..., 1, 0], products[..., 0, 1]], -1)
 
     def _grid(self) -> Tensor:
-        """Where each output pixel looks in the input: (N, H, W, 2) in -1..1, as `grid_sample` wants it.
+        """Input position of each output pixel: (N, H, W, 2) in -1..1, the format of `grid_sample`.
 
-        Splines reproduce straight lines: with control points that are themselves moved by the affine part, one spline
-        is the whole map.
+        B-splines reproduce linear functions. So the affine part is applied to the control points, and one spline then
+        represents the whole map.
         """
         axes = [torch.arange(pixels, device=self.shift.device) for pixels in self.size]
         rows, columns = (spline((axis + 0.5) * CELLS / pixels)[0] for axis, pixels in zip(axes, self.size, strict=True))
@@ -244,9 +244,9 @@ class Warp:
         frame = self._frame
         at = torch.stack(torch.meshgrid(knots, knots, indexing="xy")) * frame.view(2, 1, 1) - 0.5
         flat = at + self.control - (self._centre + self.shift).view(-1, 2, 1, 1)
-        moved = (self._inverse @ flat.flatten(2)).view_as(flat) + self._centre.view(2, 1, 1)
-        moved = (2 * moved + 1) / frame.view(2, 1, 1) - 1
-        return (rows @ moved @ columns.T).permute(0, 2, 3, 1)
+        warped = (self._inverse @ flat.flatten(2)).view_as(flat) + self._centre.view(2, 1, 1)
+        warped = (2 * warped + 1) / frame.view(2, 1, 1) - 1
+        return (rows @ warped @ columns.T).permute(0, 2, 3, 1)
 
     def _resample(self, x: Tensor, mode: str) -> Tensor:
         if x.ndim != 4 or len(x) != len(self) or tuple(x.shape[2:]) != tuple(self.size):

@@ -1,4 +1,4 @@
-"""The eye simulator: geometry, eyeball, skin, and the parameters of both cameras."""
+"""The eye simulator: geometry, eyeball, skin, and the parameters of both camera presets."""
 
 from .simulator import Eyes
 

@@ -1,4 +1,4 @@
-"""The eyeball: sclera, iris, pupil, the shadow of the upper lid on them, and what the cornea mirrors."""
+"""The eyeball: sclera, iris, pupil, the shadow of the upper lid, and the reflections of the cornea."""
 
 import torch
 import torch.nn.functional as F
@@ -13,14 +13,14 @@ LIGHTS = 6
 
 
 def edge(inside: Tensor, softness: Tensor | float) -> Tensor:
-    """Coverage from a signed distance, 0..1, straight over `softness`."""
+    """Coverage 0..1 from a signed distance. It is linear over the width `softness`."""
     return (inside / softness + 0.5).clamp(0, 1)
 
 
 def ball(geometry: Geometry, values: Values, texture: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
     """Intensities `sclera`, `iris`, `pupil`; coverages `iris_cover`, `pupil_cover`; and `lit`, the factor of light.
 
-    All (N, H, W) but for the intensity of the pupil, (N, 1, 1).
+    All are (N, H, W), except the intensity of the pupil, (N, 1, 1).
     """
     lids = geometry.lids
     pixel = 1 / geometry.scale
@@ -49,7 +49,7 @@ def ball(geometry: Geometry, values: Values, texture: Tensor, generator: torch.G
 
 
 def _pattern(geometry: Geometry, values: Values, rho: Tensor, generator: torch.Generator) -> Tensor:
-    """Factor (N, H, W) on the iris's tone: fibres, a brighter collar about the pupil, a dark ring at the limbus."""
+    """Factor (N, H, W) on the iris's tone: fibres, a bright collar around the pupil, a dark ring at the limbus."""
     n = len(geometry.side)
     fibres = torch.randn((n, 1, ACROSS // 3, AROUND // 2), generator=generator, device=generator.device)
     fibres = F.interpolate(fibres, (ACROSS, AROUND), mode="bilinear", align_corners=True)
@@ -63,10 +63,10 @@ def _pattern(geometry: Geometry, values: Values, rho: Tensor, generator: torch.G
 
 
 def mirrored(geometry: Geometry, values: Values, generator: torch.Generator) -> Tensor:
-    """Brightness (N, H, W) of lights: up to six small ones in a ring, and a window.
+    """Brightness (N, H, W) of reflections: up to six small lights in a ring, and a window.
 
-    A light is seen where the cornea's normal halves the angle between light and camera, or the sclera's where that
-    place is not on the cornea; there it is fainter and broken.
+    A reflection is where the normal of the cornea bisects the angle between light and camera. If this position is not
+    on the cornea, the normal of the sclera applies, and the reflection is weaker and wider.
     """
     n = len(geometry.side)
     turn, size, wobble_x, wobble_y, on, stretch = draw((6, n, LIGHTS), generator)
@@ -99,7 +99,7 @@ def mirrored(geometry: Geometry, values: Values, generator: torch.Generator) -> 
 def _spots(
     geometry: Geometry, x: Tensor, y: Tensor, wide: Tensor, high: Tensor, power: Tensor, exponent: int
 ) -> Tensor:
-    """Sum (N, H, W) of spots (N, K): bells for `exponent` 2, flatter for more. Rows times columns, one product."""
+    """Sum (N, H, W) of spots (N, K). They are Gaussian for `exponent` 2, and flatter for a larger one."""
     across = (geometry.x - x[..., None]) / wide[..., None]  # (N, K, W)
     down = (geometry.y.mT - y[..., None]) / high[..., None]  # (N, K, H)
     across, down = ((-0.5 * z.abs() ** exponent).exp() for z in (across, down))

@@ -1,9 +1,9 @@
-"""Where everything is: the eye's parts in the image, from the directions of gaze and head.
+"""Geometry: positions of the parts of the eye in the image, from the directions of gaze and head.
 
-The camera is far, so that what it sees is the scene moved along its axis onto the image (scaled orthography): a circle
-becomes an exact ellipse about its projected centre. Lengths are millimetres until the image. Two frames are used: the
-image's (x right, y down), and the lids' (`across` from the corner at the nose to the outer one, `up`), both with their
-origin midway between the corners. Angles and vectors are those of `directions`.
+The camera is far away, so the projection is a scaled orthographic projection: a circle becomes an exact ellipse about
+its projected centre. Lengths are in millimetres, except for pixel coordinates. There are two frames: the image frame
+(x right, y down), and the lid frame (`across` from the corner at the nose to the outer corner, `up`). The origin of
+both is midway between the corners. Angles and vectors have the conventions of `directions`.
 """
 
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from torch import Tensor
 from ...tasks.directions import components
 
 LANDMARKS = 16
-REFRACTION = 1.12  # the cornea makes the pupil look rounder: as if seen from an angle this much smaller (Mathur 2013)
+REFRACTION = 1.12  # the cornea makes the pupil look rounder: it divides the viewing angle by this (Mathur 2013)
 
 Values = dict[str, Tensor]  # (N, 1, 1) float32 each
 
 
 @dataclass(frozen=True)
 class Disc:
-    """A disc of the eye in the image: an ellipse.
+    """The ellipse of a disc of the eye in the image.
 
     Args:
         x, y: centre, millimetres, (N, 1, 1).
         radius: millimetres, (N, 1, 1).
-        squared: (N, H, W), square of the distance from the centre in radii of the ellipse: 1 on its edge.
+        squared: (N, H, W), squared distance from the centre, in radii of the ellipse. It is 1 on the edge.
     """
 
     x: Tensor
@@ -37,10 +37,10 @@ class Disc:
 
 @dataclass(frozen=True)
 class Lids:
-    """The margins of both lids and how far each pixel is from them.
+    """The distances of each pixel to the margins of both lids.
 
     Args:
-        along: (N, H, W), place along the corners' line, -1 at the nose's corner and 1 at the outer one.
+        along: (N, H, W), position along the line between the corners, -1 at the nose's corner and 1 at the outer one.
         up: (N, H, W), millimetres above that line.
         above, below: (N, H, W), millimetres above the upper margin, and below the lower one.
     """
@@ -53,16 +53,16 @@ class Lids:
 
 @dataclass(frozen=True)
 class Geometry:
-    """All places of a batch.
+    """The geometry of a batch of eyes.
 
     Args:
-        scale: pixels a millimetre, (N, 1, 1).
-        x, y: (1 or N, H, W), the pixels in the image's frame.
+        scale: pixels per millimetre, (N, 1, 1).
+        x, y: (1 or N, H, W), coordinates of the pixels in the image frame, millimetres.
         side: 1 where the outer corner is on the image's right, else -1, (N, 1, 1).
         centre: x and y of the eyeball, (N, 1, 1) each.
-        gaze: x, y, z of its direction, (N, 1, 1) each.
-        iris, pupil, lids: see there.
-        landmarks: x and y in the image's frame, (N, 1, 16) each: the nose's corner, 7 on the upper margin, the outer
+        gaze: x, y, z of the direction of the gaze, (N, 1, 1) each.
+        iris, pupil, lids: see `Disc` and `Lids`.
+        landmarks: x and y in the image frame, (N, 1, 16) each: the nose's corner, 7 on the upper margin, the outer
             corner, 7 on the lower margin.
     """
 
@@ -78,13 +78,13 @@ class Geometry:
     landmarks: tuple[Tensor, Tensor]
 
     def pixels(self, x: Tensor, y: Tensor) -> Tensor:
-        """Points (N, 1, K) in millimetres of the image's frame, to pixels (N, 1, K, 2)."""
+        """Convert points (N, 1, K) in millimetres of the image frame to pixels (N, 1, K, 2)."""
         left, top = self.x[:, :1, :1], self.y[:, :1, :1]
         return torch.stack([(x - left) * self.scale, (y - top) * self.scale], -1)
 
 
 def place(values: Values, side: Tensor, size: tuple[int, int]) -> Geometry:
-    """The geometry of a batch.
+    """Compute the geometry of a batch.
 
     Args:
         values: the simulator's parameters.
@@ -97,7 +97,7 @@ def place(values: Values, side: Tensor, size: tuple[int, int]) -> Geometry:
     y = (torch.arange(height, device=side.device) - (height - 1) / 2)[None, :, None] / scale - values["offset_y"]
     gaze = components(values["gaze_pitch"].deg2rad(), values["gaze_yaw"].deg2rad())
     face = components(values["head_pitch"].deg2rad(), values["head_yaw"].deg2rad())
-    # The eyeball lies behind the corners, so it moves against the face.
+    # The centre of the eyeball is behind the corners, so it moves in the opposite direction to the face.
     centre = (-values["socket"] * face[0], -values["socket"] * face[1])
     reach = (values["eyeball"].square() - values["iris"].square()).sqrt()  # from the eyeball's centre to the limbus
     iris = _disc(x, y, centre, gaze, reach, values["iris"], 1.0)
@@ -115,10 +115,10 @@ def _disc(
     radius: Tensor,
     refraction: float,
 ) -> Disc:
-    """A disc square to the gaze, `reach` before the eyeball's centre."""
+    """A disc perpendicular to the gaze, at the distance `reach` from the centre of the eyeball."""
     at_x, at_y = centre[0] + reach * gaze[0], centre[1] + reach * gaze[1]
     angle = (-gaze[2]).clamp(-1, 1).acos().clamp(min=1e-3)
-    # How much longer a way along the tilt is on the disc than in the image.
+    # Ratio of the squared length along the tilt on the disc to that in the image, minus 1, over the squared sine.
     stretch = ((angle / refraction).cos().square().reciprocal() - 1) / angle.sin().square()
     dx, dy = x - at_x, y - at_y
     tilt = dx * gaze[0] + dy * gaze[1]
@@ -129,7 +129,7 @@ def _disc(
 def _lids(
     x: Tensor, y: Tensor, iris: tuple[Tensor, Tensor], face: tuple[Tensor, Tensor, Tensor], side: Tensor, values: Values
 ) -> tuple[Lids, tuple[Tensor, Tensor]]:
-    """Both margins, and the landmarks."""
+    """Distances to both margins, and the landmarks."""
     cos, sin = values["roll"].deg2rad().cos(), values["roll"].deg2rad().sin()
 
     def turned(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,7 +137,7 @@ def _lids(
 
     across, up = turned(x, y)
     half = values["fissure"] / 2 * face[2].abs()
-    # The lids lie on the eyeball, before the line of the corners, so their middle moves with the face.
+    # The lids are on the eyeball, in front of the line between the corners, so their centre moves with the face.
     shift, rise = (part * (values["eyeball"] - values["socket"]) for part in turned(face[0], face[1]))
     _, level = turned(*iris)
     follow = values["lid_follow"] * (level - rise)
@@ -151,7 +151,7 @@ def _lids(
         upper, lower = upper.square(), lower.square()
         upper = high * (1 - upper) * (1 + values["upper_round"] * upper)
         lower = low * (1 - lower) * (1 + values["lower_round"] * lower)
-        return torch.lerp(lower, upper, values["opening"]), lower  # shut lids meet on the lower margin
+        return torch.lerp(lower, upper, values["opening"]), lower  # closed lids meet on the lower margin
 
     along = across / half
     upper, lower = margins(along)

@@ -1,4 +1,4 @@
-"""Eyes: the region of one eye, rendered from its geometry, with every label of gaze, pupil, iris and lids."""
+"""Eyes: renders the region of one eye from its geometry, with labels of gaze, head, pupil, iris and lids."""
 
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -17,45 +17,45 @@ from .parameters import INFRARED, PARAMETERS
 from .skin import Surround, draw, smooth_noise, surround
 
 Side = Annotated[int, Field(ge=16, le=1024)]
-CHUNK_PIXELS = 600_000  # of all images rendered at once, so that the maps of a chunk stay in the cache
-GPU_CHUNKS = 8  # as many at once where no cache bounds them, but the time that it takes to ask
+CHUNK_PIXELS = 600_000  # of all images rendered at once, so that the maps of a chunk fit in the CPU cache
+GPU_CHUNKS = 8  # times more images at once on a GPU, where the time of kernel launches is the limit
 SIZES = {"webcam": (36, 60), "infrared": (128, 128)}
 
-# Red, green, blue of each part at equal luminance; the iris lies between two.
+# Red, green, blue of each part at equal luminance. The iris colour is between BROWN and BLUE.
 SKIN, SCLERA, HAIR = (1.25, 0.93, 0.75), (1.03, 0.99, 0.97), (1.05, 0.99, 0.92)
 BROWN, BLUE = (1.45, 0.87, 0.5), (0.8, 1.02, 1.35)
 
 
 @settings
 class Eyes(Simulator):
-    """The region of one open eye, as a webcam or a close infrared camera sees it.
+    """The region of one eye, in the view of a webcam or a close infrared camera.
 
-    The eyeball is a sphere with a cornea, seen from afar (scaled orthography); iris and pupil are the ellipses that
-    this makes, lids are curves that follow gaze and head, and all around is shaded by one light. Angles are those of
-    `directions`, as in MPIIGaze's normalised images (Zhang et al., Appearance-based gaze estimation in the wild, CVPR
-    2015).
+    The eyeball is a sphere with a cornea. The projection is scaled orthographic, so iris and pupil are ellipses. The
+    lids are curves that follow gaze and head. One light shades the surrounding skin. Angles have the conventions of
+    `directions`, as in the normalised images of MPIIGaze (Zhang et al., Appearance-based gaze estimation in the wild,
+    CVPR 2015).
 
-    Labels, in pixels and radians; nan where the part is wholly covered or outside of the image:
+    Labels are in pixels and radians. A label is nan if its part is completely covered or outside the image:
         gaze, gaze_vector, head: pitch and yaw, or a unit vector.
-        iris: centre of the whole iris, hidden parts included. ellipse: its semi-axes and the angle of the longer one,
+        iris: centre of the whole iris, including hidden parts. ellipse: its semi-axes and the angle of the longer one,
             from x towards y.
-        pupil: centroid of what the lids leave of the pupil.
+        pupil: centroid of the part of the pupil that the lids do not cover.
         eyelid: 16 points: the nose's corner, 7 on the upper margin, the outer corner, 7 back on the lower margin.
 
-    Limits: no perspective, so that the iris of a wide lens at a few centimetres is up to some percent off; lashes,
-    lights and glasses that cover a pupil are not taken from its mask.
+    Limits: there is no perspective. For a wide lens at a few centimetres, the iris is therefore wrong by up to some
+    percent. The pupil mask includes parts that lashes, reflections or glasses cover.
 
     Args:
-        preset: what the default ranges and the default size are: `webcam`, 36 by 60, histogram-equalised as MPIIGaze
-            publishes them; `infrared`, 128 by 128, as the pupil cameras of MEYE (Mazziotti et al., 2021).
+        preset: default ranges and default size. `webcam`: 36 by 60, histogram-equalised like the published MPIIGaze.
+            `infrared`: 128 by 128, like the pupil cameras of MEYE (Mazziotti et al., 2021).
         size: height and width, 16 to 1024 pixels. The width spans `field` millimetres.
         channels, ranges, label: as in `Simulator`.
-        device: where images are computed; they come back to the processor's memory.
+        device: device of the rendering. The images are returned in CPU memory.
     """
 
     parameters: ClassVar[tuple[Parameter, ...]] = PARAMETERS
     classes: ClassVar[dict[str, tuple[str, ...]]] = {}
-    # Where images are not equalised: that is a table, through which no gradient flows.
+    # Only for images that are not equalised: equalisation uses a table and has no gradient.
     differentiable: ClassVar[tuple[str, ...]] = (
         *("skin", "sclera", "iris_tone", "pupil_tone", "hair", "exposure", "blur", "grain"),
     )
@@ -93,7 +93,7 @@ class Eyes(Simulator):
         return super().defaults() | (INFRARED if self.preset == "infrared" else {})
 
     def render(self, values: dict[str, Tensor], generator: torch.Generator) -> Drawn:
-        """See `Simulator.render`; images are float32."""
+        """See `Simulator.render`. Images are float32."""
         v = {name: value[:, None, None] for name, value in values.items()}
         n = len(v["left"])
         left, shut, little = draw((3, n, 1, 1), generator)
@@ -117,7 +117,7 @@ class Eyes(Simulator):
         lights: Tensor,
         generator: torch.Generator,
     ) -> Tensor:
-        """Light (N, C, H, W) that reaches the camera."""
+        """Image (N, C, H, W) before the camera effects."""
         skin, sclera, iris, hair, lamp = self._hues(v, generator)
 
         def part(intensity: Tensor, hue: Tensor) -> Tensor:
@@ -132,7 +132,7 @@ class Eyes(Simulator):
         return image * lamp * v["exposure"][:, None]
 
     def _hues(self, v: Values, generator: torch.Generator) -> list[Tensor]:
-        """Factors (N, C, 1, 1) on the intensities of skin, white, iris, hair and light."""
+        """Colour factors (N, C, 1, 1) for the intensities of skin, sclera, iris, hair and light."""
         n = len(v["hair"])
         if self.channels == 1:
             return [torch.ones(1, 1, 1, 1, device=v["hair"].device)] * 5
@@ -145,7 +145,7 @@ class Eyes(Simulator):
         return [hue * shift[i] for i, hue in enumerate(base)]
 
     def _photograph(self, images: Tensor, values: dict[str, Tensor], generator: torch.Generator) -> Tensor:
-        """Blurred, grainy, and equalised or not."""
+        """Add noise and blur, and equalise the histogram of some images."""
         noise = torch.randn(images.shape, generator=generator, device=images.device)
         grain = values["grain"][:, None, None, None]
         images = blur(images.addcmul_(noise, grain), values["blur"]).clamp_(0, 1)
@@ -156,7 +156,7 @@ class Eyes(Simulator):
 def _labels(
     v: Values, geometry: Geometry, seen: Tensor, pupil_cover: Tensor
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """All labels, and the regions' masks."""
+    """All labels, and the masks of the regions."""
     pitch, yaw = v["gaze_pitch"].deg2rad(), v["gaze_yaw"].deg2rad()
     open_ = seen >= 0.5
     iris, pupil = ((disc.squared <= 1) & open_ for disc in (geometry.iris, geometry.pupil))

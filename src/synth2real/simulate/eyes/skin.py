@@ -1,4 +1,4 @@
-"""What surrounds the eyeball: the skin with its shading and folds, lashes, brow and glasses."""
+"""Surroundings of the eyeball: the skin with its shading and folds, lashes, brow and glasses."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from torch import Tensor
 
 from .geometry import Geometry, Values
 
-STRANDS = 110  # control points of the comb of lashes
+STRANDS = 110  # control points of the comb function that models the lashes
 FINE = 512  # samples of the comb
-ROOM = 1.3  # how far the comb goes on beyond the corners, in halves of the fissure
+REACH = 1.3  # half-width of the comb, in halves of the fissure; it extends beyond the corners
 
 
 @dataclass(frozen=True)
 class Surround:
-    """What is drawn outside of the open eye, (N, H, W) each.
+    """Parts of the image outside the open eye, (N, H, W) each.
 
     Args:
         skin: intensity of the bare skin.
@@ -29,17 +29,17 @@ class Surround:
 
 
 def bell(x: Tensor, sigma: Tensor | float) -> Tensor:
-    """Near exp(-x^2 / 2 sigma^2), and 0 beyond 2.8 sigma: several times faster, and never a denormal number."""
+    """Approximates exp(-x^2 / 2 sigma^2); 0 beyond 2.8 sigma. Several times faster, without denormal numbers."""
     return (x / sigma).square_().mul_(-0.125).add_(1).clamp_(min=0).square_().square_()
 
 
 def draw(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Uniform in 0..1."""
+    """Uniform random values in 0..1."""
     return torch.rand(shape, generator=generator, device=generator.device)
 
 
 def smooth_noise(n: int, points: tuple[int, int], size: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """(N, H, W), standard normal at a few points and smooth in between."""
+    """(N, H, W), standard normal at the grid `points`, with linear interpolation between them."""
     noise = torch.randn((n, 1, *points), generator=generator, device=generator.device)
     return F.interpolate(noise, size, mode="bilinear", align_corners=True)[:, 0]
 
@@ -55,14 +55,14 @@ def surround(
 
 
 def falloff(x: Tensor, y: Tensor, values: Values) -> Tensor:
-    """Factor on the light at places of the image's frame."""
+    """Factor on the light at positions x, y in millimetres of the image's frame."""
     return (1 + values["falloff_x"] * x / 20 + values["falloff_y"] * y / 12).clamp_(0.1, 2)
 
 
 def _shading(geometry: Geometry, values: Values, size: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """Light on the face's relief, and its uneven tone, about 1 where skin faces the light.
+    """Shading of the face's relief and variation of the skin tone. It is about 1 where the skin faces the light.
 
-    All of it is smooth, so that it is computed on a coarse grid.
+    It is smooth, so it is computed on a coarse grid.
     """
     n, side = len(geometry.side), geometry.side
     wide, high = geometry.x[:, :, [0, -1]], geometry.y[:, [0, -1], :]
@@ -71,7 +71,7 @@ def _shading(geometry: Geometry, values: Values, size: tuple[int, int], generato
     y = torch.lerp(high[:, :1], high[:, 1:], torch.linspace(0, 1, rows, device=side.device)[None, :, None])
     cos, sin = values["roll"].deg2rad().cos(), values["roll"].deg2rad().sin()
     across, up = (x * cos + y * sin) * side, x * sin - y * cos
-    size_of = 0.5 + draw((8, n, 1, 1), generator)  # persons differ
+    size_of = 0.5 + draw((8, n, 1, 1), generator)  # the size of each part differs between people
     relief = (
         4.0 * size_of[0] * bell(across - 1, 9.0) * bell(up + 1, 7.0)  # the eyeball under the lids
         + 7.0 * size_of[1] * bell(up - 19, 6.0)  # brow
@@ -83,7 +83,7 @@ def _shading(geometry: Geometry, values: Values, size: tuple[int, int], generato
     ) * values["relief"]
     down, right = torch.gradient(relief, dim=(1, 2))
     right, down = right / (x[:, :, 1:2] - x[:, :, :1]), down / (y[:, 1:2] - y[:, :1])
-    # Light from where light_x, light_y point; the surface leans to where its height falls.
+    # The light comes from the direction (light_x, light_y). The normal tilts towards falling height.
     facing = 1 - values["light_x"] * right - values["light_y"] * down
     lit = (facing / (1 + right.square() + down.square()).sqrt()).clamp(0, 1.8)
     corner = (size_of[6] * bell(across + 14, 5.0) * bell(up - 1, 5.0)).addcmul_(
@@ -98,7 +98,7 @@ def _shading(geometry: Geometry, values: Values, size: tuple[int, int], generato
 
 
 def _folds(geometry: Geometry, values: Values) -> Tensor:
-    """Factor (N, H, W): creases of the upper lid, the rim of the lower one, lines and a bag beneath it."""
+    """Factor (N, H, W): creases of the upper lid, and the rim and the bag of the lower lid."""
     lids, width = geometry.lids, values["fold_width"]
     squared = lids.along.square()
     arch = (squared * -0.75).add_(1)
@@ -115,7 +115,7 @@ def _folds(geometry: Geometry, values: Values) -> Tensor:
 
 
 def _lashes(geometry: Geometry, values: Values, generator: torch.Generator) -> Tensor:
-    """Coverage (N, H, W): on each lid a comb whose teeth taper, lean and differ, and a line along the roots."""
+    """Coverage (N, H, W) by the lashes of both lids, which vary in length and tilt, and by a line along the roots."""
     lids, n = geometry.lids, len(geometry.side)
     droop = torch.where(draw((n, 1, 1), generator) < values["lash_droop"], -1.0, 1.0)
     bare = _lid_hair(geometry, values, lids.above, values["upper_lash"], droop, values["upper_line"], generator)
@@ -135,11 +135,11 @@ def _lid_hair(
     line: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """Share (N, H, W) that the hair of one lid leaves bare.
+    """Share (N, H, W) that the lashes of one lid do not cover.
 
     Args:
-        distance: from its margin.
-        length, way, line: of the lashes, 1 or -1 for where they point, and coverage of the line along the roots.
+        distance: distance from the margin of the lid.
+        length, way, line: length of the lashes; their direction, 1 or -1; coverage of the line along the roots.
     """
     along = geometry.lids.along
     lengths = draw((len(way), 1, STRANDS), generator) ** values["lash_gaps"]
@@ -148,7 +148,7 @@ def _lid_hair(
     lean = (along * values["lash_fan"]).add_(values["lash_lean"] * geometry.side)
     bend = out.clamp(0, 8).mul_(1 / 16).add_(1).mul_(out)
     root = torch.addcmul(along, lean, bend, value=-1 / 14)
-    index = root.add_(ROOM).mul_(FINE / 2 / ROOM).clamp_(0, FINE - 1).long()
+    index = root.add_(REACH).mul_(FINE / 2 / REACH).clamp_(0, FINE - 1).long()
     tooth = comb.gather(1, index.flatten(1)).view_as(index)
     strands = torch.addcmul(tooth, out, 1 / length, value=-1).mul_(4).clamp_(0, 1)
     strands *= (out * geometry.scale.clamp(max=6)).add_(0.5).clamp_(0, 1)
@@ -159,7 +159,7 @@ def _lid_hair(
 
 
 def _brow(geometry: Geometry, values: Values, texture: Tensor) -> Tensor:
-    """Coverage (N, H, W) by an arched, ragged band of hair."""
+    """Coverage (N, H, W) by the brow, an arched band of hair with irregular edges."""
     lids = geometry.lids
     away = torch.addcmul(lids.up - values["brow"], lids.along - 0.25, lids.along - 0.25, value=3.5)
     away = away.abs_().mul_(values["brow_width"].reciprocal() * -2).add_(1.2).add_(texture, alpha=0.25)
@@ -168,7 +168,7 @@ def _brow(geometry: Geometry, values: Values, texture: Tensor) -> Tensor:
 
 
 def _glasses(geometry: Geometry, values: Values, generator: torch.Generator) -> Tensor:
-    """Coverage (N, H, W) by the rim of a lens, on the faces that wear glasses."""
+    """Coverage (N, H, W) by the rim of glasses, for the faces that wear them."""
     n = len(geometry.side)
     chance, a, b, right, down, width = draw((6, n, 1, 1), generator)
     worn = (chance < values["glasses"]).float()

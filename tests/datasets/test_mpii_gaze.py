@@ -1,4 +1,4 @@
-"""MPIIGaze from tiny archives of its layout: labels, sides, lists, people, and what is said where it is absent."""
+"""MPIIGaze from tiny archives in its format: labels, sides, lists, people, and errors for missing data."""
 
 import sys
 import tarfile
@@ -22,7 +22,7 @@ def folder(tmp_path_factory):
 
 
 def stored(folder, name):
-    """Image, gaze and pose as they are in the archive, of such as `p00/day01/0001.jpg left`."""
+    """Image, gaze and pose in the archive, for a name like `p00/day01/0001.jpg left`."""
     person, day, rest = name.split("/")
     file, side = rest.split()
     content = loadmat(folder / "Data/Normalized" / person / f"{day}.mat", struct_as_record=False)
@@ -53,7 +53,7 @@ def test_labels_are_those_of_the_archive_and_right_eyes_are_mirrored(folder):
         assert np.array_equal(data.inputs[i, 0].numpy(), image[:, ::sign])
 
 
-def test_right_eyes_may_stay_as_they_are(folder):
+def test_right_eyes_may_stay_unmirrored(folder):
     plain, turned = (mpiigaze(folder, subset="all", mirror_right=mirror).data for mirror in (False, True))
     right = torch.tensor([name.endswith("right") for name in plain.names])
     assert plain.columns == ("pitch", "yaw")
@@ -62,7 +62,7 @@ def test_right_eyes_may_stay_as_they_are(folder):
     torch.testing.assert_close(plain.labels[right], turned.labels[right] * torch.tensor([1.0, -1.0]))
 
 
-def test_the_list_of_the_authors_is_what_is_evaluated_on(folder):
+def test_the_evaluation_subset_is_the_list_of_the_authors(folder):
     people = mpiigaze(folder, people=["p00"])
     listed = (folder / "Evaluation Subset/sample list for eye image/p00.txt").read_text().split("\n")
     assert people.data.names == tuple(f"p00/{line}" for line in listed if line)
@@ -77,21 +77,21 @@ def test_one_person_is_left_out_at_a_time(folder):
         assert all(name.startswith(split.name) for name in split.left_out.names)
         assert not any(name.startswith(split.name) for name in split.others.names)
         assert len(split.others) + len(split.left_out) == len(people.data)
-    with pytest.raises(InputError, match=r"one person only \(p01\), expected two or more"):
+    with pytest.raises(InputError, match=r"only one person \(p01\), expected two or more"):
         next(leave_one_person_out(mpiigaze(folder, people=["p01"])))
 
 
-def test_absent_data_says_where_it_is_and_what_is_expected(tmp_path, monkeypatch):
+def test_missing_data_names_its_address_and_the_expected_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("SYNTH2REAL_CACHE", str(tmp_path / "cache"))
     with pytest.raises(
         InputError, match=r"cache/MPIIGaze: found no Data/Normalized .*MPIIGaze\.tar\.gz .*download=True"
     ):
         mpiigaze()
-    with pytest.raises(InputError, match=r"is there but holds no Data/Normalized. Remove it"):
+    with pytest.raises(InputError, match=r"exists but contains no Data/Normalized. Remove it"):
         mpiigaze(tmp_path, download=True)
 
 
-def test_it_is_downloaded_and_only_what_is_read_is_unpacked(folder, tmp_path, monkeypatch):
+def test_it_is_downloaded_and_only_the_required_files_are_unpacked(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("SYNTH2REAL_CACHE", str(tmp_path / "cache"))
     (tmp_path / "photo.jpg").write_bytes(b"large")
     with tarfile.open(tmp_path / "MPIIGaze.tar.gz", "w:gz") as pack:
@@ -108,20 +108,20 @@ def test_it_is_downloaded_and_only_what_is_read_is_unpacked(folder, tmp_path, mo
     assert asked == ["http://datasets.d2.mpi-inf.mpg.de/MPIIGaze/MPIIGaze.tar.gz"]
 
 
-def test_what_is_not_as_published(folder, tmp_path):
+def test_data_that_differs_from_the_published_format(folder, tmp_path):
     root = mpiigaze_folder(tmp_path / "set", {"p00": {"day01": 2}})
     listed = root / "Evaluation Subset/sample list for eye image/p00.txt"
     day = root / "Data/Normalized/p00/day01.mat"
     with pytest.raises(InputError, match=r"found the people p00, expected p07\. Unpack the whole archive"):
         mpiigaze(root, people=["p07"])
     listed.write_text("day01/0001.jpg left\nday01/0009.jpg left\n")
-    with pytest.raises(InputError, match=r"p00\.txt: line 2 names 'day01/0009\.jpg left', of which p00 has no image"):
+    with pytest.raises(InputError, match=r"p00\.txt: line 2 lists 'day01/0009\.jpg left', but p00 has no such image"):
         mpiigaze(root)
     listed.write_text("day01/0001.jpg,left\n")
-    with pytest.raises(InputError, match=r"line 1 holds 'day01/0001\.jpg,left', expected such as"):
+    with pytest.raises(InputError, match=r"line 1 is 'day01/0001\.jpg,left', expected a line like"):
         mpiigaze(root)
     listed.unlink()
-    with pytest.raises(InputError, match=r"p00\.txt: no such list .* subset='all'"):
+    with pytest.raises(InputError, match=r"p00\.txt: the list of samples does not exist.* subset='all'"):
         mpiigaze(root)
     day.write_bytes(day.read_bytes()[:200])
     with pytest.raises(InputError, match=r"day01\.mat: is not a day of MPIIGaze"):

@@ -1,4 +1,4 @@
-"""Simulators from a function: what it draws, and the parameters that it declares."""
+"""Build a simulator from a function and its declared parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -17,7 +17,7 @@ def declared(
     regions: Sequence[str] = (),
     differentiable: Sequence[str] = (),
 ) -> Callable[[Draw], type[Simulator]]:
-    """Decorator that makes a class of simulators of a function.
+    """Decorator that converts a function to a simulator class.
 
         @declared(Parameter("radius", "pixels", "of the disc", (1, 12), (3, 6)), columns={"place": ("x", "y")})
         def discs(values, frame, generator):
@@ -27,11 +27,11 @@ def declared(
         discs(size=(32, 32)).sample(100, seed=0)
 
     Args:
-        parameters: what the function takes, see `Parameter`.
+        parameters: the parameters of the function, see `Parameter`.
         classes, columns, regions, differentiable: as in `Simulator`.
 
-    The function takes the values, (N,) float32 for each parameter; the simulator, for its `size` and `channels`; and
-    the generator of all that is no parameter; see `Simulator.render`.
+    The function has three arguments (see `Simulator.render`): the values, (N,) float32 for each parameter; the
+    simulator, for its `size` and `channels`; and the generator of everything random that is not a parameter.
     """
 
     def made(draw: Draw) -> type[Simulator]:

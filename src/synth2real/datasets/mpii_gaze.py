@@ -1,4 +1,4 @@
-"""MPIIGaze: eyes of 15 people at their laptops over months, with the direction of their gaze."""
+"""MPIIGaze: eye images of 15 people at their laptops over several months, with the gaze direction."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ COLUMNS = ("pitch", "yaw", "head_pitch", "head_yaw")
 
 @dataclass(frozen=True)
 class People:
-    """Labelled eyes, and whose each is.
+    """Labelled eye images, with the person of each image.
 
     Args:
-        data: N images with their labels; named `p00/day01/0001.jpg left`.
+        data: N images with their labels. A name is like `p00/day01/0001.jpg left`.
         person: (N,) int64, index into `names`.
-        names: of the people, such as `p00`.
+        names: names of the people, such as `p00`.
     """
 
     data: Labelled
@@ -44,7 +44,7 @@ class People:
 
 @dataclass(frozen=True)
 class Split:
-    """One person's eyes, and those of all others."""
+    """Images of one person (`left_out`), and images of all other people (`others`)."""
 
     name: str
     others: Labelled
@@ -52,9 +52,9 @@ class Split:
 
 
 def leave_one_person_out(people: People) -> Iterator[Split]:
-    """For each person in turn, that person's eyes to score on and the others' to train on."""
+    """For each person, a split with their images for evaluation and the images of all others for training."""
     if len(people.names) < 2:
-        raise InputError(f"found one person only ({', '.join(people.names)}), expected two or more to leave one out")
+        raise InputError(f"found only one person ({', '.join(people.names)}), expected two or more to leave one out")
     for index, name in enumerate(people.names):
         mine = people.person == index
         yield Split(name, people.data.subset((~mine).nonzero()[:, 0]), people.data.subset(mine.nonzero()[:, 0]))
@@ -71,28 +71,30 @@ def mpiigaze(
     sha256: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> People:
-    """The normalised eye images of MPIIGaze: 36 by 60 pixels, grey, histogram-equalised, lit and posed as in life.
+    """Load the normalised eye images of MPIIGaze: 36 by 60 pixels, grey, histogram-equalised.
 
-    The data is for non-commercial science only (CC BY-NC-SA 4.0).
+    Illumination and head pose are those of everyday use. The data is only for non-commercial science (CC BY-NC-SA 4.0).
 
     Args:
-        folder: the unpacked archive, which holds `Data/Normalized/p00/day01.mat` and so on; by default `MPIIGaze` in
-            the cache folder (see `download`).
-        subset: `evaluation`, the authors' list of as many eyes of each person, half of them right ones; or `all`.
-        people: some of `p00` to `p14`; all that are there where None.
-        mirror_right: mirror right eyes and their labels, so that they look like left ones, as the literature does.
-        head_pose: add the columns `head_pitch`, `head_yaw`, the direction in which the face looks.
-        download: where the folder is absent, fetch the archive (2.1 GB) and unpack what is read of it.
-        sha256: of the archive. The authors publish none: without it, the length that the server names and the
-            checksum inside the archive are all that is verified.
+        folder: the unpacked archive with `Data/Normalized/p00/day01.mat` and so on. By default it is `MPIIGaze` in the
+            cache folder (see `download`).
+        subset: `evaluation`, the authors' list, with the same number of eyes per person, half of them right eyes; or
+            `all`.
+        people: some of `p00` to `p14`; None for all people in the folder.
+        mirror_right: mirror right eyes and their labels, so that they look like left eyes, as is usual in the
+            literature.
+        head_pose: add the columns `head_pitch` and `head_yaw`, the direction of the face.
+        download: if the folder does not exist, download the archive (2.1 GB) and unpack the required files.
+        sha256: hash of the archive. The authors do not publish one. Without it, only the length that the server reports
+            and the checksum inside the archive are verified.
         on_progress: as in `fetch`.
 
     Returns:
-        Images (N, 1, 36, 60) uint8 with the columns `pitch` and `yaw` in radians (see `directions`), and whose they
-        are.
+        Images (N, 1, 36, 60) uint8 with the columns `pitch` and `yaw` in radians (see `directions`), and the person of
+        each image.
 
     Raises:
-        InputError: the data is absent or damaged, or a person is not among it.
+        InputError: the data is missing or damaged, or does not contain a person.
 
     References:
         Zhang, Sugano, Fritz & Bulling (2015). Appearance-based gaze estimation in the wild. CVPR.
@@ -128,13 +130,13 @@ def _root(folder: str | Path | None, download: bool, sha256: str | None, on_prog
         return root
     if not download:
         raise InputError(
-            f"{root}: found no {NORMALIZED.as_posix()} there, expected the unpacked MPIIGaze archive. Fetch {URL} "
+            f"{root}: found no {NORMALIZED.as_posix()} in it, expected the unpacked MPIIGaze archive. Download {URL} "
             f"(2.1 GB, see {PAGE}; for non-commercial science, CC BY-NC-SA 4.0) and unpack it, or pass download=True"
         )
     if root.exists():
-        raise InputError(f"{root}: is there but holds no {NORMALIZED.as_posix()}. Remove it to download into its place")
+        raise InputError(f"{root}: exists but contains no {NORMALIZED.as_posix()}. Remove it before the download")
     archive = fetch(URL, sha256=sha256, on_progress=on_progress)
-    # The archive stands in a folder of its own; its original photographs, most of its size, are not read here.
+    # The archive has one top folder. Its original photographs, which are most of its size, are not needed.
     kept = tuple(f"MPIIGaze/{part.as_posix()}/" for part in (NORMALIZED, LISTS))
     unpacked = unpack(archive, root.with_name(f"{root.name}.unpacked"), only=lambda name: name.startswith(kept))
     (unpacked / "MPIIGaze").replace(root)
@@ -144,7 +146,7 @@ def _root(folder: str | Path | None, download: bool, sha256: str | None, on_prog
 
 @dataclass(frozen=True)
 class _Eyes:
-    """Images (N, 36, 60) uint8, gaze and head directions (N, 3) float64, in `arrays`; and names."""
+    """`arrays`: images (N, 36, 60) uint8, gaze and head directions (N, 3) float64; and `names`."""
 
     arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
     names: tuple[str, ...]
@@ -162,7 +164,7 @@ class _Eyes:
 def _person(root: Path, name: str, everything: bool, mirror_right: bool) -> _Eyes:
     days = sorted((root / NORMALIZED / name).glob("*.mat"))
     if not days:
-        raise InputError(f"{root / NORMALIZED / name}: found no .mat file, expected one a day, such as day01.mat")
+        raise InputError(f"{root / NORMALIZED / name}: found no .mat file, expected one per day, such as day01.mat")
     found = [eyes for day in days for eyes in _day(day, name, mirror_right)]
     images, gaze, head = (np.concatenate(some) for some in zip(*(eyes.arrays for eyes in found), strict=True))
     eyes = _Eyes((images, gaze, head), tuple(one for part in found for one in part.names))
@@ -179,9 +181,11 @@ def _day(path: Path, person: str, mirror_right: bool) -> Iterator[_Eyes]:
         files = [str(file).strip() for file in np.atleast_1d(content["filenames"])]
         for side in SIDES:
             eyes = getattr(content["data"], side)
-            images = np.asarray(eyes.image, np.uint8).reshape(len(files), 36, 60)  # a day of one is stored as that one
+            images = np.asarray(eyes.image, np.uint8).reshape(
+                len(files), 36, 60
+            )  # an array of one image has no first axis
             gaze, pose = (np.asarray(x, np.float64).reshape(len(files), 3) for x in (eyes.gaze, eyes.pose))
-            # The pose is a rotation vector, whose matrix turns the third axis out of the back of the head.
+            # The pose is a rotation vector. The third axis of its matrix points out of the back of the head.
             head = -Rotation.from_rotvec(pose).as_matrix()[:, :, 2]
             found = _Eyes((images, gaze, head), tuple(f"{person}/{path.stem}/{file} {side}" for file in files))
             yield found.mirrored() if mirror_right and side == "right" else found
@@ -193,16 +197,18 @@ def _day(path: Path, person: str, mirror_right: bool) -> Iterator[_Eyes]:
 
 
 def _listed(path: Path, person: str, names: tuple[str, ...]) -> list[int]:
-    """Indices of the eyes that a list of the authors names, a line each: `day01/0001.jpg left`."""
+    """Indices of the eyes in a list of the authors. A line is like `day01/0001.jpg left`."""
     if not path.is_file():
-        raise InputError(f"{path}: no such list of samples. Unpack the whole archive, or load with subset='all'")
+        raise InputError(
+            f"{path}: the list of samples does not exist. Unpack the whole archive, or load with subset='all'"
+        )
     where = {name: i for i, name in enumerate(names)}
     index = []
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         if not re.fullmatch(r"\S+/\S+ (left|right)", line.strip()):
-            raise InputError(f"{path}: line {number} holds {line!r}, expected such as 'day01/0001.jpg left'")
+            raise InputError(f"{path}: line {number} is {line!r}, expected a line like 'day01/0001.jpg left'")
         name = f"{person}/{line.strip()}"
         if name not in where:
-            raise InputError(f"{path}: line {number} names {line.strip()!r}, of which {person} has no image")
+            raise InputError(f"{path}: line {number} lists {line.strip()!r}, but {person} has no such image")
         index.append(where[name])
     return index

@@ -1,4 +1,4 @@
-"""UnityEyes: rendered eyes with their gaze, read as the program writes them."""
+"""UnityEyes: rendered eyes with gaze labels, read from the output files of the program."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from ..tasks.directions import to_angles
 
 PAGE = "https://www.cl.cam.ac.uk/research/rainbow/projects/unityeyes/"
 COLUMNS = ("pitch", "yaw", "iris_x", "iris_y")
-ZOOM = 1.5  # width of the crop in widths of the eye, as MPIIGaze's images have it
-OUTER_CORNER = 8  # of the 16 points of the lids' inner margin; the caruncle is at the other corner
+ZOOM = 1.5  # width of the crop in widths of the eye, as in MPIIGaze
+OUTER_CORNER = 8  # index in the 16 points of the inner margin of the lids; the caruncle is at the other corner
 BATCH = 256  # images decoded at once
 
 Box = tuple[float, float, float, float]
 
 
 class EyeCrops:
-    """The eyes of rendered images, which stay on disk and are decoded and cropped a batch at a time, in threads.
+    """Eye crops of rendered images that stay on disk. Threads decode and crop one batch at a time.
 
-    `crops[index]` answers (B, 1, H, W) uint8.
+    `crops[index]` returns (B, 1, H, W) uint8.
 
     Args:
-        files: of the whole renderings.
-        boxes: left, top, right, bottom of the eye in each, in pixels from the image's corner.
+        files: the files of the whole images.
+        boxes: left, top, right, bottom of the crop in each image, in pixels from the top-left corner of the image.
         size: height and width of the crops.
-        equalise: make each crop's histogram even.
+        equalise: equalise the histogram of each crop.
     """
 
     def __init__(self, files: Sequence[Path], boxes: Sequence[Box], size: Size, equalise: bool) -> None:
@@ -59,17 +59,17 @@ class EyeCrops:
         within = (left - outside[0], top - outside[1], right - outside[0], bottom - outside[1])
         try:
             with Image.open(self.files[i]) as opened:
-                # What the box has beyond the image is black.
+                # Pixels of the box outside the image are black.
                 image = opened.convert("L").crop(outside)
         except OSError as error:
             raise InputError(
-                f"{self.files[i]}: unreadable image ({error}). Mend it, or remove it with its .json"
+                f"{self.files[i]}: unreadable image ({error}). Repair it, or remove it with its .json"
             ) from None
         image = image.resize(self.size[::-1], Image.Resampling.BILINEAR, box=within)  # antialiased
         return np.asarray(ImageOps.equalize(image) if self.equalise else image)
 
     def decoded(self) -> Tensor:
-        """All of them in memory, (N, 1, H, W) uint8."""
+        """All crops in memory, (N, 1, H, W) uint8."""
         images = torch.empty(self.shape, dtype=torch.uint8)
         for part in torch.arange(len(self)).split(BATCH):
             images[part] = self[part]
@@ -84,25 +84,25 @@ def unityeyes(
     equalise: bool = True,
     limit: int | None = None,
 ) -> Labelled:
-    """Renderings of UnityEyes, cropped to the eye: `1.jpg` with `1.json` beside it, and so on.
+    """Load the images of UnityEyes, cropped to the eye: `1.jpg` with `1.json` beside it, and so on.
 
-    The crop is 1.5 times as wide as the eye from its caruncle to its outer corner, about the middle of the lids'
-    margin. Crops are held in memory up to 4 GiB, and beyond that decoded when a batch asks for them. The head's pose is
-    not read: the program's angles of the camera leave open which way they turn.
+    The crop is centred on the bounding box of the lid margin. Its width is 1.5 times the distance from the caruncle to
+    the outer corner. Crops stay in memory if they take at most 4 GiB. Otherwise each batch decodes its images from
+    disk. The head pose is not read, because the sign of the camera angles is ambiguous.
 
     Args:
-        folder: the program's `imgs`.
-        label: which of the columns `pitch`, `yaw` (of the gaze in the camera's axes, radians, see `directions`),
-            `iris_x`, `iris_y` (centre of the iris's outline in pixels of the crop).
-        size: height and width of the crops; other ratios than 36:60 show more or less above and below the eye.
-        equalise: make each crop's histogram even, as MPIIGaze publishes its images.
-        limit: read the first so many only.
+        folder: the folder `imgs` of the program.
+        label: some of the columns `pitch`, `yaw` (gaze in the axes of the camera, radians, see `directions`), `iris_x`,
+            `iris_y` (centre of the outline of the iris in pixels of the crop).
+        size: height and width of the crops. Ratios other than 36:60 show more or less above and below the eye.
+        equalise: equalise the histogram of each crop, as in MPIIGaze.
+        limit: read only this number of images, in natural order of their names.
 
     Returns:
-        Images (N, 1, H, W) uint8 with these columns; every image shows the eye whose nose is to its left.
+        Images (N, 1, H, W) uint8 with these columns. In every image, the nose is to the left of the eye.
 
     Raises:
-        InputError: nothing there, or a file that is not as the program writes it.
+        InputError: there is no data, or a file does not have the format of the program.
 
     References:
         Wood, Baltrusaitis, Morency, Robinson & Bulling (2016). Learning an appearance-based gaze estimator from one
@@ -111,7 +111,7 @@ def unityeyes(
     folder = Path(folder)
     unknown = [name for name in label if name not in COLUMNS]
     if unknown or not label:
-        raise InputError(f"label {', '.join(unknown) or 'names none'}: expected some of {', '.join(COLUMNS)}")
+        raise InputError(f"label {', '.join(unknown) or 'is empty'}: expected some of {', '.join(COLUMNS)}")
     described = sorted(folder.glob("*.json"), key=lambda path: natural_key(path.name))[:limit]
     if not described:
         raise InputError(
@@ -127,9 +127,11 @@ def unityeyes(
 
 
 def _read(path: Path, image: Path, size: Size) -> tuple[Box, list[float]]:
-    """The box of the eye in an image, and its labels in the order of `COLUMNS`."""
+    """The crop box of an image, and its labels in the order of `COLUMNS`."""
     if not image.is_file():
-        raise InputError(f"{path}: describes {image.name}, but there is no such file. Remove it, or render again")
+        raise InputError(
+            f"{path}: describes {image.name}, but there is no such file. Remove it, or render the image again"
+        )
     try:
         with Image.open(image) as opened:
             height = opened.height
@@ -141,9 +143,10 @@ def _read(path: Path, image: Path, size: Size) -> tuple[Box, list[float]]:
         box = _box(margin, caruncle, size)
     except (OSError, KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise InputError(
-            f"{path}: is not as UnityEyes writes it, with its .jpg ({type(error).__name__}: {error}). Render it again"
+            f"{path}: is not in the format of UnityEyes, or its .jpg is damaged "
+            f"({type(error).__name__}: {error}). Render it again"
         ) from None
-    angles = to_angles(torch.tensor([[x, -y, z]]))[0]  # the program's y points up
+    angles = to_angles(torch.tensor([[x, -y, z]]))[0]  # y of UnityEyes points up
     centre = iris.mean(0) - box[:2]
     scale = size[1] / (box[2] - box[0])
     return box, [*angles.tolist(), *(centre * scale - 0.5).tolist()]
@@ -159,7 +162,7 @@ def _box(margin: NDArray[np.float64], caruncle: NDArray[np.float64], size: Size)
 
 
 def _points(texts: Any, height: int) -> NDArray[np.float64]:
-    """Points (K, 2) in pixels from the image's top-left corner, from texts `(x, y, z)` with y from its bottom."""
+    """Points (K, 2) in pixels from the top-left corner. The texts `(x, y, z)` have y from the bottom."""
     x, y = np.array([_numbers(text)[:2] for text in texts]).T
     return np.stack([x, height - y], 1)
 
@@ -167,5 +170,5 @@ def _points(texts: Any, height: int) -> NDArray[np.float64]:
 def _numbers(text: str) -> list[float]:
     numbers = [float(one) for one in text.strip().strip("()").split(",")]
     if not np.isfinite(numbers).all():
-        raise ValueError(f"holds {text}")
+        raise ValueError(f"found {text}")
     return numbers

@@ -1,4 +1,4 @@
-"""UnityEyes from tiny folders of its format: the crop, its labels, and files that are not as they should be."""
+"""UnityEyes from tiny folders in its format: the crop, its labels, and invalid files."""
 
 import json
 import sys
@@ -33,7 +33,7 @@ def test_the_irises_centre_is_in_pixels_of_the_crop(folder):
     assert data.columns == ("iris_x", "iris_y")
     rows, columns = torch.meshgrid(torch.arange(18.0), torch.arange(30.0), indexing="ij")
     for image, xy in zip(data.inputs.float(), data.labels, strict=True):
-        dark = (130 - image[0]).relu()  # iris and pupil, of which the lids leave what is in the middle
+        dark = (130 - image[0]).relu()  # iris and pupil; the lids cover all but the middle part
         seen = torch.stack([(dark * grid).sum() / dark.sum() for grid in (columns, rows)])
         assert (seen[0] - xy[0]).abs() < 0.7
         assert (seen[1] - xy[1]).abs() < 1.5
@@ -42,13 +42,13 @@ def test_the_irises_centre_is_in_pixels_of_the_crop(folder):
     assert torch.equal(both.labels[:, 0], unityeyes(folder).labels[:3, 1])
 
 
-def test_histograms_are_even(folder):
+def test_histograms_are_equalised(folder):
     image = unityeyes(folder, limit=1).inputs.float()
     assert image.min() == 0
     assert image.max() == 255
 
 
-def test_more_than_fits_the_memory_stays_on_disk(folder, monkeypatch):
+def test_crops_that_do_not_fit_in_memory_stay_on_disk(folder, monkeypatch):
     whole = unityeyes(folder)
     monkeypatch.setattr(sys.modules[unityeyes.__module__], "IN_MEMORY", 100)
     lazy = unityeyes(folder)
@@ -72,18 +72,20 @@ def test_a_crop_may_reach_beyond_the_image(tmp_path):
         (lambda d: d.pop("caruncle_2d"), "KeyError: 'caruncle_2d'"),
         (lambda d: d["eye_details"].update(look_vec="(0.1, 0.2)"), "ValueError"),
         (lambda d: d["iris_2d"].__setitem__(0, "(a, b, c)"), "could not convert string to float: 'a'"),
-        (lambda d: d["iris_2d"].__setitem__(0, "(nan, 1, 1)"), r"holds \(nan, 1, 1\)"),
+        (lambda d: d["iris_2d"].__setitem__(0, "(nan, 1, 1)"), r"found \(nan, 1, 1\)"),
         (lambda d: d["iris_2d"].__setitem__(0, 7), "AttributeError"),
         (lambda d: d.update(interior_margin_2d=d["interior_margin_2d"][:5]), "IndexError"),
         (lambda d: d.update(interior_margin_2d=d["caruncle_2d"] * 3), "the eye is 0.0 pixels wide"),
     ],
 )
-def test_descriptions_that_are_not_as_the_program_writes_them(tmp_path, change, message):
+def test_descriptions_in_another_format(tmp_path, change, message):
     path = unityeyes_folder(tmp_path / "imgs", 1) / "1.json"
     described = json.loads(path.read_text())
     change(described)
     path.write_text(json.dumps(described))
-    with pytest.raises(InputError, match=rf"1\.json: is not as UnityEyes writes it, .*{message}.*\. Render it again"):
+    with pytest.raises(
+        InputError, match=rf"1\.json: is not in the format of UnityEyes, .*{message}.*\. Render it again$"
+    ):
         unityeyes(path.parent)
 
 

@@ -1,7 +1,7 @@
-"""Simulators that are programs of their own: Blender, Unity, Omniverse, UnityEyes, or a script.
+"""Simulators that are external programs: Blender, Unity, Omniverse, UnityEyes, or a script.
 
-A YAML file describes one: its command, its parameters and its labels. The command reads a file of parameters and
-writes a folder of images with a metadata table.
+A YAML file describes the program: its command, its parameters and its labels. The command reads a file of parameters
+and writes a folder of images with a metadata table.
 
     command: blender -b scene.blend -P render.py -- {parameters} {out}
     timeout: 600
@@ -37,13 +37,13 @@ from ..errors import InputError
 from ..settings import settings
 from .base import CHUNK, Distribution, Drawn, Parameter, Range, Simulator
 
-PLACES = ("parameters", "out")  # that a command must hold; it may hold n, seed and python, too
-LAST_LINES = 5  # of what a program that failed has said
+PLACES = ("parameters", "out")  # required placeholders of a command; optional ones are n, seed and python
+LAST_LINES = 5  # lines of the output of a failed program that go into the error message
 
 
 @settings
 class Declared:
-    """One parameter in a description; see `Parameter`."""
+    """One parameter in the description of a program; see `Parameter`."""
 
     unit: str = ""
     description: str = ""
@@ -54,17 +54,18 @@ class Declared:
 
 @settings
 class Description:
-    """What a YAML file says of a program.
+    """Content of the YAML file of a program.
 
     Args:
-        command: the command line. `{parameters}` stands for the file that it reads and `{out}` for the empty folder
-            that it fills, `{n}` and `{seed}` for the number of images and the seed, `{python}` for the Python that
-            runs synth2real. It runs in the folder of the description, without a shell.
-        parameters: by name.
-        classes: for each label of classes, their names.
-        columns: for each label of values, the names of its columns in the table.
-        timeout: seconds that one run of the command may take.
-        chunk: images a run, at most.
+        command: the command line. These placeholders are replaced: `{parameters}` by the file that the program reads,
+            `{out}` by the empty folder that it writes to, `{n}` by the number of images, `{seed}` by the seed, and
+            `{python}` by the Python interpreter that runs synth2real. The command runs in the folder of the YAML file,
+            without a shell.
+        parameters: the parameters by name.
+        classes: for each class label, the class names.
+        columns: for each value label, the names of its columns in the table.
+        timeout: maximum time of one run of the command in seconds.
+        chunk: maximum number of images per run.
     """
 
     command: str
@@ -77,15 +78,15 @@ class Description:
 
 @settings
 class External(Simulator):
-    """A program that renders; made by `external(file)`, which knows its parameters and labels.
+    """A simulator that runs an external program. `external(file)` builds a subclass with its parameters and labels.
 
-    The file of parameters is YAML: `n`, `seed`, `size` (height, width), `channels`; `parameters`, for each name the n
-    values, one an image; and `ranges`, what they were drawn from, for programs that draw for themselves. The images,
-    taken in natural order of their names, are resized and converted where they differ from `size` and `channels`.
+    The file of parameters is YAML: `n`, `seed`, `size` (height, width) and `channels`; `parameters`, with n values per
+    name, one per image; and `ranges`, for programs that sample the values themselves. The images are read in natural
+    order of their names. They are resized and converted if they differ from `size` and `channels`.
 
     Raises:
-        InputError: while rendering, where the program cannot be started, fails, takes too long or does not write what
-            was asked of it; the message names the parameters, which are kept in a file.
+        InputError: while rendering, if the program cannot be started, fails, takes too long or does not write the
+            expected output. The message contains the ranges of the parameters and the path of the parameter file.
     """
 
     program: ClassVar[Description]
@@ -96,7 +97,7 @@ class External(Simulator):
         return self.program.chunk
 
     def render(self, values: dict[str, Tensor], generator: torch.Generator) -> Drawn:
-        """See `Simulator.render`: one run of the program."""
+        """See `Simulator.render`. This is one run of the program."""
         count = len(next(iter(values.values())))
         order = {
             "n": count,
@@ -107,22 +108,28 @@ class External(Simulator):
             "parameters": {name: [round(float(v), 9) for v in column] for name, column in values.items()},
         }
         work = Path(tempfile.mkdtemp(prefix="synth2real-"))
-        asked, out = work / "parameters.yaml", work / "out"
+        parameter_file, out = work / "parameters.yaml", work / "out"
         out.mkdir()
-        asked.write_text(yaml.safe_dump(order, sort_keys=False, default_flow_style=None))
+        parameter_file.write_text(yaml.safe_dump(order, sort_keys=False, default_flow_style=None))
         try:
-            places = {"parameters": asked, "out": out, "n": count, "seed": order["seed"], "python": sys.executable}
+            places = {
+                "parameters": parameter_file,
+                "out": out,
+                "n": count,
+                "seed": order["seed"],
+                "python": sys.executable,
+            }
             self._run({name: str(value) for name, value in places.items()})
             drawn = self._read(out, count)
         except InputError as error:
             shutil.rmtree(out, ignore_errors=True)
             spans = ", ".join(f"{name} {float(v.min()):g} to {float(v.max()):g}" for name, v in values.items())
-            raise InputError(f"{error}. Its parameters were: {spans}; they are kept in {asked}") from None
+            raise InputError(f"{error}. Its parameters were: {spans}. They are saved in {parameter_file}") from None
         shutil.rmtree(work)
         return drawn
 
     def _run(self, places: Mapping[str, str]) -> None:
-        """Run the command; with it ends what it has started."""
+        """Run the command. On a timeout, kill it and all processes that it has started."""
         parts = [_filled(part, places) for part in shlex.split(self.program.command)]
         named = f"simulator '{type(self).__name__}': `{parts[0]}`"
         try:
@@ -139,7 +146,7 @@ class External(Simulator):
         except OSError as error:
             raise InputError(f"{named} cannot be started ({error.strerror}), expected a program. Install it") from None
         try:
-            said, _ = process.communicate(timeout=self.program.timeout)
+            output, _ = process.communicate(timeout=self.program.timeout)
         except subprocess.TimeoutExpired:
             raise InputError(
                 f"{named} took more than {self.program.timeout:g} s, expected less. Raise `timeout`, or lower `chunk`"
@@ -149,11 +156,11 @@ class External(Simulator):
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
         if process.returncode:
-            last = " | ".join(said.strip().splitlines()[-LAST_LINES:]) or "nothing"
-            raise InputError(f"{named} ended with exit code {process.returncode}, expected 0. It said: {last}")
+            last = " | ".join(output.strip().splitlines()[-LAST_LINES:]) or "nothing"
+            raise InputError(f"{named} ended with exit code {process.returncode}, expected 0. Its last output: {last}")
 
     def _read(self, out: Path, count: int) -> Drawn:
-        """The images and labels that the program has written."""
+        """Read the images and labels that the program wrote."""
         named = f"simulator '{type(self).__name__}'"
         tables = metadata_tables(out)
         if len(tables) != 1:
@@ -161,12 +168,12 @@ class External(Simulator):
         rows = table_rows(tables[0])
         for row in rows:
             if not row.get("file_name"):
-                raise InputError(f"{named}: a row of {tables[0].name} has no file_name, expected one an image")
+                raise InputError(f"{named}: a row of {tables[0].name} has no file_name, expected one per image")
         rows = sorted(rows, key=lambda row: natural_key(str(row["file_name"])))
         files = [tables[0].parent / str(row["file_name"]) for row in rows]
         missing = [file.name for file in files if not file.is_file()]
         if missing or len(files) != count:
-            lost = f", of which {len(missing)} are missing ({missing[0]})" if missing else ""
+            lost = f", but {len(missing)} files are missing ({missing[0]})" if missing else ""
             raise InputError(f"{named} wrote a table of {len(files)} images{lost}; expected {count}")
         images = decode(files, self.size, self.channels, skip_bad=False).images
         labels: dict[str, Tensor] = {}
@@ -177,15 +184,15 @@ class External(Simulator):
         return Drawn(images[torch.arange(count)], labels)
 
     def _values(self, generator: torch.Generator, keep: int) -> dict[str, Tensor]:
-        # A program takes time, so no more is rendered than is kept.
+        # External programs are slow, so only the images that are kept are rendered.
         return {name: values[:keep] for name, values in super()._values(generator, keep).items()}
 
 
 def external(path: str | Path) -> type[External]:
-    """The simulator that a YAML file describes.
+    """The simulator class described by a YAML file.
 
     Raises:
-        InputError: the file is missing, is no YAML, or describes no program.
+        InputError: the file is missing, is not YAML, or is not a valid description of a program.
     """
     path = Path(path)
     try:
@@ -193,9 +200,9 @@ def external(path: str | Path) -> type[External]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected the YAML of a simulator") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no YAML ({error}), expected `command:` and `parameters:`") from None
+        raise InputError(f"{path}: is not YAML ({error}), expected `command:` and `parameters:`") from None
     if not isinstance(found, dict):
-        raise InputError(f"{path}: holds {type(found).__name__}, expected `command:` and `parameters:`")
+        raise InputError(f"{path}: contains {type(found).__name__}, expected `command:` and `parameters:`")
     try:
         program = Description(**found)
     except pydantic.ValidationError as error:
@@ -208,10 +215,10 @@ def external(path: str | Path) -> type[External]:
     if not program.parameters:
         raise InputError(f"{path}: has no parameters, expected one or more")
     if not program.classes and not program.columns:
-        raise InputError(f"{path}: has neither `classes` nor `columns`, expected the labels that the table holds")
+        raise InputError(f"{path}: has neither `classes` nor `columns`, expected the labels in the table")
     parameters = tuple(_parameter(path, name, declared) for name, declared in program.parameters.items())
     body = {
-        "__doc__": f"The program of {path.name}.",
+        "__doc__": f"The program described by {path.name}.",
         "program": program,
         "folder": path.parent.absolute(),
         "parameters": parameters,

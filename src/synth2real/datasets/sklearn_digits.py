@@ -1,4 +1,4 @@
-"""Real handwritten digits that scikit-learn ships: 1,797 images of 8 by 8 from 43 people."""
+"""Real handwritten digits included in scikit-learn: 1,797 images of 8 by 8 from 43 people."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ UNLABELLED_SHARE = 2 / 3
 
 
 def handwriting() -> tuple[Unlabelled, Labelled]:
-    """Two thirds without labels, to adapt to, and one third with labels, to score on.
+    """Load the digits as an unlabelled part for adaptation (two thirds) and a labelled part for evaluation (one third).
 
-    The set is in order of writers, so the last third comes from people who are not among the first two.
+    The data is in order of the writers. The writers of the last third are therefore not in the first two thirds.
 
     Returns:
-        Images (1198, 1, 8, 8) and (599, 1, 8, 8) uint8, white on black, the second with its digits.
+        Images (1198, 1, 8, 8) without labels and (599, 1, 8, 8) with the digits as labels, uint8, white on black.
 
     References:
         Kaynak (1995); E. Alpaydin & C. Kaynak, Optical Recognition of Handwritten Digits, UCI repository (CC BY 4.0).

@@ -1,4 +1,4 @@
-"""Simulators that are programs, that stand in a module, and that a package registers."""
+"""Simulators from external programs, from modules, and from registered packages."""
 
 import json
 import re
@@ -25,7 +25,7 @@ classes:
 
 
 def described(folder, body, timeout=20):
-    """A simulator whose program is `body`, with `asked` and `out` at hand."""
+    """A simulator with the program `body`, which can use the variables `asked` and `out`."""
     head = "import csv, json, pathlib, sys, time, yaml\nout = pathlib.Path(sys.argv[2])\n"
     head += "asked = yaml.safe_load(open(sys.argv[1]))\n"
     (folder / "program.py").write_text(head + textwrap.dedent(body))
@@ -33,7 +33,7 @@ def described(folder, body, timeout=20):
     return simulator(str(folder / "heater.yaml"), size=(8, 8))
 
 
-def test_the_example_renders_what_its_parameters_say():
+def test_the_example_renders_its_parameters():
     lamp = simulator(str(LAMP), size=(16, 20), ranges={"wall": 0.25, "power": (0.2, 0.25)})
     made = lamp.sample(12, 3)
     assert made.images.shape == (12, 1, 16, 20)
@@ -63,11 +63,14 @@ def test_settings_of_a_program_survive_a_round_trip():
 
 
 WRONG = [
-    ("sys.exit('the lamp\\nis broken')", r"`.*` ended with exit code 1, expected 0\. It said: the lamp \| is broken"),
+    (
+        "sys.exit('the lamp\\nis broken')",
+        r"`.*` ended with exit code 1, expected 0\. Its last output: the lamp \| is broken",
+    ),
     ("pass", "wrote 0 tables, expected one metadata.csv or metadata.jsonl"),
     (
         "(out / 'metadata.csv').write_text('file_name,label\\n0.png,dark\\n')",
-        r"wrote a table of 1 images, of which 1 are missing \(0.png\); expected 2",
+        r"wrote a table of 1 images, but 1 files are missing \(0.png\); expected 2",
     ),
     ("(out / 'metadata.csv').write_text('name\\n0.png\\n')", "a row of metadata.csv has no file_name"),
     (
@@ -86,16 +89,16 @@ WRONG = [
 def test_a_program_that_fails_names_its_parameters(tmp_path, body, message):
     with pytest.raises(InputError, match=message) as caught:
         described(tmp_path, body).sample(2, 0)
-    kept = re.search(r"Its parameters were: power [\d.]+ to [\d.]+; they are kept in (.*)$", str(caught.value))
+    kept = re.search(r"Its parameters were: power [\d.]+ to [\d.]+\. They are saved in (.*)$", str(caught.value))
     assert "power" in Path(kept[1]).read_text()
 
 
-def test_a_program_that_takes_too_long_is_ended(tmp_path):
+def test_a_program_that_takes_too_long_is_killed(tmp_path):
     with pytest.raises(InputError, match=r"took more than 0\.3 s, expected less\. Raise `timeout`.*power"):
         described(tmp_path, "time.sleep(60)", timeout=0.3).sample(1, 0)
 
 
-def test_a_program_that_is_not_there_is_named(tmp_path):
+def test_a_missing_program_is_named(tmp_path):
     made = described(tmp_path, "pass")
     made.program.command = "no-such-program {parameters} {out}"
     with pytest.raises(InputError, match="`no-such-program` cannot be started"):
@@ -105,8 +108,8 @@ def test_a_program_that_is_not_there_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- 1", "holds list, expected `command:`"),
-        ("command: [", "is no YAML"),
+        ("- 1", "contains list, expected `command:`"),
+        ("command: [", "is not YAML"),
         ("command: run", "'parameters' is .*expected: Field required"),
         ("command: run\nparameters: {a: {limits: [0, 1], default: 0}}\nclasses: {c: [a]}", r"has no \{parameters\}"),
         ("command: run {parameters} {out}\nparameters: {}\nclasses: {c: [a]}", "has no parameters"),
@@ -131,7 +134,7 @@ def test_descriptions_that_cannot_be_used_name_the_file(tmp_path, text, message)
     columns={"value": ("v",)},
 )
 def flat(values, frame, generator):
-    """Images of one grey each."""
+    """Images with one grey level each."""
     images = values["level"][:, None, None, None].expand(-1, frame.channels, *frame.size)
     return Drawn(images, {"value": values["level"][:, None]})
 
