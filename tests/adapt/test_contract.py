@@ -41,7 +41,7 @@ def domains(kind: str) -> tuple[Labelled, Unlabelled, Task]:
 
 
 def prepared(name: str, source: Labelled, target: Unlabelled, task: Task, seed: int = 0) -> Objective:
-    """The objective, ready to train; the test is skipped where the method refuses the task and says so."""
+    """The objective, ready to train; the test is skipped if the method refuses the task with the right message."""
     try:
         return Route(adapt=METHODS[name]())._prepare(source, target, task, seed)
     except InputError as error:

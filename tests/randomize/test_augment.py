@@ -50,7 +50,7 @@ def test_each_image_takes_as_many_operations_as_asked(policy: RandAugment, count
     assert (shares - count / (len(chosen) + 1)).abs().max() < 0.04
 
 
-def test_full_strength_unless_told_and_nothing_that_a_task_forbids() -> None:
+def test_the_default_is_full_strength_without_forbidden_operations() -> None:
     values = TrivialAugment().settled(Keypoints(("a_x", "a_y", "b_x", "b_y"), (32, 32)))
     assert values.strength == 1.0
     assert not {"mirror", "inversion", "solarization"} & set(values._chosen(4, generator()))
@@ -59,7 +59,7 @@ def test_full_strength_unless_told_and_nothing_that_a_task_forbids() -> None:
 
 @pytest.mark.parametrize("name", [*MOVING, "all"])
 def test_a_point_and_its_dot_land_in_one_place(name: str) -> None:
-    """Drawn by the policy at full strength, the dot's weighted centre is where `warp.points` says."""
+    """After the policy at full strength, the dot's weighted centre is at the position from `warp.points`."""
     side, grid = 48, torch.arange(48.0)
     on = MOVING if name == "all" else {name: MOVING[name]}
     policy = Full(strength=1.0, **{**dict.fromkeys(OPERATIONS, 0.0), **on})
@@ -76,7 +76,7 @@ def test_a_point_and_its_dot_land_in_one_place(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["background", "occluder", "texture", "motion", "shot", "jpeg"])
-def test_an_operation_that_is_off_draws_nothing(name: str) -> None:
+def test_an_operation_that_is_off_uses_no_random_numbers(name: str) -> None:
     x = torch.rand(4, 3, 28, 28)
     on, off = Photometric(**{name: 0.5}), Photometric()  # type: ignore[arg-type]
     assert not torch.equal(on.draw(x, generator())[0], off.draw(x, generator())[0])

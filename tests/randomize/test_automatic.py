@@ -41,7 +41,7 @@ class Toy(Simulator):
 
 
 class Follows:
-    """A learner that holds while `x` stays within a reach of its middle, however far `level` goes."""
+    """A learner that performs well while `x` stays within `reach` of its centre, whatever `level` is."""
 
     def __init__(self, reach: float, best: float = 1.0) -> None:
         self.reach, self.best, self.learnt = reach, best, 0
@@ -57,7 +57,7 @@ class Follows:
 
 @hypothesis_settings(max_examples=20, deadline=None)
 @given(reach=st.floats(0.6, 6.5), seed=st.integers(0, 1000), step=st.floats(0.05, 0.3))
-def test_each_range_grows_as_far_as_performance_holds(reach: float, seed: int, step: float) -> None:
+def test_each_range_grows_while_the_performance_is_high(reach: float, seed: int, step: float) -> None:
     learner = Follows(reach)
     found = Automatic(rounds=120, seed=seed, step=step, widest=2.4)(Toy(), learner)
     low, high = found.range("x")
@@ -69,7 +69,7 @@ def test_each_range_grows_as_far_as_performance_holds(reach: float, seed: int, s
     assert found.range("fixed") == (0.5, 0.5)
 
 
-def test_the_limits_of_a_parameter_hold() -> None:
+def test_ranges_stay_within_the_limits_of_a_parameter() -> None:
     found = Automatic(rounds=60, widest=50.0)(Toy(), Follows(100.0))
     assert found.range("level") == (0, 0.9)
     assert found.range("x") == (0, 15)
@@ -109,7 +109,7 @@ def test_a_learner_goes_on_learning(task: str) -> None:
     assert learner.performance(toy, 100, 9) <= 1
 
 
-def test_a_route_widens_by_it_and_a_run_says_how_far() -> None:
+def test_a_route_widens_by_it_and_a_run_reports_the_ranges() -> None:
     target = Unlabelled(Toy().sample(32, 5).images)
     route = Route(widen=Automatic(rounds=2, tries=2, images=20, threshold=0.0))
     run = route.run(Toy(), target, budget=Budget(steps=2, n=64, batch=8))

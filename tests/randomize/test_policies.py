@@ -59,38 +59,38 @@ def test_settings_survive_a_round_trip_and_nonsense_is_refused(name: str) -> Non
         build(METHODS, name, {"strength": 1.5})
 
 
-def test_who_moves_pixels_says_so() -> None:
+def test_policies_that_move_pixels_return_a_warp() -> None:
     for policy, moves in ((Photometric(), False), (Geometric(), True), (Full(), True)):
         assert (policy.draw(images(), torch.Generator())[1] is not None) == moves
 
 
 def test_full_is_geometric_then_photometric() -> None:
     x, generator = images(), torch.Generator().manual_seed(7)
-    moved, _ = Geometric().draw(x, generator)
-    tinted, _ = Photometric().draw(moved, generator)
-    assert torch.equal(draw(Full(), x, 7), tinted)
+    warped, _ = Geometric().draw(x, generator)
+    changed, _ = Photometric().draw(warped, generator)
+    assert torch.equal(draw(Full(), x, 7), changed)
 
 
 @pytest.mark.parametrize(("size", "share"), [((8, 8), 8 / 28), ((40, 14), 0.5), ((28, 28), 1.0), ((64, 64), 1.0)])
 def test_what_acts_on_single_pixels_is_weaker_in_small_frames(size: tuple[int, int], share: float) -> None:
     x, strength = torch.rand(2000, 1, *size), 0.5
-    tint = Photometric(strength=strength)._tint(x, torch.Generator().manual_seed(0))
+    transform = Photometric(strength=strength)._photometric(x, torch.Generator().manual_seed(0))
     most = {"clutter": 0.4, "noise": 0.15, "blur": 1.0}
     for name, amplitude in most.items():
-        assert float(getattr(tint, name).max()) == pytest.approx(strength * share * amplitude, rel=0.01)
-    assert float(tint.hole[:, 2:].max()) == pytest.approx(strength * share * 0.4, rel=0.01)
-    assert float((tint.unfold == 0).float().mean()) == pytest.approx(0.5 * share, abs=0.04)  # solarized
-    assert float(tint.scale.abs().max()) == pytest.approx(math.e ** (strength * 1.0), rel=0.01)  # contrast: whole
+        assert float(getattr(transform, name).max()) == pytest.approx(strength * share * amplitude, rel=0.01)
+    assert float(transform.hole[:, 2:].max()) == pytest.approx(strength * share * 0.4, rel=0.01)
+    assert float((transform.unfold == 0).float().mean()) == pytest.approx(0.5 * share, abs=0.04)  # solarized
+    assert float(transform.scale.abs().max()) == pytest.approx(math.e ** (strength * 1.0), rel=0.01)  # contrast: whole
 
 
-def test_the_warp_returned_is_the_one_that_moved_the_image() -> None:
+def test_the_returned_warp_is_the_one_applied_to_the_image() -> None:
     x = images()
     y, warp = Geometric().draw(x, torch.Generator().manual_seed(1))
     assert warp is not None
     assert torch.equal(warp.image(x), y)
 
 
-def test_widen_asks_the_simulator() -> None:
+def test_widen_calls_the_simulator() -> None:
     class Recorder:
         def widened(self, factor: float) -> float:
             return factor
@@ -144,8 +144,8 @@ def test_classes_vary_more_in_size_than_values_where_the_task_settles_it() -> No
 def test_clutter_and_noise_follow_the_contrast_of_an_image() -> None:
     shown = (torch.arange(64).view(1, 1, 8, 8) % 2).float()  # a standard deviation of 0.5
     x = torch.cat([shown, 0.5 + 0.1 * (shown - 0.5)])
-    tint = Photometric(strength=1)._tint(x, torch.Generator().manual_seed(0))
-    same = Photometric(strength=1)._tint(torch.cat([shown, shown]), torch.Generator().manual_seed(0))
-    for one, full in ((tint.clutter, same.clutter), (tint.noise, same.noise)):
+    transform = Photometric(strength=1)._photometric(x, torch.Generator().manual_seed(0))
+    same = Photometric(strength=1)._photometric(torch.cat([shown, shown]), torch.Generator().manual_seed(0))
+    for one, full in ((transform.clutter, same.clutter), (transform.noise, same.noise)):
         share = (one / full).flatten()
         assert share.tolist() == pytest.approx([1.0, float(x[1].std(correction=0)) / 0.25], rel=1e-4)

@@ -80,7 +80,7 @@ def test_beta_is_bounded() -> None:
 # Histogram
 
 
-def test_levels_come_back_where_a_known_curve_moved_them() -> None:
+def test_matching_undoes_a_known_curve_of_levels() -> None:
     source = noise(30, 3)
     moved = (255 * (source / 255) ** 2).round().to(torch.uint8)
     refined = learn(Histogram(), source, moved).transform(source)
@@ -94,7 +94,7 @@ def test_every_image_takes_the_levels_of_one_image_of_the_target() -> None:
     refined = learn(Histogram(match="image"), source, target).transform(source)
     for image in refined:
         gap = np.abs(np.sort(image.numpy().ravel().astype(int)) - np.sort(target.numpy().ravel().astype(int)))
-        assert gap.mean() < 3  # ties of 80 levels over 154 pixels cannot all be told apart
+        assert gap.mean() < 3  # ties of 80 levels over 154 pixels cannot all be distinguished
     order = source[0].flatten().sort().indices
     assert (refined[0].flatten()[order].int().diff() >= 0).all(), "the order of levels stays"
 
@@ -110,7 +110,7 @@ def test_lightness_is_matched_and_colour_kept() -> None:
     assert float((ours[:, 1:] - before[:, 1:]).abs().mean()) < 0.5
 
 
-def test_ranks_count_half_of_what_stands_at_a_level() -> None:
+def test_ranks_count_half_of_the_pixels_at_a_level() -> None:
     x = torch.tensor([0, 0, 128, 255]).view(1, 1, 2, 2) / 255
     at = ranks(x)[0, 0]
     assert at[[0, 1, 128, 200, 255]].tolist() == pytest.approx([0.25, 0.5, 0.625, 0.75, 0.875])

@@ -71,7 +71,7 @@ def test_shape_dtype_and_range_stay(name: str, channels: int) -> None:
 
 
 @both
-def test_an_image_is_refined_alike_in_whichever_batch_it_stands(name: str, channels: int) -> None:
+def test_the_result_for_an_image_does_not_depend_on_its_batch(name: str, channels: int) -> None:
     refiner, raw = fitted(name, channels), images(12, channels, 5)
     order = torch.randperm(12, generator=torch.Generator().manual_seed(0))
     alone = torch.cat([refiner.transform(raw[i : i + 1]) for i in order])
@@ -106,7 +106,7 @@ def test_a_damaged_refiner_is_refused(name: str, tmp_path) -> None:
     with pytest.raises(InputError, match="is damaged"):
         load_refiner(tmp_path)
     (tmp_path / "refiner.safetensors").unlink()
-    with pytest.raises(InputError, match=r"found no refiner\.safetensors, expected a folder as"):
+    with pytest.raises(InputError, match=r"found no refiner\.safetensors, expected a folder from"):
         load_refiner(tmp_path)
 
 
@@ -117,9 +117,9 @@ def test_features_other_channels_and_other_sizes_are_refused(name: str) -> None:
     four = torch.zeros(20, 4, *SIZE, dtype=torch.uint8)
     with pytest.raises(InputError, match=f"refine {name} takes images of 1 or 3 channels, found 4"):
         small(name).fit(Labelled(four, labels), Unlabelled(four), loop())
-    with pytest.raises(InputError, match="expected the same in both"):
+    with pytest.raises(InputError, match="expected the same shape in both"):
         small(name).fit(domains(1)[0], domains(3)[1], loop())
-    with pytest.raises(InputError, match=rf"refine {name} has learnt images of \(1, 13, 18\).*found \(1, 9, 9\)"):
+    with pytest.raises(InputError, match=rf"refine {name} was trained on images of \(1, 13, 18\).*found \(1, 9, 9\)"):
         fitted(name).transform(torch.zeros(2, 1, 9, 9, dtype=torch.uint8))
 
 

@@ -177,17 +177,17 @@ def test_rows_of_a_csv_are_left_out_too(refine, tmp_path):
     assert rows == [["file_name", "label", "note"], *([f"sub/{i}.png", "a", f"x, {i}"] for i in (0, 2, 3))]
 
 
-def test_what_the_folder_held_is_replaced_only_when_asked_for(refine, tmp_path, classes):
+def test_existing_files_are_replaced_only_with_overwrite(refine, tmp_path, classes):
     assert refine(classes)[0] == 0
     before = below(tmp_path / "out")
-    refused(refine(classes), "holds files already", "--overwrite")
+    refused(refine(classes), "the folder is not empty", "--overwrite")
     save(tmp_path / "out" / "stale.png", picture(0))
     save(tmp_path / ".out.old" / "of a run that was killed.png", picture(0))
     assert refine(classes, "--overwrite")[0] == 0
     assert below(tmp_path / "out") == before
     shutil.rmtree(tmp_path / "out")
     save(tmp_path / "out" / "mine.png", picture(0))
-    refused(refine(classes, "--overwrite"), "found no refinement.yaml there", "remove it by hand")
+    refused(refine(classes, "--overwrite"), "found no refinement.yaml there", "Delete the folder yourself")
     assert below(tmp_path / "out") == ["mine.png"]
 
 
@@ -215,21 +215,21 @@ def test_warnings_are_shown_and_kept(refine, tmp_path, classes):
     code, _, err = refine(classes, *(x for a in arguments for x in ("--set", f"refine.{a}")), method="simgan")
     assert code == 0
     assert "warning: refine simgan changed pixels by" in err
-    (said,) = yaml.safe_load((tmp_path / "out" / "refinement.yaml").read_text())["warnings"]
-    assert re.search("collapsed to the identity", said)
+    (warning,) = yaml.safe_load((tmp_path / "out" / "refinement.yaml").read_text())["warnings"]
+    assert re.search("collapsed to the identity", warning)
 
 
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
         (("--method", "simgun"), ("refine 'simgun' is unknown", "simgan, cyclegan, cut, fourier, histogram")),
-        (("--set", "adapt.rate=1"), ("--set adapt.rate", "the room refine alone")),
+        (("--set", "adapt.rate=1"), ("--set adapt.rate", "the stage refine only")),
         (("--set", "refine.spce=lab"), ("refine.spce of 'histogram'", "Fields: ", "space")),
         (("--steps", "4"), ("--steps 4: refine histogram takes no steps",)),
         (("--channels", "2"), ("--channels", "1 (grey) or 3 (colour)")),
         (("--apply", "."), ("--target and --apply: found both, expected one",)),
         (("--size", "8x"), ("--size", "28x28")),
-        (("--n", "5"), ("--n 5 is how many images a simulator renders", "Leave --n out")),
+        (("--n", "5"), ("--n 5 sets how many images a simulator renders", "Leave --n out")),
         (("--preset", "infrared"), ("--preset 'infrared' is for simulators",)),
     ],
     ids=lambda value: value[0],
@@ -244,7 +244,7 @@ def test_sources_and_folders_that_cannot_be_used(synth2real, refine, tmp_path, c
     refused(refine(tmp_path / "none"), "none: expected a folder of images, an .npz, or the name of a simulator")
     inside = shutil.copytree(classes, tmp_path / "in")
     for out in (inside, inside / "refined", tmp_path):
-        refused(synth2real("refine", inside, *arguments, "--out", out), "lie in one another")
+        refused(synth2real("refine", inside, *arguments, "--out", out), "contain one another")
     refused(synth2real("refine", classes, "--out", tmp_path / "o"), "--target and --apply: found neither")
     refused(synth2real("refine", classes, "--target", photos, "--out", tmp_path / "o"), "--method: found none")
     apply = ("--apply", classes, "--out", tmp_path / "o")
@@ -265,10 +265,10 @@ def test_sources_and_folders_that_cannot_be_used(synth2real, refine, tmp_path, c
 
 def test_the_library_writes_the_same(tmp_path, classes, photos):
     target = load_unlabelled(photos)
-    order = RefineJob(classes, "classes", tmp_path / "out", Histogram(), target, "photos")
-    assert refine_folder(order) == 40
-    with pytest.raises(InputError, match="holds files already"):
-        refine_folder(order)
+    job = RefineJob(classes, "classes", tmp_path / "out", Histogram(), target, "photos")
+    assert refine_folder(job) == 40
+    with pytest.raises(InputError, match="the folder is not empty"):
+        refine_folder(job)
     bad = RefineJob(classes, "classes", tmp_path / "bad", SimGAN(rate=1e30, maps=4), target, "photos")
     with pytest.raises(TrainingDiverged):
         refine_folder(bad)
@@ -290,7 +290,7 @@ def test_train_refines_by_every_method_and_keeps_the_refiner(synth2real, tmp_pat
     assert load_refiner(tmp_path / "run").transform(raw).shape == raw.shape
 
 
-def test_a_runs_log_holds_what_the_refiner_warned_of(synth2real, tmp_path, classes, photos):
+def test_a_runs_log_contains_the_refiners_warnings(synth2real, tmp_path, classes, photos):
     assign = ("regularisation=1000", "maps=4", "blocks=1", "pretrain_critic=0", "history=0", "steps=24")
     arguments = ("--refine", "simgan", *(x for a in assign for x in ("--set", f"refine.{a}")), "--steps", 2)
     code, _, err = synth2real("train", classes, "--target", photos, "--out", tmp_path / "run", *arguments)

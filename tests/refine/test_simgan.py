@@ -224,13 +224,15 @@ def test_a_refiner_that_changes_nothing_is_warned_about() -> None:
         gan.fit(source, Unlabelled(x.flip(0)), LOOP)
 
 
-def test_a_critic_that_is_never_in_doubt_is_warned_about() -> None:
+def test_a_critic_that_always_wins_is_warned_about() -> None:
     gan = SimGAN()
     gan.watch = Watch()
     for accuracy in [0.5] * 20 + [0.99] * 20:
         gan.watch.see("accuracy", torch.tensor(accuracy))
         gan.watch.see("change", torch.tensor(0.1))
-    with pytest.warns(RefinementWarning, match=r"told 99\.0% of the patches.*Raise refine\.refiner_updates"):
+    with pytest.warns(
+        RefinementWarning, match=r"classified 99\.0% of the patches correctly.*Raise refine\.refiner_updates"
+    ):
         gan.judge()
 
 

@@ -1,4 +1,8 @@
-"""Domain adaptation of the model: one method a file, each an `Objective`, or a `FeatureMapping` before one."""
+"""Adapt stage: this folder holds the methods that train a model to predict well on the unlabelled target domain.
+
+Each file holds one method. An `Objective` trains a new model. A `FeatureMapping` transforms the features before that
+training. A `SourceFree` method adapts a trained model to the target without source data.
+"""
 
 from .adversarial.adda import ADDA
 from .adversarial.cdan import CDAN
@@ -30,7 +34,7 @@ from .source_only import SourceOnly
 from .statistics.adabn import AdaBN
 from .untied import Untied
 
-# What the loop trains, on images and on features.
+# Methods that the training loop runs, on images and on features.
 METHODS: dict[str, type[Objective]] = {
     "source-only": SourceOnly,
     "dann": DANN,
@@ -52,13 +56,13 @@ METHODS: dict[str, type[Objective]] = {
     "mic": MIC,
     "adamatch": AdaMatch,
 }
-# What stands on mapped features.
+# Methods that can train the model on mapped features.
 OBJECTIVES: dict[str, type[Objective]] = {**METHODS, "svm": SVM, "self-training": SelfTraining}
 FeatureMapping.objectives = OBJECTIVES
 MAPPINGS: dict[str, type[FeatureMapping]] = {
     mapping.name: mapping for mapping in (MSDA, SDA, CoralMapping, SubspaceAlignment, TCA, OTMapping)
 }
-# What adapts a trained model without its source.
+# Methods that adapt a trained model without source data.
 SOURCE_FREE: dict[str, type[SourceFree]] = {method.name: method for method in (SHOT, TENT)}
 
 __all__ = [

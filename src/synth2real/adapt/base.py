@@ -1,4 +1,4 @@
-"""Objective: how a model is trained so that its features serve both domains; and the part that needs no source."""
+"""`Learner` holds the optimiser settings of all methods; `Objective` trains a new model on source and target."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from ..training.model import Model
 
 @settings
 class Learner(Algorithm):
-    """The settings of the optimisation that every method shares, and its life: prepared, trained, shipped.
+    """Optimiser settings that all methods share, and the life cycle: prepare, train, return the final model.
 
     Args:
         optimize: `adam` (decoupled weight decay), or `sgd` with momentum 0.9.
         rate: highest learning rate.
-        schedule: of the learning rate: `cosine` to zero after a warm-up over the first 2 percent; `dann`, the paper's
-            division by (1 + 10 p) ** 0.75; or `constant`.
-        weight_decay: of the optimizer.
+        schedule: schedule of the learning rate. `cosine` falls to zero after a warm-up over the first 2 percent; `dann`
+            is the paper's division by (1 + 10 p) ** 0.75; `constant` keeps the rate.
+        weight_decay: weight decay of the optimiser.
         clip: greatest norm of an update's gradient; None for no limit.
     """
 
@@ -39,16 +39,15 @@ class Learner(Algorithm):
     clip: float | None = Field(default=None, gt=0)
 
     def fresh(self, shape: tuple[int, ...] | None = None) -> Self:
-        """The same settings without anything that a training has left behind, suited to inputs of `shape`."""
+        """The same settings without any state of an earlier training, adjusted to inputs of `shape`."""
         return dataclasses.replace(self)
 
     def prepare(self, model: Model, target: Unlabelled, sources: int = 1) -> None:
-        """Take the model that will be trained and build the other networks.
+        """Take the model to train and build the other networks.
 
-        Where it is trained on mapped features, `feature_map` is set thereafter.
-
-        Called once, before the training. `target` is for label-free checks while training; `sources` is how many
-        domains the labelled data is of.
+        Call it once, before the training. If the model is trained on mapped features, the caller sets `feature_map`
+        afterwards. `target` serves label-free checks during the training. `sources` is the number of domains in the
+        labelled data.
         """
         self.model, self.task, self.sources = model, model.task, sources
         self.networks = {"model": model}
@@ -57,20 +56,20 @@ class Learner(Algorithm):
         self.build(target)
 
     def refuse(self) -> None:
-        """Raise `InputError` where the method does not serve the task."""
+        """Raise `InputError` if the method does not support the task."""
 
     def build(self, target: Unlabelled) -> None:
-        """Build what the method needs beside the model, and add its networks to `self.networks`."""
+        """Build the method's networks other than the model, and add them to `self.networks`."""
 
     def solve(self, source: Labelled, target: Unlabelled) -> None:
-        """Fit at once what has a closed form, before the first step; nothing by default."""
+        """Fit the parts that have a closed form, before the first step. Does nothing by default."""
 
     def shipped(self) -> Model:
-        """The network to keep once trained."""
+        """The model to keep after the training."""
         return self.model
 
     def ready(self) -> Model:
-        """The shipped model, ready to predict: behind the map of the features that it was trained on."""
+        """The final model, ready to predict. It includes the feature map that it was trained with."""
         model = self.shipped()
         if self.feature_map is not None:
             model.put_behind(self.feature_map)
@@ -94,25 +93,26 @@ class Learner(Algorithm):
 
 @settings
 class Objective(Learner):
-    """A method that trains a new model on both domains; it adds its own settings, its networks, and its `updates`.
+    """A method that trains a new model on both domains. Each method adds its settings, its networks and its `updates`.
 
     Args:
-        network: feature extractor by name (`backbones.build_network`); None chooses by the input's shape.
-        weights: `.safetensors` file that the feature extractor starts from.
-        frozen: use the feature extractor as it is; the head and the method's own networks alone are trained.
-        cached: compute the features of a frozen network once; only where no image is randomized.
-        statistics: input normalisation, `per-image`, `source` or `none`.
+        network: feature extractor by name (`backbones.build_network`); None chooses it by the shape of the input.
+        weights: `.safetensors` file with the initial weights of the feature extractor.
+        frozen: do not train the feature extractor, but only the head and the method's own networks.
+        cached: compute the features of a frozen network once. This requires that no image is randomized.
+        statistics: input normalisation: `per-image`, `source` or `none`.
         norm: normalisation between the layers, over groups of maps (`group`) or over the batch (`batch`).
-        head: widths of hidden layers between features and outputs.
-        dropout: share of the features dropped while training, in 0..1; None is the method's own for classes, else 0.
+        head: widths of the hidden layers between features and outputs.
+        dropout: share of the features dropped during the training, in 0..1. None: the method's default for classes, and
+            0 for other tasks.
         optimize, rate, schedule, weight_decay, clip: as in `Learner`.
     """
 
-    default_randomization: ClassVar[str | None] = None  # policy where the user names none
-    assumes_source_balance: ClassVar[bool] = True  # whether it takes the target's class balance for the source's
-    adapts_extractor: ClassVar[bool] = False  # all that it does it does to the extractor, which so cannot be frozen
-    default_dropout: ClassVar[float] = 0.0  # for classes, where the user names none
-    soft_labels: ClassVar[bool] = False  # whether the source's classes may come as shares, as they do of mixed images
+    default_randomization: ClassVar[str | None] = None  # policy if the user names none
+    assumes_source_balance: ClassVar[bool] = True  # whether it assumes the source's class balance for the target
+    adapts_extractor: ClassVar[bool] = False  # adapts the feature extractor only, which must not be frozen
+    default_dropout: ClassVar[float] = 0.0  # for classes, if the user sets none
+    soft_labels: ClassVar[bool] = False  # whether labels may be class shares, as for mixed images
 
     network: str | None = None
     weights: str | None = None
@@ -124,15 +124,16 @@ class Objective(Learner):
     dropout: float | None = Field(default=None, ge=0, lt=1)
 
     def dropped(self, task: Task) -> float:
-        """Share of the features to drop: a position is read off all of them, a class can do with some."""
+        """Share of the features to drop. The default is 0 except for classes: a position depends on all features."""
         if self.dropout is not None:
             return self.dropout
         return self.default_dropout if isinstance(task, Classification) else 0.0
 
     def unit(self, label: Tensor) -> float | Tensor:
-        """What a second term is measured in beside the label's loss, a scalar tensor.
+        """Factor that scales a second loss term to the label loss (a scalar tensor).
 
-        1 for classes, whose loss is about 1 as papers presume. For values, points and gaze that loss itself: of a point
-        well found it is a hundredth, which a term in the papers' units would overrule.
+        For classes it is 1, because their loss is about 1, as the papers assume. For values, points and gaze it is the
+        label loss itself. The loss of a well predicted point is about 0.01, and a term in the papers' units would
+        dominate it.
         """
         return 1.0 if isinstance(self.task, Classification) else label.detach()

@@ -1,4 +1,4 @@
-"""Source only: the baseline that every way across the gap is measured against."""
+"""Source only: the baseline without adaptation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .base import Objective
 
 @settings
 class SourceOnly(Objective):
-    """Trains on the labelled source and never looks at the target."""
+    """Trains on the labelled source and ignores the target: the baseline without adaptation."""
 
     soft_labels: ClassVar[bool] = True
     assumes_source_balance: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""Untied: a stream of layers for each domain, alike but not equal, and tied where the domains do not differ."""
+"""Untied: some layers are separate for each domain, and a loss keeps their weights related."""
 
 from __future__ import annotations
 
@@ -21,28 +21,27 @@ from .base import Objective
 
 @settings
 class Untied(Objective):
-    """Beyond sharing weights: the target has layers of its own, bound to the source's up to a linear map.
+    """Beyond sharing weights: trains separate layers for the target, close to a linear map of the source's layers.
 
-    One network for both domains must be blind to what tells them apart; two can each see it. The target's own layers
-    stay near the source's: for each of them, exp(|a s + b - t|^2) - 1 of the weights s and t is added, with scalars a
-    and b that are learnt along, so that what is cheap is a change of scale or level of a whole layer. All other layers,
-    and the head, are tied: the same. The features of both streams are drawn together by their MMD, and the target's
-    stream is shipped.
+    Serves every task. Shared weights must ignore every difference between the domains. Separate layers can use it. For
+    each untied layer the loss exp(|a s + b - t|^2) - 1 keeps the target's weights t close to the source's weights s.
+    The scalars a and b are learnt too, so a change of scale or level of a whole layer costs little. The head and all
+    other layers are shared. The MMD between the features of both streams is minimised. The final model is the target
+    stream.
 
-    Serves every task. Untying the first layers suits domains that differ in their pixels (synthetic and real), untying
-    the last suits domains that differ in what they show. It harms where the class balance differs between the domains,
-    as every method that makes features equal in distribution; and the more layers are untied, the more of the target's
-    stream rests on the MMD alone.
+    Untie the first layers if the domains differ in their pixels (synthetic and real). Untie the last layers if the
+    domains differ in their content. It harms if the class balance differs between the domains, as every method that
+    makes feature distributions equal. With more untied layers, the target stream depends more on the MMD alone.
 
     References:
         Rozantsev, Salzmann & Fua (2018). Beyond Sharing Weights for Deep Domain Adaptation. TPAMI 41(4).
         arXiv:1603.06432.
 
     Args:
-        untied_layers: which layers the target has for its own, counted from 0 at the input; a layer is a convolution or a linear
-            map with its normalisation. Of the others none is its own, and the head never is.
-        related: weight of the distance of own weights from the source's (1 in the paper).
-        weight: of the features' MMD (1 in the paper).
+        untied_layers: indices of the layers that each domain has separately, counted from 0 at the input. A layer is a
+            convolution or a linear map with its normalisation. All other layers are shared, and the head always is.
+        related: weight of the distance between the target's untied weights and the source's (1 in the paper).
+        weight: weight of the MMD between the features (1 in the paper).
     """
 
     untied_layers: tuple[int, ...] = Field(default=(0,), min_length=1)
@@ -61,7 +60,7 @@ class Untied(Objective):
                     f"adapt.untied_layers names the layer {index}, but the network has {len(layers)}, expected 0 to "
                     f"{len(layers) - 1}"
                 )
-        # Deep copies of the own layers alone: what a copy shares with the source it keeps sharing.
+        # Copy only the untied layers. The memo makes `deepcopy` reuse all other modules instead of copying them.
         shared = [module for i, layer in enumerate(layers) if i not in self.untied_layers for module in layer]
         kept = [self.model.head, self.model.features[0], *shared]
         memo = {id(part): part for whole in kept for part in [*whole.modules(), *whole.parameters(), *whole.buffers()]}
@@ -90,7 +89,7 @@ class Untied(Objective):
 
 
 class Maps(nn.Module):
-    """For each pair of layers the scale and the level by which the source's weights are mapped onto the target's."""
+    """One scale and one level for each pair of layers. They map the source's weights onto the target's."""
 
     def __init__(self, layers: int) -> None:
         super().__init__()
@@ -98,7 +97,7 @@ class Maps(nn.Module):
         self.level = nn.Parameter(torch.zeros(layers))
 
     def forward(self, pairs: list[list[tuple[Tensor, Tensor]]]) -> Tensor:
-        """Sum over layers of exp(|a s + b - t|^2) - 1, a scalar; 0 where every t is its map of s."""
+        """Sum over layers of exp(|a s + b - t|^2) - 1, a scalar. It is 0 if every t equals a s + b."""
         apart = [
             sum((scale * s + level - t).square().sum() for s, t in pair)
             for scale, level, pair in zip(self.scale, self.level, pairs, strict=True)
@@ -107,7 +106,7 @@ class Maps(nn.Module):
 
 
 def weighted(model: Model) -> list[list[nn.Module]]:
-    """The layers of a model's features: each a module with weights, and the normalisation that follows it."""
+    """The layers of a model's features. Each is a module with weights and the normalisation after it."""
     layers: list[list[nn.Module]] = []
     for module in model.features[1].children():
         if isinstance(module, nn.Conv2d | nn.Linear):

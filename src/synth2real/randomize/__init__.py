@@ -1,4 +1,8 @@
-"""Domain randomization: how wide must the synthetic distribution be, so that reality is one more sample of it?"""
+"""Domain randomization: widens the synthetic distribution until real images look like further samples of it.
+
+Policies randomize images during the training (the stage `randomize`). `Widen` and `Automatic` widen the parameter
+ranges of a simulator (the stage `widen`).
+"""
 
 from .augment import RandAugment, TrivialAugment
 from .automatic import Automatic

@@ -1,4 +1,4 @@
-"""RandAugment and TrivialAugment: few operations of a long list for each image, in place of a little of all."""
+"""RandAugment and TrivialAugment: each image gets a few operations from a long list."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ OPERATIONS = (
 
 @settings
 class RandAugment(Full):
-    """Each image takes a few operations, drawn from all, and is left alone by the others.
+    """RandAugment: applies a few operations, sampled from a list, to each image and omits all other operations.
 
-    The list is that of `Full`, with amplitudes for all of it and "identity" as one more; an operation whose amplitude
-    is 0 is not in it. Geometry acts first, whatever the order of the draws. Each value is drawn uniformly within
-    its amplitude, the paper's "random magnitude", which was there as good as a constant one.
+    The list contains the operations of `Full`, all with a default amplitude above 0, and "identity". An operation with
+    amplitude 0 is not in the list. Geometric operations are applied first, whatever the order of sampling. Each value
+    is sampled uniformly within its amplitude. This is the paper's "random magnitude", which was as good as a constant
+    one in the paper.
 
     References:
         Cubuk, Zoph, Shlens & Le (2020). RandAugment: practical automated data augmentation with a reduced search space.
         NeurIPS.
 
     Args:
-        strength: 0..1; 0 is the identity. None: 1, whatever the task, since few operations act at once.
-        operations: how many each image takes.
+        strength: 0..1; 0 is the identity. None: 1 for every task, because only a few operations act on one image.
+        operations: number of operations for each image.
     """
 
     operations: int = Field(default=2, ge=1)
@@ -51,7 +52,7 @@ class RandAugment(Full):
     jpeg: Fraction = 0.9
 
     def settled(self, task: Task) -> Self:
-        """As `Full`, at full strength where it is None."""
+        """As `Full`, with strength 1 if it is None."""
         return replace(super().settled(task), strength=1.0 if self.strength is None else self.strength)
 
     def _chosen(self, n: int, generator: torch.Generator) -> Selection:
@@ -63,7 +64,7 @@ class RandAugment(Full):
 
 @settings
 class TrivialAugment(RandAugment):
-    """Each image takes one operation, of a strength drawn anew: nothing is left to be set.
+    """TrivialAugment: applies one operation with a random strength to each image, and needs no tuning.
 
     References:
         Müller & Hutter (2021). TrivialAugment: tuning-free yet state-of-the-art data augmentation. ICCV.

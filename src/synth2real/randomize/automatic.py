@@ -1,4 +1,4 @@
-"""Automatic domain randomization: ranges that grow while a model trained on them holds out at their ends."""
+"""Automatic domain randomization: widens ranges while a model trained on them performs well at their ends."""
 
 from __future__ import annotations
 
@@ -17,46 +17,48 @@ Bound = tuple[str, int]  # a parameter, and 0 for its low or 1 for its high end
 
 
 class Learner(Protocol):
-    """What the search trains and asks; a `learner.SourceLearner`, or a user's own."""
+    """The interface of the model that the search trains and evaluates: a `learner.SourceLearner` or your own class."""
 
     def learn(self, simulator: Simulator, seed: int) -> None:
-        """Go on training on images of this simulator."""
+        """Continue the training on images of this simulator."""
         ...
 
     def performance(self, simulator: Simulator, n: int, seed: int) -> float:
-        """How well it does on n images of this simulator, at most 1."""
+        """Performance on n images of this simulator, at most 1."""
         ...
 
 
 @settings
 class Automatic:
-    """Each range grows by itself, as far as a source model can follow.
+    """Automatic domain randomization: each range grows as long as a source model performs well at its ends.
 
-    The ranges start narrow. A small model trains on what they render, all the time; now and then one parameter is fixed
-    at an end of its range, all others drawn as ever, and the model is tried there. Where it does nearly as well as it
-    has ever done within, that end moves outwards; where it does much worse, inwards. So what makes the task hard stays
-    narrow, and what does not grows to the limits.
+    The ranges start narrow. A small model is trained continuously on images rendered within them. In each round some
+    parameters are fixed at one end of their range, one at a time, while all others are sampled as before. The model is
+    evaluated on images of this setting. If its performance is close to its best within the ranges, the end moves
+    outwards. If it is much worse, the end moves inwards. Parameters that make the task hard therefore stay narrow, and
+    the others grow to their limits.
 
-    The paper compares with absolute thresholds, and fills a buffer of trials for each end before it moves. Here
-    thresholds are shares of the best performance within, which serve every task alike, and one trial holds as many
-    images as a buffer. Ends and ranges are those of the simulator as given; a fixed value stays fixed.
+    The paper compares with absolute thresholds and fills a buffer of evaluations for each end before the end moves.
+    Here the thresholds are shares of the best performance within the ranges, so they serve every task. One evaluation
+    has as many images as a buffer. All widths are relative to the ranges of the given simulator. A fixed value stays
+    fixed.
 
     References:
         Akkaya, Andrychowicz, Chociej et al. (2019). Solving Rubik's Cube with a robot hand, section 5.
         arXiv:1910.07113.
 
     Args:
-        threshold: performance below which no end moves outwards, however little is reached within: there is nothing yet
-            that could hold.
-        rounds: each trains the model for a while, then tries some ends.
-        tries: ends tried a round, drawn at random.
-        images: rendered for each try.
-        start: width of each range at first, in widths of the simulator's own.
-        step: how far an end moves, in the same unit.
-        widest: greatest width, in the same unit; the parameter's limits hold in any case.
-        grow: least share of the best performance within at which an end moves outwards.
-        shrink: share of it below which an end moves inwards.
-        seed: of the rendering and of the ends tried.
+        threshold: no end moves outwards at a performance below this value, even if the best performance within the
+            ranges is low. The model has then not yet learnt the task.
+        rounds: number of rounds. Each trains the model for a while and then evaluates some ends.
+        tries: ends evaluated in each round, chosen at random.
+        images: images rendered for each evaluation.
+        start: initial width of each range, in units of the simulator's own width.
+        step: distance that an end moves, in the same unit.
+        widest: greatest width, in the same unit. The limits of the parameter always hold, too.
+        grow: an end moves outwards if the performance is at least this share of the best performance.
+        shrink: an end moves inwards if the performance is below this share of the best performance.
+        seed: seed of the rendering and of the choice of ends.
     """
 
     threshold: float = Field(default=0.5, le=1)
@@ -71,24 +73,24 @@ class Automatic:
     seed: int = 0
 
     def __call__(self, simulator: Simulator, learner: Learner) -> Simulator:
-        """The same simulator with the ranges that were reached.
+        """The same simulator with the final ranges.
 
         Args:
-            learner: is trained as the ranges grow.
+            learner: the model. It is trained while the ranges grow.
 
         Raises:
             InputError: `shrink` is above `grow`, or every parameter of the simulator is fixed.
         """
         if self.shrink > self.grow:
             raise InputError(
-                f"widen.shrink={self.shrink:g} is above widen.grow={self.grow:g}, expected at most as much: "
-                "an end would move both ways"
+                f"widen.shrink={self.shrink:g} is above widen.grow={self.grow:g}, expected at most widen.grow. "
+                "Otherwise an end would move in both directions"
             )
         own = {parameter.name: simulator.range(parameter.name) for parameter in simulator.parameters}
         bounds: list[Bound] = [(name, end) for name, (low, high) in own.items() if low < high for end in (0, 1)]
         if not bounds:
             raise InputError(
-                f"every parameter of {type(simulator).__name__} is fixed, expected one with a range to grow"
+                f"every parameter of {type(simulator).__name__} is fixed, expected a parameter with a range"
             )
         generator = torch.Generator().manual_seed(self.seed)
         now, best = simulator.widened(self.start), 0.0
@@ -99,13 +101,14 @@ class Automatic:
             for i in torch.randint(len(bounds), (self.tries,), generator=generator).tolist():
                 name, end = bounds[i]
                 there = now.with_ranges(**{name: now.range(name)[end]})
-                held = learner.performance(there, self.images, seed + 1)
-                way = 1 if held >= max(self.threshold, self.grow * best) else -1 if held < self.shrink * best else 0
+                performance = learner.performance(there, self.images, seed + 1)
+                grows = performance >= max(self.threshold, self.grow * best)
+                way = 1 if grows else -1 if performance < self.shrink * best else 0
                 now = now.with_ranges(**{name: self._moved(simulator, now.range(name), (name, end), way)})
         return now
 
     def _moved(self, simulator: Simulator, now: Range, bound: Bound, way: int) -> Range:
-        """The range whose end has moved outwards (1), not at all (0) or inwards (-1)."""
+        """The range after its end has moved outwards (1), not at all (0) or inwards (-1)."""
         name, end = bound
         least, most = next(parameter.limits for parameter in simulator.parameters if parameter.name == name)
         low, high = simulator.range(name)

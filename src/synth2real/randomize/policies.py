@@ -1,4 +1,4 @@
-"""Policies: how far each image is changed while training, so that reality is one more sample of what was seen.
+"""Policies: random changes to each training image, so that real images look like further samples of the training data.
 
 Tobin et al., Domain Randomization for Transferring Deep Neural Networks from Simulation to the Real World, IROS 2017.
 """
@@ -26,26 +26,27 @@ from ..transforms.warp import CELLS, Warp, layout
 Amplitude = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
-STRENGTH = 0.5  # where none is set
-SWAPPED = 0.5  # probability of inversion and of solarization where labels are classes
-MIRRORED = 0.5  # probability of a mirror image where labels are one place or direction
-SCALED, MEASURED = 0.6, 0.2  # amplitude of scale where labels are classes, and where they are values
-MIXES = {  # which tasks have a label for two images in one
+STRENGTH = 0.5  # default
+SWAPPED = 0.5  # probability of inversion and of solarization if labels are classes
+MIRRORED = 0.5  # probability of a mirror image if the label is one position or direction
+SCALED, MEASURED = 0.6, 0.2  # amplitude of scale if labels are classes, and if they are values
+MIXES = {  # tasks in which a mixed image has a label
     "mixup": (Classification.kind, Regression.kind),
     "cutmix": (Classification.kind,),
 }
-PICTURES = 500  # most that are held
-CONTRAST = 0.25  # standard deviation of an image that clutter and noise act on in full; MNIST has 0.29
-FULL_SIDE = 28  # pixels; in a smaller frame a stroke has too few pixels to lose any
+PICTURES = 500  # most pictures kept in memory
+CONTRAST = 0.25  # image standard deviation from which clutter and noise have full strength; MNIST has 0.29
+FULL_SIDE = 28  # pixels; in a smaller image a stroke is too thin to lose pixels
 
 
 class Policy(Protocol):
-    """What training asks of a policy.
+    """The interface of a policy for the training.
 
-    `draw` takes images (N, C, H, W) float32 in 0..1 and returns them changed, with the warp that moved them (None where
-    nothing moved), by which the labels are moved too. Strength 0 returns the images themselves. `mix` says how labelled
-    images are mixed with each other after that, if at all, and `mixes` by which ways. `settled` fills in what follows
-    from the task, and refuses what the task does not allow.
+    `draw` receives images (N, C, H, W) float32 in 0..1. It returns the changed images and their warp (None if no pixel
+    changes its position). The caller applies the same warp to the labels. With strength 0 it returns the images
+    unchanged. `mix` returns how labelled images are then mixed with each other, or None. `mixes` lists the kinds of
+    mixing in use. `settled` sets the values that depend on the task, and raises an error for settings that the task
+    does not allow.
     """
 
     strength: Fraction | None
@@ -62,15 +63,15 @@ class Policy(Protocol):
 
 @settings
 class Mixing:
-    """What every policy has beside its own: labelled images mixed with each other, two in one, and their labels alike.
+    """Settings that every policy shares: mixing of two labelled images and, in the same way, of their labels.
 
-    The target's images stay whole: what is said of them comes from the method that is trained.
+    Images of the target are not mixed. Their labels come from the training method.
 
     Args:
         strength: 0..1; at 0 nothing is mixed.
-        mixup: alpha of the share of the first of two images laid over each other (Zhang et al. 2018 take 0.2); 0 for
-            none. For classes, and for values that are no places or directions.
-        cutmix: alpha of the share of the first image, of which a rectangle shows the second (Yun et al. 2019 take 1); 0
+        mixup: alpha of the share of the first image when two images are blended (Zhang et al. 2018 use 0.2); 0 for
+            none. For classes, and for values that are not positions or directions.
+        cutmix: alpha of the share of the first image when a rectangle of it shows the second (Yun et al. 2019 use 1); 0
             for none. For classes.
     """
 
@@ -80,59 +81,61 @@ class Mixing:
 
     @property
     def mixes(self) -> tuple[str, ...]:
-        """The ways of mixing that are in use, of `mixup` and `cutmix`."""
+        """The kinds of mixing in use: `mixup`, `cutmix`, both or none."""
         return tuple(name for name in ("mixup", "cutmix") if self.strength != 0 and getattr(self, name) > 0)
 
     def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None:
-        """How images x (N, C, H, W) are mixed with each other; None where they are not."""
+        """How images x (N, C, H, W) are mixed with each other; None if they are not mixed."""
         if not self.mixes:
             return None
         size = (x.shape[2], x.shape[3])
         return Mix.sample(len(x), size, mixup=self.mixup, cutmix=self.cutmix, generator=generator)
 
     def refuse(self, task: Task) -> None:
-        """Raise `InputError` where labels of `task` cannot be mixed as the images are."""
+        """Raise `InputError` if labels of `task` cannot be mixed in the same way as the images."""
         for name in self.mixes:
             if task.kind not in MIXES[name]:
                 raise InputError(
-                    f"randomize.{name}={getattr(self, name):g} makes one image of two, which has no label in the task "
-                    f"{task.kind}, expected a task of: {', '.join(MIXES[name])}. Set randomize.{name} to 0"
+                    f"randomize.{name}={getattr(self, name):g} mixes two images, but the mixed image has no label in "
+                    f"the task {task.kind}, expected a task of: {', '.join(MIXES[name])}. Set randomize.{name} to 0"
                 )
 
 
 @settings
 class Photometric(Mixing):
-    """Change colours, move nothing.
+    """Photometric randomization: changes colours, texture, noise and background, and moves no pixel.
 
-    Amplitudes are those at strength 1; at strength s values are drawn uniformly within s times the amplitude. What acts
-    on single pixels (solarization, clutter, noise, blur, cutout) is weaker in proportion where the frame's shorter side
-    is below 28 pixels: from rendered digits to handwriting of 8 by 8, `Full` so reaches an accuracy of 0.76, else 0.67.
-    So are clutter and noise in an image of a standard deviation below 0.25, such as a close infrared one, whose pupil
-    they would drown.
+    Amplitudes are for strength 1. At strength s, values are sampled uniformly within s times the amplitude. Operations
+    on single pixels (solarization, clutter, noise, blur, cutout) are weakened in proportion if the shorter side of the
+    image is below 28 pixels. From rendered digits to handwriting of 8 by 8, this raised the accuracy of `Full` from
+    0.67 to 0.76. Clutter and noise are also weakened if the standard deviation of an image is below 0.25. An example is
+    a close-up infrared image of an eye, where they would hide the pupil.
 
     Args:
-        strength: 0..1; 0 is the identity. None: 0.5 (a point in real webcam eyes was missed by a median of 1.4 px
-            at 0.3, of 1.2 px at 0.5; dev labels, one seed).
+        strength: 0..1; 0 is the identity. None: 0.5 (median error of a point in real webcam eyes: 1.4 px at 0.3 and 1.2
+            px at 0.5; dev labels, one seed).
         contrast: logarithm of the factor around mid-grey, plus or minus.
         brightness: plus or minus, for each channel.
-        inversion: probability that dark and bright are swapped, at any strength above 0. None: 0.5 for classes, whose
-            shapes outlive it, and 0 for values, since what is measured is seldom seen in negative.
-        solarization: probability that each channel is folded at a level of its own (below it, dark turns bright),
-            which leaves outlines, a pixel wide, where colours cross it; at any strength above 0. None as above.
-        clutter: largest standard deviation of a smooth coloured pattern laid over it, in units of the full range.
+        inversion: probability that dark and bright are exchanged, at any strength above 0. None: 0.5 for classes,
+            because shapes are recognisable in a negative, and 0 for values, because measured objects rarely appear as a
+            negative.
+        solarization: probability that each channel is folded at a random level (values below it become bright), at any
+            strength above 0. This leaves outlines one pixel wide where colours cross the level. None: as for
+            `inversion`.
+        clutter: largest standard deviation of an added smooth coloured pattern, in units of the full range.
         noise: largest standard deviation, in units of the full range.
         blur: largest standard deviation, pixels.
-        cutout: largest side of the rectangle that is filled with one colour, fraction of the frame.
-        background: how far what has the colour of the image's border gives way to a background: for objects before an
-            even ground, such as rendered ones.
-        occluder: largest diameter of a disc or box in the way, fraction of the frame.
-        pictures: folder or `.npz` of images that backgrounds and occluders show, such as photographs that are not of
-            the target; smooth patterns in colours where None.
-        texture: share of the image seen through a random filter, and of random statistics of its channels (random
+        cutout: largest side of a rectangle filled with one colour, fraction of the image.
+        background: largest share by which pixels with the colour of the image's border are replaced by a background. It
+            is for objects on a uniform ground, such as rendered ones.
+        occluder: largest diameter of a disc or box that covers a part of the image, fraction of the image.
+        pictures: folder or `.npz` of images for backgrounds and occluders, for example photographs that are not from
+            the target. None: smooth coloured patterns.
+        texture: largest share of the randomly filtered image in a blend, and of random channel statistics (random
             convolutions of Xu et al. 2021, style augmentation of Jackson et al. 2019).
-        motion: length of the path that each point is smeared along, fraction of the shorter side.
-        shot: standard deviation of the photons' noise of a white pixel; `noise` is that of reading them out.
-        jpeg: loss of quality in saving, 0.9 for 10 to 100 percent.
+        motion: largest length of the motion blur, fraction of the shorter side.
+        shot: largest standard deviation of the photon noise of a white pixel; `noise` is the read-out noise.
+        jpeg: largest loss of JPEG quality; 0.9 gives a quality of 10 to 100 percent.
     """
 
     contrast: Amplitude = 1.0
@@ -152,53 +155,55 @@ class Photometric(Mixing):
     jpeg: Fraction = 0.0
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
-        """Change colours of images x (N, C, H, W) float32 in 0..1; see `Policy`."""
+        """Change the colours of images x (N, C, H, W) float32 in 0..1; see `Policy`."""
         if self.strength == 0:
             return x, None
         return self._coloured(x.contiguous(), generator).contiguous(memory_format=layout(x)), None
 
     def settled(self, task: Task) -> Self:
-        """Strength, inversion and solarization as the task wants them, where they are None."""
+        """Set strength, inversion and solarization to the task's defaults if they are None."""
         self.refuse(task)
         if self.pictures is not None and not Path(self.pictures).exists():
-            raise InputError(f"randomize.pictures: {self.pictures}: no such folder or file, expected one of images")
+            raise InputError(f"randomize.pictures: {self.pictures}: no such folder or file, expected images")
         own = SWAPPED if isinstance(task, Classification) else 0.0
         inversion, solarization = (own if now is None else now for now in (self.inversion, self.solarization))
         return replace(self, strength=_strength(self), inversion=inversion, solarization=solarization)
 
     def _coloured(self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None) -> Tensor:
-        """The object's surroundings, its texture, its colours, then the camera. What is left out draws nothing."""
+        """Change surroundings, texture and colours, then simulate the camera. Unused steps use no random numbers."""
         n, channels, size = len(x), x.shape[1], (x.shape[2], x.shape[3])
         strength, share = _strength(self), _share(size)
-        drawn = {"generator": generator, "device": x.device, "chosen": chosen}
+        sampling = {"generator": generator, "device": x.device, "chosen": chosen}
         scene = {"background": strength * self.background, "occluder": strength * share * self.occluder}
         if any(scene.values()):
-            x = Scene.sample(n, channels, size, pictures=self._pictures(x), **scene, **drawn).image(x)  # type: ignore[arg-type]
+            x = Scene.sample(n, channels, size, pictures=self._pictures(x), **scene, **sampling).image(x)  # type: ignore[arg-type]
         if strength * self.texture:
-            x = Texture.sample(n, channels, texture=strength * self.texture, **drawn).image(x)  # type: ignore[arg-type]
-        x = self._tint(x, generator, chosen).image(x)
+            x = Texture.sample(n, channels, texture=strength * self.texture, **sampling).image(x)  # type: ignore[arg-type]
+        x = self._photometric(x, generator, chosen).image(x)
         sensor = {"motion": strength * self.motion, "shot": strength * share * self.shot, "jpeg": strength * self.jpeg}
-        return Sensor.sample(n, channels, size, **sensor, **drawn).image(x) if any(sensor.values()) else x  # type: ignore[arg-type]
+        return Sensor.sample(n, channels, size, **sensor, **sampling).image(x) if any(sensor.values()) else x  # type: ignore[arg-type]
 
     def _pictures(self, x: Tensor) -> Tensor | None:
-        """The pictures of backgrounds and occluders, of the size of images x; read once."""
+        """The pictures for backgrounds and occluders, in the size of the images x. They are read once."""
         if self.pictures is None:
             return None
-        held: Tensor | None = getattr(self, "_held", None)
-        if held is None or held.shape[1:] != x.shape[1:]:
+        pictures: Tensor | None = getattr(self, "_loaded", None)
+        if pictures is None or pictures.shape[1:] != x.shape[1:]:
             from ..data.loading import load_unlabelled
 
             found = load_unlabelled(self.pictures, size=(x.shape[2], x.shape[3]), channels=1 if x.shape[1] == 1 else 3)
-            held = to_float(found.inputs[torch.arange(min(len(found), PICTURES))]).contiguous()
-            self._held = held
-        return held
+            pictures = to_float(found.inputs[torch.arange(min(len(found), PICTURES))]).contiguous()
+            self._loaded = pictures
+        return pictures
 
-    def _tint(self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None) -> PhotometricTransform:
+    def _photometric(
+        self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None
+    ) -> PhotometricTransform:
         size = (x.shape[2], x.shape[3])
         share = _share(size)
         strength = _strength(self)
         fine = strength * share
-        tint = PhotometricTransform.sample(
+        transform = PhotometricTransform.sample(
             len(x),
             x.shape[1],
             size,
@@ -214,12 +219,12 @@ class Photometric(Mixing):
             device=x.device,
             chosen=chosen,
         )
-        shown = (_contrast(x) / CONTRAST).clamp(max=1)
-        return replace(tint, clutter=tint.clutter * shown, noise=tint.noise * shown)
+        contrast = (_contrast(x) / CONTRAST).clamp(max=1)
+        return replace(transform, clutter=transform.clutter * contrast, noise=transform.noise * contrast)
 
 
 def _contrast(x: Tensor) -> Tensor:
-    """Deviation of each image (N, 1, 1, 1); `Tensor.std` took a quarter of a whole policy's time."""
+    """Standard deviation of each image, (N, 1, 1, 1). `Tensor.std` took a quarter of the time of a whole policy."""
     whole = (1, 2, 3)
     length = torch.linalg.vector_norm(x - x.mean(whole, keepdim=True), dim=whole, keepdim=True)
     channels, height, width = x.shape[1:]
@@ -229,23 +234,24 @@ def _contrast(x: Tensor) -> Tensor:
 
 @settings
 class Geometric(Mixing):
-    """Move pixels, and with them what labels say about places and directions; change no colour.
+    """Geometric randomization: warps images and transforms the labels by the same warp, without a change of colour.
 
-    Amplitudes are those at strength 1; at strength s values are drawn uniformly within s times the amplitude.
+    Only labels that are positions or directions are transformed. Amplitudes are for strength 1. At strength s, values
+    are sampled uniformly within s times the amplitude.
 
     Args:
-        strength: 0..1; 0 is the identity. None as in `Photometric`.
+        strength: 0..1; 0 is the identity. None: as in `Photometric`.
         rotation: degrees, plus or minus.
-        scale: factor of size, 1 - scale to 1 + scale. None: 0.6 for classes, which are the same at any size (digits
-            fill the frame in USPS and two thirds of it in MNIST), and 0.2 for values, which simulators are asked for
-            in the size that they have (a point in real webcam eyes was found no better at 0.4).
+        scale: factor of size, 1 - scale to 1 + scale. None: 0.6 for classes, which do not depend on the size (digits
+            fill the whole image in USPS and two thirds of it in MNIST); 0.2 for values, because simulators can render
+            objects in their true size (0.4 did not improve a point in real webcam eyes).
         aspect: logarithm of the ratio of width to height, plus or minus.
-        shear: x moved per pixel of y, plus or minus.
-        shift: fraction of the frame, plus or minus.
-        elastic: largest displacement of a control point of the elastic part, fraction of the frame.
-        mirror: probability that left and right are swapped, at any strength above 0. None: 0.5 for gaze and for a
-            single point, else 0: digits and text have handedness, and so have several points (which eye is the left?).
-            A teacher needs it: a shift of all its answers to one side contradicts itself in no other way.
+        shear: displacement in x per pixel of y, plus or minus.
+        shift: fraction of the image, plus or minus.
+        elastic: largest displacement of a control point of the elastic deformation, fraction of the image.
+        mirror: probability that left and right are exchanged, at any strength above 0. None: 0.5 for gaze and for a
+            single point, else 0, because digits, text and several points depend on the side (such as the left and the
+            right eye). A teacher needs mirrored images: only they reveal a shift of all its predictions to one side.
     """
 
     rotation: Amplitude = 20.0
@@ -264,12 +270,12 @@ class Geometric(Mixing):
         return warp.image(x), warp
 
     def settled(self, task: Task) -> Self:
-        """Strength, scale and mirroring as the task allows, where they are None."""
+        """Set strength, scale and mirror to the task's defaults if they are None."""
         self.refuse(task)
         own = SCALED if isinstance(task, Classification) else MEASURED
         scale = own if self.scale is None else self.scale
-        one_answer = isinstance(task, Gaze) or (isinstance(task, Keypoints) and task.outputs == 2)
-        mirror = (MIRRORED if one_answer else 0.0) if self.mirror is None else self.mirror
+        single = isinstance(task, Gaze) or (isinstance(task, Keypoints) and task.outputs == 2)
+        mirror = (MIRRORED if single else 0.0) if self.mirror is None else self.mirror
         return replace(self, strength=_strength(self), scale=scale, mirror=mirror)
 
     def _warp(self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None) -> Warp:
@@ -292,31 +298,31 @@ class Geometric(Mixing):
 
 @settings
 class Full(Photometric, Geometric):
-    """Move pixels, then change colours: all settings of `Geometric` and `Photometric`, under one strength."""
+    """Full randomization: all operations of `Geometric`, then all of `Photometric`, with one strength."""
 
     def settled(self, task: Task) -> Self:
-        """As both of them."""
+        """As both base classes."""
         return Geometric.settled(Photometric.settled(self, task), task)
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
-        """Warp and tint images x (N, C, H, W) float32 in 0..1; see `Policy`."""
+        """Warp images x (N, C, H, W) float32 in 0..1 and change their colours; see `Policy`."""
         if self.strength == 0:
             return x, None
         chosen = self._chosen(len(x), generator)
         warp = self._warp(x, generator, chosen)
-        moved = warp.image(x.contiguous())  # one change of memory format there and one back, not two
-        return self._coloured(moved, generator, chosen).contiguous(memory_format=layout(x)), warp
+        warped = warp.image(x.contiguous())  # convert the memory format once, not in each of both steps
+        return self._coloured(warped, generator, chosen).contiguous(memory_format=layout(x)), warp
 
     def _chosen(self, n: int, generator: torch.Generator) -> Selection | None:
-        """Which of n images each operation acts on; None for all."""
+        """Mask of the n images that each operation acts on; None for all images."""
         return None
 
 
 def _strength(policy: Policy) -> float:
-    """The policy's own strength, or the usual one where it is None."""
+    """The policy's strength, or the default if it is None."""
     return STRENGTH if policy.strength is None else policy.strength
 
 
 def _share(size: tuple[int, int]) -> float:
-    """How strong what acts on single pixels is in a frame of `size`, 0..1."""
+    """Factor in 0..1 for the strength of operations on single pixels, for an image of `size`."""
     return min(1.0, min(size) / FULL_SIDE)

@@ -1,4 +1,4 @@
-"""Widen: domain randomization at the simulator, by wider ranges of its parameters."""
+"""Widen: domain randomization in the simulator, by wider ranges of its parameters."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @settings
 class Widen:
-    """Widen the range of every parameter of a simulator about its middle.
+    """Domain randomization in the simulator: widens the range of every parameter around its centre.
 
     Args:
-        factor: new width of each range, in units of the old one, at least 1.
+        factor: new width of each range, in units of the old width, at least 1.
     """
 
     factor: Annotated[float, Field(ge=1)] = 1.5
 
     def __call__(self, simulator: "Simulator", learner: "Learner | None" = None) -> "Simulator":
-        """The same simulator with wider ranges; no learner is needed for it."""
+        """The same simulator with wider ranges. The learner is not used."""
         return simulator.widened(self.factor)

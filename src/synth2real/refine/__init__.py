@@ -1,4 +1,4 @@
-"""Domain adaptation of the data: every method is a `Mapping` of images."""
+"""Refine stage: methods that adapt the data. Each is a `Mapping` that makes synthetic images look more real."""
 
 from pathlib import Path
 
@@ -31,10 +31,10 @@ __all__ = [
 
 
 def load_refiner(folder: str | Path) -> Mapping:
-    """A refiner as `refiner.save(folder)` or `synth2real refine` wrote it, ready to `transform` more images.
+    """Load a refiner written by `refiner.save(folder)` or `synth2real refine`. It can `transform` more images.
 
     Args:
-        folder: that holds `refiner.yaml`, or whose subfolder `refiner` does: refined images, or a run.
+        folder: a folder with `refiner.yaml`, or with a subfolder `refiner` that contains it: refined images, or a run.
 
     Raises:
         InputError: there is no refiner, or it is damaged.

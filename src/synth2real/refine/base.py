@@ -1,4 +1,4 @@
-"""What every refiner shares: images in, images of the same shape, dtype and range out, a part at a time."""
+"""Base classes of the refiners. A refiner maps images to images of the same shape, dtype and range, in batches."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from ..training.mapping import Mapping
 
 
 class ImageMapping(Mapping):
-    """A mapping of images. A method says what it learns (`learn`) and how it maps a batch (`refine`)."""
+    """A mapping of images. Each method implements `learn`, and `refine` for one batch."""
 
-    hardware: Hardware | None = None  # as learnt on; detected where it was loaded
+    hardware: Hardware | None = None  # of the training; detected if the refiner was loaded
 
     def check(self, source: Labelled) -> None:
         if len(source.shape) != 3:
             raise InputError(
                 f"refine {self.name} needs images, found features of shape {source.shape}. "
-                "Choose --refine none, or an adapt method, which serve features"
+                "Choose --refine none or an adapt method, which support features"
             )
         if source.shape[0] not in (1, 3):
             raise InputError(
-                f"refine {self.name} takes images of 1 or 3 channels, found {source.shape[0]}: "
-                "convert both domains with --channels 1 or --channels 3"
+                f"refine {self.name} takes images of 1 or 3 channels, found {source.shape[0]}. "
+                "Convert both domains with --channels 1 or --channels 3"
             )
 
     def fit(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None = None) -> Self:
@@ -40,7 +40,7 @@ class ImageMapping(Mapping):
         if source.shape != target.shape:
             raise InputError(
                 f"refine {self.name}: the source has images of {source.shape}, the target of {target.shape}, expected "
-                "the same in both. Convert them on load with --size and --channels"
+                "the same shape in both. Convert them on load with --size and --channels"
             )
         self.shape, self.hardware = source.shape, loop.hardware
         self.learn(source, target, loop, report)
@@ -48,22 +48,25 @@ class ImageMapping(Mapping):
 
     @abstractmethod
     def learn(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None) -> None:
-        """Learn from both domains, whose images are alike in shape; all randomness from `loop.seed`."""
+        """Learn from both domains, which have images of the same shape. All randomness comes from `loop.seed`."""
 
     @abstractmethod
     def refine(self, x: Tensor) -> Tensor:
-        """Refined images of `x` (B, C, H, W) float32 in 0..1; each depends on its own image alone. May leave 0..1."""
+        """Refined images for `x` (B, C, H, W) float32 in 0..1.
+
+        Each result depends on its own image only. Values can leave 0..1.
+        """
 
     @torch.inference_mode()
     def transform(self, x: Tensor) -> Tensor:
-        """Refined images: (N, C, H, W) uint8, or float32 in 0..1, as `x` is.
+        """Refined images. The dtype is that of `x`: (N, C, H, W) uint8, or float32 in 0..1.
 
         Raises:
-            InputError: the images are not of the shape that was learnt.
+            InputError: the images do not have the shape of the training images.
         """
         if tuple(x.shape[1:]) != self.shape:
             raise InputError(
-                f"refine {self.name} has learnt images of {self.shape} (channels, height, width), found "
+                f"refine {self.name} was trained on images of {self.shape} (channels, height, width), found "
                 f"{tuple(x.shape[1:])}. Convert them on load with --size and --channels"
             )
         hardware = self.hardware or Hardware.detect()
@@ -76,10 +79,10 @@ class ImageMapping(Mapping):
 
 
 class TrainedMapping(ImageMapping, Algorithm):
-    """A refiner that the one loop trains: the network that maps (`refiner`) and its adversaries.
+    """A refiner trained by the training loop. It has a network that maps the images (`refiner`) and its adversaries.
 
     Args:
-        steps: of training.
+        steps: training steps.
     """
 
     steps: int
@@ -87,12 +90,12 @@ class TrainedMapping(ImageMapping, Algorithm):
 
     @property
     def all_steps(self) -> int:
-        """Steps of the loop, with what comes before the training proper."""
+        """Steps of the loop, including the pretraining."""
         return self.steps
 
     @abstractmethod
     def build(self, shape: tuple[int, ...]) -> None:
-        """Build `self.refiner` and the other networks for images of `shape`, and list them in `self.networks`."""
+        """Build `self.refiner` and the other networks for images of `shape`. Add all of them to `self.networks`."""
 
     def learn(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None) -> None:
         self.prepare(source.shape, loop)
@@ -100,7 +103,7 @@ class TrainedMapping(ImageMapping, Algorithm):
         Trainer(self, source, target, loop).run(report)
 
     def prepare(self, shape: tuple[int, ...], loop: Loop) -> None:
-        """Build the networks for images of `shape` (C, H, W), their first weights drawn from the loop's seed."""
+        """Build the networks for images of `shape` (C, H, W). The loop's seed determines the initial weights."""
         self.shape, self.hardware = shape, loop.hardware
         with torch.random.fork_rng([]):
             torch.manual_seed(loop.seed)
@@ -124,15 +127,15 @@ class TrainedMapping(ImageMapping, Algorithm):
 
 @settings
 class Translation(TrainedMapping):
-    """A translator and its critic, trained alike by every method without pairs.
+    """A translator and its critic. All methods for unpaired images train them in the same way.
 
     Args:
-        steps: of training.
-        history: translated images that a critic remembers.
+        steps: training steps.
+        history: number of translated images in the critic's buffer.
         maps, blocks: size of a translator.
-        smoothness: weight of the squared slope of a critic at real images; none in the papers. It keeps critics of few
-            small images from winning.
-        rate: learning rate of all, falling to zero over the second half.
+        smoothness: weight of the squared gradient of a critic with respect to real images; the papers have none. It
+            keeps a critic from winning if the images are few and small.
+        rate: learning rate of all networks. It falls to zero over the second half.
     """
 
     steps: int = Field(default=600, ge=1)
@@ -150,15 +153,15 @@ class Translation(TrainedMapping):
 
 
 def some(inputs: Inputs, most: int, seed: int) -> Tensor:
-    """At most `most` images (M, C, H, W) float32 in 0..1, drawn from `seed`."""
+    """At most `most` images (M, C, H, W) float32 in 0..1, sampled with `seed`."""
     index = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(seed))[:most]
     return to_float(inputs[index.sort().values])
 
 
 def pick(x: Tensor, count: int) -> Tensor:
-    """For each image (B, C, H, W) in 0..1 an index (B,) int64 below `count`, which looks random.
+    """A pseudo-random index (B,) int64 below `count` for each image (B, C, H, W) in 0..1.
 
-    It follows from the pixels alone: an image meets the same partner in whichever batch it stands, and whenever.
+    The index depends on the pixels only. An image therefore always gets the same index, in every batch and every call.
     """
     levels = (x * 255).round().to(torch.int64).flatten(1)
     generator = torch.Generator().manual_seed(1)

@@ -1,4 +1,4 @@
-"""In what a refined image must stay close to the synthetic one."""
+"""Spaces in which a refined image must stay close to the synthetic image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ChannelMean(nn.Module):
 
 
 class Edges(nn.Module):
-    """Differences of neighbouring pixels across and down, (N, 2 C, H, W); slow shading is free."""
+    """Horizontal and vertical differences of neighbouring pixels, (N, 2 C, H, W). Slow shading is not constrained."""
 
     def forward(self, x: Tensor) -> Tensor:
         across = F.pad(x[..., :, 1:] - x[..., :, :-1], (0, 1))
@@ -34,11 +34,11 @@ def space(name: str) -> nn.Module:
     """The frozen network whose outputs must stay close.
 
     Args:
-        name: one of `SPACES`, or `module:Class` of a torch module that is built without arguments and takes images
-            (N, C, H, W) float32 in 0..1.
+        name: one of `SPACES`, or `module:Class` of a torch module. The module is built without arguments and receives
+            images (N, C, H, W) float32 in 0..1.
 
     Raises:
-        InputError: there is no such space, module or class, or it is no torch module.
+        InputError: the space, module or class does not exist, or it is not a torch module.
     """
     if name in SPACES:
         return SPACES[name]()

@@ -1,4 +1,4 @@
-"""CUT: each patch of the translated image must be recognizable as that patch of the source."""
+"""CUT: each patch of the translated image must match the source patch at the same place."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ EMBEDDING = 64  # width of a patch's embedding (256 in the paper, for images of 
 
 @settings
 class CUT(Translation):
-    """Contrastive learning for unpaired image-to-image translation.
+    """Contrastive unpaired translation: each translated patch must match the source patch at the same place.
 
-    One translator and one critic, no way back. What keeps the content is a contrast: among patches of one image, in the
-    translator's own features, the translated patch must be closest to the source patch at its place. Structure
-    survives while texture and colour are free, at half the cost of CycleGAN.
+    There is one translator and one critic, and no inverse translator. A contrastive loss preserves the content. It uses
+    the translator's own features: among the patches of one image, the translated patch must be closest to the source
+    patch at its place. The structure is preserved, while texture and colour can change. The cost is half that of
+    CycleGAN.
 
     References:
         Park, Efros, Zhang & Zhu (2020). ECCV. arXiv:2007.15651.
 
     Args:
         steps, maps, blocks, smoothness, rate: as in `Translation`.
-        history: as there (none in the paper).
-        contrast: weight of the contrast between source and translated patches (1 in the paper).
-        identity: weight of the same contrast on target images, which should stay as they are (1 in the paper).
-        patches: places drawn in each image (256 in the paper, for images of 256 by 256).
-        temperature: of the contrast (0.07 in the paper).
+        history: as in `Translation` (none in the paper).
+        contrast: weight of the contrastive loss between source and translated patches (1 in the paper).
+        identity: weight of the same loss on target images, which should not change (1 in the paper).
+        patches: number of places sampled in each image (256 in the paper, for images of 256 by 256).
+        temperature: temperature of the contrastive loss (0.07 in the paper).
     """
 
     name: ClassVar[str] = "cut"
@@ -58,7 +59,7 @@ class CUT(Translation):
         }
 
     def patch_contrast(self, before: Tensor, after: Tensor) -> Tensor:
-        """How badly patches of `after` are recognized among those of `before`, images (N, C, H, W)."""
+        """Contrastive loss of the patches of `after` against the patches of `before`, images (N, C, H, W)."""
         assert isinstance(self.refiner, Translator)
         pairs = zip(self.projections, self.refiner.features(before), self.refiner.features(after), strict=True)
         losses = []
@@ -85,11 +86,11 @@ class CUT(Translation):
 
 
 def contrast(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
-    """Cross entropy of finding each query's own key among its image's keys.
+    """Cross entropy of finding the key of each query among the keys of its image.
 
     Args:
-        queries, keys: (N, P, F) of unit length; those of one place belong together.
-        temperature: divides the products.
+        queries, keys: (N, P, F) of unit length. A query and a key of the same place belong together.
+        temperature: divides the inner products.
     """
     logits = queries @ keys.mT / temperature
     own = torch.arange(logits.shape[1], device=logits.device).expand(len(logits), -1)

@@ -1,4 +1,4 @@
-"""CycleGAN: there and back again must lead to the image one began with."""
+"""CycleGAN: a translation to the other domain and back must return the original image."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from .base import Translation
 
 @settings
 class CycleGAN(Translation):
-    """Unpaired image-to-image translation by cycle-consistent adversarial networks.
+    """Cycle-consistent adversarial networks: unpaired translation that can be reversed to the original image.
 
-    One translator makes source images look like the target's, another leads back, and each has a critic of patches.
-    What comes back must be the image that left, so nothing of it may be lost on the way. It can cross wider gaps than
-    SimGAN, and it can move labels: look at what it makes.
+    One translator makes source images look like target images. A second translator maps target images to the source.
+    Each has a critic of patches. A translation to the other domain and back must return the original image, so no
+    information may be lost. The method can close wider gaps than SimGAN. It can also displace labels, so check the
+    refined images.
 
     References:
         Zhu, Park, Isola & Efros (2017). ICCV. arXiv:1703.10593.
 
     Args:
         steps, maps, blocks, smoothness, rate: as in `Translation`.
-        history: as there, for each critic (50 in the paper).
-        cycle: weight of the L1 distance after there and back (10 in the paper, on images in -1..1; on digits it
-            held the translator at the identity).
-        identity: weight of the L1 distance of target images from their own translation, which keeps colours (half of
-            `cycle` in the paper, where it is used).
+        history: as in `Translation`, for each critic (50 in the paper).
+        cycle: weight of the L1 distance after both translations (10 in the paper, on images in -1..1; on digits this
+            value kept the translator at the identity).
+        identity: weight of the L1 distance of target images from their own translation, which preserves colours (half
+            of `cycle` in the paper, where it is used).
     """
 
     name: ClassVar[str] = "cyclegan"
@@ -55,7 +56,7 @@ class CycleGAN(Translation):
         }
 
     def critic_loss(self, critic: nn.Module, past: History, made: Tensor, real: Tensor) -> Tensor:
-        """A critic's error on translated images, half of them older ones, and on real ones."""
+        """Loss of a critic on translated images, half of them from the history, and on real images."""
         return (square_loss(critic(past.mix(made)), real=False) + square_loss(critic(real), real=True)) / 2
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:

@@ -1,9 +1,9 @@
-"""A folder of refined images: the source's images by the same names, with its labels, ready to be trained on.
+"""Writes a folder of refined images. It keeps the file names and labels of the source and can be used for training.
 
-the images                      where they were, by the same names (an `.npz`: one, with its other arrays)
+the images                      at the same paths, with the same names (an `.npz`: one file, with its other arrays)
 their masks, `_mask`            as in the source
 metadata.csv, metadata.jsonl    as in the source
-refinement.yaml                 how they were made
+refinement.yaml                 how the images were made
 refiner/                        the refiner, to apply to more images
 """
 
@@ -38,9 +38,9 @@ from ..training.loop import Loop, Report
 from ..training.mapping import REFINER, Mapping
 
 DESCRIPTION = "refinement.yaml"
-CHUNK = 256  # images decoded, refined and written at once: what memory holds
+CHUNK = 256  # images decoded, refined and written at once; limits the memory
 BATCH = 64
-KEPT = (*TABLES, "parameters.yaml")  # copied beside the images
+KEPT = (*TABLES, "parameters.yaml")  # copied with the images
 QUALITY: dict[str, dict[str, Any]] = {
     ".jpg": {"quality": 95, "subsampling": 0},
     ".jpeg": {"quality": 95, "subsampling": 0},
@@ -51,22 +51,22 @@ QUALITY: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class RefineJob:
-    """What to refine and how.
+    """A refinement job: which images to refine, by which method, and where to write them.
 
     Args:
-        source: a folder of images, labelled or not, or an `.npz` with `images`; or a simulator.
-        named: the source as the user calls it, for the description.
+        source: a folder of images, labelled or not; an `.npz` with `images`; or a simulator.
+        named: the user's name for the source, written to the description.
         out: the folder to write.
-        target: unlabelled images to learn from, and `target_named` as the user calls them; None where `refiner` has
-            learnt already.
-        refiner: the method, or a refiner that was loaded.
-        n: images to render from a simulator.
-        size, channels: as in `load_unlabelled`. Refined images are stretched back to the size they had, so that points
-            in the tables stay true.
-        seed: of everything random.
-        batch: images of each domain a step.
-        skip_bad: leave out unreadable images, and their rows in the tables.
-        overwrite: replace what `out` holds, where that is a refined folder.
+        target: unlabelled images to learn from; None if `refiner` is already trained.
+        target_named: the user's name for the target, written to the description.
+        refiner: the method, or a loaded refiner.
+        n: number of images to render, if the source is a simulator.
+        size, channels: as in `load_unlabelled`. Refined images are resized to their original size, so that points in
+            the tables stay correct.
+        seed: seed of all randomness.
+        batch: images of each domain in one step.
+        skip_bad: leave out unreadable images and their rows in the tables.
+        overwrite: replace the contents of `out` if it is a refined folder.
         hardware: device, precision and memory format.
     """
 
@@ -86,90 +86,96 @@ class RefineJob:
     hardware: Hardware | None = None
 
 
-def refine_folder(order: RefineJob, report: Report | None = None) -> int:
-    """Learn where there is something to learn, refine every image, and write the folder; nothing is left half-written.
+def refine_folder(job: RefineJob, report: Report | None = None) -> int:
+    """Train the refiner if the job has a target, refine every image, and write the folder. No partial folder is left.
 
     Returns:
         The number of images written.
 
     Raises:
-        InputError: the source holds no images, or `out` cannot be written.
-        TrainingDiverged: `out` then holds the last good weights in `refiner/`, and no image.
+        InputError: the source contains no images, or `out` cannot be written.
+        TrainingDiverged: `out` then contains the last good weights in `refiner/`, and no image.
     """
-    check_out(order)
-    with staging(order.out) as (place, publish):
-        if isinstance(order.source, Simulator):
+    check_out(job)
+    with staging(job.out) as (place, publish):
+        if isinstance(job.source, Simulator):
             root = place
-            render(order.source, order.n, place, order.seed)
+            render(job.source, job.n, place, job.seed)
         else:
-            root = order.source
-        images = load_unlabelled(root, size=order.size, channels=order.channels, skip_bad=order.skip_bad)
-        said: list[str] = []
+            root = job.source
+        images = load_unlabelled(root, size=job.size, channels=job.channels, skip_bad=job.skip_bad)
+        messages: list[str] = []
         try:
-            if order.target is not None:
-                said = learn(order, images, order.target, report)
+            if job.target is not None:
+                messages = learn(job, images, job.target, report)
         except TrainingDiverged as error:
             shutil.rmtree(place)
-            order.refiner.save(place / REFINER)
+            job.refiner.save(place / REFINER)
             publish()
-            error.add_note(f"No image was refined. {order.out / REFINER} holds those weights: --apply {order.out}")
+            error.add_note(f"No image was refined. {job.out / REFINER} holds the last good weights: --apply {job.out}")
             raise
         if root.is_dir():
             files = [root / name for name in images.names]
-            write_images(order.refiner, images, files, root, place)
+            write_images(job.refiner, images, files, root, place)
             if root != place:
-                copy_tables(root, place, files if order.skip_bad else None)
+                copy_tables(root, place, files if job.skip_bad else None)
                 copy_masks(root, place, files)
         else:
-            write_arrays(order.refiner, images, root, place / root.name)
-        order.refiner.save(place / REFINER)
-        description = yaml.safe_dump(describe(order, images, said), sort_keys=False, allow_unicode=True)
+            write_arrays(job.refiner, images, root, place / root.name)
+        job.refiner.save(place / REFINER)
+        description = yaml.safe_dump(describe(job, images, messages), sort_keys=False, allow_unicode=True)
         (place / DESCRIPTION).write_text(description, encoding="utf-8")
         publish()
     return len(images)
 
 
-def learn(order: RefineJob, images: Unlabelled, target: Unlabelled, report: Report | None) -> list[str]:
-    """Let the refiner learn from both domains; what it warned of, which is warned of again."""
-    # No refiner reads labels, and a folder may have none.
+def learn(job: RefineJob, images: Unlabelled, target: Unlabelled, report: Report | None) -> list[str]:
+    """Train the refiner on both domains. Repeat its warnings, and return their texts."""
+    # No refiner uses labels, and the folder may have none. These are placeholders.
     source = Labelled(images.inputs, torch.zeros(len(images), dtype=torch.int64), ("unread",))
-    hardware = order.hardware or Hardware.detect()
+    hardware = job.hardware or Hardware.detect()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        order.refiner.fit(source, target, Loop(steps=1, batch=order.batch, seed=order.seed, hardware=hardware), report)
+        job.refiner.fit(source, target, Loop(steps=1, batch=job.batch, seed=job.seed, hardware=hardware), report)
     for warning in caught:
         warnings.warn(warning.message, stacklevel=3)
     return [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
 
 
-def check_out(order: RefineJob) -> None:
-    """Raise `InputError` where the folder must not be written."""
-    out = order.out
-    if isinstance(order.source, Path):
-        source, resolved = order.source.resolve(), out.resolve()
-        if not order.source.is_dir() and order.source.suffix.lower() != ".npz":
-            raise InputError(f"{order.source}: expected a folder of images, an .npz, or the name of a simulator")
+def check_out(job: RefineJob) -> None:
+    """Raise `InputError` if the folder must not be written."""
+    out = job.out
+    if isinstance(job.source, Path):
+        source, resolved = job.source.resolve(), out.resolve()
+        if not job.source.is_dir() and job.source.suffix.lower() != ".npz":
+            raise InputError(f"{job.source}: expected a folder of images, an .npz, or the name of a simulator")
         if source == resolved or source in resolved.parents or resolved in source.parents:
-            raise InputError(f"{out}: --out and the source {order.source} lie in one another. Choose another --out")
+            raise InputError(
+                f"{out}: --out and the source {job.source} contain one another, expected separate folders. "
+                "Choose another --out"
+            )
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
-    if not order.overwrite:
+    if not job.overwrite:
         raise InputError(
-            f"{out}: holds files already, expected a new or empty folder. Choose another --out, or pass --overwrite"
+            f"{out}: the folder is not empty, expected a new or empty folder. Choose another --out, or pass --overwrite"
         )
     if not (out / DESCRIPTION).is_file() and not (out / REFINER).is_dir():
-        raise InputError(f"{out}: --overwrite found no {DESCRIPTION} there, so it was not refined; remove it by hand")
+        raise InputError(
+            f"{out}: --overwrite found no {DESCRIPTION} there, expected a folder of refined images. "
+            "Delete the folder yourself"
+        )
 
 
 @contextmanager
 def staging(out: Path) -> Iterator[tuple[Path, Any]]:
-    """A hidden folder beside `out`, and the function that puts it in the place of `out`; gone when the context ends."""
+    """A hidden folder beside `out`, deleted when the context ends, and a function that moves it to `out`."""
     out.parent.mkdir(parents=True, exist_ok=True)
     place, old = (out.with_name(f".{out.name}.{word}") for word in ("partial", "old"))
 
     def publish() -> None:
         if out.exists():
-            shutil.rmtree(old, ignore_errors=True)  # of a run that was killed while it removed it
+            shutil.rmtree(old, ignore_errors=True)  # left by a run that was killed during the removal
             out.rename(old)
         place.rename(out)
         shutil.rmtree(old, ignore_errors=True)
@@ -183,7 +189,7 @@ def staging(out: Path) -> Iterator[tuple[Path, Any]]:
 
 
 def write_images(refiner: Mapping, images: Unlabelled, files: Sequence[Path], root: Path, place: Path) -> None:
-    """Refine all images, a chunk at a time, and write each where it stands in the source."""
+    """Refine all images in chunks, and write each at its relative path in the source."""
     with ThreadPoolExecutor() as pool:
         for index in torch.arange(len(images)).split(CHUNK):
             refined = refiner.transform(images.inputs[index])
@@ -195,7 +201,7 @@ def write_images(refiner: Mapping, images: Unlabelled, files: Sequence[Path], ro
 
 
 def write_arrays(refiner: Mapping, images: Unlabelled, file: Path, path: Path) -> None:
-    """Refine the `images` of an `.npz`, and write them with its other arrays; in the size and axes they had."""
+    """Refine the `images` of an `.npz`, and write them with its other arrays. Size and axes do not change."""
     with np.load(file, allow_pickle=False) as arrays:
         kept = dict(arrays)
     refined = torch.cat([refiner.transform(images.inputs[part]) for part in torch.arange(len(images)).split(CHUNK)])
@@ -212,7 +218,7 @@ def _save(image: Tensor, path: Path, size: Sequence[int] | None) -> None:
 
 
 def copy_tables(root: Path, place: Path, kept: Sequence[Path] | None) -> None:
-    """Copy the tables; with `kept`, the rows of these images alone where some were left out."""
+    """Copy the tables. If `kept` is given, copy only the rows of these images."""
     for table in sorted(file for name in KEPT for file in root.rglob(name)):
         path = place / table.relative_to(root)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -223,7 +229,7 @@ def copy_tables(root: Path, place: Path, kept: Sequence[Path] | None) -> None:
 
 
 def copy_masks(root: Path, place: Path, files: Sequence[Path]) -> None:
-    """Copy the masks of these images: no edge has moved."""
+    """Copy the masks of these images. They stay valid, because refinement moves no edges."""
     kept = {file.with_suffix("") for file in files}
     for mask in masks_below(root):
         if mask.with_name(mask.stem.removesuffix(MASK)) in kept:
@@ -248,26 +254,26 @@ def _copy_rows(table: Path, path: Path, names: set[str]) -> None:
         writer.writerows(row for row in rows if stays(row.get("file_name")))
 
 
-def describe(order: RefineJob, images: Unlabelled, said: list[str]) -> dict[str, Any]:
+def describe(job: RefineJob, images: Unlabelled, messages: list[str]) -> dict[str, Any]:
     """How the folder was made, as plain data."""
-    refiner, hardware = order.refiner, order.hardware or Hardware.detect()
-    source = {"given": order.named, "images": len(images), "shape": list(images.shape)}
-    if isinstance(order.source, Simulator):
-        source["simulator"] = to_dict(order.source)
+    refiner, hardware = job.refiner, job.hardware or Hardware.detect()
+    source = {"given": job.named, "images": len(images), "shape": list(images.shape)}
+    if isinstance(job.source, Simulator):
+        source["simulator"] = to_dict(job.source)
     target = None
-    if order.target is not None:
-        target = {"given": order.target_named, "images": len(order.target), "shape": list(order.target.shape)}
+    if job.target is not None:
+        target = {"given": job.target_named, "images": len(job.target), "shape": list(job.target.shape)}
     return {
         "method": refiner.name,
         "settings": to_dict(refiner),
-        "learnt": order.target is not None,
-        "seed": order.seed,
-        "batch": order.batch,
+        "learnt": job.target is not None,
+        "seed": job.seed,
+        "batch": job.batch,
         "source": source,
         "target": target,
-        "size": list(order.size) if order.size else None,
-        "channels": order.channels,
+        "size": list(job.size) if job.size else None,
+        "channels": job.channels,
         "hardware": hardware.settings(),
-        "warnings": said,
+        "warnings": messages,
         "versions": versions(),
     }

@@ -1,4 +1,4 @@
-"""Fourier domain adaptation: low frequencies take over the target's amplitude, and keep their own phase."""
+"""Fourier domain adaptation: low frequencies get the target's amplitude and keep their own phase."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ from ..settings import settings
 from ..training.loop import Loop, Report
 from .base import ImageMapping, pick, some
 
-BANK = 512  # images of the target whose amplitudes are kept
+BANK = 512  # target images with stored amplitudes
 
 
 @settings
 class Fourier(ImageMapping):
-    """Each image takes over the amplitude of its lowest frequencies from one image of the target.
+    """Fourier domain adaptation: the lowest frequencies of each image get the amplitude of one target image.
 
-    Where things are stands in the phase, which stays; colour, light and soft shading stand in what is exchanged. The
-    frequencies (k, l) with |k|, |l| <= b are exchanged, b = `beta` of the shorter side, rounded down. In the spectrum
-    of a real transform the rows hold k = 0, 1, ..., -2, -1, so low ones stand at both ends, but the columns hold
-    l = 0, 1, ... alone, so low ones stand at the start; exchanging both ends there, as if the columns were whole,
-    would exchange the highest frequencies.
+    The phase contains the positions of objects and does not change. The exchanged amplitudes contain colour, light and
+    soft shading. The frequencies (k, l) with |k|, |l| <= b are exchanged, with b = `beta` times the shorter side,
+    rounded down.
+
+    In the spectrum of a real transform, the rows contain k = 0, 1, ..., -2, -1, so low frequencies are at both ends.
+    The columns contain only l = 0, 1, ..., so low frequencies are only at the start. An exchange at both ends of the
+    columns, as in a full spectrum, would exchange the highest frequencies.
 
     References:
         Yang & Soatto (2020). FDA: Fourier domain adaptation for semantic segmentation. CVPR. arXiv:2004.05498.
 
     Args:
         beta: half-width of the exchanged square, as a share of the image's shorter side (0.01 to 0.09 in the paper, on
-            images of 1024 by 512; small images need more before it holds more than the mean colour).
+            images of 1024 by 512). Small images need a larger value; otherwise the square contains only the mean
+            colour.
     """
 
     name: ClassVar[str] = "fourier"
@@ -40,7 +43,7 @@ class Fourier(ImageMapping):
 
     @property
     def width(self) -> int:
-        """The highest frequency that is exchanged."""
+        """The highest exchanged frequency."""
         return int(self.beta * min(self.shape[1:]))
 
     def learn(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None) -> None:
@@ -59,7 +62,7 @@ class Fourier(ImageMapping):
 
 
 def _rows(width: int, device: torch.device) -> Tensor:
-    """Rows of the frequencies 0 to `width` and -`width` to -1, negative ones counted from the end."""
+    """Row indices of the frequencies 0 to `width` and -`width` to -1. Negative indices count from the end."""
     return torch.arange(-width, width + 1, device=device)
 
 
@@ -69,7 +72,11 @@ def low(spectrum: Tensor, width: int) -> Tensor:
 
 
 def exchange(x: Tensor, amplitude: Tensor, width: int) -> Tensor:
-    """Images (N, C, H, W) whose frequencies up to `width` have the given amplitude, (N, C, 2 width + 1, width + 1)."""
+    """Images (N, C, H, W) with the given amplitude at frequencies up to `width`.
+
+    Args:
+        amplitude: (N, C, 2 width + 1, width + 1).
+    """
     spectrum = torch.fft.rfft2(x)
     own = low(spectrum, width)
     spectrum[..., _rows(width, x.device), : width + 1] = torch.polar(amplitude, own.angle())

@@ -1,4 +1,4 @@
-"""Histogram matching: the levels of each channel, or of lightness, are distributed as the target's."""
+"""Histogram matching: gives the levels of each channel, or of the lightness, the target's distribution."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from ..transforms.colour import to_lab, to_rgb
 from .base import ImageMapping, pick, some
 
 LEVELS = 256
-MOST = 2048  # images read of each domain
+MOST = 2048  # most images that are read from each domain
 
 
 @settings
 class Histogram(ImageMapping):
-    """Levels of the source are moved, in order, to where the target has them.
+    """Histogram matching: maps the grey levels of each channel to the target's distribution of levels.
 
-    Mends exposure, contrast and gamma exactly and nothing else; no edge moves, so every label survives.
+    The order of the levels is preserved. The method corrects exposure, contrast and gamma exactly, and nothing else. No
+    edge changes its position, so every label stays correct.
 
     References:
         Gonzalez & Woods. Digital Image Processing, section 3.3.
 
     Args:
-        space: `rgb` matches each channel; `lab` the lightness alone, and keeps the colours. Grey images are one channel
-            in both.
-        match: `domain` moves all levels of the source by one curve for each channel, to the target's levels at large;
-            `image` gives each image the levels of one image of the target.
+        space: `rgb` matches each channel; `lab` matches the lightness alone and keeps the colours. Grey images have one
+            channel in both.
+        match: `domain` maps all levels of the source by one curve for each channel, to the levels of the whole target;
+            `image` gives each image the levels of one target image.
     """
 
     name: ClassVar[str] = "histogram"
@@ -46,7 +47,7 @@ class Histogram(ImageMapping):
             self.source_ranks, self.target_ranks = ours[:0], theirs
 
     def channels(self, x: Tensor) -> Tensor:
-        """What is matched, in 0..1: every channel, or lightness."""
+        """The matched values in 0..1: every channel, or the lightness."""
         return to_lab(x)[:, :1] / 100 if self.space == "lab" and x.shape[1] == 3 else x
 
     def refine(self, x: Tensor) -> Tensor:
@@ -68,7 +69,10 @@ class Histogram(ImageMapping):
 
 
 def ranks(x: Tensor) -> Tensor:
-    """Share of an image's pixels below each level, half of those at it counted: (N, C, 256) of (N, C, H, W) in 0..1."""
+    """Share of an image's pixels below each level: (N, C, 256) of (N, C, H, W) in 0..1.
+
+    Half of the pixels at the level are counted.
+    """
     n, c = x.shape[:2]
     levels = (x.clamp(0, 1) * (LEVELS - 1)).round().long().flatten(2)
     counts = x.new_zeros(n, c, LEVELS).scatter_add_(2, levels, x.new_ones(1).expand(levels.shape))
@@ -76,7 +80,7 @@ def ranks(x: Tensor) -> Tensor:
 
 
 def levels_at(wanted: Tensor, known: Tensor) -> Tensor:
-    """Levels in 0..1 that stand in `known` (N, C, 256) where `wanted` (N, C, 256) stand, between levels on a line."""
+    """Levels in 0..1 at which `known` (N, C, 256) equals `wanted` (N, C, 256), by linear interpolation."""
     known = known.contiguous()
     upper = torch.searchsorted(known, wanted.contiguous()).clamp(max=LEVELS - 1)
     lower = (upper - 1).clamp(min=0)
@@ -86,7 +90,7 @@ def levels_at(wanted: Tensor, known: Tensor) -> Tensor:
 
 
 def through(curve: Tensor, x: Tensor) -> Tensor:
-    """`x` (N, C, H, W) in 0..1 through a curve for each image and channel, (N, C, 256), between levels on a line."""
+    """Apply a curve (N, C, 256) to each image and channel of `x` (N, C, H, W) in 0..1, by linear interpolation."""
     at = (x.clamp(0, 1) * (LEVELS - 1)).flatten(2)
     lower = at.floor().long().clamp(max=LEVELS - 2)
     start, end = curve.gather(2, lower), curve.gather(2, lower + 1)

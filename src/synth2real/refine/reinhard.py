@@ -1,4 +1,4 @@
-"""Colour transfer: mean and deviation of each Lab channel take over the target's."""
+"""Colour transfer: gives each Lab channel the target's mean and deviation."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from ..training.loop import Loop, Report
 from ..transforms.colour import to_lab, to_rgb
 from .base import ImageMapping, pick, some
 
-MOST = 2048  # images read of each domain
-LEAST = 1e-3  # deviation of a flat channel, so that nothing is divided by zero
+MOST = 2048  # most images that are read from each domain
+LEAST = 1e-3  # lowest deviation of a channel, which avoids a division by zero
 
 
 @settings
 class Reinhard(ImageMapping):
-    """Shift and scale of each channel in Lab (grey images: of the one channel), so that both moments are the target's.
+    """Colour transfer: shifts and scales each Lab channel to the target's mean and standard deviation.
 
-    The paper works in the space l-alpha-beta of Ruderman; CIE Lab is as decorrelated and better known.
+    Grey images have one channel. The paper uses the space l-alpha-beta of Ruderman. CIE Lab is equally decorrelated and
+    better known.
 
     References:
         Reinhard, Ashikhmin, Gooch & Shirley (2001). Color transfer between images. IEEE CG&A 21(5).
 
     Args:
-        match: `domain` gives the source at large the target's moments, and leaves the differences between images;
-            `image`, as in the paper, gives each image the moments of one image of the target.
+        match: `domain` gives the whole source the target's moments and keeps the differences between images; `image`,
+            as in the paper, gives each image the moments of one target image.
     """
 
     name: ClassVar[str] = "reinhard"
@@ -46,8 +47,8 @@ class Reinhard(ImageMapping):
         theirs = theirs[pick(x, len(theirs))]
         ours = self.source_moments.to(x.device) if self.match == "domain" else moments(values)
         (mean, std), (new_mean, new_std) = ours.unbind(1), theirs.unbind(1)
-        moved = (values - mean[..., None, None]) * (new_std / std)[..., None, None] + new_mean[..., None, None]
-        return to_rgb(moved) if x.shape[1] == 3 else moved
+        matched = (values - mean[..., None, None]) * (new_std / std)[..., None, None] + new_mean[..., None, None]
+        return to_rgb(matched) if x.shape[1] == 3 else matched
 
     def learnt(self) -> dict[str, Tensor]:
         return {"source_moments": self.source_moments, "target_moments": self.target_moments}
@@ -57,7 +58,7 @@ class Reinhard(ImageMapping):
 
 
 def opponent(x: Tensor) -> Tensor:
-    """Lab of colour images, grey ones as they are."""
+    """Lab of colour images; grey images unchanged."""
     return to_lab(x) if x.shape[1] == 3 else x
 
 

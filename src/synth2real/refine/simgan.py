@@ -1,4 +1,4 @@
-"""SimGAN: a refiner makes synthetic images look real to a local critic, and keeps close to what they were."""
+"""SimGAN: a refiner makes synthetic images look real to a local critic and keeps them close to the originals."""
 
 from __future__ import annotations
 
@@ -36,57 +36,60 @@ PAPER: dict[str, Any] = {
     "optimize": "sgd",
     "rate": 0.001,
 }
-IDENTITY = 0.5 / 255  # mean change of a pixel below which little survives the rounding to levels
-SURE = 0.97  # share of patches told rightly above which the critic has nothing to teach
-START, SPEED = 3.0, 0.02  # of a steered weight: to begin with, and the most that an update changes it by, as a share
-LEAST = 20  # critic updates before a verdict
+IDENTITY = 0.5 / 255  # mean change of a pixel; a smaller change is mostly lost by rounding to levels
+SURE = 0.97  # critic accuracy above which the refiner learns little from the critic
+START, SPEED = 3.0, 0.02  # of the adjusted weight: initial value, and greatest relative change in one update
+LEAST = 20  # critic updates before a warning is possible
 
 
 @settings
 class SimGAN(TrainedMapping):
-    """Learning from simulated and unsupervised images through adversarial training.
+    """SimGAN: adversarial training of a refiner that makes synthetic images look real and preserves their labels.
 
-    All three parts of the paper: an adversarial loss for each patch (so that the refiner may change how things look,
-    not where they are), a history of refined images for the critic, and self-regularisation, the L1 distance of the
-    refined image from the synthetic one, which keeps the label. Each can be switched off as in the paper's ablations:
-    `local=False`, `history=0`, `regularisation=0`.
+    It has the three parts of the paper. The adversarial loss is computed for each patch, so the refiner may change the
+    appearance of objects, but not their positions. A history of refined images trains the critic. Self-regularisation,
+    the L1 distance of the refined image from the synthetic one, preserves the label. Each part can be switched off as
+    in the paper's ablations: `local=False`, `history=0`, `regularisation=0`.
 
-    Deformations of shape are out of its reach by design: it mends texture, contrast and noise. By default pixels change
-    by 1.5 levels of 255, most of all about the lids of eyes; what is trained on these finds real irises within 2 px in
-    86.7 percent of the images, for 82.8 on eyes as rendered (three seeds, `benchmarks/eyes.py --score`).
+    By design it cannot deform shapes. It corrects texture, contrast and noise. By default pixels change by 1.5 levels
+    of 255, most around the eyelids. A model trained on these images finds real irises within 2 px in 86.7 percent of
+    the images, compared with 82.8 percent for unrefined renderings (three seeds, `benchmarks/eyes.py --score`).
 
-    Warns (`RefinementWarning`) when the refiner has ended as the identity, or the critic was never in doubt. Both are
-    measured while training: the terms `change`, the mean change of a pixel in 0..1, and `accuracy`, the share of
-    patches that the critic tells rightly.
+    It warns (`RefinementWarning`) if the refiner has ended as the identity, or if the critic always classifies almost
+    all patches correctly. Two terms measure this during the training: `change`, the mean change of a pixel in 0..1, and
+    `accuracy`, the share of patches that the critic classifies correctly.
 
     References:
         Shrivastava, Pfister, Tuzel, Susskind, Wang & Webb (2017). CVPR. arXiv:1612.07828.
 
     Args:
-        preset: `paper` is the paper's networks, schedule and optimizer, made for eyes of 35 by 55. Its batch of 512 is
-            the loop's (`Budget(batch=512)`); it gives no number of steps, and none is tried here for its weight of the
-            self-regularisation on sums: both are ours. Fields given beside it win.
-        steps: updates of the refiner after what is learnt before.
-        regularisation: weight of the self-regularisation loss, on images in 0..1. None steers it while training so
-            that pixels change by `change`; by a fixed weight they did by next to nothing or by ten times as much.
-        change: mean change of a pixel, in 0..1, that a steered weight holds.
-        regularise_in: what must stay close: `pixels`, `channel-mean` (light and colour at large), `edges`, or
-            `module:Class`, a network of yours.
-        refiner_updates, critic_updates: how many of each in turn (K_g and K_d; 50 and 1 in the paper). The critic's
-            share one batch of real images.
-        pretrain_refiner: steps before, in which the refiner learns self-regularisation alone. A refiner that predicts a
-            change begins where these would lead.
-        pretrain_critic: steps after those, in which the critic learns alone.
+        preset: `paper` uses the paper's networks, schedule and optimizer, which are made for eyes of 35 by 55. Its
+            batch of 512 is a setting of the loop (`Budget(batch=512)`). `steps` and `regularisation` are not the
+            paper's: the paper gives no number of steps, and no weight of its self-regularisation on sums was tested
+            here. Other given fields override the preset.
+        steps: updates of the refiner after the pretraining.
+        regularisation: weight of the self-regularisation loss, on images in 0..1. None adjusts the weight during the
+            training so that pixels change by `change`. With a fixed weight they changed by almost nothing or by ten
+            times as much.
+        change: mean change of a pixel, in 0..1, that the adjusted weight aims at.
+        regularise_in: what must stay close: `pixels`, `channel-mean` (overall light and colour), `edges`, or
+            `module:Class`, your own network.
+        refiner_updates, critic_updates: updates of each network in turn (K_g and K_d; 50 and 1 in the paper). The
+            critic's updates in a step use the same batch of real images.
+        pretrain_refiner: steps at the start in which the refiner learns self-regularisation alone. A refiner that
+            predicts a change starts where these steps would end.
+        pretrain_critic: steps after those in which the critic learns alone.
         history: refined images in the buffer; 0 for none.
-        maps, blocks: size of the refiner (64 and 4 in the paper; less by default, since a processor without
-            accelerator pays three times as much for the same digits).
-        output: what the refiner predicts, a `change` of the image or, as in the paper, the `image`.
-        critic: the paper's, or a `small` one of half its weights.
-        local: whether the critic judges patches, or the image as one.
-        reduce: whether losses are the `mean` over patches and over pixels or, as in the paper, their `sum`.
-        smoothness: weight of the squared slope of the critic at real images (`adversarial.slope`). The paper has none;
-            it keeps the critic from becoming so sure that the refiner can only flee from it, away from the label.
-        optimize, rate: of both networks: Adam, or plain SGD as in the paper.
+        maps, blocks: size of the refiner (64 and 4 in the paper). The default is smaller: without an accelerator, the
+            paper's size takes three times as long on the same digits.
+        output: what the refiner predicts: a `change` of the image, or the `image` as in the paper.
+        critic: the paper's critic, or a `small` one with half of its weights.
+        local: whether the critic classifies patches, or the image as a whole.
+        reduce: whether losses are the `mean` over patches and pixels, or their `sum` as in the paper.
+        smoothness: weight of the squared gradient of the critic with respect to real images (`adversarial.slope`). The
+            paper has none. It limits the critic's confidence. With an overconfident critic the refiner can only change
+            the image so much that its label becomes wrong.
+        optimize, rate: optimizer and learning rate of both networks: Adam, or plain SGD as in the paper.
     """
 
     name: ClassVar[str] = "simgan"
@@ -148,15 +151,15 @@ class SimGAN(TrainedMapping):
         return torch.optim.Adam(network.parameters(), lr=self.rate, betas=(0.5, 0.999))
 
     def learning_rate(self, progress: Progress) -> float | None:
-        """Adam's falls to zero over the second half, so that what is kept is not one moment of a swing."""
+        """Adam's rate falls to zero over the second half, so that the result is not a moment of an oscillation."""
         return None if self.optimize == "sgd" else self.rate * min(1.0, 2 * (1 - progress.fraction))
 
     def reduced(self, mean: Tensor, of: Tensor) -> Tensor:
-        """A mean over patches or pixels of `of` (N, ...), or as the paper has it their sum, the mean over images."""
+        """A mean over patches or pixels of `of` (N, ...); or, as in the paper, their sum, averaged over images."""
         return mean if self.reduce == "mean" else mean * of[0].numel()
 
     def realism_loss(self, refined: Tensor) -> Tensor:
-        """How far each patch is from passing for real."""
+        """The refiner's adversarial loss: each patch should be classified as real."""
         logits = self.adversary(refined)
         return self.reduced(patch_loss(logits, real=True), logits)
 
@@ -166,7 +169,7 @@ class SimGAN(TrainedMapping):
         return self.reduced((after - before).abs().mean(), before)
 
     def critic_loss(self, refined: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """The critic's error on refined patches (half of them from the history) and real ones; its accuracy."""
+        """Loss of the critic on refined patches (half of them from the history) and real patches; its accuracy."""
         made, true = self.adversary(self.past.mix(refined) if self.history else refined), self.adversary(real)
         loss = (patch_loss(made, real=False) + patch_loss(true, real=True)) / 2
         return self.reduced(loss, true), ((made < 0).float().mean() + (true > 0).float().mean()).detach() / 2
@@ -200,7 +203,7 @@ class SimGAN(TrainedMapping):
                 yield Update(of=(self.adversary,), **terms)
 
     def judge(self) -> None:
-        """Warn where the game was not one."""
+        """Warn if the refiner became the identity or the critic won."""
         change, accuracy = self.watch.mean("change", LEAST), self.watch.mean("accuracy", LEAST)
         if change is not None and accuracy is not None and change < IDENTITY:
             mend = (
@@ -214,9 +217,9 @@ class SimGAN(TrainedMapping):
             )
         if accuracy is not None and accuracy > SURE:
             warnings.warn(
-                f"refine simgan: the critic told {accuracy:.1%} of the patches rightly over the later half, above "
-                f"{SURE:.0%}: it has won, and the refiner learns little from it. Raise refine.refiner_updates or "
-                "refine.smoothness, or allow more change",
+                f"refine simgan: the critic classified {accuracy:.1%} of the patches correctly in the second half, "
+                f"above {SURE:.0%}: the critic is too strong and the refiner learns little from it. Raise "
+                "refine.refiner_updates or refine.smoothness, or allow more change",
                 RefinementWarning,
                 stacklevel=2,
             )

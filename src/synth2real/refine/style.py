@@ -1,4 +1,4 @@
-"""Style randomization: images of random texture, contrast and colour, less real on purpose."""
+"""Style randomization: random texture, contrast and colour, deliberately less real."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from .base import ImageMapping, pick
 
 @settings
 class Style(ImageMapping):
-    """Each image is seen through one of many random filters and takes random statistics.
+    """Style randomization: passes each image through a random filter and gives it random channel statistics.
 
-    A network that reads shapes is left alone by it and one that reads texture is not, so a model trained on such images
-    must read shapes. The target is not looked at. Filters are random convolutions of sides 1, 3, 5 and 7, blended with
-    the image as in the paper; each channel of what comes out then takes a random mean and deviation, as in style
-    augmentation.
+    This changes the texture and preserves the shape. A model trained on such images must therefore recognise shapes.
+    The target is not used. The filters are random convolutions of sides 1, 3, 5 and 7, blended with the image as in the
+    paper. Then each channel gets a random mean and deviation, as in style augmentation.
 
     References:
         Xu, Liu, Yang, Raffel & Niethammer (2021). Robust and generalizable visual representation learning via random
@@ -30,9 +29,9 @@ class Style(ImageMapping):
         Jackson, Atapour-Abarghouei, Bonner, Breckon & Obara (2019). Style augmentation. CVPRW. arXiv:1809.05375.
 
     Args:
-        strength: greatest share of the filtered image in the blend, and of the random in the statistics; 0 changes
-            nothing.
-        styles: how many there are.
+        strength: greatest share of the filtered image in the blend, and of the random values in the statistics; 0
+            changes nothing.
+        styles: number of styles.
     """
 
     name: ClassVar[str] = "style"

@@ -73,7 +73,7 @@ def test_margin_disparity_is_the_papers_sum_and_is_least_at_its_margin() -> None
     assert best.item() == pytest.approx(4 / 5, abs=2e-3)
 
 
-def test_margin_disparity_stays_finite_where_the_adversary_is_certain() -> None:
+def test_margin_disparity_stays_finite_if_the_adversary_is_certain() -> None:
     unknown = torch.tensor([[200.0, 0.0]], requires_grad=True)
     loss = margin_disparity(torch.zeros(1, 2), torch.tensor([0]), unknown, torch.tensor([0]), 1.0)
     loss.backward()
@@ -134,6 +134,6 @@ def test_addas_schedule_starts_anew_at_a_share_of_the_rate() -> None:
 @pytest.mark.parametrize("method", [CDAN(), MCD(), MDD()])
 def test_methods_for_classes_refuse_points(method: Objective) -> None:
     model = Model(Keypoints(("x", "y"), (16, 16)), (1, 16, 16))
-    expected = rf"adapt: {type(method).__name__} needs classes, since it .*; found the task keypoints\. Take a method"
+    expected = rf"adapt: {type(method).__name__} needs classes, since it .*; found the task keypoints\. Choose a method"
     with pytest.raises(InputError, match=expected):
         method.prepare(model, Unlabelled(torch.rand(4, 1, 16, 16)))

@@ -94,7 +94,7 @@ def test_the_critic_pulls_at_values_in_proportion_to_their_loss() -> None:
     assert pulls == pytest.approx([DANN().ramp(halfway), 0.01 * DANN().ramp(halfway)])
 
 
-def test_half_the_features_are_dropped_for_classes_unless_the_user_or_the_paper_says_otherwise() -> None:
+def test_half_the_features_are_dropped_for_classes_by_default() -> None:
     classes, point = Classification(("a", "b")), Keypoints(("x", "y"), (16, 16))
     assert [DANN().dropped(task) for task in (classes, point)] == [0.5, 0.0]
     assert [DANN(dropout=0.2).dropped(task) for task in (classes, point)] == [0.2, 0.2]

@@ -1,4 +1,4 @@
-"""RSD and DARE-GRAM: zero where they must be, and what they measure elsewhere."""
+"""RSD and DARE-GRAM: their distances are zero for equal subspaces and correct otherwise."""
 
 import math
 
@@ -58,7 +58,7 @@ def test_equal_gram_matrices_are_at_no_distance() -> None:
 
 
 def test_the_inverse_is_cut_where_the_energy_is_reached() -> None:
-    """Of two directions that hold all, the others' noise counts for nothing."""
+    """Two directions contain all the energy. The noise in the other directions has no effect."""
     torch.manual_seed(0)
     x = 10 * torch.randn(64, 2) @ torch.randn(2, 8)
     angle, _ = gram_distances(x, x + 1e-5 * torch.randn_like(x), 0.9)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synth2real.adapt.mappings import denoising
-from synth2real.adapt.mappings.denoising import Room, denoise
+from synth2real.adapt.mappings.denoising import Workspace, denoise
 
 
 def reference(x: np.ndarray, noise: float, ridge: float) -> tuple[np.ndarray, np.ndarray]:
@@ -33,7 +33,7 @@ def counts(n: int, f: int) -> np.ndarray:
 def test_the_layer_is_the_authors(shape, noise):
     x = counts(*shape)
     weights, outputs = reference(x, noise, 1e-5)
-    (half, scale, bias), restored = denoise(x, noise, 1e-5, Room.of(x.shape))
+    (half, scale, bias), restored = denoise(x, noise, 1e-5, Workspace.of(x.shape))
     ours = (1 - noise) * scale[:, None] * (half.T @ half) / scale
     np.testing.assert_allclose(ours, weights[:, :-1], atol=2e-4)
     np.testing.assert_allclose(bias, weights[:, -1], atol=2e-5)
@@ -47,7 +47,7 @@ def test_the_expectation_is_that_of_sampled_noise():
     struck = np.vstack([x * (random.random(x.shape) >= noise) for _ in range(many)])
     bordered = np.hstack([struck, np.ones((len(struck), 1))])
     sampled = np.linalg.lstsq(bordered, np.tile(x, (many, 1)), rcond=None)[0]
-    _, restored = denoise(x, noise, 1e-5, Room.of(x.shape))
+    _, restored = denoise(x, noise, 1e-5, Workspace.of(x.shape))
     np.testing.assert_allclose(np.hstack([x, np.ones((len(x), 1))]) @ sampled, restored, atol=0.02)
 
 
@@ -57,30 +57,30 @@ def test_what_float32_does_not_solve_is_solved_in_float64(monkeypatch):
     monkeypatch.setattr(denoising, "residual", lambda *a: asked.append(1) or 1.0)
     kinds = []
     solve = denoising._by_samples
-    monkeypatch.setattr(denoising, "_by_samples", lambda a, q, room: kinds.append(a.dtype) or solve(a, q, room))
-    _, restored = denoise(x, 0.5, 1e-5, Room.of(x.shape))
+    monkeypatch.setattr(denoising, "_by_samples", lambda a, *rest: kinds.append(a.dtype) or solve(a, *rest))
+    _, restored = denoise(x, 0.5, 1e-5, Workspace.of(x.shape))
     assert kinds == [np.float32, np.float64]
     assert len(asked) == 1
     np.testing.assert_allclose(restored, reference(x, 0.5, 1e-5)[1], atol=1e-5)
 
 
-def test_the_residual_tells_a_wrong_solution():
+def test_the_residual_detects_a_wrong_solution():
     a = np.random.default_rng(0).standard_normal((30, 40), dtype=np.float32)
-    half, _ = denoising.solution(a, 0.5, Room.of(a.shape))
+    half, _ = denoising.solution(a, 0.5, Workspace.of(a.shape))
     assert denoising.residual(half, a, 0.5) < 1e-3
     assert denoising.residual(half * 1.05, a, 0.5) > 0.05
 
 
 @pytest.mark.parametrize("shape", [(60, 90), (90, 60)])
-def test_a_room_is_used_again_without_a_trace(shape):
+def test_a_reused_workspace_gives_the_same_result(shape):
     first, second = counts(*shape), np.random.default_rng(2).random(shape, dtype=np.float32)
-    room = Room.of(shape)
-    kept, _ = denoise(first, 0.5, 1e-5, room)
+    workspace = Workspace.of(shape)
+    kept, _ = denoise(first, 0.5, 1e-5, workspace)
     before = [value.copy() for value in kept]
-    again, restored = denoise(second, 0.5, 1e-5, room)
-    fresh, expected = denoise(second, 0.5, 1e-5, Room.of(shape))
+    again, restored = denoise(second, 0.5, 1e-5, workspace)
+    fresh, expected = denoise(second, 0.5, 1e-5, Workspace.of(shape))
     np.testing.assert_array_equal(restored, expected)
     for ours, theirs in zip((*again, *kept), (*fresh, *before), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert any(np.shares_memory(restored, part) for part in room)
-    assert not any(np.shares_memory(half, part) for half in (kept.half, again.half) for part in room)
+    assert any(np.shares_memory(restored, part) for part in workspace)
+    assert not any(np.shares_memory(half, part) for half in (kept.half, again.half) for part in workspace)

@@ -81,7 +81,7 @@ def test_sparse_features_are_served_alike_or_refused(name):
 @pytest.mark.parametrize("name", HERE)
 def test_bad_input_is_refused(name):
     source, target, _ = domains()
-    with pytest.raises(InputError, match="features of one width in both"):
+    with pytest.raises(InputError, match="features of the same width in both"):
         Route(adapt=fast(name)).run(source, Unlabelled(torch.zeros(30, 7)))
     with pytest.raises(InputError, match=rf"adapt {name}: the target holds 1 sample, expected 2 or more"):
         Route(adapt=fast(name)).run(source, target.subset(torch.tensor([0])))
@@ -116,7 +116,7 @@ def test_msda_of_training_samples_is_what_the_kept_map_makes_of_them():
     torch.testing.assert_close(mapping.transform(target.inputs), theirs.inputs, atol=1e-4, rtol=1e-3)
 
 
-def test_features_that_are_not_finite_are_said():
+def test_features_that_are_not_finite_are_reported():
     source, target, _ = domains()
     source.inputs[3, 2] = float("inf")
     with pytest.raises(InputError, match="a feature that is not finite"):
@@ -154,7 +154,7 @@ def test_the_shipped_svm_is_scikit_learns(count, width, classes):
     np.testing.assert_allclose(ours, theirs, atol=2e-2)
 
 
-def test_a_class_without_samples_is_never_said():
+def test_a_class_without_samples_is_never_predicted():
     x, y = torch.randn(40, 5), torch.arange(40) % 2 * 2
     model = Route(adapt=SVM()).run(Labelled(x, y, ("a", "b", "c")), Unlabelled(x)).model
     assert set(model.predict(Unlabelled(x)).labels) <= {"a", "c"}
@@ -201,7 +201,7 @@ def test_self_training_gains(sparse):
     assert after > before + 0.02
 
 
-def test_the_most_certain_keep_the_shares_of_the_classes():
+def test_the_most_confident_samples_keep_the_class_shares():
     said = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]])
     picked, classes = most_certain(said, np.array([0.5, 0.5]), 0.5)
     assert sorted(zip(picked.tolist(), classes.tolist(), strict=True)) == [(0, 0), (3, 1)]

@@ -1,4 +1,4 @@
-"""Classical mappings: what skada computes, kept by the model; and what is said where it is missing."""
+"""Classical mappings: the model keeps what skada computes, and a message if skada is not installed."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ NAMES = [name for name, mapping in MAPPINGS.items() if issubclass(mapping, Skada
 
 
 def domains() -> tuple[Labelled, Unlabelled, Labelled]:
-    """Two Gaussian classes; the target is turned by 40 degrees and moved."""
+    """Two Gaussian classes; the target is rotated by 40 degrees and shifted."""
     generator = torch.Generator().manual_seed(0)
     y = torch.arange(120) % 2
     x = torch.randn(120, 3, generator=generator) * torch.tensor([0.4, 1.0, 0.4])
@@ -30,7 +30,7 @@ def test_all_are_listed():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_without_the_extra_it_says_what_to_install(name, monkeypatch):
+def test_without_the_extra_the_message_names_what_to_install(name, monkeypatch):
     def missing(_):
         raise ImportError("No module named 'skada'")
 
@@ -63,7 +63,7 @@ def test_coral_equals_the_covariances():
     torch.testing.assert_close(torch.cov(x.inputs.T), torch.cov(y.inputs.T), atol=2e-2, rtol=2e-2)
 
 
-def test_transport_moves_the_source_onto_the_target_and_leaves_that():
+def test_transport_maps_the_source_onto_the_target_and_keeps_the_target():
     pytest.importorskip("skada", reason="the extra synth2real[skada] is not installed")
     source, target, truth = domains()
     x, y = OTMapping().fit_transform(source, target, Loop(steps=1))

@@ -56,7 +56,7 @@ def test_only_confident_targets_count() -> None:
 
 
 def test_values_are_refused() -> None:
-    with pytest.raises(InputError, match=r"AdaMatch needs classes, .* found the task keypoints\. Take a method that"):
+    with pytest.raises(InputError, match=r"AdaMatch needs classes, .* found the task keypoints\. Choose a method that"):
         AdaMatch().prepare(Model(Keypoints(("x", "y"), (16, 16)), (1, 16, 16)), Unlabelled(torch.rand(4, 1, 16, 16)))
 
 

@@ -1,4 +1,4 @@
-"""Teacher: what it says of clean images, how certain, and its guards against drift."""
+"""Teacher: its labels for clean images, their confidence, and the control of drift."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def prepared(**settings) -> Teacher:
 
 
 class Says(nn.Module):
-    """A teacher that answers the logarithm of its input."""
+    """A teacher that predicts the logarithm of its input."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.log()
@@ -59,7 +59,7 @@ def test_only_confident_labels_count_relative_to_the_source() -> None:
     method.teacher = Says()
     sure = torch.tensor([[9.0, 0.0, 0.0]] * 2)
     assert method.pseudo_labels(sure, target(said))[1].tolist() == [1.0, 0.0]
-    unsure = torch.zeros(2, 3)  # a source that is itself at a third is no high bar
+    unsure = torch.zeros(2, 3)  # a mean source confidence of a third gives a low threshold
     assert method.pseudo_labels(unsure, target(said))[1].tolist() == [1.0, 1.0]
 
 
@@ -85,7 +85,7 @@ def keypoints() -> Teacher:
     return method
 
 
-def test_points_are_moved_by_the_warp_and_weighed_by_agreement() -> None:
+def test_points_are_warped_and_weighed_by_agreement() -> None:
     method = keypoints()
     clean = torch.rand(6, 1, 16, 16)
     warp = Warp.sample(6, (16, 16), rotation=10, shift=0.1, generator=torch.Generator().manual_seed(0))
@@ -113,7 +113,7 @@ def test_a_regressor_that_drifts_ends_and_its_best_teacher_is_shipped() -> None:
         assert torch.equal(was, now)
 
 
-def test_a_regressors_teacher_says_less_the_less_is_left_to_teach() -> None:
+def test_a_regressors_teacher_weighs_less_as_the_target_is_learnt() -> None:
     method = keypoints()
     missed, strayed = torch.tensor(0.4), torch.tensor(0.1)
     assert float(method.need(missed, strayed)) == pytest.approx(0.5)  # the root of a quarter
@@ -126,4 +126,4 @@ def test_what_the_teacher_has_left_to_say_is_kept_for_a_training_that_is_resumed
     kept = {name for name, _ in keypoints().networks["strayed"].named_buffers()}
     assert kept == {"mean", "count"}
     assert {"missed", "strayed"} <= set(keypoints().networks)
-    assert "missed" not in prepared().networks  # classes have a certainty of their own
+    assert "missed" not in prepared().networks  # classes are weighed by their confidence

@@ -34,7 +34,7 @@ def test_an_exact_alignment_has_the_prior_as_its_mean() -> None:
     torch.testing.assert_close(aligned.sum(1), torch.ones(MEMORY))
 
 
-def test_an_exact_alignment_remembers_the_latest_predictions() -> None:
+def test_an_exact_alignment_uses_the_latest_predictions() -> None:
     alignment = ExactAlignment(3)
     for value in range(1, MEMORY // 64 + 3):
         alignment(torch.full((64, 3), float(value)), PRIOR)
@@ -49,13 +49,13 @@ def test_a_soft_alignment_is_one_rescaling() -> None:
     torch.testing.assert_close(aligned, expected / expected.sum(1, keepdim=True))
 
 
-def test_a_soft_alignment_leaves_certain_predictions() -> None:
+def test_a_soft_alignment_keeps_confident_predictions() -> None:
     certain = torch.tensor([[0.0, -40.0, -40.0]] * 8)
     assert SoftAlignment(3)(certain, PRIOR).argmax(1).tolist() == [0] * 8
 
 
 @pytest.mark.parametrize("alignment", [SoftAlignment, ExactAlignment])
-def test_a_class_that_nobody_predicts_or_wants_stays_finite(alignment: type[SoftAlignment | ExactAlignment]) -> None:
+def test_a_class_without_predictions_and_prior_stays_finite(alignment: type[SoftAlignment | ExactAlignment]) -> None:
     said = torch.tensor([[0.0, -200.0, -200.0]] * 8)
     for prior in (torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 0.5, 0.5])):
         assert alignment(3)(said, prior).isfinite().all()
@@ -66,7 +66,7 @@ def test_an_estimated_prior_gives_way_from_the_sources_to_the_targets(prior) -> 
     """A classifier that is right nine times of ten, on domains whose shares differ."""
     torch.manual_seed(0)
     target = torch.tensor([0.7, 0.2, 0.1])
-    chances = torch.full((3, 3), 0.05) + 0.85 * torch.eye(3)  # what is said of each true class
+    chances = torch.full((3, 3), 0.05) + 0.85 * torch.eye(3)  # mean prediction for each true class
 
     def outputs(truth: torch.Tensor) -> torch.Tensor:
         return chances[chances[truth].multinomial(1).flatten()].log()

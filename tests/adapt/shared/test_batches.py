@@ -62,7 +62,7 @@ def test_adabn_ships_a_copy_and_leaves_the_training_alone() -> None:
     assert torch.equal(shipped.head[1][0].weight, trained.head[1][0].weight)
 
 
-def test_statistics_that_are_held_are_not_remembered() -> None:
+def test_held_layers_do_not_update_their_statistics() -> None:
     network = model()
     before = norms(network)[0].running_mean.clone()
     with held(network):
@@ -105,7 +105,5 @@ def test_dsbn_counts_each_batch_in_its_own_statistics() -> None:
 
 @pytest.mark.parametrize(("method", "name"), [(AdaBN, "adabn"), (DSBN, "dsbn")])
 def test_a_network_without_batch_normalisation_is_refused(method, name) -> None:
-    with pytest.raises(
-        InputError, match=f"{name} works on batch statistics, found adapt.norm 'group', expected 'batch'"
-    ):
+    with pytest.raises(InputError, match=f"{name} needs batch statistics, found adapt.norm 'group', expected 'batch'"):
         method(norm="group").prepare(model(), Unlabelled(torch.rand(8, 1, 16, 16)))

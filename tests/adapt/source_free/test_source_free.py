@@ -64,7 +64,7 @@ def test_settings_survive_a_round_trip(name: str) -> None:
 
 
 @methods
-def test_predictions_grow_certain_and_the_model_given_stays_as_it_is(name: str, trained, target) -> None:
+def test_predictions_become_confident_and_the_given_model_does_not_change(name: str, trained, target) -> None:
     before = weights(trained).clone()
     adapted = SOURCE_FREE[name]().fit(trained, target, steps=30, batch=16, hardware=Hardware())
     assert torch.equal(weights(trained), before)
@@ -141,7 +141,7 @@ def test_tent_changes_normalisation_layers_alone(trained, target) -> None:
 
 def test_tent_needs_a_normalisation_layer() -> None:
     model = Model(Classification(("a", "b")), (4,))
-    with pytest.raises(InputError, match=r"normalisation layers, but .*'perceptron' has none; .*Adapt it with shot"):
+    with pytest.raises(InputError, match=r"normalisation layers, but .*'perceptron' has none, .*Adapt it with shot"):
         TENT().fit(model, Unlabelled(torch.randn(8, 4)))
 
 
@@ -154,7 +154,7 @@ def test_shot_leaves_the_head_alone_and_serves_features() -> None:
 
 
 def test_shot_mends_a_class_that_swallows_another(trained) -> None:
-    """Light from the right draws predictions there; information maximisation and the centroids undo it."""
+    """Light from the right biases the predictions. Information maximisation and the centroids correct it."""
     images, side = spots(120, 2, gain=0.35)
     images = (images + (torch.linspace(0, 110, SIDE)).to(torch.uint8)).contiguous()
     found = Labelled(images, side, ("left", "right"))
@@ -178,10 +178,10 @@ def test_runs_of_more_than_one_network_that_takes_its_inputs_are_refused(name: s
     method, words = SOURCE_FREE[name](), Labelled(torch.randn(40, 6), torch.arange(40) % 2)
     for then in ("source-only", "self-training"):
         mapped = Route(adapt=MSDA(layers=1, then=then)).run(words, words.unlabelled(), budget=Budget(steps=2)).model
-        with pytest.raises(InputError, match=r"the run is of features that a mapping had mapped; expected one network"):
+        with pytest.raises(InputError, match=r"the run holds a model on mapped features; expected a single network"):
             method.fit(mapped, words.unlabelled())
     machine = Route(adapt=SVM()).run(words, words.unlabelled()).model
-    with pytest.raises(InputError, match="the model has none, only a machine on the features"):
+    with pytest.raises(InputError, match="the model has none, only a linear machine on the given features"):
         method.fit(machine, words.unlabelled())
-    with pytest.raises(InputError, match="the run is of several models together, an ensemble"):
+    with pytest.raises(InputError, match="the run holds an ensemble of several models"):
         method.fit(Ensemble([trained, trained]), Unlabelled(torch.zeros(4, *trained.shape)))

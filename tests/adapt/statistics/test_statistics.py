@@ -28,7 +28,7 @@ def batches(task: Task) -> tuple[SourceBatch, TargetBatch]:
     return SourceBatch(x, y, x), TargetBatch(2 * x, 2 * x, None)
 
 
-def test_certain_predictions_confuse_no_class() -> None:
+def test_confident_predictions_confuse_no_class() -> None:
     certain = torch.eye(4)[torch.tensor([0, 1, 2, 3, 1, 1])] * 1000
     assert class_confusion(certain, 2.5).item() == pytest.approx(0, abs=1e-6)
 
@@ -51,7 +51,7 @@ def test_confusion_is_the_papers_matrix() -> None:
 
 
 def test_mcc_refuses_values() -> None:
-    with pytest.raises(InputError, match=r"adapt: MCC needs classes, since it .*; found the task regress\. Take a"):
+    with pytest.raises(InputError, match=r"adapt: MCC needs classes, since it .*; found the task regress\. Choose a"):
         prepared(MCC(), VALUES)
 
 

@@ -1,4 +1,4 @@
-"""Adversarial adaptation: a critic judges the features, and the features learn to deceive it."""
+"""Adversarial adaptation: a critic classifies the features, and the features are trained to make it fail."""
 
 from .adda import ADDA
 from .cdan import CDAN

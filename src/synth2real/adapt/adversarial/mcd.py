@@ -1,4 +1,4 @@
-"""MCD: two classifiers that disagree where the target leaves the source, and features that reconcile them."""
+"""MCD: two classifiers detect target samples far from the source, and the features learn to bring them closer."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def discrepancy(one: Tensor, other: Tensor) -> Tensor:
 
 @settings
 class MCD(Objective):
-    """Maximum classifier discrepancy; classes only.
+    """Maximum classifier discrepancy: classifiers maximise their disagreement on the target, features minimise it.
 
-    Three games a step. A: features and both classifiers learn the source. B: the classifiers learn it still, and to
-    disagree as much as they can on the target, which finds target samples far from the source. C: the features learn
-    to make them agree. The first classifier is shipped.
+    For classes only. Each step has three parts. A: the features and both classifiers learn the source. B: the
+    classifiers learn the source and maximise their disagreement on the target. This detects target samples far from the
+    source. C: the features minimise the disagreement. The final model uses the first classifier.
 
-    Keeps the decision boundary out of dense regions of the target, class by class; no critic of domains. It takes two
-    to three times the seconds of DANN, and may harm where the source hardly constrains the target at first: agreement
-    on a wrong class is agreement too.
+    The method keeps the decision boundary out of dense regions of the target, class by class. It needs no domain
+    critic. It takes two to three times as long as DANN. It can harm if the source hardly constrains the target
+    predictions at first, because both classifiers can agree on a wrong class.
 
     References:
         Saito, Watanabe, Ushiku & Harada (2018). Maximum Classifier Discrepancy for Unsupervised Domain Adaptation.
         CVPR. arXiv:1712.02560.
 
     Args:
-        weight: of the disagreement in games B and C (1 in the paper).
-        generator_steps: of game C a step (4 in the paper for digits).
+        weight: weight of the disagreement in parts B and C (1 in the paper).
+        generator_steps: updates of part C in each step (4 in the paper for digits).
     """
 
     head: tuple[int, ...] = (128,)
@@ -64,7 +64,7 @@ class MCD(Objective):
         return (self.task.loss(self.first(features), source.y) + self.task.loss(self.second(features), source.y)) / 2
 
     def apart(self, features: Tensor) -> Tensor:
-        """How far the classifiers disagree on features (N, F)."""
+        """Disagreement of the classifiers on features (N, F)."""
         return discrepancy(self.first(features), self.second(features))
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:

@@ -1,4 +1,4 @@
-"""MDD: an adversarial classifier that leaves the model on the target by a margin, and features that forbid it."""
+"""MDD: an adversarial classifier disagrees with the model on the target, and the features learn to prevent it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ..shared.classes import needs_classes
 from ..shared.reversal import Reversal
 
 
-def margin_disparity(known: Tensor, said: Tensor, unknown: Tensor, claimed: Tensor, margin: float) -> Tensor:
-    """Loss of the adversary: agree on the source, disagree on the target; a scalar.
+def margin_disparity(known: Tensor, predicted: Tensor, unknown: Tensor, claimed: Tensor, margin: float) -> Tensor:
+    """Loss of the adversary: agree with the model on the source, disagree on the target; a scalar.
 
     Args:
         known, unknown: the adversary's raw outputs (N, C) on the source and (M, C) on the target.
-        said, claimed: the model's own classes (N,) and (M,) int64, there and here.
+        predicted, claimed: the model's own classes (N,) int64 on the source and (M,) int64 on the target.
         margin: gamma, the weight of the source; exp of the margin of the bound.
 
-    Where the domains are alike, the best adversary gives the model's class the probability gamma / (1 + gamma).
+    If the domains are alike, the best adversary assigns the probability gamma / (1 + gamma) to the model's class.
     """
-    agree = F.cross_entropy(known, said)
-    # log(1 - p) of the claimed class, as a log-sum of the other classes: finite also where p rounds to 1
+    agree = F.cross_entropy(known, predicted)
+    # log(1 - p) of the claimed class, as a log-sum over the other classes: it stays finite if p rounds to 1.
     others = unknown.scatter(1, claimed[:, None], -torch.inf).logsumexp(1)
     leave = (unknown.logsumexp(1) - others).mean()
     return margin * agree + leave
@@ -35,13 +35,13 @@ def margin_disparity(known: Tensor, said: Tensor, unknown: Tensor, claimed: Tens
 
 @settings
 class MDD(Reversal):
-    """Margin disparity discrepancy; classes only.
+    """Margin disparity discrepancy: features minimise the disagreement with an adversarial classifier on the target.
 
-    A second classifier agrees with the model on the source and departs from it on the target, as far as the features
-    let it; through the gradient reversal layer the features learn to leave it no room. A margin bound for several
-    classes stands behind it, as behind no other critic.
+    For classes only. A second classifier, the adversary, learns to agree with the model on the source and to disagree
+    on the target. Through the gradient reversal layer the features learn to prevent this disagreement. The method
+    follows from a margin bound for several classes.
 
-    The model's own target classes are taken as they are, so it harms where most of them are wrong.
+    The model's own target predictions are used as they are. It therefore harms if most of them are wrong.
 
     References:
         Zhang, Liu, Long & Jordan (2019). Bridging Theory and Algorithm for Domain Adaptation. ICML. arXiv:1904.05801.
@@ -49,14 +49,14 @@ class MDD(Reversal):
     Args:
         critic: widths of the adversary's hidden layers.
         weight: factor of the reversed gradient at full strength (0.1 in the paper).
-        margin: gamma of the paper, 2 to 4 there.
+        margin: gamma of the paper, where it is 2 to 4.
     """
 
     weight: float = Field(default=0.1, ge=0)
     margin: float = Field(default=4.0, gt=0)
 
     def refuse(self) -> None:
-        needs_classes(self, self.task, "sets a second classifier against the first")
+        needs_classes(self, self.task, "trains a second classifier against the first")
 
     def build(self, target: Unlabelled) -> None:
         self.adversary = self.build_critic(self.model.width, self.task.outputs)
@@ -66,6 +66,9 @@ class MDD(Reversal):
         features = self.model.features(torch.cat([source.x, target.x]))
         outputs = self.model.head(features)
         label = self.task.loss(outputs[:count], source.y)
-        said, against = outputs.detach().argmax(1), self.adversary(self.reverse(features, self.ramp(progress)))
-        disparity = margin_disparity(against[:count], said[:count], against[count:], said[count:], self.margin)
+        predicted = outputs.detach().argmax(1)
+        against = self.adversary(self.reverse(features, self.ramp(progress)))
+        disparity = margin_disparity(
+            against[:count], predicted[:count], against[count:], predicted[count:], self.margin
+        )
         yield Update(of=(self.model, self.adversary), label=(1.0, label), disparity=(1.0, disparity))

@@ -1,4 +1,4 @@
-"""DARE-GRAM: what a linear regressor divides by, the inverse Gram matrix of the features, is alike in both domains."""
+"""DARE-GRAM: training aligns the inverse Gram matrices of the features of both domains."""
 
 from __future__ import annotations
 
@@ -17,25 +17,28 @@ from ..base import Objective
 
 @settings
 class DAREGRAM(Objective):
-    """Regression whose features have the same inverse Gram matrix in both domains.
+    """DARE-GRAM: regression in which the inverse Gram matrices of the features are aligned in angle and scale.
 
-    The least-squares regressor on features Z is (Z'Z)^-1 Z'y: so it is the inverse Gram matrix that must agree, in the
-    angles of its columns and in its scale, not the features themselves. It is taken on the directions that hold most of
-    the energy, for the others invert to noise. Made for values, points and gaze; it serves classes, too.
+    The least-squares regressor on features Z is (Z'Z)^-1 Z'y. It is therefore sufficient to align the inverse Gram
+    matrix, in the angles of its columns and in its scale, instead of the features. Only the directions with most of the
+    energy are used, because the inverse of the others is noise. The method is made for values, points and gaze. It also
+    serves classes.
 
-    It harms where labels lie elsewhere in the target than in the source, as the Gram matrix holds them, too. The
-    paper's weights are for a squared error of about 1; a loss on points is a hundredth of that, and was overruled by
-    them. So both weights are times the label's own loss. A step takes about twice as long as the source's alone.
+    It harms if the distribution of the labels differs between the domains, because the Gram matrix depends on it. The
+    paper's weights are for a squared error of about 1. A loss on points is about 0.01, and these weights dominated it.
+    Both weights are therefore multiplied by the label loss. A step takes about twice as long as a step of source-only
+    training.
 
     References:
         Nejjar, Wang & Fink (2023). DARE-GRAM: Unsupervised Domain Adaptation Regression by Aligning Inverse Gram
         Matrices. CVPR.
 
     Args:
-        angle: weight of the distance of the inverse matrices' columns in angle, times the label's loss (0.05 in the
+        angle: weight of the angular distance between the columns of the inverse matrices, multiplied by the label loss
+            (0.05 in the paper).
+        scale: weight of the distance between the leading eigenvalues, multiplied by the label loss (0.001 in the
             paper).
-        scale: weight of the distance of the leading eigenvalues, times the label's loss (0.001 in the paper).
-        energy: share of the eigenvalues' sum that the directions taken hold (0.99 to 0.999 in the paper).
+        energy: share of the sum of the eigenvalues that the used directions contain (0.99 to 0.999 in the paper).
     """
 
     angle: float = Field(default=0.05, ge=0)
@@ -56,21 +59,22 @@ class DAREGRAM(Objective):
 
 
 def gram_distances(x: Tensor, y: Tensor, energy: float) -> tuple[Tensor, Tensor]:
-    """How far the inverse Gram matrices of x (N, F) and y (M, F) are apart, in angle and in scale; two scalars.
+    """Distance between the inverse Gram matrices of x (N, F) and y (M, F), in angle and in scale; two scalars.
 
     Args:
-        energy: share of the eigenvalues' sum that the leading directions hold; the rank that the inverse is cut at is
-            the larger of both domains'.
+        energy: share of the sum of the eigenvalues that the leading directions contain. The inverse is truncated at the
+            larger of the two domains' ranks.
 
     Returns:
-        The mean of 1 - cosine over the columns, 0..2; the Euclidean distance of the leading eigenvalues a direction.
+        The mean of 1 - cosine over the columns, in 0..2; the Euclidean distance of the leading eigenvalues, divided by
+        their number.
     """
-    grams = [F.pad(z.double(), (1, 0), value=1.0) for z in (x, y)]  # with the regressor's constant
+    grams = [F.pad(z.double(), (1, 0), value=1.0) for z in (x, y)]  # a constant column, for the regressor's bias
     grams = [z.T @ z for z in grams]
     values = [torch.linalg.eigvalsh(gram).flip(0) for gram in grams]
     with torch.no_grad():
         rank = max(int((value.cumsum(0) / value.sum() < energy).sum()) + 1 for value in values)
-        # Halfway between the last eigenvalue that is kept and the first that is not.
+        # The threshold is halfway between the last eigenvalue that is kept and the first that is not.
         limits = [F.pad(value, (0, 1))[rank - 1 : rank + 1].mean() / value[0] for value in values]
     mine, theirs = (
         torch.linalg.pinv(gram, rtol=limit, hermitian=True) for gram, limit in zip(grams, limits, strict=True)

@@ -1,4 +1,4 @@
-"""Deep CORAL: covariances of the features made equal in both domains."""
+"""Deep CORAL: training minimises the distance between the feature covariances of both domains."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ..base import Objective
 
 @settings
 class DeepCORAL(Objective):
-    """Deep correlation alignment, for every task.
+    """Deep correlation alignment: minimises the distance between the feature covariances of the two domains.
 
-    The loss is the squared distance of the two domains' covariance matrices of features, (1 / 4 F^2) ||Cs - Ct||^2.
-    Means are not compared. The paper takes the outputs of its last layer; here it is the features, which serve values
-    as well as classes.
+    Serves every task. The loss is the squared distance of the two covariance matrices, (1 / 4 F^2) ||Cs - Ct||^2. Means
+    are not compared. The paper uses the outputs of the last layer. Here the features are used, which serve values as
+    well as classes.
 
-    Hardly ever harms, and seldom closes a wide gap: second moments say little of it. The scale of the loss falls with
-    the features' own, so that a network may shrink them in place of aligning them.
+    It rarely harms and rarely closes a wide gap, because second moments describe little of it. The loss falls with the
+    scale of the features, so a network can reduce it by shrinking the features instead of aligning them.
 
     References:
         Sun & Saenko (2016). Deep CORAL: Correlation Alignment for Deep Domain Adaptation. arXiv:1607.01719.
 
     Args:
-        weight: of the CORAL loss. The paper sets it so that both losses end about equal.
+        weight: weight of the CORAL loss. The paper sets it so that both losses are about equal at the end.
     """
 
     weight: float = Field(default=10.0, ge=0)

@@ -1,4 +1,4 @@
-"""JAN: the joint distribution of features and predictions made equal (joint MMD)."""
+"""JAN: training minimises the joint MMD of features and predictions."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from .dan import DAN
 
 @settings
 class JAN(DAN):
-    """Joint adaptation network, for every task.
+    """Joint adaptation network: minimises the joint MMD of features and predictions of the two domains.
 
-    DAN whose kernels of the layers are multiplied instead of summed: features that go with one class in the source
-    must go with that class in the target. The non-adversarial JAN of the paper, by the unbiased estimate.
+    Serves every task. It is DAN with one change: the kernels of the layers are multiplied instead of summed. Features
+    that occur with a class in the source must therefore occur with the same class in the target. This is the
+    non-adversarial JAN of the paper, with the unbiased estimate.
 
-    Harms as DAN does where the balance of the classes differs, and where predictions on the target are wrong at first.
-    From MNIST to USPS one short run (400 steps, one seed) ended about 2 points below source only.
+    As DAN, it harms if the class balance differs between the domains. It also harms if predictions on the target are
+    wrong at first. From MNIST to USPS one short run (400 steps, one seed) ended about 2 percentage points below source
+    only.
 
     References:
         Long, Zhu, Wang & Jordan (2017). Deep Transfer Learning with Joint Adaptation Networks. ICML. arXiv:1605.06636.
 
     Args:
-        weight, outputs: as in `DAN`; without `outputs` both are one method.
+        weight, outputs: as in `DAN`. Without `outputs`, JAN and DAN are the same method.
     """
 
     def apart(self, known: list[Tensor], unknown: list[Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""RSD: the features of both domains span the same subspace, whatever the scale along it."""
+"""RSD: training aligns the subspaces that the features of both domains span, and leaves the feature scale free."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ from ...settings import settings
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ..base import Objective
 
-SMALL = 1e-6  # of a direction, in units of the mean energy: below it, no direction of the batch
+SMALL = 1e-6  # added to the Gram matrix's diagonal, in units of the mean energy; weaker directions get length 0
 
 
 @settings
 class RSD(Objective):
-    """Representation subspace distance: regression whose features must keep their scale.
+    """Representation subspace distance: regression that aligns feature subspaces and preserves the feature scale.
 
-    Making the domains' features alike also makes their norms alike, and a regressor reads its values off the scale of
-    the features. So only the subspaces that the two batches span are drawn together: the sum of the sines of their
-    principal angles is added to the loss. Made for values, points and gaze; it serves classes, too.
+    Aligning the features of the domains also makes their norms equal. A regressor, however, needs the scale of the
+    features to predict values. This method therefore aligns only the subspaces that the two batches span: it adds the
+    sum of the sines of their principal angles to the loss. It is made for values, points and gaze. It also serves
+    classes.
 
-    It says nothing where a batch has as many samples as there are features, for then both span all of them (64 and 128
-    by default). It harms where the domains differ in where their labels lie. The paper's weight is for a squared error
-    of about 1; a loss on points is a hundredth of that, and was overruled by it. So the weight is times the label's own
-    loss. The paper's second term, by which bases of equal importance match, is left out: its gradient has no bound
-    where two singular values are equal, and it weighs a hundredth of the first.
+    It has no effect if a batch has as many samples as there are features, because both batches then span the whole
+    space (the defaults are 64 and 128). It harms if the distribution of the labels differs between the domains. The
+    paper's weight is for a squared error of about 1. A loss on points is about 0.01, and this weight dominated it. The
+    weight is therefore multiplied by the label loss. The paper's second term, which matches bases of equal importance,
+    is left out: its gradient is unbounded if two singular values are equal, and its weight is a hundredth of the first.
 
     References:
         Chen, Wang, Wang & Long (2021). Representation Subspace Distance for Domain Adaptation Regression. ICML.
 
     Args:
-        weight: of the distance, times the label's loss (0.001 in the paper).
+        weight: weight of the distance, multiplied by the label loss (0.001 in the paper).
     """
 
     weight: float = Field(default=0.005, ge=0)
@@ -52,17 +53,18 @@ class RSD(Objective):
 def subspace_distance(x: Tensor, y: Tensor) -> Tensor:
     """Sum of the sines of the principal angles between the spans of the rows of x (N, F) and y (M, F), a scalar.
 
-    0 where the spans are equal, min(N, M) where they are orthogonal. The angles need no singular vectors, whose
-    gradient knows no bound: bases come from Cholesky's decomposition, their angles' cosines are singular values.
+    It is 0 if the spans are equal, and min(N, M) if they are orthogonal. The computation avoids singular vectors,
+    because their gradient is unbounded. The bases come from the Cholesky decomposition, and the cosines of the angles
+    are singular values.
     """
     cosines = torch.linalg.svdvals(_basis(x) @ _basis(y).T).clamp(max=1)
-    # At an angle of 0 the sine has no slope of its own.
+    # At an angle of 0 the gradient of the sine is not defined.
     sines: Tensor = (1 - cosines.square()).clamp(min=1e-8).sqrt()
     return sines.sum().float()
 
 
 def _basis(x: Tensor) -> Tensor:
-    """An orthonormal basis (N, F) float64 of the span of the rows; directions of next to no energy get length 0."""
+    """Orthonormal basis (N, F) float64 of the span of the rows. Directions with almost no energy get length 0."""
     x = x.double()
     gram = x @ x.T
     energy = gram.diagonal().detach().mean().clamp(min=1e-12)

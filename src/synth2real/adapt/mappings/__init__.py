@@ -1,4 +1,4 @@
-"""Explicit mappings of features, and the closed-form classifiers that stand on them."""
+"""Explicit mappings of features, and the closed-form classifiers that are trained on mapped features."""
 
 from .base import FeatureMapping
 from .msda import MSDA

@@ -1,4 +1,4 @@
-"""FeatureMapping: features of both domains are mapped first, then a model is trained on what comes out."""
+"""FeatureMapping: transforms the features of both domains, then a model is trained on the transformed features."""
 
 from __future__ import annotations
 
@@ -21,30 +21,31 @@ from ...training.mapping import Mapping
 from ..base import Objective
 from .self_training import SelfTraining
 
-LEAST = 2  # samples of a domain, below which it has no distribution
+LEAST = 2  # fewest samples of a domain; one sample has no distribution
 
 
 class _Learnt(Mapping):
-    """What a mapping has learnt, which is no setting: the target's map; None where the target stays as it is."""
+    """The learnt state of a mapping, which is not a setting: the target's map; None if the target is not changed."""
 
     feature_map: FeatureMap | None = None
 
 
 @settings
 class FeatureMapping(_Learnt):
-    """What every explicit mapping of features shares.
+    """Base class of the explicit mappings of features.
 
-    A method says what it learns from both domains (`learn`). The model keeps the map of the target's features, so that
-    prediction takes them as they are; the source may have been mapped otherwise.
+    A method implements `learn`, which learns from both domains. The model keeps the map for target features, so
+    prediction accepts unmapped features. The source can have a different map.
 
     Args:
-        then: how the model on top is trained: an objective, its name, or `{method: NAME, FIELD: VALUE}`.
+        then: how the model on the mapped features is trained: an objective, its name, or `{method: NAME, FIELD:
+            VALUE}`.
     """
 
     default_randomization: ClassVar[str | None] = None
     assumes_source_balance: ClassVar[bool] = True
     takes_sparse: ClassVar[bool] = False
-    objectives: ClassVar[dict[str, type[Objective]]] = {}  # by name, for `then`; the table of `adapt` fills it
+    objectives: ClassVar[dict[str, type[Objective]]] = {}  # by name, for `then`; the package `adapt` fills it
     then: InstanceOf[Objective] = dataclasses.field(default_factory=SelfTraining)
 
     @field_validator("then", mode="before")
@@ -77,7 +78,7 @@ class FeatureMapping(_Learnt):
         if target is not None and source.shape != target.shape:
             raise InputError(
                 f"adapt {self.name}: the source has {source.shape[0]} features, the target {target.shape[0]}, expected "
-                "features of one width in both"
+                "features of the same width in both"
             )
 
     def fit(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None = None) -> Self:
@@ -87,11 +88,11 @@ class FeatureMapping(_Learnt):
     def fit_transform(
         self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None = None
     ) -> tuple[Labelled, Unlabelled]:
-        """Learn the mapping, and answer both domains mapped.
+        """Learn the mapping, and return both domains mapped.
 
         Raises:
-            InputError: images, features of differing width, sparse ones where only dense ones are served, or a domain
-                of fewer than two samples.
+            InputError: the inputs are images, the widths of the features differ, the features are sparse but the method
+                needs dense ones, or a domain has fewer than two samples.
         """
         self.check(source, target)
         self.shape = source.shape
@@ -100,19 +101,21 @@ class FeatureMapping(_Learnt):
 
     @abstractmethod
     def learn(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None) -> tuple[Inputs, Inputs]:
-        """Learn from both domains and answer their mapped features; keep the target's map as `feature_map`."""
+        """Learn from both domains and return their mapped features. Store the target's map as `feature_map`."""
 
     @property
     def steps(self) -> int:
-        """Of the loop; 0 for a closed form."""
+        """Steps of the training loop; 0 for a closed form."""
         return 0
 
     @torch.no_grad()
     def transform(self, x: Tensor) -> Tensor:
-        """Features of the source (N, F) mapped, (N, width) float32."""
+        """Map source features (N, F) to (N, width) float32."""
         mapped: Tensor = x if self.feature_map is None else self.feature_map(to_float(x))
         return mapped
 
     def save(self, folder: str | Path) -> None:
-        """Refused: the model that is trained on mapped features keeps the map, and is what to save."""
-        raise InputError(f"{folder}: adapt {self.name} is kept by the model. Save that: model.save(folder)")
+        """Not supported. The model trained on mapped features contains the map; save that model."""
+        raise InputError(
+            f"{folder}: adapt {self.name} is part of the trained model. Save the model: model.save(folder)"
+        )

@@ -1,4 +1,4 @@
-"""What linear machines in closed form share: they are solved before the loop, and shipped as the model's head."""
+"""Base of linear classifiers in closed form: they are fitted before the training loop and become the model's head."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from ..base import Objective
 
 @settings
 class ClosedForm(Objective):
-    """A linear machine for classes of feature vectors; a method says how it is solved (`solve`)."""
+    """A linear classifier for feature vectors. Each method implements `solve`, which fits it."""
 
     name: ClassVar[str]
     network: str | None = "linear"
     statistics: Statistics = "none"
-    finished: ClassVar[bool] = True  # nothing is left to the loop
+    finished: ClassVar[bool] = True  # the training loop has nothing to do
 
     def refuse(self) -> None:
         if not isinstance(self.task, Classification):
             raise InputError(
-                f"adapt {self.name} classifies, found the task {self.task.kind}. Choose --adapt source-only, or on top "
-                "of a mapping --set adapt.then=source-only"
+                f"adapt {self.name} classifies, found the task {self.task.kind}. Choose --adapt source-only, or "
+                "after a mapping --set adapt.then=source-only"
             )
         if len(self.model.shape) != 1:
             raise InputError(
@@ -44,12 +44,12 @@ class ClosedForm(Objective):
 
 
 def dense(inputs: Inputs) -> Tensor:
-    """All features of a domain, (N, F) float32; as they lie where they are a tensor in memory."""
+    """All features of a domain, (N, F) float32. A float32 tensor in memory is not copied."""
     return inputs.float() if isinstance(inputs, Tensor) else inputs[torch.arange(len(inputs))].float()
 
 
 def write_head(model: Model, weights: Tensor, bias: Tensor) -> None:
-    """Make a linear machine, weights (C, F) and bias (C,), the head of a model that has no other layer."""
+    """Write a linear classifier, weights (C, F) and bias (C,), into the head of a model that has no other layer."""
     layer = next(module for module in model.head.modules() if isinstance(module, nn.Linear))
     layer.weight.data.copy_(weights)
     layer.bias.data.copy_(bias)

@@ -14,37 +14,40 @@ from ...networks.feature_maps import BATCH, Denoiser, Words
 from ...settings import settings
 from ...training.loop import Loop, Report
 from .base import FeatureMapping
-from .denoising import Room, denoise
+from .denoising import Workspace, denoise
 
-WIDEST = 20_000  # features of which a square matrix is still held in memory
+WIDEST = 20_000  # most features; a square matrix of this size is kept in memory
 
 
 @settings
 class MSDA(FeatureMapping):
-    """Marginalised stacked denoising autoencoders: each layer learns to restore words that were struck out at random.
+    """Marginalised stacked denoising autoencoders: linear layers restore randomly removed words, in closed form.
 
-    A layer is linear, so the expectation over all strikings has a closed form, and no copy is ever drawn. With samples
-    in the rows of X, centred Xc, q = 1 - noise and D = diag(q (1 - q) sum X^2 + ridge), its weights are
+    Each layer learns to reconstruct words that were randomly set to zero. A layer is linear, so the expectation over
+    all random corruptions has a closed form, and no corrupted copy is sampled. With samples in the rows of X, centred
+    Xc, q = 1 - noise and D = diag(q (1 - q) sum X^2 + ridge), its weights are
 
-        W = q C inv(q^2 C + D),   C = Xc' Xc;   b = m - q W m,   m the mean of X,
+        W = q C inv(q^2 C + D),   C = Xc' Xc;   b = m - q W m,   m the mean of X.
 
-    which is the paper's solution of a (F + 1) x (F + 1) system, the bias, which is never struck out, solved for first.
+    This is the paper's solution of a (F + 1) x (F + 1) system. The bias, which the noise never removes, is solved
+    first.
 
-    What makes it fast: with A = Xc D^-1/2 the system is I + q^2 A' A, whose condition is at most 1 + F q / noise, so
-    float32 serves (checked on the solution, else float64). It is symmetric positive definite (Cholesky), and where
-    words outnumber documents the same solution takes a system of documents (Woodbury):
+    The computation is fast for these reasons. With A = Xc D^-1/2 the system is I + q^2 A' A. Its condition number is at
+    most 1 + F q / noise, so float32 is accurate enough (the solution is checked; if the check fails, float64 is used).
+    The system is symmetric positive definite (Cholesky). If there are more words than documents, the same solution
+    follows from a system of the size of the documents (Woodbury):
 
         W = q D^1/2 T' T D^-1/2,   T = inv(L) A,   L L' = I + q^2 A A'.
 
-    W itself, F by F, is never formed: the layer's output is X W' = D^1/2 (A - inv(L') T) / q, and T is what is kept.
+    W itself, F by F, is never computed: the layer's output is X W' = D^1/2 (A - inv(L') T) / q, and only T is stored.
 
     References:
         Chen, Xu, Weinberger & Sha (2012). Marginalized denoising autoencoders for domain adaptation. ICML.
 
     Args:
         term_weighting: how counts are weighed, see `feature_maps.Weighing`.
-        noise: chance of a word to be struck out.
-        layers: of denoising; their outputs stand beside the input.
+        noise: probability that a word is set to zero.
+        layers: number of denoising layers. The outputs of all layers are concatenated with the input.
         ridge: added to the diagonal of the summed squares (1e-5 in the authors' code).
     """
 
@@ -60,8 +63,8 @@ class MSDA(FeatureMapping):
         width, count = source.shape[0], len(source)
         if width > WIDEST:
             raise InputError(
-                f"adapt msda: found {width} features, expected {WIDEST} or fewer, as each layer holds their square. "
-                "Keep the most frequent words, or choose --adapt sda"
+                f"adapt msda: found {width} features, expected {WIDEST} or fewer, because each layer stores "
+                "a matrix of features by features. Keep the most frequent words, or choose --adapt sda"
             )
         total = count + len(target)
         made = Denoiser(width, min(total, width), self.layers, 1 - self.noise, self.term_weighting)
@@ -72,11 +75,11 @@ class MSDA(FeatureMapping):
                 rows[part[0] : part[-1] + 1, :width] = made.weigh(to_float(inputs[part]))
         if not mapped[:, :width].isfinite().all():
             raise InputError(
-                "adapt msda: found a feature that is not finite, expected numbers. Mend or drop its sample"
+                "adapt msda: found a feature that is not finite, expected numbers. Correct or remove its sample"
             )
-        stage = Room.of((total, width))
+        workspace = Workspace.of((total, width))
         for i in range(self.layers):
-            layer, restored = denoise(mapped[:, i * width : (i + 1) * width].numpy(), self.noise, self.ridge, stage)
+            layer, restored = denoise(mapped[:, i * width : (i + 1) * width].numpy(), self.noise, self.ridge, workspace)
             torch.tanh(torch.from_numpy(restored), out=mapped[:, (i + 1) * width : (i + 2) * width])
             for part, value in zip((made.halves, made.scales, made.biases), layer, strict=True):
                 part[i] = nn.Parameter(torch.from_numpy(value), requires_grad=False)

@@ -1,4 +1,4 @@
-"""SDA: stacked denoising autoencoders of rectifiers, trained layer by layer on both domains."""
+"""SDA: stacked denoising autoencoders with rectified units, trained layer by layer on both domains."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from .base import FeatureMapping
 
 @settings
 class SDA(FeatureMapping):
-    """Stacked denoising autoencoders: each layer learns to restore what entries that were set to zero had been.
+    """Stacked denoising autoencoders: each layer learns to reconstruct inputs that were randomly set to zero.
 
-    One layer after the other is trained on batches of both domains without labels, each on what the layer below makes
-    of them; what the last makes is the new representation. Rectifiers encode. The words are restored by a sigmoid under
-    cross entropy, the layers above by a softplus under squared error, as in the paper. Sparse features are made dense a
-    batch at a time.
+    The layers are trained one after the other, on unlabelled batches of both domains. Each layer receives the outputs
+    of the layer below. The output of the last layer is the new representation. The encoders are rectified linear units.
+    As in the paper, the words are reconstructed by a sigmoid with cross entropy, and the inputs of higher layers by a
+    softplus with squared error. Sparse features are converted to dense ones batch by batch.
 
     References:
         Glorot, Bordes & Bengio (2011). Domain adaptation for large-scale sentiment classification: a deep learning
         approach. ICML.
 
     Args:
-        term_weighting: how counts are weighed, see `feature_maps.Weighing`; `binary` as in the paper. Otherwise inputs are
-            restored under squared error, too.
+        term_weighting: how counts are weighed, see `feature_maps.Weighing`; `binary` as in the paper. With other values
+            the inputs are also reconstructed with squared error.
         hidden: width of every layer (5000 in the paper, which had many more texts).
-        layers: how many (3 in the paper).
-        noise: chance of an entry to be set to zero (0.8 in the paper for words).
+        layers: number of layers (3 in the paper).
+        noise: probability that an entry is set to zero (0.8 in the paper for words).
         sparsity: weight of the mean activation.
-        layer_steps: of training, for each layer.
+        layer_steps: training steps of each layer.
         rate: learning rate of Adam.
     """
 
@@ -72,7 +72,7 @@ class SDA(FeatureMapping):
 
 
 class _Denoising(Algorithm):
-    """The layers of `sda`, trained one after the other."""
+    """Trains the layers of `sda` one after the other."""
 
     def __init__(self, sda: SDA, encoder: Layers) -> None:
         self.sda, self.weigh = sda, encoder.weigh
@@ -91,8 +91,8 @@ class _Denoising(Algorithm):
             x = self.weigh(torch.cat([source.x, target.x]))
             for layer in self.layers[:i]:
                 x = torch.relu(layer(x))
-        struck = x * (torch.rand_like(x) >= self.sda.noise)
-        codes = torch.relu(self.layers[i](struck))
+        corrupted = x * (torch.rand_like(x) >= self.sda.noise)
+        codes = torch.relu(self.layers[i](corrupted))
         restored = self.decoders[i](codes)
         if i == 0 and self.sda.term_weighting == "binary":
             loss = F.binary_cross_entropy_with_logits(restored, x)
@@ -105,5 +105,5 @@ class _Denoising(Algorithm):
 
 @torch.no_grad()
 def mapped(feature_map: nn.Module, inputs: Inputs) -> Tensor:
-    """All features of a domain through a map, a batch at a time: (N, width) float32."""
+    """Apply a map to all features of a domain, batch by batch: (N, width) float32."""
     return torch.cat([feature_map(to_float(inputs[part])) for part in torch.arange(len(inputs)).split(BATCH)])

@@ -1,4 +1,4 @@
-"""Self-training: a linear least-squares machine that labels the target itself, a few more samples each round."""
+"""Self-training: a linear least-squares classifier that labels more target samples in each round."""
 
 from __future__ import annotations
 
@@ -20,30 +20,31 @@ from ...settings import settings
 from .closed_form import ClosedForm, dense, write_head
 
 Array = NDArray[Any]
-MOST = 20_000  # samples of both domains, of which a square matrix is held in memory
-BLOCK = 4096  # features taken at once
-BIAS = 0.1  # squared value of the constant feature that the bias is the weight of
+MOST = 20_000  # most samples of both domains; a square matrix of this size is kept in memory
+BLOCK = 4096  # features in each block of the inner products
+BIAS = 0.1  # squared value of the constant feature for the bias
 
 
 @settings
 class SelfTraining(ClosedForm):
-    """Labels the target by itself, the most certain samples first, on a linear machine in closed form.
+    """Labels the target iteratively, the most confident samples first, with a linear classifier in closed form.
 
-    Each round a machine is trained on the source and on the target samples that the last one was most certain of: for
-    each class as many as its share of the source says, more in every round, in the last round all. Holding the shares
-    keeps a class from swallowing the other; where the target's balance differs from the source's, so do the labels.
+    Each round trains a classifier on the source and on the target samples for which the last classifier was most
+    confident. The number of samples per class follows the class shares of the source. It grows in every round; the last
+    round uses all target samples. The fixed shares prevent one class from absorbing another. If the class balance of
+    the target differs from the source's, the labels are wrong accordingly.
 
-    The machine is a least-squares support vector machine (ridge regression on 1 and -1), which as a classifier of
-    texts is as good as the support vector machine and takes one Cholesky factor.
+    The classifier is a least-squares support vector machine (ridge regression on 1 and -1). For texts it classifies as
+    well as the support vector machine, and it needs one Cholesky factorisation.
 
     References:
         Bruzzone & Marconcini (2010). Domain adaptation problems: a DASVM classification technique. PAMI 32(5).
         Suykens & Vandewalle (1999). Least squares support vector machine classifiers. Neural Processing Letters 9.
 
     Args:
-        ridge: weight of the squared norm, in units of the mean squared length of a sample, so that one value serves
+        ridge: weight of the squared norm, in units of the mean squared length of a sample. One value therefore serves
             features of any scale.
-        rounds: of labelling; 0 is the source alone.
+        rounds: rounds of labelling; 0 trains on the source alone.
     """
 
     name: ClassVar[str] = "self-training"
@@ -55,8 +56,8 @@ class SelfTraining(ClosedForm):
         count, total = len(source), len(source) + len(target)
         if total > MOST:
             raise InputError(
-                f"adapt self-training: found {total} samples in both domains, expected {MOST} or fewer, as it holds "
-                "the square of their number. Choose --adapt svm or source-only, or train on a part"
+                f"adapt self-training: found {total} samples in both domains, expected {MOST} or fewer, because it "
+                "stores a matrix of samples by samples. Choose --adapt svm or source-only, or train on fewer samples"
             )
         inner = products(source.inputs, target.inputs)
         unit = float(np.diag(inner)[:count].mean())  # the mean squared length
@@ -80,37 +81,37 @@ class SelfTraining(ClosedForm):
 
 
 def machine(inner: Array, index: Array, labels: Array, ridge: float) -> Array:
-    """Duals (M, C) of the least-squares machine on the samples at `index` (M,) with labels -1 and 1 (M, C)."""
+    """Dual coefficients (M, C) of the least-squares machine for samples `index` (M,) and labels -1 and 1 (M, C)."""
     system = inner[np.ix_(index, index)]
     system[np.diag_indices(len(index))] += ridge
     solved: Array = cho_solve(cho_factor(system, overwrite_a=True, check_finite=False), labels, check_finite=False)
     return solved
 
 
-def most_certain(said: Array, shares: Array, part: float) -> tuple[Array, Array]:
-    """Which of the target's samples to believe, and their classes.
+def most_certain(outputs: Array, shares: Array, part: float) -> tuple[Array, Array]:
+    """The target samples with the most confident predictions, and their classes.
 
     Args:
-        said: (N, C) outputs.
-        shares: (C,) of the classes, in 0..1.
-        part: of the samples to pick, in 0..1; at most this part of each class's share.
+        outputs: (N, C) outputs.
+        shares: (C,) shares of the classes, in 0..1.
+        part: share of the samples to choose, in 0..1. It is also the greatest share of each class's samples.
 
     Returns:
         indices (M,) and classes (M,).
     """
-    level = np.array([np.quantile(column, 1 - share) for column, share in zip(said.T, shares, strict=True)])
-    above = said - level  # a class is said of as many samples as its share
+    level = np.array([np.quantile(column, 1 - share) for column, share in zip(outputs.T, shares, strict=True)])
+    above = outputs - level  # each class is positive for its share of the samples
     classes = above.argmax(1)
     picked = []
     for i, share in enumerate(shares):
         members = np.flatnonzero(classes == i)
-        picked.append(members[np.argsort(-above[members, i], kind="stable")[: round(part * share * len(said))]])
+        picked.append(members[np.argsort(-above[members, i], kind="stable")[: round(part * share * len(outputs))]])
     chosen = np.concatenate(picked)
     return chosen, classes[chosen]
 
 
 def products(ours: Inputs, theirs: Inputs) -> Array:
-    """Inner products of all samples about their common mean, (N, N) float32, N of both domains."""
+    """Inner products of all samples after centring, (N, N) float32, with N the samples of both domains."""
     if isinstance(ours, Sparse) and isinstance(theirs, Sparse):
         both = vstack([ours.matrix, theirs.matrix])
         inner: Array = (both @ both.T).toarray()
@@ -127,7 +128,7 @@ def products(ours: Inputs, theirs: Inputs) -> Array:
 
 
 def gathered(both: tuple[Inputs, Inputs], duals: Tensor) -> Tensor:
-    """The sum of all samples of both domains, each by its duals: (C, F) of (N, F) and (N, C)."""
+    """Sum of all samples of both domains, weighted by their duals: (C, F) from (N, F) and (N, C)."""
     parts = duals.split([len(inputs) for inputs in both])
     return torch.stack(
         [

@@ -1,7 +1,7 @@
-"""Classical mappings of features as skada and POT compute them, behind this library's interface.
+"""Classical mappings of features, computed by skada and POT, with the interface of this library.
 
-They need the extra: pip install 'synth2real[skada]'. Nothing is computed here; the target's map, which the model keeps,
-is read off the fitted adapter.
+They need the extra: pip install 'synth2real[skada]'. This module computes no mapping itself. It reads the target's map,
+which the model keeps, from the fitted adapter of skada.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from ...settings import settings
 from ...training.loop import Loop, Report
 from .base import FeatureMapping
 
-SOURCE, TARGET = 1, -2  # domains in skada are numbered, targets below zero
+SOURCE, TARGET = 1, -2  # numbers of the domains in skada; targets are negative
 UNKNOWN = -1  # label of a target sample
 
 
 @settings
 class Skada(FeatureMapping):
-    """A mapping that an adapter of skada computes; dense features alone."""
+    """A mapping computed by an adapter of skada, for dense features only."""
 
     @abstractmethod
     def adapter(self, skada: Any) -> Any:
-        """The adapter of the module `skada`, not yet fitted."""
+        """The adapter from the module `skada`, not yet fitted."""
 
     def check(self, source: Labelled, target: Unlabelled | None = None) -> None:
         library()
@@ -48,7 +48,7 @@ class Skada(FeatureMapping):
         return self.transform(torch.from_numpy(x)), self.feature_map(torch.from_numpy(y).float())
 
     def target_map(self, width: int) -> FeatureMap:
-        """The target's map, which is affine: read off what becomes of zero and of the unit vectors."""
+        """The target's map, which is affine. It follows from the images of zero and of the unit vectors."""
         corners = self.mapped(np.concatenate([np.zeros((1, width)), np.eye(width)]), TARGET)
         made = Layers((width, corners.shape[1]))
         layer = cast(nn.Linear, made.layers[0])
@@ -60,20 +60,22 @@ class Skada(FeatureMapping):
         return self.mapped(x.double().numpy(), SOURCE)
 
     def mapped(self, x: Any, domain: int) -> Tensor:
-        """What the adapter makes of samples (N, F) of one domain, float32."""
+        """Samples (N, F) of one domain, transformed by the adapter, float32."""
         made = self.fitted.transform(x, sample_domain=np.full(len(x), domain), allow_source=True)
         return torch.from_numpy(np.ascontiguousarray(made, dtype=np.float32))
 
 
 @settings
 class CoralMapping(Skada):
-    """CORAL: the source is whitened, then given the covariance of the target; both are centred.
+    """CORAL: whitens the source features, then gives them the covariance of the target.
+
+    The features of both domains are centred.
 
     References:
         Sun, Feng & Saenko (2016). Return of frustratingly easy domain adaptation. AAAI.
 
     Args:
-        shrinkage: of the covariances towards the identity, in 0..1; None by Ledoit and Wolf's rule.
+        shrinkage: shrinkage of the covariances towards the identity, in 0..1; None uses the rule of Ledoit and Wolf.
     """
 
     name: ClassVar[str] = "coral-mapping"
@@ -85,14 +87,14 @@ class CoralMapping(Skada):
 
 @settings
 class SubspaceAlignment(Skada):
-    """Subspace alignment: the source's principal components are turned onto the target's.
+    """Subspace alignment: a linear map aligns the source's principal components with the target's.
 
     References:
         Fernando, Habrard, Sebban & Tuytelaars (2013). Unsupervised visual domain adaptation using subspace alignment.
         ICCV.
 
     Args:
-        components: kept; None for as many as there are features.
+        components: number of components; None for the number of features.
     """
 
     name: ClassVar[str] = "subspace-alignment"
@@ -104,17 +106,17 @@ class SubspaceAlignment(Skada):
 
 @settings
 class TCA(Skada):
-    """Transfer component analysis: directions of a kernel in which the domains' means agree and the data varies.
+    """Transfer component analysis: kernel components with equal domain means and high variance of the data.
 
-    The kernel is exp(-|x - y|^2 / F): scale features so that they vary by about 1.
+    The kernel is exp(-|x - y|^2 / F). Scale the features so that they vary by about 1.
 
     References:
         Pan, Tsang, Kwok & Yang (2011). Domain adaptation via transfer component analysis. IEEE Transactions on Neural
         Networks 22(2).
 
     Args:
-        components: kept; None for as many as there are features.
-        mu: weight of the domains' distance.
+        components: number of components; None for the number of features.
+        mu: weight of the distance between the domains.
     """
 
     name: ClassVar[str] = "tca"
@@ -135,13 +137,13 @@ class TCA(Skada):
 
 @settings
 class OTMapping(Skada):
-    """Optimal transport: each source sample moves to the mean of the target samples that it is transported to.
+    """Optimal transport: maps each source sample to the mean of the target samples that it is transported to.
 
     References:
         Courty, Flamary, Tuia & Rakotomamonjy (2017). Optimal transport for domain adaptation. PAMI 39(9).
 
     Args:
-        entropy: regularisation of the transport; None for the exact one.
+        entropy: entropic regularisation of the transport; None for exact transport.
     """
 
     name: ClassVar[str] = "ot-mapping"

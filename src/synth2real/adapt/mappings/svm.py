@@ -1,4 +1,4 @@
-"""SVM: a linear support vector machine, the baseline on features, and what stands on mapped ones."""
+"""SVM: a linear support vector machine, the baseline on features and a classifier for mapped features."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from ...data.sparse import Sparse
 from ...settings import settings
 from .closed_form import ClosedForm, dense, write_head
 
-NEVER = -1e4  # logit of a class that the source does not show
+NEVER = -1e4  # logit of a class without source samples
 
 
 @settings
 class SVM(ClosedForm):
-    """A linear support vector machine on the source, solved at once by liblinear; for classes of feature vectors.
+    """A linear support vector machine, trained on source features by liblinear; the baseline on features.
 
-    Its hyperplanes are shipped as a linear layer. Their distances stand as logits: the order of the classes is the
-    machine's, the confidences are not calibrated.
+    For classes of feature vectors only. The hyperplanes become a linear layer, and the distances from them are the
+    logits. The ranking of the classes is that of the machine. The confidences are not calibrated.
 
-    Where there are more features than samples the machine is solved in the span of the samples, in which the
-    hyperplane of every L2-regularised linear model lies: as many coordinates as samples, at the same solution.
+    If there are more features than samples, the machine is solved in the span of the samples. The hyperplane of every
+    L2-regularised linear model lies in this span. The number of coordinates is then the number of samples, and the
+    solution is the same.
 
     References:
         Fan, Chang, Hsieh, Wang & Lin (2008). LIBLINEAR: a library for large linear classification. JMLR 9.
 
     Args:
-        penalty: C, in units of the inverse mean squared length of a sample, so that one value serves features of any
+        penalty: C, in units of the inverse mean squared length of a sample. One value therefore serves features of any
             scale.
     """
 
@@ -51,18 +52,20 @@ class SVM(ClosedForm):
         machine = LinearSVC(C=self.penalty / max(lengths, 1e-12), dual=x.shape[0] < x.shape[1], random_state=0)
         machine.fit(x, source.labels.numpy())
         weights, bias = back(torch.from_numpy(machine.coef_).float()), torch.from_numpy(machine.intercept_).float()
-        if len(weights) == 1:  # of two classes one hyperplane
+        if len(weights) == 1:  # two classes have one hyperplane
             weights, bias = torch.cat([-weights, weights]) / 2, torch.cat([-bias, bias]) / 2
-        shown = torch.from_numpy(machine.classes_)  # a class that the source does not show is never said
+        shown = torch.from_numpy(machine.classes_)  # a class without source samples is never predicted
         all_weights = torch.zeros(self.task.outputs, weights.shape[1]).index_copy(0, shown, weights)
         write_head(self.model, all_weights, torch.full((self.task.outputs,), NEVER).index_copy(0, shown, bias))
 
 
 def coordinates(inputs: Inputs) -> tuple[Any, Callable[[Tensor], Tensor]]:
-    """Samples to train a linear machine on, (N, min(N, F)) or sparse (N, F); and the way back of its weights to (C, F).
+    """Training samples for a linear machine, and the map of its weights back to (C, F).
 
-    With K = X X' = L L' (Cholesky), the rows of L have the inner products of those of X: a machine on L is the same,
-    and its weights v are those X' inv(L') v on X.
+    The samples are (N, min(N, F)) or sparse (N, F).
+
+    With K = X X' = L L' (Cholesky), the rows of L have the same inner products as the rows of X. A machine on L is
+    therefore equivalent, and its weights v become X' inv(L') v on X.
     """
     if isinstance(inputs, Sparse):
         return inputs.matrix, lambda v: v
@@ -70,7 +73,7 @@ def coordinates(inputs: Inputs) -> tuple[Any, Callable[[Tensor], Tensor]]:
     if x.shape[0] >= x.shape[1]:
         return x.numpy(), lambda v: v
     inner = (x.numpy() @ x.numpy().T).astype(np.float64)
-    inner[np.diag_indices(len(x))] += 1e-6 * np.trace(inner) / len(x)  # duplicates make it singular
+    inner[np.diag_indices(len(x))] += 1e-6 * np.trace(inner) / len(x)  # duplicate samples make it singular
     lower = cholesky(inner, lower=True, overwrite_a=True)
 
     def back(v: Tensor) -> Tensor:

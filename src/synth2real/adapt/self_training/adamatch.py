@@ -1,4 +1,4 @@
-"""AdaMatch: consistency under randomization, aligned in distribution, with one set of settings for every data set."""
+"""AdaMatch: consistency between weak and strong views, with distribution alignment and one setting for all data."""
 
 from __future__ import annotations
 
@@ -23,25 +23,28 @@ from ..shared.classes import needs_classes
 
 @settings
 class AdaMatch(Objective):
-    """Semi-supervised learning that bears a gap: weak and strong views of both domains.
+    """AdaMatch: pseudo-labels from weak views supervise strong views, with distribution alignment to the class prior.
 
-    The model's own answer to the clean target image, aligned with the source's class balance, is the label of the
-    randomized one, where it is confident enough: relative to the mean confidence on the source, which falls and rises
-    with the training. Where batch statistics tie the samples of a batch together, the source's logits are drawn at
-    random between those computed with the target in the batch and those without it.
+    For classes only. The model predicts the clean target image, and the prediction is aligned with the source's class
+    balance. It becomes the label of the randomized image if its confidence is high enough. The threshold is relative to
+    the mean confidence on the source and therefore changes during the training. If the network has batch normalisation,
+    the source logits are interpolated at random between those computed with the target in the batch and those computed
+    without it.
 
-    Classes only. It harms where the class balance differs between the domains and `target_prior` says otherwise; and
-    unlike `Teacher` it believes the student of this very step, so that an error spreads faster.
+    It harms if the class balance differs between the domains and `target_prior` is wrong. `Teacher` takes labels from
+    an average of the weights. AdaMatch takes them from the current student, so errors spread faster.
 
     References:
         Berthelot, Roelofs, Sohn, Carlini & Kurakin (2022). AdaMatch: A Unified Approach to Semi-Supervised Learning and
         Domain Adaptation. ICLR. arXiv:2106.04732.
 
     Args:
-        threshold: least confidence of a label that counts, as a share of the mean confidence on the clean source (0.9).
-        target_prior, alignment: what the target's labels are aligned with, and how; see `Teacher`.
-        decay: of the average of the weights that is shipped, a step (0.999).
-        weight: of the target's loss at full strength (1).
+        threshold: lowest confidence of a label that counts, as a share of the mean confidence on the clean source
+            (0.9).
+        target_prior, alignment: the prior that target labels are aligned with, and the kind of alignment; see
+            `Teacher`.
+        decay: decay per step of the weight average that is the final model (0.999).
+        weight: weight of the target loss at full strength (1).
     """
 
     threshold: float = Field(default=0.9, gt=0, le=1)
@@ -52,7 +55,7 @@ class AdaMatch(Objective):
     default_randomization: ClassVar[str | None] = "full"
 
     def refuse(self) -> None:
-        needs_classes(self, self.task, "aligns their shares")
+        needs_classes(self, self.task, "aligns class shares")
 
     def build(self, target: Unlabelled) -> None:
         assert isinstance(self.task, Classification)
@@ -68,17 +71,17 @@ class AdaMatch(Objective):
         weak, strong = unknown.chunk(2)
         label = self.task.loss(known, torch.cat([source.y, source.y]))
         with torch.no_grad():
-            sure = known.chunk(2)[0]
-            self.to_prior.observe(sure, source.y, weak, progress)
+            clean = known.chunk(2)[0]
+            self.to_prior.observe(clean, source.y, weak, progress)
             labels = self.to_prior(weak.log_softmax(1))
-            counts = (labels.amax(1) >= self.threshold * sure.softmax(1).amax(1).mean()).float()
+            counts = (labels.amax(1) >= self.threshold * clean.softmax(1).amax(1).mean()).float()
         pseudo = -(counts * (labels * strong.log_softmax(1)).sum(1)).mean()
-        # Twice, as the paper adds the losses of both views.
+        # The weight is 2 because the paper adds the losses of both views.
         yield Update(of=(self.model,), label=(2.0, label), pseudo=(self.weight * half_cosine(progress), pseudo))
         follow(self.average, self.model, self.decay, progress)
 
     def outputs(self, source: SourceBatch, target: TargetBatch) -> tuple[Tensor, Tensor]:
-        """Raw outputs for the source and for the target, (2 B, C) each: the clean images, then the randomized."""
+        """Raw outputs for the source and for the target, (2 B, C) each: first the clean, then the randomized images."""
         views = torch.cat([source.clean, source.x])
         both = torch.cat([views, target.clean, target.x])
         known, unknown = self.model(both).split([2 * len(source), 2 * len(target)])
@@ -89,5 +92,5 @@ class AdaMatch(Objective):
 
 
 def between(one: Tensor, other: Tensor) -> Tensor:
-    """Each logit drawn uniformly between both tensors, (N, C) each: the random logit interpolation."""
+    """Random logit interpolation: each logit is sampled uniformly between the two tensors, (N, C) each."""
     return torch.lerp(other, one, torch.rand_like(one))

@@ -1,4 +1,4 @@
-"""DSBN: one network for both domains, whose batch normalisation is each domain's own."""
+"""DSBN: one network for both domains, with separate batch normalisation for each domain."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from .teacher import Teacher
 
 @settings
 class DSBN(Teacher):
-    """Domain-specific batch normalisation, in a student that is taught by its own slow average.
+    """Domain-specific batch normalisation: separate normalisation layers for each domain, trained by self-training.
 
-    Statistics, scale and shift of every batch normalisation are kept twice, once a domain, and all other weights are
-    shared: what is peculiar to a domain is taken out by its own branch. The target's branch learns from pseudo-labels,
-    which is the paper's second stage; its first, any other method that gives the first labels, is here the teacher's
-    rise from the source alone (`Teacher`). The target's branch is shipped.
+    Each batch normalisation has two branches, one for each domain, with separate statistics, scale and shift. All other
+    weights are shared. Each branch removes the properties specific to its domain. The target branch learns from
+    pseudo-labels of a slowly averaged teacher, which is the paper's second stage. In the paper, any other method gives
+    the first labels in a first stage. Here the teacher starts from source training alone (`Teacher`). The final model
+    uses the target branch.
 
-    It harms as `Teacher` does; and as each branch has its domain's own mean, a class balance that differs between the
-    domains is normalised away with it.
+    It harms in the same cases as `Teacher`. Each branch also subtracts the mean of its own domain. If the class balance
+    differs between the domains, this difference is normalised away.
 
     References:
         Chang, You, Seo, Kwak & Han (2019). Domain-Specific Batch Normalization for Unsupervised Domain Adaptation.
         CVPR. arXiv:1906.03950.
 
     Args:
-        norm: `batch`; no other has statistics to keep apart.
+        norm: must be `batch`; other normalisations have no statistics to separate.
     """
 
     norm: Norm = "batch"
@@ -44,7 +45,7 @@ class DSBN(Teacher):
 
     def build(self, target: Unlabelled) -> None:
         split_norms(self.model)
-        choose(self.model, "target")  # the teacher is copied from it, and only ever sees the target
+        choose(self.model, "target")  # the teacher is a copy of it and receives target images only
         super().build(target)
 
     def shipped(self) -> Model:

@@ -1,4 +1,4 @@
-"""MCC: predictions on the target that confuse no class with another."""
+"""MCC: training minimises the confusion between classes in the predictions on the target."""
 
 from __future__ import annotations
 
@@ -17,31 +17,33 @@ from ..shared.classes import needs_classes
 
 
 def class_confusion(outputs: Tensor, temperature: float) -> Tensor:
-    """Mean share of a class's mass that other classes hold, over a batch of raw outputs (N, C); 0 to 1 - 1 / C."""
-    said = (outputs.float() / temperature).softmax(1)
-    weights = 1 + torch.exp(-entropy(said.detach()))
+    """Mean share of a class's probability mass in other classes, for raw outputs (N, C); in 0..1 - 1 / C."""
+    predicted = (outputs.float() / temperature).softmax(1)
+    weights = 1 + torch.exp(-entropy(predicted.detach()))
     weights = weights / weights.mean()
-    together = said.T @ (weights[:, None] * said)
+    together = predicted.T @ (weights[:, None] * predicted)
     shares = together / together.sum(1, keepdim=True).clamp(min=1e-12)
     return 1 - shares.diagonal().mean()
 
 
 @settings
 class MCC(Objective):
-    """Minimum class confusion; classes only.
+    """Minimum class confusion: minimises the confusion between pairs of classes in the predictions on a target batch.
 
-    From the probabilities of a target batch it takes how much each pair of classes is held together, with plain samples
-    weighing more, and lowers what lies off the diagonal. No critic, no second network: the cheapest of the good ones.
+    For classes only. The method computes from the predicted probabilities of a target batch how strongly each pair of
+    classes is confused. Confident samples weigh more. The loss is the confusion off the diagonal. The method needs no
+    critic and no second network, so it is the cheapest of the methods that work well.
 
-    Each class weighs alike whatever its share, so it bears an unequal balance well. It sharpens what the model already
-    says: where most target predictions are wrong, or a batch holds few classes, it harms.
+    Each class has the same weight whatever its share, so the method tolerates an unequal class balance. It makes the
+    model's current predictions more confident. It therefore harms if most target predictions are wrong, or if a batch
+    contains few classes.
 
     References:
         Jin, Wang, Long & Wang (2020). Minimum Class Confusion for Versatile Domain Adaptation. ECCV. arXiv:1912.03699.
 
     Args:
-        weight: of the confusion (1 in the paper).
-        temperature: that the outputs are divided by before their softmax (2.5 in the paper).
+        weight: weight of the confusion (1 in the paper).
+        temperature: divides the outputs before the softmax (2.5 in the paper).
     """
 
     weight: float = Field(default=1.0, ge=0)
@@ -50,7 +52,7 @@ class MCC(Objective):
     assumes_source_balance: ClassVar[bool] = False
 
     def refuse(self) -> None:
-        needs_classes(self, self.task, "counts which classes are confused")
+        needs_classes(self, self.task, "measures which classes are confused")
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         known, unknown = self.model(torch.cat([source.x, target.x])).split([len(source), len(target)])

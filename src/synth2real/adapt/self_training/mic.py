@@ -1,4 +1,4 @@
-"""MIC: the student must say of a masked target image what the teacher says of the whole one."""
+"""MIC: the student must predict from a masked target image what the teacher predicts from the whole image."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .teacher import Teacher
 
 @settings
 class MIC(Teacher):
-    """Masked image consistency: a teacher's student that sees the target through holes.
+    """Masked image consistency: the student learns from masked target images, with a teacher's labels for whole images.
 
-    Squares of the target image are hidden from the student, so it must learn what the rest tells of them: the relations
-    between parts, not the one part that tells most. All else is `Teacher`: which labels count, the slow average, and
-    how a regressor's drift is met.
+    Square patches of the target image are hidden from the student. It must infer them from the rest, and so learns the
+    relations between parts instead of the single most informative part. Everything else is as in `Teacher`: the choice
+    of labels, the weight average, and the control of a regressor's drift.
 
-    It harms where what is asked for is small and seen nowhere else: a pupil behind a mask is guessed from the lids, at
-    best. Then lower `ratio`.
+    It harms if the object is small and nothing else in the image shows its position. For example, a masked pupil can at
+    best be guessed from the lids. Lower `ratio` in this case.
 
     References:
         Hoyer, Dai, Wang & Van Gool (2023). MIC: Masked Image Consistency for Context-Enhanced Domain Adaptation. CVPR.
@@ -41,11 +41,13 @@ class MIC(Teacher):
 
 
 def masked(x: Tensor, ratio: float, patch: float) -> Tensor:
-    """Inputs whose squares are, each with probability `ratio`, the image's mean colour.
+    """Inputs with hidden squares.
+
+    Each square is hidden with probability `ratio` and filled with the image's mean colour.
 
     Args:
-        x: images (N, C, H, W), or features (N, F), of which single values are hidden behind their mean in the batch.
-        patch: side of a square as a share of the shorter side; at least a pixel.
+        x: images (N, C, H, W), or features (N, F). Hidden features are replaced by their mean over the batch.
+        patch: side of a square as a share of the shorter side; at least one pixel.
     """
     if x.ndim == 2:
         return torch.where(torch.rand_like(x) < ratio, x.mean(0), x)

@@ -1,4 +1,4 @@
-"""Teacher: self-training, in which a slowly following teacher labels the target images for the student."""
+"""Teacher: self-training in which a teacher, the moving average of the student, labels the target images."""
 
 from __future__ import annotations
 
@@ -19,38 +19,40 @@ from ...training.model import Model
 from ..base import Objective
 from ..shared.alignment import Alignment, Level, Prior, ToPrior
 
-CHECK_EVERY = 10  # steps between two looks at whether a regressor's teacher is the best so far
-SETTLED = 0.2  # share of the training before which disagreement says little
+CHECK_EVERY = 10  # steps between two checks whether a regressor's teacher is the best so far
+SETTLED = 0.2  # share of the training before which the disagreement is not yet informative
 
 
 @settings
 class Teacher(Objective):
-    """Self-training with an exponential moving average of the student as its teacher.
+    """Mean teacher: a moving average of the student labels the target images on which the student learns.
 
-    The teacher sees the clean target image and says what it is; the student sees it randomized and must say the same.
-    Classification: only labels of which the teacher is certain count, after its predictions have been aligned with
-    the prior of the target's classes. Values, points and gaze: what the teacher says is moved by the warp that moved
-    the image, each sample weighs by how well two views of it agree, and all of them by how much is left to teach, since
-    a self-trained regressor drifts (a teacher of full weight put real irises higher by 1 px in 1,000 steps). The
-    teacher whose views agreed best is kept; when agreement has fallen for good, the training ends.
+    Serves every task. The teacher predicts the clean target image. The student receives the randomized image and must
+    make the same prediction. Classification: the teacher's predictions are aligned with the prior of the target's
+    classes. Then only labels with high confidence count. Values, points and gaze: the teacher's prediction is
+    transformed by the same warp as the image. Each sample is weighed by the agreement of the predictions for two views
+    of it. All samples are weighed by how much the student can still learn, because a self-trained regressor drifts:
+    with a teacher of full weight, the predicted position of real irises rose by 1 px in 1,000 steps. The final model is
+    the teacher with the best agreement. Training ends when the agreement has clearly fallen.
 
-    It harms where the target's class balance is far from `target_prior`; `none` then is the safer choice.
+    It harms if the target's class balance is far from `target_prior`. In this case `none` is the safer choice.
 
     References:
         Tarvainen & Valpola (2017). Mean teachers are better role models.
         Berthelot, Roelofs, Sohn, Carlini & Kurakin (2022). AdaMatch (distribution alignment, relative threshold).
 
     Args:
-        threshold: least confidence of a label that counts, as a share of the mean confidence on the source batch.
-        target_prior: class shares of the target that labels are aligned with: `source` (its own balance), `none`, one
-            share a class, or what is estimated on the way, `estimated` (BBSE) or `mlls` (see `priors`). The estimate is
-            no default: from MNIST to USPS it was no nearer the truth than the source's balance (0.20 and 0.19 in sum of
-            differences), and the accuracy the same.
-        alignment: `soft` moves doubtful labels towards that prior and forgives one that is a little wrong; `exact`
-            enforces it, for a target whose shares are known.
-        decay: of the teacher, a step.
-        weight: of the target's loss at full strength; it rises over the first half of the training.
-        drift: how many times worse than its best the disagreement may grow before a regressor's training ends.
+        threshold: lowest confidence of a label that counts, as a share of the mean confidence on the source batch.
+        target_prior: class shares of the target that labels are aligned with: `source` (the source's balance), `none`,
+            one share per class, or an estimate made during the training: `estimated` (BBSE) or `mlls` (see `priors`).
+            The estimate is not the default. From MNIST to USPS it was no better than the source's balance (sum of
+            differences to the true shares: 0.20 for the estimate, 0.19 for the source's balance), and the accuracy was
+            the same.
+        alignment: `soft` changes labels of low confidence towards that prior and tolerates a prior that is a little
+            wrong; `exact` enforces the prior, for a target with known shares.
+        decay: decay of the teacher per step.
+        weight: weight of the target loss at full strength. It rises over the first half of the training.
+        drift: a regressor's training ends when the disagreement exceeds its lowest value by this factor.
     """
 
     threshold: float = Field(default=0.9, gt=0, le=1)
@@ -91,50 +93,52 @@ class Teacher(Objective):
         with torch.no_grad():
             if isinstance(self.task, Classification):
                 self.to_prior.observe(known, source.y, unknown, progress)
-                labels, certainty = self.pseudo_labels(known, target)
+                labels, weights = self.pseudo_labels(known, target)
             else:
-                labels, certainty = self.pseudo_values(target)
-        pseudo = (certainty * self.task.losses(unknown, labels)).mean()
+                labels, weights = self.pseudo_values(target)
+        pseudo = (weights * self.task.losses(unknown, labels)).mean()
         if not isinstance(self.task, Classification):
             pseudo = self.need(label, pseudo) * pseudo
         yield Update(of=(self.model,), label=(1.0, label), pseudo=(self.weight * half_cosine(progress), pseudo))
         self.follow(progress)
 
     def need(self, label: Tensor, pseudo: Tensor) -> Tensor:
-        """How much of its say a regressor's teacher has, a scalar in 0..1.
+        """Weight of a regressor's pseudo-label loss, a scalar in 0..1.
 
-        The root of the student's loss on the target over that on the source. Where the target is learnt already, little
-        is left to teach, and what the teacher errs by would be learnt instead: more with every step.
+        It is the square root of the ratio of the student's loss on the target to its loss on the source. If the student
+        has already learnt the target, it can learn little more from the teacher. It would then learn the teacher's
+        errors, more with every step.
         """
         return (self.strayed.update(pseudo) / self.missed.update(label).clamp(min=1e-12)).clamp(max=1).sqrt()
 
     def outputs(self, source: SourceBatch, target: TargetBatch) -> tuple[Tensor, Tensor]:
-        """The student's raw outputs for what it sees of each domain."""
+        """The student's raw outputs for its inputs from each domain."""
         known, unknown = self.model(torch.cat([source.x, target.x])).split([len(source), len(target)])
         return known, unknown
 
     def pseudo_labels(self, known: Tensor, target: TargetBatch) -> tuple[Tensor, Tensor]:
-        """The teacher's classes (B,) int64 for clean target images, and 1.0 where it is certain, else 0.0."""
+        """The teacher's classes (B,) int64 for clean target images; and 1.0 if confident enough, else 0.0."""
         confidence, labels = self.to_prior(self.teacher(target.clean).log_softmax(1)).max(1)
         least = self.threshold * known.softmax(1).amax(1).mean()
         return labels, (confidence >= least).float()
 
     def pseudo_values(self, target: TargetBatch) -> tuple[Tensor, Tensor]:
-        """The teacher's values (B, K) for clean images, moved as the student's were; and how far two views agree.
+        """The teacher's values (B, K) for clean images, and sample weights.
 
-        A sample weighs exp(-d / mean d), d the loss of the teacher's own answer on the randomized image.
+        The values are transformed by the warp of the student's images. The weight of a sample is exp(-d / mean d). d is
+        the loss of the teacher's own prediction for the randomized image.
         """
         values = self.task.predict(self.teacher(target.clean))
-        moved = self.task.move(values, target.warp)
+        warped = self.task.move(values, target.warp)
         again = self.teacher(target.x)
-        apart = self.task.losses(again, moved)
-        others = self.task.losses(again, moved.roll(1, 0))  # the scale: how far apart it puts different images
+        apart = self.task.losses(again, warped)
+        others = self.task.losses(again, warped.roll(1, 0))  # the scale: the distance between different images
         self.disagreement.update(apart.mean() / others.mean().clamp(min=1e-8))
-        return moved, torch.exp(-apart / apart.mean().clamp(min=1e-8))
+        return warped, torch.exp(-apart / apart.mean().clamp(min=1e-8))
 
     @torch.no_grad()
     def follow(self, progress: Progress) -> None:
-        """The teacher moves towards the student; a regressor's best teacher is kept."""
+        """Update the teacher towards the student. Keep the best teacher of a regressor."""
         follow(self.teacher, self.model, self.decay, progress)
         if isinstance(self.task, Classification) or progress.step % CHECK_EVERY:
             return

@@ -1,1 +1,1 @@
-"""What several families of adaptation share."""
+"""Code that several kinds of adaptation share."""

@@ -1,4 +1,4 @@
-"""Distribution alignment: class predictions on the target, moved so that on average they are a given prior."""
+"""Distribution alignment: changes class predictions on the target so that their mean equals a given prior."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ...training.loop import Progress
 Alignment = Literal["soft", "exact"]
 Prior = Literal["source", "none", "estimated", "mlls"] | tuple[float, ...]
 
-MEMORY = 1024  # predictions that an exact alignment is solved on
-ROUNDS = 3  # of its fixed point a step; it starts from where the last step ended
-LEAST = 1e-6  # share
-PULL = 0.1  # of an estimated prior towards the source's
+MEMORY = 1024  # predictions that the exact alignment uses
+ROUNDS = 3  # fixed-point iterations in each step; they start from the result of the last step
+LEAST = 1e-6  # lowest share of a class
+PULL = 0.1  # strength that pulls an estimated prior towards the source's
 
 
 class Level(nn.Module):
-    """Running mean of a vector over steps, saved with the training."""
+    """Running mean of a vector over steps. It is saved with the training state."""
 
     def __init__(self, start: Tensor, momentum: float = 0.99) -> None:
         super().__init__()
@@ -33,7 +33,10 @@ class Level(nn.Module):
         self.register_buffer("count", torch.zeros(()))
 
     def update(self, value: Tensor) -> Tensor:
-        """Take one more value in, and answer the mean: of all values so far until there are many, then the latest."""
+        """Add a value and return the mean.
+
+        At first it is the mean over all values. After many values it becomes an exponential moving average.
+        """
         self.count += 1
         keep = (1 - 1 / self.count).clamp(max=self.momentum)
         self.mean.mul_(keep).add_(value.detach().float() * (1 - keep))
@@ -41,27 +44,28 @@ class Level(nn.Module):
 
 
 class SoftAlignment(nn.Module):
-    """Each prediction times wanted / seen, rescaled to sum to one (Berthelot et al. 2020, ReMixMatch).
+    """Multiply each prediction by wanted / seen and rescale it to a sum of one (Berthelot et al. 2020, ReMixMatch).
 
-    The mean comes near the prior where predictions are unsure, and stays where they are certain: it forgives a prior
-    that is a little wrong.
+    Predictions with low confidence change most, so their mean approaches the prior. Confident predictions hardly
+    change. A prior that is a little wrong therefore does little harm.
     """
 
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.seen = Level(torch.full((classes,), 1 / classes))
 
-    def forward(self, said: Tensor, wanted: Tensor) -> Tensor:
-        """Aligned probabilities (B, C) of log-probabilities `said` (B, C), for a prior `wanted` (C,)."""
-        seen = self.seen.update(said.exp().mean(0))
-        return (said + wanted.clamp(min=LEAST).log() - seen.clamp(min=LEAST).log()).softmax(1)
+    def forward(self, log_probabilities: Tensor, wanted: Tensor) -> Tensor:
+        """Aligned probabilities (B, C) for log-probabilities (B, C), with the prior `wanted` (C,)."""
+        seen = self.seen.update(log_probabilities.exp().mean(0))
+        return (log_probabilities + wanted.clamp(min=LEAST).log() - seen.clamp(min=LEAST).log()).softmax(1)
 
 
 class ExactAlignment(nn.Module):
-    """The log-bias a class under which the mean of the latest predictions is the prior (as Sinkhorn's fixed point).
+    """Add one log-bias per class so that the mean of the latest predictions equals the prior.
 
-    It takes from a class that swallows another until their shares are right, however certain the predictions. Where
-    the prior is wrong, so are the labels.
+    The biases are the fixed point of an iteration as in Sinkhorn's algorithm. If too many samples are predicted as one
+    class, the bias lowers its share to the prior, even against confident predictions. If the prior is wrong, the labels
+    are wrong too.
     """
 
     def __init__(self, classes: int) -> None:
@@ -73,16 +77,16 @@ class ExactAlignment(nn.Module):
         self.register_buffer("filled", torch.tensor(0))
         self.register_buffer("bias", torch.zeros(classes))
 
-    def forward(self, said: Tensor, wanted: Tensor) -> Tensor:
+    def forward(self, log_probabilities: Tensor, wanted: Tensor) -> Tensor:
         """As `SoftAlignment.forward`."""
-        self.memory.copy_(torch.cat([said.float(), self.memory])[:MEMORY])
-        self.filled.add_(len(said)).clamp_(max=MEMORY)
+        self.memory.copy_(torch.cat([log_probabilities.float(), self.memory])[:MEMORY])
+        self.filled.add_(len(log_probabilities)).clamp_(max=MEMORY)
         seen = self.memory[: int(self.filled)]
         for _ in range(ROUNDS):
             mean = (seen + self.bias).softmax(1).mean(0)
             self.bias.add_(wanted.clamp(min=LEAST).log() - mean.clamp(min=LEAST).log())
         self.bias.sub_(self.bias.mean())
-        return (said + self.bias).softmax(1)
+        return (log_probabilities + self.bias).softmax(1)
 
 
 ALIGNMENTS: dict[Alignment, type[SoftAlignment] | type[ExactAlignment]] = {
@@ -92,21 +96,21 @@ ALIGNMENTS: dict[Alignment, type[SoftAlignment] | type[ExactAlignment]] = {
 
 
 class ToPrior(nn.Module):
-    """Aligns predictions on the target with a prior of its classes, which may itself be estimated on the way.
+    """Aligns predictions on the target with a prior of its classes. The prior can be estimated during the training.
 
-    The estimate compares what the student says of randomized images of both domains: of the source, whose classes are
-    known, it gives the confusion, drawn afresh at each step in place of a part held out. While the student errs much
-    on the target, so does the estimate, and labels that follow it confirm it: so the source's balance holds for the
-    first half of the training, and then gives way to the estimate.
+    The estimate compares the student's predictions for randomized images of both domains. The source, whose classes are
+    known, gives the confusion matrix. It is updated in every step, instead of on a held-out part. While the student
+    makes many errors on the target, the estimate is wrong too, and labels that follow it would confirm it. The source's
+    balance is therefore used for the first half of the training. Then the prior changes gradually to the estimate.
 
     Args:
-        task: whose classes.
-        prior: `source`, its own balance; `none` aligns nothing; `estimated`, by `priors.bbse`; `mlls`, by
-            `priors.mlls`; or one share a class.
+        task: the task that defines the classes.
+        prior: `source`, the source's balance; `none`, no alignment; `estimated`, by `priors.bbse`; `mlls`, by
+            `priors.mlls`; or one share per class.
         alignment: `soft` or `exact`.
 
     Raises:
-        InputError: shares that are not one a class.
+        InputError: the number of shares is not the number of classes.
     """
 
     def __init__(self, task: Classification, prior: Prior, alignment: Alignment) -> None:
@@ -114,7 +118,8 @@ class ToPrior(nn.Module):
         count = task.outputs
         if isinstance(prior, tuple) and len(prior) != count:
             raise InputError(
-                f"adapt.target_prior has {len(prior)} shares, expected {count}, one a class ({', '.join(task.classes)})"
+                f"adapt.target_prior has {len(prior)} shares, expected {count}, one per class: "
+                f"{', '.join(task.classes)}"
             )
         self.task, self.prior = task, prior
         self.aligned = ALIGNMENTS[alignment](count)
@@ -127,7 +132,7 @@ class ToPrior(nn.Module):
         self.register_buffer("estimate", torch.full((count,), 1 / count))
 
     def observe(self, known: Tensor, truth: Tensor, unknown: Tensor, progress: Progress) -> None:
-        """Take in the student's outputs for source (B, C), its labels (B,) or shares (B, C), and those for target."""
+        """Update the statistics from the student's source outputs (B, C), labels (B,) or (B, C), and target outputs."""
         shares = self.task.shares(truth)
         self.balance.update(shares.mean(0))
         self.trust.fill_(max(0.0, 2 * progress.fraction - 1))
@@ -147,9 +152,9 @@ class ToPrior(nn.Module):
             return self.balance.mean
         return torch.lerp(self.balance.mean, self.estimate, self.trust)
 
-    def forward(self, said: Tensor) -> Tensor:
-        """Aligned probabilities (B, C) of log-probabilities `said` (B, C)."""
+    def forward(self, log_probabilities: Tensor) -> Tensor:
+        """Aligned probabilities (B, C) for log-probabilities (B, C)."""
         if self.prior == "none":
-            return said.exp()
-        aligned: Tensor = self.aligned(said, self.wanted())
+            return log_probabilities.exp()
+        aligned: Tensor = self.aligned(log_probabilities, self.wanted())
         return aligned

@@ -1,4 +1,4 @@
-"""Batch normalisation between domains: whose statistics, how they are taken, and a layer that keeps those of both."""
+"""Batch normalisation for two domains: replacing its statistics, and layers with separate statistics per domain."""
 
 from __future__ import annotations
 
@@ -17,39 +17,40 @@ from ...training.model import Model
 from ..base import Objective
 
 Domain = Literal["source", "target"]
-BATCH = 256  # samples whose statistics are taken at once
-MOST = 4096  # samples that statistics are taken of
+BATCH = 256  # samples in each batch of the statistics
+MOST = 4096  # most samples that the statistics use
 
 
 def need_batch_norm(objective: Objective, name: str) -> None:
-    """Raise `InputError` where the network has no batch normalisation."""
+    """Raise `InputError` if the network has no batch normalisation."""
     if objective.norm != "batch":
         raise InputError(
-            f"{name} works on batch statistics, found adapt.norm '{objective.norm}', expected 'batch'. "
+            f"{name} needs batch statistics, found adapt.norm '{objective.norm}', expected 'batch'. "
             "Leave adapt.norm out"
         )
     if not norms(objective.model):
         raise InputError(
-            f"{name} works on batch statistics, but the network '{objective.model.description['network']}' has no "
-            "batch normalisation; expected one such as convolutional. Leave adapt.network out"
+            f"{name} needs batch statistics, but the network '{objective.model.description['network']}' has no "
+            "batch normalisation, expected a network such as convolutional. Leave adapt.network out"
         )
 
 
 def norms(network: nn.Module) -> list[_BatchNorm]:
-    """Every batch normalisation, in the order of the layers."""
+    """All batch normalisation layers, in the order of the network."""
     return [module for module in network.modules() if isinstance(module, _BatchNorm)]
 
 
 @torch.no_grad()
 def take_statistics(model: Model, inputs: Inputs, taken: Literal["layers", "batches"]) -> None:
-    """Replace the running statistics of `model` by those of `inputs`, of at most `MOST` evenly spaced samples.
+    """Replace the running statistics of `model` by those of `inputs`, from at most `MOST` evenly spaced samples.
 
     Args:
-        taken: `batches`: all layers in one pass, in which each batch is normalised by its own statistics; `layers`: one
-            after the other, each on what the layers before it give with their new statistics.
+        taken: `batches` computes all layers in one pass, in which each batch is normalised by its own statistics.
+            `layers` computes one layer after the other. Each layer then receives the outputs of the layers before it
+            with their new statistics.
     """
     index = torch.linspace(0, len(inputs) - 1, min(len(inputs), MOST)).long()
-    parts = index.tensor_split(-(-len(index) // BATCH))  # of one size, so that each counts alike
+    parts = index.tensor_split(-(-len(index) // BATCH))  # parts of equal size, so that each has the same weight
     device = next(model.parameters()).device
     layers = norms(model)
     for group in [layers] if taken == "batches" else [[layer] for layer in layers]:
@@ -59,7 +60,7 @@ def take_statistics(model: Model, inputs: Inputs, taken: Literal["layers", "batc
             layer.train()
         momenta = [layer.momentum for layer in group]
         for layer in group:
-            layer.momentum = None  # the mean of all batches
+            layer.momentum = None  # None: the running statistics are the mean over all batches
         for part in parts:
             model.features(to_float(inputs[part].to(device)))
         for layer, momentum in zip(group, momenta, strict=True):
@@ -69,7 +70,7 @@ def take_statistics(model: Model, inputs: Inputs, taken: Literal["layers", "batc
 
 @contextmanager
 def held(network: nn.Module) -> Iterator[None]:
-    """Within, batches are normalised by their statistics as ever, but these are not remembered."""
+    """In this context, layers normalise by the statistics of the batch without updating the running statistics."""
     momenta = [norm.momentum for norm in norms(network)]
     for norm in norms(network):
         norm.momentum = 0.0
@@ -79,7 +80,7 @@ def held(network: nn.Module) -> Iterator[None]:
 
 
 class DomainNorm(nn.Module):
-    """Batch normalisation with statistics, scale and shift of its own for each domain; `domain` says whose are used."""
+    """Batch normalisation with separate statistics, scale and shift for each domain. `domain` selects one."""
 
     def __init__(self, norm: _BatchNorm) -> None:
         super().__init__()
@@ -92,7 +93,7 @@ class DomainNorm(nn.Module):
 
 
 def split_norms(model: Model) -> None:
-    """Put a `DomainNorm` in the place of every batch normalisation."""
+    """Replace every batch normalisation by a `DomainNorm`."""
     for parent in [module for module in model.modules() if not isinstance(module, DomainNorm)]:
         for name, child in parent.named_children():
             if isinstance(child, _BatchNorm):
@@ -100,7 +101,7 @@ def split_norms(model: Model) -> None:
 
 
 def choose(model: Model, domain: Domain) -> Model:
-    """Set whose statistics every `DomainNorm` uses, and answer the model."""
+    """Set the domain of every `DomainNorm`, and return the model."""
     for module in model.modules():
         if isinstance(module, DomainNorm):
             module.domain = domain
@@ -108,7 +109,7 @@ def choose(model: Model, domain: Domain) -> Model:
 
 
 def joined(model: Model) -> Model:
-    """A copy with the target's batch normalisation alone: a model as any other."""
+    """A copy that keeps only the target's batch normalisation. It is an ordinary model."""
     model = copy.deepcopy(model)
     for parent in list(model.modules()):
         for name, child in parent.named_children():

@@ -1,4 +1,4 @@
-"""What methods for classes say to other tasks."""
+"""The error of methods for classes when the task is another one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from ...tasks import Classification, Task
 
 
 def needs_classes(method: object, task: Task, why: str) -> None:
-    """Raise `InputError` where the task has no classes; `why` completes "it ..."."""
+    """Raise `InputError` if the task has no classes. `why` is the rest of the sentence "it ..."."""
     if not isinstance(task, Classification):
         raise InputError(
             f"adapt: {type(method).__name__} needs classes, since it {why}; found the task {task.kind}. "
-            "Take a method that serves every task, such as deepcoral, dann or teacher"
+            "Choose a method that serves every task, such as deepcoral, dann or teacher"
         )

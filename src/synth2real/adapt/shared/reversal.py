@@ -1,4 +1,4 @@
-"""What methods with a reversed gradient share: a critic of domains, its loss, and how its weight rises."""
+"""What methods with a gradient reversal layer share: the domain critic, its loss, and the schedule of its weight."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..base import Objective
 
 @settings
 class Reversal(Objective):
-    """Settings of an adversary behind the gradient reversal layer.
+    """Settings of an adversary behind a gradient reversal layer.
 
     Args:
         critic: widths of the adversary's hidden layers.
         weight: factor of the reversed gradient at full strength (1 in DANN's paper).
-        gamma: steepness of its rise (10 in DANN's paper).
+        gamma: steepness of the rise of this factor (10 in DANN's paper).
     """
 
     critic: tuple[int, ...] = (100,)
@@ -34,7 +34,7 @@ class Reversal(Objective):
     default_randomization: ClassVar[str | None] = "full"
 
     def build_critic(self, inputs: int, outputs: int = 1) -> nn.Sequential:
-        """A new critic of (N, inputs), among the networks as `critic`."""
+        """A new critic for inputs (N, inputs). It is added to the networks as `critic`."""
         critic = mlp(inputs, self.critic, outputs)
         self.networks["critic"] = critic
         return critic
@@ -44,19 +44,19 @@ class Reversal(Objective):
         return 2 / (1 + math.exp(-self.gamma * progress.fraction)) - 1
 
     def pull(self, label: Tensor, progress: Progress) -> float | Tensor:
-        """Strength of the reversed gradient beside the label's loss, a scalar tensor: `ramp`, in units of that loss."""
+        """Strength of the reversed gradient relative to the label loss, a scalar tensor: `ramp` times `unit(label)`."""
         return self.ramp(progress) * self.unit(label)
 
     def reverse(self, features: Tensor, ramp: float | Tensor) -> Tensor:
-        """The features as they are, whose gradient comes back reversed, times `weight * ramp`."""
+        """The unchanged features. Their gradient is reversed and multiplied by `weight * ramp`."""
         return reverse_gradient(features, self.weight * ramp)
 
 
 def domain_loss(logits: Tensor, sources: int, weights: Tensor | None = None) -> Tensor:
-    """Cross entropy of a critic's logits (N, 1): the first `sources` are of domain 1, the others of domain 0.
+    """Cross entropy of a critic's logits (N, 1). The first `sources` samples have the domain 1, the others 0.
 
     Args:
-        weights: (N,) of the samples.
+        weights: (N,) weights of the samples.
     """
     truth = torch.zeros_like(logits)
     truth[:sources] = 1
@@ -65,10 +65,12 @@ def domain_loss(logits: Tensor, sources: int, weights: Tensor | None = None) -> 
 
 
 def several_loss(logits: Tensor, shares: Tensor) -> Tensor:
-    """Cross entropy of a critic of several sources and the target, its logits (N, K + 1), the target's last.
+    """Cross entropy of a critic for several sources and the target, with logits (N, K + 1).
+
+    The last logit is the target's.
 
     Args:
-        shares: (S, K) of each source in the first S samples; the others are of the target.
+        shares: (S, K) share of each source in the first S samples. The other samples are from the target.
     """
     truth = torch.zeros_like(logits)
     truth[: len(shares), :-1] = shares.to(truth)

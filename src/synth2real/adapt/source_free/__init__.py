@@ -1,4 +1,4 @@
-"""Source-free adaptation: a trained model adapts to the target without its source."""
+"""Source-free adaptation: a trained model adapts to the target without source data."""
 
 from .base import SourceFree
 from .shot import SHOT

@@ -1,4 +1,4 @@
-"""Source-free: a trained model is adapted to the target alone, where the source may not or cannot be had any more."""
+"""Source-free adaptation: base class of methods that adapt a trained model with target data only."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from ..base import Learner
 
 @settings
 class SourceFree(Learner):
-    """What the methods without a source share: `fit` takes a trained model and answers an adapted one.
+    """Base class of the methods that need no source data: `fit` receives a trained model and returns an adapted copy.
 
     Args:
-        passes: over the target, where no number of steps is given.
+        passes: passes over the target, used if the number of steps is not given.
         optimize, rate, schedule, weight_decay, clip: as in `Learner`.
     """
 
-    name: ClassVar[str]  # under which the room lists it
+    name: ClassVar[str]  # the method's name in the table `SOURCE_FREE`
 
     passes: int = Field(default=1, gt=0)
 
     def steps(self, target: Unlabelled, batch: int = 64) -> int:
-        """Steps of `passes` over the target."""
+        """Number of steps for `passes` over the target."""
         return self.passes * -(-len(target) // batch)
 
     def trainer(self, model: Model, target: Unlabelled, loop: Loop) -> Trainer:
-        """A trainer of a copy of `model`; once it has run, `trainer.algorithm.shipped()` is the adapted model.
+        """A trainer for a copy of `model`. After it has run, `trainer.algorithm.shipped()` is the adapted model.
 
         Raises:
-            InputError: a target of other shape or with fewer than two samples, a model that does not classify.
+            InputError: the target has another shape or fewer than two samples, or the model does not classify.
         """
         model.check(target.inputs, "the target")
         if len(target) < 2:
-            raise InputError(f"the target holds {len(target)} sample, expected two or more: adapt to more images")
+            raise InputError(f"the target holds {len(target)} sample, expected two or more. Pass more target images")
         learner = self.fresh()
         learner.prepare(copy.deepcopy(model).to(loop.hardware.device).train(), target)
         return Trainer(learner, None, target, loop)
@@ -61,11 +61,11 @@ class SourceFree(Learner):
         """Adapt a copy of a trained classifier to the target.
 
         Args:
-            model: as `load_model` or a route gives it; it stays as it is.
-            target: unlabelled inputs of the shape that the model takes, two or more.
-            steps: by default `passes` over the target.
-            batch: samples a step.
-            seed: of the order of the samples.
+            model: a model from `load_model` or a route. It is not changed.
+            target: two or more unlabelled inputs of the shape that the model expects.
+            steps: number of steps; by default `passes` over the target.
+            batch: samples in each step.
+            seed: seed of the order of the samples.
             hardware: device, precision and memory format.
             report: called with a step and the means of the losses.
 
@@ -87,18 +87,18 @@ class SourceFree(Learner):
             )
         mapped, several = self.model.map is not None, "members" in self.model.description
         if mapped or several:
-            what = "features that a mapping had mapped" if mapped else "several models together, an ensemble"
+            what = "a model on mapped features" if mapped else "an ensemble of several models"
             raise InputError(
-                f"{self.name} changes one network that takes its inputs as they are, but the run is of {what}; "
-                "expected one network, trained with --adapt source-only, dann or teacher, say"
+                f"{self.name} adapts a single network that receives the inputs directly, but the run holds {what}; "
+                "expected a single network, trained for example with --adapt source-only, dann or teacher"
             )
         if not list(self.model.features.parameters()):
             raise InputError(
-                f"{self.name} changes the network that makes the features, but the model has none, only a machine on "
-                "the features as they are; expected one that learns"
+                f"{self.name} trains the feature extractor, but the model has none, only a linear machine on the given "
+                "features; expected a model with a trainable feature extractor"
             )
         if self.model.description["frozen"]:
             raise InputError(
-                f"{self.name} changes the network that makes the features, but the model was trained with a frozen one "
-                "(adapt.frozen); expected one that learns"
+                f"{self.name} trains the feature extractor, but the model was trained with a frozen one "
+                "(adapt.frozen); expected a model with a trainable feature extractor"
             )

@@ -1,4 +1,4 @@
-"""SHOT: the target's features are moved to where a frozen head knows the classes."""
+"""SHOT: the features are adapted to the target with a frozen head."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .base import SourceFree
 
 
 class Labels(nn.Module):
-    """A class for each sample of the target, saved with the training."""
+    """One class for each target sample. They are saved with the training state."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -28,24 +28,25 @@ class Labels(nn.Module):
 
 @settings
 class SHOT(SourceFree):
-    """Source hypothesis transfer: adapts a trained classifier to the target, without a source.
+    """Source hypothesis transfer: adapts the features of a trained classifier to the target, with a frozen head.
 
-    The head stays as it is. The features learn to make each prediction certain and all of them together diverse
-    (information maximisation), and to agree with pseudo-labels: once a pass, each target sample is given the class of
-    the nearest centroid of the features, by cosine.
+    The method needs no source data. The features learn to make each prediction confident and all predictions together
+    diverse (information maximisation). They also learn to agree with pseudo-labels. Once per pass over the target, each
+    target sample gets the class of the nearest centroid of the features, by cosine similarity.
 
-    It harms where the target's class balance is far from even, since it asks for diverse predictions.
+    It harms if the target's class balance is far from uniform, because the loss rewards diverse predictions.
 
-    Departs from the paper: the model is any trained one, not one with a weight-normalised head and smoothed labels.
+    Difference from the paper: the model can be any trained classifier. The paper needs a weight-normalised head and
+    smoothed labels.
 
     References:
         Liang, Hu & Feng (2020). Do we really need to access the source data? Source hypothesis transfer for
         unsupervised domain adaptation. ICML.
 
     Args:
-        passes: over the target (15 in the paper, 30 for digits).
-        pseudo: weight of the pseudo-labels (0.3 in the paper, 0.1 in its code for digits, where it is better here).
-        diversity: weight of the mean prediction's entropy (1 in the paper).
+        passes: passes over the target (15 in the paper, 30 for digits).
+        pseudo: weight of the pseudo-labels (0.3 in the paper; 0.1 in its code for digits, which works better here).
+        diversity: weight of the entropy of the mean prediction (1 in the paper).
     """
 
     name: ClassVar[str] = "shot"
@@ -76,24 +77,30 @@ class SHOT(SourceFree):
 
     @torch.no_grad()
     def relabel(self) -> None:
-        """Give each target sample the class of its nearest centroid, twice over, as the paper does."""
+        """Give each target sample the class of its nearest centroid, in two rounds as in the paper."""
         features = self.model.embed(self.target)
         device = self.labels.classes.device
-        said = torch.cat([self.model.head(part.to(device)).float().cpu() for part in features.split(4096)]).softmax(1)
-        self.labels.classes.copy_(by_centroids(features, said))
-        self.model.train()  # `embed` has put it to evaluation
+        outputs = torch.cat([self.model.head(part.to(device)).float().cpu() for part in features.split(4096)])
+        self.labels.classes.copy_(by_centroids(features, outputs.softmax(1)))
+        self.model.train()  # `embed` has switched it to evaluation mode
 
 
-def by_centroids(features: Tensor, said: Tensor) -> Tensor:
-    """Classes (N,) int64 of features (N, F) by the nearest centroid, by cosine; `said` (N, C) are probabilities.
+def by_centroids(features: Tensor, probabilities: Tensor) -> Tensor:
+    """Classes (N,) int64 of features (N, F) by the nearest centroid, by cosine similarity.
 
-    The first centroids weigh every sample by what is said of it, the second are those of the classes so found. Classes
-    that are said of no sample attract none.
+    In the first round each sample contributes to the centroid of a class in proportion to its predicted probability.
+    The second round uses the classes from the first round. A class that is predicted for no sample is assigned to no
+    sample.
+
+    Args:
+        probabilities: (N, C) predicted probabilities.
     """
-    features, shares = F.normalize(features), said
+    features, shares = F.normalize(features), probabilities
+    classes = probabilities.shape[1]
+    unused = probabilities.argmax(1).bincount(minlength=classes) == 0
     for _ in range(2):
         centroids = F.normalize(shares.T @ features)
         near = features @ centroids.T
-        near[:, said.argmax(1).bincount(minlength=said.shape[1]) == 0] = -torch.inf
-        shares = F.one_hot(near.argmax(1), said.shape[1]).to(features)
+        near[:, unused] = -torch.inf
+        shares = F.one_hot(near.argmax(1), classes).to(features)
     return near.argmax(1)

@@ -1,4 +1,4 @@
-"""TENT: a trained model grows sure of the target by tuning its normalisation layers alone."""
+"""TENT: minimises the entropy of the predictions on the target, by training the normalisation layers only."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ NORMALISATIONS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.
 
 @settings
 class TENT(SourceFree):
-    """Minimises the predictions' entropy over the affine parameters of the normalisation layers, without a source.
+    """Test-time entropy minimisation: trains only the affine parameters of the normalisation layers, on the target.
 
-    They are so few that the model forgets little; yet entropy alone has a trivial solution, one class for everything:
-    it harms where the model errs much (from USPS to MNIST, where SHOT gains), and `passes` is small. Layers that
-    normalise over the batch also take up the target's statistics.
+    The method needs no source data. The trained parameters are so few that the model forgets little. However, entropy
+    minimisation has a trivial solution: one class for all samples. The method therefore harms if the model makes many
+    errors (from USPS to MNIST, where SHOT helps), and `passes` is small. Layers that normalise over the batch also
+    adopt the target's statistics.
 
-    The paper adapts while predicting, batch by batch; here a pass over the target comes first, then the model is fixed,
-    so that what it says of an image does not depend on the images before it.
+    The paper adapts while it predicts, batch by batch. Here the model is first adapted in a pass over the target and
+    then fixed. The prediction for an image therefore does not depend on the images before it.
 
     References:
-        Wang, Shelhamer, Liu, Olshausen & Darrell (2021). Tent: fully test-time adaptation by entropy
-        minimization. ICLR.
+        Wang, Shelhamer, Liu, Olshausen & Darrell (2021). Tent: fully test-time adaptation by entropy minimization.
+        ICLR.
 
     Args:
-        passes: over the target (1 in the paper).
-        rate: of Adam (1e-3 in the paper).
+        passes: passes over the target (1 in the paper).
+        rate: learning rate of Adam (1e-3 in the paper).
     """
 
     name: ClassVar[str] = "tent"
@@ -57,14 +58,14 @@ class TENT(SourceFree):
         ]
         if not scales:
             raise InputError(
-                "tent tunes the affine parameters of normalisation layers, but the model's network '"
-                f"{self.model.description['network']}' has none; expected one such as convolutional. Adapt it with shot"
+                "tent trains the affine parameters of normalisation layers, but the model's network '"
+                f"{self.model.description['network']}' has none, expected one such as convolutional. Adapt it with shot"
             )
         for parameter in scales:
             parameter.requires_grad_(True)
 
     def trainer(self, model: Model, target: Unlabelled, loop: Loop) -> Trainer:
-        # Channels last, torch's GroupNorm crashes the process on its way back to a layer that is not trained.
+        # With channels last, the backward pass of torch's GroupNorm to a frozen layer crashes the process.
         return super().trainer(model, target, replace(loop, hardware=replace(loop.hardware, channels_last=False)))
 
     def shipped(self) -> Model:

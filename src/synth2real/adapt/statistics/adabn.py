@@ -1,4 +1,4 @@
-"""AdaBN: a model learnt on the source, with the batch statistics of the target."""
+"""AdaBN: a model trained on the source, with the batch normalisation statistics of the target."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from ..shared.batches import need_batch_norm, take_statistics
 
 @settings
 class AdaBN(Objective):
-    """Adaptive batch normalisation: no term, no parameter and no training beyond the source's.
+    """Adaptive batch normalisation: replaces the statistics of a source-trained model by those of the target.
 
-    What a layer's weights learn belongs to the task, its mean and deviation to the domain: once the source is learnt,
-    each batch normalisation gets the statistics of the target. Serves every task.
+    Serves every task. It adds no loss term, no parameter and no training. The weights of a layer represent the task.
+    The mean and deviation of its inputs represent the domain. After the training on the source, each batch
+    normalisation therefore gets the statistics of the target.
 
-    It mends a shift of each map's mean and contrast, and no other. It harms where the class balance differs between the
-    domains, or, for values, where they lie: the target's statistics then tell of its labels, too (from narrowly
-    rendered to real pupils the error rose from 1.7 px to 2.0).
+    It corrects a shift of the mean and contrast of each feature map, and no other shift. It harms if the class balance
+    differs between the domains, or, for values, their distribution. The target's statistics then also depend on its
+    labels (from narrowly rendered to real pupils the error rose from 1.7 px to 2.0 px).
 
     References:
         Li, Wang, Shi, Hou & Liu (2016, 2018). Adaptive Batch Normalization for practical domain adaptation. Pattern
         Recognition 80. arXiv:1603.04779.
 
     Args:
-        statistics_by: how the target's statistics are taken once trained: `layers`, one layer after the other, each on what the
-            layers before it give with their new statistics; `batches`, all in one pass, in which each batch is
-            normalised by its own.
-        norm: `batch`; no other has statistics to replace.
+        statistics_by: how the target's statistics are computed after the training. `layers` computes one layer after
+            the other; each layer receives the outputs of the layers before it with their new statistics. `batches`
+            computes all layers in one pass, in which each batch is normalised by its own statistics.
+        norm: must be `batch`; other normalisations have no statistics to replace.
     """
 
     least_batch: ClassVar[int] = 2
