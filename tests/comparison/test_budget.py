@@ -1,4 +1,4 @@
-"""Comparison in a budget: halved by plan, broken off and resumed, guarded against harm, never led by real labels."""
+"""Comparison in a budget: successive halving, interruption and resuming, refusals, and no use of real labels."""
 
 import json
 import os
@@ -26,7 +26,7 @@ QUICK = Budget(batch=16)
 
 
 def blobs(count: int, share: float, shift: float, seed: int) -> Labelled:
-    """Two clouds of points, of which `share` are the first class, moved across the way that tells them apart."""
+    """Two clouds, the first class with the share `share`, shifted across the direction that separates them."""
     generator = torch.Generator().manual_seed(seed)
     y = (torch.rand(count, generator=generator) >= share).long()
     x = torch.randn(count, 4, generator=generator) + 2.5 * (2 * y[:, None] - 1) * torch.tensor([1.0, 0, 0, 0])
@@ -74,9 +74,9 @@ def test_a_folder_is_of_its_data_alone(tmp_path, change, named) -> None:
 
     first = call(**made).plain()
     assert call(**made).plain() == first
-    with pytest.raises(InputError, match=rf"found trainings with {named} expected the same .* another folder"):
+    with pytest.raises(InputError, match=rf"found trainings with {named} expected the same data\. .* another folder"):
         call(**{**made, **change})
-    with pytest.raises(InputError, match="another held part of the source,"):
+    with pytest.raises(InputError, match="another held-out part of the source,"):
         call(**made, seed=1)
     call(**made, n=9)  # nothing is rendered
 
@@ -186,7 +186,7 @@ def test_finished_trainings_are_not_trained_again(tmp_path: Path) -> None:
     assert tables[0] == tables[1]
 
 
-def test_a_reversed_balance_is_told_and_nothing_is_adapted_to_it() -> None:
+def test_a_reversed_class_balance_is_detected_and_its_routes_are_refused() -> None:
     source, target, test = blobs(400, 0.9, 0, 0), blobs(400, 0.1, 0.5, 1), blobs(200, 0.1, 0.5, 2)
     found = compare(
         {
@@ -218,8 +218,8 @@ def test_where_there_is_no_gap_nothing_is_adapted() -> None:
     assert found.verdict.startswith("do not adapt: ")
 
 
-def test_samples_between_the_classes_are_named_as_in_doubt() -> None:
-    """Eight in a hundred lie midway between two clouds, which the source knows no class for."""
+def test_samples_between_the_classes_are_listed_as_uncertain() -> None:
+    """Eight of a hundred samples lie midway between two clouds, where the source has no class."""
     generator = torch.Generator().manual_seed(0)
     y = torch.arange(200) % 2
     clouds = torch.randn(200, 2, generator=generator) * 0.3 + torch.stack([4.0 * y - 2, torch.zeros(200)], 1)
@@ -266,10 +266,12 @@ def test_a_training_that_another_version_measured_otherwise_is_trained_again(tmp
     assert asked == ["source only"] * 2, "the third finds what the second has made"
 
 
-@pytest.mark.parametrize(("wrong", "said"), [({"jobs": 0}, "jobs is 0"), ({"minutes": -1.0}, "budget is -1.0 minutes")])
-def test_wrong_budgets_are_refused(wrong: dict[str, float], said: str) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "message"), [({"jobs": 0}, "jobs is 0"), ({"minutes": -1.0}, "budget is -1.0 minutes")]
+)
+def test_wrong_budgets_are_refused(wrong: dict[str, float], message: str) -> None:
     data = blobs(50, 0.5, 0, 0)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         compare({}, data, data.unlabelled(), **wrong)
 
 
@@ -281,7 +283,7 @@ def test_a_route_of_other_settings_is_trained_again(tmp_path: Path) -> None:
     assert asked == ["source only", "dann", "dann"]
 
 
-def test_a_kept_training_remembers_what_its_source_was_rendered_with(tmp_path: Path) -> None:
+def test_a_stored_training_keeps_the_ranges_that_its_source_was_rendered_with(tmp_path: Path) -> None:
     target = Unlabelled(Digits(size=(8, 8)).labelled(40, 9).inputs)
     budget = Budget(steps=2, batch=8, n=40)
     for _ in range(2):
@@ -296,7 +298,7 @@ def test_a_kept_training_remembers_what_its_source_was_rendered_with(tmp_path: P
 def test_data_too_few_to_compare_on_are_refused() -> None:
     data, few = blobs(60, 0.5, 0, 0), blobs(9, 0.5, 0, 0)
     for source, target, name in ((few, data, "source"), (data, few, "target")):
-        with pytest.raises(InputError, match=rf"the {name} holds 9 sample\(s\), expected 10 or more to compare on"):
+        with pytest.raises(InputError, match=rf"the {name} has 9 sample\(s\), expected 10 or more to compare routes"):
             compare({}, source, target.unlabelled(), budget=Budget(steps=2))
 
 

@@ -1,4 +1,4 @@
-"""Comparison: chosen by agreement alone, repeated, and measured alike."""
+"""Comparison: the choice without real labels, repetition, and equal measurement."""
 
 from collections.abc import Sequence
 
@@ -62,16 +62,16 @@ def test_real_labels_change_nothing_but_the_score() -> None:
 
 def test_what_was_best_alone_is_combined() -> None:
     source, target, _ = two_moonless_domains()
-    told: list[list[str]] = []
+    ranked_names: list[list[str]] = []
 
     def then(ranked: Sequence[str]) -> dict[str, Route]:
-        told.append(list(ranked))
+        ranked_names.append(list(ranked))
         return {"combined": Route(adapt=DANN(weight=0.5))}
 
     some = {"dann": Route(adapt=DANN()), "mcc": Route(adapt=MCC())}
     comparison = compare(some, source, target, budget=Budget(steps=10), seeds=(0,), then=then)
     assert [candidate.name for candidate in comparison.candidates] == [SOURCE_ONLY, "dann", "mcc", "combined"]
-    assert [sorted(names) for names in told] == [[*sorted(some), SOURCE_ONLY]]
+    assert [sorted(names) for names in ranked_names] == [[*sorted(some), SOURCE_ONLY]]
     with pytest.raises(InputError, match="then= and minutes= exclude each other"):
         compare({}, source, target, then=then, minutes=1)
 
@@ -93,8 +93,8 @@ def test_of_values_the_one_that_has_learnt_the_source_weighs_most() -> None:
     trial = compare({}, source, target, budget=Budget(steps=5), seeds=(0,)).candidates[0].trials[0]
 
     def candidate(name: str, value: float, error: float) -> RouteCandidate:
-        said = {"target": torch.full((100, 1), value), "source_metrics": {"mean_error": error}}
-        return RouteCandidate(name, Route(), [trial.__class__(**{**vars(trial), **said})])
+        changed = {"target": torch.full((100, 1), value), "source_metrics": {"mean_error": error}}
+        return RouteCandidate(name, Route(), [trial.__class__(**{**vars(trial), **changed})])
 
     learnt = [candidate("learnt", 1.0, 0.1), candidate("learnt too", 1.0, 0.2)]
     candidates = [*learnt, *(candidate(f"poor {i}", 0.0, 0.9) for i in range(3))]

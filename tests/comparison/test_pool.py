@@ -24,11 +24,11 @@ def clouds(count: int, shift: float, seed: int) -> Labelled:
     return Labelled(x + shift * torch.tensor([0, 1.0, 0, 0]), y, ("no", "yes"))
 
 
-def test_enough_candidates_are_judged_by_their_agreement_and_fewer_are_not() -> None:
+def test_enough_candidates_are_estimated_by_agreement_and_fewer_are_not() -> None:
     generator = torch.Generator().manual_seed(0)
     task = Classification(("a", "b"))
-    said = [torch.randn(40, 2, generator=generator) for _ in range(3)]
-    three, two = pool(task, said), pool(task, said[:2])
+    predictions = [torch.randn(40, 2, generator=generator) for _ in range(3)]
+    three, two = pool(task, predictions), pool(task, predictions[:2])
     assert estimated(three, 0, 0.5) == estimate("agreement-rates", three, 0)
     assert estimated(two, 0, 0.5) == estimate("cot", two, 0)
 
@@ -76,7 +76,7 @@ def test_what_is_not_probed_is_not_computed() -> None:
     assert torch.allclose(seen.target, model.outputs(target.inputs), atol=1e-6)
 
 
-def test_all_routes_as_one_stand_beside_them_and_are_not_chosen(tmp_path: Path) -> None:
+def test_aggregates_are_listed_after_the_routes_and_are_not_chosen(tmp_path: Path) -> None:
     test = clouds(200, 0.5, 1)
     found = compare(ROUTES, clouds(400, 0, 0), test.unlabelled(), test=test, budget=QUICK, seeds=(0,))
     assert [one.name for one in found.aggregates] == ["ensemble", "iwa"]
@@ -93,8 +93,8 @@ def test_all_routes_as_one_stand_beside_them_and_are_not_chosen(tmp_path: Path) 
         )
         one.model.save(tmp_path)
         assert torch.equal(load_model(tmp_path).predict(test.inputs).values, one.model.predict(test.inputs).values)
-    said = torch.stack([route.trials[0].target for route in found.candidates]).mean(0)
-    assert torch.allclose(found.aggregates[0].model.predict(test.inputs).values, said, atol=1e-5)
+    predictions = torch.stack([route.trials[0].target for route in found.candidates]).mean(0)
+    assert torch.allclose(found.aggregates[0].model.predict(test.inputs).values, predictions, atol=1e-5)
     assert found._repr_html_().count("<tr>") == 6
 
 
@@ -105,7 +105,7 @@ def test_two_are_no_majority_and_mapped_models_are_left_out() -> None:
     mapped = {**ROUTES, "mapped": Route(adapt=MSDA(then=SourceOnly()))}
     found = compare(mapped, source, target, budget=QUICK, seeds=(0,))
     assert [len(found.candidates), *(len(one.members) for one in found.aggregates)] == [4, 3, 3]
-    with pytest.raises(InputError, match=r"a route is named 'iwa', which stands for all routes as one"):
+    with pytest.raises(InputError, match=r"a route is named 'iwa', which is the name of an aggregate"):
         compare({"iwa": Route()}, source, target, budget=QUICK)
 
 

@@ -1,4 +1,4 @@
-"""What refinement has done: told apart or not, how far, and whether points stay."""
+"""Quality of refinement: distinguished from real images or not, distance, and label displacement."""
 
 import pytest
 import torch
@@ -36,7 +36,7 @@ def detector() -> Model:
     return model.eval()
 
 
-def test_a_network_tells_apart_what_differs_and_not_what_does_not() -> None:
+def test_a_network_distinguishes_images_that_differ_and_not_others() -> None:
     hardware = Hardware()
     real, alike, other = images(150, 0), images(150, 1), images(150, 2, level=0.6)
     assert machine_turing_test(real, other, steps=40, hardware=hardware) > 0.95
@@ -62,7 +62,7 @@ def test_kid_grows_with_the_gap_and_not_with_the_scale_of_features(monkeypatch) 
         assert kid(images(120, 0), images(120, 1, 0.9), model) == pytest.approx(far, rel=1e-4)
     with pytest.raises(InputError, match="the refined set has inputs of 1x12x10"):
         kid(images(9, 0), images(9, 1)[..., :10], model)
-    with pytest.raises(InputError, match="the real set holds 1 image, expected two"):
+    with pytest.raises(InputError, match="the real set has 1 image, expected two"):
         kid(images(1, 0), images(9, 1), model)
 
 

@@ -1,4 +1,4 @@
-"""Route: what it takes for granted where nothing is said, and what it refuses."""
+"""Route: its defaults, and the inputs that it refuses."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def values(*columns, shape=(1, 8, 8)):
         (("x", "y"), "regress"),
     ],
 )
-def test_the_columns_say_what_is_asked_for(columns, kind):
+def test_the_task_follows_from_the_columns(columns, kind):
     assert default_task(values(*columns)).kind == kind
 
 
@@ -36,7 +36,7 @@ def test_points_need_an_image():
     assert default_task(values("iris_x", "iris_y", shape=(5,))).kind == "regress"
 
 
-def test_simulators_are_asked_what_they_label():
+def test_the_task_follows_from_the_labels_of_a_simulator():
     assert default_task(Digits(size=(8, 8)).labelled(10, 0)).kind == "classify"
     assert default_task(Eyes().labelled(2, 0)).kind == "gaze"
     assert default_task(Eyes(label="iris").labelled(2, 0)).kind == "keypoints"
@@ -55,7 +55,7 @@ def test_shapes_must_agree():
         return Labelled(torch.zeros(4, *shape), torch.zeros(4, dtype=torch.int64), ("a",))
 
     check_domains(source(1, 8, 8), Unlabelled(torch.zeros(2, 1, 8, 8)))
-    for shape, mend in {(3, 8, 8): "--channels 1", (1, 8, 9): "--size 8x9", (7,): "features of one width"}.items():
+    for shape, mend in {(3, 8, 8): "--channels 1", (1, 8, 9): "--size 8x9", (7,): "features of the same width"}.items():
         with pytest.raises(InputError, match=mend):
             check_domains(source(1, 8, 8), Unlabelled(torch.zeros(2, *shape)))
 

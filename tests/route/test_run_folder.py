@@ -1,4 +1,4 @@
-"""Run folders: what they hold, resuming, and a training that diverges."""
+"""Run folders: their files, resuming, and a training that diverges."""
 
 import json
 from dataclasses import replace
@@ -79,9 +79,9 @@ class Drifting(Teacher):
     """A teacher whose two views disagree ever more."""
 
     def pseudo_values(self, target):
-        said = super().pseudo_values(target)
+        values = super().pseudo_values(target)
         self.disagreement.mean *= 1.02
-        return said
+        return values
 
 
 @pytest.mark.parametrize("last", [40, 41], ids=["before the drift", "as it stops"])
@@ -139,12 +139,12 @@ def test_a_folder_in_use_is_refused(tmp_path):
     folder = RunFolder(tmp_path / "run", {"seed": 1})
     folder.log("a line")
     with pytest.raises(
-        InputError, match=r"run: holds files already, expected .*--out, or pass --overwrite, or --resume"
+        InputError, match=r"run: the folder is not empty, expected .*--out, or pass --overwrite, or --resume"
     ):
         RunFolder(tmp_path / "run", {"seed": 1})
     assert (folder.path / LOG).read_text() == "a line\n"
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"file: holds files already"):
+    with pytest.raises(InputError, match=r"file: this is a file, expected a new or empty folder"):
         RunFolder(tmp_path / "file", {})
     RunFolder(tmp_path / "run", {"seed": 2}, overwrite=True)
     assert below(tmp_path / "run") == [METRICS, SETTINGS]
@@ -153,7 +153,7 @@ def test_a_folder_in_use_is_refused(tmp_path):
 
 def test_overwrite_removes_nothing_but_runs(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(InputError, match=r"--overwrite found no settings.yaml there, so it is no run"):
+    with pytest.raises(InputError, match=r"--overwrite found no settings.yaml, so this is not a run folder"):
         RunFolder(tmp_path, {}, overwrite=True)
     assert below(tmp_path) == ["thesis.tex"]
 
@@ -162,11 +162,11 @@ def test_resume_is_refused_where_there_is_nothing_to_go_on_with(tmp_path, run):
     with pytest.raises(InputError, match=r"found no settings.yaml, so there is no run to --resume"):
         RunFolder(tmp_path / "none", {}, resume=True)
     assert not (tmp_path / "none").exists()
-    with pytest.raises(InputError, match=r"has ended already. Use it, or train anew with --overwrite"):
+    with pytest.raises(InputError, match=r"has already finished. Use it, or train again with --overwrite"):
         RunFolder(run, {}, resume=True)
     RunFolder(tmp_path / "run", {"seed": 1, "size": (8, 8)})
     RunFolder(tmp_path / "run", {"seed": 1, "size": (8, 8)}, resume=True)
-    with pytest.raises(InputError, match=r"begun with seed 1, but --resume found 2. Give the same arguments"):
+    with pytest.raises(InputError, match=r"started with seed 1, but --resume found 2. Give the same arguments"):
         RunFolder(tmp_path / "run", {"seed": 2, "size": (8, 8)}, resume=True)
 
 

@@ -1,4 +1,4 @@
-"""TensorBoard: what is written where it is installed, what is said where it is not."""
+"""TensorBoard: the log if the package is installed, the message if it is not."""
 
 import json
 import sys

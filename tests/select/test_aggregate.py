@@ -1,4 +1,4 @@
-"""Ensembles: they predict as their members together, are saved and loaded, and IWA finds what is to be found."""
+"""Ensembles: prediction, saving and loading, and the weights of IWA."""
 
 import pytest
 import torch
@@ -44,8 +44,8 @@ def test_an_ensemble_is_saved_and_loaded_as_a_model(tmp_path, task, weights) -> 
     assert isinstance(loaded, Ensemble)
     same(loaded.predict(x).values, made.predict(x).values)
     assert made.embed(x).shape == (7, sum(member.width for member in members))
-    said = torch.stack([member.outputs(x) for member in members])
-    assert torch.allclose(made.outputs(x), mix(said, task, weights), atol=1e-5)
+    predictions = torch.stack([member.outputs(x) for member in members])
+    assert torch.allclose(made.outputs(x), mix(predictions, task, weights), atol=1e-5)
 
 
 def test_plain_is_the_mean_probability_or_the_median_value() -> None:
@@ -71,7 +71,7 @@ def test_members_that_do_not_match_are_refused() -> None:
         Ensemble([one, two, three], torch.ones(2))
     mapped = Model(Classification(("a", "b")), (3,))
     mapped.put_behind(Layers((5, 3)))
-    with pytest.raises(InputError, match="behind a map of features, which an ensemble cannot keep"):
+    with pytest.raises(InputError, match="has a feature map, which an ensemble does not support"):
         Ensemble([mapped])
     with pytest.raises(InputError, match=r"differ in task: found Classification.* and Gaze.* Train them on one source"):
         Ensemble([one, models(EACH[3])[0]])
@@ -83,21 +83,21 @@ def test_members_that_do_not_match_are_refused() -> None:
 @tasks
 def test_encoded_labels_are_predicted_back(task) -> None:
     labels = torch.tensor([[0.1, -0.2], [0.3, 0.25]]) if task.kind != "classify" else torch.tensor([2, 0])
-    said = task.predict(encoded(task, labels).float())
+    predictions = task.predict(encoded(task, labels).float())
     if isinstance(task, Classification):
-        assert torch.equal(said.argmax(1), labels)
+        assert torch.equal(predictions.argmax(1), labels)
     else:
-        assert torch.allclose(said, labels, atol=1e-5)
+        assert torch.allclose(predictions, labels, atol=1e-5)
 
 
-def test_iwa_undoes_what_two_candidates_have_mixed() -> None:
+def test_iwa_removes_opposite_errors_of_two_candidates() -> None:
     """Candidates truth + noise and truth - noise, one domain: the mean of both is the truth."""
     generator = torch.Generator().manual_seed(0)
     task = Regression(("v",), (0.0,), (1.0,))
     truth, noise = torch.randn(400, 1, generator=generator), 2 * torch.randn(400, 1, generator=generator)
     same = torch.randn(400, 2, generator=generator)
-    said = [truth + noise, truth - noise]
-    made = pool(task, said, source=said, labels=truth, features=[(same, same)] * 2)
+    predictions = [truth + noise, truth - noise]
+    made = pool(task, predictions, source=predictions, labels=truth, features=[(same, same)] * 2)
     weights = METHODS["iwa"](made)
     assert weights is not None
     assert torch.allclose(weights, torch.full((2,), 0.5), atol=0.05)
@@ -121,16 +121,16 @@ def test_iwa_gives_a_useless_classifier_no_weight() -> None:
     assert abs(float(weights[1])) < 0.1
 
 
-def test_iwa_keeps_the_scale_of_answers_where_importance_is_off() -> None:
-    """Labels of the source at twice the target's scale: free coefficients would double every answer."""
+def test_iwa_keeps_the_scale_of_outputs_if_importance_is_wrong() -> None:
+    """Labels of the source at twice the target's scale: free coefficients would double every output."""
     generator = torch.Generator().manual_seed(0)
     truth = torch.randn(200, 1, generator=generator)
-    said = [truth + 0.1 * torch.randn(200, 1, generator=generator) for _ in range(3)]
+    predictions = [truth + 0.1 * torch.randn(200, 1, generator=generator) for _ in range(3)]
     same = torch.randn(200, 2, generator=generator)
     made = pool(
         Regression(("v",), (0.0,), (1.0,)),
-        said,
-        source=[2 * one for one in said],
+        predictions,
+        source=[2 * one for one in predictions],
         labels=2 * truth,
         features=[(same, same)] * 3,
     )

@@ -1,4 +1,4 @@
-"""Estimates: exact where both domains are one, and a bound that holds where its assumption does."""
+"""Estimates: right if both domains are equal, and a bound that holds if its assumption does."""
 
 import pytest
 import torch
@@ -51,11 +51,11 @@ def test_thresholded_confidence_is_the_source_accuracy_on_the_source_itself() ->
 
 def test_transport_of_certain_predictions_by_hand() -> None:
     """Half of what is called a must be b: a quarter of all samples moves at full cost."""
-    said = logits([[1.0, 0.0]] * 60 + [[0.0, 1.0]] * 20)
+    predictions = logits([[1.0, 0.0]] * 60 + [[0.0, 1.0]] * 20)
     task = Classification(("a", "b"))
-    made = pool(task, [said], labels=torch.arange(8) % 2)
+    made = pool(task, [predictions], labels=torch.arange(8) % 2)
     assert estimate("cot", made).value == pytest.approx(0.75)
-    known = pool(task, [said], labels=torch.arange(8) % 2, prior=torch.tensor([3.0, 1.0]))
+    known = pool(task, [predictions], labels=torch.arange(8) % 2, prior=torch.tensor([3.0, 1.0]))
     assert estimate("cot", known).value == pytest.approx(1.0)
 
 
@@ -70,24 +70,24 @@ def test_the_line_is_followed() -> None:
         estimate("agreement-on-the-line", two)
 
 
-def test_rates_find_the_one_that_others_disagree_with() -> None:
-    """On the source all are alike; on the target one of them answers by chance on a half, the others err apart."""
+def test_rates_find_the_candidate_that_others_disagree_with() -> None:
+    """On the source all are equally accurate. On the target one is right on a half; all err independently."""
     generator = torch.Generator().manual_seed(0)
     truth = torch.arange(900) % 3
 
-    def said(right: float) -> Tensor:
+    def votes(right: float) -> Tensor:
         wrong = torch.rand(900, generator=generator) >= right
         other = torch.randint(1, 3, (900,), generator=generator)
         return torch.nn.functional.one_hot(torch.where(wrong, (truth + other) % 3, truth), 3).float()
 
-    source = [said(0.9) for _ in range(4)]
-    made = pool(TASK, [said(share) for share in (0.5, 0.85, 0.85, 0.8)], source=source, labels=truth)
+    source = [votes(0.9) for _ in range(4)]
+    made = pool(TASK, [votes(share) for share in (0.5, 0.85, 0.85, 0.8)], source=source, labels=truth)
     for i in range(4):
         real = float((made.target[i].argmax(1) == truth).double().mean())
         found = estimate("agreement-rates", made, i)
         assert found.value == pytest.approx(real, abs=0.05)
         assert found.low < real < found.high
-    few = pool(TASK, made.target, source=[said[:30] for said in source], labels=truth[:30])
+    few = pool(TASK, made.target, source=[one[:30] for one in source], labels=truth[:30])
     known, less = (estimate("agreement-rates", each, 1) for each in (made, few))
     assert less.high - less.low > known.high - known.low  # less is known of the source
     with pytest.raises(InputError, match=r"agreement rates: found 2 candidate\(s\), expected 3 or more .*Train more"):
@@ -106,21 +106,21 @@ def test_the_bound_holds_and_falls_with_the_gap(shift: float) -> None:
 def test_disagreement_grows_by_the_ratio_of_pairs() -> None:
     """Every pair is three times as far apart on the target: the error is, too, and the interval holds nothing else."""
     truth, apart = torch.zeros(50, 1), torch.linspace(1, 2, 50)[:, None]
-    said = [truth + weight * apart for weight in (0.0, 1.0, 2.5, 4.0)]
-    alike = pool(VALUE, [3 * one for one in said], source=said, labels=truth - apart)
+    predictions = [truth + weight * apart for weight in (0.0, 1.0, 2.5, 4.0)]
+    alike = pool(VALUE, [3 * one for one in predictions], source=predictions, labels=truth - apart)
     assert estimate("calibrated-disagreement", alike, 1).value == pytest.approx(
         3 * 3.0
     )  # off by twice 1.5 on the source
     found = estimate("calibrated-disagreement", alike, 0)
     assert found.value == pytest.approx(3 * 1.5)
     assert found.high < 1.5 * found.low  # as far as samples differ
-    one_off = pool(VALUE, [*alike.target[:3], 30 * said[3]], source=said, labels=truth - apart)
+    one_off = pool(VALUE, [*alike.target[:3], 30 * predictions[3]], source=predictions, labels=truth - apart)
     other = estimate("calibrated-disagreement", one_off, 0)
     assert min(other.high / other.value, other.value / other.low) > 5
-    two = pool(VALUE, [3 * one for one in said[:2]], source=said[:2], labels=truth - apart)
+    two = pool(VALUE, [3 * one for one in predictions[:2]], source=predictions[:2], labels=truth - apart)
     assert estimate("calibrated-disagreement", two, 0).value == pytest.approx(3 * 1.5)
-    assert estimate("calibrated-disagreement", two, 0).high > 10 * 3 * 1.5  # one pair tells nothing of how pairs differ
-    with pytest.raises(InputError, match=r"found 1 candidate\(s\), expected 2 or more to tell .*another estimate"):
+    assert estimate("calibrated-disagreement", two, 0).high > 10 * 3 * 1.5  # one pair shows no variance between pairs
+    with pytest.raises(InputError, match=r"found 1 candidate\(s\), expected 2 or more to compare .*another estimate"):
         estimate("calibrated-disagreement", pool(VALUE, [truth], source=[truth], labels=truth))
 
 
@@ -139,16 +139,16 @@ def test_the_interval_of_the_line_is_as_wide_as_agreements_lie_apart() -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_groups_are_drawn_whole(name: str) -> None:
+def test_groups_are_resampled_whole(name: str) -> None:
     """Ten groups, in each of which all samples are alike: the interval is that of ten samples, not of many."""
     classes = name in CLASSES
     alike = torch.arange(400) // 40
     generator = torch.Generator().manual_seed(0)
     task = TASK if classes else VALUE
-    drawn = [torch.randn(10, task.outputs, generator=generator)[alike] for _ in range(4)]
+    outputs = [torch.randn(10, task.outputs, generator=generator)[alike] for _ in range(4)]
     labels = alike % 3 if classes else torch.randn(10, 1, generator=generator)[alike]
     features = [(torch.randn(400, 2, generator=generator), torch.randn(400, 2, generator=generator))] * 4
-    alone = pool(task, drawn, source=drawn, labels=labels, features=features)
+    alone = pool(task, outputs, source=outputs, labels=labels, features=features)
     whole = Pool(alone.candidates, task, labels, source_groups=alike, target_groups=alike)
     one, other = estimate(name, alone), estimate(name, whole)
     assert one.value == other.value
@@ -158,7 +158,7 @@ def test_groups_are_drawn_whole(name: str) -> None:
 
 def test_groups_of_another_number_are_refused() -> None:
     made = pool(VALUE, [torch.zeros(4, 1)], source=[torch.zeros(6, 1)], labels=torch.zeros(6, 1))
-    with pytest.raises(InputError, match=r"target_groups holds 6 groups, expected 4, one a sample"):
+    with pytest.raises(InputError, match=r"target_groups holds 6 groups, expected 4, one per sample"):
         Pool(made.candidates, VALUE, made.labels, target_groups=torch.zeros(6, dtype=torch.int64))
 
 
@@ -166,17 +166,17 @@ def test_groups_of_another_number_are_refused() -> None:
 def test_values_are_estimated(name: str) -> None:
     generator = torch.Generator().manual_seed(0)
     truth = torch.randn(300, 1, generator=generator)
-    said = [truth + 0.3 * torch.randn(300, 1, generator=generator) for _ in range(4)]
+    predictions = [truth + 0.3 * torch.randn(300, 1, generator=generator) for _ in range(4)]
     same = torch.randn(300, 3, generator=generator)
-    made = pool(VALUE, said, source=said, labels=truth, features=[(same, same)] * 4)
+    made = pool(VALUE, predictions, source=predictions, labels=truth, features=[(same, same)] * 4)
     found = estimate(name, made, 1)
-    assert found.low <= float((said[1] - truth).abs().mean()) <= found.high
+    assert found.low <= float((predictions[1] - truth).abs().mean()) <= found.high
 
 
 def test_unknown_estimates_are_refused() -> None:
     assert set(METHODS) == set(CLASSES) | set(VALUES)
     made = pool(VALUE, [torch.zeros(4, 1)])
     with pytest.raises(
-        InputError, match=r"'atc' is unknown or does not serve the task regress, expected one of: importance-weig"
+        InputError, match=r"'atc' is unknown or does not support the task regress, expected one of: importance-weig"
     ):
         estimate("atc", made)

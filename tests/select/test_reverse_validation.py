@@ -1,4 +1,4 @@
-"""Reverse validation: it prefers what finds its way back, and says what it cannot judge."""
+"""Reverse validation: it prefers routes that train back well, and refuses data that it cannot score."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def test_the_papers_shallow_dann_is_judged_too():
 
 def test_what_cannot_be_judged():
     source, target = domains()
-    with pytest.raises(InputError, match="the target holds 12 samples, expected 20 or more"):
+    with pytest.raises(InputError, match="the target has 12 samples, expected 20 or more"):
         reverse_accuracy(Route(), source, target.subset(torch.arange(12)))
-    with pytest.raises(InputError, match="compares classes, found the values label_0"):
+    with pytest.raises(InputError, match="found a source with the values label_0, expected classes"):
         reverse_accuracy(Route(), Labelled(torch.randn(30, 4), torch.randn(30, 1)), target)

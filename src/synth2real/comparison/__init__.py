@@ -1,4 +1,4 @@
-"""Many routes side by side: what is trained, for how long, and which route is chosen."""
+"""Comparison of many routes: trains them within a budget and chooses one without real labels."""
 
 from .comparison import Comparison, compare
 

@@ -1,4 +1,4 @@
-"""Entries: the routes of a comparison, ranked without a real label."""
+"""Route candidates of a comparison, ranked without real labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from ..route.route import Route
-from ..select import decision as evidence
+from ..select import decision
 from ..select.estimates import Estimate
 from ..select.validators import CandidateOutputs
 from ..tasks.base import Task
@@ -19,15 +19,18 @@ SOURCE_ONLY = "source only"
 
 @dataclass
 class RouteCandidate:
-    """A route with its trials, and its label-free score (`evidence.score`).
+    """A route with its trials and its label-free score (`decision.score`).
 
     Args:
+        name: of the route.
+        route: the route itself.
         trials: of the last round that it took part in.
-        score, tie: the mean of its trials'; the second decides between equal scores.
-        round: the last that it took part in, counted from 0.
+        score, tie: means over its trials; `tie` decides between equal scores.
+        chosen: whether it is the route to ship.
+        round: last round that it took part in, counted from 0.
         spent: seconds of all its trainings.
-        estimate: of the metric on real data; None where nothing can be said.
-        refused: why it was not to be chosen; empty where it was.
+        estimate: of the metric on real data; None if no estimate is possible.
+        refused: why it must not be chosen; empty if it may be.
     """
 
     name: str
@@ -45,17 +48,17 @@ class RouteCandidate:
 def rank(
     candidates: Sequence[RouteCandidate], task: Task, *, balanced: bool = True, voted: bool = True
 ) -> list[RouteCandidate]:
-    """Score each entry by its trials, each beside as many of the others' as there are entries; the best first.
+    """Score every candidate by its trials; returns the candidates, the best first.
 
-    A seed moves a score by as much as routes differ, so all are heard: the first trials side by side, then the second,
-    and so on, where the last of an entry that has fewer stands in for more. `balanced` and `voted` as in
-    `validators.combined_scores`.
+    A score depends on the seed as much as on the route, so all trials are used. The first trials of all candidates are
+    scored together, then the second trials, and so on; the scores are averaged. If a candidate has fewer trials, its
+    last trial is used again. `balanced` and `voted` are as in `validators.combined_scores`.
     """
     rounds = [
         [candidate.trials[min(k, len(candidate.trials) - 1)] for candidate in candidates]
         for k in range(max(len(candidate.trials) for candidate in candidates))
     ]
-    each = [evidence.score(known(trials, task), task, balanced=balanced, voted=voted) for trials in rounds]
+    each = [decision.score(known(trials, task), task, balanced=balanced, voted=voted) for trials in rounds]
     scores = torch.tensor(each, dtype=torch.float64).mean(0)
     for candidate, (score, tie) in zip(candidates, scores.tolist(), strict=True):
         candidate.score, candidate.tie = score, tie
@@ -63,7 +66,7 @@ def rank(
 
 
 def known(trials: Sequence[Trial], task: Task) -> list[CandidateOutputs]:
-    """What is known of each trial without a real label."""
+    """Outputs and scores of each trial that are known without real labels."""
     return [
         CandidateOutputs(trial.target, _merit(trial, task), trial.calibrated_bnm, trial.inconsistency)
         for trial in trials
@@ -71,14 +74,14 @@ def known(trials: Sequence[Trial], task: Task) -> list[CandidateOutputs]:
 
 
 def better(candidates: Sequence[RouteCandidate], task: Task) -> list[RouteCandidate]:
-    """Entries that have been scored, the best first, ties by probabilities, then by the metric on the source."""
+    """Scored candidates, the best first; ties are decided by `tie`, then by the metric on the source."""
     return sorted(
         candidates, key=lambda candidate: (candidate.score, candidate.tie, on_source(candidate, task)), reverse=True
     )
 
 
 def on_source(candidate: RouteCandidate, task: Task) -> float:
-    """The mean of the metric of its trials on held source samples, higher is better."""
+    """Mean metric of its trials on held-out source samples; errors are negated, so higher is better."""
     return sum(_merit(trial, task) for trial in candidate.trials) / len(candidate.trials)
 
 

@@ -1,9 +1,9 @@
-"""Many routes side by side, ranked without a real label."""
+"""Comparison of many routes, ranked without real labels."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from torch import Tensor
 from ..data.domains import Labelled, Unlabelled, name_of
 from ..errors import InputError
 from ..route.route import Budget, OnReport, Route
-from ..select import decision as evidence
+from ..select import decision
 from ..simulate import Simulator
 from ..tasks.base import Task
 from .candidates import SOURCE_ONLY, RouteCandidate
@@ -24,7 +24,7 @@ from .notebook import as_table
 from .pool import Aggregate, check_names
 from .schedule import Schedule, Then
 from .trials import TrialStore
-from .workers import Workers
+from .workers import OnRoute, Workers
 
 __all__ = ["SOURCE_ONLY", "Comparison", "RouteCandidate", "Trial", "compare", "evenly", "shipped_source", "some"]
 
@@ -33,15 +33,17 @@ PLAN, TRIALS = "plan.json", "trials"  # in the folder of a comparison
 
 @dataclass(frozen=True)
 class Comparison:
-    """Routes in the order given, and which of them was chosen without a real label.
+    """Result of `compare`: the routes in the given order, and the route that was chosen without real labels.
 
     Args:
-        verdict: what to do, in words.
-        plan: how a budget of minutes was spent; None where there was none.
-        diverged: for each route that no training of which ended well, why.
-        aggregates: all routes as one model, in several ways; shown beside them and never chosen.
-        raw: source samples that no route has changed, which the gap before was measured on; None for those that were
-            trained on.
+        candidates: routes with their trials and scores.
+        task, target, test: as in `compare`.
+        verdict: recommendation, in words.
+        plan: how the budget of minutes was spent; None without such a budget.
+        diverged: reason for each route without a finished training.
+        aggregates: all routes combined into one model, in several ways; shown, but never chosen.
+        raw: unchanged source samples, on which the gap before adaptation was measured; None if they are the training
+            samples.
         target_groups: as in `compare`.
     """
 
@@ -63,20 +65,20 @@ class Comparison:
 
     @property
     def metric(self) -> str:
-        """Name of the metric that stands first."""
+        """Name of the main metric."""
         return self.task.metric
 
     @property
     def in_doubt(self) -> list[int]:
-        """Indices of target samples that may be of no class of the source, see `evidence.in_doubt`; classes only."""
-        return evidence.in_doubt([candidate.trials[0].target for candidate in self.candidates], self.task)
+        """Indices of uncertain target samples, which may belong to no source class, see `decision.in_doubt`."""
+        return decision.in_doubt([candidate.trials[0].target for candidate in self.candidates], self.task)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a route: the metric's mean and spread over seeds (None without real labels), gaps, seconds, score."""
+        """One row per route: metric (mean and spread over seeds, None without real labels), gaps, seconds, score."""
         return [_row(candidate, self.metric) for candidate in self.candidates]
 
     def ranking(self) -> list[dict[str, Any]]:
-        """The table of `comparison.json`: the chosen, the others by round reached and label-free score, aggregates."""
+        """The table of `comparison.json`: the chosen route, the others by round and label-free score, aggregates."""
         order = sorted(self.candidates, key=lambda e: (e.chosen, e.round, e.score), reverse=True)
         routes = [
             {
@@ -90,7 +92,7 @@ class Comparison:
         return routes + [self._ranked(one.row(self.metric)) for one in self.aggregates]
 
     def _ranked(self, row: dict[str, Any]) -> dict[str, Any]:
-        """What the ranking takes of a row as it is."""
+        """The fields of a row that the ranking takes unchanged."""
         return {
             "name": row["name"],
             "score_label_free": row["score_label_free"],
@@ -105,7 +107,7 @@ class Comparison:
         }
 
     def plain(self) -> dict[str, Any]:
-        """All of `comparison.json`: the ranking, the verdict, the plan."""
+        """The content of `comparison.json`: the ranking, the verdict, the plan."""
         return {
             "routes": self.ranking(),
             "verdict": self.verdict,
@@ -161,59 +163,79 @@ def compare(
     folder: Path | None = None,
     source_groups: Tensor | None = None,
     target_groups: Tensor | None = None,
-    on_route: Callable[[str, int], None] | None = None,
+    on_route: OnRoute | None = None,
     on_report: OnReport | None = None,
 ) -> Comparison:
-    """Train every route, choose one by what they say of the unlabelled target (`evidence.score`), repeat that one.
+    """Train every route, choose one by its label-free score (`decision.score`), and repeat it with more seeds.
 
     Args:
-        routes: by name; `source only` is put first where it is missing.
+        routes: by name; `source only` is added as the first route if it is missing.
         source, target, task, budget: as in `Route.run`.
-        test: real labelled data. It is scored beside the choice and never consulted for it.
-        seeds: every route is trained with the first.
-        repeat: which routes are trained with the other seeds too: source only and the chosen one, or all.
-        then: called with the names of all routes, the best first by their label-free score; the routes it answers by
-            name are trained too, before one is chosen: combinations of what was best alone.
-        minutes: to spend by successive halving: the better half of the routes is trained longer, and the best one, with
-            all seeds, longest. Without, every training takes the budget's steps.
-        jobs: processes that train at once, the machine's threads shared among them. With more than one, a script
-            must keep its own work under `if __name__ == "__main__"`.
-        folder: to keep the plan and each finished training in; what it holds already is not trained again, and is
-            refused where its data was another.
-        source_groups, target_groups: (N,) int64, the person or video of each sample: kept whole in the held-out split,
-            drawn whole in intervals.
-        on_route: called with name and seed before each run.
-        on_report: as in `Route.run`; with one job only.
+        test: real labelled data, to report a test score; never used to choose.
+        seeds: every route is trained with the first seed.
+        repeat: routes to train with the other seeds, too: source only and the chosen route, or all.
+        then: gets all route names, the best label-free score first. The routes that it returns (by name), such as
+            combinations of the best, are trained before the choice.
+        minutes: for successive halving: the better half of the routes is trained longer; the best, with all seeds,
+            longest. Without it every training takes the budget's steps.
+        jobs: parallel training processes. If more than 1, a script needs `if __name__ == "__main__"`.
+        folder: stores the plan and finished trainings and reuses them; refused if it has trainings on other data.
+        source_groups, target_groups: (N,) int64, person or video of each sample; splits and intervals keep them whole.
+        on_route: called with name and seed before each run (with several jobs: after it).
+        on_report: as in `Route.run`; only with one job.
 
     Raises:
-        InputError: as `Route.run`; a folder of trainings on other data.
-        TrainingDiverged: source only diverged; a route that diverges otherwise is left out, and listed.
+        InputError: as `Route.run`; `folder` has trainings on other data.
+        TrainingDiverged: source only diverged. Other routes that diverge are left out and listed.
     """
+    _check(routes, minutes, then)
+    named = {SOURCE_ONLY: Route(), **routes}
+    evaluation = Evaluation(source, target, test, task, budget or Budget(), source_groups, target_groups)
+    return _compared(named, evaluation, seeds, repeat, then, minutes, jobs, folder, on_route, on_report)
+
+
+def _check(routes: Mapping[str, Route], minutes: float | None, then: Then | None) -> None:
+    """Raise `InputError` for wrong names or arguments that exclude each other."""
     if minutes is not None and not 0 < minutes < float("inf"):
         raise InputError(f"the budget is {minutes} minutes, expected a finite number above 0")
     if minutes is not None and then is not None:
-        raise InputError("then= and minutes= exclude each other: halving drops routes of its own, found both")
+        raise InputError(
+            "then= and minutes= exclude each other: found both, expected one, because halving drops routes itself"
+        )
     check_names(routes)
-    named = {SOURCE_ONLY: Route(), **routes}
+
+
+def _compared(
+    routes: Mapping[str, Route],
+    evaluation: Evaluation,
+    seeds: Sequence[int],
+    repeat: str,
+    then: Then | None,
+    minutes: float | None,
+    jobs: int,
+    folder: Path | None,
+    on_route: OnRoute | None,
+    on_report: OnReport | None,
+) -> Comparison:
+    """Run the schedule of a comparison; without a folder, trials of several jobs are stored in a temporary one."""
     with tempfile.TemporaryDirectory() as scratch:
         kept = folder or Path(scratch)
-        evaluation = Evaluation(source, target, test, task, budget or Budget(), source_groups, target_groups)
         store = TrialStore(kept / TRIALS) if folder is not None or jobs > 1 else None
         if store is not None:
             store.check_same_data(evaluation)
         with Workers(evaluation, store, jobs) as workers:
-            schedule = Schedule(evaluation, named, store, workers, on_route, on_report)
+            schedule = Schedule(evaluation, routes, store, workers, on_route, on_report)
             plan = None if minutes is None else schedule.plan(minutes, seeds, kept / PLAN)
             schedule.rounds(plan, seeds, repeat, then)
             verdict = schedule.concluded()
     return Comparison(
         schedule.candidates,
         evaluation.task,
-        target,
-        test,
+        evaluation.target,
+        evaluation.test,
         verdict,
         plan,
         schedule.diverged,
         schedule.aggregates,
-        target_groups=target_groups,
+        target_groups=evaluation.target_groups,
     )

@@ -1,4 +1,4 @@
-"""Evaluation: every training of a comparison runs on the same data and is measured alike."""
+"""Evaluation: runs every training of a comparison on the same data and measures all trainings in the same way."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from ..training.mapping import Mapping
 from ..training.model import Model
 
 Domain = TypeVar("Domain", Labelled, Unlabelled)
-HELD_SEED = 2**31  # of source samples that no training has rendered
-HELD = 500  # source samples kept from training, to measure source accuracy on
-LEAST = 10  # samples of each domain to compare on
-SHOWN = 1000  # samples of each domain whose features and gap are measured
+HELD_SEED = 2**31  # seed of the held-out source samples; no training renders with it
+HELD = 500  # held-out source samples, to measure source accuracy
+LEAST = 10  # fewest samples of each domain
+SHOWN = 1000  # most samples of each domain that features and gap are measured on
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,20 @@ class Trial:
 
     Args:
         seed: of the run.
-        run: what it made.
+        run: model and other results of the run.
         target: predictions on the unlabelled target.
-        held: predictions on source samples that were not trained on.
+        held: predictions on held-out source samples.
         seconds: of the whole route.
-        source_metrics: on source samples that were not trained on.
-        test_metrics: on real labels, where there are some; never used to choose.
+        source_metrics: metrics on held-out source samples.
+        test_metrics: metrics on real labels, if there are any; never used to choose.
         gap_after: proxy A-distance in the route's own features.
-        inconsistency: how far what is said of moved target samples is from what should be said, see `validators.inconsistency`.
-        calibrated_bnm: of what it says of the target, see `validators.CandidateOutputs`.
-        gap_before: the same in source-only features of raw inputs; nan until source only has been trained.
-        label_kept: share of refined images on which source only still says what they were made as; None unrefined.
-        steps: of the training; None where the data settled them.
+        inconsistency: between predictions for transformed target samples and those expected after the transform, see
+            `validators.inconsistency`.
+        calibrated_bnm: of the target predictions, see `validators.CandidateOutputs`.
+        gap_before: proxy A-distance in source-only features of raw inputs; nan until source only has been trained.
+        label_kept: share of refined images for which source only still predicts the label that they were rendered
+            with; None if the route does not refine.
+        steps: of the training; None if the number followed from the data.
     """
 
     seed: int
@@ -65,15 +67,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One training that a comparison asks for.
+    """One training of a comparison.
 
     Args:
         name: of the route.
-        key: of its folder, told apart from all others.
-        route: without calibration and widening, which `simulator` has been through.
+        key: unique name of its folder.
+        route: without the stages calibrate and widen; they are already applied to `simulator`.
         seed, steps: as in `Budget`.
-        simulator: to render from; None where the source is labelled data.
-        calibration: what the search of the simulator found.
+        simulator: to render from; None if the source is labelled data.
+        calibration: result of the search of the simulator's ranges.
         spent: seconds that the search took.
     """
 
@@ -89,12 +91,14 @@ class TrainingJob:
 
 @dataclass
 class Evaluation:
-    """Runs routes on the same data, and measures all of them alike.
+    """Runs routes on the same data and measures all of them in the same way.
 
     Args:
-        source, target, test, task, budget: as in `compare`.
-        groups: of the source's samples (N,) int64, so that what is held from training shares none with the rest.
-        target_groups: of the target's samples, which intervals and the gap keep whole.
+        given: the source, as in `compare`.
+        target, test, budget: as in `compare`.
+        asked: the task, as in `compare`.
+        groups: group of each source sample (N,) int64. No group is split between training and held-out samples.
+        target_groups: group of each target sample (N,) int64. Intervals and the gap resample or split whole groups.
     """
 
     given: Labelled | Simulator
@@ -109,7 +113,7 @@ class Evaluation:
     def __post_init__(self) -> None:
         for what, domain in (("source", self.given), ("target", self.target)):
             if not isinstance(domain, Simulator) and len(domain) < LEAST:
-                raise InputError(f"the {what} holds {len(domain)} sample(s), expected {LEAST} or more to compare on")
+                raise InputError(f"the {what} has {len(domain)} sample(s), expected {LEAST} or more to compare routes")
         if isinstance(self.given, Labelled):
             least = min(HELD, max(1, len(self.given) // 10))
             kept, held = held_out(len(self.given), least, self.groups, self.budget.seed)
@@ -123,33 +127,33 @@ class Evaluation:
         self.task = self.asked or default_task(self.raw)
 
     @property
-    def truth(self) -> Tensor:
-        """Labels of the held source samples, as the task takes them."""
+    def labels(self) -> Tensor:
+        """Labels of the held-out source samples, in the form that the task takes."""
         return self.task.align(self.held) if isinstance(self.task, Classification) else self.held.labels
 
     @property
     def seen_groups(self) -> Groups:
-        """Of the samples of the target that `some` takes."""
+        """Groups of the target samples that `some` selects."""
         return of_samples(self.target_groups, evenly(len(self.target)))
 
     def rendered(self, simulator: Simulator | None, seed: int) -> tuple[Labelled, float]:
-        """What is trained on, and the seconds it took to render; made once for all routes that render alike."""
+        """The training data and the seconds to render it; rendered once for each simulator and seed."""
         if simulator is None:
             assert isinstance(self.source, Labelled)
             return self.source, 0.0
         key = f"{simulator!r}, {seed}"
         if key not in self._rendered:
             start = time.perf_counter()
-            made = simulator.labelled(self.budget.n, seed)
-            self._rendered[key] = (made, time.perf_counter() - start)
+            source = simulator.labelled(self.budget.n, seed)
+            self._rendered[key] = (source, time.perf_counter() - start)
         return self._rendered[key]
 
     def changed(self, simulator: Simulator | None) -> Simulator | None:
-        """A simulator that was calibrated or widened; None for the source as it was given."""
+        """A simulator that was calibrated or widened; None if it is the given source."""
         return None if simulator == self.source else simulator
 
     def run(self, training: TrainingJob, on_report: OnReport | None = None) -> Trial:
-        """Train a route with one seed and measure it; `InputError`, `TrainingDiverged` as `Route.run`."""
+        """Train a route with one seed and measure it; raises `InputError` and `TrainingDiverged` as `Route.run`."""
         source, rendering = self.rendered(training.simulator, training.seed)
         start = time.perf_counter()
         budget = replace(self.budget, seed=training.seed, steps=training.steps)
@@ -159,34 +163,34 @@ class Evaluation:
         return self.measured(run, training.seed, training.steps, seconds)
 
     def measured(self, run: Run, seed: int, steps: int | None, seconds: float) -> Trial:
-        """What a run reaches, on all data of the bench."""
-        seen = some(self.target).inputs
-        said, held = (run.model.predict(domain).values for domain in (self.target, self.held.unlabelled()))
-        classes = isinstance(self.task, Classification)
+        """The trial of a finished run: predictions and scores on all data of the evaluation."""
+        inputs = some(self.target).inputs
+        target, held_out = (run.model.predict(domain).values for domain in (self.target, self.held.unlabelled()))
+        bnm = float("nan")
+        if isinstance(self.task, Classification):
+            bnm = normalised_nuclear_norm(temperature_scaled(target, held_out, self.labels))
         return Trial(
             seed=seed,
             run=run,
-            target=said,
-            held=held,
+            target=target,
+            held=held_out,
             seconds=seconds,
             source_metrics=run.model.evaluate(self.held),
             test_metrics=None if self.test is None else run.model.evaluate(self.test),
             gap_after=self.gap(run.model, shipped_source(run)),
-            inconsistency=inconsistency(run.model, seen, run.model.outputs(seen)),
-            calibrated_bnm=normalised_nuclear_norm(temperature_scaled(said, held, self.truth))
-            if classes
-            else float("nan"),
+            inconsistency=inconsistency(run.model, inputs, run.model.outputs(inputs)),
+            calibrated_bnm=bnm,
             steps=steps,
         )
 
     def gap(self, model: Model, source: Labelled) -> float:
-        """Proxy A-distance of the domains in a model's features."""
+        """Proxy A-distance between the domains in a model's features."""
         ours, theirs = (model.embed(some(domain).inputs) for domain in (source.unlabelled(), self.target))
         return proxy_a_distance(ours, theirs, groups=(None, self.seen_groups))
 
 
 def shipped_source(run: Run) -> Labelled:
-    """The source as the model was trained on it: refined, where the route refines."""
+    """The source as the model was trained on it: refined if the route refines."""
     return run.rendered if run.refined is None else replace(run.rendered, inputs=run.refined)
 
 
@@ -202,7 +206,7 @@ def evenly(count: int, most: int = SHOWN) -> Tensor:
 
 @dataclass(frozen=True)
 class Refined:
-    """Source images that are refined when asked for."""
+    """Source images that are refined when they are indexed."""
 
     refiner: Mapping
     inputs: Inputs

@@ -1,7 +1,7 @@
-"""Successive halving: all routes a little, the better half more, the best one long.
+"""Successive halving: train all routes for a few steps, the better half for more, and the best one longest.
 
-How long follows from a budget of minutes through the speed of each route, measured once. From then on everything is a
-function of the plan: it is kept, so that a comparison that was broken off goes on as it would have.
+The steps follow from a budget in minutes and the speed of each route, which is measured once. After that everything
+depends only on the plan. The plan is saved, so an interrupted comparison continues as if it had not been interrupted.
 
 References:
     Jamieson & Talwalkar (2016). Non-stochastic best arm identification and hyperparameter optimization. AISTATS.
@@ -27,25 +27,29 @@ from ..tasks.base import Task
 from ..training.mapping import Mapping as Refiner
 from .evaluation import evenly
 
-SHARES = {1: (0.94,), 2: (0.3, 0.64), 3: (0.17, 0.2, 0.57)}  # of the time, for each round; the rest is for measuring
-ENOUGH = 300  # steps, below which a short training says little of a long one: self-training starts late
-LEAST = 40  # steps, below which a training says nothing
-FIRST, LATER = 2, 8  # steps timed: the difference is free of what is done once
-REFINING = 6  # steps of a refiner that are timed
-PROBE = 200  # samples of each domain that speed is measured on
-SEARCHING, FEWEST = 0.1, 20  # share of the time for searching the simulator, and trials that it takes at least
-BUSY = 0.85  # speed of a process beside others, as a share of its speed alone
+SHARES = {
+    1: (0.94,),
+    2: (0.3, 0.64),
+    3: (0.17, 0.2, 0.57),
+}  # share of the time of each round; the rest is for measuring
+ENOUGH = 300  # a training with fewer steps is a weak indicator of a long one, because self-training starts late
+LEAST = 40  # a training with fewer steps gives no useful score
+FIRST, LATER = 2, 8  # timed steps: their difference does not include costs that occur once
+REFINING = 6  # timed steps of a refiner
+PROBE = 200  # samples of each domain on which speed is measured
+SEARCHING, FEWEST = 0.1, 20  # share of the time for the search of the simulator's ranges, and its fewest trials
+BUSY = 0.85  # speed of a process when others run at the same time, relative to its speed alone
 
 
 @dataclass(frozen=True)
 class Speed:
-    """What a route costs on this machine.
+    """Cost of a route on this machine.
 
     Args:
         fixed: seconds that every training takes once: rendering, refining all images, measuring.
-        step: seconds a step of training.
-        refine_step: seconds a step of the refiner.
-        refine_steps: that the refiner takes by its own settings.
+        step: seconds of one training step.
+        refine_step: seconds of one step of the refiner.
+        refine_steps: number of steps in the refiner's own settings.
     """
 
     fixed: float
@@ -54,7 +58,7 @@ class Speed:
     refine_steps: int = 0
 
     def seconds(self, steps: int) -> float:
-        """Of one training of so many steps."""
+        """Seconds of one training with this number of steps."""
         return self.fixed + self.step * steps + self.refine_step * min(self.refine_steps, steps)
 
 
@@ -64,10 +68,10 @@ class Plan:
 
     Args:
         seconds: left for training when the plan was made.
-        jobs: processes at once.
-        most: steps beyond which a training is not taken.
-        speeds: of each route.
-        trials: that a search of the simulator takes at most; None for as many as it wants.
+        jobs: processes at the same time.
+        most: most steps of one training.
+        speeds: of each route, by name.
+        trials: most trials of a search of the simulator's ranges; None for the number in its own settings.
     """
 
     seconds: float
@@ -78,16 +82,16 @@ class Plan:
 
     @property
     def sizes(self) -> list[int]:
-        """Routes beside source only in each round."""
+        """Number of routes in each round, without source only."""
         others = len(self.speeds) - 1
         return [others] if others <= 1 else [others, 1] if others <= 3 else [others, (others + 1) // 2, 1]
 
     def steps(self, rung: int, trainings: Sequence[str]) -> int:
-        """Steps that each training of a round may take.
+        """Steps for each training of a round.
 
         Args:
-            rung: of the round, counted from 0.
-            trainings: names of the routes, one for each seed.
+            rung: number of the round, counted from 0.
+            trainings: name of the route of each training; a route occurs once for each seed.
         """
         seconds = self.seconds * SHARES[len(self.sizes)][rung]
         low, high = LEAST, max(LEAST, self.most)
@@ -100,9 +104,9 @@ class Plan:
         return low
 
     def affordable(self) -> Self:
-        """The plan without the last of the routes, as many as it takes to give the others `ENOUGH` steps at first.
+        """The plan without the last routes, so that the others get `ENOUGH` steps in the first round.
 
-        Two beside source only are kept whatever the budget: else nothing is compared.
+        Source only and two other routes are always kept; otherwise there is nothing to compare.
         """
         names = list(self.speeds)
         plan = self
@@ -112,14 +116,14 @@ class Plan:
         return plan
 
     def seeds(self, names: Sequence[str], wanted: Sequence[int]) -> Sequence[int]:
-        """Seeds of the last round: fewer, but two of several, where all would have less than half of all steps."""
+        """Seeds of the last round: fewer, but two of several, if each would get less than half of `most` steps."""
         for count in range(len(wanted), 2, -1):
             if 2 * self.steps(len(self.sizes) - 1, [*names] * count) >= self.most:
                 return wanted[:count]
         return wanted[:2]
 
     def makespan(self, seconds: Sequence[float]) -> float:
-        """When the last of `jobs` processes ends, each taking the longest training that is left."""
+        """Seconds until the last of `jobs` processes ends, if each always takes the longest training that is left."""
         ends = [0.0] * self.jobs
         for one in sorted(seconds, reverse=True):
             ends[ends.index(min(ends))] += one
@@ -131,20 +135,20 @@ class Plan:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The counterpart of `plain`, from JSON."""
+        """Read a plan from JSON, as `plain` returns it."""
         kept = json.loads(path.read_text())
         return cls(**{**kept, "speeds": {name: Speed(**speed) for name, speed in kept["speeds"].items()}})
 
 
 def affordable(search: Calibrator, simulator: Simulator, seconds: float) -> int:
-    """Trials, as this search takes them, that fit in a tenth of the time, `FEWEST` at least."""
+    """Number of trials of this search that fit in a tenth of the time, at least `FEWEST`."""
     start = time.perf_counter()
     simulator.sample(search.images, 0)
     return max(FEWEST, int(SEARCHING * seconds / (time.perf_counter() - start)))
 
 
 def shortened(route: Route, steps: int | None) -> Route:
-    """The route whose refiner takes no more steps than its training: each of its phases in proportion."""
+    """The route with a refiner that takes at most `steps` steps; all its phases are shortened in proportion."""
     refiner = route.refine
     own = getattr(refiner, "all_steps", 0)
     if refiner is None or steps is None or own <= steps:
@@ -155,7 +159,7 @@ def shortened(route: Route, steps: int | None) -> Route:
 
 
 def stepless(route: Route) -> bool:
-    """Whether all that a route learns is in closed form, so that neither steps nor a seed change it."""
+    """Whether the route has a closed-form solution, so that neither steps nor a seed change its result."""
     adapt = route.adapt
     last = adapt.then if isinstance(adapt, FeatureMapping) else adapt
     return isinstance(last, ClosedForm) and getattr(adapt, "steps", 0) == 0
@@ -167,39 +171,42 @@ PHASES = ("steps", "pretrain_refiner", "pretrain_critic")  # settings of refiner
 def measure(
     routes: Mapping[str, Route], source: Labelled, target: Unlabelled, task: Task, budget: Budget, fixed: float
 ) -> dict[str, Speed]:
-    """The speed of each route, by a few steps on a few samples.
+    """The speed of each route, measured with a few steps on a few samples.
 
     Args:
-        routes: without calibration and widening.
-        source: what is trained on.
-        fixed: seconds that any training takes once, beside refining.
+        routes: without the stages calibrate and widen.
+        source: the training data.
+        target, task, budget: as in `Route.run`.
+        fixed: seconds that every training takes once, without refining.
     """
     few, some = source.subset(evenly(len(source), PROBE)), target.subset(evenly(len(target), PROBE))
 
     def timed(route: Route, steps: int) -> dict[str, float]:
         return route.run(few, some, task=task, budget=replace(budget, steps=steps)).seconds
 
-    timed(Route(), 1)  # what is loaded and compiled once is no route's own
-    trained: dict[str, tuple[float, float]] = {}  # seconds once, and a step; routes that train alike are timed once
+    timed(Route(), 1)  # warm-up: loading and compiling happens once and belongs to no route
+    trained: dict[str, tuple[float, float]] = {}  # fixed seconds, and seconds per step; equal trainings are timed once
     refined: dict[str, tuple[float, float]] = {}
     speeds = {}
     for name, route in routes.items():
-        how = repr((route.randomize, route.adapt))
-        if how not in trained:
+        settings = repr((route.randomize, route.adapt))
+        if settings not in trained:
             first, later = (timed(replace(route, refine=None), steps)["train"] for steps in (FIRST, LATER))
             step = max((later - first) / (LATER - FIRST), 1e-6)
-            trained[how] = max(0.0, first - FIRST * step), step
-        once, step = trained[how]
-        if isinstance(route.adapt, FeatureMapping):  # costs more than in proportion to the samples
+            trained[settings] = max(0.0, first - FIRST * step), step
+        once, step = trained[settings]
+        if isinstance(route.adapt, FeatureMapping):  # its cost grows faster than the number of samples
             whole = route.run(source, target, task=task, budget=replace(budget, steps=FIRST)).seconds
             once = whole["map"] + (whole["train"] if stepless(route) else once)
-        own, how = _steps(route.refine), repr(route.refine)
-        if how not in refined:
+        own, settings = _steps(route.refine), repr(route.refine)
+        if settings not in refined:
             quick = shortened(replace(route, randomize=None, adapt=SourceOnly()), REFINING)
             seconds = timed(quick, 1).get("refine", 0.0)
-            # A closed form costs as many images as it maps; a trained one mostly its steps.
-            refined[how] = (0.0, seconds / _steps(quick.refine)) if own else (seconds * len(source) / len(few), 0.0)
-        refining, refine_step = refined[how]
+            # The cost of a closed form is proportional to the images; that of a trained refiner mostly to its steps.
+            refined[settings] = (
+                (0.0, seconds / _steps(quick.refine)) if own else (seconds * len(source) / len(few), 0.0)
+            )
+        refining, refine_step = refined[settings]
         speeds[name] = Speed(fixed + once + refining, step, refine_step, own)
     return speeds
 

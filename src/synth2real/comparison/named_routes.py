@@ -1,4 +1,4 @@
-"""Routes by name: the set that a comparison starts from, and routes read from YAML."""
+"""Routes by name: the default set of a comparison, and routes read from YAML."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..simulate import Simulator
 from ..tasks import Classification, Regression, Task
 from .candidates import SOURCE_ONLY
 
-# name -> room -> method, for images; the first are kept where a budget has no time for all. What refines takes no
-# steps.
+# name -> stage -> method, for images. If the budget has no time for all routes, the last ones are left out. The
+# refiners used here take no training steps.
 SET: dict[str, dict[str, Any]] = {
     "teacher": {"randomize": "full", "adapt": "teacher"},
     "randomized": {"randomize": "full"},
@@ -33,17 +33,20 @@ SET: dict[str, dict[str, Any]] = {
     "calibrated": {"calibrate": "posterior", "widen": {"method": "widen", "factor": 1.5}},
     "refined": {"refine": "fourier"},
 }
-FEATURES = ("teacher", "dann")  # adapt of the routes that serve features
-TEXTS, LARGEST = 20_000, 10**8  # texts, and texts times words, up to which mSDA is taken in
+FEATURES = ("teacher", "dann")  # `adapt` methods of the default routes for features
+TEXTS, LARGEST = 20_000, 10**8  # mSDA is included up to this number of texts, and of texts times words
 
 
 def default_routes(task: Task, source: Labelled | Simulator, target: Unlabelled) -> dict[str, Route]:
-    """Single ways across the gap, and combinations of them, without source only, which every comparison holds.
+    """The default routes: single methods and combinations. Source only is not listed; every comparison includes it.
 
-    Features are neither randomized nor refined; sparse ones are taken for words. Only of a simulator ranges are found.
+    Features are not randomized or refined; sparse features are assumed to be words. Ranges are calibrated only if the
+    source is a simulator.
 
     Args:
-        task: what is predicted. Regression is not moved or mirrored: what its numbers mean is not known.
+        task: what is predicted. Images for regression are not warped or mirrored, because the meaning of the values is
+            unknown.
+        source, target: as in `compare`.
     """
     named: dict[str, Mapping[str, Any]] = {}
     if len(target.shape) == 3:
@@ -59,21 +62,25 @@ def default_routes(task: Task, source: Labelled | Simulator, target: Unlabelled)
 
 
 def _solvable(source: Labelled | Simulator, target: Unlabelled) -> bool:
-    """Whether what is in closed form takes little memory (some 2.5 GB) and time."""
+    """Whether a closed-form solution takes little time and memory (at most about 2.5 GB)."""
     total = len(target) + (len(source) if isinstance(source, Labelled) else 0)
     return total <= TEXTS and total * target.shape[0] <= LARGEST
 
 
 def _for_task(stages: Mapping[str, Any], task: Task) -> dict[str, Any]:
-    still = "randomize" in stages and isinstance(task, Regression)
-    return {**stages, "randomize": "photometric"} if still else dict(stages)
+    photometric = "randomize" in stages and isinstance(task, Regression)
+    return {**stages, "randomize": "photometric"} if photometric else dict(stages)
 
 
 def chosen_routes(wanted: str | None, task: Task, source: Labelled | Simulator, target: Unlabelled) -> dict[str, Route]:
-    """The routes of a comparison: those of a YAML file, of names with commas between, or the default set.
+    """The routes of a comparison.
+
+    Args:
+        wanted: a YAML file, or comma-separated names of default routes; None for all default routes.
+        task, source, target: as in `default_routes`.
 
     Raises:
-        InputError: a name that is not in the set, or a file that is not `name -> stage -> method and settings`.
+        InputError: a name is not in the default set, or a file is not `name -> stage -> method and settings`.
     """
     known = default_routes(task, source, target)
     if wanted is None:
@@ -84,7 +91,7 @@ def chosen_routes(wanted: str | None, task: Task, source: Labelled | Simulator, 
     unknown = next((name for name in names if name not in (SOURCE_ONLY, *known)), None)
     if unknown is not None or not names:
         raise InputError(
-            f"--routes '{unknown or wanted}' is no route here, expected names with commas between of: "
+            f"--routes '{unknown or wanted}' is not a route for this data, expected comma-separated names from: "
             f"{', '.join([SOURCE_ONLY, *known])}; or a YAML file of routes"
         )
     return {name: known[name] for name in names if name != SOURCE_ONLY}
@@ -94,16 +101,16 @@ def read_routes(path: Path) -> dict[str, Route]:
     """Routes from YAML: `name: {stage: {method: NAME, FIELD: VALUE}}`, or `stage: NAME`.
 
     Raises:
-        InputError: the file cannot be read, is no such mapping, or names an unknown room, method or setting.
+        InputError: the file cannot be read, is not such a mapping, or has an unknown stage, method or setting.
     """
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected a YAML file of routes") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no YAML ({error}), expected 'name: {{adapt: {{method: teacher}}}}'") from None
+        raise InputError(f"{path}: is not YAML ({error}), expected 'name: {{adapt: {{method: teacher}}}}'") from None
     if not isinstance(found, dict) or not found:
-        raise InputError(f"{path}: holds {type(found).__name__}, expected routes such as 'mine: {{adapt: teacher}}'")
+        raise InputError(f"{path}: contains {type(found).__name__}, expected routes such as 'mine: {{adapt: teacher}}'")
     routes = {}
     for name, stages in found.items():
         try:
@@ -114,19 +121,19 @@ def read_routes(path: Path) -> dict[str, Route]:
 
 
 def route_of(stages: Any, name: str) -> Route:
-    """One route from plain data, as `Route.describe` gives it."""
+    """One route from plain data, in the form that `Route.describe` returns."""
     if not isinstance(stages, dict):
-        raise InputError(f"route '{name}' is {stages!r}, expected rooms, such as {{adapt: {{method: teacher}}}}")
+        raise InputError(f"route '{name}' is {stages!r}, expected stages, such as {{adapt: {{method: teacher}}}}")
     methods: dict[str, Any] = {}
     for stage, given in stages.items():
         if stage not in STAGES:
-            raise InputError(f"route '{name}' fills the room '{stage}', expected one of: {', '.join(STAGES)}")
+            raise InputError(f"route '{name}' has the unknown stage '{stage}', expected one of: {', '.join(STAGES)}")
         if given is None or given == "none":
             continue
         plain = {"method": given} if isinstance(given, str) else given
         if not isinstance(plain, dict) or not isinstance(plain.get("method"), str):
             raise InputError(
-                f"route '{name}': the room '{stage}' holds {given!r}, expected {{method: NAME, settings: {{...}}}} with "
+                f"route '{name}': the stage '{stage}' is {given!r}, expected {{method: NAME, settings: {{...}}}} with "
                 f"one of: {', '.join(STAGES[stage])}"
             )
         settings = {key: value for key, value in plain.items() if key not in ("method", "settings")}

@@ -1,4 +1,4 @@
-"""A comparison as a notebook shows it: the verdict and the ranking, with bars for the label-free estimates."""
+"""Notebook view of a comparison: the verdict and the ranking, with bars for the label-free estimates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BAR = "background:linear-gradient(to right, rgba(36,137,201,.3) {share:.1f}%, tr
 
 
 def as_table(rows: Sequence[dict[str, Any]], metric: str, verdict: str) -> str:
-    """HTML without scripts, in the notebook's own colours, of the rows of a `Comparison.ranking`."""
+    """The rows of a `Comparison.ranking` as HTML without scripts, in the notebook's own colours."""
     metric = escape(metric.replace("_", " "))
     titles = ("route", "label-free score", f"{metric}, estimated", f"{metric} on test", "steps", "seeds", "seconds", "")
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)

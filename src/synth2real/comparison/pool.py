@@ -1,4 +1,4 @@
-"""The routes of a comparison as one pool: what each is estimated to reach on real data, and all of them as one."""
+"""The routes of a comparison as one pool: an estimate for each on real data, and aggregates of all routes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from ..training.model import Model
 from .candidates import RouteCandidate
 from .evaluation import Evaluation, some
 
-MAJORITY = 3  # members of an aggregate at least: of two values the median is the lower one
-WEIGHED = 20  # samples of each domain that importance weights need at least
+MAJORITY = 3  # fewest members of an aggregate: the median of two values is just the lower one
+WEIGHED = 20  # fewest samples of each domain for importance weights
 
 
 def pool_of(routes: Sequence[RouteCandidate], evaluation: Evaluation) -> Pool:
-    """What the first model of each route says of the held source, and of at most 1,000 samples of the target."""
+    """Outputs of the first model of each route on the held-out source and on at most 1,000 target samples."""
     target = some(evaluation.target)
     seen = [
         observe(trial.run.model, evaluation.held, target, name=route.name, seed=trial.seed, probed=False)
@@ -37,13 +37,13 @@ def pool_of(routes: Sequence[RouteCandidate], evaluation: Evaluation) -> Pool:
 
 
 def estimated(pool: Pool, index: int, on_source: float) -> Estimate | None:
-    """The task's metric that one of the candidates is likely to reach on the target; None for values of one alone.
+    """Estimate of the task's metric on the target for one candidate; None for values if it is the only candidate.
 
-    Classes: by agreement rates, or by transport where there are too few candidates for them. Values: calibrated
-    disagreement. Measured: see docs/validators.md.
+    Classes: agreement rates, or transport if there are too few candidates for them. Values: calibrated disagreement.
+    For measurements see docs/validators.md.
 
     Args:
-        on_source: the metric on the held source, in whose units the estimate is given.
+        on_source: the metric on the held-out source; the estimate has the same unit.
     """
     if isinstance(pool.task, Classification):
         return estimate("agreement-rates" if len(pool.candidates) >= RATED else "cot", pool, index)
@@ -56,19 +56,22 @@ def estimated(pool: Pool, index: int, on_source: float) -> Estimate | None:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """Many trained routes as one model, shown beside them and never chosen.
+    """Several trained routes combined into one model; shown with the routes, but never chosen.
 
-    No label-free score here judges it soundly. Agreement holds each route against all of them together, which is what
-    `ensemble` is: it would agree with itself. `iwa` is fitted to the importance-weighted error that would judge it. And
-    estimates carry over what is true of models that were trained apart: of an ensemble, which agrees with its members
-    because it is made of them, they say too much. So it has neither, and whoever takes it takes it for its assumption
-    (see `aggregate`). It also costs as much to predict by as all its members.
+    It has no label-free score and no estimate, because none is valid for it:
+
+    - Agreement compares each route with the ensemble of all routes. `ensemble` would be compared with itself.
+    - `iwa` is fitted to the importance-weighted error that would also score it.
+    - Estimates assume models that were trained separately. An ensemble agrees with its members because it consists of
+      them, so its estimate would be too high.
+
+    Use it only if you accept its assumption (see `aggregate`). A prediction costs as much as one of each member.
 
     Args:
         name: of `aggregate.METHODS`.
-        model: predicts, evaluates, saves and loads as any; it shares its members with the routes.
-        members: names of the routes, each by its first seed.
-        source_metrics, test_metrics: as of a route.
+        model: predicts, evaluates, saves and loads like any model; it shares its members with the routes.
+        members: names of the routes; the model of the first seed of each route is used.
+        source_metrics, test_metrics: as for a route.
         seeds: of its members' trainings.
         seconds: of all its members' trainings.
     """
@@ -82,7 +85,7 @@ class Aggregate:
     seconds: float
 
     def row(self, metric: str) -> dict[str, Any]:
-        """As a row of `Comparison.rows`."""
+        """The aggregate in the form of a row of `Comparison.rows`."""
         return {
             "name": self.name,
             f"{metric}_mean": None if self.test_metrics is None else self.test_metrics[metric],
@@ -101,20 +104,21 @@ class Aggregate:
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Raise `InputError` where a route is named as an aggregate."""
+    """Raise `InputError` if a route has the name of an aggregate."""
     taken = next((name for name in names if name in METHODS), None)
     if taken is not None:
-        raise InputError(f"a route is named '{taken}', which stands for all routes as one. Give it another name")
+        raise InputError(f"a route is named '{taken}', which is the name of an aggregate. Give it another name")
 
 
 def aggregates(routes: Sequence[RouteCandidate], pool: Pool, evaluation: Evaluation) -> list[Aggregate]:
-    """Every aggregate of the routes; none where they are fewer than three.
+    """Every aggregate of the routes; empty if there are fewer than three routes.
 
-    Nothing is trained. Routes whose model stands behind a map of features are left out, as an ensemble cannot keep it.
+    Nothing is trained. A route with a feature map in front of its model is left out, because an ensemble cannot store
+    the map.
 
     Args:
-        entries: of the routes.
-        pool: of the same, in their order.
+        routes: trained routes.
+        pool: of the same routes, in the same order.
     """
     taken = [i for i, route in enumerate(routes) if route.trials[0].run.model.map is None]
     if len(taken) < MAJORITY:
@@ -127,27 +131,30 @@ def _aggregates(
 ) -> Iterator[Aggregate]:
     models, own = [route.trials[0].run.model for route in routes], replace(pool, candidates=candidates)
     few = min(len(candidates[0].source), len(candidates[0].target)) < WEIGHED
-    held = torch.cat([candidate.source_features for candidate in candidates], 1)
-    said: Tensor | None = None  # features of the test, the same for every aggregate
+    source_features = torch.cat([candidate.source_features for candidate in candidates], 1)
+    test_features: Tensor | None = None  # the same for every aggregate
     for name in METHODS:
         if name == "iwa" and few:
             continue
         model = aggregate(name, models, own).eval()
-        if said is None and evaluation.test is not None:
-            said = model.embed(evaluation.test.inputs)
+        test_metrics = None
+        if evaluation.test is not None:
+            if test_features is None:
+                test_features = model.embed(evaluation.test.inputs)
+            test_metrics = _metrics(model, test_features, evaluation.test)
         yield Aggregate(
             name=name,
             model=model,
             members=tuple(route.name for route in routes),
-            source_metrics=_metrics(model, held, evaluation.held),
-            test_metrics=None if said is None or evaluation.test is None else _metrics(model, said, evaluation.test),
+            source_metrics=_metrics(model, source_features, evaluation.held),
+            test_metrics=test_metrics,
             seeds=tuple(sorted({route.trials[0].seed for route in routes})),
             seconds=sum(route.spent for route in routes),
         )
 
 
 def _metrics(model: Model, features: Tensor, data: Labelled) -> dict[str, Any]:
-    """The task's metrics from the features of labelled data."""
+    """The task's metrics, computed from the features of labelled data."""
     task = model.task
     values = task.from_input(task.predict(head_of(model, features)), data.sizes, model.shape[1:])
     return task.metrics(values, task.align(data) if isinstance(task, Classification) else data.labels)

@@ -1,4 +1,4 @@
-"""The course of a comparison: what is trained, in which order, and what is made of it."""
+"""Schedule of a comparison: which routes are trained, in which order, and which route is chosen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..data.domains import Labelled
 from ..data.sparse import Sparse
 from ..errors import TrainingDiverged
 from ..route.route import OnReport, Route, default_steps
-from ..select import decision as evidence
+from ..select import decision
 from ..select.decision import RouteOutputs
 from ..simulate import Simulator
 from ..tasks import Classification, Task
@@ -32,7 +32,15 @@ Then = Callable[[Sequence[str]], Mapping[str, Route]]
 
 
 class Schedule:
-    """One comparison on its way."""
+    """Runs one comparison and keeps its state.
+
+    Args:
+        evaluation: data, task and budget.
+        routes: by name; the first is source only.
+        store: of finished trials; None if they are not kept.
+        workers: run the trainings.
+        on_route, on_report: as in `compare`.
+    """
 
     def __init__(
         self,
@@ -50,11 +58,11 @@ class Schedule:
         self.places = {name: i for i, name in enumerate(routes)}
         self.aggregates: list[Aggregate] = []
         self.diverged: dict[str, str] = {}
-        self.gap_before: tuple[Model | None, float] = (None, float("nan"))  # by the first model of source only
+        self.gap_before: tuple[Model | None, float] = (None, float("nan"))  # with the first model of source only
         self.simulators: dict[str, tuple[Simulator | None, Calibration | None, float]] = {}
 
     def rounds(self, plan: Plan | None, seeds: Sequence[int], repeat: str, then: Then | None = None) -> None:
-        """All trainings: every route, then fewer and longer, at last the best with every seed."""
+        """Run all trainings: every route, then fewer routes for more steps, finally the best one with every seed."""
         base = self.candidates[0]
         if plan is None:
             steps = self.evaluation.budget.steps
@@ -62,7 +70,7 @@ class Schedule:
             more = self.add(
                 {} if then is None else then([candidate.name for candidate in self.ranked(self.candidates)])
             )
-            # Source only is repeated whatever is chosen: beside what builds on the best, so that no worker waits.
+            # Source only is repeated in any case. It is trained together with the new routes, so that no worker waits.
             self.train([*((candidate, seeds[0]) for candidate in more), *((base, seed) for seed in seeds[1:])], steps)
             chosen, _ = self.judged(self.candidates)
             again = [
@@ -87,24 +95,24 @@ class Schedule:
             left = [candidate for candidate in left if candidate.trials]
 
     def add(self, routes: Mapping[str, Route]) -> list[RouteCandidate]:
-        """Take more routes into the comparison."""
+        """Add routes to the comparison."""
         more = [RouteCandidate(name, route) for name, route in routes.items()]
         self.candidates += more
         self.places |= {candidate.name: i for i, candidate in enumerate(more, start=len(self.places))}
         return more
 
     def best(self, left: list[RouteCandidate], size: int) -> list[RouteCandidate]:
-        """The best of a round beside source only, in the order given; what is predicted to harm only where need be."""
+        """The best routes of a round, in the given order, without source only; harmful ones come last."""
         harmful = self.weighed()
         ranked = better([candidate for candidate in left if candidate.name != SOURCE_ONLY], self.evaluation.task)
         ranked = sorted(ranked, key=lambda candidate: candidate.name in harmful)
         return sorted(ranked[:size], key=lambda candidate: self.places[candidate.name])
 
     def train(self, wanted: Sequence[tuple[RouteCandidate, int]], steps: int | None) -> None:
-        """Train each of these routes with each of these seeds, unless that was finished before."""
+        """Train each pair of route and seed, unless its trial is stored."""
         trainings = [self.training(candidate, seed, steps) for candidate, seed in wanted]
-        made = self.workers.run(trainings, self.on_route, self.on_report)
-        for (candidate, _), trial in zip(wanted, made, strict=True):
+        trials = self.workers.run(trainings, self.on_route, self.on_report)
+        for (candidate, _), trial in zip(wanted, trials, strict=True):
             if isinstance(trial, TrainingDiverged):
                 if candidate.name == SOURCE_ONLY:
                     raise trial
@@ -114,11 +122,11 @@ class Schedule:
             candidate.spent += trial.seconds
         self.candidates = [candidate for candidate in self.candidates if candidate.trials]
         for candidate in self.candidates:
-            self.diverged.pop(candidate.name, None)  # of one seed, where another ended well
+            self.diverged.pop(candidate.name, None)  # one seed diverged, but another finished
         self.compared_with_source_only()
 
     def compared_with_source_only(self) -> None:
-        """Fill in what is measured by source only's first model."""
+        """Set `gap_before` and `label_kept` of all trials, measured with the first model of source only."""
         model = self.candidates[0].trials[0].run.model
         if self.gap_before[0] is not model:
             self.gap_before = (model, self.evaluation.gap(model, self.evaluation.raw))
@@ -132,7 +140,7 @@ class Schedule:
                 candidate.trials[i] = replace(trial, gap_before=self.gap_before[1], label_kept=kept)
 
     def training(self, candidate: RouteCandidate, seed: int, steps: int | None) -> TrainingJob:
-        """The training of a route with one seed; its simulator is searched for where it has not been."""
+        """The training of a route with one seed; calibrates and widens its simulator if this was not done before."""
         simulator, calibration, spent = self.simulator(candidate.route)
         steps = None if stepless(candidate.route) else steps
         route = shortened(replace(candidate.route, calibrate=None, widen=None), steps)
@@ -141,10 +149,10 @@ class Schedule:
         return TrainingJob(candidate.name, key, route, seed, steps, simulator, calibration, spent)
 
     def simulator(self, route: Route) -> tuple[Simulator | None, Calibration | None, float]:
-        """The route's simulator; found once for all routes that search it alike, its seconds counted for each."""
+        """The route's simulator, its calibration and the seconds; computed once for routes with the same settings."""
         evaluation = self.evaluation
         if isinstance(evaluation.source, Labelled):
-            route.simulator(evaluation.source, evaluation.target)  # refuses what changes a simulator
+            route.simulator(evaluation.source, evaluation.target)  # raises if the route would change a simulator
             return None, None, 0.0
         key = repr((route.calibrate, route.widen))
         if key not in self.simulators:
@@ -162,7 +170,7 @@ class Schedule:
         return self.simulators[key]
 
     def plan(self, minutes: float, seeds: Sequence[int], path: Path) -> Plan:
-        """The plan that was kept, or a new one from the speed of each route on this machine."""
+        """The stored plan, or a new one from the speed of each route on this machine."""
         if path.is_file():
             plan = Plan.read(path)
             self.shorten_searches(plan.trials)
@@ -189,61 +197,61 @@ class Schedule:
         return plan
 
     def leave_out(self, plan: Plan) -> None:
-        """Drop the routes that the plan has no time for, and say so."""
+        """Remove the routes that the plan has no time for, and note the reason."""
         for candidate in self.candidates:
             if candidate.name not in plan.speeds:
                 self.diverged[candidate.name] = (
-                    f"the budget has no time to train it for {ENOUGH} steps beside the others"
+                    f"the budget is too short to train it for {ENOUGH} steps together with the other routes"
                 )
         self.candidates = [candidate for candidate in self.candidates if candidate.name in plan.speeds]
 
     def shorten_searches(self, trials: int | None) -> None:
-        """Let no search of a simulator take more trials than these."""
+        """Limit the trials of every search of a simulator's ranges."""
         for candidate in self.candidates:
             search = candidate.route.calibrate
             if search is not None and trials is not None and search.trials > trials:
                 candidate.route = replace(candidate.route, calibrate=replace(search, trials=trials))
 
-    def answers(self, candidate: RouteCandidate) -> RouteOutputs:
-        """What a route says, for the evidence."""
+    def outputs(self, candidate: RouteCandidate) -> RouteOutputs:
+        """Outputs of a route's first trial, as `select.decision` takes them."""
         return RouteOutputs(candidate.route, candidate.trials[0].target, candidate.trials[0].held, candidate.score)
 
     def ranked(self, candidates: list[RouteCandidate], balanced: bool = True) -> list[RouteCandidate]:
-        """Score these by their trials, the best first; of texts agreement is not heard."""
+        """Score these candidates by their trials, the best first; for texts agreement is not used."""
         texts = isinstance(self.evaluation.target.inputs, Sparse)
         return rank(candidates, self.evaluation.task, balanced=balanced, voted=not texts)
 
     def weighed(self) -> dict[str, str]:
-        """Score every entry; for those that are predicted to harm, why.
+        """Score every candidate; returns the routes that are predicted to harm, each with the reason.
 
-        The others are scored anew without these, which would outvote them, and without certainty, which takes the
-        target's classes for balanced.
+        If there are any, the other routes are scored again without them, because they would outvote the others. The
+        second scores do not use calibrated BNM, because it assumes balanced classes in the target.
         """
         task, raw = self.evaluation.task, self.evaluation.raw
         self.ranked(self.candidates)
         prior = torch.zeros(0)
         if isinstance(task, Classification):
             prior = torch.bincount(task.align(raw), minlength=task.outputs).double() / len(raw)
-        answers = {candidate.name: self.answers(candidate) for candidate in self.candidates}
-        harmful = evidence.label_shift_refusals(answers, task, prior, self.evaluation.truth)
+        outputs = {candidate.name: self.outputs(candidate) for candidate in self.candidates}
+        harmful = decision.label_shift_refusals(outputs, task, prior, self.evaluation.labels)
         if harmful:
             self.ranked([candidate for candidate in self.candidates if candidate.name not in harmful], balanced=False)
         return harmful
 
     def judged(self, candidates: list[RouteCandidate]) -> tuple[RouteCandidate, str]:
-        """The route to ship, and why no adaptation is advised, where none is; notes what was refused."""
-        task, truth, base = self.evaluation.task, self.evaluation.truth, self.candidates[0]
+        """The route to ship, and why better-scored routes were refused; sets `refused` of every candidate."""
+        task, labels, base = self.evaluation.task, self.evaluation.labels, self.candidates[0]
         harmful = self.weighed()
         together = [candidate.trials[0].target for candidate in self.candidates if candidate.name not in harmful]
-        reasons = [f"{why}" for why in list(harmful.values())[:1]]
+        reasons = list(harmful.values())[:1]
         for candidate in self.candidates:
             candidate.refused = harmful.get(candidate.name, "")
         for candidate in better([e for e in candidates if not e.refused], task):
             if candidate is base:
                 break
-            both = self.answers(candidate), self.answers(base)
+            both = self.outputs(candidate), self.outputs(base)
             candidate.refused = (
-                evidence.reason_to_refuse(*both, together, task, truth, self.evaluation.target_groups) or ""
+                decision.reason_to_refuse(*both, together, task, labels, self.evaluation.target_groups) or ""
             )
             if not candidate.refused:
                 return candidate, "; ".join(reasons)
@@ -251,7 +259,7 @@ class Schedule:
         return base, "; ".join(reasons) or "no route has a better label-free score"
 
     def concluded(self) -> str:
-        """Choose among the routes that were trained longest, estimate and aggregate all, and say so in words."""
+        """Choose among the routes of the last round, estimate and aggregate all routes, and return the verdict."""
         last = max(candidate.round for candidate in self.candidates)
         chosen, why = self.judged([candidate for candidate in self.candidates if candidate.round == last])
         chosen.chosen = True
@@ -262,23 +270,25 @@ class Schedule:
         self.aggregates = aggregates(self.candidates, pool, self.evaluation)
         adapts = chosen.route.describe()["adapt"]["method"] != "source-only" or chosen.route.refine is not None
         seeds = f"{len(chosen.trials)} seed{'s' if len(chosen.trials) > 1 else ''}"
-        shipped = f"{chosen.name}, {seeds}; {said(chosen, task)}"
+        shipped = f"{chosen.name}, {seeds}; {estimate_text(chosen, task)}"
         if why and not adapts:
             return f"do not adapt: {why}. Taken: {shipped}"
         return f"{shipped}{f'; refused: {why}' if why else ''}"
 
 
 def missing(candidate: RouteCandidate, seeds: Sequence[int]) -> Sequence[int]:
-    """Seeds to train a route with: what is in closed form is trained once."""
+    """Seeds with which to train a route; a route in closed form is trained once."""
     if not stepless(candidate.route):
         return seeds
     return () if candidate.trials else seeds[:1]
 
 
-def said(candidate: RouteCandidate, task: Task) -> str:
-    """What an entry's estimate says, in words."""
+def estimate_text(candidate: RouteCandidate, task: Task) -> str:
+    """The estimate of a candidate in words."""
     found = candidate.estimate
     if found is None:
-        return "no estimate of what it reaches on real data"
+        return "no estimate on real data"
     name = task.metric.replace("_", " ")
-    return f"{name} on real data estimated at {found.value:.3g} ({found.low:.3g} to {found.high:.3g}), by no real label"
+    return (
+        f"{name} on real data estimated at {found.value:.3g} ({found.low:.3g} to {found.high:.3g}), without real labels"
+    )

@@ -1,4 +1,4 @@
-"""Trials on disk: each finished training of a comparison in a folder of its own."""
+"""Trials on disk: each finished training of a comparison has its own folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from ..training.model import load_model
 from .evaluation import Evaluation, Refined, TrainingJob, Trial, evenly
 
 TRIAL, ARRAYS, DATA = "trial.json", "predictions.safetensors", "data.json"
-MARKED = 64  # inputs of a domain that it is told from others by
+HELD_PART = "held part of the source"  # key in data.json
+MARKED = 64  # inputs of a domain that go into its fingerprint
 PLAIN = (
     "seed",
     "seconds",
@@ -37,10 +38,10 @@ PLAIN = (
 
 
 class TrialStore:
-    """Finished trials on disk, one folder each: it is there as a whole or not at all.
+    """Finished trials on disk, one folder each. A folder is complete or does not exist.
 
     Args:
-        path: folder that holds them.
+        path: parent folder of all trials.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,14 +49,12 @@ class TrialStore:
         path.mkdir(parents=True, exist_ok=True)
 
     def check_same_data(self, evaluation: Evaluation) -> None:
-        """Mark the data that trials are made on, so that those on other data are never taken for them.
+        """Store a fingerprint of the data, so that trials on other data are never reused.
 
         Raises:
             InputError: there are trials on other data.
         """
-        if isinstance(
-            evaluation.given, Simulator
-        ):  # by its settings: what it renders need not be the same to the last bit
+        if isinstance(evaluation.given, Simulator):  # by its settings: rendered images may differ in the last bit
             ranges = {p.name: evaluation.given.range(p.name) for p in evaluation.given.parameters}
             fingerprints = {
                 "simulator": repr((evaluation.given, ranges)),
@@ -64,35 +63,36 @@ class TrialStore:
         else:
             fingerprints = {
                 "source": fingerprint(evaluation.raw),
-                "held part of the source": fingerprint(evaluation.held),
+                HELD_PART: fingerprint(evaluation.held),
             }
         fingerprints |= {"target": fingerprint(evaluation.target), "test": fingerprint(evaluation.test)}
         file = self.path / DATA
         kept = json.loads(file.read_text()) if file.is_file() else fingerprints
-        apart = [name for name, found in fingerprints.items() if kept.get(name) != found]
-        apart = [name for name in apart if name != "held part of the source" or "source" not in apart]
+        differing = [name for name, found in fingerprints.items() if kept.get(name) != found]
+        differing = [name for name in differing if name != HELD_PART or "source" not in differing]
         begun = any(one.name != DATA and not one.name.startswith(".") for one in self.path.iterdir())
-        if apart and begun:
+        if differing and begun:
+            another = " and another ".join(differing).replace(HELD_PART, "held-out part of the source")
             raise InputError(
-                f"{self.path}: found trainings with another {' and another '.join(apart)}, expected the same as they "
-                "had. Give that, or another folder to begin in"
+                f"{self.path}: found trainings with another {another}, expected the same data. Give the same data, or "
+                "another folder"
             )
         write_whole(file, json.dumps(fingerprints) + "\n")
 
     def has(self, training: TrainingJob) -> bool:
-        """Whether that training has been finished, for good or ill, by these settings, and measured as we measure."""
+        """Whether this training is stored with these settings and all present scores, finished or diverged."""
         kept = self._kept(training)
         same = kept.get("route") == json.loads(json.dumps(training.route.describe()))
         return same and ("diverged" in kept or set(PLAIN) <= set(kept))
 
     def _kept(self, training: TrainingJob) -> dict[str, Any]:
-        """What the folder of a training says of it, under present names; empty where there is none."""
+        """The JSON of a stored training, under present names; empty if it is not stored."""
         file = self.path / training.key / TRIAL
         kept = migrated("trial", json.loads(file.read_text())) if file.is_file() else {}
         return {**kept, "route": migrated_route(kept["route"])} if "route" in kept else kept
 
     def write(self, training: TrainingJob, made: Trial | TrainingDiverged) -> None:
-        """Keep a trial, or how its training diverged."""
+        """Store a trial, or the error if its training diverged."""
         partial, whole = self.path / f".{training.key}.partial", self.path / training.key
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -111,7 +111,7 @@ class TrialStore:
         partial.replace(whole)
 
     def read(self, training: TrainingJob, evaluation: Evaluation) -> Trial | TrainingDiverged:
-        """The counterpart of `write`; images are rendered and refined again when asked for."""
+        """Read what `write` has stored; images are rendered and refined again when they are used."""
         folder = self.path / training.key
         kept = self._kept(training)
         if "diverged" in kept:
@@ -133,7 +133,7 @@ class TrialStore:
         return Trial(run=run, target=arrays["target"], held=arrays["held"], **plain)
 
     def search(self, key: str, simulator: Simulator) -> tuple[Simulator, Calibration | None, float] | None:
-        """A simulator that was calibrated or widened before, as `keep_search` wrote it; None where there is none."""
+        """A calibrated or widened simulator that `keep_search` has stored; None if there is none."""
         file = self.path / f"{key}.json"
         if not file.is_file():
             return None
@@ -155,7 +155,7 @@ class TrialStore:
         return simulator.with_ranges(**_ranges(kept["ranges"])), calibration, kept["seconds"]
 
     def keep_search(self, key: str, found: Simulator, calibration: Calibration | None, seconds: float) -> None:
-        """Keep the ranges of a calibrated or widened simulator, and how they were found."""
+        """Store the ranges of a calibrated or widened simulator, and the result of the search."""
         plain = None
         if calibration is not None:
             names = [f.name for f in fields(calibration) if f.name != "simulator"]
@@ -165,7 +165,7 @@ class TrialStore:
 
 
 def fingerprint(domain: Labelled | Unlabelled | None) -> str:
-    """What tells data from other data: a hash of its size, of some evenly spaced inputs, and of all labels."""
+    """Fingerprint of a domain: a hash of its size, of some evenly spaced inputs, and of all labels."""
     if domain is None:
         return "none"
     found = hashlib.sha256(f"{len(domain)} {domain.shape}".encode())
@@ -180,7 +180,7 @@ def _ranges(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there as a whole or not at all."""
+    """Write a file atomically: it is complete or does not exist."""
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)

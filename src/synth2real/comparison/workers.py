@@ -1,4 +1,4 @@
-"""Workers: trainings one after another, or several at once in processes of their own."""
+"""Workers: run trainings one after another, or several at the same time in separate processes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .evaluation import Evaluation, TrainingJob, Trial
 from .trials import TrialStore
 
 OnRoute = Callable[[str, int], None]
-_here: tuple[Evaluation, TrialStore] | None = None  # of a worker process
+_here: tuple[Evaluation, TrialStore] | None = None  # set in each worker process
 
 
 class Workers:
-    """Takes pieces to trials. With a store, what is finished is written there, and read in place of a second training.
+    """Runs trainings. With a store, finished trials are written there; a stored trial is read, not trained again.
 
     Args:
-        bench: runs a piece.
-        store: of finished trials; needed for more than one job.
-        jobs: processes at once; each gets its share of the threads.
+        evaluation: runs and measures one training.
+        store: of finished trials; required for more than one job.
+        jobs: number of processes; the threads are divided equally among them.
 
     Raises:
         InputError: `jobs` is below 1.
@@ -51,18 +51,18 @@ class Workers:
     def run(
         self, trainings: Sequence[TrainingJob], on_route: OnRoute | None, on_report: OnReport | None
     ) -> list[Trial | TrainingDiverged]:
-        """The trial of each piece, in order, or how its training diverged."""
+        """For each training, in order: its trial, or the error if it diverged."""
         if self.jobs > 1:
             self._run_at_once(trainings, on_route)
-        made = []
+        trials = []
         for training in trainings:
             if self.store is not None and self.store.has(training):
-                made.append(self.store.read(training, self.evaluation))
+                trials.append(self.store.read(training, self.evaluation))
                 continue
             if on_route is not None:
                 on_route(training.name, training.seed)
-            made.append(_made(self.evaluation, self.store, training, on_report))
-        return made
+            trials.append(_trial(self.evaluation, self.store, training, on_report))
+        return trials
 
     def _run_at_once(self, trainings: Sequence[TrainingJob], on_route: OnRoute | None) -> None:
         assert self.store is not None
@@ -85,23 +85,23 @@ class Workers:
 
     @contextmanager
     def as_in_workers(self) -> Iterator[None]:
-        """As many threads as a worker has, to measure speed by."""
+        """Set the number of threads of a worker process, to measure speed."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         yield
         torch.set_num_threads(before)
 
 
-def _made(
+def _trial(
     evaluation: Evaluation, store: TrialStore | None, training: TrainingJob, on_report: OnReport | None
 ) -> Trial | TrainingDiverged:
     try:
-        made: Trial | TrainingDiverged = evaluation.run(training, on_report)
+        trial: Trial | TrainingDiverged = evaluation.run(training, on_report)
     except TrainingDiverged as error:
-        made = error
+        trial = error
     if store is not None:
-        store.write(training, made)
-    return made
+        store.write(training, trial)
+    return trial
 
 
 def _begin(evaluation: Evaluation, store: TrialStore, threads: int) -> None:
@@ -112,7 +112,7 @@ def _begin(evaluation: Evaluation, store: TrialStore, threads: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """A parent that was killed cannot stop its workers: they must not go on unseen."""
+    """End this worker when its parent ends: a parent that was killed cannot stop its workers."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
@@ -122,4 +122,4 @@ def _end_with_parent() -> None:
 def _work(training: TrainingJob) -> None:
     assert _here is not None
     evaluation, store = _here
-    _made(evaluation, store, training, None)
+    _trial(evaluation, store, training, None)

@@ -1,4 +1,4 @@
-"""A route: one choice from each way across the gap, run in order; and what a run leaves on disk."""
+"""Routes: one method for each stage, run in order; and the files that a run writes."""
 
 from . import realism
 from .route import Budget, Route, Run

@@ -1,4 +1,4 @@
-"""Route: one choice from each room, run in order: calibrate, widen, render, refine, then train while randomizing."""
+"""Route: one method for each stage, run in order: calibrate, widen, render, refine, then train while randomizing."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from ..training.hardware import Hardware
 from ..training.loop import Loop, Report, Trainer
 from ..training.mapping import Mapping
 from ..training.model import Model
+from .checks import check_labels, check_network
 from .source_learner import SourceLearner
 
 Rows = list[dict[str, float]]
@@ -39,17 +40,17 @@ OnRefiner = Callable[[Mapping], None]
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of a route has made.
+    """Results of one run of a route.
 
     Args:
         model: ready to predict.
-        history: for each stage that takes steps (`refine`, `train`), rows of the step and the mean of each loss.
+        history: for each stage with steps (such as `refine`, `train`), rows with the step and the mean of each loss.
         seconds: of each stage.
-        rendered: the source before refinement (a simulator's: rendered with its final ranges).
-        refined: the source's inputs after refinement; None without.
-        calibration: what the search found; None without.
-        refiner: that refined the source, ready to `transform` and `save`; None without.
-        simulator: that rendered, as calibrated and widened; None where it was neither, or there is none.
+        rendered: the source before refinement; for a simulator, the images rendered with its final ranges.
+        refined: the source's inputs after refinement; None without refinement.
+        calibration: result of the search of the simulator's ranges; None without calibration.
+        refiner: that refined the source, ready to `transform` and `save`; None without refinement.
+        simulator: after calibration and widening; None if the route does neither, or the source is labelled data.
     """
 
     model: Model
@@ -64,13 +65,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Budget:
-    """How much a run may do.
+    """Size of a run.
 
     Args:
-        steps: of the training; None for as many as the data asks for, see `default_steps`.
-        batch: samples of each domain a step.
-        n: images to render, where the source is a simulator.
-        seed: of everything random.
+        steps: of the training; None for a number that depends on the data, see `default_steps`.
+        batch: samples of each domain per step.
+        n: images to render, if the source is a simulator.
+        seed: of all random numbers.
         hardware: device, precision and memory format.
     """
 
@@ -82,7 +83,7 @@ class Budget:
 
 
 class _Recorder:
-    """Keeps the seconds of each stage and the losses that it reported."""
+    """Keeps the seconds and the reported losses of each stage."""
 
     def __init__(self, on_report: OnReport | None) -> None:
         self.on_report = on_report
@@ -107,15 +108,15 @@ class _Recorder:
 
 @dataclass(frozen=True)
 class Route:
-    """One choice from each room; any may be empty.
+    """One method for each stage; every stage but `adapt` may be empty.
 
     Args:
         calibrate: search of the simulator's ranges.
-        widen: wider ranges of the simulator, by one factor or as far as a model follows.
-        randomize: policy over both domains' images while training.
+        widen: widens the simulator's ranges, by a factor or as far as a model can learn them.
+        randomize: augmentation policy for the images of both domains during training.
         refine: a mapping that makes source images look real.
-        adapt: how the model is trained; or a mapping of features, which says how the model on top is.
-        features: any network from inputs to features (N, F), in place of one by name (`adapt.network`); each run
+        adapt: how the model is trained; or a feature mapping that sets how the model on top is trained.
+        features: any network from inputs to features (N, F). It replaces a network by name (`adapt.network`). Each run
             trains a copy of it.
     """
 
@@ -140,7 +141,7 @@ class Route:
         Args:
             source: labelled images or features, or a simulator to render them.
             target: unlabelled inputs of the same shape.
-            task: what to predict; by default what the labels speak of, see `default_task`.
+            task: what to predict; None to derive it from the labels, see `default_task`.
             steps, seed: see `Budget`.
 
         Raises:
@@ -160,18 +161,18 @@ class Route:
         on_refiner: OnRefiner | None = None,
         checkpoint: OnTrainer | None = None,
     ) -> Run:
-        """Run every stage and keep what each has made.
+        """Run every stage and return all results.
 
         Args:
             source, target, task: as in `fit`.
             budget: steps, batch, number of images to render, seed, hardware.
             on_report: called every few steps with the stage, the step, the number of steps and the losses.
-            on_trainer: called with the trainer before its first step (to restore one).
-            on_refiner: called with the refiner before it learns (to keep what it has learnt where it diverges).
+            on_trainer: called with the trainer before its first step, for example to restore a checkpoint.
+            on_refiner: called with the refiner before its training, to save it if the training diverges.
             checkpoint: called with the trainer every few steps.
 
         Raises:
-            InputError: domains of differing shapes, labels that do not fit the task, a room that needs a simulator.
+            InputError: the domains differ in shape, the labels do not fit the task, or a stage needs a simulator.
             TrainingDiverged: a loss or gradient was not finite.
         """
         budget, recorder = budget or Budget(), _Recorder(on_report)
@@ -184,39 +185,61 @@ class Route:
         task = task or default_task(rendered)
         steps = budget.steps or default_steps(len(rendered), len(target), task, len(rendered.shape) == 3)
         loop = Loop(steps=steps, batch=budget.batch, seed=budget.seed, hardware=budget.hardware)
-        refiner, refined = copy.copy(self.refine), None
-        if refiner is not None:
-            if on_refiner is not None:
-                on_refiner(refiner)
-            with recorder.stage("refine", getattr(refiner, "all_steps", steps)) as report:
-                refined = refine_all(refiner.fit(rendered, target, loop, report), rendered)
+        refiner, refined = self._refined(rendered, target, loop, recorder, on_refiner)
         labels = task.to_input(rendered.labels, rendered.sizes, rendered.shape[1:])
         final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
+        model = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint)
+        changed = simulator if self.calibrate is not None or self.widen is not None else None
+        return Run(model, recorder.history, recorder.seconds, rendered, refined, calibration, refiner, changed)
+
+    def _refined(
+        self, source: Labelled, target: Unlabelled, loop: Loop, recorder: _Recorder, on_refiner: OnRefiner | None
+    ) -> tuple[Mapping | None, Inputs | None]:
+        """The trained refiner and all refined inputs of the source; (None, None) without refinement."""
+        refiner = copy.copy(self.refine)
+        if refiner is None:
+            return None, None
+        if on_refiner is not None:
+            on_refiner(refiner)
+        with recorder.stage("refine", getattr(refiner, "all_steps", loop.steps)) as report:
+            refined = refine_all(refiner.fit(source, target, loop, report), source)
+        return refiner, refined
+
+    def _trained(
+        self,
+        source: Labelled,
+        target: Unlabelled,
+        task: Task,
+        loop: Loop,
+        recorder: _Recorder,
+        on_trainer: OnTrainer | None,
+        checkpoint: OnTrainer | None,
+    ) -> Model:
+        """The model after the stages `map` (only with a feature mapping) and `train`."""
         mapping = copy.copy(self.adapt) if isinstance(self.adapt, FeatureMapping) else None
         if mapping is not None:
             with recorder.stage("map", mapping.steps) as report:
-                final, target = mapping.fit_transform(final, target, loop, report)
-        with recorder.stage("train", steps) as report:
-            objective = self._prepare(final, target, task, budget.seed)
+                source, target = mapping.fit_transform(source, target, loop, report)
+        with recorder.stage("train", loop.steps) as report:
+            objective = self._prepare(source, target, task, loop.seed)
             objective.feature_map = None if mapping is None else mapping.feature_map
-            objective.solve(final, target)
+            objective.solve(source, target)
             if objective.cached:
                 model = objective.model.to(loop.hardware.device)
-                final, target = replace(final, inputs=model.embed(final.inputs)), Unlabelled(model.embed(target.inputs))
+                source = replace(source, inputs=model.embed(source.inputs))
+                target = Unlabelled(model.embed(target.inputs))
                 model.train()
             loop = replace(loop, randomize=None if self.randomize is None else self.randomize.settled(task))
-            trainer = Trainer(objective, final, target, loop, task.move, task.mix)
+            trainer = Trainer(objective, source, target, loop, task.move, task.mix)
             if on_trainer is not None:
                 on_trainer(trainer)
             trainer.run(report, checkpoint)
-        model = objective.ready()
-        changed = simulator if self.calibrate is not None or self.widen is not None else None
-        return Run(model, recorder.history, recorder.seconds, rendered, refined, calibration, refiner, changed)
+        return objective.ready()
 
     def check(self, source: Labelled | Simulator, target: Unlabelled, *, task: Task) -> None:
         """Raise the `InputError` that `run` would raise, before anything is trained or written.
 
-        Builds the networks once and drops them.
+        Builds the networks once and discards them.
         """
         if isinstance(source, Labelled):
             self.simulator(source, target)
@@ -238,13 +261,13 @@ class Route:
         task: Task | None = None,
         budget: Budget | None = None,
     ) -> tuple[Simulator | None, Calibration | None]:
-        """The simulator after calibration and widening, and what the search found; (None, None) for labelled data."""
+        """The simulator after calibration and widening, and the calibration; (None, None) for labelled data."""
         if isinstance(source, Labelled):
             for stage in ("calibrate", "widen"):
                 if getattr(self, stage) is not None:
                     raise InputError(
                         f"{stage} changes a simulator's ranges, but the source is {len(source)} labelled samples. "
-                        "Give the name of a simulator as source, or leave it out"
+                        f"Give the name of a simulator as source, or leave out {stage}"
                     )
             return None, None
         calibration = None if self.calibrate is None else self.calibrate.fit(source, target)
@@ -255,16 +278,10 @@ class Route:
         return self.widen(simulator, SourceLearner(task, seed=budget.seed, hardware=budget.hardware)), calibration
 
     def _prepare(self, source: Labelled, target: Unlabelled, task: Task, seed: int) -> Objective:
-        """The objective with its networks built, their first weights drawn from `seed`."""
+        """The objective with its networks, whose initial weights are sampled with `seed`."""
         objective = (self.adapt.then if isinstance(self.adapt, FeatureMapping) else self.adapt).fresh(source.shape)
-        mixes = () if self.randomize is None else self.randomize.settled(task).mixes
-        if mixes and not objective.soft_labels:
-            serve = ", ".join(name for name, method in OBJECTIVES.items() if method.soft_labels)
-            raise InputError(
-                f"randomize.{mixes[0]} mixes labels, which adapt {name_of(OBJECTIVES, objective)} cannot train on, "
-                f"expected one of: {serve}. Set randomize.{mixes[0]} to 0, or choose one of them"
-            )
-        self._check_network(objective, source)
+        check_labels(objective, () if self.randomize is None else self.randomize.settled(task).mixes)
+        check_network(objective, source, self.features, self.randomize)
         mean, std = statistics(source.inputs)
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)
@@ -287,36 +304,8 @@ class Route:
             objective.prepare(model, target, sources)
         return objective
 
-    def _check_network(self, objective: Objective, source: Labelled) -> None:
-        """Raise `InputError` where settings of the network exclude each other."""
-        if self.features is not None and objective.network is not None:
-            raise InputError(
-                f"found features= and adapt.network '{objective.network}', expected one of them: a network or its name"
-            )
-        if objective.frozen and objective.adapts_extractor:
-            raise InputError(
-                f"adapt.frozen keeps the feature extractor as it is, but {type(objective).__name__} adapts just that. "
-                "Set adapt.frozen=false, or choose a method that trains a head, such as source-only or teacher"
-            )
-        if not objective.cached:
-            return
-        if not objective.frozen:
-            raise InputError(
-                "adapt.cached keeps the features of a frozen network, but adapt.frozen is false: a network that learns "
-                "makes other features at every step. Set adapt.frozen=true, or leave cached out"
-            )
-        if self.randomize is not None:
-            raise InputError(
-                "adapt.cached computes the features once, but each step randomizes the images anew, so they would be "
-                "those of other images. Leave randomization out (--randomize none), or cached"
-            )
-        if len(source.shape) != 3:
-            raise InputError(
-                "adapt.cached is for images, found features as inputs. Leave it out: there is little to save"
-            )
-
     def describe(self) -> dict[str, Any]:
-        """The route as plain data: for each room the method's name and settings, None where the room is empty."""
+        """The route as plain data: the method's name and settings for each stage, None for an empty stage."""
         stages: dict[str, Any] = {}
         for stage, methods in STAGES.items():
             method = getattr(self, stage)
@@ -334,7 +323,7 @@ STAGES: dict[str, dict[str, Any]] = {
 
 
 def migrated_route(plain: Any) -> Any:
-    """A route as `Route.describe` gave it, with every setting under its present name; anything else as it is."""
+    """A route from `Route.describe`, with every setting under its present name; any other value unchanged."""
     if not isinstance(plain, dict):
         return plain
     route = {stage: migrated(stage, one) if isinstance(one, dict) else one for stage, one in plain.items()}
@@ -350,7 +339,10 @@ def refine_all(refiner: Mapping, source: Labelled) -> Inputs:
 
 
 def default_task(source: Labelled) -> Task:
-    """What the labels speak of: classes; gaze, by `pitch` and `yaw`; points, by columns in pairs `_x`, `_y`; values."""
+    """The task that fits the labels.
+
+    Classes; gaze for the columns `pitch` and `yaw`; points for images and column pairs `_x`, `_y`; otherwise values.
+    """
     if source.classes:
         return Classification.of(source)
     if source.columns == Gaze.columns:
@@ -361,11 +353,11 @@ def default_task(source: Labelled) -> Task:
 
 
 def default_steps(sources: int, targets: int, task: Task, images: bool = True) -> int:
-    """Steps of training for this many samples: passes over the larger domain in batches of 64, 500 to 4,000 steps.
+    """Training steps for this number of samples: passes over the larger domain in batches of 64; 500 to 4,000 steps.
 
-    60 passes for classes and for features: on handwriting adaptation goes on gaining well after the source is learnt.
-    5 for values, points and gaze of images: after 600 steps training on the source gains nothing on real eyes, pupils
-    and turned digits, and what adapts loses (the iris by DANN: 1.5 px after 600 steps, 2.2 after 2,000).
+    60 passes for classes and for features: on handwriting, adaptation still improves long after the source is learnt.
+    5 passes for values, points and gaze of images: on real eyes, pupils and rotated digits, source training does not
+    improve after 600 steps, and adaptation gets worse (iris by DANN: 1.5 px after 600 steps, 2.2 px after 2,000).
     """
     passes = 60 if isinstance(task, Classification) or not images else 5
     return max(500, min(4000, passes * max(sources, targets) // 64))
@@ -374,9 +366,9 @@ def default_steps(sources: int, targets: int, task: Task, images: bool = True) -
 def statistics(inputs: Inputs, most: int = 4096) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and deviation of each channel (or feature), (C,) float32 each, over at most `most` evenly spaced samples.
 
-    Sparse features are counts, or weights of them, in one unit: none is shifted, so that zeros stay zeros, and all are
-    divided by the root mean square of those that are not zero. By its own deviation a word that one review in a
-    thousand holds would outweigh all others: on reviews the accuracy was 0.60 in place of 0.72.
+    Sparse features are counts, or weighted counts, in one unit. Their mean is set to 0, so that zeros stay zeros. Their
+    deviation is the root mean square of all non-zero values. If each feature had its own deviation, a word in one of a
+    thousand reviews would outweigh all others: on reviews the accuracy was 0.60 instead of 0.72.
     """
     if isinstance(inputs, Sparse):
         width = inputs.shape[1]

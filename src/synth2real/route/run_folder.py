@@ -1,12 +1,12 @@
-"""Run folders: everything that a training leaves on disk, and all that prediction needs.
+"""Run folders: all files that a training writes, including all that prediction needs.
 
 model.safetensors, model.yaml   the model
 settings.yaml                   route, data, budget, hardware, versions
-metrics.jsonl                   one line a report: stage, step, losses
-log.txt                         what was printed
-refiner/                        the refiner, where the route refines
-parameters.yaml                 the ranges that a calibration or widening found, to render with
-checkpoint.safetensors          to resume from, until the training has ended
+metrics.jsonl                   one line per report: stage, step, losses
+log.txt                         printed lines
+refiner/                        the refiner, if the route refines
+parameters.yaml                 the ranges after calibration or widening, to render with
+checkpoint.safetensors          state to resume from; removed when the training has ended
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ CHECKPOINT_EVERY = 200  # steps
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """What a run was made by, under present names; empty where the folder holds a model alone.
+    """The settings of a run, under present names; empty if the folder has no settings file, only a model.
 
     Raises:
-        InputError: the file is no YAML of settings.
+        InputError: the file is not YAML, or has no settings.
     """
     file = folder / SETTINGS
     if not file.is_file():
@@ -49,9 +49,9 @@ def read_settings(folder: Path) -> dict[str, Any]:
     try:
         settings = yaml.safe_load(file.read_text())
     except yaml.YAMLError as error:
-        raise InputError(f"{file}: is no YAML ({error}), expected the settings of a run. Train again") from None
+        raise InputError(f"{file}: is not YAML ({error}), expected the settings of a run. Train again") from None
     if not isinstance(settings, dict):
-        raise InputError(f"{file}: holds {type(settings).__name__}, expected the settings of a run. Train again")
+        raise InputError(f"{file}: contains {type(settings).__name__}, expected the settings of a run. Train again")
     if "route" in settings:
         settings["route"] = migrated_route(settings["route"])
     if isinstance(settings.get("routes"), dict):
@@ -60,17 +60,18 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 class RunFolder:
-    """A run folder being written.
+    """A run folder that is being written.
 
     Args:
         path: to create.
-        settings: plain data that the run is made by; kept as `settings.yaml`.
-        overwrite: empty the folder if it holds a run.
-        resume: go on with the run that it holds.
-        metrics: begin the file of metrics, too.
+        settings: of the run, plain data; written to `settings.yaml`.
+        overwrite: if the folder has a run, remove it first.
+        resume: continue the run in the folder.
+        metrics: also create the file of metrics.
 
     Raises:
-        InputError: the folder holds something and neither was asked for; nothing to resume, or other settings.
+        InputError: the folder is not empty without `overwrite` or `resume`; it is not empty and has no run to
+            overwrite; it has no unfinished run to resume; or that run has other settings.
     """
 
     def __init__(
@@ -87,12 +88,15 @@ class RunFolder:
             self._check_resume()
         elif path.exists() and (not path.is_dir() or any(path.iterdir())):
             if not overwrite:
+                found = "the folder is not empty" if path.is_dir() else "this is a file"
                 raise InputError(
-                    f"{path}: holds files already, expected a new or empty folder. "
-                    "Choose another --out, or pass --overwrite, or --resume to go on with the run that it holds"
+                    f"{path}: {found}, expected a new or empty folder. Choose another --out, or pass --overwrite, or "
+                    "--resume to continue the run in it"
                 )
             if not (path / SETTINGS).is_file():
-                raise InputError(f"{path}: --overwrite found no {SETTINGS} there, so it is no run; remove it by hand")
+                raise InputError(
+                    f"{path}: --overwrite found no {SETTINGS}, so this is not a run folder. Remove it by hand"
+                )
             shutil.rmtree(path)
         path.mkdir(parents=True, exist_ok=True)
         self._write(SETTINGS, yaml.safe_dump({**settings, "versions": versions()}, sort_keys=False))
@@ -103,23 +107,23 @@ class RunFolder:
         if not (self.path / SETTINGS).is_file():
             raise InputError(f"{self.path}: found no {SETTINGS}, so there is no run to --resume. Leave --resume out")
         if self.finished:
-            raise InputError(f"{self.path}: this run has ended already. Use it, or train anew with --overwrite")
+            raise InputError(f"{self.path}: this run has already finished. Use it, or train again with --overwrite")
         before = read_settings(self.path)
         for key, value in yaml.safe_load(yaml.safe_dump(self.settings)).items():
             if before.get(key) != value:
                 raise InputError(
-                    f"{self.path}: the run was begun with {key} {before.get(key)}, but --resume found {value}. "
+                    f"{self.path}: the run was started with {key} {before.get(key)}, but --resume found {value}. "
                     "Give the same arguments, or choose another --out"
                 )
 
     @property
     def finished(self) -> bool:
-        """Whether a model has been written and no checkpoint is left to go on from."""
+        """Whether the folder has a model and no checkpoint to resume from."""
         return (self.path / DESCRIPTION).is_file() and not (self.path / CHECKPOINT).is_file()
 
     @property
     def kept(self) -> int:
-        """Step of the checkpoint; 0 where there is none."""
+        """Step of the checkpoint; 0 if there is none."""
         return int(load_file(self.path / CHECKPOINT)["step"]) if (self.path / CHECKPOINT).is_file() else 0
 
     def _write(self, name: str, text: str) -> None:
@@ -138,14 +142,14 @@ class RunFolder:
             lines.write(json.dumps({"stage": stage, "step": step, **terms}) + "\n")
 
     def checkpoint(self, trainer: Trainer) -> None:
-        """Keep the trainer's state, now and then."""
+        """Write the trainer's state every `CHECKPOINT_EVERY` steps."""
         if trainer.step % CHECKPOINT_EVERY == 0:
             partial = self.path / f".{CHECKPOINT}.partial"
             save_file(trainer.state(), partial)
             partial.replace(self.path / CHECKPOINT)
 
     def restore(self, trainer: Trainer) -> None:
-        """Put a trainer where the checkpoint was taken, and drop the metrics that are made anew."""
+        """Restore a trainer from the checkpoint, and drop the metrics of later steps, which are computed again."""
         if (self.path / CHECKPOINT).is_file():
             trainer.restore(load_file(self.path / CHECKPOINT))
         rows = [json.loads(line) for line in (self.path / METRICS).read_text().splitlines()]
@@ -155,7 +159,7 @@ class RunFolder:
         self._write(METRICS, "".join(json.dumps(row) + "\n" for row in kept.values()))
 
     def keep(self, run: Run) -> None:
-        """Write what the run has made beside the model: the refiner, and the ranges found."""
+        """Write the results of a run other than the model: the refiner and the ranges of the simulator."""
         if run.refiner is not None:
             run.refiner.save(self.path / REFINER)
         if run.simulator is not None:
@@ -182,62 +186,72 @@ def train(
     on_report: OnReport | None = None,
     on_checkpoint: OnTrainer | None = None,
 ) -> Run:
-    """Run a route and keep it in a folder, with checkpoints on the way.
+    """Run a route and write the run to a folder, with checkpoints.
 
     Args:
         folder: to write to.
         route, source, target, task, budget: as in `Route.run`.
-        resize, channels: how images were converted on load; kept, so that prediction converts alike.
-        layout: how svmlight files were read; kept, so that prediction reads alike.
-        resume: go on from the folder's checkpoint.
-        on_report: as in `Route.run`, beside the metrics file.
+        resize, channels: how images were converted on load; stored, so that prediction converts in the same way.
+        layout: how svmlight files were read; stored, so that prediction reads in the same way.
+        resume: continue from the folder's checkpoint.
+        on_report: as in `Route.run`; called in addition to the metrics file.
         on_checkpoint: called with the trainer after every report.
 
     Raises:
         TrainingDiverged: the last good weights are in the folder.
     """
-    trainers: list[Trainer] = []
-    report = both(folder.report, on_report)
-    refiners: list[Mapping] = []
-
-    def begin(trainer: Trainer) -> None:
-        trainers.append(trainer)
-        if resume:
-            folder.restore(trainer)
-
-    def checkpoint(trainer: Trainer) -> None:
-        folder.checkpoint(trainer)
-        if on_checkpoint is not None:
-            on_checkpoint(trainer)
-
-    def keep(model: Model) -> None:
-        model.resize, model.channels, model.layout = resize, channels, layout
-        folder.finish(model)
-
+    watch = _Watch(folder, resume, on_checkpoint)
     try:
         run = route.run(
             source,
             target,
             task=task,
             budget=budget,
-            on_report=report,
-            on_trainer=begin,
-            on_refiner=refiners.append,
-            checkpoint=checkpoint,
+            on_report=both(folder.report, on_report),
+            on_trainer=watch.begin,
+            on_refiner=watch.refiners.append,
+            checkpoint=watch.checkpoint,
         )
     except TrainingDiverged:
-        if refiners:
-            refiners[0].save(folder.path / REFINER)
-        if trainers and isinstance(trainers[0].algorithm, Objective):
-            keep(trainers[0].algorithm.ready())
+        if watch.refiners:
+            watch.refiners[0].save(folder.path / REFINER)
+        if watch.trainers and isinstance(watch.trainers[0].algorithm, Objective):
+            _finish(folder, watch.trainers[0].algorithm.ready(), resize, channels, layout)
         raise
     folder.keep(run)
-    keep(run.model)
+    _finish(folder, run.model, resize, channels, layout)
     return run
 
 
+class _Watch:
+    """Keeps the trainers and refiners of a run, and writes or restores the checkpoints of its folder."""
+
+    def __init__(self, folder: RunFolder, resume: bool, on_checkpoint: OnTrainer | None) -> None:
+        self.folder, self.resume, self.on_checkpoint = folder, resume, on_checkpoint
+        self.trainers: list[Trainer] = []
+        self.refiners: list[Mapping] = []
+
+    def begin(self, trainer: Trainer) -> None:
+        self.trainers.append(trainer)
+        if self.resume:
+            self.folder.restore(trainer)
+
+    def checkpoint(self, trainer: Trainer) -> None:
+        self.folder.checkpoint(trainer)
+        if self.on_checkpoint is not None:
+            self.on_checkpoint(trainer)
+
+
+def _finish(
+    folder: RunFolder, model: Model, resize: Size | None, channels: Channels | None, layout: Layout | None
+) -> None:
+    """Write the model, together with the way in which its data was loaded."""
+    model.resize, model.channels, model.layout = resize, channels, layout
+    folder.finish(model)
+
+
 def both(first: OnReport, second: OnReport | None) -> OnReport:
-    """One report that is passed on to each of the two."""
+    """A report callback that calls each of the two."""
 
     def report(stage: str, step: int, steps: int, terms: dict[str, float]) -> None:
         for each in (first, second):

@@ -1,4 +1,4 @@
-"""A small model of the source that trains on a simulator whose ranges change while it learns."""
+"""A small model that is trained on a simulator while the simulator's ranges change."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ..training.model import Model
 
 @dataclass
 class SourceLearner:
-    """Goes on training one model by `SourceOnly`, on fresh images each time.
+    """Trains one model with `SourceOnly`. Each call of `learn` continues the training on new images.
 
     Args:
         task: what the model predicts.
-        images: rendered each time.
-        steps: of training each time.
-        batch: samples a step.
-        seed: of the first weights.
+        images: number of images rendered for each call.
+        steps: of training for each call.
+        batch: samples per step.
+        seed: of the initial weights.
         hardware: device, precision and memory format.
     """
 
@@ -39,10 +39,10 @@ class SourceLearner:
     def __post_init__(self) -> None:
         self.objective = SourceOnly(schedule="constant")
         self.model: Model | None = None
-        self.unit = 1.0  # error of performance 0
+        self.unit = 1.0  # the error at which performance is 0
 
     def learn(self, simulator: Simulator, seed: int) -> None:
-        """Train some steps more on images of this simulator."""
+        """Train `steps` more steps on new images of this simulator."""
         source = simulator.labelled(self.images, seed)
         if not isinstance(self.task, Classification):
             constant = source.labels.nanmedian(0, keepdim=True).values.expand_as(source.labels)
@@ -57,10 +57,13 @@ class SourceLearner:
         Trainer(self.objective, source, source.unlabelled(), loop, self.task.move).run()
 
     def performance(self, simulator: Simulator, n: int, seed: int) -> float:
-        """1 without an error; 0 where no class is right, or values err as a constant would on what was learnt last.
+        """Performance on `n` new images: 1 without errors.
+
+        Classes: 0 if every prediction is wrong. Other tasks: 0 if the error equals that of a constant prediction on the
+        images of the last `learn`.
 
         Raises:
-            AssertionError: nothing has been learnt yet.
+            AssertionError: `learn` was not called before.
         """
         assert self.model is not None, "learn() comes before performance()"
         data = simulator.labelled(n, seed)

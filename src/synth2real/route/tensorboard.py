@@ -1,4 +1,4 @@
-"""TensorBoard: losses while they fall, and images of each stage. The package is imported only when asked for."""
+"""TensorBoard log: losses during training, and images of each stage. The package is imported only on demand."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..data.domains import Inputs, to_float
 from ..errors import InputError
 from .route import Run
 
-SHOWN = 32  # images of each stage
+SHOWN = 32  # most images of each stage
 
 
 class TensorBoardLog:
-    """Writes what a TensorBoard reads.
+    """Writes losses and images in the format of TensorBoard.
 
     Args:
         path: folder of the log.
@@ -30,23 +30,23 @@ class TensorBoardLog:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise InputError(
-                "--tensorboard found no package tensorboard, expected it installed: "
+                "--tensorboard: the package tensorboard was not found, expected it to be installed: "
                 "pip install 'synth2real[tensorboard]'"
             ) from None
         self.path, self._open = path, SummaryWriter
 
     @cached_property
     def writer(self) -> Any:
-        """Made when first written to: until then the run's folder is to be empty."""
+        """Opened at the first write, because the run's folder must be empty until then."""
         return self._open(str(self.path))
 
     def report(self, stage: str, step: int, _: int, terms: dict[str, float]) -> None:
-        """An `on_report` of `Route.run`: each term as a curve of its stage."""
+        """An `on_report` for `Route.run`: adds each term to the curve `stage/term`."""
         for name, value in terms.items():
             self.writer.add_scalar(f"{stage}/{name}", value, step)
 
     def pictures(self, run: Run, target: Inputs) -> None:
-        """Images before and after refinement, and of the target."""
+        """Log images before and after refinement, and target images."""
         stages = {"synthetic": run.rendered.inputs, "refined": run.refined, "real": target}
         for name, inputs in stages.items():
             if inputs is not None and len(inputs.shape) == 4:
@@ -54,6 +54,6 @@ class TensorBoardLog:
                 self.writer.add_images(name, images[:, : 3 if images.shape[1] >= 3 else 1], 0)
 
     def close(self) -> None:
-        """Write what is left; the log keeps its last minutes in memory until then."""
+        """Write the remaining data; until then the log keeps its last minutes in memory."""
         if "writer" in vars(self):
             self.writer.close()

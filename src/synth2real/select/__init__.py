@@ -1,4 +1,4 @@
-"""Choose without real labels: validators, the decision, estimates and aggregates."""
+"""Selection without real labels: validators, the decision to adapt, estimates and aggregates."""
 
 from . import aggregate, estimates, validators
 

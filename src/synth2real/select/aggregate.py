@@ -1,4 +1,4 @@
-"""Aggregation beside selection: all candidates as one model, in place of the best of them."""
+"""Aggregation: combines all candidates into one model, as an alternative to choosing the best one."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from ..tasks.directions import to_vectors
 from ..training.model import Ensemble, Model
 from .validators import Pool
 
-CUT = 0.01  # eigenvalues below this share of the Gram matrix's largest count as none
+CUT = 0.01  # eigenvalues below this share of the Gram matrix's largest one count as zero
 
 
 def plain(pool: Pool) -> Tensor | None:
     """No weights: the mean of all candidates' probabilities, or the median of their values.
 
-    Assumes that most candidates are of use and that their errors differ; a majority that errs alike carries it along.
+    Assumes that most candidates are useful and that their errors differ. If a majority shares an error, so does the
+    result.
 
     References:
         Lakshminarayanan, Pritzel & Blundell (2017). Simple and scalable predictive uncertainty estimation using deep
@@ -30,47 +31,50 @@ def plain(pool: Pool) -> Tensor | None:
 
 
 def importance_weighted(pool: Pool) -> Tensor:
-    """IWA: the combination of candidates whose squared error on the target is least, (M,) of any sign, 1 in sum.
+    """IWA: weights (M,) of the linear combination of candidates with the least squared error on the target.
 
-    Solves G c = g, where G are the candidates' inner products on the target and g those with the source's labels,
-    weighed by importance (the mean of the candidates' own weights), starting from equal shares. In which directions
-    candidates differ by less than `CUT` of their main one is left out by the pseudo-inverse. Assumes what importance
-    weighting assumes, that the source covers the target; where it does not, g is read off a few samples. The paper
-    leaves the sum open; then a g that is off shrinks or stretches all answers alike.
+    The weights may be negative. They sum to 1. They solve G c = g, starting from equal weights. G holds the inner
+    products of the candidates' outputs on the target. g holds their inner products with the source labels, weighted by
+    importance (the mean of the candidates' own weights). The pseudo-inverse ignores directions in which candidates
+    differ by less than `CUT` of the main one.
+
+    Assumes, like importance weighting, that the source covers the target. If it does not, g depends on a few samples.
+    The paper does not fix the sum of the weights; then a wrong g shrinks or stretches all outputs by one factor.
 
     References:
         Dinu, Holzleitner, Beck, Nguyen, Huber, Eghbal-zadeh, Moser, Pereverzyev, Hochreiter & Zellinger (2023).
         Addressing parameter choice issues in unsupervised domain adaptation by aggregation. ICLR.
     """
     task = pool.task
-    said = [torch.stack([_said(task, z) for z in outputs]) for outputs in _outputs(pool)]  # (M, N, O) each
-    truth = encoded(task, pool.labels)
-    known = truth.isfinite()
+    source, target = (torch.stack([_mixable(task, z) for z in each]) for each in _outputs(pool))  # (M, N, O) each
+    labels = encoded(task, pool.labels)
+    known = labels.isfinite()
     weights = torch.stack([one.importance for one in pool.candidates]).mean(0).double()
-    gram = torch.einsum("ino,jno->ij", said[1], said[1]) / said[1].shape[1]
-    each = (said[0] * torch.where(known, truth, 0) * known).sum(2)
+    gram = torch.einsum("ino,jno->ij", target, target) / target.shape[1]
+    each = (source * torch.where(known, labels, 0) * known).sum(2)
     goal = (each * weights).mean(1)
     count = len(gram)
     even = gram.new_full((count,), 1 / count)
-    apart = torch.eye(count).double() - 1 / count  # onto what leaves the sum as it is
+    centred = torch.eye(count).double() - 1 / count  # projection onto changes that keep the sum of the weights
     least = CUT * float(torch.linalg.eigvalsh(gram)[-1])
-    moved: Tensor = torch.linalg.pinv(apart @ gram @ apart, atol=least, rtol=0.0, hermitian=True) @ (goal - gram @ even)
-    return (even + moved).float()
+    inverse = torch.linalg.pinv(centred @ gram @ centred, atol=least, rtol=0.0, hermitian=True)
+    change: Tensor = inverse @ (goal - gram @ even)
+    return (even + change).float()
 
 
 METHODS: dict[str, Callable[[Pool], Tensor | None]] = {"ensemble": plain, "iwa": importance_weighted}
 
 
 def aggregate(name: str, models: Sequence[Model], pool: Pool) -> Ensemble:
-    """All candidates as one model by the method called `name`.
+    """All candidates combined into one model by the method called `name`.
 
     Args:
         name: of `METHODS`.
-        models: those that the pool's candidates were observed of, in their order.
-        pool: for the weights.
+        models: the models that the pool's candidates were observed from, in the same order.
+        pool: used to compute the weights.
 
     Raises:
-        InputError: no such method, or as many models as candidates were not given, or see `Ensemble`.
+        InputError: no method has this name, or the numbers of models and candidates differ, or as `Ensemble`.
     """
     if name not in METHODS:
         raise InputError(f"aggregation '{name}' is unknown, expected one of: {', '.join(METHODS)}")
@@ -80,9 +84,9 @@ def aggregate(name: str, models: Sequence[Model], pool: Pool) -> Ensemble:
 
 
 def encoded(task: Task, labels: Tensor) -> Tensor:
-    """Labels as what a perfect model would answer in the space that candidates are mixed in, (N, O) float64.
+    """The outputs (N, O) float64 of a perfect model, in the space in which candidates are mixed.
 
-    One-hot for classes; else the raw outputs whose prediction is the label.
+    Classes: one-hot labels. Other tasks: the raw outputs from which the task predicts the labels.
     """
     if isinstance(task, Classification):
         return F.one_hot(labels, task.outputs).double()
@@ -100,5 +104,6 @@ def _outputs(pool: Pool) -> tuple[list[Tensor], list[Tensor]]:
     return [one.source for one in pool.candidates], [one.target for one in pool.candidates]
 
 
-def _said(task: Task, outputs: Tensor) -> Tensor:
+def _mixable(task: Task, outputs: Tensor) -> Tensor:
+    """Probabilities for classes, raw outputs for other tasks."""
     return (outputs.softmax(1) if isinstance(task, Classification) else outputs).double()

@@ -1,4 +1,4 @@
-"""Accuracies from agreements: how often must classifiers be right, that agree with each other as often as they do?"""
+"""Accuracies from agreements: estimate the accuracy of each classifier from how often pairs of classifiers agree."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-OFF = 0.08  # deviation of an agreement from what the law says of it, .03 to .12 on seven benchmarks
-MOVED = 1.5  # logits that accuracies move from source to target, 0.6 to 2.7 there
-PARTNERS = 6  # of a classifier that count as one sample each; more of them count together as much as these
-ALIKE = 0.5  # chance that two wrong answers are the same, where there are other answers; its choice matters little
-STARTS = (3.0, 1.0)  # logits of all accuracies that the search begins from; the better end is taken
+OFF = 0.08  # standard deviation of an agreement around the value of the law; 0.03 to 0.12 on seven benchmarks
+MOVED = 1.5  # standard deviation of the accuracy change from source to target, in logits; 0.6 to 2.7 there
+PARTNERS = 6  # up to this number, each partner of a classifier counts as one sample; more partners count as this many
+ALIKE = 0.5  # probability that two wrong predictions are equal, with three classes or more; its value matters little
+STARTS = (3.0, 1.0)  # start values of the search, as logits of all accuracies; the better result is used
 
 
 class AgreementRates(NamedTuple):
-    """Logits of the accuracies of M classifiers, their deviations, how they move with P agreements (M, P); float64."""
+    """Estimated accuracies of M classifiers, from P pairs; all fields are float64.
+
+    Args:
+        logits: (M,) logits of the accuracies.
+        off: (M,) standard deviations of `logits`.
+        moved: (M, P) derivatives of `logits` with respect to the agreements.
+    """
 
     logits: Tensor
     off: Tensor
@@ -24,35 +30,36 @@ class AgreementRates(NamedTuple):
 
 
 def pairs(votes: Tensor) -> Tensor:
-    """For each pair of classifiers whether they agree, (P, N) float64, of (M, N) int64 answers."""
+    """For each pair of classifiers, 1 where both predict the same class: (P, N) float64, from (M, N) int64 classes."""
     one, other = torch.combinations(torch.arange(len(votes)), 2).T
     return (votes[one] == votes[other]).double()
 
 
 def accuracies_from_agreements(agreed: Tensor, known: Tensor, classes: int) -> AgreementRates:
-    """The accuracies under which classifiers that err independently agree as often as these do.
+    """Accuracies that explain the observed agreements, if the classifiers err independently.
 
-    Two that are right with the chances p and q agree with p q + c (1 - p) (1 - q), c the chance of two wrong answers to
-    be the same. Of all accuracies those are taken that explain all pairs best, where agreements lie off that by `OFF`
-    and accuracies off the known ones by `MOVED` logits, both as normal deviates.
+    The law: two classifiers with the accuracies p and q agree with probability p q + c (1 - p) (1 - q). Here c is the
+    probability that two wrong predictions are equal. A least-squares fit finds the accuracies that explain all pairs
+    best. Deviations of the agreements from the law are normal with standard deviation `OFF`. Deviations of the
+    accuracies from the known ones are normal with standard deviation `MOVED`, in logits.
 
     Args:
-        agreed: (P,) float64, how often each pair agrees, in the order of `pairs`.
-        known: (M,) float64, logits of the accuracies before anything is seen, of three classifiers or more.
-        classes: how many there are.
+        agreed: (P,) float64, share of samples on which each pair agrees, in the order of `pairs`.
+        known: (M,) float64, logits of the accuracies that are assumed in advance, for three classifiers or more.
+        classes: number of classes.
     """
     from scipy.optimize import least_squares
 
     one, other = torch.combinations(torch.arange(len(known)), 2).T.numpy()
-    seen, prior = agreed.numpy(), known.numpy()
+    observed, prior = agreed.numpy(), known.numpy()
     alike = ALIKE if classes > 2 else 1.0
     off = OFF * max(1.0, (len(prior) - 1) / PARTNERS) ** 0.5
 
     def residuals(logits: np.ndarray) -> np.ndarray:
         p = 1 / (1 + np.exp(-logits))
         agree = p[one] * p[other] + alike * (1 - p[one]) * (1 - p[other])
-        return np.concatenate([agree - seen, off / MOVED * (logits - prior)])
+        return np.concatenate([agree - observed, off / MOVED * (logits - prior)])
 
     found = min((least_squares(residuals, np.full(len(prior), start)) for start in STARTS), key=lambda f: float(f.cost))
     moved = torch.from_numpy(np.linalg.pinv(found.jac))
-    return AgreementRates(torch.from_numpy(found.x), off * moved.norm(dim=1), moved[:, : len(seen)])
+    return AgreementRates(torch.from_numpy(found.x), off * moved.norm(dim=1), moved[:, : len(observed)])

@@ -1,4 +1,4 @@
-"""Reverse validation: settings compared without a target label, by the way back to the source."""
+"""Reverse validation: compares settings without target labels, by training back from the target to the source."""
 
 from __future__ import annotations
 
@@ -12,27 +12,30 @@ from ..errors import InputError
 from ..route.route import Budget, Route, default_task
 from ..tasks import Classification
 
-HELD = 0.1  # share of each domain that is kept for validation
+HELD_OUT = 0.1  # share of each domain that is held out
 
 
 def reverse_accuracy(route: Route, source: Labelled, target: Unlabelled, budget: Budget | None = None) -> float:
-    """How well a model is on the source that was trained, by the same route, on a target labelled by the route's model.
+    """Accuracy on held-out source data after training from the source to the target and back.
 
-    One tenth of each domain is held out. The route is trained on the rest of both; its model labels the target; the
-    route is trained again with that target as its source and the source, unlabelled, as its target, and scored on the
-    held-out source. A model that adapts badly labels badly, and the way back fails. The paper starts the second
-    training from the first one's weights; here it starts afresh.
+    1. One tenth of each domain is held out.
+    2. The route is trained on the rest of both domains. Its model labels the target.
+    3. The route is trained again. Now the labelled target is the source, and the unlabelled source is the target.
+    4. The second model is scored on the held-out source.
+
+    A model that adapts badly gives wrong labels, and the second model is then inaccurate. In the paper the second
+    training starts from the weights of the first. Here it starts from new weights.
 
     Args:
-        route: whose settings are to be judged.
-        source, target: as in `Route.run`; classes.
-        budget: as in `Route.run`, of each of the two trainings.
+        route: the route to score.
+        source, target: as in `Route.run`; the source must have classes.
+        budget: as in `Route.run`, for each of the two trainings.
 
     Returns:
-        accuracy in 0..1, to compare between routes on the same domains.
+        Accuracy in 0..1. Compare it between routes on the same domains.
 
     Raises:
-        InputError: the source has no classes, or a domain is too small to hold a tenth out.
+        InputError: the source has no classes, or a domain is too small to hold out a tenth.
 
     References:
         Zhong, Fan, Yang, Verscheure & Ren (2010). Cross validation framework to choose amongst models and datasets for
@@ -41,28 +44,31 @@ def reverse_accuracy(route: Route, source: Labelled, target: Unlabelled, budget:
     budget = budget or Budget()
     task = default_task(source)
     if not isinstance(task, Classification):
-        raise InputError(f"reverse validation compares classes, found the values {', '.join(source.columns)}")
+        columns = ", ".join(source.columns)
+        raise InputError(f"reverse validation found a source with the values {columns}, expected classes")
     for name, domain in (("source", source), ("target", target)):
-        if len(domain) < 2 / HELD:
+        if len(domain) < 2 / HELD_OUT:
             raise InputError(
-                f"reverse validation: the {name} holds {len(domain)} samples, expected {2 / HELD:.0f} or more"
+                f"reverse validation: the {name} has {len(domain)} samples, expected {2 / HELD_OUT:.0f} or more"
             )
     generator = torch.Generator().manual_seed(budget.seed)
     order = torch.randperm(len(source), generator=generator)
-    held = max(1, round(HELD * len(source)))
-    ours, kept = source.subset(order[held:]), source.subset(order[:held])
-    theirs = target.subset(torch.randperm(len(target), generator=generator)[max(1, round(HELD * len(target))) :])
-    said = route.run(ours, theirs, task=task, budget=budget).model.predict(theirs).values.argmax(1)
-    if len(said.unique()) < 2:
-        return 1 / task.outputs  # a model that says one class has learnt nothing, and nothing can be learnt from it
-    labelled = replace(ours, inputs=theirs.inputs, labels=said, names=(), sizes=None, domain=None)
-    back = route.run(labelled, ours.unlabelled(), task=task, budget=budget).model
-    return float(back.evaluate(kept)["accuracy"])
+    count = max(1, round(HELD_OUT * len(source)))
+    source_train, held_out = source.subset(order[count:]), source.subset(order[:count])
+    target_order = torch.randperm(len(target), generator=generator)
+    target_train = target.subset(target_order[max(1, round(HELD_OUT * len(target))) :])
+    first = route.run(source_train, target_train, task=task, budget=budget).model
+    predicted = first.predict(target_train).values.argmax(1)
+    if len(predicted.unique()) < 2:
+        return 1 / task.outputs  # a model that predicts a single class gives labels that teach nothing
+    labelled = replace(source_train, inputs=target_train.inputs, labels=predicted, names=(), sizes=None, domain=None)
+    back = route.run(labelled, source_train.unlabelled(), task=task, budget=budget).model
+    return float(back.evaluate(held_out)["accuracy"])
 
 
 def choose(
     routes: Sequence[Route], source: Labelled, target: Unlabelled, budget: Budget | None = None
 ) -> tuple[Route, list[float]]:
-    """The route of the highest `reverse_accuracy` (the first of equals), and each one's."""
+    """The route with the highest `reverse_accuracy` (the first of equal ones), and the accuracy of every route."""
     scores = [reverse_accuracy(route, source, target, budget) for route in routes]
     return routes[max(range(len(scores)), key=scores.__getitem__)], scores

@@ -1,4 +1,4 @@
-"""Wander: how far what is said of a moved sample is from what should be said of it."""
+"""Inconsistency: distance between the prediction for a transformed sample and the expected prediction."""
 
 import math
 
@@ -35,7 +35,7 @@ def linear(weights: torch.Tensor) -> Model:
     return model
 
 
-def test_who_hears_all_words_is_steady_where_most_are_struck_out_and_who_hears_one_is_not() -> None:
+def test_a_model_of_all_words_is_consistent_if_most_are_removed_and_a_model_of_one_word_is_not() -> None:
     inputs = texts()
     side = torch.cat([-torch.ones(20), torch.ones(20)])
     by_all = linear(side)
@@ -43,20 +43,20 @@ def test_who_hears_all_words_is_steady_where_most_are_struck_out_and_who_hears_o
     one[0], one[20] = -1, 1
     by_one = linear(one)
     assert inconsistency(by_all, inputs, by_all.outputs(inputs)) == 0
-    # Where it is struck out, the one word leaves a tie, which is answered by the first class.
+    # If the one word is removed, both classes tie, and the first class is predicted.
     flips = 0.7 * 0.5
-    others = 2 / 200  # texts of two kinds stand next to each other where one kind ends, twice in a ring
+    others = 2 / 200  # neighbours of different kinds: two in the ring
     assert inconsistency(by_one, inputs, by_one.outputs(inputs)) == pytest.approx(flips / others, rel=0.3)
 
 
-def test_of_dense_features_nothing_is_known() -> None:
+def test_dense_features_have_no_inconsistency() -> None:
     model = linear(torch.ones(40))
     x = torch.rand(10, 40)
     assert math.isnan(inconsistency(model, x, model.outputs(x)))
 
 
 @pytest.mark.parametrize("kind", ["images", "texts", "features"])
-def test_every_trial_of_a_comparison_is_asked_what_can_be_asked(kind: str) -> None:
+def test_every_trial_of_a_comparison_has_an_inconsistency_if_one_is_defined(kind: str) -> None:
     if kind == "texts":
         inputs, labels = texts(), (torch.arange(200) >= 100).long()
         data = Labelled(inputs, labels, CLASSES.classes)

@@ -25,7 +25,7 @@ UNSURE = logits([[0.5, 0.5], [0.5, 0.5]])
         ("balance", [0.0, -0.5 * math.log(0.5 * 0.5 / 1e-12), 0.0]),
     ],
 )
-def test_sure_and_balanced_then_all_one_class_then_unsure(name: str, expected: list[float]) -> None:
+def test_confident_and_balanced_then_all_one_class_then_uncertain(name: str, expected: list[float]) -> None:
     assert validate(name, pool(TASK, [SURE, ONE, UNSURE])) == pytest.approx(expected, abs=1e-5)
 
 
@@ -33,7 +33,7 @@ def test_balance_takes_the_prior_that_is_given() -> None:
     mostly = logits([[0.9, 0.1], [0.7, 0.3]])
     known = pool(TASK, [mostly, SURE], prior=torch.tensor([4.0, 1.0]))
     assert validate("balance", known)[0] == pytest.approx(0.0, abs=1e-6)
-    with pytest.raises(InputError, match=r"the prior has 3 shares, expected 2, one a class"):
+    with pytest.raises(InputError, match=r"the prior has 3 shares, expected 2, one per class"):
         pool(TASK, [SURE], prior=torch.ones(3))
     with pytest.raises(InputError, match=r"the prior is \[0.0, 0.0\], expected shares of 0 and more"):
         validate("balance", pool(TASK, [SURE], prior=torch.zeros(2)))

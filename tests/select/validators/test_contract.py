@@ -43,7 +43,9 @@ def made(request: pytest.FixtureRequest) -> Pool:
 @pytest.mark.parametrize("name", METHODS)
 def test_one_finite_number_a_candidate_or_a_clear_refusal(made: Pool, name: str) -> None:
     if name not in serving(made.task):
-        with pytest.raises(InputError, match=rf"validator '{name}' does not serve the task {made.task.kind}, expected"):
+        with pytest.raises(
+            InputError, match=rf"validator '{name}' does not support the task {made.task.kind}, expected"
+        ):
             validate(name, made)
         return
     scores = validate(name, made)
@@ -52,7 +54,7 @@ def test_one_finite_number_a_candidate_or_a_clear_refusal(made: Pool, name: str)
     assert scores == validate(name, made)
 
 
-def test_every_validator_serves_a_task_and_says_what_it_assumes() -> None:
+def test_every_validator_supports_a_task_and_documents_its_assumption() -> None:
     assert set(METHODS) == {name for task in EACH.values() for name in serving(task)}
     for method in METHODS.values():
         assert "ssum" in (method.__doc__ or ""), method
@@ -63,9 +65,11 @@ def test_unknown_validators_and_pools_that_do_not_match_are_refused() -> None:
     one = pool(task, [torch.zeros(4, 3)])
     with pytest.raises(InputError, match=r"validator 'best' is unknown, expected one of: source, iwv"):
         validate("best", one)
-    with pytest.raises(InputError, match=r"the pool holds no candidate"):
+    with pytest.raises(InputError, match=r"the pool has no candidate"):
         Pool([], task, one.labels)
-    with pytest.raises(InputError, match=r"'route 0', seed 0: found 8 held source and 4 target .* on the same samples"):
+    with pytest.raises(
+        InputError, match=r"'route 0', seed 0: found 8 held-out source and 4 target .* on the same samples"
+    ):
         Pool(one.candidates, task, one.labels[:3])
 
 

@@ -1,4 +1,4 @@
-"""Live figures: of classes how sure, of values how unsteady; and the training goes on as it was."""
+"""Live score: confidence for classes, inconsistency for values; the training continues unchanged."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch import nn
 from synth2real import Budget, Labelled, Model, Route
 from synth2real.adapt import MSDA, SourceOnly
 from synth2real.cli.console import Watch, bars
-from synth2real.select.validators import live
+from synth2real.select.validators import live_score
 from synth2real.tasks import Classification, Gaze, Keypoints, Regression, Task
 
 EACH: tuple[Task, ...] = (
@@ -19,10 +19,10 @@ EACH: tuple[Task, ...] = (
 
 
 @pytest.mark.parametrize("task", EACH, ids=lambda task: task.kind)
-def test_each_task_of_images_says_something_and_is_left_in_training(task: Task) -> None:
+def test_each_task_of_images_has_a_score_and_the_model_stays_in_training(task: Task) -> None:
     torch.manual_seed(0)
     model = Model(task, (1, 16, 16), dropout=0.5).train()
-    found = live(model, torch.rand(20, 1, 16, 16))
+    found = live_score(model, torch.rand(20, 1, 16, 16))
     assert found is not None
     assert found[0] == ("confidence" if task.kind == "classify" else "inconsistency")
     assert found[1] >= (0.5 if task.kind == "classify" else 0)
@@ -39,7 +39,7 @@ class Place(nn.Module):
         return torch.stack([(mass.sum(1) * along).sum(1), (mass.sum(2) * along).sum(1)], 1)
 
 
-def test_a_model_that_finds_the_point_is_steady_and_one_that_does_not_look_is_not() -> None:
+def test_a_model_that_finds_the_point_is_consistent_and_one_that_ignores_the_image_is_not() -> None:
     images = torch.zeros(30, 1, 16, 16)
     generator = torch.Generator().manual_seed(0)
     for image, (x, y) in zip(images, torch.randint(5, 10, (30, 2), generator=generator).tolist(), strict=True):
@@ -49,18 +49,18 @@ def test_a_model_that_finds_the_point_is_steady_and_one_that_does_not_look_is_no
     with torch.no_grad():
         head.weight.copy_(torch.eye(2))
         head.bias.zero_()
-    found = live(model, images)
+    found = live_score(model, images)
     assert found is not None
     assert found[1] < 0.15
     with torch.no_grad():
-        head.weight.mul_(0.05)  # says nearly the same of every image
-    blind = live(model, images)
-    assert blind is not None
-    assert blind[1] > 0.5
+        head.weight.mul_(0.05)  # predicts nearly the same for every image
+    constant = live_score(model, images)
+    assert constant is not None
+    assert constant[1] > 0.5
 
 
-def test_values_of_features_say_nothing() -> None:
-    assert live(Model(EACH[1], (4,)), torch.randn(10, 4)) is None
+def test_values_of_features_have_no_score() -> None:
+    assert live_score(Model(EACH[1], (4,)), torch.randn(10, 4)) is None
 
 
 @pytest.mark.parametrize("mapped", [False, True])

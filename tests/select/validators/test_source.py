@@ -37,8 +37,8 @@ def test_weights_are_even_where_domains_are_one_and_shift_where_they_are_not() -
     same = importance_weights(x, y)
     assert float(same.mean()) == pytest.approx(1.0, abs=0.05)
     assert float(same.std()) < 0.2
-    moved = importance_weights(x, y + torch.tensor([1.0, 0.0, 0.0]))
-    assert float(torch.corrcoef(torch.stack([moved.log(), x[:, 0]]))[0, 1]) > 0.95
+    shifted = importance_weights(x, y + torch.tensor([1.0, 0.0, 0.0]))
+    assert float(torch.corrcoef(torch.stack([shifted.log(), x[:, 0]]))[0, 1]) > 0.95
 
 
 def test_source_score_is_accuracy_or_minus_the_error() -> None:
@@ -46,6 +46,8 @@ def test_source_score_is_accuracy_or_minus_the_error() -> None:
     right, half = logits([[0.9, 0.1], [0.2, 0.8]]), logits([[0.9, 0.1], [0.7, 0.3]])
     assert validate("source", pool(classes, [right, half], source=[right, half], labels=labels)) == [1.0, 0.5]
     task = Regression(("v",), (0.0,), (2.0,))
-    said = [torch.zeros(3, 1), torch.ones(3, 1)]  # in units of the spread
+    predictions = [torch.zeros(3, 1), torch.ones(3, 1)]  # in units of the spread
     known = torch.tensor([[0.0], [2.0], [torch.nan]])
-    assert validate("source", pool(task, said, source=said, labels=known)) == pytest.approx([-1 / 3, -1 / 3])
+    assert validate("source", pool(task, predictions, source=predictions, labels=known)) == pytest.approx(
+        [-1 / 3, -1 / 3]
+    )

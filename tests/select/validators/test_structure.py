@@ -23,13 +23,13 @@ def test_density_of_known_matrices() -> None:
     assert neighbourhood_density(pairs) == pytest.approx(-sum(share * math.log(share) for share in shares))
 
 
-def test_clusters_stand_above_their_absence() -> None:
+def test_clusters_score_higher_than_uniform_features() -> None:
     generator = torch.Generator().manual_seed(0)
     ends = torch.tensor([[0.0, 0.0], [9.0, 9.0]]).repeat(50, 1)
     clusters = ends + 0.1 * torch.randn(100, 2, generator=generator)
     uniform = 9 * torch.rand(100, 2, generator=generator)
-    said = logits([[0.9, 0.1], [0.1, 0.9]]).repeat(50, 1)
-    made = pool(TASK, [said, said], features=[(clusters[:8], clusters), (uniform[:8], uniform)])
+    predictions = logits([[0.9, 0.1], [0.1, 0.9]]).repeat(50, 1)
+    made = pool(TASK, [predictions, predictions], features=[(clusters[:8], clusters), (uniform[:8], uniform)])
     good, bad = validate("silhouette", made)
     assert good > 0.95
     assert abs(bad) < 0.1

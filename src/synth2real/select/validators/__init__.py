@@ -1,6 +1,6 @@
-"""Label-free validators: how good is each of several trained models on the unlabelled target? Higher is better.
+"""Label-free validators: score several trained models on the unlabelled target. Higher is better.
 
-A validator takes a `Pool` of candidates and answers one number each. They compare candidates of one pool, not pools.
+A validator takes a `Pool` of candidates and returns one number for each. Compare the numbers only within one pool.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .confidence import (
     nuclear_norm,
     temperature_scaled,
 )
-from .live import live
+from .live import live_score
 from .source import dev, iwv, source_score
 from .structure import feature_scale, silhouette, snd, subspace, transfer_score
 
@@ -78,7 +78,7 @@ __all__ = [
     "importance_weights",
     "inconsistency",
     "labels_of",
-    "live",
+    "live_score",
     "near_ties",
     "normalised_nuclear_norm",
     "observe",
@@ -90,15 +90,15 @@ __all__ = [
 
 
 def serving(task: Task) -> dict[str, Validator]:
-    """The validators that serve a task, by name."""
+    """The validators that support a task, by name."""
     return {**ANY, **(CLASSES if isinstance(task, Classification) else VALUES)}
 
 
 def validate(name: str, pool: Pool) -> list[float]:
-    """One number a candidate by the validator called `name`, higher is better.
+    """One score for each candidate from the validator called `name`; higher is better.
 
     Raises:
-        InputError: there is none so named, or it does not serve the pool's task.
+        InputError: no validator has this name, or it does not support the pool's task.
     """
     name = present_name("validator", name)
     if name not in METHODS:
@@ -106,6 +106,6 @@ def validate(name: str, pool: Pool) -> list[float]:
     known = serving(pool.task)
     if name not in known:
         raise InputError(
-            f"validator '{name}' does not serve the task {pool.task.kind}, expected one of: {', '.join(known)}"
+            f"validator '{name}' does not support the task {pool.task.kind}, expected one of: {', '.join(known)}"
         )
     return known[name](pool)

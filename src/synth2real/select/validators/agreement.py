@@ -1,4 +1,4 @@
-"""Agreement: with all candidates together, with other seeds, and of a candidate with itself on moved images."""
+"""Validators from agreement: with the ensemble of candidates, between seeds, and between views of one image."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ...tasks import Classification, Task
 from .candidate import Pool, apart
 from .source import source_score
 
-MOST = 0.4  # share of one candidate of three or more in what all say together; of four, ranks give it that
+MOST = 0.4  # most weight of one candidate in an ensemble of three or more; with four, ranks give just this weight
 
 
 def together(predictions: Sequence[Tensor], task: Task, weights: Tensor | None = None) -> Tensor:
-    """What the candidates say as one: the mean of their probabilities (N, C), or the median of their values (N, K).
+    """Ensemble prediction: the mean of the candidates' probabilities (N, C), or the median of their values (N, K).
 
     Args:
-        predictions: one tensor a candidate.
-        task: whose predictions they are.
-        weights: (M,) of the candidates, 0 and more; None for all alike.
+        predictions: one tensor for each candidate.
+        task: of the predictions.
+        weights: (M,) weights of the candidates, 0 or more; None for equal weights.
     """
     stacked = torch.stack(list(predictions))
     share = stacked.new_ones(len(stacked)) if weights is None else weights.to(stacked)
@@ -35,10 +35,11 @@ def together(predictions: Sequence[Tensor], task: Task, weights: Tensor | None =
 
 
 def weights_of(merit: Sequence[float]) -> Tensor:
-    """Shares (M,) float64 of candidates in proportion to their ranks by a score of which more is better.
+    """Weights (M,) float64 of the candidates, proportional to their ranks by a score (higher is better).
 
-    Equal scores weigh alike. Of three, shares are drawn together until the first holds `MOST`: at a half it would be
-    the median by itself, whatever the others say. Of two, it is: what they say cannot decide between them.
+    Equal scores get equal weights. With three candidates, the weights are pulled towards the mean until the largest is
+    `MOST`: a candidate with half of the weight would be the median, whatever the others predict. With two candidates
+    the first is the median: two predictions alone cannot decide which is better.
     """
     from scipy.stats import rankdata
 
@@ -51,64 +52,64 @@ def weights_of(merit: Sequence[float]) -> Tensor:
 
 
 def ensemble_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequence[float] | None = None) -> list[float]:
-    """EnsV: how far each candidate agrees with all of them together, on the same target samples.
+    """EnsV: agreement of each candidate with the ensemble of all candidates, on the same target samples.
 
-    Classification: the share of samples whose class is that of the mean of all candidates' probabilities. Values: minus
-    the mean distance from the candidates' median, so that one route that is far off moves nothing; in the units of
-    `apart`.
+    Classification: the share of samples whose class equals the class of the mean probabilities. Values: minus the mean
+    distance from the candidates' median, in the units of `apart`; one outlier does not change the median.
 
-    Assumes that the candidates' errors differ; where most of them err alike it favours those. Votes are counted in
-    whole samples: two candidates may differ by one.
+    Assumes that the candidates' errors differ. If most candidates share an error, they get the best scores. For classes
+    the score counts whole samples, so two candidates may differ by a single sample.
 
     Args:
-        predictions: one tensor (N, C) of probabilities or (N, K) of values a candidate.
-        task: whose predictions they are.
-        merit: a score of each candidate by which it weighs (`weights_of`); None as in the paper, where all weigh alike.
+        predictions: for each candidate one tensor (N, C) of probabilities or (N, K) of values.
+        task: of the predictions.
+        merit: a score of each candidate that sets its weight (`weights_of`); None for equal weights, as in the paper.
 
     References:
         Hu, Liang, Liew, Xue, Bai & Wang (2024). Towards reliable model selection for unsupervised domain adaptation:
         an empirical study and a certified baseline. NeurIPS.
     """
-    role = together(predictions, task, None if merit is None else weights_of(merit))
-    far = [float(apart(task, one, role).double().nanmean()) for one in predictions]
+    ensemble = together(predictions, task, None if merit is None else weights_of(merit))
+    far = [float(apart(task, one, ensemble).double().nanmean()) for one in predictions]
     return [1 - distance for distance in far] if isinstance(task, Classification) else [-distance for distance in far]
 
 
 def expected_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequence[float] | None = None) -> list[float]:
-    """EnsV by probabilities: the mean probability that all candidates together give to each one's class.
+    """EnsV by probabilities: the mean probability that the ensemble assigns to the class predicted by each candidate.
 
-    A dissent costs what the others are sure of: little where they doubt, nearly a whole sample where they do not. So
-    near ties hang on more than the one sample by which votes differ. Were the mean probabilities calibrated, it would
-    be the candidate's accuracy. Assumes and fails as `ensemble_agreement`, which it is for values.
+    A disagreement lowers the score a little if the ensemble is uncertain, and by nearly a whole sample if it is
+    confident. So a near tie depends on more than the single sample by which votes differ. If the ensemble's
+    probabilities were calibrated, the score would be the candidate's accuracy. The assumption and the failures are
+    those of `ensemble_agreement`. For values both functions are the same.
 
     Args:
         predictions, task, merit: as `ensemble_agreement`.
     """
     if not isinstance(task, Classification):
         return ensemble_agreement(predictions, task, merit)
-    role = together(predictions, task, None if merit is None else weights_of(merit))
-    return [float(role.gather(1, one.argmax(1, keepdim=True)).double().mean()) for one in predictions]
+    ensemble = together(predictions, task, None if merit is None else weights_of(merit))
+    return [float(ensemble.gather(1, one.argmax(1, keepdim=True)).double().mean()) for one in predictions]
 
 
 def near_ties(predictions: Sequence[Tensor], task: Task, errors: float = 2.0) -> list[bool]:
-    """Which candidates agree as well as the one that agrees best, up to what the number of samples leaves open.
+    """Which candidates agree with the ensemble as well as the best one, within the standard error.
 
-    Each is held against the best on the same samples: it is tied where the mean of their differences is within
-    `errors` standard errors of it. Where more than one is tied, the target's samples do not decide between them.
+    Each candidate is compared with the best one on the same samples. It is tied if the mean difference is at most
+    `errors` standard errors. If several candidates are tied, the target samples do not decide between them.
 
     Args:
         predictions, task: as `ensemble_agreement`.
-        errors: standard errors, 0 and more.
+        errors: number of standard errors, 0 or more.
     """
-    role = together(predictions, task)
-    far = torch.stack([apart(task, one, role).double().nan_to_num(0) for one in predictions])
+    ensemble = together(predictions, task)
+    far = torch.stack([apart(task, one, ensemble).double().nan_to_num(0) for one in predictions])
     short = far - far[far.mean(1).argmin()]
     spread = short.std(1, correction=0) / math.sqrt(short.shape[1])
     return [bool(tied) for tied in short.mean(1) <= errors * spread + 1e-12]
 
 
 def ensv(pool: Pool) -> list[float]:
-    """EnsV: agreement with all candidates together on the target, by votes or by distance from the median.
+    """EnsV: agreement with the ensemble on the target, by votes or by distance from the median.
 
     Assumes that the candidates' errors differ; see `ensemble_agreement`.
     """
@@ -116,7 +117,7 @@ def ensv(pool: Pool) -> list[float]:
 
 
 def ensv_expected(pool: Pool) -> list[float]:
-    """EnsV by probabilities: how likely all candidates together find what this one says of the target.
+    """EnsV by probabilities: the mean probability that the ensemble assigns to this candidate's predictions.
 
     Assumes that the candidates' errors differ; see `expected_agreement`.
     """
@@ -124,50 +125,53 @@ def ensv_expected(pool: Pool) -> list[float]:
 
 
 def ensv_weighted(pool: Pool) -> list[float]:
-    """EnsV by probabilities, in which a candidate weighs by how well it has learnt the source.
+    """EnsV by probabilities, with the weight of a candidate set by its score on the source.
 
-    Candidates that have learnt little (an early checkpoint, an adversary that has won) would else carry the rest along
-    where they are many. Assumes that the candidates' errors differ, and that who has not learnt the source knows
-    little of the target; where all have learnt it alike, the weights are chance, between 1 and M.
+    Without the weights, many candidates that have learnt little would dominate the ensemble (such as early checkpoints,
+    or models spoilt by adversarial training). Assumes that the candidates' errors differ, and that a candidate with a
+    low source score is inaccurate on the target. If all have about the same source score, the weights (in proportion
+    1 to M) are random.
     """
     return expected_agreement(pool.target, pool.task, source_score(pool))
 
 
 def seeds(pool: Pool) -> list[float]:
-    """Mean agreement with the candidates of the same name and another seed, on the target.
+    """Mean agreement on the target with the candidates of the same name and other seeds.
 
-    Assumes that what a training does by chance is wrong, and what all seeds do is right (disagreement of two seeds
-    equals their error where the ensemble is calibrated). A route that errs alike with every seed passes for good.
+    Assumes that predictions which differ between seeds are wrong and predictions shared by all seeds are right. (If the
+    ensemble is calibrated, the disagreement of two seeds equals their error.) A route that makes the same errors with
+    every seed gets a high score.
 
     Raises:
-        InputError: a name stands for one seed only.
+        InputError: a name has only one seed.
 
     References:
         Jiang, Nagarajan, Baek & Kolter (2022). Assessing generalization of SGD via disagreement. ICLR.
     """
     scores = []
-    said = pool.target
-    for one, mine in zip(pool.candidates, said, strict=True):
+    predictions = pool.target
+    for one, own in zip(pool.candidates, predictions, strict=True):
         others = [
             theirs
-            for other, theirs in zip(pool.candidates, said, strict=True)
+            for other, theirs in zip(pool.candidates, predictions, strict=True)
             if other.name == one.name and other.seed != one.seed
         ]
         if not others:
             raise InputError(
-                f"agreement of seeds: found one seed of '{one.name}' ({one.seed}), expected two or more of every "
+                f"agreement of seeds: found one seed of '{one.name}' ({one.seed}), expected two or more for every "
                 "candidate. Train it with more seeds, or choose another validator"
             )
-        scores.append(-sum(float(apart(pool.task, mine, theirs).nanmean()) for theirs in others) / len(others))
+        scores.append(-sum(float(apart(pool.task, own, theirs).nanmean()) for theirs in others) / len(others))
     return scores
 
 
 def augmentation_consistency(pool: Pool) -> list[float]:
-    """Consistency: minus how far what is said of a moved image is from what should be said of it.
+    """Minus the distance between the prediction for a transformed image and the prediction expected after it.
 
-    The move is a shift for classes and numbers, and any small warp for points and gaze, whose labels move with it. The
-    unit is the distance between different images' predictions, so that a constant answer does not pass for steady.
-    Assumes that what holds still is right: a model that was trained under such warps is steady without being so.
+    The transform is a shift for classes and values. It is any small warp for points and gaze; their labels change with
+    it. The unit is the distance between the predictions for different images, so a constant prediction does not count
+    as consistent. Assumes that consistent predictions are right. A model that was trained with such warps is
+    consistent, even if it is wrong.
 
     References:
         Laine & Aila (2017). Temporal ensembling for semi-supervised learning. ICLR.

@@ -1,4 +1,4 @@
-"""Candidates: what each of several trained models says of the held source and of the target, computed once."""
+"""Candidates: outputs of each trained model on the held-out source and the target, computed once for all validators."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from ...tasks.directions import degrees_between
 from ...training.model import Model
 from ...transforms.warp import Warp
 
-MIX = 0.55  # share of the image that a mixture must still be taken for
-# Moves that leave what is asked for as it was, or move it along: a class or a number outlives a shift, points and
-# directions are moved by any warp.
+MIX = 0.55  # share of the main image in a mixture
+# Transforms with a known effect on the label. A shift keeps a class or a value. A warp transforms points and gaze.
 SHIFTS: dict[str, Any] = {"shift": 0.08}
 WARPS: dict[str, Any] = {"rotation": 10.0, "scale": 0.1, "shift": 0.08}
-STRUCK = 0.7  # share of the words that a text is asked about without
+STRUCK = 0.7  # share of the words that are removed from a text
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One trained model, as far as a validator needs to know it; make one with `observe`.
+    """Everything that a validator needs to know about one trained model; create it with `observe`.
 
     Args:
-        name: of its route and settings; candidates of one name differ in the seed alone.
+        name: of its route and settings; candidates with the same name differ only in the seed.
         seed: of its training.
-        source, target: raw outputs on the held source (N, O) and on the target (M, O), float32.
+        source, target: raw outputs on the held-out source (N, O) and on the target (M, O), float32.
         source_features, target_features: (N, F) and (M, F) float32.
-        classifier: weights of the head's last layer, (O, F); None where there are layers before it.
-        mixed: shares of mixed target images that are taken for the one that they show most: of two of one predicted
-            class, and of two classes. Classification alone, else nan.
-        wander: mean distance of what is said of a moved sample from what should be said of it, in units of that of
-            another sample; see the function of this name.
+        classifier: weights of the head's last layer, (O, F); None if the head has hidden layers.
+        mixed: two shares of mixed target images that get the class of their main image: for mixtures within one
+            predicted class, and of two classes. Classification only, otherwise nan.
+        inconsistency: mean distance between the prediction for a transformed sample and the prediction expected after
+            that transform, in units of the distance between the predictions for two samples; see the function
+            `inconsistency`.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Candidate:
 
     @cached_property
     def importance(self) -> Tensor:
-        """Weights (N,) of the held source samples by its own features, see `importance_weights`."""
+        """Weights (N,) of the held-out source samples from its own features, see `importance_weights`."""
         return importance_weights(self.source_features, self.target_features)
 
 
@@ -66,14 +66,15 @@ class Pool:
     Args:
         candidates: one or more.
         task: what they predict.
-        labels: of the held source, class indices (N,) or values (N, K) in the pixels of the images as the model sees
-            them; see `labels_of`.
-        prior: class shares (C,) of the target, where they are known.
-        source_groups, target_groups: (N,) and (M,) int64, the person or video of each sample; None where they stand
-            alone.
+        labels: of the held-out source, class indices (N,) or values (N, K). Points are in pixels of the model's input;
+            see `labels_of`.
+        prior: class shares (C,) of the target, if they are known.
+        source_groups, target_groups: (N,) and (M,) int64, the person or video of each sample; None if the samples are
+            independent.
 
     Raises:
-        InputError: there is no candidate, or they do not match the labels, the groups, the task or each other.
+        InputError: there is no candidate, or the candidates do not match the labels, the groups, the task or each
+            other.
     """
 
     candidates: Sequence[Candidate]
@@ -85,19 +86,19 @@ class Pool:
 
     def __post_init__(self) -> None:
         if not self.candidates:
-            raise InputError("the pool holds no candidate, expected one or more trained models")
+            raise InputError("the pool has no candidate, expected one or more trained models")
         first = self.candidates[0]
         for one in self.candidates:
             expected = (len(self.labels), len(first.target), self.task.outputs, self.task.outputs)
             found = (len(one.source), len(one.target), one.source.shape[1], one.target.shape[1])
             if found != expected:
                 raise InputError(
-                    f"candidate '{one.name}', seed {one.seed}: found {found[0]} held source and {found[1]} target "
+                    f"candidate '{one.name}', seed {one.seed}: found {found[0]} held-out source and {found[1]} target "
                     f"samples with {found[2]} and {found[3]} outputs, expected {expected[0]} and {expected[1]} with "
                     f"{expected[2]}. Observe every candidate on the same samples"
                 )
         if self.prior is not None and len(self.prior) != self.task.outputs:
-            raise InputError(f"the prior has {len(self.prior)} shares, expected {self.task.outputs}, one a class")
+            raise InputError(f"the prior has {len(self.prior)} shares, expected {self.task.outputs}, one per class")
         check_groups(
             {"source": self.source_groups, "target": self.target_groups},
             {"source": len(self.labels), "target": len(first.target)},
@@ -105,7 +106,7 @@ class Pool:
 
     @property
     def source(self) -> list[Tensor]:
-        """Predictions of each candidate on the held source."""
+        """Predictions of each candidate on the held-out source."""
         return [self.task.predict(one.source) for one in self.candidates]
 
     @property
@@ -115,32 +116,32 @@ class Pool:
 
 
 def observe(
-    model: Model, held: Labelled, target: Unlabelled, *, name: str = "", seed: int = 0, probed: bool = True
+    model: Model, held_out: Labelled, target: Unlabelled, *, name: str = "", seed: int = 0, probed: bool = True
 ) -> Candidate:
-    """Ask a model all that validators need to know.
+    """Compute everything that validators need to know about a model.
 
     Args:
         model: trained.
-        held: source samples that it was not trained on; their labels are not read.
-        target: unlabelled samples, some 500 to 2,000 of them: several validators compare each with each.
+        held_out: source samples that it was not trained on; their labels are not read.
+        target: unlabelled samples, about 500 to 2,000: several validators compare all pairs of them.
         name, seed: see `Candidate`.
-        probed: ask what it says of mixed and of moved samples, too, which takes three more passes over the target;
-            without, `mixed` and `inconsistency` are nan.
+        probed: also predict mixed and transformed samples, which takes three more passes over the target. Without it
+            `mixed` and `inconsistency` are nan.
 
     Raises:
-        InputError: the inputs are not of the shape that the model takes.
+        InputError: the inputs do not have the shape that the model takes.
     """
-    model.check(held.inputs, "the held source")
+    model.check(held_out.inputs, "the held-out source")
     model.check(target.inputs, "the target")
-    source_features, target_features = model.embed(held.inputs), model.embed(target.inputs)
+    source_features, target_features = model.embed(held_out.inputs), model.embed(target.inputs)
     outputs = head_of(model, target_features)
     last = model.head[-1][-1] if isinstance(model.head[-1], nn.Sequential) else model.head[-1]
     linear = isinstance(last, nn.Linear) and last.in_features == source_features.shape[1]
-    mixed, wandering = (torch.nan, torch.nan), torch.nan
+    mixed, unstable = (torch.nan, torch.nan), torch.nan
     if probed:
         if isinstance(model.task, Classification):
             mixed = _mixed(model, to_float(target.inputs[torch.arange(len(target))]), outputs)
-        wandering = inconsistency(model, target.inputs, outputs)
+        unstable = inconsistency(model, target.inputs, outputs)
     return Candidate(
         name=name,
         seed=seed,
@@ -150,21 +151,21 @@ def observe(
         target_features=target_features,
         classifier=last.weight.detach().cpu().clone() if linear and isinstance(last, nn.Linear) else None,
         mixed=mixed,
-        inconsistency=wandering,
+        inconsistency=unstable,
     )
 
 
-def labels_of(held: Labelled, task: Task) -> Tensor:
-    """The labels of held source samples as a `Pool` takes them."""
+def labels_of(held_out: Labelled, task: Task) -> Tensor:
+    """The labels of held-out source samples, in the form that `Pool` takes."""
     if isinstance(task, Classification):
-        return task.align(held)
-    return task.to_input(held.labels, held.sizes, held.shape[1:])
+        return task.align(held_out)
+    return task.to_input(held_out.labels, held_out.sizes, held_out.shape[1:])
 
 
 def apart(task: Task, a: Tensor, b: Tensor) -> Tensor:
-    """Distance (N,) of each of two predictions, in the units of the task's metric; nan where one is unknown.
+    """Distance (N,) between two predictions for each sample, in the units of the task's metric; nan if one is unknown.
 
-    Classes: 1 where the most probable ones differ (`b` may hold class indices), else 0. Values: mean absolute
+    Classes: 1 if the most probable classes differ, else 0 (`b` may hold class indices). Values: mean absolute
     difference in units of the source's spread. Points: mean Euclidean distance in pixels. Gaze: degrees.
     """
     if isinstance(task, Classification):
@@ -179,10 +180,11 @@ def apart(task: Task, a: Tensor, b: Tensor) -> Tensor:
 
 
 def importance_weights(source: Tensor, target: Tensor, most: float = 50.0) -> Tensor:
-    """How many times more often each source sample would be drawn from the target, (N,) float32 of mean about 1.
+    """Density ratio, target over source, of each source sample: (N,) float32, with a mean of about 1.
 
-    The odds of a logistic regression that tells the domains apart by standardised features; each half is weighed by the
-    regression of the other, and no weight exceeds `most`.
+    The ratio is the odds of a logistic regression that classifies the domain from standardised features. The samples
+    are split into halves. The weights of each half come from the regression on the other half. No weight exceeds
+    `most`.
 
     References:
         Bickel, Brückner & Scheffer (2007). Discriminative learning for differing training and test distributions. ICML.
@@ -196,53 +198,62 @@ def importance_weights(source: Tensor, target: Tensor, most: float = 50.0) -> Te
     domain = torch.cat([torch.zeros(len(source)), torch.ones(len(target))]).long().numpy()
     machine = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
     halves = StratifiedKFold(2, shuffle=True, random_state=0)
-    said = cross_val_predict(machine, both, domain, cv=halves, method="decision_function")[: len(source)]
-    return (torch.from_numpy(said).exp() * (len(source) / len(target))).clamp(max=most).float()
+    log_odds = cross_val_predict(machine, both, domain, cv=halves, method="decision_function")[: len(source)]
+    return (torch.from_numpy(log_odds).exp() * (len(source) / len(target))).clamp(max=most).float()
 
 
 @torch.no_grad()
 def head_of(model: Model, features: Tensor) -> Tensor:
-    """Raw outputs (N, O) float32 on the CPU from a model's features (N, F)."""
+    """Raw outputs (N, O) float32 on the CPU, computed by a model's head from features (N, F)."""
     device = next(model.parameters()).device
     outputs: Tensor = model.head(features.to(device))
     return outputs.float().cpu()
 
 
 def _mixed(model: Model, x: Tensor, outputs: Tensor) -> tuple[float, float]:
-    """See `Candidate.mixed`; partners within a class are its members in a ring, across classes from the other end."""
-    said = outputs.argmax(1)
+    """See `Candidate.mixed`.
+
+    Within a class, the partner of a sample is the previous sample of that class. Across classes, it is the sample at
+    the mirrored position.
+    """
+    predicted = outputs.argmax(1)
     ring = torch.arange(len(x))
-    for index in said.unique():
-        members = (said == index).nonzero().flatten()
+    for index in predicted.unique():
+        members = (predicted == index).nonzero().flatten()
         ring[members] = members.roll(1)
     shares = []
-    for partner, wanted in ((ring, True), (torch.arange(len(x)).flip(0), False)):
-        kept = ((said == said[partner]) == wanted).nonzero().flatten()
-        seen = model.outputs(MIX * x[kept] + (1 - MIX) * x[partner[kept]]).argmax(1) if len(kept) else said[:0]
-        shares.append(float((seen == said[kept]).double().mean()) if len(kept) else 0.0)
+    for partner, same in ((ring, True), (torch.arange(len(x)).flip(0), False)):
+        kept = ((predicted == predicted[partner]) == same).nonzero().flatten()
+        if len(kept):
+            found = model.outputs(MIX * x[kept] + (1 - MIX) * x[partner[kept]]).argmax(1)
+            shares.append(float((found == predicted[kept]).double().mean()))
+        else:
+            shares.append(0.0)
     return shares[0], shares[1]
 
 
 def inconsistency(model: Model, inputs: Inputs, outputs: Tensor) -> float:
-    """See `Candidate.inconsistency`: how unsteady a model is where samples are moved as it should not mind, or should follow.
+    """Distance between the predictions for transformed samples and the predictions expected after that transform.
 
-    Images are shifted, where points or gaze are asked for also turned and scaled. Of sparse features, which are mostly
-    words, seven tenths are struck out. Of dense ones no move is known that leaves what they mean: nan.
+    The unit is the distance between the predictions for different samples. Images are shifted; for points and gaze they
+    are also rotated and scaled. Sparse features are mostly words; seven tenths of them are removed. For dense features
+    no transform is known that keeps the label, so the result is nan.
 
     Args:
-        inputs: target samples (N, ...), some 500 to 2,000.
-        outputs: raw, (N, O), what the model says of them.
+        model: trained.
+        inputs: target samples (N, ...), about 500 to 2,000.
+        outputs: raw outputs (N, O) of the model for them.
     """
-    task, should = model.task, model.task.predict(outputs)
-    x, draw = to_float(inputs[torch.arange(len(inputs))]), torch.Generator().manual_seed(0)
+    task, expected = model.task, model.task.predict(outputs)
+    x, generator = to_float(inputs[torch.arange(len(inputs))]), torch.Generator().manual_seed(0)
     if x.ndim == 4:
-        moves = WARPS if isinstance(task, Keypoints | Gaze) else SHIFTS
-        warp = Warp.sample(len(x), (x.shape[2], x.shape[3]), generator=draw, **moves)
-        should, moved = task.move(should, warp), warp.image(x)
+        ranges = WARPS if isinstance(task, Keypoints | Gaze) else SHIFTS
+        warp = Warp.sample(len(x), (x.shape[2], x.shape[3]), generator=generator, **ranges)
+        expected, transformed = task.move(expected, warp), warp.image(x)
     elif isinstance(inputs, Sparse):
-        moved = x * (torch.rand(x.shape, generator=draw) >= STRUCK)
+        transformed = x * (torch.rand(x.shape, generator=generator) >= STRUCK)
     else:
         return torch.nan
-    said = task.predict(model.outputs(moved))
-    others = apart(task, should, should.roll(1, 0)).nanmean()
-    return float(apart(task, said, should).nanmean() / others.clamp(min=1e-8))
+    predictions = task.predict(model.outputs(transformed))
+    others = apart(task, expected, expected.roll(1, 0)).nanmean()
+    return float(apart(task, predictions, expected).nanmean() / others.clamp(min=1e-8))

@@ -1,4 +1,4 @@
-"""Witnesses: several label-free scores of a candidate, each led astray in its own way, as one."""
+"""Combined score: several label-free scores of a candidate in one, because each of them fails in a different way."""
 
 from __future__ import annotations
 
@@ -18,63 +18,64 @@ from .source import source_score
 
 @dataclass(frozen=True)
 class CandidateOutputs:
-    """What is known of a candidate without a real label.
+    """Outputs and scores of a candidate that are known without real labels.
 
     Args:
-        said: probabilities (N, C) or values (N, K) on target samples, the same for all candidates.
-        source: its score on the source, higher is better; not asked of classes.
-        certainty: of its classes, at the temperature that fits the source (`temperature_scaled`, `normalised_nuclear_norm`); nan of
-            values.
-        wander: see the function of this name; where it is nan the other witnesses are heard alone.
+        predictions: probabilities (N, C) or values (N, K) on target samples, the same samples for all candidates.
+        source_score: score on the source, higher is better; not used for classes.
+        calibrated_bnm: BNM of the probabilities at the temperature that fits the source (`temperature_scaled`,
+            `normalised_nuclear_norm`); nan for values.
+        inconsistency: see `candidate.inconsistency`; if it is nan, only the other scores are used.
     """
 
-    said: Tensor
-    source: float = math.nan
+    predictions: Tensor
+    source_score: float = math.nan
     calibrated_bnm: float = math.nan
     inconsistency: float = math.nan
 
 
 def combined_scores(
-    known: Sequence[CandidateOutputs], task: Task, *, balanced: bool = True, voted: bool = True
+    candidates: Sequence[CandidateOutputs], task: Task, *, balanced: bool = True, voted: bool = True
 ) -> list[float]:
-    """What three witnesses say of each candidate together, 1 at best.
+    """The mean of three label-free scores for each candidate, at most 1.
 
-    Classes: the mean of agreement with all candidates together (`ensemble_agreement`), which passes over who is right
-    alone; certainty, which believes who is sure; and steadiness, which believes who was trained to hold still. A
-    candidate that is best by all three, or far ahead by two, is seldom wrong.
+    Classes: the mean of agreement with all candidates together (`ensemble_agreement`), calibrated BNM, and 1 less the
+    inconsistency. Each fails in a different way. Agreement underrates a candidate that is right when the others are
+    wrong. Calibrated BNM overrates confident candidates. Consistency overrates candidates that were trained to be
+    consistent. A candidate that is best in all three, or far ahead in two, is seldom wrong.
 
-    Values: their units differ, so it is the mean of the candidate's ranks, as shares in 0..1, by agreement in which a
-    candidate weighs by its source score, which follows a majority that errs alike; by steadiness; and by the source
-    itself, which prefers who fits it most narrowly.
+    Values: the three scores have different units, so the mean is over the candidate's ranks, as shares in 0..1. The
+    ranks are by three scores. Agreement, weighted by source score, follows a majority that shares an error. Consistency
+    fails as above. The source score prefers candidates that overfit the source.
 
     Args:
-        known: one of each candidate.
-        task: of all.
-        balanced: whether certainty is heard, which holds the target's classes for about equally many.
-        voted: whether agreement is heard. Of texts it is not: networks on words err alike, and outvote closed forms.
+        candidates: outputs of each candidate.
+        task: of all candidates.
+        balanced: use calibrated BNM, which assumes that the target's classes are about equally frequent.
+        voted: use agreement. Do not use it for texts: networks on words share errors and outvote closed forms.
     """
-    said, source = [one.said for one in known], [one.source for one in known]
+    predictions, source = [one.predictions for one in candidates], [one.source_score for one in candidates]
     if not isinstance(task, Classification):
-        agreed = ensemble_agreement(said, task, source)
-        return _mean([_ranks(agreed), _ranks(source), _ranks([-one.inconsistency for one in known])])
-    heard = [[math.nan if math.isnan(one.inconsistency) else max(0.0, 1 - one.inconsistency) for one in known]]
+        agreed = ensemble_agreement(predictions, task, source)
+        return _mean([_ranks(agreed), _ranks(source), _ranks([-one.inconsistency for one in candidates])])
+    scores = [[math.nan if math.isnan(one.inconsistency) else max(0.0, 1 - one.inconsistency) for one in candidates]]
     if balanced:
-        heard.append([one.calibrated_bnm for one in known])
+        scores.append([one.calibrated_bnm for one in candidates])
     if voted:
-        heard.append(ensemble_agreement(said, task))
-    return _mean(heard)
+        scores.append(ensemble_agreement(predictions, task))
+    return _mean(scores)
 
 
 def combined(pool: Pool) -> list[float]:
-    """Agreement and steadiness, with certainty for classes and the source for values, together; see `combined_scores`.
+    """Agreement, augmentation consistency, and calibrated BNM (classes) or the source score (values) in one score.
 
-    Assumes that where one of the three is led astray the other two are not. Certainty holds the target's classes for
-    about equally many.
+    See `combined_scores`. Assumes that if one of the three scores fails, the other two do not. Calibrated BNM assumes
+    that the target's classes are about equally frequent.
     """
-    certain = calibrated_bnm(pool) if isinstance(pool.task, Classification) else [math.nan] * len(pool.candidates)
-    each = zip(pool.target, source_score(pool), certain, pool.candidates, strict=True)
+    bnm = calibrated_bnm(pool) if isinstance(pool.task, Classification) else [math.nan] * len(pool.candidates)
+    each = zip(pool.target, source_score(pool), bnm, pool.candidates, strict=True)
     return combined_scores(
-        [CandidateOutputs(said, of, sure, one.inconsistency) for said, of, sure, one in each], pool.task
+        [CandidateOutputs(target, source, norm, one.inconsistency) for target, source, norm, one in each], pool.task
     )
 
 
@@ -84,7 +85,7 @@ def _mean(scores: list[list[float]]) -> list[float]:
 
 
 def _ranks(scores: Sequence[float]) -> list[float]:
-    """Ranks as shares of all, in the middle of their steps; equal scores rank alike, and a nan has none."""
+    """Ranks (r - 0.5) / count in 0..1; equal scores share a rank, and a nan stays nan."""
     from scipy.stats import rankdata
 
     known = [score for score in scores if not math.isnan(score)]

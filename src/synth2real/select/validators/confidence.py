@@ -1,4 +1,4 @@
-"""Confidence of a classifier on the target: how sure it is, of which classes, and how firm its borders are."""
+"""Validators from the confidence of a classifier on the target, its class shares and its decision boundaries."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from ...errors import InputError
 from ...measure.discrepancies import entropy as shannon
 from .candidate import Pool
 
-LEAST = 1e-12  # probability
+LEAST = 1e-12  # smallest probability
 TEMPERATURES = torch.logspace(-0.7, 1.0, 60, dtype=torch.float64)
 
 
-def temperature_scaled(said: Tensor, held: Tensor, truth: Tensor) -> Tensor:
-    """Probabilities at the temperature at which those of the held source fit its labels best, (N, C) float64.
+def temperature_scaled(predictions: Tensor, held_out: Tensor, labels: Tensor) -> Tensor:
+    """Target probabilities (N, C) float64 at the temperature that fits the labels of the held-out source best.
 
-    A network that was trained to be sure and a machine whose outputs are distances speak in other units; so they are
-    sure in one.
+    The raw confidence of different models is not comparable. For example, one network is trained to be confident, and
+    the outputs of another model are distances. Temperature scaling brings them to one scale.
 
     Args:
-        said: probabilities (N, C) of the target.
-        held: probabilities (M, C) of source samples that were not trained on.
-        truth: labels (M,) of these.
+        predictions: probabilities (N, C) of the target.
+        held_out: probabilities (M, C) of source samples that were not trained on.
+        labels: labels (M,) of these source samples.
 
     References:
         Guo, Pleiss, Sun & Weinberger (2017). On calibration of modern neural networks. ICML.
     """
-    target, source = (p.double().clamp(min=LEAST).log() for p in (said, held))
-    losses = torch.stack([torch.nn.functional.cross_entropy(source / t, truth) for t in TEMPERATURES])
+    target, source = (p.double().clamp(min=LEAST).log() for p in (predictions, held_out))
+    losses = torch.stack([torch.nn.functional.cross_entropy(source / t, labels) for t in TEMPERATURES])
     return (target / TEMPERATURES[losses.argmin()]).softmax(1)
 
 
 def entropy(pool: Pool) -> list[float]:
     """Minus the mean entropy of the predictions, in nats.
 
-    Assumes that the classes are apart in the target too, and that doubt shows. A model that calls everything one class
-    scores best of all, and so does what was trained to be sure.
+    Assumes that the classes are separated in the target, too, and that wrong predictions have a high entropy. A model
+    that predicts one class for every sample gets the best score. So does a model that was trained to be confident.
 
     References:
         Morerio, Cavazza & Murino (2018). Minimal-entropy correlation alignment for unsupervised deep domain adaptation.
@@ -48,9 +48,10 @@ def entropy(pool: Pool) -> list[float]:
 
 
 def information(pool: Pool) -> list[float]:
-    """Information maximisation: entropy of the mean prediction less the mean entropy, in nats; the most is log C.
+    """Information maximisation: entropy of the mean prediction less the mean entropy, in nats; at most log C.
 
-    Sure of each sample, and of all classes in turn. Assumes that the target's classes are about equally many.
+    It is high if each prediction is confident and all classes are predicted equally often. Assumes that the target's
+    classes are about equally frequent.
 
     References:
         Shi & Sha (2012). Information-theoretical learning of discriminative clusters for unsupervised domain
@@ -60,14 +61,15 @@ def information(pool: Pool) -> list[float]:
 
 
 def normalised_nuclear_norm(p: Tensor) -> float:
-    """Nuclear norm of predictions (N, C) over sqrt(N min(N, C)), its greatest, which sure and balanced ones reach."""
+    """Nuclear norm of predictions (N, C) over its maximum sqrt(N min(N, C)): 1 if they are confident and balanced."""
     return float(torch.linalg.matrix_norm(p.double(), "nuc") / math.sqrt(len(p) * min(p.shape)))
 
 
 def nuclear_norm(pool: Pool) -> list[float]:
-    """BNM: nuclear norm of the predictions, 1 where they are sure and balanced; see `normalised_nuclear_norm`.
+    """BNM: nuclear norm of the predictions, 1 if they are confident and balanced; see `normalised_nuclear_norm`.
 
-    Assumes and fails as `information`: what was trained for confidence, right or wrong, stands high.
+    Assumes, like `information`, that the target's classes are about equally frequent. A model that was trained to be
+    confident gets a high score, whether it is right or wrong.
 
     References:
         Cui, Wang, Zhuo, Li, Huang & Tian (2020). Towards discriminability and diversity: batch nuclear-norm
@@ -77,19 +79,20 @@ def nuclear_norm(pool: Pool) -> list[float]:
 
 
 def calibrated_bnm(pool: Pool) -> list[float]:
-    """BNM of the predictions at the temperature that fits the held source best, see `temperature_scaled`.
+    """BNM of the predictions at the temperature that fits the held-out source best, see `temperature_scaled`.
 
-    Assumes as `nuclear_norm`, but that training for confidence alone raises nobody: it shows on the source, too.
+    Assumes the same as `nuclear_norm`. But training for confidence alone does not raise the score: it increases the
+    confidence on the source, too, and the temperature corrects for it.
     """
     both = zip(pool.target, pool.source, strict=True)
-    return [normalised_nuclear_norm(temperature_scaled(said, held, pool.labels)) for said, held in both]
+    return [normalised_nuclear_norm(temperature_scaled(target, source, pool.labels)) for target, source in both]
 
 
 def balance(pool: Pool) -> list[float]:
     """Minus the divergence (nats) of the mean prediction from the target's class shares, the pool's `prior`.
 
-    Without a prior the source's own shares stand in, which is an assumption. A candidate may have the right shares
-    and not one right label; it finds those in which one class swallows another.
+    Without a prior, assumes that the target has the class shares of the source. A candidate may predict the right
+    shares without one correct label. The score detects candidates that merge one class into another.
 
     References:
         Saerens, Latinne & Decaestecker (2002). Adjusting the outputs of a classifier to new a priori probabilities.
@@ -105,11 +108,12 @@ def balance(pool: Pool) -> list[float]:
 
 
 def mixval(pool: Pool) -> list[float]:
-    """MixVal: how often a mixture of two target images is taken for the one that it shows most; mean of two ranks.
+    """MixVal: how often a mixture of two target images gets the class of its main image; mean of two ranks.
 
-    Mixtures within a predicted class ask whether it is dense, those of two classes whether the border lies between
-    them. The score of each is turned into its rank among the candidates (1 the worst), so it depends on the pool.
-    Assumes that classes are clusters of pixels; classifiers that were trained on mixtures stand high.
+    Mixtures within one predicted class test whether the class is dense. Mixtures of two classes test whether the
+    decision boundary lies between them. Each of the two shares becomes a rank among the candidates (1 is the worst), so
+    the score depends on the pool. Assumes that classes are clusters of pixels. Classifiers that were trained on
+    mixtures get a high score.
 
     References:
         Hu, Liang, Liew, Xue, Bai & Wang (2023). Mixed samples as probes for unsupervised model selection in domain

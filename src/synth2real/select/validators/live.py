@@ -1,4 +1,4 @@
-"""Live: one label-free figure of a model while it is trained, cheap enough to be looked at now and then."""
+"""Live score: one label-free number that shows the progress of a training, cheap enough to compute now and then."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from ...training.model import Model
 from .candidate import inconsistency
 
 
-def live(model: Model, some: Tensor) -> tuple[str, float] | None:
-    """What is shown of a model, by name and value; None where there is nothing to be said.
+def live_score(model: Model, some: Tensor) -> tuple[str, float] | None:
+    """Name and value of the score of a model during training; None if no score is defined.
 
     Classes: `confidence`, the mean of the highest probabilities; higher is better. Values, points and gaze of images:
-    `inconsistency`, how far what is said of a moved image is from what should be said of it, in units of the distance
-    between different images' predictions (see `validators.augmentation_consistency`); lower is better, and 1 says that it does not
-    look at the image at all. Values of features: None, as there is no move that leaves them what they are.
+    `inconsistency`, the distance between the prediction for a transformed image and the prediction expected after that
+    transform. Its unit is the distance between the predictions for different images (see
+    `validators.augmentation_consistency`). Lower is better; 1 means that the model ignores the image. Values of
+    features: None, because no transform is known that keeps the value.
 
-    Both say how a training fares, not how well: a model may be sure, or steady, and wrong.
+    Both scores show the progress of a training, not the accuracy. A model may be confident or consistent, and wrong.
 
     Args:
-        model: is put back in the mode, training or not, that it was in.
-        some: target inputs, some 100 of them.
+        model: keeps its mode, training or evaluation.
+        some: target inputs, about 100 of them.
     """
     training = model.training
     outputs = model.outputs(some)

@@ -1,4 +1,4 @@
-"""Labels of the source: the error on held samples, as it is or weighed so that they stand for the target."""
+"""Validators from source labels: the error on held-out source samples, plain or weighted towards the target."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .candidate import Pool, apart
 
 
 def _errors(pool: Pool) -> list[Tensor]:
-    """Error (N,) of each candidate on each held source sample; a label that is unknown counts as no error."""
-    return [apart(pool.task, said, pool.labels).nan_to_num(0).double() for said in pool.source]
+    """Error (N,) of each candidate on each held-out source sample; an unknown label counts as no error."""
+    return [apart(pool.task, predictions, pool.labels).nan_to_num(0).double() for predictions in pool.source]
 
 
 def _score(pool: Pool, risk: float) -> float:
@@ -19,10 +19,10 @@ def _score(pool: Pool, risk: float) -> float:
 
 
 def source_score(pool: Pool) -> list[float]:
-    """Accuracy on the held source, or minus the mean error there.
+    """Accuracy on the held-out source, or minus the mean error there.
 
-    Assumes that what is better on the source is better on the target; it cannot see what adaptation gains, and all
-    candidates that have learnt the source are alike to it.
+    Assumes that a better score on the source means a better score on the target. It does not measure the gain from
+    adaptation. All candidates that have learnt the source get about the same score.
 
     References:
         Musgrave, Belongie & Lim (2022). Three new validators and a large-scale benchmark ranking for unsupervised
@@ -32,14 +32,14 @@ def source_score(pool: Pool) -> list[float]:
 
 
 def weighted_risk(errors: Tensor, weights: Tensor) -> float:
-    """IWV: mean of the errors (N,) times the importance weights (N,)."""
+    """IWV: mean of the product of errors (N,) and importance weights (N,)."""
     return float((weights.double() * errors.double()).mean())
 
 
 def embedded_risk(errors: Tensor, weights: Tensor) -> float:
-    """DEV: `weighted_risk` with the weights, whose mean should be 1, as a control variate.
+    """DEV: `weighted_risk` with the weights as a control variate; the mean of the weights should be 1.
 
-    The mean of (w e) - eta (w - 1), where eta = cov(w e, w) / var(w) makes its variance least; eta is 0 where all
+    The mean of (w e) - eta (w - 1). The factor eta = cov(w e, w) / var(w) minimises the variance. It is 0 if all
     weights are equal.
     """
     weights, weighted = weights.double(), weights.double() * errors.double()
@@ -51,11 +51,11 @@ def embedded_risk(errors: Tensor, weights: Tensor) -> float:
 
 
 def iwv(pool: Pool) -> list[float]:
-    """Importance-weighted validation: accuracy, or minus the error, of source samples as the target would draw them.
+    """Importance-weighted validation: accuracy, or minus the error, of source samples weighted towards the target.
 
-    Weights by a domain classifier of the candidate's own features. Assumes that the features say all that the label
-    hangs on and that the source covers the target; where a classifier tells the domains apart (most gaps from
-    synthetic to real) a few samples carry all the weight.
+    The weights come from a domain classifier on the candidate's own features. Assumes that the label depends only on
+    these features, and that the source covers the target. If the classifier distinguishes the domains well (as for
+    most gaps from synthetic to real), a few samples have all the weight.
 
     References:
         Sugiyama, Krauledat & Müller (2007). Covariate shift adaptation by importance weighted cross validation. JMLR 8.
@@ -67,7 +67,7 @@ def iwv(pool: Pool) -> list[float]:
 
 
 def dev(pool: Pool) -> list[float]:
-    """Deep embedded validation: `iwv` with less variance. Assumes and fails as it does.
+    """Deep embedded validation: `iwv` with less variance. Its assumptions and failures are those of `iwv`.
 
     References:
         You, Wang, Long & Jordan (2019). Towards accurate model selection in deep unsupervised domain adaptation. ICML.

@@ -1,0 +1,58 @@
+"""Checks of settings that exclude each other, before a network is built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from ..adapt import OBJECTIVES, Objective
+from ..data.domains import Labelled
+from ..errors import InputError
+from ..randomize import Policy
+from ..settings import name_of
+
+
+def check_labels(objective: Objective, mixes: Sequence[str]) -> None:
+    """Raise `InputError` if randomization mixes labels and the method cannot train on mixed labels.
+
+    Args:
+        objective: how the model is trained.
+        mixes: names of the settings of `randomize` that mix labels.
+    """
+    if not mixes or objective.soft_labels:
+        return
+    serve = ", ".join(name for name, method in OBJECTIVES.items() if method.soft_labels)
+    raise InputError(
+        f"randomize.{mixes[0]} mixes labels, which adapt {name_of(OBJECTIVES, objective)} cannot train on, "
+        f"expected one of: {serve}. Set randomize.{mixes[0]} to 0, or choose one of them"
+    )
+
+
+def check_network(objective: Objective, source: Labelled, features: nn.Module | None, randomize: Policy | None) -> None:
+    """Raise `InputError` if settings of the network exclude each other."""
+    if features is not None and objective.network is not None:
+        raise InputError(
+            f"found features= and adapt.network '{objective.network}', expected one of them: a network or its name"
+        )
+    if objective.frozen and objective.adapts_extractor:
+        raise InputError(
+            f"adapt.frozen keeps the feature extractor as it is, but {type(objective).__name__} adapts just that. "
+            "Set adapt.frozen=false, or choose a method that trains a head, such as source-only or teacher"
+        )
+    if not objective.cached:
+        return
+    if not objective.frozen:
+        raise InputError(
+            "adapt.cached stores the features of a frozen network, but adapt.frozen is false: the features of a "
+            "network in training change at every step. Set adapt.frozen=true, or leave out adapt.cached"
+        )
+    if randomize is not None:
+        raise InputError(
+            "adapt.cached computes the features once, but randomization changes the images at every step, so the "
+            "features would not fit them. Leave out randomization (--randomize none), or adapt.cached"
+        )
+    if len(source.shape) != 3:
+        raise InputError(
+            "adapt.cached is for images, found features as inputs. Leave it out: it would save little time"
+        )
