@@ -1,4 +1,4 @@
-"""Descent: gradients flow through what simulators declare, and lead to what made the images."""
+"""Descent: the gradients of declared parameters are correct, and gradient descent finds the hidden settings."""
 
 import pytest
 import torch

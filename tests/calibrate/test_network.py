@@ -1,11 +1,11 @@
-"""Features of a network in place of pixels: they find what made the images, and say where they cannot be had."""
+"""Network features instead of pixels: they find the hidden settings, and missing features are refused."""
 
 import pytest
 import torch
 
 from synth2real import Budget, Model, Route
 from synth2real.calibrate import METHODS, Search
-from synth2real.calibrate.network import look_by
+from synth2real.calibrate.network import feature_function
 from synth2real.calibrate.ranges import Space
 from synth2real.calibrate.statistics import describe
 from synth2real.data.domains import Unlabelled
@@ -20,7 +20,7 @@ REAL = Unlabelled(Digits(size=SIZE, ranges={"height": (0.95, 1.0)}).sample(300, 
 
 
 def found_by(features: str, distance: str) -> float:
-    """The middle of the height found; 0.975 made the images, 0.6 was given."""
+    """The centre of the range of `height` after the search. It is 0.975 for the images and 0.6 initially."""
     search = Search(
         parameters=("height",), trials=20, images=80, learn=600, prior=0, distance=distance, features=features
     )
@@ -50,12 +50,12 @@ def test_a_hidden_height_is_recovered_by_the_features_of_a_run(run: str) -> None
 def test_what_is_compared_is_the_last_layer_of_the_network_or_pixels(run: str) -> None:
     space = Space.of(SMALL, ("height",), 0.4)
     images = REAL.inputs[torch.arange(5)]
-    assert look_by(None, space, SMALL, 200, 0) is describe
-    first, again, other = (look_by("learnt", space, SMALL, 200, seed)(images) for seed in (0, 0, 1))
+    assert feature_function(None, space, SMALL, 200, 0) is describe
+    first, again, other = (feature_function("learnt", space, SMALL, 200, seed)(images) for seed in (0, 0, 1))
     assert first.shape == (5, 128)
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    assert look_by(run, space, SMALL, 200, 0)(images).shape == (5, 128)
+    assert feature_function(run, space, SMALL, 200, 0)(images).shape == (5, 128)
 
 
 def test_features_that_cannot_be_had_are_refused(tmp_path, run: str) -> None:
@@ -65,7 +65,7 @@ def test_features_that_cannot_be_had_are_refused(tmp_path, run: str) -> None:
     expected = r"its model takes inputs of \(3, 9, 9\), the simulator renders \(1, 12, 12\)\. Expected a run on images"
     with pytest.raises(InputError, match=expected):
         Search(features=str(tmp_path)).check(SMALL, REAL)
-    with pytest.raises(InputError, match=r"goes with a distance between samples, but calibrate\.optimizer is"):
+    with pytest.raises(InputError, match=r"needs a distance between samples, but calibrate\.optimizer is"):
         Search(features="learnt", optimizer="gradient").check(SMALL, REAL)
 
 

@@ -1,4 +1,4 @@
-"""Posterior: it finds what made the images, says what they do not tell, and how wrong the simulator is."""
+"""Posterior: it finds the hidden ranges, the parameters without effect on the images, and the simulator's error."""
 
 import json
 import math
@@ -13,7 +13,7 @@ import torch
 
 from ramps import ramps
 from synth2real.calibrate import Posterior, Search, identify, method_of
-from synth2real.calibrate.base import Found, parted
+from synth2real.calibrate.base import SearchResult, parted
 from synth2real.calibrate.response import Response
 from synth2real.calibrate.statistics import measure
 from synth2real.data.domains import Unlabelled
@@ -32,14 +32,14 @@ def middle(pair):
 
 def test_hidden_centres_are_recovered_and_what_no_image_shows_is_named():
     simulator = ramps(size=(8, 8))
-    told = []
-    found = FAST.fit(simulator, SEEN, on_trial=lambda *said: told.append(said))
+    reported = []
+    found = FAST.fit(simulator, SEEN, on_trial=lambda *report: reported.append(report))
     assert middle(found.ranges["level"]) == pytest.approx(0.55, abs=0.02)
     assert middle(found.ranges["slope"]) == pytest.approx(0.15, abs=0.02)
     assert found.after < 0.3 * found.before
     assert found.moved
     assert found.discrepancy < 0.2
-    assert told == [(n + 1, 6, found.trials[n]) for n in range(6)]
+    assert reported == [(n + 1, 6, found.trials[n]) for n in range(6)]
     judged = identify(FAST, simulator, SEEN, found)
     assert {one.name: one.verdict for one in judged.constraints} == {
         "level": "constrained",
@@ -49,7 +49,7 @@ def test_hidden_centres_are_recovered_and_what_no_image_shows_is_named():
     assert judged.unreached < 0.1
 
 
-def test_a_range_grows_to_what_the_images_span_and_what_they_do_not_tell_stays():
+def test_a_range_grows_to_the_span_of_the_images_and_a_range_without_effect_stays():
     """The slope of real images spans 1.8 times of what is rendered, the level as much."""
     simulator = ramps(size=(8, 8))
     real = ramps(size=(8, 8), ranges={"level": (0.4, 0.6), "slope": (-0.1, 0.26)}).sample(800, 9).images
@@ -67,8 +67,8 @@ def test_no_range_grows_beyond_twice_its_width():
     assert high - low == pytest.approx(0.4)
 
 
-def test_a_simulator_that_is_wrong_in_what_nothing_moves_is_left_nearly_as_it_is():
-    """A dark spot that no setting renders is put down to the simulator, and not to its level."""
+def test_an_error_that_no_parameter_explains_changes_the_simulator_very_little():
+    """A dark spot that no setting renders counts as simulator discrepancy, and does not change the level."""
     spotted = SEEN.inputs.clone()
     spotted[:, :, 1:4, 1:4] = 0
     simulator = ramps(size=(8, 8), ranges={"level": (0.45, 0.65), "slope": (0.0, 0.3)})
@@ -81,17 +81,17 @@ def test_a_simulator_that_is_wrong_in_what_nothing_moves_is_left_nearly_as_it_is
 def test_ranges_that_are_no_nearer_are_not_taken():
     simulator = ramps(size=(8, 8), ranges={"level": (0.3, 0.8)})
 
-    class Given(Posterior):
-        """Leads where it is told to, and is judged by the mean."""
+    class FixedResult(Posterior):
+        """Returns a fixed point, and compares the means of the images."""
 
-        def find(self, *given):
-            return Found({"level.centre": self.centre, "level.width": self.width}, (1.0,))
+        def find(self, *arguments):
+            return SearchResult({"level.centre": self.centre, "level.width": self.width}, (1.0,))
 
         def distance_to(self, space, simulator):
             return lambda real: lambda made: abs(float(made.float().mean() - real.float().mean()))
 
     def toward(centre, width):
-        method = Given(parameters=("level",), images=50)
+        method = FixedResult(parameters=("level",), images=50)
         method.centre, method.width = centre, width
         return method.fit(simulator, SEEN)
 
@@ -105,37 +105,37 @@ def test_ranges_that_are_no_nearer_are_not_taken():
 
 
 @pytest.mark.parametrize("prior", [0.3, None])
-def test_the_belief_is_that_of_bayes_rule(prior):
-    """Against the textbook's other form: precisions add, and the mean is what they weigh."""
+def test_the_posterior_of_the_centres_follows_bayes_rule(prior):
+    """Compared with the textbook's other form: precisions add, and the mean is weighted with them."""
     generator = torch.Generator().manual_seed(0)
     slope = torch.randn(6, 3, generator=generator).double()
     response = Response(
         slope, torch.randn(6, generator=generator).double(), torch.eye(6).double() * 0.01, torch.ones(6), torch.ones(3)
     )
-    belief = response.believe(prior)
-    assert prior is None or belief.prior == prior
-    precision = (torch.eye(6).double() * (0.01 + belief.discrepancy**2)).inverse()
-    inverse = slope.T @ precision @ slope + torch.eye(3).double() / belief.prior**2
-    torch.testing.assert_close(belief.covariance, inverse.inverse())
-    torch.testing.assert_close(belief.mean, inverse.inverse() @ slope.T @ precision @ response.offset)
+    centres = response.infer_centres(prior)
+    assert prior is None or centres.prior == prior
+    precision = (torch.eye(6).double() * (0.01 + centres.discrepancy**2)).inverse()
+    inverse = slope.T @ precision @ slope + torch.eye(3).double() / centres.prior**2
+    torch.testing.assert_close(centres.covariance, inverse.inverse())
+    torch.testing.assert_close(centres.mean, inverse.inverse() @ slope.T @ precision @ response.offset)
     whole = torch.distributions.MultivariateNormal(
-        torch.zeros(6).double(), precision.inverse() + belief.prior**2 * slope @ slope.T
+        torch.zeros(6).double(), precision.inverse() + centres.prior**2 * slope @ slope.T
     )
     density = float(whole.log_prob(response.offset))
-    assert belief.evidence == pytest.approx(density + 3 * math.log(2 * math.pi))
+    assert centres.evidence == pytest.approx(density + 3 * math.log(2 * math.pi))
 
 
-def test_images_that_no_setting_makes_are_shown():
-    strange = SEEN.inputs.clone()
-    strange[7] = torch.eye(8, dtype=torch.uint8) * 255
+def test_images_that_no_setting_renders_are_found():
+    images = SEEN.inputs.clone()
+    images[7] = torch.eye(8, dtype=torch.uint8) * 255
     simulator = ramps(size=(8, 8))
-    target = Unlabelled(strange)
+    target = Unlabelled(images)
     judged = identify(FAST, simulator, target, FAST.fit(simulator, target))
     assert judged.farthest[0] == 7
     assert judged.nearest.shape == (24, 1, 8, 8)
 
 
-def test_digits_that_look_alike_are_told_apart():
+def test_parameters_with_similar_effects_are_all_found():
     names = ("stroke", "blur", "height")
     truth = {"stroke": (0.12, 0.2), "blur": (0.3, 0.6), "height": (0.7, 0.85)}
     target = Unlabelled(Digits(ranges=truth).sample(400, 7).images)
@@ -146,7 +146,7 @@ def test_digits_that_look_alike_are_told_apart():
 
 
 @pytest.mark.parametrize("name", ["FAST", "SEARCH"])
-def test_what_is_killed_goes_on_with_the_same_result(tmp_path, name):
+def test_a_killed_calibration_is_resumed_with_the_same_result(tmp_path, name):
     method, kills = {"FAST": (FAST, (1, 3)), "SEARCH": (SEARCH, (3, 14))}[name]
     whole = method.fit(ramps(size=(8, 8)), SEEN)
     script = tmp_path / "killed.py"
@@ -212,7 +212,7 @@ def test_statistics_are_finite_and_differentiable():
     assert measure(torch.zeros(2, 1, 8, 8, dtype=torch.uint8)).isfinite().all()
 
 
-def test_a_classifier_tells_what_differs():
+def test_the_classifier_distance_is_large_for_different_images():
     x = torch.randn(200, 5, generator=torch.Generator().manual_seed(0))
     y = torch.randn(200, 5, generator=torch.Generator().manual_seed(1))
     assert classifier_distance(x, y) < 0.15
@@ -225,9 +225,9 @@ def test_a_search_of_nothing_and_a_foreign_study_are_refused(tmp_path):
         FAST.fit(simulator, SEEN)
     storage = str(tmp_path / "s.db")
     Search(trials=1, images=20).fit(ramps(size=(8, 8)), SEEN, storage=storage)
-    with pytest.raises(InputError, match=r"holds a study already, expected a new storage\. Pass --resume"):
+    with pytest.raises(InputError, match=r"contains a study already, expected a new storage\. Pass --resume"):
         Search(trials=1, images=20).fit(ramps(size=(8, 8)), SEEN, storage=storage)
-    with pytest.raises(InputError, match=r"the study was begun with calibrate .*, but --resume found"):
+    with pytest.raises(InputError, match=r"the study was started with calibrate .*, but --resume found"):
         Search(trials=1, images=30).fit(ramps(size=(8, 8)), SEEN, storage=storage, resume=True)
 
 
@@ -239,11 +239,11 @@ def test_the_method_is_the_one_that_has_the_settings():
 def test_a_study_of_the_other_method_is_named(tmp_path):
     storage = str(tmp_path / "s.db")
     Search(trials=1, images=20).fit(ramps(size=(8, 8)), SEEN, storage=storage)
-    with pytest.raises(InputError, match="begun with method search, but --resume found posterior"):
+    with pytest.raises(InputError, match="started with method search, but --resume found posterior"):
         FAST.fit(ramps(size=(8, 8)), SEEN, storage=storage, resume=True)
 
 
-def test_images_to_judge_by_are_not_calibrated_by_and_too_few_are_refused():
+def test_evaluation_images_are_not_used_to_calibrate_and_too_few_are_refused():
     numbered = Unlabelled(torch.arange(10, dtype=torch.uint8).view(10, 1, 1, 1).expand(10, 1, 8, 8).contiguous())
     for most, held, sizes in ((100, 1, (9, 1)), (4, 1, (4, 1)), (100, 100, (9, 1))):
         seen, unseen = (set(part[:, 0, 0, 0].tolist()) for part in parted(numbered, most, held, 0))

@@ -1,4 +1,4 @@
-"""Search: it finds the settings that made the images, and says when it cannot look."""
+"""Search: it finds the hidden settings of the images, and refuses inputs that it cannot compare."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Two live workers on one study: both finish, the trials are as many as were asked for, and both see the same best."""
+"""Two live workers on one study: both finish, the number of trials is correct, and both have the same result."""
 
 import itertools
 import json
@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from synth2real.calibrate.ranges import Space
-from synth2real.calibrate.study import NAME, Given, Study, mean_of_best
+from synth2real.calibrate.study import NAME, FixedPointSampler, Study, mean_of_best
 from synth2real.simulate import Digits, render
 
 WORKER = textwrap.dedent(
@@ -37,14 +37,14 @@ SLOW = textwrap.dedent(
 
     class Slow(Digits):
         def render(self, values, generator):
-            time.sleep(0.03)  # else one worker were done before the other has begun
+            time.sleep(0.03)  # otherwise one worker could finish before the other starts
             return super().render(values, generator)
     """
 )
 
 
 def both(folder: Path, real: Path, trials: int, *more: str) -> list[Path]:
-    """Two workers that open one storage at the same moment; what each has written."""
+    """Run two workers that open one storage at the same time. Returns the file that each wrote."""
     (folder / "slow.py").write_text(SLOW)
     (folder / "worker.py").write_text(WORKER)
     fixed = ["--target", real, "--trials", trials, "--storage", folder / "s.db", "--resume", *more]
@@ -64,9 +64,9 @@ def both(folder: Path, real: Path, trials: int, *more: str) -> list[Path]:
         for out in outs
     ]
     for run in runs:
-        said, _ = run.communicate(timeout=120)
-        assert run.returncode == 0, said
-        assert f"in {trials} trials" in said
+        output, _ = run.communicate(timeout=120)
+        assert run.returncode == 0, output
+        assert f"in {trials} trials" in output
     return outs
 
 
@@ -95,7 +95,7 @@ def test_two_workers_share_a_study(tmp_path, real, method) -> None:
     if method == "search":  # the result is that of the best trials of both
         for name, pair in space.ranges(mean_of_best(complete)).items():
             assert found[0][name] == pytest.approx(pair)
-    else:  # each round begins where the one before has led
+    else:  # each round starts at the point that the round before returned
         for before, after in itertools.pairwise(complete):
             assert after.params == pytest.approx(before.user_attrs["next"])
     reports = [yaml.safe_load(out.with_suffix(".report.yaml").read_text())["distance"] for out in outs]
@@ -113,10 +113,10 @@ def study(folder: Path, process: int) -> Study:
 
 def test_a_trial_that_two_take_over_counts_once(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("synth2real.calibrate.study.socket.gethostname", lambda: "elsewhere")
-    monkeypatch.setattr("synth2real.calibrate.study._lives", lambda process: False)
+    monkeypatch.setattr("synth2real.calibrate.study._is_alive", lambda process: False)
     first, second = (study(tmp_path, process) for process in (1, 2))
     (_, point, done), (_, same, again) = (
-        next(each.trials(1, lambda n: Given(SPACE.start()))) for each in (first, second)
+        next(each.trials(1, lambda n: FixedPointSampler(SPACE.start()))) for each in (first, second)
     )
     assert point == same
     done(0.5, distance=0.5)
@@ -124,13 +124,12 @@ def test_a_trial_that_two_take_over_counts_once(tmp_path, monkeypatch) -> None:
     assert [trial.value for trial in second.done] == [0.5]
 
 
-def test_a_trial_begun_beyond_the_last_one_is_withdrawn(tmp_path, monkeypatch) -> None:
+def test_a_trial_started_beyond_the_last_one_is_withdrawn(tmp_path, monkeypatch) -> None:
     first, second = (study(tmp_path, process) for process in (1, 2))
-    _, _, done = next(first.trials(1, lambda number: Given(SPACE.start())))
-    running, blind = second._running, [True]  # at the first look the other worker has not begun yet
-    monkeypatch.setattr(second, "_running", lambda: [] if blind and blind.pop() else running())
-    monkeypatch.setattr(
-        "synth2real.calibrate.study.time.sleep", lambda seconds: done(0.5)
-    )  # it ends while this one waits
-    assert list(second.trials(1, lambda number: Given(SPACE.start()))) == []
+    _, _, done = next(first.trials(1, lambda number: FixedPointSampler(SPACE.start())))
+    running, first_check = second._running, [True]  # at the first check, the other worker has not started yet
+    monkeypatch.setattr(second, "_running", lambda: [] if first_check and first_check.pop() else running())
+    # The other worker finishes while this one waits.
+    monkeypatch.setattr("synth2real.calibrate.study.time.sleep", lambda seconds: done(0.5))
+    assert list(second.trials(1, lambda number: FixedPointSampler(SPACE.start()))) == []
     assert [trial.state.name for trial in second.study.trials] == ["COMPLETE", "FAIL"]

@@ -1,4 +1,4 @@
-"""Checks of the data: copies are found, strangers are flagged, and what is right is left alone."""
+"""Checks of the data: near-duplicates are found, outliers are flagged, and correct data is not flagged."""
 
 import pytest
 import torch
@@ -14,10 +14,10 @@ def digits() -> Labelled:
     return Digits().labelled(400, 0)
 
 
-def test_copies_are_found_though_they_differ_a_little(digits: Labelled) -> None:
+def test_near_duplicates_are_found(digits: Labelled) -> None:
     small = grey(digits.inputs, 16)
-    copies = small[:20] + 0.005 * torch.randn(20, 16, 16, generator=torch.Generator().manual_seed(0))
-    found = alike(copies, small)
+    noisy = small[:20] + 0.005 * torch.randn(20, 16, 16, generator=torch.Generator().manual_seed(0))
+    found = alike(noisy, small)
     assert {(i, i) for i in range(20)} <= set(found)
     assert len(found) < 24
     assert alike(torch.cat([small[:50], small[:1]])).count((0, 50)) == 1
@@ -34,32 +34,32 @@ def test_a_tenth_that_belongs_to_neither_domain_is_flagged(digits: Labelled) -> 
     assert len(outliers_among(digits.inputs, None)) <= 30
 
 
-def test_everything_is_said_in_words(digits: Labelled) -> None:
+def test_every_finding_has_a_warning(digits: Labelled) -> None:
     noise = torch.randint(0, 256, (30, 1, 28, 28), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     target = Unlabelled(torch.cat([digits.inputs[:270], noise]))
     test = Labelled(digits.inputs[260:300], digits.labels[260:300], digits.classes)
     rare = (digits.labels != 7) | (torch.arange(400) < 40)
     source = digits.subset((rare & (torch.arange(400) >= 300)).nonzero()[:, 0])
     found = check(source, target, test)
-    said = "\n".join(found.warnings)
-    assert "class '7' has" in said
-    assert "images of target stand in test too" in said
-    assert "are unlike all others" in said
-    assert "flatters" in said
+    warnings = "\n".join(found.warnings)
+    assert "class '7' has" in warnings
+    assert "images of target have near-duplicates in test" in warnings
+    assert "are outliers" in warnings
+    assert "They make the test score too high" in warnings
     assert found.domains["target"] == {"count": 300, "shape": [1, 28, 28]}
     plain = found.plain()
     assert plain["duplicates"]["target and test"]["count"] >= 10
     assert check(digits, Unlabelled(digits.inputs[:, :, :20])).warnings[0].startswith("source has inputs of 1x28x28")
 
 
-def test_copies_within_a_group_are_no_copies(digits: Labelled) -> None:
+def test_near_duplicates_within_a_group_are_not_reported(digits: Labelled) -> None:
     twice = Unlabelled(torch.cat([digits.inputs[:60], digits.inputs[:60]]))
     person = torch.arange(60).repeat(2)
     assert len(check(digits, twice).duplicates["target"]) >= 60
     assert len(check(digits, twice, target_groups=person).duplicates["target"]) < 5
 
 
-def test_missing_values_and_unknown_classes_are_told() -> None:
+def test_missing_values_and_unknown_classes_give_a_warning() -> None:
     values = Labelled(torch.rand(20, 3), torch.full((20, 1), torch.nan).index_fill(0, torch.arange(5), 1.0))
     assert "15 of 20 source samples lack a value" in check(values, Unlabelled(torch.rand(20, 3))).warnings[0]
     source = Labelled(torch.rand(40, 3), torch.arange(40) % 2, ("a", "b"))
@@ -67,7 +67,7 @@ def test_missing_values_and_unknown_classes_are_told() -> None:
     assert "lacks: c" in check(source, Unlabelled(torch.rand(9, 3)), test).warnings[0]
 
 
-def test_a_group_is_held_as_a_whole() -> None:
+def test_a_group_is_held_out_as_a_whole() -> None:
     groups = torch.arange(100) // 10
     kept, held = held_out(100, 15, groups, 0)
     assert len(held) == 20

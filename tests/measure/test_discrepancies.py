@@ -54,7 +54,7 @@ def test_mmd_of_equal_samples_stays_finite() -> None:
     assert gradient.isfinite().all()
 
 
-def test_joint_mmd_sees_what_goes_with_what(sample: torch.Tensor) -> None:
+def test_joint_mmd_detects_a_change_of_the_joint_distribution(sample: torch.Tensor) -> None:
     """The same features and the same classes, but joined the other way round."""
     x, y = sample[:200], sample[200:]
     of_x, of_y = ((z[:, :1] > 0).float() for z in (x, y))

@@ -27,8 +27,8 @@ def test_one_distribution_is_at_distance_zero_and_a_shifted_one_is_not(sample: t
     assert proxy_a_distance(x, y + 5) == pytest.approx(2.0)
 
 
-def test_people_are_not_told_by_what_was_seen_of_them() -> None:
-    """Both domains show people of one kind, but different ones: only who has been seen tells the domain."""
+def test_groups_of_the_training_half_do_not_help_to_classify_the_test_half() -> None:
+    """Both domains show the same kind of people, but different persons: only known persons reveal the domain."""
     generator = torch.Generator().manual_seed(0)
     who = torch.arange(200) % 10
     x, y = (3 * torch.randn(10, 40, generator=generator)[who] + torch.randn(200, 40, generator=generator) for _ in "xy")

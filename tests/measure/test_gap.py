@@ -86,7 +86,7 @@ def test_the_proxy_distance_alone_is_that_of_the_features_with_an_interval() -> 
     assert 0 < found.high - found.low < 1.2
 
 
-def test_intervals_draw_whole_groups() -> None:
+def test_intervals_sample_whole_groups() -> None:
     generator = torch.Generator().manual_seed(0)
     who = torch.arange(200) % 8
     people = Unlabelled(torch.randn(8, 4, generator=generator)[who] + 0.1 * torch.randn(200, 4, generator=generator))
@@ -96,7 +96,7 @@ def test_intervals_draw_whole_groups() -> None:
         one, other = alone.distances[name], whole.distances[name]
         assert one.value == other.value
         assert other.high - other.low > 1.5 * (one.high - one.low), name
-    single = torch.zeros(200, dtype=torch.int64)  # cannot be drawn from but within
+    single = torch.zeros(200, dtype=torch.int64)  # a single group is split inside
     assert measure_gap(noise(200, 1), people, groups=(None, single)).distances["mmd"].high < 2
 
 
@@ -129,7 +129,7 @@ def test_features_of_a_model_are_compared() -> None:
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(InputError, match=r"the target holds 19 samples, expected 20 or more"):
         measure_gap(noise(30, 0), noise(19, 0))
-    with pytest.raises(InputError, match=r"target_groups holds 9 groups, expected 30, one a sample"):
+    with pytest.raises(InputError, match=r"target_groups holds 9 groups, expected 30, one per sample"):
         measure_gap(noise(30, 0), noise(30, 0), groups=(None, torch.zeros(9)))
     images = Unlabelled(torch.rand(30, 1, 16, 16))
     with pytest.raises(InputError, match=r"source has inputs of 1x16x16, the target of 4: expected images in both"):

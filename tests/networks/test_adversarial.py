@@ -64,17 +64,17 @@ def test_the_translator_begins_as_the_identity_and_keeps_every_size(size: tuple[
     assert maps[-1].shape[2:] == ((size[0] + 1) // 2, (size[1] + 1) // 2)
 
 
-def test_a_steered_weight_follows_what_it_holds_down_to_its_level() -> None:
+def test_a_steered_weight_holds_its_term_at_the_level() -> None:
     steered = Steered(level=0.2, weight=10.0, speed=0.1)
     for _ in range(400):
-        steered.update(1 / (1 + steered.weight))  # the more weight, the less of it
+        steered.update(1 / (1 + steered.weight))  # a larger weight makes the term smaller
     assert float(steered.weight) == pytest.approx(4.0, rel=0.02)
     before = float(steered.weight)
-    steered.update(torch.tensor(100.0))  # however far off, by no more than its speed
+    steered.update(torch.tensor(100.0))  # one update changes the weight by at most `speed`
     assert float(steered.weight) == pytest.approx(before * np.exp(0.1), rel=1e-5)
 
 
-def test_a_watch_takes_the_later_half_and_stays_silent_on_little() -> None:
+def test_a_watch_averages_the_second_half_and_returns_none_for_too_few_values() -> None:
     watch = Watch()
     for value in (9.0, 9.0, 1.0, 3.0):
         watch.see("change", torch.tensor(value))

@@ -1,4 +1,4 @@
-"""Networks of the user's own, given or by name; frozen, cached, with weights; and what is said of those that fail."""
+"""User networks, as objects or by name; frozen, cached, with weights; and the messages for those that fail."""
 
 import sys
 from dataclasses import replace
@@ -81,7 +81,7 @@ def test_any_network_makes_a_model_and_its_width_is_found() -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_dry_run_finds_the_width_that_our_networks_tell(name: str) -> None:
+def test_the_dry_run_finds_the_width_of_the_built_in_networks(name: str) -> None:
     shape = (4,) if name in FOR_FEATURES else (1, 32, 32)
     network = build_network(name, shape)
     assert width_of(network, shape, name) == network.width
@@ -99,17 +99,19 @@ def test_a_route_trains_a_copy_of_the_network_given(data) -> None:
         Route(adapt=DANN(network="dann-mnist"), features=network).fit(*data)
 
 
-def test_a_network_given_itself_must_be_given_again(data, tmp_path) -> None:
+def test_a_network_object_must_be_passed_again(data, tmp_path) -> None:
     model = Route(features=net()).run(*data, budget=Budget(steps=3, batch=16)).model
     model.save(tmp_path)
     with pytest.raises(
-        InputError, match=r"given itself, not by name.*load_model\(folder, features=\.\.\.\).*--network"
+        InputError, match=r"network object, not with a network name.*load_model\(folder, features=\.\.\.\).*--network"
     ):
         load_model(tmp_path)
     again = load_model(tmp_path, features=net())
     assert torch.equal(again.predict(data[1]).values, model.predict(data[1]).values)
     other = nn.Sequential(nn.Flatten(), nn.Linear(256, 16))
-    with pytest.raises(InputError, match=r"(?s)does not fit.*features\.1.*Give features= like the network"):
+    with pytest.raises(
+        InputError, match=r"(?s)does not fit.*features\.1.*Pass features= with a network like the trained one"
+    ):
         load_model(tmp_path, features=other)
     Model(TASK, SHAPE).save(tmp_path)
     with pytest.raises(
@@ -127,17 +129,22 @@ def test_a_class_by_name_is_imported_again(data, tmp_path, nets) -> None:
     assert build_network("my_nets:Sized", SHAPE)[1].in_features == 256
 
 
+@pytest.mark.parametrize("name", ["Perceptron", "Linear"])
+def test_built_in_classes_can_be_named_by_their_package(name: str) -> None:
+    assert type(build_network(f"synth2real.networks:{name}", (5,))).__name__ == name
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("resnet", r"'resnet' is unknown, expected one of: convolutional, .*module:Class.*timm:NAME"),
-        ("no_such:Net", r"cannot import 'no_such' .*Run where the module lies, or add its folder to PYTHONPATH"),
+        ("no_such:Net", r"cannot import 'no_such' .*Run in the folder of the module, or add that folder to PYTHONPATH"),
         ("my_nets:Other", r"the module 'my_nets' has no 'Other'"),
         ("my_nets:function", r"found <function .*, expected a class that derives from torch.nn.Module"),
-        ("my_nets:Demanding", r"cannot be made \(.*depth.*\), expected a class that is called with `shape` alone"),
+        ("my_nets:Demanding", r"cannot be built \(.*depth.*\), expected a class that is called with `shape` only"),
         (
             "my_nets:Maps",
-            r"makes a tensor \(2, 4, 14, 14\) of two inputs, expected features \(2, F\). Pool and flatten",
+            r"returns a tensor \(2, 4, 14, 14\) for two inputs, expected features \(2, F\). Pool and flatten",
         ),
         ("my_nets:Colour", r"does not take inputs of 1x16x16 \(.*\). Convert them with --size and --channels"),
         ("perceptron", r"'perceptron' does not take inputs of shape \(1, 16, 16\)"),
@@ -153,7 +160,7 @@ def test_a_network_that_makes_no_tensor_is_refused() -> None:
         def forward(self, x):
             return x, x
 
-    with pytest.raises(InputError, match=r"'Two' makes a tuple of two inputs"):
+    with pytest.raises(InputError, match=r"'Two' returns a tuple for two inputs"):
         Model(TASK, SHAPE, features=Two())
 
 
@@ -168,7 +175,8 @@ def test_weights_are_loaded_or_their_keys_are_named(data, tmp_path) -> None:
         load_weights(network, tmp_path / "none.safetensors", "net")
     save_file({"0.weight": state["0.weight"][:3], "0.bias": state["0.bias"], "fc.bias": torch.zeros(2)}, file)
     expected = (
-        r"do not fit.*'net': 3.weight, 3.bias are missing; fc.bias are unknown.*; 0.weight \(3, 1, 5, 5\) for \(32,"
+        r"do not fit.*'net': 3.weight, 3.bias are missing; fc.bias are not in the network; "
+        r"0.weight \(3, 1, 5, 5\) instead of \(32,"
     )
     with pytest.raises(InputError, match=expected):
         load_weights(network, file, "net")
@@ -216,7 +224,7 @@ def test_a_frozen_network_stays_in_evaluation() -> None:
         (Route(adapt=DANN(cached=True)), r"adapt.frozen is false: .*Set adapt.frozen=true"),
         (
             Route(adapt=DANN(cached=True, frozen=True), randomize=Photometric()),
-            r"each step randomizes the images anew, .*--randomize none",
+            r"randomization changes the images at every step, .*--randomize none",
         ),
     ],
 )
@@ -232,7 +240,9 @@ def test_caching_features_as_inputs_is_refused() -> None:
 
 
 def test_a_frozen_model_cannot_be_adapted_later() -> None:
-    with pytest.raises(InputError, match=r"shot changes the network .* trained with a frozen one"):
+    with pytest.raises(
+        InputError, match=r"shot trains the feature extractor, but the model was trained with a frozen one"
+    ):
         SHOT().fit(Model(TASK, SHAPE, frozen=True), Unlabelled(torch.rand(4, *SHAPE)))
 
 
@@ -253,7 +263,7 @@ def test_timm_by_name_through_its_extra(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", timm)
     assert Model(TASK, SHAPE, network="timm:resnet18").width == 16
     assert calls == [{"pretrained": False, "num_classes": 0, "in_chans": 1}]
-    with pytest.raises(InputError, match=r"Unknown model \(other\)\), expected a name of timm.list_models"):
+    with pytest.raises(InputError, match=r"Unknown model \(other\)\), expected a name from timm.list_models"):
         build_network("timm:other", SHAPE)
     with pytest.raises(InputError, match=r"takes images, found features"):
         build_network("timm:resnet18", (5,))
@@ -288,7 +298,7 @@ def test_transformers_itself_from_a_folder(data, tmp_path, monkeypatch) -> None:
     transformers.ResNetConfig(**maps).save_pretrained(tmp_path / "resnet")
     assert Model(TASK, SHAPE, network=f"transformers:{tmp_path / 'resnet'}").width == 6
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"cannot be made \(.*\), expected a folder with the config.json"):
+    with pytest.raises(InputError, match=r"cannot be built \(.*\), expected a folder with the config.json"):
         build_network(f"transformers:{tmp_path / 'empty'}", SHAPE)
 
 
@@ -304,10 +314,10 @@ def test_the_command_line_takes_networks_and_weights(synth2real, tmp_path, class
     def train(*more):
         return synth2real("train", classes, "--target", photos, "--out", tmp_path / "run", "--steps", 3, *more)
 
-    refused(train("--network", "my_nets:Maps"), "makes a tensor (2, 4, 14, 14)")
+    refused(train("--network", "my_nets:Maps"), "returns a tensor (2, 4, 14, 14)")
     refused(train("--weights", tmp_path / "no.safetensors"), "no.safetensors: no such file")
     save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors")
-    refused(train("--weights", tmp_path / "w.safetensors"), "a are unknown to the network")
+    refused(train("--weights", tmp_path / "w.safetensors"), "a are not in the network")
     frozen = ("--set", "adapt.frozen=true", "--set", "adapt.cached=true", "--adapt", "dann")
     refused(train("--network", "my_nets:Plain", *frozen, "--randomize", "full"), "--randomize none")
     assert not (tmp_path / "run").exists()

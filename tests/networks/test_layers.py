@@ -15,14 +15,14 @@ def test_reversal_is_the_identity_forwards_and_minus_the_weight_backwards() -> N
     assert torch.equal(x.grad, -0.25 * torch.arange(5.0))
 
 
-def test_per_image_normalisation_takes_light_and_tint_out() -> None:
+def test_per_image_normalisation_removes_lighting_and_colour() -> None:
     normalise = Normalise("per-image", torch.zeros(3), torch.ones(3))
     x = torch.rand(2, 3, 9, 9) * 0.5
     y = normalise(x)
     torch.testing.assert_close(y.mean((2, 3)), torch.zeros(2, 3), atol=1e-5, rtol=0)
     brighter = x + torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1)
     torch.testing.assert_close(normalise(brighter), y, atol=1e-5, rtol=0)
-    assert normalise(torch.full((1, 3, 4, 4), 0.7)).abs().max() < 1e-5  # a flat image stays quiet
+    assert normalise(torch.full((1, 3, 4, 4), 0.7)).abs().max() < 1e-5  # noise in a flat image is not amplified
 
 
 def test_source_normalisation_uses_the_given_statistics() -> None:

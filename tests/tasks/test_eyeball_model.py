@@ -1,4 +1,4 @@
-"""The model of the eyeball, on eyes drawn with a known gaze and on ellipses."""
+"""The eyeball model, on rendered eyes with a known gaze and on ellipses."""
 
 import math
 
@@ -12,7 +12,7 @@ from synth2real.tasks.eyeball_model import EyeballModel, _axes, _distance, _fit
 
 
 def eyes(count: int, reach: float, seed: int = 0, **settings: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images (N, 1, 36, 60) uint8 of drawn eyes, and their gaze (N, 2)."""
+    """Images (N, 1, 36, 60) uint8 of rendered eyes, and their gaze (N, 2)."""
     angles = (torch.rand(count, 2, generator=torch.Generator().manual_seed(seed)) * 2 - 1) * reach
     images = [torch.from_numpy(draw_eye(*pair, **settings)) for pair in angles.tolist()]
     return torch.stack(images)[:, None], angles
@@ -20,7 +20,7 @@ def eyes(count: int, reach: float, seed: int = 0, **settings: float) -> tuple[to
 
 @pytest.mark.parametrize("lids", [2.0, 1.0], ids=["open", "half open"])
 @pytest.mark.parametrize("radius", [7.0, 9.0])
-def test_gaze_of_drawn_eyes(radius: float, lids: float) -> None:
+def test_gaze_of_rendered_eyes(radius: float, lids: float) -> None:
     images, angles = eyes(60, 0.35, radius=radius, lids=lids)
     errors = degrees_between(EyeballModel().estimate(images), angles)
     always = degrees_between(torch.zeros_like(angles), angles)
@@ -40,17 +40,17 @@ def test_the_iriss_centre_and_radius() -> None:
 
 def test_the_eyeball_may_be_found_from_the_images_of_one_person() -> None:
     images, angles = eyes(80, 0.3, lids=2.0)
-    moved = images.roll((3, 5), dims=(2, 3))  # the eye is not in the frame's middle
+    shifted = images.roll((3, 5), dims=(2, 3))  # the eye is not at the image centre
     mean = (float(angles[:, 0].mean()), float(angles[:, 1].mean()))
     by_frame, by_images = (
-        degrees_between(EyeballModel(centre=centre, mean=mean).estimate(moved), angles).median()
+        degrees_between(EyeballModel(centre=centre, mean=mean).estimate(shifted), angles).median()
         for centre in ("frame", "images")
     )
     assert by_images < 5
     assert by_frame > 2 * by_images
 
 
-def test_it_answers_anything_with_a_direction_and_the_same_each_time() -> None:
+def test_every_image_gives_a_direction_and_the_same_one_each_time() -> None:
     flat = torch.full((2, 3, 36, 60), 0.5)
     noise = torch.rand(6, 3, 36, 60, generator=torch.Generator().manual_seed(0))
     images = torch.cat([flat, noise])
@@ -79,5 +79,5 @@ def test_what_it_cannot_take() -> None:
         EyeballModel(radius=(9, 3))
     with pytest.raises(InputError, match=r"shape \(2, 5\): expected images"):
         EyeballModel().estimate(torch.zeros(2, 5))
-    with pytest.raises(InputError, match="hold an iris of radius 11 pixels"):
+    with pytest.raises(InputError, match="large enough for an iris of radius 11 pixels"):
         EyeballModel().estimate(torch.zeros(2, 1, 16, 16))

@@ -41,7 +41,8 @@ def test_other_sets_are_aligned_by_the_names_of_classes():
     other = Labelled(IMAGES, torch.tensor([1, 0, 1]), ("ant", "cat"))
     assert ANIMALS.align(other).tolist() == [2, 0, 2]
     with pytest.raises(
-        InputError, match=r"holds the class 'dog', which the model does not know; it knows ant, bee, cat"
+        InputError,
+        match=r"holds the class 'dog', which is not among the classes of the model, expected only ant, bee, cat",
     ):
         ANIMALS.align(Labelled(IMAGES, torch.tensor([1, 0, 1]), ("cat", "dog")))
     with pytest.raises(InputError, match=r"expected class labels to evaluate on, found columns x"):
@@ -82,7 +83,7 @@ def test_keypoint_metrics_by_hand():
         "within_2px": 0.5,
         "within_4px": 0.75,
     }
-    with pytest.raises(InputError, match=r"x, y hold no whole point"):
+    with pytest.raises(InputError, match=r"x, y hold no complete point"):
         POINT.metrics(torch.zeros(2, 2), torch.full((2, 2), NAN))
 
 
@@ -168,7 +169,7 @@ def test_points_scale_with_the_image_and_back():
     assert torch.equal(LENGTH.to_input(labels, given, (7, 13)), labels)
 
 
-def test_points_move_with_the_warp_and_numbers_do_not():
+def test_a_warp_transforms_points_but_not_numbers():
     warp = Warp.sample(
         3, (20, 40), rotation=30, shift=0.1, elastic=0.05, mirror=0.5, generator=torch.Generator().manual_seed(0)
     )
@@ -182,7 +183,7 @@ def test_points_move_with_the_warp_and_numbers_do_not():
 
 
 def test_gaze_by_hand():
-    # The head says how the unit vector departs from (0, 0, -1); the loss is sqrt(1 + (chord / 0.05) ** 2) - 1.
+    # The head predicts how the unit vector departs from (0, 0, -1); the loss is sqrt(1 + (chord / 0.05) ** 2) - 1.
     outputs = torch.tensor([[0.0, 0.0, 0.0], [0.0, -1.0, 0.0], [-1.0, 0.0, 1.0]])
     assert GAZE.predict(outputs).rad2deg().tolist() == pytest.approx(torch.tensor([[0.0, 0], [45, 0], [0, 90]]))
     labels = torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, math.pi / 2]])

@@ -1,4 +1,4 @@
-"""Hardware: how many images go through a small network at once."""
+"""Hardware: batch size of small networks, precision of inference, and inputs on a GPU."""
 
 import torch
 
@@ -6,7 +6,7 @@ from synth2real.training import hardware
 from synth2real.training.hardware import Hardware
 
 
-def test_a_processor_takes_what_fits_its_cache_and_an_accelerator_more() -> None:
+def test_batches_fit_the_cache_of_a_processor_and_are_larger_on_an_accelerator() -> None:
     assert Hardware().chunk(28 * 28) == 41
     assert Hardware().chunk(1024 * 1024) == 1
     assert Hardware(torch.device("cuda")).chunk(28 * 28) > 1000
@@ -20,11 +20,13 @@ def test_a_trained_network_is_applied_in_bfloat16_wherever_the_processor_has_it(
     assert Hardware(torch.device("cuda"), "float32").applying().precision == "float32"
 
 
-def test_inputs_lie_on_a_gpu_where_there_is_room(monkeypatch) -> None:
+def test_inputs_are_copied_to_a_gpu_with_enough_free_memory(monkeypatch) -> None:
     images = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
     assert Hardware().at_hand(images) is images
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (4 * images.nbytes - 1, 10**9))
-    assert Hardware(torch.device("cuda")).at_hand(images) is images, "more than a quarter of what is free stays"
+    assert Hardware(torch.device("cuda")).at_hand(images) is images, (
+        "inputs larger than a quarter of the free memory are not copied"
+    )
     seen = []
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (4 * images.nbytes, 10**9))
     monkeypatch.setattr(torch.Tensor, "to", lambda self, device: seen.append(device) or self)

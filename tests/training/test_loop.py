@@ -1,4 +1,4 @@
-"""The loop: who is trained by an update, what happens between two, and when it stops."""
+"""The training loop: the networks that an update trains, what happens between two updates, and when it stops."""
 
 from collections.abc import Iterator
 
@@ -84,7 +84,7 @@ def test_reports_are_means_since_the_last_one() -> None:
     assert set(rows[0][1]) == {"up", "down", "idle"}
 
 
-def test_a_game_that_ends_early_reports_its_last_steps() -> None:
+def test_an_algorithm_that_stops_early_reports_its_last_steps() -> None:
     class Short(Pair):
         @property
         def finished(self) -> bool:

@@ -106,17 +106,17 @@ def test_regression_predicts_in_the_labels_units():
     x = torch.rand(3, 1, 16, 16)
     expected = model.outputs(x) * torch.tensor([2.0, 0.1]) + torch.tensor([5.0, -1.0])
     assert torch.allclose(model.predict(x).values, expected)
-    with pytest.raises(InputError, match=r"predicts values, not labels: use .values"):
+    with pytest.raises(InputError, match=r"predicts values, not labels. Use .values"):
         _ = model.predict(x).labels
 
 
 def test_evaluate_aligns_classes_by_name():
     model = new(Classification(("a", "b", "c")))
     x = torch.randint(0, 256, (30, 1, 16, 16), dtype=torch.uint8)
-    said = model.predict(x).values.argmax(1)
-    present = sorted(said.unique().tolist(), reverse=True)  # the same names, in another order
+    predicted = model.predict(x).values.argmax(1)
+    present = sorted(predicted.unique().tolist(), reverse=True)  # the same names, in another order
     names = tuple("abc"[i] for i in present)
-    data = Labelled(x, torch.tensor([present.index(i) for i in said.tolist()]), names)
+    data = Labelled(x, torch.tensor([present.index(i) for i in predicted.tolist()]), names)
     assert model.evaluate(data) == {"accuracy": 1.0}
 
 

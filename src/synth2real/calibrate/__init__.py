@@ -1,4 +1,4 @@
-"""System identification: which simulator settings look like reality?"""
+"""System identification: finds the simulator settings whose images look like the real ones."""
 
 from collections.abc import Iterable
 from dataclasses import fields
@@ -15,7 +15,7 @@ METHODS: dict[str, type[Posterior] | type[NPE] | type[Search]] = {
 
 
 def method_of(settings: Iterable[str]) -> str:
-    """Name of the method that has these settings: a search by a distance where one of them is of none but that."""
+    """Name of the method with these settings: `search` if a setting belongs only to it, and else `posterior`."""
     posterior, search = ({field.name for field in fields(method)} for method in (Posterior, Search))
     return "search" if (search - posterior) & set(settings) else "posterior"
 

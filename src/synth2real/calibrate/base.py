@@ -1,4 +1,4 @@
-"""What every calibration is given and gives back."""
+"""Base class of the calibration methods, with their inputs and results."""
 
 from __future__ import annotations
 
@@ -19,26 +19,28 @@ from .ranges import Space
 if TYPE_CHECKING:
     from .study import Study
 
-FEWEST = 8  # images of the target, an eighth of which judge
+FEWEST = 8  # minimum number of target images; an eighth of them evaluate the result
 
 OnTrial = Callable[[int, int, float], None]
-Distance = Callable[[Tensor], float]  # of rendered images to certain real ones
+Distance = Callable[[Tensor], float]  # from rendered images to a fixed set of real images
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was found.
+    """Result of a calibration.
 
     Args:
-        simulator: with the ranges found.
-        ranges_before: what each searched parameter was drawn from as given.
-        ranges: as found; those before where nothing nearer was found.
-        before, after: distance to the real images with the simulator's own ranges and with the new ones, on images
-            that the search has not seen.
-        trials: the distance of each trial, or at the begin of each round, in order.
-        discrepancy: by how much the mean real image is off from what any ranges render, in deviations of single
-            images; None where this was not asked.
-        checks: p-values by name, of what the method rests on: small where that fails; None where there are none.
+        simulator: the simulator with the new ranges.
+        ranges_before: initial range of each searched parameter.
+        ranges: new range of each searched parameter. They are the initial ranges if no other ranges were closer to the
+            real images.
+        before, after: distance to the real images with the initial ranges and with the new ranges. The real images were
+            not used in the search.
+        trials: distance of each trial, or at the beginning of each round, in order.
+        discrepancy: distance between the mean real image and the nearest mean image that the simulator can render, in
+            standard deviations of single images; None if the method does not estimate it.
+        checks: p-values by name, for the assumptions of the method. A small value means that the assumption fails.
+            None if the method has no checks.
     """
 
     simulator: Simulator
@@ -52,20 +54,21 @@ class Calibration:
 
     @property
     def moved(self) -> bool:
-        """Whether ranges were found that are nearer than those given."""
+        """Whether the calibration changed the ranges, because other ranges are closer to the real images."""
         return self.ranges != self.ranges_before
 
 
 @dataclass(frozen=True)
-class Sought:
-    """What a method looks for a point in, and by.
+class SearchProblem:
+    """Input of a calibration method: the search space, the real images and the distance.
 
     Args:
-        space, simulator: that is searched.
-        seen: real images (N, C, H, W) to calibrate by.
-        distance_to: makes of real images the distance of rendered ones to them.
-        study: opens where trials are kept.
-        tell: is told each trial or round.
+        space: the search space.
+        simulator: the simulator with its initial ranges.
+        seen: real images (N, C, H, W) for the calibration.
+        distance_to: takes real images and returns the distance of rendered images to them.
+        study: opens the study that stores the trials.
+        on_trial: called after each trial or round.
     """
 
     space: Space
@@ -73,39 +76,41 @@ class Sought:
     seen: Tensor
     distance_to: Callable[[Tensor], Distance]
     study: Callable[[], Study]
-    tell: OnTrial
+    on_trial: OnTrial
 
 
 @dataclass(frozen=True)
-class Found:
-    """Where a method has led: the point, the distance of each trial or round; the others as in `Calibration`.
+class SearchResult:
+    """Result of a calibration method, before its evaluation on unseen images.
 
     Args:
-        also: other points that it would have judged beside it.
+        point: the point that was found.
+        trials, discrepancy, checks: as in `Calibration`.
+        alternatives: other points to evaluate in addition to `point`.
     """
 
     point: dict[str, float]
     trials: tuple[float, ...]
-    also: tuple[dict[str, float], ...] = ()
+    alternatives: tuple[dict[str, float], ...] = ()
     discrepancy: float | None = None
     checks: dict[str, float] | None = None
 
 
 @settings
 class Calibrator:
-    """A method of calibration: what it is given, how its result is judged, and where its trials are kept.
+    """Base class of calibration methods. It evaluates the result of a method and stores its trials.
 
-    A method says how it looks for a point (`find`) and what distance it is judged by (`distance_to`).
+    A method defines the search for a point (`find`) and the distance for its evaluation (`distance_to`).
 
     Args:
-        parameters: names of those to find; all that are not fixed by default.
-        trials: of `images` rendered images each.
-        images: rendered in a trial, and of each side that distances are taken of.
-        seed: of everything random.
+        parameters: names of the parameters to find. The default is all parameters that are not fixed.
+        trials: number of trials, with `images` rendered images each.
+        images: rendered images per trial. Distances use at most this many images of each domain.
+        seed: seed of all randomness.
     """
 
     name: ClassVar[str]
-    any_number: ClassVar[bool] = False  # whether a study may be gone on with to another number of trials
+    any_number: ClassVar[bool] = False  # whether a study can be resumed with another number of trials
 
     parameters: tuple[str, ...] | None = None
     trials: int = Field(default=100, ge=1)
@@ -121,15 +126,17 @@ class Calibrator:
         resume: bool = False,
         on_trial: OnTrial | None = None,
     ) -> Calibration:
-        """Calibrate `simulator` to the images of `target`; ranges that are no nearer to unseen ones are not taken.
+        """Calibrate `simulator` to the images of `target`. New ranges must be closer to unseen target images.
+
+        Otherwise the initial ranges are kept.
 
         Args:
-            storage: where the trials are kept: the URL of a database, or a file for SQLite; None for memory.
-            resume: go on with what the storage holds, or take part in it as a further worker.
-            on_trial: is told the trials or rounds done, those to do, and the distance of the last.
+            storage: storage of the trials: the URL of a database, or a file for SQLite; None for memory.
+            resume: resume the study in the storage, or join it as an additional worker.
+            on_trial: called with the number of finished trials or rounds, the total number, and the last distance.
 
         Raises:
-            InputError: as `check`, or the storage is of no use.
+            InputError: as in `check`, or the storage cannot be used.
         """
         space = self.check(simulator, target)
         seen, unseen = parted(target, self.reads, self.images, self.seed)
@@ -140,42 +147,53 @@ class Calibrator:
 
             return Study(space, storage, resume, self._made_by(simulator, target))
 
-        tell = on_trial or (lambda done, trials, distance: None)
-        found = self.find(Sought(space, simulator, seen, distance_to, study, tell))
+        on_trial = on_trial or (lambda done, trials, distance: None)
+        found = self.find(SearchProblem(space, simulator, seen, distance_to, study, on_trial))
         own, distance = dict(zip(space.names, space.own, strict=True)), distance_to(unseen)
-        every = (own, *map(space.ranges, (found.point, *found.also)))
-        made = (simulator, *(simulator.with_ranges(**ranges) for ranges in every[1:]))
-        judged = [distance(each.sample(self.images, self.seed + 1).images) for each in made]
-        best = judged.index(min(judged))
+        ranges = (own, *map(space.ranges, (found.point, *found.alternatives)))
+        simulators = (simulator, *(simulator.with_ranges(**each) for each in ranges[1:]))
+        distances = [distance(each.sample(self.images, self.seed + 1).images) for each in simulators]
+        best = distances.index(min(distances))
         return Calibration(
-            made[best], own, every[best], judged[0], judged[best], found.trials, found.discrepancy, found.checks
+            simulators[best],
+            own,
+            ranges[best],
+            distances[0],
+            distances[best],
+            found.trials,
+            found.discrepancy,
+            found.checks,
         )
 
     def check(self, simulator: Simulator, target: Unlabelled) -> Space:
-        """The space that is searched, or the `InputError` that `fit` would raise: no images of the simulator's size and
-        channels, too few, an unknown parameter, or none that is free."""
+        """The search space.
+
+        Raises:
+            InputError: the target images differ from the simulator in size or channels, there are too few of them, a
+                parameter is unknown, or no parameter is free.
+        """
         return refuse_unfit(simulator, target, self.parameters)
 
     @property
     def reads(self) -> int:
-        """The most real images that are calibrated by."""
+        """Maximum number of real images for the calibration."""
         return self.images
 
     @property
     def rendered(self) -> int:
-        """Images rendered at once to learn from."""
+        """Number of images that are rendered together for training."""
         raise NotImplementedError
 
     def distance_to(self, space: Space, simulator: Simulator) -> Callable[[Tensor], Distance]:
-        """What makes of real images the distance of rendered ones to them."""
+        """A function that takes real images and returns the distance of rendered images to them."""
         raise NotImplementedError
 
-    def find(self, sought: Sought) -> Found:
-        """Look for the point whose ranges make the real images that are seen."""
+    def find(self, problem: SearchProblem) -> SearchResult:
+        """Find the point whose ranges render images like the real images in `problem.seen`."""
         raise NotImplementedError
 
     def _made_by(self, simulator: Simulator, target: Unlabelled) -> dict[str, Any]:
-        """What the trials of a study follow from, as plain data."""
+        """All inputs that determine the trials of a study, as plain data."""
         some = target.inputs[torch.linspace(0, len(target) - 1, min(len(target), 100)).long()]
         plain = {key: value for key, value in to_dict(self).items() if key != "trials" or not self.any_number}
         return {
@@ -189,7 +207,7 @@ class Calibrator:
 def refuse_unfit(
     simulator: Simulator, target: Unlabelled, parameters: tuple[str, ...] | None, narrowest: float = 0.0
 ) -> Space:
-    """The space that is searched, or an `InputError` where the simulator cannot be compared with the target."""
+    """The search space. Raises `InputError` if the simulator cannot be compared with the target."""
     expected = (simulator.channels, *simulator.size)
     if target.shape != expected:
         raise InputError(
@@ -199,17 +217,19 @@ def refuse_unfit(
         raise InputError(f"calibrate found {len(target)} images in the target, expected {FEWEST} at least")
     space = Space.of(simulator, parameters, narrowest)
     if not space.names:
-        raise InputError("calibrate found no parameter to search: each stays at one value, expected a range of some")
+        raise InputError(
+            "calibrate found no parameter to search: each has a fixed value, expected a range for at least one of them"
+        )
     return space
 
 
 def shuffled(target: Unlabelled, seed: int) -> Tensor:
-    """The places of the target's images, in an order that follows from the seed."""
+    """Indices of the target images in random order, fixed by the seed."""
     return torch.randperm(len(target), generator=torch.Generator().manual_seed(seed))
 
 
 def parted(target: Unlabelled, most: int, held: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Images (N, C, H, W) of the target: `most` at most to calibrate by, and `held`, or an eighth, to judge by."""
+    """Split target images (N, C, H, W): at most `most` to calibrate, and `held`, but at most an eighth, to evaluate."""
     order = shuffled(target, seed)
     first = len(order) - min(held, len(order) // 8)
     return target.inputs[order[:first][:most]], target.inputs[order[first:]]

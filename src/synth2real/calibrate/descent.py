@@ -1,4 +1,4 @@
-"""Descent: ranges by gradient, through a simulator that is differentiable in its parameters."""
+"""Gradient descent on the ranges, through a simulator that is differentiable in its parameters."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..simulate import Simulator
 from .ranges import REACH, WIDEST, Space
 from .statistics import measure
 
-RATE = 0.08  # of Adam, in own widths a step; it falls to nothing over the steps
-AVERAGED = 0.2  # share of the steps, the last ones, of which the mean is the result
+RATE = 0.08  # initial learning rate of Adam, in widths of the initial range per step; it falls to 0 at the last step
+AVERAGED = 0.2  # the result is the mean over this last share of the steps
 DIRECTIONS = 128
 
 
@@ -23,17 +23,20 @@ def descend(
     steps: int,
     images: int,
     seed: int,
-    tell: Callable[[int, int, float], None],
+    on_step: Callable[[int, int, float], None],
 ) -> tuple[dict[str, float], list[float]]:
-    """The point found, and the distance of each step.
+    """The point that was found, and the distance of each step.
 
-    Each step draws the parameters of a sample from the ranges so that gradients flow to their centres and widths,
-    renders it, and measures the sliced Wasserstein distance of its statistics to those of the real images. The random
-    numbers are the same in every step.
+    Each step samples parameters from the ranges, so that gradients flow to the centres and widths of the ranges. It
+    renders images and computes the sliced Wasserstein distance between their statistics and those of the real images.
+    The random numbers are the same in every step.
 
     Args:
         real: (N, C, H, W) images.
-        images: rendered in each step.
+        steps: number of optimizer steps.
+        images: rendered images per step.
+        seed: seed of all randomness.
+        on_step: called with the step, the number of steps and the distance.
     """
     goal = measure(real)
     mean, scale = goal.mean(0), goal.std(0).clamp(min=1e-3)
@@ -47,7 +50,7 @@ def descend(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     distances, path = [], []
     for step in range(steps):
-        made = torch.cat([measure(part) for part in _drawn(space, simulator, point, images, seed)])
+        made = torch.cat([measure(part) for part in _rendered(space, simulator, point, images, seed)])
         distance = (torch.quantile((made - mean) / scale @ vectors, levels, dim=0) - goal).abs().mean()
         optimizer.zero_grad()
         distance.backward()
@@ -59,13 +62,13 @@ def descend(
             point[count:].clamp_(space.narrowest, WIDEST)
         path.append(point.detach().clone())
         distances.append(float(distance.detach()))
-        tell(step + 1, steps, distances[-1])
+        on_step(step + 1, steps, distances[-1])
     last = torch.stack(path[-max(1, round(AVERAGED * steps)) :])
     return space.point(last.double().mean(0)), distances
 
 
-def _drawn(space: Space, simulator: Simulator, point: Tensor, images: int, seed: int) -> list[Tensor]:
-    """Rendered images, float32, a chunk at a time, with gradients to the point (2P,)."""
+def _rendered(space: Space, simulator: Simulator, point: Tensor, images: int, seed: int) -> list[Tensor]:
+    """Rendered images, float32, in chunks, with gradients to the point (2P,)."""
     count, chunks = len(space.names), []
     for i in range(-(-images // simulator.chunk)):
         generator = simulator.generator(seed * 1_000_003 + i)

@@ -1,4 +1,4 @@
-"""What a calibration is worth: which parameters the real images constrain, and which images no setting reaches."""
+"""Quality of a calibration: which parameters the real images constrain, and which images no setting can render."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from .ranges import REACH, Space
 from .response import Response
 from .statistics import measure
 
-CONSTRAINED, WEAKLY = 0.1, 0.4  # greatest standard errors of a centre, in own widths, that are called so
-ALIKE = 0.7  # correlation of the errors of two centres from which on they are called alike
-FARTHEST = 24  # images shown
-USUAL = 0.99  # share of the rendered images that lie nearer to others than what counts as unreached
+CONSTRAINED, WEAKLY = 0.1, 0.4  # maximum standard errors of a centre, in widths of the initial range, for each verdict
+ALIKE = 0.7  # minimum correlation between the errors of two centres to call the parameters alike
+FARTHEST = 24  # number of images in the result
+USUAL = 0.99  # quantile of the distances between rendered images; real images beyond it are out of reach
 
 Verdict = Literal["constrained", "weakly", "not"]
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """What the real images say of one parameter.
+    """How well the real images determine one parameter.
 
     Args:
-        name: of the parameter.
-        error: standard error of the centre of its range, in widths of the simulator's own; 1 where nothing is known.
-        verdict: whether the real images constrain it.
-        like: another parameter, that it can stand in for; empty where there is none.
+        name: name of the parameter.
+        error: standard error of the centre of its range, in widths of the initial range; 1 if the images contain no
+            information about it.
+        verdict: whether the real images constrain the parameter.
+        like: another parameter with the same effect on the images; empty if there is none.
     """
 
     name: str
@@ -45,14 +46,14 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Identification:
-    """See `identify`.
+    """Result of `identify`.
 
     Args:
-        constraints: one a parameter searched.
-        farthest: places in the target of the images that are farthest from every rendered one, the farthest first.
-        nearest: (K, C, H, W) uint8, the rendered image nearest to each of them.
-        unreached: share of the real images that are farther from every rendered one than rendered ones are from each
-            other (one in a hundred of which are).
+        constraints: one per searched parameter.
+        farthest: target indices of the images that are farthest from all rendered images, the farthest first.
+        nearest: (K, C, H, W) uint8, the rendered image that is nearest to each of them.
+        unreached: share of the real images whose distance to the nearest rendered image is larger than usual. Usual is
+            the 99 percent quantile of the distance between a rendered image and its nearest neighbour.
     """
 
     constraints: tuple[Constraint, ...]
@@ -62,19 +63,22 @@ class Identification:
 
 
 def identify(search: Calibrator, simulator: Simulator, target: Unlabelled, calibration: Calibration) -> Identification:
-    """Judge a calibration.
+    """Evaluate a calibration.
 
-    The error of a centre is that of `Response` about the ranges found, with a prior of one own width and the
-    discrepancy of greatest evidence; so that it counts what two parameters can do in each other's place, and what the
-    simulator cannot do at all. Of the intervals of 95 percent by it 46 of 50 held hidden centres.
+    The error of a centre comes from a `Response` around the new ranges. The prior is one width of the initial range,
+    and the discrepancy is the one with the largest evidence. The error therefore includes parameters that can replace
+    each other, and effects that the simulator cannot render. In a test, 46 of 50 intervals of 95 percent contained the
+    hidden centre.
 
-    Images are compared by their statistics and pixels, each in units of its deviation over the rendered ones, of which
-    half are drawn from the ranges found and half from all that the search could have reached: what is far from these,
-    no setting of the simulator makes.
+    Images are compared by their statistics and pixels, each divided by its standard deviation over the rendered images.
+    Half of the rendered images come from the new ranges, half from all values that the search can reach. If a real
+    image is far from all of them, no setting of the simulator renders it.
 
     Args:
-        search: that was run, for its seed and its number of images.
-        simulator: as it was given to the search.
+        search: the calibration method that was run; its seed and its number of images are used.
+        simulator: the simulator with its initial ranges.
+        target: the target of the calibration.
+        calibration: the result of the calibration.
     """
     space = Space.of(simulator, search.parameters)
     real = shuffled(target, search.seed)[: search.rendered // 2]
@@ -86,7 +90,7 @@ def identify(search: Calibrator, simulator: Simulator, target: Unlabelled, calib
     made = torch.cat([s.sample(half, search.seed + 5).images for s in (calibration.simulator, widest)])
     far, near, unreached = _unreached(images, made)
     found = tuple(int(real[i]) for i in far.tolist())
-    constraints = _constraints(space, response.believe(prior=1.0).covariance)
+    constraints = _constraints(space, response.infer_centres(prior=1.0).covariance)
     return Identification(constraints, found, made[near], unreached)
 
 
@@ -95,13 +99,13 @@ def _parts(space: Space) -> list[tuple[str, tuple[float, float], tuple[float, fl
 
 
 def _grown(found: tuple[float, float], own: tuple[float, float], limits: tuple[float, float]) -> tuple[float, float]:
-    """A range grown by three tenths of an own width on either side, within the limits."""
-    room = 0.3 * (own[1] - own[0])
-    return max(limits[0], found[0] - room), min(limits[1], found[1] + room)
+    """The range, extended on each side by three tenths of the initial width, within the limits."""
+    margin = 0.3 * (own[1] - own[0])
+    return max(limits[0], found[0] - margin), min(limits[1], found[1] + margin)
 
 
 def _constraints(space: Space, covariance: Tensor) -> tuple[Constraint, ...]:
-    """What a covariance (P, P) of the centres says of each."""
+    """Constraint of each parameter, from the covariance (P, P) of the centres."""
     error = covariance.diagonal().sqrt()
     alike = (covariance / error / error[:, None]).abs().fill_diagonal_(0)
     found = []
@@ -114,7 +118,7 @@ def _constraints(space: Space, covariance: Tensor) -> tuple[Constraint, ...]:
 
 
 def _unreached(real: Tensor, made: Tensor) -> tuple[Tensor, Tensor, float]:
-    """Places of the farthest real images, of the rendered ones nearest to them, and the share beyond what is usual."""
+    """Indices of the farthest real images, of their nearest rendered images, and the share beyond `USUAL`."""
     x, y = (torch.cat([measure(part) for part in images.split(500)]) for images in (real, made))
     scale = y.std(0).clamp(min=1e-3)
     x, y = ((z - y.mean(0)) / scale for z in (x, y))
@@ -126,11 +130,12 @@ def _unreached(real: Tensor, made: Tensor) -> tuple[Tensor, Tensor, float]:
 
 
 def sheet(real: Tensor, made: Tensor, path: Path, across: int = 6) -> None:
-    """Write a PNG of pairs: a real image, and right of it the rendered one nearest to it.
+    """Write a PNG of image pairs: a real image, and to its right the nearest rendered image.
 
     Args:
         real, made: (K, C, H, W), uint8 or float32 in 0..1.
-        across: pairs in a row.
+        path: file to write.
+        across: pairs per row.
     """
     from PIL import Image
 

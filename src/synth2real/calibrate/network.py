@@ -1,4 +1,4 @@
-"""What images are compared by where it is no pixels: the features of a network, learnt on the simulator or of a run."""
+"""Network features for the comparison of images: from a network trained on the simulator, or from a run."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .ranges import Space
 from .statistics import describe
 
 LEARNT = "learnt"
-FAR = 2.5  # how much wider than its own each range is while the network is learnt
+WIDENING = 2.5  # factor by which each range is widened for the training of the network
 PASSES, BATCH = 5, 64  # over the rendered images
 RATE = 1e-3
 
-Look = Callable[[Tensor], Tensor]
+FeatureFunction = Callable[[Tensor], Tensor]
 
 
 class _Labels(Algorithm):
-    """A model learns the labels of rendered images."""
+    """Trains a model on the labels of rendered images."""
 
     def __init__(self, model: Model) -> None:
         self.model, self.networks = model, {"model": model}
@@ -36,17 +36,22 @@ class _Labels(Algorithm):
         return torch.optim.AdamW(network.parameters(), RATE)
 
 
-def look_by(features: str | None, space: Space, simulator: Simulator, learn: int, seed: int) -> Look:
-    """What makes of images (N, C, H, W) the numbers (N, F) float32 that two samples of them are compared by.
+def feature_function(
+    features: str | None, space: Space, simulator: Simulator, learn: int, seed: int
+) -> FeatureFunction:
+    """Function from images (N, C, H, W) to features (N, F) float32, which are used to compare two sets of images.
 
     Args:
-        features: None for pixels and their local contrast; `learnt` for the last layer of a network that learns the
-            simulator's labels on `learn` images from ranges much wider than its own; or the run folder of a model. The
-            learnt one sees images as they are; a model normalises as it was trained to.
-        seed: of the rendering and the training.
+        features: None: pixels and their local contrast. `learnt`: the last layer of a network that is trained on the
+            labels of the simulator, on `learn` images from much wider ranges. This network does not normalise its
+            input. Otherwise: the run folder of a model, which normalises as in its training.
+        space: the searched parameters.
+        simulator: the simulator with its initial ranges.
+        learn: number of images to train the network.
+        seed: seed of the rendering and the training.
 
     Raises:
-        InputError: no such run, or its model takes other images than the simulator renders.
+        InputError: the run does not exist, or its model does not take images like those of the simulator.
     """
     if features is None:
         return describe
@@ -56,7 +61,7 @@ def look_by(features: str | None, space: Space, simulator: Simulator, learn: int
 
 
 def saved(folder: str, simulator: Simulator) -> Model:
-    """The model of a run folder, which takes what the simulator renders."""
+    """The model of a run folder. Raises `InputError` if it does not take the images of the simulator."""
     model, expected = load_model(folder), (simulator.channels, *simulator.size)
     if model.shape != expected:
         raise InputError(
@@ -67,12 +72,12 @@ def saved(folder: str, simulator: Simulator) -> Model:
 
 
 def learnt(space: Space, simulator: Simulator, images: int, seed: int) -> Model:
-    """A new model of the simulator's first labels."""
-    made = simulator.with_ranges(**space.wide(FAR)).labelled(images, seed)
+    """A new model, trained on the first labels of the simulator."""
+    made = simulator.with_ranges(**space.wide(WIDENING)).labelled(images, seed)
     task = Classification.of(made) if made.classes else Regression.of(made)
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        model = Model(task, made.shape, statistics="none")  # light is among what is searched
+        model = Model(task, made.shape, statistics="none")  # the search may include lighting
     loop = Loop(steps=-(-PASSES * images // BATCH), batch=BATCH, seed=seed)
     Trainer(_Labels(model), made, made.unlabelled(), loop).run()
     return model.eval()

@@ -1,6 +1,6 @@
-"""NPE: which settings made each real image, by simulation-based inference, and so which ranges made them all.
+"""NPE: simulation-based inference of the settings of each real image, and from these of the ranges for all images.
 
-It needs the extra: pip install 'synth2real[sbi]'.
+It needs an extra: pip install 'synth2real[sbi]'.
 """
 
 from __future__ import annotations
@@ -21,38 +21,38 @@ from ..data.domains import Unlabelled
 from ..errors import InputError
 from ..settings import settings
 from ..simulate import Simulator
-from .base import Sought
+from .base import SearchProblem
 from .ranges import Space
 from .rounds import Rounds
 from .statistics import measure
 
-PRIORS = (3.0, 2.0)  # width of the ranges that are learnt from, in own widths: in the first round, and thereafter
-MOST = 20  # parameters: among draws of more, hardly one stands where all images together are
-COMPONENTS = 40  # principal ones, of what describes an image, beside the regressed settings
-PART = 2000  # images rendered at once
-DRAWS = 500  # from the posterior of one image
-AT_ONCE = 50  # images drawn for at once
-HELD = 300  # rendered images that the flow has not learnt from, which check it
-OWN = 1 / math.sqrt(12)  # standard deviation of what is drawn from a range of width 1
-TRUST = 0.01  # weight of the logarithm of a width, squared, against one image's likelihood
+PRIORS = (3.0, 2.0)  # width of the training ranges in initial widths: in the first round, and in later rounds
+MAX_PARAMETERS = 20  # with more, almost no posterior sample is close to the common ranges of all images
+COMPONENTS = 40  # principal components of the image statistics, in addition to the regressed settings
+RENDER_BATCH = 2000  # images rendered per batch
+SAMPLES = 500  # posterior samples per image
+SAMPLING_BATCH = 50  # images per batch of posterior samples
+HELD_OUT = 300  # rendered images that check the flow and are not in its training data
+UNIFORM_STD = 1 / math.sqrt(12)  # standard deviation of a uniform distribution of width 1
+WIDTH_RIDGE = 0.01  # weight of the squared log width, relative to the likelihood of one image
 
 
 @settings
 class NPE(Rounds):
-    """Neural posterior estimation: a flow says how likely each setting made an image; all images together the ranges.
+    """Neural posterior estimation: a flow predicts the settings of each image, and all images together give the ranges.
 
-    It learns from images rendered from ranges wider than given, and answers for any image at once. What it says of one
-    image is drawn towards what it has learnt from; the centres and widths taken are those under which what it says of
-    all of them is likeliest together. Each round learns anew about the ranges reached, so that what is drawn is drawn
-    to the right place.
+    The flow is trained on rendered images from ranges wider than the initial ones. It then gives a posterior for any
+    image. The posterior of one image is biased towards the training ranges. The method takes the centres and widths
+    that maximise the joint likelihood of the posteriors of all images. Each round trains a new flow on ranges around
+    the current ones, so that the bias points to the right place.
 
-    Two checks go with it. Simulation-based calibration: for rendered images, the truth must stand at every place among
-    what is drawn alike. Misspecification: whether the real images could be such as the ranges found render; where they
-    cannot, the flow is asked about images of a kind that it has never seen, and may say anything with certainty.
+    There are two checks. Simulation-based calibration: for rendered images, the rank of the true setting among the
+    posterior samples must be uniform. Misspecification: whether the real images could come from the new ranges. If not,
+    the flow sees images of an unknown kind, and its posteriors may be wrong and too narrow.
 
-    Limits: it takes 20 parameters at most. It reads every image by itself, so it needs settings that single images
-    tell: of hidden centres it finds fewer than `Posterior`, in more time, but the widths, too. Of real images that no
-    setting renders `Posterior` is the safer, which puts down to the simulator what no setting explains.
+    Limits: it supports at most 20 parameters. It analyses each image separately, so single images must determine the
+    settings. It finds fewer hidden centres than `Posterior`, in more time, but it also finds the widths. If no setting
+    renders the real images, `Posterior` is safer, because it assigns the unexplained part to the simulator.
 
     References:
         Papamakarios & Murray (2016). Fast epsilon-free inference of simulation models with Bayesian conditional density
@@ -64,10 +64,10 @@ class NPE(Rounds):
 
     Args:
         parameters, images, seed: as in `Calibrator`.
-        trials: of `images` each, rendered to learn from, in equal parts for each round.
-        rounds: of learning.
+        trials: number of trials. `trials` times `images` training images are rendered, divided equally between rounds.
+        rounds: number of training rounds.
         flow: `maf` (masked autoregressive) or `nsf` (neural splines, slower).
-        epochs: of its training, at most; it stops where held images gain nothing for 10.
+        epochs: maximum number of epochs per flow. The training stops if held-out images do not improve for 10 epochs.
     """
 
     name: ClassVar[str] = "npe"
@@ -79,62 +79,69 @@ class NPE(Rounds):
     @property
     def rendered(self) -> int:
         """See `Calibrator`."""
-        return max(4 * HELD, self.trials * self.images // self.rounds)
+        return max(4 * HELD_OUT, self.trials * self.images // self.rounds)
 
     def check(self, simulator: Simulator, target: Unlabelled) -> Space:
-        """See `Calibrator`; or sbi is not installed, or the parameters are too many."""
+        """See `Calibrator`. Also raises `InputError` if sbi is not installed or there are too many parameters."""
         library("sbi.inference")
         space = super().check(simulator, target)
-        if len(space.names) > MOST:
+        if len(space.names) > MAX_PARAMETERS:
             raise InputError(
-                f"calibrate npe found {len(space.names)} parameters to find, expected {MOST} or fewer. Name those that "
-                "matter (--only on the command line, calibrate.parameters in Python), or take the method posterior"
+                f"calibrate npe has {len(space.names)} parameters to find, expected {MAX_PARAMETERS} or fewer. Select "
+                "the important ones (--only on the command line, calibrate.parameters in Python), or use the method "
+                "posterior"
             )
         return space
 
-    def step(self, sought: Sought, point: dict[str, float], number: int) -> tuple[dict[str, float], dict[str, Any]]:
-        """By a flow that is learnt about the ranges reached."""
-        space, wide = sought.space, PRIORS[min(number, len(PRIORS) - 1)]
+    def step(
+        self, problem: SearchProblem, point: dict[str, float], number: int
+    ) -> tuple[dict[str, float], dict[str, Any]]:
+        """Train a flow around the current ranges, and compute the next point from its posteriors."""
+        space, wide = problem.space, PRIORS[min(number, len(PRIORS) - 1)]
         about = {name: space.range(i, point[f"{name}.centre"], wide) for i, name in enumerate(space.names)}
-        values, looks = self._made(space, sought.simulator.with_ranges(**about), self.seed + 2 + number)
-        summary = Summary.learn(values[HELD:], looks[HELD:])
-        x, real = summary(looks), summary(measure(sought.seen))
+        values, statistics = self._made(space, problem.simulator.with_ranges(**about), self.seed + 2 + number)
+        summary = Summary.learn(values[HELD_OUT:], statistics[HELD_OUT:])
+        x, real = summary(statistics), summary(measure(problem.seen))
         with torch.random.fork_rng([]):
             torch.manual_seed(self.seed)
-            flow = self._learnt(values[HELD:], x[HELD:])
-            held, drawn = (sampled(flow, some) for some in (x[:HELD], real))
-        towards = space.point(torch.cat(likeliest(drawn)).double())
-        made = sought.simulator.with_ranges(**space.ranges(towards)).sample(HELD, self.seed + 1000).images
-        return towards, {"checks": checks_of(held, values[:HELD], summary(measure(made)), real)}
+            flow = self._learnt(values[HELD_OUT:], x[HELD_OUT:])
+            held_out, posterior = (sampled(flow, some) for some in (x[:HELD_OUT], real))
+        towards = space.point(torch.cat(likeliest(posterior)).double())
+        made = problem.simulator.with_ranges(**space.ranges(towards)).sample(HELD_OUT, self.seed + 1000).images
+        return towards, {"checks": checks_of(held_out, values[:HELD_OUT], summary(measure(made)), real)}
 
     def _made(self, space: Space, simulator: Simulator, seed: int) -> tuple[Tensor, Tensor]:
-        """Settings (N, P), in own widths from the own centres, and what describes the images that they make (N, F)."""
-        values, looks = [], []
-        for first in range(0, self.rendered, PART):
-            made = simulator.sample(min(PART, self.rendered - first), seed + 1000 * first)
+        """Sampled settings (N, P), in initial widths from the initial centres, and their image statistics (N, F)."""
+        values, statistics = [], []
+        for first in range(0, self.rendered, RENDER_BATCH):
+            made = simulator.sample(min(RENDER_BATCH, self.rendered - first), seed + 1000 * first)
             values.append(space.units(made.parameters))
-            looks.append(measure(made.images))
-        return torch.cat(values), torch.cat(looks)
+            statistics.append(measure(made.images))
+        return torch.cat(values), torch.cat(statistics)
 
     def _learnt(self, values: Tensor, x: Tensor) -> Any:
-        """The flow, an estimator of sbi, of settings under what describes an image."""
-        flow = library("sbi.neural_nets").posterior_nn(model=self.flow, z_score_x="none")  # the summary is of one scale
-        inference = library("sbi.inference").NPE(density_estimator=flow, tracker=Nobody(), show_progress_bars=False)
+        """Train the flow, an sbi estimator of the settings conditioned on an image summary."""
+        flow = library("sbi.neural_nets").posterior_nn(
+            model=self.flow, z_score_x="none"
+        )  # the summary is scaled already
+        inference = library("sbi.inference").NPE(
+            density_estimator=flow, tracker=SilentTracker(), show_progress_bars=False
+        )
         how = {"max_num_epochs": self.epochs, "stop_after_epochs": 10}
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            # It prints how it went, and warns where it ends at `epochs`: whether that did is what the checks say.
+            # sbi prints progress, and warns if training ends at `epochs`. The checks show whether this was enough.
             warnings.simplefilter("ignore", UserWarning)
             inference.append_simulations(values, x)
             return inference.train(**how, training_batch_size=256, learning_rate=1e-3)
 
 
-class Nobody:
-    """Told how a flow is trained, which sbi would else write to a folder where the command was run."""
+class SilentTracker:
+    """Discards the training log of a flow. Otherwise sbi writes it to the working directory."""
 
     log_dir = None
 
     def log_metric(self, name: str, value: float, step: int | None = None) -> None:
-        """Passed over, as all that follows."""
+        """Does nothing, like all methods of this class."""
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None: ...
     def log_params(self, params: dict[str, Any]) -> None: ...
@@ -144,7 +151,7 @@ class Nobody:
 
 @dataclass(frozen=True)
 class Summary:
-    """Numbers that say what an image tells of its settings: these regressed on what describes it, and components.
+    """Summary of an image: its settings by linear regression, and principal components of its statistics.
 
     References:
         Fearnhead & Prangle (2012). Constructing summary statistics for approximate Bayesian computation. JRSS B 74.
@@ -157,10 +164,10 @@ class Summary:
     unit: Tensor
 
     @classmethod
-    def learn(cls, values: Tensor, looks: Tensor) -> Self:
-        """Of settings (N, P) and what describes the images that they make (N, F)."""
-        mean, scale = looks.mean(0), looks.std(0).clamp(min=1e-4)
-        z = ((looks - mean) / scale).clamp(-4, 4).double()
+    def learn(cls, values: Tensor, statistics: Tensor) -> Self:
+        """Fit the summary to settings (N, P) and the statistics (N, F) of their images."""
+        mean, scale = statistics.mean(0), statistics.std(0).clamp(min=1e-4)
+        z = ((statistics - mean) / scale).clamp(-4, 4).double()
         normal = z.T @ z
         ridge = 1e-3 * normal.diagonal().mean() * torch.eye(len(normal)).double()
         slopes = torch.linalg.solve(normal + ridge, z.T @ (values - values.mean(0)).double())
@@ -168,45 +175,50 @@ class Summary:
         to = torch.cat([slopes, components], 1)
         return cls(mean, scale, to.float(), (z @ to).std(0).clamp(min=1e-6).float())
 
-    def __call__(self, looks: Tensor) -> Tensor:
-        """(N, K) of (N, F), each of about unit deviation."""
-        return ((looks - self.mean) / self.scale).clamp(-4, 4) @ self.to / self.unit
+    def __call__(self, statistics: Tensor) -> Tensor:
+        """Summaries (N, K) of statistics (N, F), each with a standard deviation of about 1."""
+        return ((statistics - self.mean) / self.scale).clamp(-4, 4) @ self.to / self.unit
 
 
 @torch.no_grad()
 def sampled(flow: Any, x: Tensor) -> Tensor:
-    """(`DRAWS`, N, P) drawn for each of N summaries, a few at a time."""
-    return torch.cat([flow.sample((DRAWS,), condition=some) for some in x.split(AT_ONCE)], 1)
+    """Posterior samples (`SAMPLES`, N, P) for N summaries, computed in batches."""
+    return torch.cat([flow.sample((SAMPLES,), condition=some) for some in x.split(SAMPLING_BATCH)], 1)
 
 
-def likeliest(drawn: Tensor) -> tuple[Tensor, Tensor]:
-    """Centres and widths (P,) of the ranges under which all images together are likeliest, each range as a normal.
+def likeliest(samples: Tensor) -> tuple[Tensor, Tensor]:
+    """Centres and widths (P,) of the ranges with the highest joint likelihood of all images.
+
+    Each range is modelled as a normal distribution.
 
     Args:
-        drawn: (S, N, P) drawn for each of N images from its posterior under a prior that is even.
+        samples: (S, N, P), S posterior samples for each of N images, under a uniform prior.
     """
-    centre = drawn.mean((0, 1)).requires_grad_()
-    spread = torch.full_like(centre, math.log(OWN)).requires_grad_()
+    centre = samples.mean((0, 1)).requires_grad_()
+    spread = torch.full_like(centre, math.log(UNIFORM_STD)).requires_grad_()
     optimizer = torch.optim.Adam([centre, spread], lr=0.02)
     for _ in range(300):
         optimizer.zero_grad()
-        each = (-0.5 * ((drawn - centre) / spread.exp()) ** 2 - spread).sum(2)
-        loss = TRUST * (spread - math.log(OWN)).square().sum() - torch.logsumexp(each, 0).mean()
+        each = (-0.5 * ((samples - centre) / spread.exp()) ** 2 - spread).sum(2)
+        loss = WIDTH_RIDGE * (spread - math.log(UNIFORM_STD)).square().sum() - torch.logsumexp(each, 0).mean()
         loss.backward()
         optimizer.step()
-    return centre.detach(), spread.detach().exp() / OWN
+    return centre.detach(), spread.detach().exp() / UNIFORM_STD
 
 
-def checks_of(drawn: Tensor, truth: Tensor, made: Tensor, real: Tensor) -> dict[str, float]:
-    """The p-values of both checks; that of calibration for the worst setting, times their number (Bonferroni).
+def checks_of(samples: Tensor, truth: Tensor, made: Tensor, real: Tensor) -> dict[str, float]:
+    """The p-values of both checks.
+
+    The p-value of simulation-based calibration is that of the worst setting, times the number of settings (Bonferroni).
 
     Args:
-        drawn: (S, M, P) drawn for rendered images, whose settings are `truth` (M, P).
-        made: summaries (M, K) of images rendered from the ranges found.
-        real: summaries (N, K) of real ones.
+        samples: (S, M, P) posterior samples for rendered images.
+        truth: (M, P) settings of these images.
+        made: summaries (M, K) of images rendered from the new ranges.
+        real: summaries (N, K) of real images.
     """
-    ranks = (drawn < truth).sum(0).float()
-    uniform = library("sbi.diagnostics.sbc").check_uniformity_frequentist(ranks, len(drawn))
+    ranks = (samples < truth).sum(0).float()
+    uniform = library("sbi.diagnostics.sbc").check_uniformity_frequentist(ranks, len(samples))
     alike = library("sbi.diagnostics.misspecification").calc_misspecification_mmd
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
@@ -218,10 +230,10 @@ def checks_of(drawn: Tensor, truth: Tensor, made: Tensor, real: Tensor) -> dict[
 
 
 def library(module: str) -> Any:
-    """A module of sbi.
+    """Import a module of sbi.
 
     Raises:
-        InputError: it is not installed.
+        InputError: sbi is not installed.
     """
     try:
         return import_module(module)

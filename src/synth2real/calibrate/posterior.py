@@ -1,4 +1,4 @@
-"""Posterior: where a simulator's ranges lie, by Bayes' rule, and by how much the simulator is wrong."""
+"""Posterior: Bayesian estimation of the centres of the ranges, and of the error of the simulator."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from typing import Any, ClassVar
 import torch
 
 from ..settings import settings
-from .base import Sought
+from .base import SearchProblem
 from .response import Response
 from .rounds import Rounds
 
-LEAST = 200  # images to learn the response from
-GROWING = 2  # rounds at the end, in which ranges grow
+LEAST = 200  # minimum number of images for the regression
+GROWING = 2  # last rounds, in which ranges grow
 
 
 @settings
 class Posterior(Rounds):
-    """Finds the centres of the ranges as the mean real image tells them, and widens those that are too narrow.
+    """Estimates the centres of the ranges from the mean real image, and widens ranges that are too narrow.
 
-    What describes an image (pixels, levels of grey, slopes, moments) is regressed on the parameters that made rendered
-    ones. Its mean over the real images is then a measurement of the centres, with two errors: that of the sample, and a
-    discrepancy, which no setting of the simulator removes (Kennedy & O'Hagan). The discrepancy's size, and how far the
-    centres may lie from the own ones, are those under which the real mean is likeliest, so that one tells the other: a
-    simulator that can make the real images is identified (in 500 images, 23 of 25 hidden centres are found within a
-    tenth of their range, of digits and of eyes), and one that is far from them for other reasons stays nearly as it is.
-    After each round the regression is learnt anew about the ranges reached.
+    A linear regression predicts image statistics (pixels, grey levels, slopes, moments) from the parameters of rendered
+    images. The mean statistics of the real images are then a measurement of the centres. It has two errors: the
+    sampling error, and a discrepancy that no setting of the simulator can remove (Kennedy & O'Hagan). The method
+    selects the size of the discrepancy and the prior deviation of the centres that maximise the likelihood of the real
+    mean. If the simulator can render the real images, the centres are identified: with 500 images, 23 of 25 hidden
+    centres of digits and eyes are found within a tenth of their range. If the real images differ for other reasons, the
+    simulator changes very little. Each round repeats the regression around the current ranges.
 
-    The same regression reads the parameters off single images, and where real ones differ more in what it reads than
-    rendered ones do, the range grows, in the last two rounds. None becomes narrower than it was given: what no setting
-    renders moves what is read, too, and a range too wide costs little, one too narrow loses real images. From narrow
-    digits to MNIST, to let them shrink cost 5 points of accuracy (one seed). Real images that no round has seen judge
-    whether the grown ranges are taken, or those before they grew.
+    The same regression predicts the parameters of single images. If these predictions vary more for real images than
+    for rendered images, the range grows, in the last two rounds. No range becomes narrower than its initial width.
+    Effects that the simulator cannot render also change the predictions. A range that is too wide costs little, but a
+    range that is too narrow loses real images. From narrow digits to MNIST, ranges that may shrink cost 5 points of
+    accuracy (one seed). Real images that no round used decide between the ranges before and after growing.
 
-    One regression a round takes the place of a search: a simulator of a hundred parameters takes a minute, where a
-    search by a distance is lost.
+    One regression per round replaces a search. A simulator with a hundred parameters takes a minute; a search by a
+    distance fails for so many parameters.
 
-    Limits: no range is narrowed or grows to more than twice its width, and one range holds all real images, however
-    many groups they come in. The response is taken as straight about the ranges.
+    Limits: no range becomes narrower, or wider than twice its initial width. One range is used for all real images,
+    even if they form several groups. The response is assumed to be linear around the ranges.
 
     References:
         Kennedy & O'Hagan (2001). Bayesian calibration of computer models. JRSS B 63.
@@ -45,29 +45,31 @@ class Posterior(Rounds):
 
     Args:
         parameters, images, seed: as in `Calibrator`.
-        trials: of `images` each, rendered to learn from, in equal parts for each round, but 200 images at least.
-            A study is gone on with under the same number.
-        rounds: of learning the response.
+        trials: number of trials. `trials` times `images` images are rendered for the regressions, divided equally
+            between rounds, but at least 200 per round. A study is resumed with the same number.
+        rounds: number of rounds.
     """
 
     name: ClassVar[str] = "posterior"
 
     @property
     def rendered(self) -> int:
-        """Images of each round, and the most real ones that are read."""
+        """Rendered images per round. It is also the maximum number of real images."""
         return max(LEAST, self.trials * self.images // self.rounds)
 
-    def step(self, sought: Sought, point: dict[str, float], number: int) -> tuple[dict[str, float], dict[str, Any]]:
-        """By Bayes' rule."""
-        space = sought.space
-        about = sought.simulator.with_ranges(**space.ranges(point))
-        response = Response.learn(space, about, sought.seen, self.rendered, self.seed + 2 + number)
-        belief, (_, widths) = response.believe(), space.vector(point).chunk(2)
+    def step(
+        self, problem: SearchProblem, point: dict[str, float], number: int
+    ) -> tuple[dict[str, float], dict[str, Any]]:
+        """Compute the posterior of the centres with Bayes' rule, and the growth of the ranges."""
+        space = problem.space
+        about = problem.simulator.with_ranges(**space.ranges(point))
+        response = Response.learn(space, about, problem.seen, self.rendered, self.seed + 2 + number)
+        centres, (_, widths) = response.infer_centres(), space.vector(point).chunk(2)
         if number >= self.rounds - GROWING:
-            widths = (widths * response.growth).clamp(min=1)  # one that grew too far may go back, and no further
-        return space.point(torch.cat([belief.mean, widths])), {"discrepancy": belief.discrepancy}
+            widths = (widths * response.growth).clamp(min=1)  # may shrink again, but not below the initial width
+        return space.point(torch.cat([centres.mean, widths])), {"discrepancy": centres.discrepancy}
 
     @property
-    def beside(self) -> tuple[int, ...]:
-        """See `Rounds`: the first in which ranges grow."""
+    def alternative_rounds(self) -> tuple[int, ...]:
+        """See `Rounds`: the first round in which ranges grow."""
         return (max(0, self.rounds - GROWING),)

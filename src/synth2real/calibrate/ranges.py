@@ -1,4 +1,4 @@
-"""The space that is searched: a centre and a width for each parameter, in units of the simulator's own range."""
+"""The search space: a centre and a width for each parameter, in units of the initial range of the simulator."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from torch import Tensor
 
 from ..simulate import Range, Simulator
 
-REACH = 2.0  # how far a centre may move, in widths of the simulator's own range
-WIDEST = 2.0  # greatest width, in the same unit
+REACH = 2.0  # maximum change of a centre, in widths of the initial range
+WIDEST = 2.0  # maximum width, in the same unit
 
 
 @dataclass(frozen=True)
 class Space:
-    """Parameters, each with its own range, which is the unit, and its limits.
+    """Search space of P parameters. The initial range of each parameter is its unit.
 
     Args:
-        names: of the parameters, P.
-        own: the range of each as the simulator has it.
-        limits: lowest and highest value of each.
-        narrowest: least width, in own widths.
+        names: names of the parameters.
+        own: initial range of each parameter.
+        limits: lowest and highest allowed value of each parameter.
+        narrowest: minimum width, in widths of the initial range.
     """
 
     names: tuple[str, ...]
@@ -31,14 +31,14 @@ class Space:
 
     @classmethod
     def of(cls, simulator: Simulator, names: tuple[str, ...] | None, narrowest: float = 0.0) -> Space:
-        """Of these parameters, or of all, that are not fixed."""
+        """The search space of the given parameters, or of all parameters. Fixed parameters are left out."""
         known = {parameter.name: parameter.limits for parameter in simulator.parameters}
         free = [name for name in names or known if simulator.range(name)[0] < simulator.range(name)[1]]
         own = tuple(simulator.range(name) for name in free)
         return cls(tuple(free), own, tuple(known[name] for name in free), narrowest)
 
     def range(self, index: int, centre: float, width: float) -> Range:
-        """The range of a centre and a width, both in own widths, within the limits."""
+        """The range for a centre and a width, both in widths of the initial range. It stays within the limits."""
         (low, high), (least, most) = self.own[index], self.limits[index]
         half = min(width * (high - low), most - least) / 2
         middle = (low + high) / 2 + centre * (high - low)
@@ -46,13 +46,13 @@ class Space:
         return max(least, middle - half), min(most, middle + half)
 
     def ranges(self, point: dict[str, float]) -> dict[str, Range]:
-        """For each parameter the range of `NAME.centre` and `NAME.width`."""
+        """The range of each parameter for the point with the keys `NAME.centre` and `NAME.width`."""
         return {
             name: self.range(i, point[f"{name}.centre"], point[f"{name}.width"]) for i, name in enumerate(self.names)
         }
 
     def start(self) -> dict[str, float]:
-        """The simulator as given."""
+        """The point of the initial ranges."""
         return {f"{name}.centre": 0.0 for name in self.names} | {f"{name}.width": 1.0 for name in self.names}
 
     def vector(self, point: dict[str, float]) -> Tensor:
@@ -60,7 +60,7 @@ class Space:
         return torch.tensor([point[key] for key in self.start()], dtype=torch.float64)
 
     def point(self, vector: Tensor) -> dict[str, float]:
-        """The reverse of `vector`, kept within what can be searched and within the limits."""
+        """Inverse of `vector`, clipped to the search space and to the limits."""
         bounded = dict(zip(self.start(), vector.tolist(), strict=True))
         for i, name in enumerate(self.names):
             width = min(max(bounded[f"{name}.width"], self.narrowest), WIDEST)
@@ -72,7 +72,7 @@ class Space:
         return bounded
 
     def wide(self, factor: float) -> dict[str, Range]:
-        """Each own range grown about its middle, within the limits."""
+        """Each initial range, widened by `factor` around its centre, within the limits."""
         found = {}
         for name, (low, high), (least, most) in zip(self.names, self.own, self.limits, strict=True):
             middle, half = (low + high) / 2, (high - low) / 2 * factor
@@ -80,7 +80,7 @@ class Space:
         return found
 
     def units(self, values: dict[str, Tensor]) -> Tensor:
-        """Values of the parameters, (N, P) float32, from the middle of the own range, in own widths."""
+        """Parameter values (N, P) float32, relative to the centre of the initial range, in widths of that range."""
         return torch.stack(
             [
                 (values[n] - (low + high) / 2) / (high - low)

@@ -1,4 +1,4 @@
-"""Response: how images follow the parameters that made them, and what real ones so say of the ranges."""
+"""Linear response of image statistics to the parameters, and the estimate of the ranges from real images."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ from ..simulate import Simulator
 from .ranges import Space
 from .statistics import measure
 
-COMPONENTS = 250  # principal ones, of what describes an image
-SIGNIFICANT = 3.0  # least slope, in its standard errors: among many parameters, some seem to have one
-PRIORS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)  # standard deviations of the centres, in own widths
-DISCREPANCIES = tuple(0.003 * 1.5**step for step in range(17))  # 0.003 to 2, in deviations of single images
-SHAPES = (0.0, 0.5, 1.0)  # powers of a component's variance that the discrepancy's falls with
-DOUBT = 0.02  # weight of a growth, squared, against what it leaves unexplained of the spread that is read
-STEP = 2.5  # growth of a range's variance in one round, at most, and its inverse at least: 1.6 times as wide
+COMPONENTS = 250  # principal components of the image statistics
+SIGNIFICANT = 3.0  # minimum slope in standard errors; with many parameters, some slopes are large by chance
+PRIORS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)  # standard deviations of the centres, in initial widths
+DISCREPANCIES = tuple(0.003 * 1.5**step for step in range(17))  # 0.003 to 2, in standard deviations of single images
+SHAPES = (0.0, 0.5, 1.0)  # the discrepancy falls with this power of the variance of a component
+GROWTH_RIDGE = 0.02  # weight of the squared growth, relative to the unexplained squared spread
+STEP = 2.5  # maximum growth of the variance of a range per round, and inverse of the minimum: a factor 1.6 in width
 
 
 @dataclass(frozen=True)
-class Belief:
-    """What the real images say of the centres of P ranges: a normal distribution, in own widths from the own centres.
+class CentrePosterior:
+    """Posterior of the centres of P ranges given the real images: a normal distribution.
+
+    Centres are relative to the initial centres, in initial widths.
 
     Args:
         mean, covariance: (P,) and (P, P) float64.
-        prior: standard deviation of the centres before the images were seen.
-        discrepancy: by how much the mean real image is off from what any centres render, root mean square over what
-            describes it, in deviations of single images: 0 where the simulator can make the real images.
-        evidence: logarithm of the density of the real mean under prior and discrepancy.
+        prior: prior standard deviation of the centres.
+        discrepancy: root mean square difference between the mean statistics of the real images and those that any
+            centres can render, in standard deviations of single images. It is 0 if the simulator can render the real
+            images.
+        evidence: log density of the real mean under the prior and the discrepancy.
     """
 
     mean: Tensor
@@ -42,14 +45,14 @@ class Belief:
 
 @dataclass(frozen=True)
 class Response:
-    """The linear response of the mean of K principal components of what describes an image.
+    """Linear response of the mean image statistics, as K principal components, to the centres of P ranges.
 
     Args:
-        slope: (K, P) float64, by how much each mean moves with each centre, in own widths.
-        offset: (K,), what `slope @ centres` is in the real images, were the response exact.
-        noise: (K, K), covariance of `offset` by the number of images on both sides.
-        variance: (K,), of each component over rendered images, by which it was divided.
-        growth: (P,), by what the width of each range has to grow for rendered images to spread as real ones do.
+        slope: (K, P) float64, change of each mean per change of each centre, in initial widths.
+        offset: (K,), the value of `slope @ centres` for the real images if the response were exact.
+        noise: (K, K), covariance of `offset` because of the finite number of rendered and real images.
+        variance: (K,), variance of each component over rendered images. The components are scaled with it.
+        growth: (P,), factor for the width of each range, after which rendered images vary as much as real images.
     """
 
     slope: Tensor
@@ -60,11 +63,14 @@ class Response:
 
     @classmethod
     def learn(cls, space: Space, simulator: Simulator, real: Tensor, images: int, seed: int) -> Response:
-        """Render `images` from `simulator`, and regress what describes them on the parameters that made them.
+        """Render images, and fit a linear regression from their parameters to their statistics.
 
         Args:
-            space: names the parameters, and their unit: the width of their own ranges.
+            space: the searched parameters, with their initial widths as units.
+            simulator: the simulator with its current ranges.
             real: (N, C, H, W) images.
+            images: number of images to render.
+            seed: seed of the rendering.
         """
         made = simulator.sample(images, seed)
         values = space.units(made.parameters).double()
@@ -83,50 +89,50 @@ class Response:
         growth = _growth(slope, centred.var(0), x.var(0), torch.cov(y.T))
         return cls(slope, y.mean(0) + slope @ values.mean(0), noise, variance, growth)
 
-    def believe(self, prior: float | None = None) -> Belief:
-        """What the real images say of the centres, with the discrepancy of greatest evidence.
+    def infer_centres(self, prior: float | None = None) -> CentrePosterior:
+        """Posterior of the centres given the real images, with the discrepancy of the largest evidence.
 
         Args:
-            prior: standard deviation of the centres about the own ones, in own widths; that of greatest evidence, too,
-                where None.
+            prior: prior standard deviation of the centres around the initial centres, in initial widths. None selects
+                the one with the largest evidence.
         """
         found = [
-            self._belief(deviation, size, shape)
+            self._centre_posterior(deviation, size, shape)
             for deviation, size, shape in itertools.product((prior,) if prior else PRIORS, DISCREPANCIES, SHAPES)
         ]
-        return max(found, key=lambda belief: belief.evidence)
+        return max(found, key=lambda centres: centres.evidence)
 
-    def _belief(self, prior: float, size: float, shape: float) -> Belief:
+    def _centre_posterior(self, prior: float, size: float, shape: float) -> CentrePosterior:
         discrepancy = size**2 * (self.variance / self.variance.max()) ** -shape
         seen = self.noise + discrepancy.diag()
         whole = torch.linalg.cholesky(seen + prior**2 * self.slope @ self.slope.T)
         off = torch.linalg.solve_triangular(whole, self.offset[:, None], upper=False)
         evidence = -float(whole.diagonal().log().sum() + off.square().sum() / 2)
-        # The centres and the real mean are jointly normal: the covariance of both, and what the mean leaves of it.
+        # The centres and the real mean are jointly normal. Condition the centres on the real mean.
         shared = torch.linalg.solve_triangular(whole, prior**2 * self.slope, upper=False)
         covariance = prior**2 * torch.eye(self.slope.shape[1]).double() - shared.T @ shared
         size_of = (discrepancy * self.variance).sum() / self.variance.sum()
-        return Belief((shared.T @ off)[:, 0], covariance, prior, float(size_of.sqrt()), evidence)
+        return CentrePosterior((shared.T @ off)[:, 0], covariance, prior, float(size_of.sqrt()), evidence)
 
 
-def _growth(slope: Tensor, drawn: Tensor, rendered: Tensor, real: Tensor) -> Tensor:
-    """By what the width of each range has to grow, (P,), read from the variance of what tells the parameter.
+def _growth(slope: Tensor, sampled: Tensor, rendered: Tensor, real: Tensor) -> Tensor:
+    """Factor (P,) for the width of each range, from the variance of the parameters that are predicted from images.
 
-    Each image is read as `components @ reading`, linear regression of the parameters; how strongly each reading answers
-    to each parameter is known from the slopes, so that growths are solved for together.
+    A linear regression predicts the parameters of each image, `components @ weights`. The slopes give the sensitivity
+    of each prediction to each parameter. All factors are therefore solved for together.
 
     Args:
         slope: (K, P), as in `Response`.
-        drawn: (P,), variance of the parameters over rendered images.
-        rendered, real: variance (K,) of the components over rendered images, which are uncorrelated, and their
-            covariance (K, K) over real ones.
+        sampled: (P,), variance of the parameters over rendered images.
+        rendered: (K,), variance of the components over rendered images, where they are uncorrelated.
+        real: (K, K), covariance of the components over real images.
     """
-    reading = slope * drawn
-    answers = reading.T @ slope
-    spread = (reading.square() * rendered[:, None]).sum(0).clamp(min=1e-9)
-    beyond = (reading * (real @ reading)).sum(0) / spread - 1
-    trust = answers.diagonal().clamp(0, 1)  # the share of a parameter's variance that images tell
-    design = answers.square() * drawn * (trust / spread)[:, None]
-    normal = design.T @ design + DOUBT * torch.eye(len(drawn), dtype=drawn.dtype)
-    grown: Tensor = 1 + torch.linalg.solve(normal, design.T @ (trust * beyond))
+    weights = slope * sampled
+    sensitivity = weights.T @ slope
+    spread = (weights.square() * rendered[:, None]).sum(0).clamp(min=1e-9)
+    excess = (weights * (real @ weights)).sum(0) / spread - 1
+    explained = sensitivity.diagonal().clamp(0, 1)  # share of a parameter's variance that images determine
+    design = sensitivity.square() * sampled * (explained / spread)[:, None]
+    normal = design.T @ design + GROWTH_RIDGE * torch.eye(len(sampled), dtype=sampled.dtype)
+    grown: Tensor = 1 + torch.linalg.solve(normal, design.T @ (explained * excess))
     return grown.clamp(1 / STEP, STEP).sqrt()

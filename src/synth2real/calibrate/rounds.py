@@ -1,4 +1,4 @@
-"""What methods share that go in rounds: each learns about the ranges reached, and says where to go on."""
+"""Base class of methods that work in rounds. Each round starts from the ranges of the round before."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch import Tensor
 from ..measure.distances import sliced_wasserstein
 from ..settings import settings
 from ..simulate import Simulator
-from .base import Calibrator, Distance, Found, Sought
+from .base import Calibrator, Distance, SearchProblem, SearchResult
 from .ranges import Space
 from .statistics import describe
 
 
 @settings
 class Rounds(Calibrator):
-    """A calibration in rounds, which are kept as the trials of a study; a method says what one of them does (`step`).
+    """A calibration in rounds. Each round is stored as a trial of a study. A method defines one round (`step`).
 
     Args:
-        rounds: of learning.
+        rounds: number of rounds.
     """
 
     rounds: int = Field(default=6, ge=1)
@@ -32,39 +32,43 @@ class Rounds(Calibrator):
         return self.rendered
 
     def distance_to(self, space: Space, simulator: Simulator) -> Callable[[Tensor], Distance]:
-        """Sliced Wasserstein distance of pixels and their local contrast."""
+        """Sliced Wasserstein distance on pixels and their local contrast."""
 
         def to(real: Tensor) -> Distance:
-            theirs = describe(real)
-            return lambda made: sliced_wasserstein(describe(made), theirs)
+            real_features = describe(real)
+            return lambda made: sliced_wasserstein(describe(made), real_features)
 
         return to
 
-    def step(self, sought: Sought, point: dict[str, float], number: int) -> tuple[dict[str, float], dict[str, Any]]:
-        """Where the round of this number, which begins at `point`, leads; and what else of `Found` it says."""
+    def step(
+        self, problem: SearchProblem, point: dict[str, float], number: int
+    ) -> tuple[dict[str, float], dict[str, Any]]:
+        """Run round `number` from `point`. Returns the next point, and other fields of `SearchResult`."""
         raise NotImplementedError
 
-    def find(self, sought: Sought) -> Found:
-        """Each round begins where the one before has led."""
-        from .study import Given
+    def find(self, problem: SearchProblem) -> SearchResult:
+        """Run all rounds. Each round starts at the point that the round before returned."""
+        from .study import FixedPointSampler
 
-        space, kept, distance = sought.space, sought.study(), sought.distance_to(sought.seen[: self.images])
+        space, study, distance_to = problem.space, problem.study(), problem.distance_to(problem.seen[: self.images])
 
-        def reached(number: int) -> dict[str, float]:
-            """Where the round of this number begins."""
-            return kept.done[number - 1].user_attrs["next"] if number else space.start()
+        def start_of(number: int) -> dict[str, float]:
+            """The point at which this round starts."""
+            return study.done[number - 1].user_attrs["next"] if number else space.start()
 
-        for number, point, done in kept.trials(self.rounds, lambda n: Given(reached(n)), one_by_one=True):
-            at = distance(sought.simulator.with_ranges(**space.ranges(point)).sample(self.images, self.seed).images)
-            towards, told = self.step(sought, point, number)
-            done(at, next=towards, **told)
-            sought.tell(number + 1, self.rounds, at)
-        rounds = kept.done[: self.rounds]
-        told = {name: value for name, value in rounds[-1].user_attrs.items() if name in ("discrepancy", "checks")}
+        for number, point, done in study.trials(self.rounds, lambda n: FixedPointSampler(start_of(n)), one_by_one=True):
+            made = problem.simulator.with_ranges(**space.ranges(point)).sample(self.images, self.seed).images
+            distance = distance_to(made)
+            following, fields = self.step(problem, point, number)
+            done(distance, next=following, **fields)
+            problem.on_trial(number + 1, self.rounds, distance)
+        rounds = study.done[: self.rounds]
+        fields = {name: value for name, value in rounds[-1].user_attrs.items() if name in ("discrepancy", "checks")}
         values = tuple(float(trial.value or 0.0) for trial in rounds)
-        return Found(reached(self.rounds), values, also=tuple(reached(number) for number in self.beside), **told)
+        alternatives = tuple(start_of(number) for number in self.alternative_rounds)
+        return SearchResult(start_of(self.rounds), values, alternatives, **fields)
 
     @property
-    def beside(self) -> tuple[int, ...]:
-        """Rounds whose beginnings are judged beside what the last one leads to."""
+    def alternative_rounds(self) -> tuple[int, ...]:
+        """Numbers of the rounds whose start points are evaluated in addition to the final point."""
         return ()

@@ -1,4 +1,4 @@
-"""Search: system identification by comparing rendered images with real ones, without a label on either."""
+"""Search: system identification with a distance between rendered and real images. No labels are used."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..errors import InputError
 from ..measure.distances import classifier_distance, median_distance, mmd, sliced_wasserstein
 from ..settings import settings
 from ..simulate import Simulator
-from .base import Calibrator, Distance, Found, Sought, refuse_unfit
-from .network import LEARNT, look_by, saved
+from .base import Calibrator, Distance, SearchProblem, SearchResult, refuse_unfit
+from .network import LEARNT, feature_function, saved
 from .ranges import Space
 
 if TYPE_CHECKING:
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 @settings
 class Search(Calibrator):
-    """Finds the ranges of a simulator under which its images are hardest to tell from the real ones.
+    """Finds the ranges of a simulator that minimise a distance between its images and the real images.
 
-    For each parameter a centre and a width are searched by CMA-ES, both in units of the simulator's own range, which
-    says how far the parameter plausibly varies. Each trial renders a sample, always from the same random numbers, so
-    that two trials differ by their ranges and not by luck, and measures a two-sample distance to the real images. The
-    width is kept above a share of the simulator's own: a distance rewards what is typical, training needs variety.
+    CMA-ES searches a centre and a width for each parameter. Both are in units of the initial range, which is the
+    plausible variation of the parameter. Each trial renders images and computes a two-sample distance to the real
+    images. All trials use the same random numbers, so they differ only in their ranges. The width stays above a share
+    of the initial width: a distance favours typical images, but training needs variety.
 
-    With `features` the distance is on those of a network. One that tells classes forgets much of what else made an
-    image, and so do distances on it: of digits rendered with known settings it found the middles of the ranges 0.3 off,
-    in widths of the ranges, pixels 0.1; of 1,198 real ones of 8 by 8, training on what it found came to 0.64, on
-    what pixels found to 0.73, and as given to 0.59 (two short runs). Ask for them where pixels differ in what the task
-    does not care for.
+    With `features`, the distance is on the features of a network. A classifier discards much information about the
+    image, and so does a distance on its features. For digits with known settings, the centres of the ranges were wrong
+    by 0.3 range widths with features and by 0.1 with pixels. For 1,198 real digits of 8 by 8, the accuracy after
+    training on the new ranges was 0.64 with features and 0.73 with pixels; it was 0.59 with the initial ranges (two
+    short runs). Use features if the pixels differ in ways that are irrelevant to the task.
 
-    Ranges that are no nearer to real images which the search has not seen are not taken: the simulator stays as given.
+    New ranges must be closer to real images that the search has not used. Otherwise the initial ranges are kept.
 
-    Limits: it can only reach what some setting of the simulator renders; with distances of pixels, parameters that move
-    the pixels alike (the height and the blur of a small digit) are found together, not one by one; and of some twenty
-    parameters on it takes more trials than anybody has (with the 84 of `Eyes`, 400 trials end farther from the real
-    images than they began). `Posterior` has not the last two.
+    Limits: the search only reaches images that some setting of the simulator renders. With pixel distances, parameters
+    with a similar effect on the pixels (the height and the blur of a small digit) cannot be found separately. With
+    about twenty parameters or more, it needs too many trials: with the 84 parameters of `Eyes`, the distance after 400
+    trials is larger than at the start. `Posterior` does not have the last two limits.
 
     References:
         Hansen & Ostermeier (2001). Completely derandomized self-adaptation in evolution strategies.
@@ -49,16 +49,16 @@ class Search(Calibrator):
 
     Args:
         parameters, images, seed: as in `Calibrator`.
-        trials: of the search; the first is the simulator as given.
-        distance: `sliced-wasserstein`, which tells slant from turn, `mmd` or `classifier`, on pixels and their local
-            contrast or on `features`.
-        features: compare by the features of a network: `learnt` on the simulator's own labels, or the folder of a run.
-            None for pixels and their local contrast.
-        narrowest: least width of a range, in widths of the simulator's own.
-        prior: how far the simulator's own centres are trusted: moving one of them by its own width costs this share of
-            the first distance. It decides between settings that look alike, such as a rotation undone by a shear.
-        learn: images rendered to learn the features.
-        optimizer: `cma-es`, or `gradient` where the simulator is differentiable in all that is searched.
+        trials: number of trials. The first trial uses the initial ranges.
+        distance: `sliced-wasserstein`, `mmd` or `classifier`, on pixels and their local contrast, or on `features`.
+            `sliced-wasserstein` distinguishes slant from rotation.
+        features: network features for the distance: `learnt` trains a network on the labels of the simulator; otherwise
+            the folder of a run. None: pixels and their local contrast.
+        narrowest: minimum width of a range, in widths of the initial range.
+        prior: penalty for changes of the centres. A change by one initial width costs this share of the first distance.
+            It decides between settings with similar images, such as a rotation that a shear cancels.
+        learn: number of images rendered to train the network of `features`.
+        optimizer: `cma-es`, or `gradient` if the simulator is differentiable in all searched parameters.
     """
 
     name: ClassVar[str] = "search"
@@ -77,28 +77,28 @@ class Search(Calibrator):
         """See `Calibrator`."""
         return self.learn
 
-    def find(self, sought: Sought) -> Found:
-        """By CMA-ES, or by gradient."""
+    def find(self, problem: SearchProblem) -> SearchResult:
+        """Search with CMA-ES or with gradients."""
         if self.optimizer == "gradient":
             from .descent import descend
 
             point, values = descend(
-                sought.space, sought.simulator, sought.seen, self.trials, self.images, self.seed, sought.tell
+                problem.space, problem.simulator, problem.seen, self.trials, self.images, self.seed, problem.on_trial
             )
-            return Found(point, tuple(values))
-        kept = sought.study()
-        point = self._by_distance(kept, sought)
-        return Found(point, tuple(float(trial.value or 0.0) for trial in kept.done[: self.trials]))
+            return SearchResult(point, tuple(values))
+        study = problem.study()
+        point = self._by_distance(study, problem)
+        return SearchResult(point, tuple(float(trial.value or 0.0) for trial in study.done[: self.trials]))
 
     def check(self, simulator: Simulator, target: Unlabelled) -> Space:
-        """See `Calibrator`; or the simulator is not differentiable in what a gradient should search."""
+        """See `Calibrator`. Also raises `InputError` if a gradient search has a parameter without gradient."""
         space = refuse_unfit(simulator, target, self.parameters, self.narrowest)
         self._check_features(simulator)
         fixed = [name for name in space.names if name not in simulator.differentiable]
         if self.optimizer == "gradient" and fixed:
             raise InputError(
                 f"calibrate.optimizer 'gradient': {type(simulator).__name__} is not differentiable in '{fixed[0]}', "
-                f"expected calibrate.parameters among: {', '.join(simulator.differentiable) or 'none'}. Or use 'cma-es'"
+                f"expected calibrate.parameters from: {', '.join(simulator.differentiable) or 'none'}. Or use 'cma-es'"
             )
         return space
 
@@ -107,41 +107,42 @@ class Search(Calibrator):
             return
         if self.optimizer == "gradient":
             raise InputError(
-                f"calibrate.features '{self.features}' goes with a distance between samples, but calibrate.optimizer "
-                "is 'gradient', which compares by its own statistics. Leave features out, or choose another optimizer"
+                f"calibrate.features '{self.features}' needs a distance between samples, but calibrate.optimizer is "
+                "'gradient', which uses its own statistics, expected 'cma-es' with features. Remove features, or "
+                "choose another optimizer"
             )
         if self.features != LEARNT:
             saved(self.features, simulator)
 
-    def _by_distance(self, study: Study, sought: Sought) -> dict[str, float]:
-        """CMA-ES from the simulator as given, on a distance and a prior; the mean of the best trials."""
-        from .study import Given, mean_of_best
+    def _by_distance(self, study: Study, problem: SearchProblem) -> dict[str, float]:
+        """Mean of the best trials of CMA-ES, which starts at the initial ranges and minimises distance plus penalty."""
+        from .study import FixedPointSampler, mean_of_best
 
-        space, distance_of = sought.space, sought.distance_to(sought.seen)
+        space, distance_of = problem.space, problem.distance_to(problem.seen)
 
         def sampler(number: int) -> Any:
-            return Given(space.start()) if number == 0 else study.cma(self.seed)
+            return FixedPointSampler(space.start()) if number == 0 else study.cma(self.seed)
 
         for number, point, done in study.trials(self.trials, sampler):
-            made = sought.simulator.with_ranges(**space.ranges(point)).sample(self.images, self.seed).images
+            made = problem.simulator.with_ranges(**space.ranges(point)).sample(self.images, self.seed).images
             distance = distance_of(made)
             first = study.done[0].user_attrs["distance"] if number else distance
-            moved = sum(point[f"{name}.centre"] ** 2 for name in space.names)
-            done(distance + self.prior * first * moved, distance=distance)
-            sought.tell(number + 1, self.trials, distance)
+            displacement = sum(point[f"{name}.centre"] ** 2 for name in space.names)
+            done(distance + self.prior * first * displacement, distance=distance)
+            problem.on_trial(number + 1, self.trials, distance)
         return mean_of_best(study.done[: self.trials])
 
     def distance_to(self, space: Space, simulator: Simulator) -> Callable[[Tensor], Distance]:
-        """The distance that is asked for, on pixels and their local contrast or on features."""
-        look = look_by(self.features, space, simulator, self.learn, self.seed + 6)
+        """The selected distance, on pixels and their local contrast or on features."""
+        features_of = feature_function(self.features, space, simulator, self.learn, self.seed + 6)
 
         def to(real: Tensor) -> Distance:
-            theirs = look(real)
+            real_features = features_of(real)
             if self.distance == "classifier":
-                return lambda made: classifier_distance(look(made), theirs)
+                return lambda made: classifier_distance(features_of(made), real_features)
             if self.distance == "mmd":
-                unit = median_distance(theirs)
-                return lambda made: mmd(look(made), theirs, unit)
-            return lambda made: sliced_wasserstein(look(made), theirs)
+                unit = median_distance(real_features)
+                return lambda made: mmd(features_of(made), real_features, unit)
+            return lambda made: sliced_wasserstein(features_of(made), real_features)
 
         return to

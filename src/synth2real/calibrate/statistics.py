@@ -1,4 +1,4 @@
-"""What images are compared by: numbers of one image each, which say much about the parameters that made it."""
+"""Image statistics for the comparison of images. They depend strongly on the parameters of the simulator."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch.nn import functional as F
 
 from ..data.domains import to_float
 
-SIDE = 16  # images are compared at most this large: a kernel sees no more in finer pixels, and is slower
-LEVELS = (0.02, 0.06, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.98)  # of grey, whose shares are counted
-SLOPES = (0.01, 0.03, 0.06, 0.1, 0.15, 0.22, 0.3, 0.4, 0.55, 0.75, 1.0)  # of the gradient, a pixel
+SIDE = 16  # maximum side of compared images; with more pixels, a kernel distance is slower and not more sensitive
+LEVELS = (0.02, 0.06, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.98)  # grey level thresholds
+SLOPES = (0.01, 0.03, 0.06, 0.1, 0.15, 0.22, 0.3, 0.4, 0.55, 0.75, 1.0)  # gradient thresholds, per pixel
 
 
 def describe(images: Tensor) -> Tensor:
-    """What two samples of images are compared by: (N, F) float32 of pixels and of their local contrast.
+    """Features for distances between two sets of images: (N, F) float32, from pixels and their local contrast.
 
     Args:
         images: (N, C, H, W) uint8 or float32 in 0..1.
@@ -22,15 +22,15 @@ def describe(images: Tensor) -> Tensor:
     x = to_float(images)
     edges = torch.stack([x.diff(dim=3).abs().mean((2, 3)), x.diff(dim=2).abs().mean((2, 3))], 1).flatten(1)
     levels = torch.quantile(x.flatten(2), torch.linspace(0, 1, 9), dim=2).permute(1, 0, 2).flatten(1)
-    # Each group is scaled so that one image's contrast, its histogram and its pixels count about alike.
+    # The scale gives contrast, grey level quantiles and pixels about the same weight.
     return torch.cat([_reduced(x), 8 * edges, levels], dim=1)
 
 
 def measure(images: Tensor) -> Tensor:
-    """Pixels, and what parameters of size, place, turn, sharpness and tone move: (N, F) float32, differentiable.
+    """Pixels and statistics that depend on size, position, rotation, sharpness and tone: (N, F) float32.
 
-    Shares of grey levels and of slopes, energies at five scales, the structure tensor and its spread over the
-    image, and mass, centre and second moments of the intensity.
+    They are differentiable. The statistics are shares of grey levels and slopes, energies at up to five scales, the
+    structure tensor, and mass, standard deviation, centre and second moments of the intensity.
 
     Args:
         images: (N, C, H, W) uint8 or float32 in 0..1.
@@ -51,14 +51,17 @@ def measure(images: Tensor) -> Tensor:
 
 
 def _reduced(x: Tensor) -> Tensor:
-    """The pixels, reduced by area to at most `SIDE` a side, (N, F)."""
+    """The pixels (N, F), after area averaging to at most `SIDE` by `SIDE`."""
     if max(x.shape[2:]) > SIDE:
         x = F.interpolate(x, (min(SIDE, x.shape[2]), min(SIDE, x.shape[3])), mode="area")
     return x.flatten(1)
 
 
 def _above(x: Tensor, edges: tuple[float, ...]) -> Tensor:
-    """Shares of (N, H, W) above each of the edges, (N, K); an edge is as soft as it is far from the one before it."""
+    """Shares (N, K) of the values (N, H, W) above each threshold.
+
+    Each threshold is soft: the share rises linearly from the threshold before it.
+    """
     found, before = [], 0.0
     for edge in edges:
         found.append(((x - before) / (edge - before)).clamp(0, 1).mean((1, 2)))
@@ -67,7 +70,7 @@ def _above(x: Tensor, edges: tuple[float, ...]) -> Tensor:
 
 
 def _energies(grey: Tensor) -> list[Tensor]:
-    """Roots of the mean squares of what each halving of the resolution takes away, (N, 1) each, finest first."""
+    """Root mean square of the detail that each halving of the resolution removes, (N, 1) each, finest first."""
     now = grey[:, None]
     found: list[Tensor] = []
     while min(now.shape[2:]) >= 4 and len(found) < 5:
@@ -78,7 +81,7 @@ def _energies(grey: Tensor) -> list[Tensor]:
 
 
 def _moments(grey: Tensor) -> Tensor:
-    """Mean, deviation, centre and second moments of the intensity, lengths in sides of the image: (N, 7)."""
+    """Mean, standard deviation, centre and second moments of the intensity, (N, 7). Lengths are in image sides."""
     height, width = grey.shape[1:]
     y = ((torch.arange(height, device=grey.device) + 0.5) / height - 0.5)[:, None]
     x = (torch.arange(width, device=grey.device) + 0.5) / width - 0.5

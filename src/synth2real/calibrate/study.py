@@ -1,7 +1,7 @@
-"""The study: trials in a database, so that a search that was killed goes on, and several workers share one.
+"""The study stores trials in a database. A search can be resumed after a crash, and several workers can share it.
 
-All that a trial needs is in the database or follows from the seed: a search that is resumed finds what an unbroken one
-would have found. With several workers the order of their trials decides, too.
+All inputs of a trial are in the database or depend on the seed. A resumed search therefore has the same result as an
+uninterrupted one. With several workers, the result also depends on the order of their trials.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from optuna.study import Study as OptunaStudy
 
 NAME = "calibrate"
-WAIT = 0.2  # seconds between two looks at what other workers have left to do
-PATIENCE = 30.0  # seconds that a worker has to put its name to a trial that it began
-LOCKED = 60  # seconds that a write to SQLite waits for those of other workers
-OPENINGS = 5  # a new database is made by several workers at once, of which all but one fail, and look again
+WAIT = 0.2  # seconds between two checks for free trials
+PATIENCE = 30.0  # seconds after which a trial without a worker name counts as abandoned
+LOCKED = 60  # seconds that a write to SQLite waits for the writes of other workers
+OPENINGS = 5  # attempts to open a database; if several workers create it at once, all but one fail and try again
 
 
-class Given(optuna.samplers.BaseSampler):
-    """Proposes one point."""
+class FixedPointSampler(optuna.samplers.BaseSampler):
+    """A sampler that always proposes the same point."""
 
     def __init__(self, point: dict[str, float]) -> None:
         self.point = point
@@ -45,8 +45,8 @@ class Given(optuna.samplers.BaseSampler):
         return self.point[param_name]
 
 
-class Everywhere(optuna.samplers.CmaEsSampler):
-    """CMA-ES over one and the same space, in whatever study."""
+class FixedSpaceCmaEs(optuna.samplers.CmaEsSampler):
+    """CMA-ES with a fixed search space, in every study."""
 
     space: dict[str, optuna.distributions.BaseDistribution]
 
@@ -58,30 +58,34 @@ class Study:
     """Trials of points in a space.
 
     Args:
-        space: what is searched.
-        storage: URL of a database, or the file of an SQLite one; None for memory.
-        resume: go on with, or join, the study that the storage holds.
-        made_by: what the result follows from, as plain data; a study that is resumed was begun with the same.
+        space: the search space.
+        storage: URL of a database, or an SQLite file; None for memory.
+        resume: resume or join the study in the storage.
+        made_by: all inputs that determine the result, as plain data. A study can only be resumed with the same inputs.
 
     Raises:
-        InputError: the storage cannot be opened, or holds a study that is not to be resumed, or another one.
+        InputError: the storage cannot be opened, or it contains a study and `resume` is false, or it contains a study
+            with other inputs.
     """
 
     def __init__(self, space: Space, storage: str | None, resume: bool, made_by: dict[str, Any]) -> None:
         self.space, self.where = space, storage
         self._cma: Any = None
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
-        self._nameless: dict[int, float] = {}  # since when this worker has seen a trial without the name of another
+        self._unclaimed: dict[int, float] = {}  # trial number to the time when it was first seen without a worker name
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
             self.study: OptunaStudy = _opened(storage, resume)
         except optuna.exceptions.DuplicatedStudyError:
             raise InputError(
-                f"{storage}: holds a study already, expected a new storage. Pass --resume to go on with it, "
+                f"{storage}: contains a study already, expected a new storage. Pass --resume to continue it, "
                 "or --overwrite, or choose another --storage"
             ) from None
         except ImportError as error:
-            raise InputError(f"--storage '{storage}' needs a driver: {error}. Install it, or give a file") from None
+            raise InputError(
+                f"--storage '{storage}' needs a database driver that cannot be imported ({error}). Install the driver, "
+                "or use a file"
+            ) from None
         except Exception as error:
             if type(error).__module__.partition(".")[0] not in ("sqlalchemy", "optuna"):
                 raise
@@ -99,47 +103,47 @@ class Study:
         for key, value in made_by.items():
             if before.get(key) != value:
                 raise InputError(
-                    f"{self.where}: the study was begun with {key} {before.get(key)}, but --resume found {value}. "
-                    "Give the same arguments, or choose another --storage"
+                    f"{self.where}: the study was started with {key} {before.get(key)}, but --resume found {value}. "
+                    "Use the same arguments, or choose another --storage"
                 )
 
     @property
     def done(self) -> list[optuna.trial.FrozenTrial]:
-        """Complete trials by number."""
+        """Complete trials, ordered by number."""
         return self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
 
     def _running(self) -> list[optuna.trial.FrozenTrial]:
         return self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
 
     def _orphan(self, running: Sequence[optuna.trial.FrozenTrial]) -> optuna.trial.FrozenTrial | None:
-        """A trial whose worker, on this machine, is no more."""
+        """An abandoned trial: its worker ran on this machine and has ended, or never wrote its name."""
         for trial in running:
             host, _, process = trial.user_attrs.get("worker", "").rpartition(":")
-            if not host:  # its worker is about to put its name to it, or was killed before it could
-                since = self._nameless.setdefault(trial.number, time.monotonic())
+            if not host:  # the worker will write its name soon, or was killed before it could
+                since = self._unclaimed.setdefault(trial.number, time.monotonic())
                 gone = time.monotonic() - since > PATIENCE
             else:
                 mine = f"{host}:{process}" == self.worker
-                gone = mine or (host == socket.gethostname() and not _lives(int(process)))
+                gone = mine or (host == socket.gethostname() and not _is_alive(int(process)))
             if gone:
                 return trial
         return None
 
     def cma(self, seed: int) -> Any:
-        """CMA-ES over all trials but the first, which is given; always the same one.
+        """The CMA-ES sampler of this study. The first trial does not come from it, but has a fixed point.
 
-        Its random numbers are no part of the database: where a study goes on, its trials are asked for once more, in
-        memory, and told what they were found to be.
+        The database does not store its random state. When a study is resumed, the sampler replays all trials in memory,
+        with their known values.
         """
         if self._cma is None:
-            self._cma = Everywhere(seed=seed, n_startup_trials=1, warn_independent_sampling=False)
+            self._cma = FixedSpaceCmaEs(seed=seed, n_startup_trials=1, warn_independent_sampling=False)
             self._cma.space = {
                 key: optuna.distributions.FloatDistribution(*self._bounds(key)) for key in sorted(self.space.start())
             }
             if len(self.done) > 1:
                 replayed = optuna.create_study()
                 for number, trial in enumerate(self.done):
-                    replayed.sampler = self._cma if number else Given(trial.params)
+                    replayed.sampler = self._cma if number else FixedPointSampler(trial.params)
                     again = replayed.ask()
                     self._suggest(again)
                     replayed.tell(again, trial.value)
@@ -148,32 +152,34 @@ class Study:
     def trials(
         self, until: int, sampler: Callable[[int], Any], one_by_one: bool = False
     ) -> Iterator[tuple[int, dict[str, float], Any]]:
-        """Points to try, until that many trials are complete: number, point, and a function that takes the value.
+        """Yield points until `until` trials are complete: number, point, and a function that stores the value.
 
-        The function takes the value and, as keywords, what is to be kept beside it.
+        This function takes the value. Keywords are stored with it as attributes of the trial.
 
         Args:
-            one_by_one: each follows from the one before, so that no worker begins while another one is at it.
+            until: number of complete trials at which to stop.
+            sampler: returns the Optuna sampler of the trial with the given number.
+            one_by_one: each trial depends on the one before. A worker waits while another worker runs a trial.
         """
         while (count := len(self.done)) < until:
             running = self._running()
             orphan = self._orphan(running)
             most = count + 1 if one_by_one else until
             if orphan is None and (count + len(running) >= most or any("worker" not in t.user_attrs for t in running)):
-                time.sleep(WAIT)  # another worker is at the last ones, or at a beginning
+                time.sleep(WAIT)  # other workers run the last trials, or a trial has no worker name yet
                 continue
             self.study.sampler = sampler(count)
             trial = self.study.ask() if orphan is None else optuna.trial.Trial(self.study, orphan._trial_id)
-            # An orphan has its point already; it is proposed again, so that the sampler's random numbers stay in step.
+            # An orphan already has a point. Proposing it again keeps the random state of the sampler in step.
             assert trial.relative_params is not None
             trial.set_user_attr("worker", self.worker)
-            if self._ahead(trial) >= most:  # another worker has begun the last one at the same moment
+            if self._ahead(trial) >= most:  # another worker started the last trial at the same time
                 self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
                 continue
             yield count, self._suggest(trial), self._teller(trial)
 
     def _ahead(self, trial: optuna.Trial) -> int:
-        """Trials that are complete, or were begun before this one and run."""
+        """Number of trials that are complete, or were started before this one and are running."""
         return len(self.done) + sum(other.number < trial.number for other in self._running())
 
     def _suggest(self, trial: optuna.Trial) -> dict[str, float]:
@@ -189,13 +195,13 @@ class Study:
                     trial.set_user_attr(key, kept)
                 self.study.tell(trial, value)
             except optuna.exceptions.UpdateFinishedTrialError:
-                return  # another worker took over the same orphan, and found the same
+                return  # another worker took over the same orphan and found the same value
 
         return tell
 
 
 def _opened(storage: str | None, resume: bool) -> OptunaStudy:
-    """The study of that storage, new, or as it is where it is to be resumed."""
+    """Create the study in the storage, or open it if `resume` is true."""
     if storage is None:
         return optuna.create_study(study_name=NAME)
     url = storage if "://" in storage else f"sqlite:///{Path(storage).absolute()}"
@@ -211,8 +217,8 @@ def _opened(storage: str | None, resume: bool) -> OptunaStudy:
     raise AssertionError("the last opening returns or raises")
 
 
-def _lives(process: int) -> bool:
-    """Whether a process of this machine runs; where that cannot be asked without harm, it is taken to."""
+def _is_alive(process: int) -> bool:
+    """Whether a process on this machine is running. True on systems where a check could end the process."""
     if os.name != "posix":
         return True
     try:
@@ -225,7 +231,7 @@ def _lives(process: int) -> bool:
 
 
 def mean_of_best(trials: Sequence[optuna.trial.FrozenTrial]) -> dict[str, float]:
-    """The mean of the best tenth of the trials: one trial's distance is noisy, and so is its place."""
+    """Mean point of the best tenth of the trials. A single trial is noisy in its distance and its point."""
     ranked = sorted(trials, key=lambda trial: float(trial.value or 0.0))
     best = ranked[: max(1, len(ranked) // 10)]
     return {key: sum(float(trial.params[key]) for trial in best) / len(best) for key in best[0].params}

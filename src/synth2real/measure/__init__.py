@@ -1,4 +1,4 @@
-"""How far two domains lie apart, and what their data look like before any training."""
+"""The gap between two domains, and checks of the data before training."""
 
 from .data_checks import Findings, check
 from .gap import Distance, Gap, measure_gap

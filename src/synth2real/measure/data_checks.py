@@ -1,4 +1,4 @@
-"""Checks of the data before any training: what is there, what stands there twice, and what belongs to nothing."""
+"""Checks of the data before training: counts and labels, near-duplicates, and outliers."""
 
 from __future__ import annotations
 
@@ -13,35 +13,34 @@ from torch.nn import functional as F
 from ..data.domains import Inputs, Labelled, Unlabelled, name_of, to_float
 from .priors import unbalanced
 
-HASHED = 16  # side of the grey pictures that duplicates are sought in
-BITS = 24  # of 240 that may differ in two pictures of one thing
-FLAT = 0.02  # slope that is no slope, in 0..1
-NEAR = 0.03  # root mean squared difference of their pixels, in 0..1
-SIDE = 8  # of the pictures that strangers are sought in
-NEIGHBOURS = 0.15  # share of the images that a stranger's fellows may make up without hiding it
-REFERENCE = 3000  # images that all are compared with
-FELLOWS = 5  # nearest images that a stranger may have beside it
-STRANGE = (
-    6.0  # deviations of the logarithms of the distances: finds 70 to 100 percent of digits among eyes, of noise or
-)
-# eyes among digits, and 0.5 to 6 percent of what belongs there
-FEW = 10  # samples of a class, below which it can hardly be learnt
+HASHED = 16  # side of the grey images that are searched for near-duplicates
+BITS = 24  # of 240 hash bits, maximum difference between two near-duplicates
+FLAT = 0.02  # a brightness increase up to this, in 0..1, counts as noise
+NEAR = 0.03  # maximum root mean squared pixel difference between two near-duplicates, in 0..1
+SIDE = 8  # side of the pooled images that are searched for outliers
+NEIGHBOURS = 0.15  # share of the images; larger groups of similar outliers are not found
+REFERENCE = 3000  # images with which all images are compared
+FELLOWS = 5  # number of nearest images; a group of similar outliers may be this large
+# Threshold in standard deviations of the log distances. It finds 70 to 100 percent of digits among eyes, noise among
+# digits or eyes among digits, and flags 0.5 to 6 percent of the correct images.
+STRANGE = 6.0
+FEW = 10  # samples; a class with fewer can hardly be learnt
 LISTED = 5  # names in a warning
-PART = 2048  # images worked on at once
+PART = 2048  # images per batch
 
 Domain = Labelled | Unlabelled
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found.
+    """Results of the checks.
 
     Args:
-        domains: for each of source, target and test its count, shape and labels.
-        duplicates: for each pair of domains, or one domain, the pairs of indices that look alike.
-        strangers: indices of target images that are unlike all others, the strangest first.
-        minutes: expected, for routes by name; empty where not measured.
-        warnings: in words.
+        domains: count, shape and labels of source, target and test.
+        duplicates: for each domain and each pair of domains, the index pairs of near-duplicate images.
+        outliers: indices of target images that differ from all others, the most different first.
+        minutes: expected training time in minutes, by route name; empty if it was not measured.
+        warnings: warning texts.
     """
 
     domains: dict[str, dict[str, Any]]
@@ -51,7 +50,7 @@ class Findings:
     warnings: list[str] = field(default_factory=list)
 
     def plain(self) -> dict[str, Any]:
-        """As plain data; duplicates are counted, with the first pairs."""
+        """Plain data. For near-duplicates it holds the count and the first 20 pairs."""
         pairs = {name: {"count": len(found), "first": found[:20]} for name, found in self.duplicates.items()}
         return {**asdict(self), "duplicates": pairs}
 
@@ -64,12 +63,13 @@ def check(
     source_groups: Tensor | None = None,
     target_groups: Tensor | None = None,
 ) -> Findings:
-    """Look at the data as it was loaded; reads no label of the target, since it has none.
+    """Check the loaded data. No target label is used.
 
     Args:
-        source: of a simulator a sample.
+        source: the source data; for a simulator, a sample of it.
         target, test: the real data, without and with labels.
-        source_groups, target_groups: (N,) int64 person or video; images of one group may look alike.
+        source_groups, target_groups: (N,) int64, the person or video of each sample. Similar images within one group
+            are not reported.
     """
     named: dict[str, Domain] = {"source": source, "target": target}
     if test is not None:
@@ -89,13 +89,13 @@ def check(
                     found = [(a, b) for a, b in found if group[a] != group[b]]
                 duplicates[one if one == other else f"{one} and {other}"] = found
         outliers = outliers_among(target.inputs, source.inputs if source.shape == target.shape else None)
-        warnings += [*_duplicates(duplicates, named), *_strangers(outliers, target)]
+        warnings += [*_duplicates(duplicates, named), *_outliers(outliers, target)]
     domains = {name: _described(domain) for name, domain in named.items()}
     return Findings(domains, duplicates, outliers, {}, warnings)
 
 
 def grey(inputs: Inputs, side: int) -> Tensor:
-    """Small grey pictures (N, side, side) float32 in 0..1."""
+    """Small grey images (N, side, side) float32 in 0..1."""
     parts = []
     for index in torch.arange(len(inputs)).split(PART):
         x = to_float(inputs[index]).mean(1, keepdim=True)
@@ -104,19 +104,19 @@ def grey(inputs: Inputs, side: int) -> Tensor:
 
 
 def hashes(pictures: Tensor) -> Tensor:
-    """Difference hash of grey pictures (N, S, S): (N, S (S - 1)) float32.
+    """Difference hash of grey images (N, S, S): (N, S (S - 1)) float32.
 
-    1 where it brightens to the right, and by more than noise does; else -1.
+    A value is 1 if the brightness increases to the right by more than `FLAT`, and else -1.
     """
     return (pictures.diff(dim=2) > FLAT).flatten(1).float().mul_(2).sub_(1)
 
 
 def alike(pictures: Tensor, others: Tensor | None = None) -> list[tuple[int, int]]:
-    """Pairs of indices of grey pictures (N, S, S) that show nearly the same: by difference hash, then by pixels.
+    """Index pairs of near-duplicate grey images (N, S, S), found by difference hash and confirmed by their pixels.
 
     Args:
-        pictures: one set.
-        others: another set, or None for pairs within the one.
+        pictures: the first set of images.
+        others: the second set, or None for pairs within the first set.
     """
     ours = hashes(pictures)
     theirs = ours if others is None else hashes(others)
@@ -135,7 +135,7 @@ def alike(pictures: Tensor, others: Tensor | None = None) -> list[tuple[int, int
 
 
 def simple_features(inputs: Inputs) -> list[Tensor]:
-    """What images are compared by when nothing is known of them: form, tones, fineness, edges, colour; (N, F) each.
+    """Generic image features, (N, F) each: shape, grey levels, frequency spectrum, edges, colour.
 
     Args:
         inputs: images (N, C, H, W).
@@ -161,16 +161,21 @@ def simple_features(inputs: Inputs) -> list[Tensor]:
 
 
 def outliers_among(target: Inputs, source: Inputs | None) -> list[int]:
-    """Indices of target images that belong to neither domain, the strangest first.
+    """Indices of target images that belong to neither domain, the most different first.
 
-    Two things are telling: an image is far from the nearest 15 percent of the target (up to so many strangers of one
-    kind do not vouch for one another), and much farther from these than from its nearest fellows (strangers of one kind
-    stand in a clump of their own). Both count in deviations, taken below the median, where no stranger stands. An image
-    that is nearer to the source than the ordinary target image belongs to one of the domains.
+    The score of an image has two parts. The first is the distance that covers the nearest 15 percent of the target
+    images; it also works if up to 15 percent are outliers of the same kind. The second is the ratio of this distance to
+    the distance of the nearest images; it is large for a small group of similar outliers. Both parts are in standard
+    deviations. These are measured below the median, where no outliers are. An image that is nearer to the source than
+    the median target image is no outlier.
+
+    Args:
+        target: target images.
+        source: source images of the same shape, or None.
     """
     ours = simple_features(target)
     theirs = ours if source is None else simple_features(source)
-    scales = [kind.var(0).sum().sqrt().clamp(min=1e-3) for kind in ours]  # so that each kind counts alike
+    scales = [kind.var(0).sum().sqrt().clamp(min=1e-3) for kind in ours]  # gives each kind of feature the same weight
     x, y = (torch.cat([k / scale for k, scale in zip(z, scales, strict=True)], 1) for z in (ours, theirs))
     generator = torch.Generator().manual_seed(0)
     reference = x[torch.randperm(len(x), generator=generator)[:REFERENCE]]
@@ -191,7 +196,7 @@ def _deviations(distance: Tensor) -> Tensor:
 
 
 def _distance(features: Tensor, reference: Tensor, rank: int) -> Tensor:
-    """Distance of each of (N, F) to the `rank`-th nearest of (M, F), (N,), at least 1e-6."""
+    """Distance of each row of (N, F) to its `rank`-th nearest row of (M, F): (N,), at least 1e-6."""
     rank = min(rank, len(reference))
     parts = [torch.cdist(part, reference).kthvalue(rank, dim=1).values for part in features.split(PART)]
     return torch.cat(parts).clamp(min=1e-6)
@@ -217,42 +222,42 @@ def _described(domain: Domain) -> dict[str, Any]:
 
 def _shapes(named: dict[str, Domain]) -> list[str]:
     target = named["target"].shape
-    said = []
+    warnings = []
     for name, domain in named.items():
         if domain.shape != target:
             size = "x".join(map(str, target[1:]))
-            said.append(
+            warnings.append(
                 f"{name} has inputs of {'x'.join(map(str, domain.shape))}, the target of "
                 f"{'x'.join(map(str, target))} (channels x height x width): convert all with --size {size} "
                 f"and --channels {target[0]}"
             )
-    return said
+    return warnings
 
 
 def _labels(source: Labelled, test: Labelled | None) -> list[str]:
     if not source.classes:
         missing = int(source.labels.isnan().any(1).sum())
-        return [f"{missing} of {len(source)} source samples lack a value; it counts nowhere"] if missing else []
+        return [f"{missing} of {len(source)} source samples lack a value. It is ignored"] if missing else []
     counts = torch.bincount(source.labels, minlength=len(source.classes))
-    said = [
+    warnings = [
         f"class '{name}' has {count} source samples, expected {FEW} or more"
         for name, count in zip(source.classes, counts.tolist(), strict=True)
         if count < FEW
     ]
     if unbalanced(counts):
         most, least = source.classes[int(counts.argmax())], source.classes[int(counts.argmin())]
-        said.append(
+        warnings.append(
             f"the source is unbalanced: '{most}' has {int(counts.max())} samples, '{least}' {int(counts.min())}. "
-            "Where the target's balance is another, methods that match distributions harm"
+            "If the class shares of the target are different, methods that match distributions lower the accuracy"
         )
     unknown = [name for name in test.classes if name not in source.classes] if test is not None else []
     if unknown:
-        said.append(f"test holds classes that the source lacks: {', '.join(unknown[:LISTED])}; leave their images out")
-    return said
+        warnings.append(f"test holds classes that the source lacks: {', '.join(unknown[:LISTED])}. Remove their images")
+    return warnings
 
 
 def _duplicates(found: dict[str, list[tuple[int, int]]], named: dict[str, Domain]) -> list[str]:
-    said = []
+    warnings = []
     for where, pairs in found.items():
         if not pairs:
             continue
@@ -260,25 +265,23 @@ def _duplicates(found: dict[str, list[tuple[int, int]]], named: dict[str, Domain
         first = ", ".join(f"{name_of(named[one], a)} and {name_of(named[other or one], b)}" for a, b in pairs[:LISTED])
         images = len({a for a, _ in pairs})
         if not other:
-            mend = "Are they of one sequence? Then name the column with --group, or leave the copies out"
-            said.append(f"within {one}: {len(pairs)} pairs look alike ({first}). {mend}")
+            mend = "If they come from one sequence, name its column with --group. Otherwise remove the near-duplicates"
+            warnings.append(f"within {one}: {len(pairs)} pairs of images are near-duplicates ({first}). {mend}")
         else:
-            mend = "A score on such images flatters: leave them out of one of the two" if other == "test" else ""
-            said.append(f"{images} images of {one} stand in {other} too, or nearly so ({first}). {mend}".strip())
-    return said
+            mend = "They make the test score too high. Remove them from one of the two" if other == "test" else ""
+            warnings.append(f"{images} images of {one} have near-duplicates in {other} ({first}). {mend}".strip())
+    return warnings
 
 
-def _strangers(outliers: Sequence[int], target: Unlabelled) -> list[str]:
+def _outliers(outliers: Sequence[int], target: Unlabelled) -> list[str]:
     if not outliers:
         return []
     amount, first = counted(outliers, target)
-    return [
-        f"{amount} are unlike all others ({first}). Look at them: where they belong to neither domain, leave them out"
-    ]
+    return [f"{amount} are outliers ({first}). Look at them, and remove those that belong to neither domain"]
 
 
 def counted(found: Sequence[int], target: Unlabelled) -> tuple[str, str]:
-    """How many of the target's samples these are, in words, and the first of their names."""
+    """Two texts for messages: how many target samples these are, and the first of their names."""
     share, kind = 100 * len(found) / len(target), "images" if len(target.shape) == 3 else "samples"
     amount = f"{len(found)} of {len(target)} target {kind} ({share:.1f} percent)"
     return amount, ", ".join(name_of(target, i) for i in found[:LISTED])

@@ -1,6 +1,6 @@
-"""Differentiable discrepancies between batches of two domains, for training features until they are small.
+"""Differentiable discrepancies between batches of two domains, used as training losses on features.
 
-`distances.py` measures with the same mathematics. Everything here answers a scalar tensor.
+Each discrepancy is a scalar tensor. `distances.py` uses the same formulas for measurement.
 """
 
 from __future__ import annotations
@@ -10,24 +10,25 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the Gaussian kernels, in units of a typical distance
+WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the Gaussian kernels, in multiples of `unit`
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    """Squared Euclidean distances (N, M) of (N, F) and (M, F); differentiable also where two samples are equal."""
+    """Squared Euclidean distances (N, M) of (N, F) and (M, F). They are also differentiable for equal samples."""
     return (x.square().sum(1)[:, None] + y.square().sum(1) - 2 * x @ y.T).clamp(min=0)
 
 
 def gaussian(squared: Tensor, unit: float | Tensor) -> Tensor:
-    """Mean of Gaussian kernels of five widths at squared distances of any shape; 1 at distance 0."""
+    """Mean of Gaussian kernels of five widths, for squared distances of any shape. It is 1 at distance 0."""
     scaled = squared / (-2 * unit**2)
     return torch.stack([torch.exp(scaled / width**2) for width in WIDTHS]).mean(0)
 
 
 def unbiased(kernel: Tensor, n: int) -> Tensor:
-    """Squared MMD, the U-statistic, from the kernel (N + M, N + M) of N samples followed by M others, two or more each.
+    """Squared MMD, as a U-statistic, from a kernel matrix (N + M, N + M).
 
-    0 in expectation where both come from one distribution, so it is below zero about as often as above.
+    The first N rows are one sample, the last M rows the other; each has two or more elements. If both samples come from
+    one distribution, the expected value is 0, so about half of the values are negative.
     """
     m = len(kernel) - n
     within_x, within_y = kernel[:n, :n], kernel[n:, n:]
@@ -39,11 +40,12 @@ def unbiased(kernel: Tensor, n: int) -> Tensor:
 
 
 def mmd(x: Tensor, y: Tensor, unit: float | Tensor | None = None) -> Tensor:
-    """Squared maximum mean discrepancy of (N, F) and (M, F), by the mean of Gaussian kernels of five widths.
+    """Squared maximum mean discrepancy of (N, F) and (M, F), with the mean of Gaussian kernels of five widths.
 
     Args:
         x, y: two samples or more each.
-        unit: of the widths; by default the root of the mean squared distance of all samples, taken as a constant.
+        unit: unit of the kernel widths. The default is the root mean squared distance between all samples, without
+            gradient.
 
     References:
         Gretton, Borgwardt, Rasch, Schoelkopf & Smola (2012). A kernel two-sample test. JMLR 13.
@@ -52,11 +54,11 @@ def mmd(x: Tensor, y: Tensor, unit: float | Tensor | None = None) -> Tensor:
 
 
 def joint_mmd(xs: Sequence[Tensor], ys: Sequence[Tensor], unit: float | Tensor | None = None) -> Tensor:
-    """Squared MMD of the joint distribution of several layers: their kernels are multiplied (Long et al. 2017).
+    """Squared MMD of the joint distribution of several layers. The kernels are multiplied (Long et al. 2017).
 
     Args:
-        xs, ys: for each layer (N, F) and (M, F), in the same order of samples.
-        unit: as in `mmd`, for each layer alike.
+        xs, ys: (N, F) and (M, F) for each layer. The order of the samples is the same in all layers.
+        unit: as in `mmd`, used for every layer. The default is computed for each layer.
     """
     kernels = []
     for x, y in zip(xs, ys, strict=True):
@@ -72,11 +74,11 @@ def _typical(squared: Tensor) -> Tensor:
 
 
 def coral(x: Tensor, y: Tensor) -> Tensor:
-    """Squared Frobenius distance of the covariances of (N, F) and (M, F) over 4 F^2 (Sun & Saenko 2016)."""
+    """Squared Frobenius distance between the covariances of (N, F) and (M, F), divided by 4 F^2 (Sun & Saenko 2016)."""
     apart = torch.cov(x.float().T) - torch.cov(y.float().T)
     return apart.square().sum() / (4 * x.shape[1] ** 2)
 
 
 def entropy(probabilities: Tensor) -> Tensor:
-    """Shannon entropy (...) in nats of class probabilities (..., C); its gradient is finite also where one is 0."""
+    """Shannon entropy (...) in nats of class probabilities (..., C). The gradient is finite even at probability 0."""
     return -(probabilities * probabilities.clamp(min=1e-12).log()).sum(-1)

@@ -1,4 +1,4 @@
-"""Two-sample distances between domains, on features (N, F). None of them reads a label."""
+"""Two-sample distances between domains, on features (N, F). No labels are used."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from . import discrepancies
 
 
 def mmd(x: Tensor, y: Tensor, bandwidth: float | None = None) -> float:
-    """Squared maximum mean discrepancy, the unbiased estimate, by the mean of Gaussian kernels of five widths.
+    """Squared maximum mean discrepancy: unbiased estimate, with the mean of Gaussian kernels of five widths.
 
     Args:
         x, y: (N, F) and (M, F) float32, two samples or more each.
-        bandwidth: the unit of the widths; the median distance within `y` by default. Fix it where values are compared.
+        bandwidth: unit of the kernel widths. The default is the median distance within `y`. Use a fixed value to
+            compare results.
 
     Returns:
-        0 in expectation where both come from one distribution (so it may be slightly below), at most 2.
+        The estimate, at most 2. Its expected value is 0 if both come from one distribution, so it may be slightly
+        negative.
 
     References:
         Gretton, Borgwardt, Rasch, Schoelkopf & Smola (2012). A kernel two-sample test. JMLR 13.
@@ -30,17 +32,18 @@ def mmd(x: Tensor, y: Tensor, bandwidth: float | None = None) -> float:
 
 
 def kernel_distance(x: Tensor, y: Tensor, unit: float = 1.0) -> float:
-    """Squared maximum mean discrepancy, the unbiased estimate, by the cubic kernel (x y / F + 1) ** 3.
+    """Squared maximum mean discrepancy: unbiased estimate, with the cubic kernel (x y / F + 1) ** 3.
 
-    On features of a network it is the KID, kernel inception distance, of the domains; that of the Inception network in
-    the paper, of any model here.
+    On features of a network it is the kernel inception distance (KID). The paper uses the Inception network. Here any
+    model can be used.
 
     Args:
         x, y: (N, F) and (M, F) float32, two samples or more each.
-        unit: what both are divided by, one's `root_mean_square`: the kernel is cubic, a network has any scale.
+        unit: both are divided by it. Use the `root_mean_square` of one of them, because the kernel is cubic and
+            features can have any scale.
 
     Returns:
-        0 in expectation where both come from one distribution (so it may be slightly below).
+        The estimate. Its expected value is 0 if both come from one distribution, so it may be slightly negative.
 
     References:
         Binkowski, Sutherland, Arbel & Gretton (2018). Demystifying MMD GANs. ICLR. arXiv:1801.01401.
@@ -50,22 +53,24 @@ def kernel_distance(x: Tensor, y: Tensor, unit: float = 1.0) -> float:
 
 
 def root_mean_square(x: Tensor) -> float:
-    """Root mean square of (N, F), at least 1e-6."""
+    """Root mean square of all elements of (N, F), at least 1e-6."""
     return max(float(x.square().mean().sqrt()), 1e-6)
 
 
 def median_distance(x: Tensor) -> float:
-    """Median Euclidean distance between two different samples of (N, F), at least 1e-6."""
+    """Median Euclidean distance between two samples of (N, F), at least 1e-6. Only the first 1000 samples are used."""
     x = x[:1000]
     return max(float(torch.pdist(x).median()), 1e-6)
 
 
 def sliced_wasserstein(x: Tensor, y: Tensor, directions: int = 128, seed: int = 0) -> float:
-    """Sliced Wasserstein-1 distance: the mean over random directions of that between the projections, in units of x.
+    """Sliced Wasserstein-1 distance, in units of x.
+
+    It is the mean Wasserstein-1 distance between the projections on random directions.
 
     Args:
         x, y: (N, F) and (M, F) float32.
-        directions: unit vectors drawn from `seed`.
+        directions: number of unit vectors, sampled with `seed`.
 
     References:
         Rabin, Peyre, Delon & Bernot (2011). Wasserstein barycenter and its application to texture mixing.
@@ -79,23 +84,25 @@ def sliced_wasserstein(x: Tensor, y: Tensor, directions: int = 128, seed: int = 
 
 
 def coral(x: Tensor, y: Tensor) -> float:
-    """CORAL distance: squared Frobenius distance of the covariances over 4 F^2 (Sun & Saenko 2016)."""
+    """CORAL distance: squared Frobenius distance between the covariances, divided by 4 F^2 (Sun & Saenko 2016)."""
     return float(discrepancies.coral(x, y))
 
 
 def proxy_a_distance(
     x: Tensor, y: Tensor, seed: int = 0, most: int = 1000, groups: tuple[Groups, Groups] = (None, None)
 ) -> float:
-    """Proxy A-distance, 2 (1 - 2 error) of the best linear domain classifier: 0 for one distribution, 2 for two apart.
+    """Proxy A-distance: 2 (1 - 2 error), with the error of the best linear domain classifier.
 
-    Half of the samples train linear support vector machines over a range of C, the other half measures their error;
-    the split is fixed by `seed`. It is computed on equally many samples of each domain.
+    It is 0 if both domains have one distribution, and 2 if a linear classifier separates them without error. Half of
+    the samples train linear support vector machines with several values of C. The other half measures their errors.
+    The number of samples is the same for both domains.
 
     Args:
         x, y: (N, F) and (M, F) float32 features, ten samples or more each.
-        most: samples taken of each domain.
-        groups: of the samples of `x` and of `y`, (N,) and (M,) int64 where they come in sequences: none is on both
-            sides of the split, unless one side would be left with less than a quarter of the samples.
+        seed: seed of the split into halves.
+        most: maximum number of samples per domain.
+        groups: groups of the samples of `x` and of `y`, (N,) and (M,) int64, for samples that come in sequences. Each
+            group is on one side of the split only, unless one side would get less than a quarter of the samples.
 
     References:
         Ben-David, Blitzer, Crammer & Pereira (2007); as defined by Ganin et al. (2016), JMLR 17(59), section 5.1.5.
@@ -126,14 +133,14 @@ def proxy_a_distance(
 
 
 def classifier_distance(x: Tensor, y: Tensor, seed: int = 0) -> float:
-    """Classifier two-sample test by a linear discriminant: 0 where it cannot tell the samples, 1 where it always can.
+    """Classifier two-sample test with a linear discriminant: 0 if it cannot separate the samples, 1 if it always can.
 
-    Half of the samples fit the discriminant, with its covariance shrunk, the other half are ranked by it, then the
-    other way round; the value is |2 AUC - 1|, the mean of both, which moves smoothly with the samples.
+    Half of the samples fit the discriminant, with a shrunk covariance. The other half measure its AUC. Then the halves
+    are exchanged. The result is |2 AUC - 1|, with the mean of both AUCs. It changes smoothly with the samples.
 
     Args:
         x, y: (N, F) and (M, F) float32, four samples or more each.
-        seed: of the halves.
+        seed: seed of the split into halves.
 
     References:
         Lopez-Paz & Oquab (2017). Revisiting classifier two-sample tests. ICLR. arXiv:1610.06545.

@@ -1,7 +1,7 @@
-"""The class shares of an unlabelled domain, estimated from what a classifier says of it.
+"""Estimates of the class shares of an unlabelled domain, from the predictions of a classifier.
 
-Both estimates assume label shift: the domains differ in how often each class comes, not in how a class looks. Where
-they differ in both, an estimate is as good as the classifier is on the target.
+Both estimates assume label shift: the domains differ in the class shares, but not in the appearance of each class. If
+the appearance differs too, an estimate is only as good as the classifier is on the target.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ from torch.nn import functional as F
 
 from ..errors import InputError
 
-UNBALANCED = 5.0  # times
+UNBALANCED = 5.0  # ratio of the largest to the smallest class share
 
 
 def unbalanced(shares: Tensor) -> bool:
-    """Whether the most frequent class is more than five times as frequent as the rarest; of shares or counts (C,)."""
+    """Whether the most frequent class is more than five times as frequent as the rarest, from shares or counts (C,)."""
     return float(shares.max()) > UNBALANCED * float(shares.min())
 
 
 def confusion(probabilities: Tensor, labels: Tensor) -> Tensor:
-    """How often class i is said while j is true, (C, C) float64 that sums to 1.
+    """Confusion matrix (C, C) float64 that sums to 1. Entry (i, j): class i is predicted and class j is true.
 
     Args:
-        probabilities: (N, C) of labelled samples that were not learnt by heart: held out, or randomized afresh. One-hot
-            rows count labels, others share themselves out, which varies less.
+        probabilities: (N, C) for labelled samples to which the classifier is not overfitted: held-out samples, or
+            samples with a new randomization. One-hot rows count predicted labels. Soft rows are shared between classes,
+            which has less variance.
         labels: (N,) int64, or shares (N, C).
     """
     shares = labels if labels.is_floating_point() else F.one_hot(labels, probabilities.shape[1])
@@ -33,21 +34,21 @@ def confusion(probabilities: Tensor, labels: Tensor) -> Tensor:
 
 
 def bbse(confused: Tensor, said: Tensor, ridge: float = 1e-6) -> Tensor:
-    """Black box shift estimation: the prior under which the classifier would say what it says of the target.
+    """Black box shift estimation: the class prior that explains the mean prediction on the target.
 
-    The weights w of the classes solve `confused w = said`; the prior is w times the source's.
+    The class weights w solve `confused w = said`. The prior of the target is w times the prior of the source.
 
     Args:
         confused: (C, C) from `confusion` on the source.
         said: (C,) mean prediction on the target.
-        ridge: pull towards the source's prior, w = 1, in units of the mean squared singular value; what keeps the
-            answer finite where two classes are never told apart.
+        ridge: regularisation towards the prior of the source, w = 1, in units of the mean squared singular value. It
+            keeps the result finite if the classifier cannot distinguish two classes.
 
     Returns:
-        (C,) float64, 0 or more, that sums to 1.
+        (C,) float64, not negative, with sum 1.
 
     Raises:
-        InputError: the shapes do not fit.
+        InputError: the shapes do not match.
 
     References:
         Lipton, Wang & Smola (2018). Detecting and Correcting for Label Shift with Black Box Predictors. ICML.
@@ -55,8 +56,8 @@ def bbse(confused: Tensor, said: Tensor, ridge: float = 1e-6) -> Tensor:
     """
     if confused.shape != (len(said), len(said)):
         raise InputError(
-            f"confused of shape {tuple(confused.shape)} and said of {tuple(said.shape)}: expected (C, C) and (C,) of "
-            "the same classes"
+            f"confused has shape {tuple(confused.shape)} and said has shape {tuple(said.shape)}, expected (C, C) and "
+            "(C,) with the same classes"
         )
     confused, said = confused.double(), said.double()
     gram = confused.T @ confused
@@ -66,16 +67,18 @@ def bbse(confused: Tensor, said: Tensor, ridge: float = 1e-6) -> Tensor:
 
 
 def mlls(probabilities: Tensor, source: Tensor, rounds: int = 200, start: Tensor | None = None) -> Tensor:
-    """Maximum likelihood label shift by expectation maximisation: needs calibrated probabilities, and no confusion.
+    """Maximum likelihood label shift, by expectation maximisation.
+
+    It needs calibrated probabilities, but no confusion matrix.
 
     Args:
-        probabilities: (N, C) of target samples, from a classifier that learnt under the prior `source`.
+        probabilities: (N, C) for target samples, from a classifier that was trained with the class shares `source`.
         source: (C,) class shares of the source, all above 0.
-        rounds: of expectation and maximisation.
-        start: (C,) first guess; the source's by default.
+        rounds: number of expectation maximisation iterations.
+        start: (C,) initial estimate; the class shares of the source by default.
 
     Returns:
-        (C,) float64 that sums to 1.
+        (C,) float64 with sum 1.
 
     References:
         Saerens, Latinne & Decaestecker (2002). Adjusting the outputs of a classifier to new a priori probabilities.

@@ -1,4 +1,4 @@
-"""What adversarial refiners are made of: history, losses, critics, a translator; what steers and watches the game."""
+"""Parts of adversarial refiners: history, losses, critics, translator, constraint weight and training statistics."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .layers import Centred, Residual, clip, silence
 
 
 class History(nn.Module):
-    """Buffer of refined images, of which half of each critic batch is drawn, so that the refiner cannot cycle.
+    """Buffer of earlier refined images. Half of each critic batch comes from it, so that the refiner cannot cycle.
 
     Args:
-        count: images held.
-        shape: (C, H, W) of one.
+        count: capacity in images.
+        shape: (C, H, W) of one image.
     """
 
     def __init__(self, count: int, shape: tuple[int, ...]) -> None:
@@ -27,34 +27,35 @@ class History(nn.Module):
         self.register_buffer("filled", torch.tensor(0))
 
     def mix(self, refined: Tensor) -> Tensor:
-        """`refined` (B, C, H, W) with a random half exchanged for older images; half of the new ones are kept."""
+        """Replace half of `refined` (B, C, H, W) by older images, and store half of the new images."""
         half, filled = len(refined) // 2, int(self.filled)
         mixed = refined.clone()
         older = min(half, filled)
         mixed[:older] = self.images[torch.randperm(filled)[:older]].to(refined.dtype)
-        room = min(half, len(self.images) - filled)
-        where = torch.cat([torch.arange(filled, filled + room), torch.randperm(max(filled, 1))[: half - room]])
+        free = min(half, len(self.images) - filled)
+        where = torch.cat([torch.arange(filled, filled + free), torch.randperm(max(filled, 1))[: half - free]])
         self.images[where] = (refined[-len(where) :] if len(where) else refined[:0]).to(self.images.dtype)
-        self.filled += room
+        self.filled += free
         return mixed
 
 
 def patch_loss(logits: Tensor, real: bool) -> Tensor:
-    """Cross entropy of patch logits (N, 1, h, w) where every patch is real, or none is."""
+    """Cross entropy of patch logits (N, 1, h, w). All patches have the same label, real or not real."""
     return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
 
 
 def square_loss(scores: Tensor, real: bool) -> Tensor:
-    """Squared distance of patch scores (N, 1, h, w) from 1, or from 0 (Mao et al. 2017): no gradient ever vanishes."""
+    """Squared distance of patch scores (N, 1, h, w) from 1 (real) or 0. No gradient vanishes (Mao et al. 2017)."""
     return (scores - float(real)).square().mean()
 
 
 def slope(critic: nn.Module, real: Tensor) -> Tensor:
-    """Squared norm of a patch's gradient at real images, the mean over patches (R1, Mescheder, Geiger & Nowozin 2018).
+    """Mean over patches of the squared gradient norm at real images (R1, Mescheder, Geiger & Nowozin 2018).
 
-    An unbiased estimate from one pass: with random signs the gradients of patches that overlap add up as squares do, so
-    that one weight serves images of 8 by 8, of which every patch sees all, and of 35 by 55. Of their plain sum the
-    square grows with the patches that see a pixel, and the critic of a larger image learns nothing.
+    This is an unbiased estimate from one pass. Each patch gets a random sign, so in expectation the squared gradients
+    of overlapping patches add up without cross terms. One weight then works for images of 8 by 8, where every patch
+    covers the whole image, and for images of 35 by 55. Without the signs, the square grows with the number of patches
+    that cover a pixel, and the critic of a larger image learns nothing.
     """
     real = real.detach().requires_grad_()
     logits = critic(real)
@@ -65,9 +66,9 @@ def slope(critic: nn.Module, real: Tensor) -> Tensor:
 
 
 class PaperCritic(Centred):
-    """The local critic of the SimGAN paper's appendix, made for 35 by 55: a logit for each patch, (N, 1, h, w).
+    """The local critic of the SimGAN paper (appendix), for images of 35 by 55: one logit per patch, (N, 1, h, w).
 
-    The paper ends in two maps and a softmax over them; the one logit, their difference, is the same critic.
+    The paper's critic ends in two maps and a softmax. One logit, the difference of the two maps, is equivalent.
     """
 
     def __init__(self, channels: int) -> None:
@@ -90,7 +91,7 @@ class PaperCritic(Centred):
 
 
 class GlobalCritic(nn.Module):
-    """One logit for the whole image, (N, 1, 1, 1), read off a local critic's patches: what a patch critic is not."""
+    """One logit for the whole image, (N, 1, 1, 1): a linear layer on the output patches of a local critic."""
 
     def __init__(self, patches: nn.Module, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -111,14 +112,15 @@ def _convolution(channels: int, maps: int, kernel: int, stride: int = 1) -> nn.S
 
 
 class Translator(nn.Module):
-    """Image to image through half the resolution, so that it sees farther than a refiner does; keeps size and range.
+    """Image-to-image network that works at half the resolution. It keeps the image size and value range.
 
-    Like the refiner it predicts a change of its input, which is zero before training. Group instead of instance
-    normalisation: small images leave few pixels to normalise by.
+    Its receptive field is larger than that of a refiner. Like the refiner, it predicts a change of its input, which is
+    zero before training. It uses group instead of instance normalisation, because small images have few pixels to
+    normalise over.
 
     Args:
-        channels: of the image.
-        maps: of the first layer; twice as many at half the resolution.
+        channels: channels of the image.
+        maps: feature maps of the first layer; twice as many at half the resolution.
         blocks: residual blocks (9 in CycleGAN and CUT, on images of 256 by 256).
     """
 
@@ -137,7 +139,7 @@ class Translator(nn.Module):
         self.decoder = nn.Sequential(_convolution(2 * maps, maps, 3), last)
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Maps after each stage of the encoder, their widths `self.widths`."""
+        """Feature maps after each stage of the encoder. `self.widths` are their channel counts."""
         maps, found = 2 * x - 1, []
         for stage in self.stages:
             maps = stage(maps)
@@ -150,15 +152,16 @@ class Translator(nn.Module):
 
 
 class Steered(nn.Module):
-    """A weight that rises while what it holds down is above a level, and falls while that is below.
+    """Weight of a constrained term. It rises while the term is above a level, and falls while the term is below.
 
-    Ascent on the multiplier of a constraint, in logarithms. A fixed weight of an L1 distance has no such middle: what
-    pulls a pixel less than the weight moves it not at all, and what pulls it more moves it until it is elsewhere.
+    This is gradient ascent on the logarithm of a Lagrange multiplier. A fixed weight of an L1 distance cannot hold a
+    level: a gradient smaller than the weight does not change a pixel at all, and a larger gradient changes it without
+    limit.
 
     Args:
-        level: to hold, above 0.
-        weight: to begin with.
-        speed: most that an update changes the weight by, as a share; at 0 it stays.
+        level: value at which to hold the term, above 0.
+        weight: initial weight.
+        speed: largest relative change of the weight in one update; 0 keeps the weight fixed.
     """
 
     def __init__(self, level: float, weight: float, speed: float) -> None:
@@ -169,21 +172,21 @@ class Steered(nn.Module):
 
     @torch.no_grad()
     def update(self, value: Tensor) -> None:
-        """Take in a scalar that is to be held at the level."""
+        """Update the weight from the current value of the term, a scalar."""
         self.weight *= (self.speed * (value / self.level - 1).clamp(-1, 1)).exp()
 
 
 class Watch:
-    """Means of what was measured over the later half of a training, by name."""
+    """Records scalars by name, and averages each over the second half of the training."""
 
     def __init__(self) -> None:
         self._seen: dict[str, list[Tensor]] = {}
 
     def see(self, name: str, value: Tensor) -> None:
-        """Keep a scalar."""
+        """Record a scalar."""
         self._seen.setdefault(name, []).append(value.detach())
 
     def mean(self, name: str, least: int) -> float | None:
-        """Mean of the later half; None where fewer than `least` were seen in all."""
+        """Mean of the second half of the values; None if fewer than `least` values were recorded in total."""
         seen = self._seen.get(name, [])
         return float(torch.stack(seen[len(seen) // 2 :]).mean()) if len(seen) >= least else None

@@ -1,4 +1,4 @@
-"""Feature extractors by name: our own, any class of the user's, timm's, transformers'; their weights and width."""
+"""Feature extractors by name, with their weights and width: built-in, a user class, timm or transformers."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ KINDS = (
     f"one of: {', '.join(NETWORKS)}, or module:Class (your own nn.Module), or {TIMM}:NAME, such as {TIMM}:resnet18, "
     f"or {TRANSFORMERS}:NAME, such as {TRANSFORMERS}:google/vit-base-patch16-224, or {TRANSFORMERS}:FOLDER"
 )
-SHOWN = 3  # keys that a message names
+SHOWN = 3  # keys listed in a message
 
 
 class Pooled(nn.Module):
-    """A vision model of transformers, whose pooled output is the features (N, F); else the mean of its last maps."""
+    """A vision model of transformers. Its features (N, F) are the pooled output, or else the mean of the last maps."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Pooled(nn.Module):
 
 
 class Frozen(nn.Module):
-    """A network that is used as it is: no gradient reaches it, and it stays in evaluation mode."""
+    """A network that is not trained. It gets no gradient, and it stays in evaluation mode."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -57,19 +57,23 @@ class Frozen(nn.Module):
 
 
 def build_network(name: str, shape: Sequence[int], spatial: bool = False, norm: Norm = "group") -> nn.Module:
-    """The feature extractor of that name for inputs of one shape, with fresh weights.
+    """Build the feature extractor `name` for inputs of one shape, with new weights.
 
     Args:
-        name: of `networks.NETWORKS`; `module:Class`, a class that Python can import, which is called with `shape` where
-            it takes an argument of that name, else without; or `timm:NAME`, which needs `pip install synth2real[timm]`;
-            or `transformers:NAME`, which needs `synth2real[transformers]`: a local folder with a `config.json`, or a
-            name on the hub, of which the configuration alone is fetched. The keys of its weights begin `network.`.
+        name: one of four forms:
+            - a key of `networks.NETWORKS`;
+            - `module:Class`, a class that Python can import. It is called with `shape` if it has an argument of that
+              name, and else without arguments;
+            - `timm:NAME`, which needs `pip install synth2real[timm]`;
+            - `transformers:NAME`, which needs `synth2real[transformers]`. NAME is a local folder with a `config.json`,
+              or a name on the hub; only the configuration is downloaded. The keys of its weights begin with `network.`.
         shape: (C, H, W) of an image or (F,) of a feature vector.
-        spatial: keep where things are (the library's own networks).
-        norm: between the layers of the library's own; others have what they have.
+        spatial: keep positions in the image (the library's own networks only).
+        norm: normalisation between the layers (the library's own networks only).
 
     Raises:
-        InputError: no such network, module, class or package, or a class that is no `nn.Module`.
+        InputError: the network, module, class or package does not exist, the class is not an `nn.Module`, or the
+            network does not take inputs of this shape.
     """
     if name in NETWORKS:
         if (len(shape) == 3) == (name in FOR_FEATURES):
@@ -90,12 +94,12 @@ def _class(name: str, module: str, attribute: str) -> type[nn.Module]:
         found: Any = getattr(importlib.import_module(module), attribute, None)
     except ImportError as error:
         raise InputError(
-            f"network '{name}': Python cannot import '{module}' ({error}), expected module:Class. Run where the module "
-            "lies, or add its folder to PYTHONPATH"
+            f"network '{name}': Python cannot import '{module}' ({error}), expected module:Class. Run in the folder "
+            "of the module, or add that folder to PYTHONPATH"
         ) from None
     if found is None:
         raise InputError(
-            f"network '{name}': the module '{module}' has no '{attribute}', expected a class that is there"
+            f"network '{name}': the module '{module}' has no '{attribute}', expected the name of a class in it"
         )
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise InputError(f"network '{name}': found {found!r}, expected a class that derives from torch.nn.Module")
@@ -108,15 +112,15 @@ def _call(name: str, kind: type[nn.Module], shape: Sequence[int]) -> nn.Module:
         return kind(shape=tuple(shape)) if takes else kind()
     except TypeError as error:
         raise InputError(
-            f"network '{name}' cannot be made ({error}), expected a class that is called with `shape` alone, or with "
-            "nothing. Give every other argument a default"
+            f"network '{name}' cannot be built ({error}), expected a class that is called with `shape` only, or "
+            "without arguments. Give every other argument a default"
         ) from None
 
 
 def _package(package: str, name: str) -> Any:
     try:
         return importlib.import_module(package)
-    except (ImportError, RuntimeError) as error:  # the latter by a torchvision that was built for another torch
+    except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision was built for another torch
         raise InputError(
             f"network '{package}:{name}' needs the package {package}, which cannot be imported ({error}). "
             f"Install it: pip install 'synth2real[{package}]'"
@@ -129,7 +133,7 @@ def _timm(name: str, channels: int) -> nn.Module:
         made: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels)
     except (RuntimeError, TypeError) as error:
         raise InputError(
-            f"network '{TIMM}:{name}' cannot be made ({error}), expected a name of timm.list_models()"
+            f"network '{TIMM}:{name}' cannot be built ({error}), expected a name from timm.list_models()"
         ) from None
     return made
 
@@ -143,17 +147,20 @@ def _transformers(name: str, channels: int) -> nn.Module:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         first = str(error).strip().partition("\n")[0]
         raise InputError(
-            f"network '{TRANSFORMERS}:{name}' cannot be made ({first}), expected a folder with the config.json of a "
-            "vision model, as its save_pretrained writes it, or the name of one on the hub, which must be within reach"
+            f"network '{TRANSFORMERS}:{name}' cannot be built ({first}), expected a folder with the config.json of a "
+            "vision model, as save_pretrained writes it, or the name of a vision model on the hub. The hub needs a "
+            "network connection"
         ) from None
 
 
 @torch.no_grad()
 def width_of(network: nn.Module, shape: Sequence[int], name: str) -> int:
-    """Width F of the features (N, F) that a network makes of inputs of `shape`, by a dry run in evaluation mode.
+    """Width F of the features (N, F) that a network computes from inputs of `shape`.
+
+    The function runs the network once on zeros, in evaluation mode.
 
     Raises:
-        InputError: it fails, or makes something else.
+        InputError: the network fails, or its output is not a tensor (N, F).
     """
     modes = [(module, module.training) for module in network.modules()]
     try:
@@ -170,8 +177,8 @@ def width_of(network: nn.Module, shape: Sequence[int], name: str) -> int:
     if not isinstance(made, Tensor) or made.ndim != 2 or len(made) != 2:
         found = f"a tensor {tuple(made.shape)}" if isinstance(made, Tensor) else f"a {type(made).__name__}"
         raise InputError(
-            f"network '{name}' makes {found} of two inputs, expected features (2, F). Pool and flatten at its end, and "
-            "leave its classifier out"
+            f"network '{name}' returns {found} for two inputs, expected features (2, F). Pool and flatten at its end, "
+            "and remove its classifier"
         )
     return made.shape[1]
 
@@ -180,7 +187,7 @@ def load_weights(network: nn.Module, file: str | Path, name: str) -> None:
     """Load a `.safetensors` file into a network.
 
     Raises:
-        InputError: no such file, unreadable, or its keys or shapes are not the network's.
+        InputError: the file is missing or unreadable, or its keys or shapes are not those of the network.
     """
     file = Path(file)
     if not file.is_file():
@@ -191,18 +198,20 @@ def load_weights(network: nn.Module, file: str | Path, name: str) -> None:
         raise InputError(
             f"{file}: unreadable ({error}), expected .safetensors. Write it with safetensors.torch.save_file"
         ) from None
-    wanted = network.state_dict()
-    shapes = [key for key in wanted if key in given and given[key].shape != wanted[key].shape]
+    expected = network.state_dict()
+    shapes = [key for key in expected if key in given and given[key].shape != expected[key].shape]
     faults = {
-        "are missing": [key for key in wanted if key not in given],
-        "are unknown to the network": [key for key in given if key not in wanted],
-        "differ in shape": [f"{key} {tuple(given[key].shape)} for {tuple(wanted[key].shape)}" for key in shapes],
+        "are missing": [key for key in expected if key not in given],
+        "are not in the network": [key for key in given if key not in expected],
+        "differ in shape": [
+            f"{key} {tuple(given[key].shape)} instead of {tuple(expected[key].shape)}" for key in shapes
+        ],
     }
     found = [f"{_some(keys)} {what}" for what, keys in faults.items() if keys]
     if found:
         raise InputError(
-            f"{file}: the weights do not fit the network '{name}': {'; '.join(found)}. Expected its own state_dict, "
-            "without a classifier"
+            f"{file}: the weights do not fit the network '{name}': {'; '.join(found)}. Expected the state_dict of "
+            "this network, without a classifier"
         )
     network.load_state_dict(given)
 

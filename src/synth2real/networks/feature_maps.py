@@ -1,4 +1,4 @@
-"""Maps of features that a model keeps before its own layers: what an explicit mapping has learnt for the target."""
+"""Feature maps: transforms of input features, learnt for the target. A model applies one before its own layers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..data.domains import Inputs, to_float
 
-BATCH = 512  # samples looked at once
+BATCH = 512  # samples per batch
 Activation = Literal["identity", "tanh", "relu"]
 Words = Literal["as-given", "binary", "tfidf"]
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
@@ -22,13 +22,13 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 
 
 class Weighing(nn.Module):
-    """How counts of words are weighed: as they are; 1 where a word occurs; or that times how rare the word is.
-
-    The last is scaled to the length 1 for each sample (N, F) float32, so that long texts say no more than short ones.
+    """Weighting of word counts (N, F) float32.
 
     Args:
         width: number of words F.
-        words: `as-given`, `binary` or `tfidf`.
+        words: `as-given` keeps the counts. `binary` is 1 if the word occurs, and else 0. `tfidf` multiplies `binary` by
+            the rarity of the word, and scales each sample to length 1, so that long texts weigh no more than short
+            ones.
     """
 
     def __init__(self, width: int, words: Words) -> None:
@@ -38,12 +38,12 @@ class Weighing(nn.Module):
         self.register_buffer("rarity", torch.ones(width))
 
     def learn_from(self, *domains: Inputs) -> None:
-        """Take the rarity of each word from all samples: minus the logarithm of the share that holds it."""
-        held = torch.zeros_like(self.rarity)
+        """Compute the rarity of each word: minus the logarithm of the share of all samples that contain it."""
+        containing = torch.zeros_like(self.rarity)
         for inputs in domains:
             for part in torch.arange(len(inputs)).split(BATCH):
-                held += (to_float(inputs[part]) > 0).sum(0)
-        self.rarity = -(held / sum(len(inputs) for inputs in domains)).clamp(1e-4, 1).log()
+                containing += (to_float(inputs[part]) > 0).sum(0)
+        self.rarity = -(containing / sum(len(inputs) for inputs in domains)).clamp(1e-4, 1).log()
 
     def forward(self, x: Tensor) -> Tensor:
         if self.words == "as-given":
@@ -53,12 +53,12 @@ class Weighing(nn.Module):
 
 
 class Layers(nn.Module):
-    """Affine layers with one activation, each led on to the next.
+    """A sequence of affine layers, each followed by the same activation.
 
     Args:
-        widths: of the input and of each layer.
-        activation: after each layer.
-        words: how the input is weighed.
+        widths: width of the input and of each layer.
+        activation: activation after each layer.
+        words: weighting of the input, see `Weighing`.
     """
 
     kind = "layers"
@@ -88,14 +88,16 @@ class Layers(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """Stacked layers tanh(q s T' T (x / s) + bias), the input and every layer side by side, (N, (1 + layers) F).
+    """Stacked layers tanh(q s T' T (x / s) + bias). The output concatenates the input and all layers.
+
+    The output is (N, (1 + layers) F).
 
     Args:
         width: features F of the input and of each layer.
         rank: rows of T.
-        layers: how many.
-        keep: q, the chance of a feature to be kept while learning.
-        words: how the input is weighed.
+        layers: number of layers.
+        keep: q, the probability that a feature is kept during training.
+        words: weighting of the input, see `Weighing`.
     """
 
     kind = "denoiser"
@@ -117,13 +119,13 @@ class Denoiser(nn.Module):
 
 
 class Kernel(nn.Module):
-    """Gaussian kernels about the samples that were learnt from, weighed to (N, width).
+    """Weighted sums (N, width) of Gaussian kernels, centred on the training samples.
 
     Args:
-        inputs: features of a sample.
-        count: samples learnt from.
-        width: of the output.
-        gamma: exp(-gamma |x - y|^2).
+        inputs: features per sample.
+        count: training samples.
+        width: width of the output.
+        gamma: parameter of the kernel exp(-gamma |x - y|^2).
     """
 
     kind = "kernel"
@@ -146,11 +148,11 @@ MAPS: dict[str, Callable[..., FeatureMap]] = {kind.kind: kind for kind in (Layer
 
 
 def describe(feature_map: FeatureMap) -> dict[str, Any]:
-    """Plain data from which `build` makes the same map, its weights aside."""
+    """Plain data, from which `build` makes the same map without its weights."""
     return {"kind": feature_map.kind, **feature_map.settings}
 
 
 def build(description: dict[str, Any]) -> FeatureMap:
-    """The counterpart of `describe`."""
+    """Build the map that `describe` described, without its weights."""
     settings = dict(description)
     return MAPS[settings.pop("kind")](**settings)

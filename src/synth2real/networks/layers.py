@@ -26,7 +26,7 @@ class _Reverse(torch.autograd.Function):
 
 
 def reverse_gradient(x: Tensor, weight: float | Tensor = 1.0) -> Tensor:
-    """The gradient reversal layer (Ganin & Lempitsky 2015): the identity, whose gradient is times `-weight`."""
+    """Gradient reversal layer (Ganin & Lempitsky 2015): the identity, with the gradient multiplied by `-weight`."""
     return _Reverse.apply(x, weight)  # type: ignore[no-any-return, no-untyped-call]
 
 
@@ -37,10 +37,11 @@ class Normalise(nn.Module):
     """Input normalisation, part of the model.
 
     Args:
-        statistics: `per-image`: each channel of each image to mean 0 and deviation 1, which takes lighting and tint
-            out (instance normalisation); `source`: by the source's channel means and deviations; `none`: as given.
-            Features are normalised by the source's under `per-image`, too; sparse ones share one deviation.
-        mean, std: of the source, one value a channel (or a feature).
+        statistics: `per-image` scales each channel of each image to mean 0 and standard deviation 1 (instance
+            normalisation), which removes lighting and colour. `source` uses the channel means and standard deviations
+            of the source. `none` does not normalise. Features use the source statistics with `per-image`, too; sparse
+            features share one standard deviation.
+        mean, std: of the source, one value per channel (or per feature).
     """
 
     def __init__(self, statistics: Statistics, mean: Tensor, std: Tensor) -> None:
@@ -56,14 +57,14 @@ class Normalise(nn.Module):
             return x
         if self.statistics == "per-image" and x.ndim == 4:
             std, mean = torch.std_mean(x, dim=(2, 3), keepdim=True)
-            return (x - mean) / (std + 0.05)  # a flat image stays quiet
+            return (x - mean) / (std + 0.05)  # 0.05: noise in a flat image is not amplified
         shape = (1, -1, 1, 1) if x.ndim == 4 else (1, -1)
         scale = 1 / self.std
         return torch.addcmul((-self.mean * scale).view(shape), x, scale.view(shape))
 
 
 class ExpectedPosition(nn.Module):
-    """Maps (N, C, H, W) to where each channel's activation lies on average, (N, 2 C) in -1..1 (Finn et al. 2016)."""
+    """Expected position of the activation of each channel of (N, C, H, W): (N, 2 C) in -1..1 (Finn et al. 2016)."""
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
@@ -91,8 +92,10 @@ def _convolution(channels: int, maps: int, norm: Norm, kernel: int = 3, stride: 
 
 
 class Surroundings(nn.Module):
-    """Adds to each point of maps (N, C, H, W) what lies around it, seen at half the resolution: by that, a pupil is
-    told from a patch of make-up. At full resolution, convolutions that see as far cost half a step of training more.
+    """Adds context at half the resolution to each point of the feature maps (N, C, H, W).
+
+    The context helps to distinguish a pupil from a patch of make-up. Convolutions with the same receptive field at full
+    resolution would make a training step 50 percent longer.
     """
 
     def __init__(self, maps: int, norm: Norm) -> None:
@@ -107,17 +110,19 @@ class Surroundings(nn.Module):
 
 
 class Convolutional(nn.Sequential):
-    """The default image network: a 5 by 5 convolution, 3 by 3 ones with pooling down to about 7 by 7, a hidden layer.
+    """The default image network: a 5 by 5 convolution, 3 by 3 convolutions with pooling, and a hidden layer.
 
-    Group instead of batch normalisation by default: source and target differ in just the statistics that a batch would
-    average, which cost 15 points and more on handwriting.
+    Pooling reduces the maps to about 7 by 7.
+
+    The default is group normalisation, not batch normalisation. Source and target differ in exactly the statistics that
+    a batch averages: batch normalisation cost 15 points and more on handwriting.
 
     Args:
         shape: (C, H, W) of one image.
-        width: maps of the first convolution, a multiple of 8; the others have twice as many.
+        width: feature maps of the first convolution, a multiple of 8; the others have twice as many.
         hidden: width of the features.
-        spatial: read positions off the last maps (regression, keypoints, gaze) instead of their values, with
-            more of their surroundings in view.
+        spatial: the features are positions in the last maps instead of their values (regression, keypoints, gaze). The
+            receptive field is then larger.
         norm: normalisation after each convolution, over groups of maps or over the batch.
     """
 
@@ -130,7 +135,7 @@ class Convolutional(nn.Sequential):
         norm: Norm = "group",
     ) -> None:
         channels, *size = shape
-        finest = 16 if spatial else 8  # the last maps have fewer pixels than twice that on their shorter side
+        finest = 16 if spatial else 8  # the shorter side of the last maps is at most this
         stride = 2 if min(size) > finest else 1
         layers = _convolution(channels, width, norm, kernel=5, stride=stride)
         size = [(side + stride - 1) // stride for side in size]
@@ -154,20 +159,20 @@ class Convolutional(nn.Sequential):
 
 
 class _DANNPaper(nn.Sequential):
-    """A feature extractor of the DANN paper (Ganin et al. 2016, figure 4): convolutions, rectifiers and pooling.
+    """A feature extractor of the DANN paper (Ganin et al. 2016, figure 4): convolutions, ReLUs and pooling.
 
-    Its label predictor and domain classifier stand in `mlp`; their widths in the presets of `adapt.DANN`.
+    `mlp` builds the label predictor and the domain classifier. Their widths are in the presets of `adapt.DANN`.
     """
 
     name: ClassVar[str]
-    least: ClassVar[int]  # pixels of the shorter side
+    least: ClassVar[int]  # minimum of the shorter side in pixels
 
     def __init__(self, shape: Sequence[int], spatial: bool = False, norm: Norm = "group") -> None:
         channels, *size = shape
         if norm == "batch":
             raise InputError(
-                f"the network {self.name} has no normalisation, found norm 'batch', expected the network convolutional "
-                "or perceptron with it"
+                f"the network {self.name} has no normalisation, found norm 'batch', expected norm 'group'. For batch "
+                "normalisation, use the network convolutional or perceptron"
             )
         if min(size) < self.least:
             least, found = f"{self.least} by {self.least}", f"{size[0]}x{size[1]}"
@@ -183,7 +188,7 @@ class _DANNPaper(nn.Sequential):
 
 
 class DANNMnist(_DANNPaper):
-    """The DANN paper's MNIST architecture (Ganin et al. 2016, figure 4a), for 28 by 28."""
+    """The MNIST architecture of the DANN paper (Ganin et al. 2016, figure 4a), for images of 28 by 28."""
 
     name, least = "dann-mnist", 16
 
@@ -194,10 +199,10 @@ class DANNMnist(_DANNPaper):
 
 
 class DANNSvhn(_DANNPaper):
-    """The DANN paper's SVHN architecture (Ganin et al. 2016, figure 4b), for 32 by 32.
+    """The SVHN architecture of the DANN paper (Ganin et al. 2016, figure 4b), for images of 32 by 32.
 
-    The paper does not say how its convolutions are padded. Here by 2, which keeps the size: without, the third would
-    not fit into what the pooling leaves of 32 by 32.
+    The paper does not specify the padding of the convolutions. Here it is 2, which keeps the size. Without padding, the
+    third convolution would be larger than the maps that remain of 32 by 32 after pooling.
     """
 
     name, least = "dann-svhn", 16
@@ -210,7 +215,7 @@ class DANNSvhn(_DANNPaper):
 
 
 class DANNGtsrb(_DANNPaper):
-    """The DANN paper's architecture for traffic signs, GTSRB (Ganin et al. 2016, figure 4c), for 40 by 40."""
+    """The traffic sign (GTSRB) architecture of the DANN paper (Ganin et al. 2016, figure 4c), for 40 by 40 images."""
 
     name, least = "dann-gtsrb", 32
 
@@ -222,7 +227,7 @@ class DANNGtsrb(_DANNPaper):
 
 
 class Perceptron(nn.Sequential):
-    """The default network for features (F,): two hidden layers, normalised over the batch or not at all."""
+    """The default network for features (F,): two hidden layers, with batch normalisation or without normalisation."""
 
     def __init__(self, shape: Sequence[int], hidden: int = 128, spatial: bool = False, norm: Norm = "group") -> None:
         layers: list[nn.Module] = []
@@ -233,7 +238,7 @@ class Perceptron(nn.Sequential):
 
 
 class Shallow(nn.Sequential):
-    """One hidden layer of sigmoids for features (F,), as in the DANN paper's experiments on reviews."""
+    """One hidden sigmoid layer for features (F,), as in the review experiments of the DANN paper."""
 
     def __init__(self, shape: Sequence[int], hidden: int, spatial: bool = False, norm: Norm = "group") -> None:
         super().__init__(nn.Linear(shape[0], hidden), nn.Sigmoid())
@@ -241,7 +246,7 @@ class Shallow(nn.Sequential):
 
 
 class Linear(nn.Sequential):
-    """No layer at all for features (F,): the head alone, a linear model."""
+    """No hidden layer, for features (F,). With the head, the model is linear."""
 
     def __init__(self, shape: Sequence[int], spatial: bool = False, norm: Norm = "group") -> None:
         super().__init__()
@@ -264,7 +269,7 @@ NETWORKS: dict[str, Callable[..., Features]] = {
 
 
 def mlp(inputs: int, hidden: Sequence[int], outputs: int, dropout: float = 0.0) -> nn.Sequential:
-    """Linear layers with rectifiers (and dropout) between them: a head, or a critic of features."""
+    """Linear layers with ReLUs (and dropout) between them: a head, or a critic on features."""
     layers: list[nn.Module] = []
     for width in hidden:
         layers += [nn.Linear(inputs, width), nn.ReLU()]
@@ -275,7 +280,7 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int, dropout: float = 0.0) 
 
 
 class Residual(nn.Module):
-    """Two 3 by 3 convolutions around which the input is led, then a rectifier; (N, maps, H, W) as it comes."""
+    """Residual block: two 3 by 3 convolutions, a skip connection, then a ReLU. It keeps the shape (N, maps, H, W)."""
 
     def __init__(self, maps: int) -> None:
         super().__init__()
@@ -290,16 +295,17 @@ class Residual(nn.Module):
 
 
 class Refiner(nn.Module):
-    """SimGAN's refiner (Shrivastava et al. 2017): a fully convolutional ResNet that never leaves the image's size.
+    """SimGAN's refiner (Shrivastava et al. 2017): a fully convolutional ResNet at constant resolution.
 
-    Maps images in 0..1 to images in 0..1. By default it predicts a change of its input, which is zero before training.
-    The sum is clipped, but its gradient is not: through a saturated output no loss could lead back.
+    It maps images in 0..1 to images in 0..1. By default it predicts a change of its input, which is zero before
+    training. The sum is clipped, but its gradient is not clipped. Otherwise a saturated pixel would get no gradient and
+    could not change any more.
 
     Args:
-        channels: of the image.
+        channels: channels of the image.
         maps: feature maps of every layer (64 in the paper).
         blocks: residual blocks (4 in the paper).
-        output: `change`, or `image` as in the paper: a tanh that is the image itself.
+        output: `change`, or `image` as in the paper: the tanh output is the image itself.
     """
 
     def __init__(
@@ -318,23 +324,23 @@ class Refiner(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        made: Tensor = torch.tanh(self.body(2 * x - 1))
-        return (made + 1) / 2 if self.output == "image" else clip(x + made)
+        output: Tensor = torch.tanh(self.body(2 * x - 1))
+        return (output + 1) / 2 if self.output == "image" else clip(x + output)
 
 
 def silence(layer: nn.Conv2d) -> None:
-    """Set a convolution to zero, so that what it adds to begins as it is."""
+    """Set weights and bias to zero, so that a residual branch that ends in this layer begins as the identity."""
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
 
 def clip(x: Tensor) -> Tensor:
-    """`x` clipped to 0..1, with the gradient of `x`."""
+    """`x` clipped to 0..1, with the gradient of the unclipped `x`."""
     return x + (x.clamp(0, 1) - x).detach()
 
 
 class Centred(nn.Sequential):
-    """Layers that see images in 0..1 in -1..1."""
+    """Layers for images in 0..1, which are first scaled to -1..1."""
 
     def forward(self, x: Tensor) -> Tensor:
         x = 2 * x - 1
@@ -344,11 +350,13 @@ class Centred(nn.Sequential):
 
 
 class PatchCritic(Centred):
-    """A small local critic: a logit for each patch of an image in 0..1, (N, 1, h, w); positive says real.
+    """A small local critic: one logit per patch of an image in 0..1, (N, 1, h, w). A positive logit means real.
+
+    The receptive field is about 20 pixels.
 
     Args:
-        channels: of the image.
-        maps: of the first layer; the receptive field is about 20 pixels.
+        channels: channels of the image.
+        maps: feature maps of the first layer.
     """
 
     def __init__(self, channels: int, maps: int = 48) -> None:

@@ -1,4 +1,4 @@
-"""What is predicted: classes, values, keypoints or gaze, each with its loss, its metrics and its geometry."""
+"""Tasks: classification, regression, keypoints and gaze, each with its loss, metrics and label geometry."""
 
 from .base import Task
 from .classification import Classification

@@ -1,4 +1,4 @@
-"""Tasks: what is predicted. Head width, loss, prediction, metrics with their units, and how labels move with a warp."""
+"""Base class of tasks: head width, loss, predictions, metrics with their units, and label transforms for a warp."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from ..transforms.warp import Warp
 class Task(ABC):
     """What a model predicts.
 
-    A task knows how wide the head is (`outputs`), turns raw outputs (N, outputs) into predictions, scores them, and
-    moves labels when a `Warp` moves the image.
+    A task sets the width of the head (`outputs`). It converts raw outputs (N, outputs) into predictions and computes
+    their metrics. It transforms the labels when a `Warp` transforms the image.
     """
 
     kind: ClassVar[str]
-    metric: ClassVar[str] = "mean_error"  # the one of `metrics` that stands first; only of accuracy more is better
-    spatial: ClassVar[bool] = False  # whether the features must keep where things are
+    metric: ClassVar[str] = "mean_error"  # main metric, a key of `metrics`; lower is better, except for accuracy
+    spatial: ClassVar[bool] = False  # whether the features must keep positions in the image
 
     @classmethod
     @abstractmethod
     def of(cls, source: Labelled) -> Self:
-        """The task that the labels of `source` pose; `InputError` where they do not fit it."""
+        """The task for the labels of `source`. Raises `InputError` if the labels do not fit this kind of task."""
 
     @property
     @abstractmethod
@@ -35,7 +35,7 @@ class Task(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Plain data from which `task(**settings)` builds this task again."""
+        """Plain data. `type(task)(**settings)` builds the same task again."""
 
     @abstractmethod
     def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
@@ -43,30 +43,30 @@ class Task(ABC):
 
     @abstractmethod
     def predict(self, outputs: Tensor) -> Tensor:
-        """Predictions in the label's own form and units, from raw outputs (N, outputs)."""
+        """Predictions in the form and units of the labels, from raw outputs (N, outputs)."""
 
     @abstractmethod
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, Any]:
-        """Metrics of predictions against labels, names to floats."""
+        """Metrics of the predictions against the labels, by name."""
 
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """Mean loss over a batch, a scalar."""
         return self.losses(outputs, labels).mean()
 
     def to_input(self, labels: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
-        """Labels as they stand in images resized from `given` (N, 2) height and width to `size`."""
+        """Labels for images that are resized to `size`. `given` (N, 2) holds their original height and width."""
         return labels
 
     def from_input(self, predictions: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
-        """The way back of `to_input`: predictions in the pixels of the image as given."""
+        """Inverse of `to_input`: predictions in pixels of the original image."""
         return predictions
 
     def move(self, labels: Tensor, warp: Warp | None) -> Tensor:
-        """Labels after `warp` has moved the images; labels that are no geometry stay as they are."""
+        """Labels after `warp` has transformed the images. Labels without geometry do not change."""
         return labels
 
     def mix(self, labels: Tensor, mix: Mix) -> Tensor:
-        """Labels after `mix` has mixed the images, in a form that `losses` takes; of a kind that the task allows."""
+        """Labels after `mix` has mixed the images, in a form that `losses` accepts."""
         return mix.labels(labels)
 
 

@@ -1,4 +1,4 @@
-"""Classification: one class of several."""
+"""Classification: one class per sample."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .base import Task
 
 @dataclass(frozen=True)
 class Classification(Task):
-    """One class of several; cross entropy.
+    """Classification with one class per sample. The loss is cross entropy.
 
     Args:
-        classes: names, at least two.
+        classes: class names, at least two.
     """
 
     kind: ClassVar[str] = "classify"
@@ -31,7 +31,7 @@ class Classification(Task):
         object.__setattr__(self, "classes", tuple(self.classes))
         if len(self.classes) < 2:
             raise InputError(
-                f"the source holds one class only ({', '.join(self.classes)}), expected two or more to tell apart. "
+                f"the source holds one class only ({', '.join(self.classes)}), expected two or more classes. "
                 "Check the label column or the class subfolders"
             )
 
@@ -40,7 +40,7 @@ class Classification(Task):
         if not source.classes:
             raise InputError(
                 f"classification needs class labels, found the number columns {', '.join(source.columns)}. "
-                "Load one column as classes: load(path, label='NAME'). A simulator of values takes "
+                "Load one column as classes: load(path, label='NAME'). For a simulator with number labels, use "
                 "--task gaze, keypoints or regress"
             )
         present = source.labels.unique()
@@ -57,7 +57,7 @@ class Classification(Task):
         return F.cross_entropy(outputs, labels, reduction="none")
 
     def shares(self, labels: Tensor) -> Tensor:
-        """Shares of each class (N, C) float32, of labels in either form that `losses` takes."""
+        """Class shares (N, C) float32. `labels` are in one of the two forms that `losses` accepts."""
         return labels if labels.is_floating_point() else F.one_hot(labels, self.outputs).float()
 
     def mix(self, labels: Tensor, mix: Mix) -> Tensor:
@@ -72,17 +72,17 @@ class Classification(Task):
         return {"accuracy": float((predictions.argmax(1) == labels).double().mean())}
 
     def align(self, evaluated: Labelled) -> Tensor:
-        """Labels of another set as indices into this task's classes, (N,) int64.
+        """Labels of another data set as indices into the classes of this task, (N,) int64.
 
         Raises:
-            InputError: that set has a class which this task does not know.
+            InputError: the data set has no class labels, or a class that is not in this task.
         """
         if not evaluated.classes:
             raise InputError(f"expected class labels to evaluate on, found columns {', '.join(evaluated.columns)}")
         unknown = [name for name in evaluated.classes if name not in self.classes]
         if unknown:
             raise InputError(
-                f"the evaluated data holds the class '{unknown[0]}', which the model does not know; "
-                f"it knows {', '.join(self.classes)}. Leave those images out, or train with that class"
+                f"the evaluated data holds the class '{unknown[0]}', which is not among the classes of the model, "
+                f"expected only {', '.join(self.classes)}. Remove those images, or train with that class"
             )
         return torch.tensor([self.classes.index(name) for name in evaluated.classes])[evaluated.labels]

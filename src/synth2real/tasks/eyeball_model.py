@@ -1,4 +1,4 @@
-"""Gaze from the geometry of the eye, without learning: what a trained model must beat."""
+"""Gaze from the geometry of the eye, without training. It is a baseline for trained models."""
 
 from __future__ import annotations
 
@@ -14,36 +14,44 @@ from ..data.domains import Inputs, to_float
 from ..errors import InputError
 from .directions import to_angles, to_vectors
 
-BATCH = 128  # images at once
-RAYS = 64  # edges looked for around the iris
-STEPS = 25  # places looked at along each ray
-DRAWS = 48  # ellipses tried
-AT_THE_BORDER = 0.2  # less of a ring's score there, where brows and hair are
-NEAR = 0.6  # pixels from the ellipse within which an edge belongs to it
+BATCH = 128  # images per batch
+RAYS = 64  # rays from the iris centre; one edge is searched on each
+STEPS = 25  # sampled positions on each ray
+HYPOTHESES = 48  # RANSAC ellipses per image
+BORDER_PENALTY = 0.2  # reduction of a ring's score at the image border, where brows and hair are
+NEAR = 0.6  # pixels; an edge closer to the ellipse than this is an inlier
 
 
 @dataclass(frozen=True)
 class EyeballModel:
-    """Fits an ellipse to the iris, and takes it for a disc on an eyeball that turns about its centre.
+    """Fits an ellipse to the iris and computes the gaze from it. The iris is a disc on a rotating eyeball.
 
-    Of the family of Wang & Sung (2001, *Gaze determination via images of irises*) and Wood & Bulling (2014, *EyeTab*):
-    a ring that is bright outside and dark inside is found first, edges are searched along rays from its centre, and
-    RANSAC finds the ellipse that most of them lie on. Its longer semi-axis is the iris's radius and gives the scale;
-    how far its centre is from the eyeball's gives the gaze.
+    The method follows Wang & Sung (2001, *Gaze determination via images of irises*) and Wood & Bulling (2014,
+    *EyeTab*). It has three steps. First it finds a ring that is bright outside and dark inside. Then it searches for
+    edges along rays from the centre of the ring. RANSAC then finds the ellipse with the most edges. The longer
+    semi-axis of the ellipse is the iris radius and gives the scale. The offset of its centre from the eyeball centre
+    gives the gaze.
 
-    Limits, on images of 36 by 60 in particular: the iris is 9 pixels in radius, a pixel of its centre is 4 degrees,
-    and a lid's edge often wins over the iris's (on MPIIGaze's images its centre is half of the time off by 1.5 pixels
-    and more). The radii and the place of the eyeball are those of a mean eye, which a turned head moves away from; the
-    angle between the eye's optical and visual axis (5 degrees and one's own) is left out; the projection is taken to be
-    orthographic; closed eyes are answered as any other. Expect 15 degrees and more where heads turn freely.
+    Limits:
+        - In images of 36 by 60 pixels, the iris radius is 9 pixels. An error of 1 pixel in the iris centre is then an
+          error of 4 degrees.
+        - The edge of an eyelid is often stronger than the edge of the iris. In half of the MPIIGaze images, the iris
+          centre is off by 1.5 pixels or more.
+        - The radii and the eyeball position are those of an average eye. They become wrong when the head turns.
+        - The model ignores the angle between the optical and the visual axis of the eye (5 degrees, different for each
+          person).
+        - The projection is orthographic.
+        - The model also returns a direction for a closed eye.
+        - Expect errors of 15 degrees or more if heads turn freely.
 
     Args:
-        radius: of the iris in pixels, lowest and highest; MPIIGaze's and UnityEyes's crops of 36 by 60 show 6 to 11.
+        radius: lowest and highest iris radius in pixels. It is 6 to 11 in MPIIGaze and UnityEyes crops of 36 by 60.
         iris: radius of the iris in millimetres.
-        depth: from the eyeball's centre to the plane of the iris, millimetres.
-        centre: where the eyeball's centre is seen: `frame`, the image's centre, as where crops are centred on the eye's
-            corners; `images`, the median of the iris's centres less the mean gaze, where the images are of one person.
-        mean: pitch and yaw in radians of the mean gaze; for `images`.
+        depth: distance from the eyeball centre to the plane of the iris, in millimetres.
+        centre: position of the eyeball centre in the image. `frame` is the image centre, for crops that are centred on
+            the eye corners. `images` is the median of the iris centres minus the offset of the mean gaze, for images
+            of one person.
+        mean: pitch and yaw in radians of the mean gaze; used with `images`.
     """
 
     radius: tuple[float, float] = (6.0, 11.0)
@@ -54,41 +62,44 @@ class EyeballModel:
 
     def __post_init__(self) -> None:
         if not 2 <= self.radius[0] <= self.radius[1]:
-            raise InputError(f"radius={self.radius}: expected lowest and highest in pixels, 2 or more")
+            raise InputError(f"radius={self.radius}: expected lowest and highest radius in pixels, 2 or more")
 
     def estimate(self, images: Inputs) -> Tensor:
-        """Pitch and yaw (N, 2) float32 in radians (see `directions`), of images (N, C, H, W).
+        """Pitch and yaw (N, 2) float32 in radians (see `directions`) for images (N, C, H, W).
 
         Raises:
-            InputError: features, or images smaller than the iris.
+            InputError: the inputs are features, or images smaller than the iris.
         """
         if len(images.shape) != 4 or min(images.shape[2:]) < 2 * self.radius[1]:
             raise InputError(
-                f"inputs of shape {tuple(images.shape)}: expected images (N, C, H, W) whose sides hold an iris "
-                f"of radius {self.radius[1]:g} pixels"
+                f"inputs of shape {tuple(images.shape)}: expected images (N, C, H, W) that are large enough for an "
+                f"iris of radius {self.radius[1]:g} pixels"
             )
         parts = torch.arange(len(images)).split(BATCH)
         ellipses = torch.cat([self.ellipses(to_float(images[part]).mean(1)) for part in parts])
-        place, scale = ellipses[:, :2], ellipses[:, 2:3] * self.depth / self.iris  # a unit of gaze in pixels
+        place, scale = ellipses[:, :2], ellipses[:, 2:3] * self.depth / self.iris  # unit vector length in pixels
         height, width = images.shape[2:]
         eyeball = place.new_tensor([(width - 1) / 2, (height - 1) / 2])
         if self.centre == "images":
             mean = to_vectors(place.new_tensor([self.mean]))[0, :2]
             eyeball = (place - mean * scale).median(0).values
         across = (place - eyeball) / scale
-        across = across * (0.95 / across.norm(dim=1, keepdim=True).clamp(min=0.95))  # no gaze is seen from the side
+        across = across * (
+            0.95 / across.norm(dim=1, keepdim=True).clamp(min=0.95)
+        )  # limits the angle to the camera axis
         return to_angles(torch.cat([across, -(1 - across.square().sum(1, keepdim=True)).sqrt()], 1))
 
     def ellipses(self, grey: Tensor) -> Tensor:
-        """The iris in each image (N, H, W) in 0..1: x, y of its centre and its longer semi-axis, (N, 3) in pixels."""
+        """Iris in each image (N, H, W) in 0..1: x, y of the centre and the longer semi-axis, (N, 3) in pixels."""
         circles = self._circles(grey)
         points, weights = _edges(grey, circles)
         return _consensus(points, weights, circles)
 
     def _circles(self, grey: Tensor) -> Tensor:
-        """The best ring of each image, (N, 3) x, y, radius: dark within, and brighter outside of left and right side.
+        """Best ring of each image, (N, 3) x, y, radius. It is dark inside, and brighter outside on both sides.
 
-        Daugman's operator, with the worse of both sides, as the corner of an eye has but one; above and below are lids.
+        This is Daugman's operator. The score is the lower of the left and the right side, because the corner of an eye
+        is bright on one side only. Top and bottom are not used, because the eyelids cover them.
         """
         radii = torch.arange(self.radius[0], self.radius[1] + 0.25, 0.5)
         reach = int(self.radius[1]) + 3
@@ -102,18 +113,18 @@ class EyeballModel:
         left, right, inside = (F.conv2d(padded, kernel[:, None]) for kernel in (*kernels, disc))
         height, width = grey.shape[1:]
         y, x = (torch.linspace(-1, 1, side).square() for side in (height, width))
-        score = torch.minimum(left, right) - inside - AT_THE_BORDER * (y[:, None] + x)
+        score = torch.minimum(left, right) - inside - BORDER_PENALTY * (y[:, None] + x)
         best = score.flatten(1).argmax(1)
         return torch.stack([best % width, best // width % height, radii[best // (height * width)]], 1).float()
 
 
 def _mean(weights: Tensor) -> Tensor:
-    """Kernels (K, h, w), each of which averages."""
+    """Kernels (K, h, w), each divided by its sum."""
     return weights / weights.sum((1, 2), keepdim=True)
 
 
 def _edges(grey: Tensor, circles: Tensor) -> tuple[Tensor, Tensor]:
-    """Where brightness rises most along each ray from a circle's centre, (N, RAYS, 2) x, y; and how much, (N, RAYS)."""
+    """Strongest edge on each ray from the circle centre: x, y (N, RAYS, 2) and increase of brightness (N, RAYS)."""
     angles = torch.arange(RAYS) * (2 * pi / RAYS)
     rays = torch.stack([angles.cos(), angles.sin()], 1)
     along = torch.linspace(0.6, 1.4, STEPS)
@@ -123,24 +134,24 @@ def _edges(grey: Tensor, circles: Tensor) -> tuple[Tensor, Tensor]:
     seen = F.grid_sample(grey[:, None], (2 * at + 1) / size - 1, padding_mode="border", align_corners=False)[:, 0]
     rise = F.pad(seen[:, :, 3:] - seen[:, :, :-3], (1, 2))
     height, where = rise.max(2)
-    # Between the steps, at the top of the parabola through the highest and its neighbours.
+    # Sub-step position: the maximum of the parabola through the highest value and its neighbours.
     left, right = (rise.gather(2, (where + d).clamp(0, STEPS - 1)[..., None])[..., 0] for d in (-1, 1))
     bend = (left + right - 2 * height).clamp(max=-1e-6)
-    offset = ((left - right) / (2 * bend)).clamp(-0.5, 0.5) + 0.5  # a rise belongs midway between its two places
+    offset = ((left - right) / (2 * bend)).clamp(-0.5, 0.5) + 0.5  # the edge is midway between the two positions
     step = circles[:, 2:3] * (along[1] - along[0])
     far = circles[:, 2:3] * along[where] + step * offset
     return circles[:, None, :2] + far[..., None] * rays, height.clamp(min=0)
 
 
 def _consensus(points: Tensor, weights: Tensor, circles: Tensor) -> Tensor:
-    """The ellipse that most of the points lie near, (N, 3) centre and longer semi-axis; the circle where none is."""
+    """Ellipse with the most inliers, (N, 3) centre and longer semi-axis; the circle if no ellipse is plausible."""
     n = len(points)
     unit = circles[:, None, 2:3]
     local = (points - circles[:, None, :2]) / unit
-    generator = torch.Generator().manual_seed(0)  # the same answer for the same image
-    chance = torch.rand(n, DRAWS, RAYS, generator=generator).pow(1 / (weights[:, None] + 1e-3))
-    drawn = chance.topk(6, dim=2).indices  # strong edges are drawn more often
-    some = local[:, None].expand(n, DRAWS, RAYS, 2).gather(2, drawn[..., None].expand(-1, -1, -1, 2))
+    generator = torch.Generator().manual_seed(0)  # the same result for the same image
+    chance = torch.rand(n, HYPOTHESES, RAYS, generator=generator).pow(1 / (weights[:, None] + 1e-3))
+    sampled = chance.topk(6, dim=2).indices  # strong edges are sampled more often
+    some = local[:, None].expand(n, HYPOTHESES, RAYS, 2).gather(2, sampled[..., None].expand(-1, -1, -1, 2))
     conics = _fit(some, torch.ones_like(some[..., 0]))
     near = _distance(conics, local[:, None]) < NEAR / unit
     support = (near * weights[:, None]).sum(2) * _plausible(conics)
@@ -154,14 +165,14 @@ def _consensus(points: Tensor, weights: Tensor, circles: Tensor) -> Tensor:
 
 
 def _fit(points: Tensor, weights: Tensor) -> Tensor:
-    """The conic a (x² - y²) + b x y + d x + e y + f = -y² through points (..., K, 2), by least squares, (..., 5).
+    """Least-squares fit of the conic a (x² - y²) + b x y + d x + e y + f = -y² to points (..., K, 2), (..., 5).
 
-    The sum of its two squares' factors is 1, which no ellipse is excluded by and turning does not change.
+    The factors of x² and y² sum to 1. This constraint excludes no ellipse and is invariant to rotation.
     """
     x, y = points.unbind(-1)
     rows = torch.stack([x * x - y * y, x * y, x, y, torch.ones_like(x)], -1) * weights[..., None]
     normal = rows.mT @ rows
-    # Next to nothing, towards a circle of radius 1: what lids cover leaves the ellipse undetermined.
+    # Weak regularisation towards a circle of radius 1: eyelids hide edges, so the ellipse can be undetermined.
     normal = normal + 1e-3 * weights.square().sum(-1)[..., None, None].clamp(min=1e-6) * torch.eye(5)
     prior = points.new_tensor([0.5, 0.0, 0.0, 0.0, -0.5])
     residual = -(y * y) * weights - (rows @ prior[:, None])[..., 0]
@@ -170,7 +181,7 @@ def _fit(points: Tensor, weights: Tensor) -> Tensor:
 
 
 def _distance(conic: Tensor, points: Tensor) -> Tensor:
-    """Sampson's distance of points (..., K, 2) from conics (..., 5), to first order."""
+    """Sampson distance (first-order approximation) of points (..., K, 2) from conics (..., 5)."""
     a, b, d, e, f = (one[..., None] for one in conic.unbind(-1))
     x, y = points.unbind(-1)
     value = a * x * x + b * x * y + (1 - a) * y * y + d * x + e * y + f
@@ -179,7 +190,7 @@ def _distance(conic: Tensor, points: Tensor) -> Tensor:
 
 
 def _axes(conic: Tensor) -> Tensor:
-    """Centre x, y, longer and shorter semi-axis (..., 4) of conics (..., 5); nan where one is no ellipse."""
+    """Centre x, y, longer and shorter semi-axis (..., 4) of conics (..., 5); nan if the conic is not an ellipse."""
     a, b, d, e, f = conic.unbind(-1)
     c = 1 - a
     apart = 4 * a * c - b * b
@@ -192,6 +203,6 @@ def _axes(conic: Tensor) -> Tensor:
 
 
 def _plausible(conic: Tensor) -> Tensor:
-    """Whether an ellipse, in units of the circle it was searched around, can be the iris that the circle shows."""
+    """Whether an ellipse can be the iris. It is in units of the radius of the initial circle, and relative to it."""
     x, y, longer, shorter = _axes(conic).unbind(-1)
     return ((x * x + y * y) < 0.2) & (longer < 1.35) & (longer > 0.75) & (shorter > 0.6 * longer)

@@ -1,4 +1,4 @@
-"""Gaze: the direction in which an eye looks."""
+"""Gaze: the viewing direction of an eye."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .directions import degrees_between, to_angles, to_vectors
 
 @dataclass(frozen=True)
 class Gaze(Task):
-    """The direction of gaze, as pitch and yaw in radians (see `directions`). A label with a nan counts nowhere.
+    """Gaze direction as pitch and yaw in radians (see `directions`). Loss and metrics ignore a label with a nan.
 
-    The head says how far the unit vector of gaze departs from the one into the camera, (0, 0, -1), so that a network
-    that knows nothing yet looks into the camera and no output is near the vector of length 0, which has no direction.
-    The loss grows with the angle, and with its square below `NEAR`: a few grossly wrong labels do not rule it.
+    The head predicts an offset from the unit vector into the camera, (0, 0, -1). An untrained network therefore
+    predicts a gaze into the camera, and stays away from the zero vector, which has no direction. The loss is
+    quadratic in the angle below `NEAR` and linear above, so a few very wrong labels do not dominate it.
 
     Args:
-        columns: names of the pitch and of the yaw.
+        columns: names of the pitch column and the yaw column.
     """
 
     NEAR: ClassVar[float] = 0.05  # radians, about 3 degrees
@@ -52,12 +52,14 @@ class Gaze(Task):
         known = number_labels(source, cls.kind).isfinite()
         task = cls(source.columns)
         if not known.all(1).any():
-            raise InputError(f"the label columns {', '.join(task.columns)} hold no direction, expected one or more")
+            raise InputError(
+                f"the label columns {', '.join(task.columns)} hold no direction (pitch and yaw), expected one or more"
+            )
         most = source.labels[known].abs().max()
         if most > torch.pi + 1e-3:
             raise InputError(
                 f"the label columns {', '.join(task.columns)} hold {float(most):g}, expected radians, at most 3.1416. "
-                "Turn degrees into radians: x * pi / 180"
+                "Convert degrees to radians: x * pi / 180"
             )
         return task
 
@@ -74,7 +76,7 @@ class Gaze(Task):
     def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
         known = labels.isfinite().all(1)
         apart = self._vectors(outputs) - to_vectors(torch.where(known[:, None], labels, 0))
-        # The chord of the angle, whose square has a gradient everywhere; an arc cosine has none at 0.
+        # The squared chord has a gradient at every angle. An arc cosine has none at 0.
         huber = (1 + apart.square().sum(1) / self.NEAR**2).sqrt() - 1
         return torch.where(known, huber, 0)
 
@@ -83,11 +85,13 @@ class Gaze(Task):
         return to_angles(self._vectors(outputs))
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, Any]:
-        """`mean_degrees`, `median_degrees` of the angle between both, and the share `within_7_degrees`."""
+        """`mean_degrees` and `median_degrees` of the angular error, and the share `within_7_degrees`."""
         errors = degrees_between(predictions, labels)
         errors = errors[errors.isfinite()]
         if len(errors) == 0:
-            raise InputError(f"the label columns {', '.join(self.columns)} hold no direction, expected one or more")
+            raise InputError(
+                f"the label columns {', '.join(self.columns)} hold no direction (pitch and yaw), expected one or more"
+            )
         return {
             "mean_degrees": float(errors.mean()),
             "median_degrees": float(errors.quantile(0.5)),
@@ -95,5 +99,5 @@ class Gaze(Task):
         }
 
     def move(self, labels: Tensor, warp: Warp | None) -> Tensor:
-        """Rotation and mirror turn the direction; shifted, scaled or bent, an eye looks where it looked."""
+        """Apply rotation and mirroring to the gaze. Shift, scale and elastic deformation do not change it."""
         return labels if warp is None else to_angles(warp.directions(to_vectors(labels)))

@@ -19,11 +19,13 @@ from .base import Task, number_labels
 
 @dataclass(frozen=True)
 class Keypoints(Task):
-    """Points in the image, in pixels; Huber loss on coordinates scaled to the frame. Points that are nan count nowhere.
+    """Points in the image, in pixels. Loss and metrics ignore points that are nan.
+
+    The loss is the Huber loss on coordinates scaled by the image size.
 
     Args:
         columns: 2 K names, an x and a y for each point.
-        size: height and width of the images that the model sees, in pixels.
+        size: height and width in pixels of the images that the model takes.
     """
 
     kind: ClassVar[str] = "keypoints"
@@ -55,7 +57,7 @@ class Keypoints(Task):
         return {"columns": list(self.columns), "size": list(self.size)}
 
     def _half(self, like: Tensor) -> Tensor:
-        """Half the frame in pixels, (2,): the unit of the head's outputs, which are 0 in the middle of the frame."""
+        """Half of width and height in pixels, (2,): the unit of the outputs, which are 0 at the image centre."""
         return constant((self.size[1] / 2, self.size[0] / 2), like.device).to(like.dtype)
 
     def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
@@ -65,15 +67,17 @@ class Keypoints(Task):
         return each.sum(1) / known.sum(1).clamp(min=1)
 
     def predict(self, outputs: Tensor) -> Tensor:
-        """Coordinates (N, 2 K) in pixels of the image that the model saw."""
+        """Coordinates (N, 2 K) in pixels of the model's input image."""
         return ((_pairs(outputs.float()) + 1) * self._half(outputs) - 0.5).flatten(1)
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, Any]:
-        """`mean_error`, `median_error` in pixels a point, and the shares `within_2px` and `within_4px`."""
+        """`mean_error` and `median_error` per point in pixels, and the shares `within_2px` and `within_4px`."""
         errors = _pairs(predictions - labels).norm(dim=-1).flatten()
         errors = errors[errors.isfinite()]
         if len(errors) == 0:
-            raise InputError(f"the label columns {', '.join(self.columns)} hold no whole point, expected one or more")
+            raise InputError(
+                f"the label columns {', '.join(self.columns)} hold no complete point (x and y), expected one or more"
+            )
         return {
             "mean_error": float(errors.mean()),
             "median_error": float(errors.quantile(0.5)),
@@ -92,10 +96,10 @@ class Keypoints(Task):
 
 
 def _pairs(flat: Tensor) -> Tensor:
-    """(N, 2 K) to (N, K, 2)."""
+    """Reshape (N, 2 K) to (N, K, 2)."""
     return flat.view(len(flat), -1, 2)
 
 
 def _scaled(points: Tensor, by: Tensor) -> Tensor:
-    """Points (N, 2 K) of images whose height and width are scaled `by` (N, 2)."""
+    """Points (N, 2 K) after the height and width of the images were multiplied `by` (N, 2)."""
     return ((_pairs(points) + 0.5) * by.flip(1)[:, None] - 0.5).flatten(1)

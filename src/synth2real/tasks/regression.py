@@ -16,11 +16,14 @@ from .base import Task, number_labels
 
 @dataclass(frozen=True)
 class Regression(Task):
-    """One or more numbers; Huber loss on standardised values. Labels that are nan count neither in loss nor metrics.
+    """Regression of one or more numbers. Loss and metrics ignore labels that are nan.
+
+    The loss is the Huber loss on standardised values.
 
     Args:
         columns: names of the K values.
-        mean, std: K floats, of the source's labels; the head works in units of them.
+        mean, std: K floats each, mean and standard deviation of the source labels. The head predicts values that are
+            standardised with them.
     """
 
     kind: ClassVar[str] = "regress"
@@ -39,14 +42,14 @@ class Regression(Task):
         known = labels.isfinite()
         if not known.any(0).all():
             empty = source.columns[int((~known.any(0)).nonzero()[0])]
-            raise InputError(f"the label column '{empty}' holds no number, expected at least two different ones")
+            raise InputError(f"the label column '{empty}' holds no number, expected at least two different numbers")
         mean = labels.nanmean(0)
         std = (labels - mean).square().nanmean(0).sqrt()
         if not (std > 0).all():
             constant = int((std <= 0).nonzero()[0])
             raise InputError(
                 f"the label column '{source.columns[constant]}' is {float(mean[constant]):g} everywhere, "
-                "expected numbers that differ: there is nothing to learn from"
+                "expected numbers that differ. A model cannot learn from a constant label"
             )
         return cls(source.columns, tuple(mean.tolist()), tuple(std.tolist()))
 
@@ -64,13 +67,13 @@ class Regression(Task):
         return each.sum(1) / known.sum(1).clamp(min=1)
 
     def predict(self, outputs: Tensor) -> Tensor:
-        """Values (N, K) in the labels' units."""
+        """Values (N, K) in the units of the labels."""
         return outputs.float() * outputs.new_tensor(self.std) + outputs.new_tensor(self.mean)
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, Any]:
-        """`mean_error`, `median_error` of the absolute error averaged over columns; each column's under `columns`.
+        """`mean_error` and `median_error` of the absolute error, averaged over the columns of each sample.
 
-        A column without a number has None for both.
+        `columns` holds both for each column. They are None for a column without a number.
         """
         known = labels.isfinite()
         if not known.any():

@@ -1,4 +1,4 @@
-"""The one training loop, the model that it trains, and the hardware that it runs on."""
+"""The training loop, the model that it trains, and the hardware that it runs on."""
 
 from .hardware import Hardware
 from .loop import Algorithm, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update

@@ -1,4 +1,4 @@
-"""What self-training methods share: a slowly following copy of the student, and a weight that rises."""
+"""Shared parts of self-training methods: a moving average of the student as teacher, and a rising weight."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .model import Model
 
 
 def frozen(model: Model) -> Model:
-    """A copy that no update trains, in its form for prediction."""
+    """A copy without gradients, in evaluation mode."""
     copied = copy.deepcopy(model).requires_grad_(False)
     copied.train(False)
     return copied
@@ -20,17 +20,17 @@ def frozen(model: Model) -> Model:
 
 @torch.no_grad()
 def follow(teacher: Model, student: Model, decay: float, progress: Progress) -> None:
-    """Move the teacher towards the student, weights and batch statistics alike; quickly at first."""
+    """Update the teacher: a moving average of the student's weights and batch statistics. It moves faster at first."""
     share = 1 - min(decay, (progress.step + 1) / (progress.step + 10))
-    for mine, students in zip(teacher.parameters(), student.parameters(), strict=True):
-        mine.lerp_(students, share)
-    for kept, now in zip(teacher.buffers(), student.buffers(), strict=True):
+    for average, current in zip(teacher.parameters(), student.parameters(), strict=True):
+        average.lerp_(current, share)
+    for kept, latest in zip(teacher.buffers(), student.buffers(), strict=True):
         if kept.is_floating_point():
-            kept.lerp_(now, share)
+            kept.lerp_(latest, share)
         else:
-            kept.copy_(now)
+            kept.copy_(latest)
 
 
 def half_cosine(progress: Progress) -> float:
-    """From 0 to 1 over the first half of the training, by AdaMatch's cosine."""
+    """Weight that rises from 0 to 1 over the first half of the training, with AdaMatch's cosine schedule."""
     return 0.5 - 0.5 * math.cos(min(math.pi, 2 * math.pi * progress.fraction))

@@ -1,4 +1,4 @@
-"""Device, precision and memory format: read off the processor's flags by one fixed table, never timed."""
+"""Device, precision and memory format. A fixed table selects them from the processor flags, without timing runs."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def _cpu_flags() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Hardware:
-    """Where and how tensors are computed. Stored with the run and reused when it is resumed.
+    """Device, precision and memory format. They are stored with the run and used again when it is resumed.
 
     Args:
         device: `cpu`, or an accelerator.
-        precision: of convolutions and products. bfloat16 quadruples speed where the processor has matrix instructions
-            for it and divides it by eight where it has none.
-        channels_last: memory format of images; faster on every processor and GPU that was measured.
+        precision: of convolutions and matrix products. bfloat16 is four times as fast if the processor has matrix
+            instructions for it. Without them it is eight times as slow.
+        channels_last: memory format of images. It is faster on every processor and GPU that was measured.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -45,7 +45,7 @@ class Hardware:
 
     @classmethod
     def detect(cls) -> Self:
-        """The row of the table for this machine."""
+        """The settings for this machine."""
         if torch.cuda.is_available():
             precision: Precision = "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
             return cls(torch.device("cuda"), precision)
@@ -55,52 +55,54 @@ class Hardware:
 
     @classmethod
     def of(cls, settings: dict[str, Any]) -> Self:
-        """The counterpart of `settings`; falls back to `detect` where the device stored is not here."""
+        """The hardware that `settings` described. Uses `detect` if this machine does not have the stored device."""
         here = cls.detect()
         device = torch.device(settings["device"])
         return cls(device, settings["precision"], settings["channels_last"]) if device == here.device else here
 
     def settings(self) -> dict[str, Any]:
-        """Plain data for the run's settings."""
+        """Plain data for the settings file of the run."""
         return {"device": str(self.device), "precision": self.precision, "channels_last": self.channels_last}
 
     @property
     def memory_format(self) -> torch.memory_format:
-        """What networks and image batches are laid out in."""
+        """Memory format of networks and image batches."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def chunk(self, pixels: int) -> int:
-        """Images of so many pixels to put through a small network at once, where the order is free.
+        """Number of images per batch for a small network, for images of `pixels` pixels.
 
-        A processor is fastest where the feature maps of one layer stay in its cache; an accelerator where all is busy.
+        Use it if the batch size does not change the result. A processor is fastest if the feature maps of one layer fit
+        into its cache. An accelerator is fastest with large batches.
         """
         most = 32_768 if self.device.type == "cpu" else 4_194_304
         return max(1, most // pixels)
 
     def at_hand(self, inputs: Inputs) -> Inputs:
-        """The same inputs, on a GPU whole where they fill no more than a quarter of what is free there."""
+        """The same inputs. They are copied to the GPU if they fill at most a quarter of its free memory."""
         if self.device.type != "cuda" or not isinstance(inputs, Tensor):
             return inputs
         free, _ = torch.cuda.mem_get_info(self.device)
         return inputs.to(self.device) if inputs.nbytes <= free // 4 else inputs
 
     def applying(self) -> Self:
-        """The same for putting images through a convolutional network that has been trained.
+        """The hardware settings for inference with a trained convolutional network.
 
-        Vector instructions for bfloat16 gain a third to two thirds there, and next to nothing in training.
+        Vector instructions for bfloat16 make inference one third to two thirds faster. In training they gain almost
+        nothing.
         """
         vectors = self.device.type == "cpu" and "avx512_bf16" in _cpu_flags()
         return replace(self, precision="bfloat16") if vectors else self
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """Context in which losses are computed."""
+        """Context for the computation of losses, with this precision."""
         if self.precision == "float32":
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on, and the machine."""
+    """Versions of Python and of the packages that affect results, and the machine type."""
     return {"python": platform.python_version(), "machine": platform.machine(), **{p: _version(p) for p in VERSIONS}}
 
 

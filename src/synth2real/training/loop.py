@@ -1,4 +1,4 @@
-"""The one training loop. Every method, adversarial or not, at the data or at the model, is trained by it."""
+"""The training loop. It trains every method: adversarial or not, on the data (a refiner) or on the model."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ Report = Callable[[int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the training stands: the step, counted from 0, of how many."""
+    """Progress of the training: the current step, counted from 0, and the number of steps."""
 
     step: int
     steps: int
 
     @property
     def fraction(self) -> float:
-        """0 at the first step, towards 1 at the last."""
+        """0 at the first step, close to 1 at the last step."""
         return self.step / self.steps
 
 
 @dataclass(frozen=True)
 class SourceBatch:
-    """Randomized inputs `x` with labels `y` that moved with them; `clean`, the inputs as they were.
+    """A batch of labelled source samples.
 
-    Where the randomization mixes images, `y` are mixed too, and classes are shares (N, C) in place of indices.
-    `domain`, (N, K) float32, holds the share of each of several sources; None where there is one.
+    `x` holds the randomized inputs, and `y` the labels after the same warp. `clean` holds the inputs before
+    randomization. If the randomization mixes images, `y` is mixed too; class labels are then shares (N, C) instead of
+    indices. `domain`, (N, K) float32, holds the share of each of K sources. It is None if there is only one source.
     """
 
     x: Tensor
@@ -55,9 +56,10 @@ class SourceBatch:
 
 @dataclass(frozen=True)
 class TargetBatch:
-    """Randomized inputs `x`, the `warp` that moved them (None: nothing moved), and `clean`, the inputs as they were.
+    """A batch of unlabelled target samples.
 
-    `index`, (B,) int64, says which samples of the target they are.
+    `x` holds the randomized inputs. `warp` is the warp that was applied to them, or None. `clean` holds the inputs
+    before randomization. `index`, (B,) int64, holds the indices of the samples in the target.
     """
 
     x: Tensor
@@ -70,11 +72,11 @@ class TargetBatch:
 
 
 class Update:
-    """One step of some networks down one weighted sum of terms.
+    """One optimizer step of some networks on one weighted sum of loss terms.
 
     Args:
-        of: the networks that this update trains; all others are frozen for it.
-        terms: each `name=(weight, scalar loss)`; a weight may be a scalar tensor.
+        of: the networks that this update trains. All other networks are frozen in this update.
+        terms: each is `name=(weight, scalar loss)`. A weight may be a scalar tensor.
     """
 
     def __init__(self, *, of: tuple[nn.Module, ...], **terms: Terms) -> None:
@@ -86,52 +88,52 @@ class Update:
 
 
 class Randomize(Protocol):
-    """A randomization policy, as the loop sees it."""
+    """Interface of a randomization policy for the training loop."""
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
-        """Randomized images of the same shape and range, and the warp that moved them."""
+        """Randomized images of the same shape and range, and the warp that was applied to them."""
         ...
 
     def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None:
-        """How labelled images are mixed with each other, after all else; None where they are not."""
+        """How labelled images are mixed with each other, after all other transforms. None: they are not mixed."""
         ...
 
 
 class Algorithm(ABC):
-    """What the loop trains: some networks, and a generator of updates."""
+    """A method for the training loop: some networks, and a generator of updates."""
 
     networks: dict[str, nn.Module]
-    clip: float | None = None  # greatest norm of an update's gradient
-    least_batch: ClassVar[int] = 1  # samples of each domain that its losses need
+    clip: float | None = None  # maximum norm of the gradient of an update
+    least_batch: ClassVar[int] = 1  # minimum number of samples per domain in a batch
 
     @abstractmethod
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
-        """Yield each update of one step. The generator resumes after that update has been taken."""
+        """Yield each update of one step. The generator resumes after the optimizer step of that update."""
 
     @abstractmethod
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         """A new optimizer for one network."""
 
     def learning_rate(self, progress: Progress) -> float | None:
-        """Learning rate at this point, for every optimizer; None leaves each as it was built."""
+        """Learning rate of all optimizers at this point. None keeps the initial rate of each optimizer."""
         return None
 
     @property
     def finished(self) -> bool:
-        """True ends the training before its last step."""
+        """True stops the training early."""
         return False
 
 
 @dataclass(frozen=True)
 class Loop:
-    """How long and on what a game is trained.
+    """Settings of the training loop.
 
     Args:
-        steps: number of steps; fixed, never timed.
-        batch: samples of each domain a step.
-        seed: of the draws, the randomization and the dropout.
+        steps: number of steps. It does not depend on the speed of the machine.
+        batch: samples per domain in each step.
+        seed: seed of the batch sampling, the randomization and the dropout.
         hardware: device, precision and memory format.
-        randomize: policy over both domains' images, or None.
+        randomize: randomization policy for the images of both domains, or None.
         report_every: steps between two reports.
     """
 
@@ -144,22 +146,25 @@ class Loop:
 
 
 class Trainer:
-    """Takes a game's updates step by step.
+    """Runs the updates of an algorithm step by step.
 
-    All randomness is a function of (seed, step), so a run that is resumed from `state` goes on with the same bits as an
-    unbroken one.
+    All randomness depends only on (seed, step). A run that is resumed from `state` therefore gives the same bits as an
+    uninterrupted run.
 
     Args:
-        game: its networks and updates.
-        source: labelled domain; value labels already in input pixels. None where there is none: its batches are empty.
+        algorithm: the networks and the updates.
+        source: labelled domain. Value labels are already in input pixels. None: there is no source, and its batches are
+            empty.
         target: unlabelled domain.
         loop: steps, batch, seed, hardware, randomization.
-        move: how labels move with a warp (`task.move`).
-        mix: how labels are mixed as images are (`task.mix`); None refuses a randomization that mixes.
+        move: applies a warp to labels (`task.move`).
+        mix: mixes labels in the same way as images (`task.mix`). None: a randomization that mixes images raises an
+            error.
 
     Raises:
-        InputError: the batch is smaller than the game's losses need.
-        TrainingDiverged: a term or a gradient is not finite. That step is not taken.
+        InputError: the batch is too small for the losses of the algorithm, or the randomization mixes images and `mix`
+            is None.
+        TrainingDiverged: a loss term or a gradient is not finite. The weights keep the values from before that step.
     """
 
     def __init__(
@@ -183,7 +188,7 @@ class Trainer:
         if loop.batch < algorithm.least_batch:
             raise InputError(
                 f"batch is {loop.batch}, but {type(algorithm).__name__} compares statistics of batches: expected "
-                f"{algorithm.least_batch} samples of each domain or more. Raise it: Budget(batch=64)"
+                f"{algorithm.least_batch} samples of each domain or more. Increase the batch: Budget(batch=64)"
             )
         device = loop.hardware.device
         for network in algorithm.networks.values():
@@ -194,7 +199,7 @@ class Trainer:
             if any(parameter.requires_grad for parameter in network.parameters())
         }
         self._names = {id(network): name for name, network in algorithm.networks.items()}
-        first = target if source is None else source  # of which nothing is drawn where there is no source
+        first = target if source is None else source  # without a source, `_batches` takes no samples of it
         self._samplers = (
             BatchSampler(len(first), loop.batch, 2 * loop.seed),
             BatchSampler(len(target), loop.batch, 2 * loop.seed + 1),
@@ -206,14 +211,14 @@ class Trainer:
         self._generator = torch.Generator(device)
 
     def run(self, report: Report | None = None, checkpoint: Callable[[Trainer], None] | None = None) -> None:
-        """Train from the present step to the last.
+        """Train from the current step to the last step.
 
         Args:
-            report: called with the step and the mean of every term since its last call.
-            checkpoint: called after every report.
+            report: called with the step and the mean of each term since the last report.
+            checkpoint: called after each report.
         """
         sums: dict[str, Tensor] = {}
-        counts: dict[str, int] = {}  # not every update is taken at every step
+        counts: dict[str, int] = {}  # an algorithm may skip some updates in some steps
         since = 0
         devices = [self.loop.hardware.device] if self.loop.hardware.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
@@ -231,13 +236,13 @@ class Trainer:
 
     @property
     def ended(self) -> bool:
-        """Whether the last step has been taken, or the game has ended before it."""
+        """Whether the last step is done, or the algorithm has stopped early."""
         return self.step >= self.loop.steps or self.algorithm.finished
 
     def _take_step(self) -> dict[str, Tensor]:
         progress = Progress(self.step, self.loop.steps)
         seed = self.loop.seed * 1_000_003 + self.step
-        torch.manual_seed(seed)  # dropout; inside fork_rng, so the user's own stream is left alone
+        torch.manual_seed(seed)  # for dropout; fork_rng protects the global random state of the user
         self._generator.manual_seed(seed)
         rate = self.algorithm.learning_rate(progress)
         if rate is not None:
@@ -282,20 +287,25 @@ class Trainer:
         if mix is None:
             return source
         if self.mix is None:
-            raise InputError("the randomization mixes images, but nothing says how their labels mix. Leave mixing out")
+            raise InputError(
+                "the randomization mixes images, but labels cannot be mixed here, expected a randomization without "
+                "mixing. Remove the mixing"
+            )
         domain = None if source.domain is None else mix.labels(source.domain)
         return SourceBatch(mix.image(source.x), self.mix(source.y, mix), source.clean, domain)
 
     def _take(self, update: Update) -> None:
-        """Backward, check, step, clear. Gradients are made for the update's networks alone."""
+        """Compute gradients, check them, step the optimizers, clear. Only the networks of the update get gradients."""
         loss = update.loss()
         optimizers = [self.optimizers[self._names[id(network)]] for network in update.of]
         parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
-        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)  # backward(inputs=) would copy each
+        gradients = torch.autograd.grad(
+            loss, parameters, allow_unused=True
+        )  # backward(inputs=) would copy each gradient
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         norm = nn.utils.get_total_norm([gradient for gradient in gradients if gradient is not None])
-        finite = bool(torch.isfinite(loss) & torch.isfinite(norm))  # in one question: each makes an accelerator wait
+        finite = bool(torch.isfinite(loss) & torch.isfinite(norm))  # one check: each check synchronises an accelerator
         if finite:
             if self.algorithm.clip is not None:
                 nn.utils.clip_grads_with_norm_(parameters, self.algorithm.clip, norm)
@@ -307,14 +317,14 @@ class Trainer:
             raise self._diverged(update, loss, norm)
 
     def _diverged(self, update: Update, loss: Tensor, norm: Tensor) -> TrainingDiverged:
-        """What was not finite: a term, all of them together, or their gradient."""
+        """The error, which names the value that is not finite: a term, the sum of all terms, or the gradient."""
         if torch.isfinite(loss):
             return TrainingDiverged(self.step + 1, f"gradient of {' + '.join(update.terms)}", float(norm))
         name, bad = next(((n, t) for n, (_, t) in update.terms.items() if not torch.isfinite(t)), ("all terms", loss))
         return TrainingDiverged(self.step + 1, name, float(bad.detach()))
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that a later `restore` needs to go on: step, networks, optimizers, as flat tensors."""
+        """State for `restore`: the step, networks and optimizers, as a flat dictionary of tensors."""
         state = {"step": torch.tensor(self.step)}
         for name, network in self.algorithm.networks.items():
             state |= {f"network.{name}.{key}": value for key, value in network.state_dict().items()}
@@ -324,7 +334,7 @@ class Trainer:
         return {key: value.detach().clone().contiguous() for key, value in state.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take up a training where `state` was taken."""
+        """Continue the training from a `state`."""
         self.step = int(state["step"])
         for name, network in self.algorithm.networks.items():
             network.load_state_dict(_below(state, f"network.{name}."))

@@ -1,4 +1,4 @@
-"""Mapping: what changes inputs of the source so that they look like the target's, and keeps their labels."""
+"""Mapping: transforms source inputs so that they look like target inputs. The labels stay the same."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ from ..settings import build, to_dict
 from .loop import Loop, Report
 
 LEARNT, DESCRIPTION = "refiner.safetensors", "refiner.yaml"
-REFINER = "refiner"  # folder within a run, or among refined images
+REFINER = "refiner"  # subfolder of a run, or of a folder of refined images
 
 
 class Mapping(ABC):
-    """Learns from both domains, then maps source inputs.
+    """A transform of source inputs that is learnt from both domains.
 
-    Image to image it is a refiner, features to features an explicit mapping; both stand in the same place of a route.
+    For images it is a refiner, for features an explicit mapping. Both are the `refine` stage of a route.
     """
 
-    name: ClassVar[str]  # under which the room lists it
-    shape: tuple[int, ...]  # of one input, once learnt
+    name: ClassVar[str]  # key in the list of methods of the stage
+    shape: tuple[int, ...]  # shape of one input, set by `fit`
 
-    def check(self, source: Labelled) -> None:  # noqa: B027  (most serve all)
-        """Raise `InputError` where the mapping does not serve inputs like these."""
+    def check(self, source: Labelled) -> None:  # noqa: B027  (most mappings take all inputs)
+        """Raise `InputError` if the mapping cannot be used for inputs like these."""
 
     @abstractmethod
     def fit(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None = None) -> Self:
         """Learn the mapping.
 
         Args:
-            source: its labels are there for methods that keep classes apart.
-            target: the inputs to look like.
-            loop: seed, hardware, and the steps for methods that take steps.
+            source: source inputs, with labels for methods that use the classes.
+            target: target inputs, which the mapped source inputs imitate.
+            loop: seed, hardware, and the number of steps for iterative methods.
             report: called with a step and the means of the losses.
         """
 
     @abstractmethod
     def transform(self, x: Tensor) -> Tensor:
-        """Mapped inputs (N, ...) of the shape, dtype and range of `x`."""
+        """Mapped inputs (N, ...), with the same shape, dtype and range as `x`."""
 
     def learnt(self) -> dict[str, Tensor]:
-        """All that `transform` needs beside the settings; nothing by default."""
+        """All learnt tensors that `transform` needs, in addition to the settings. Empty by default."""
         return {}
 
-    def take(self, learnt: dict[str, Tensor]) -> None:  # noqa: B027  (nothing by default)
-        """Take up what `learnt` gave; `self.shape` is set."""
+    def take(self, learnt: dict[str, Tensor]) -> None:  # noqa: B027  (does nothing by default)
+        """Restore the tensors from `learnt`. `self.shape` is set before this call."""
 
     def save(self, folder: str | Path) -> None:
         """Write `refiner.safetensors` and `refiner.yaml` into a folder; `load_mapping` reads them."""
@@ -68,18 +68,18 @@ def load_mapping(folder: str | Path, methods: Dictionary[str, type[Mapping]]) ->
     """A mapping as `Mapping.save` wrote it, ready to `transform`.
 
     Args:
-        folder: that holds it.
-        methods: the room's, by name.
+        folder: the folder of the mapping.
+        methods: the methods of the stage, by name.
 
     Raises:
-        InputError: the folder does not hold a mapping of these methods, or what it holds is damaged.
+        InputError: the folder does not contain a mapping of these methods, or its files are damaged.
     """
     folder = Path(folder)
     for name in (DESCRIPTION, LEARNT):
         if not (folder / name).is_file():
             raise InputError(
-                f"{folder}: found no {name}, expected a folder as `synth2real refine --out` writes it, or a run that "
-                "was trained with --refine"
+                f"{folder}: found no {name}, expected a folder from `synth2real refine --out`, or a run that was "
+                "trained with --refine"
             )
     try:
         description = yaml.safe_load((folder / DESCRIPTION).read_text())
@@ -89,5 +89,5 @@ def load_mapping(folder: str | Path, methods: Dictionary[str, type[Mapping]]) ->
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
-        raise InputError(f"{folder}: {DESCRIPTION} or {LEARNT} is damaged ({error}). Refine again") from None
+        raise InputError(f"{folder}: {DESCRIPTION} or {LEARNT} is damaged ({error}). Run refine again") from None
     return mapping

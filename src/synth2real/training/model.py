@@ -1,4 +1,4 @@
-"""Model: input normalisation, features, head and task; predicts, saves, loads. Ensemble: several models as one."""
+"""Model: input normalisation, features, head and task. Ensemble: several models, used as one model."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from .hardware import Hardware
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
 PREDICTION_BATCH = 512
-GIVEN = "given"  # in place of a name, where the user gave a network itself
+GIVEN = "given"  # replaces the network name if the user passed a network object
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of some inputs.
+    """Predictions of a model for some inputs.
 
     Args:
-        values: class probabilities (N, C), or values (N, K) in the labels' own units (points: pixels of the image as
-            given).
-        task: what was predicted.
-        names: file names, where inputs came from files.
+        values: class probabilities (N, C), or values (N, K) in the units of the labels (keypoints: pixels of the
+            original image).
+        task: the task of the model.
+        names: file names, if the inputs came from files.
     """
 
     values: Tensor
@@ -49,12 +49,12 @@ class Predictions:
     def labels(self) -> list[str]:
         """The most probable class of each sample; classification only."""
         if not isinstance(self.task, Classification):
-            raise InputError(f"the task {self.task.kind} predicts values, not labels: use .values")
+            raise InputError(f"the task {self.task.kind} predicts values, not labels. Use .values")
         return [self.task.classes[i] for i in self.values.argmax(1).tolist()]
 
 
 class _Featured(nn.Sequential):
-    """Normalisation, then the feature extractor; features (N, F) that were made of images before pass as they are."""
+    """Normalisation, then the feature extractor. For a model of images, precomputed features (N, F) pass unchanged."""
 
     def __init__(self, normalise: Normalise, backbone: nn.Module, *, images: bool) -> None:
         super().__init__(normalise, backbone)
@@ -65,22 +65,23 @@ class _Featured(nn.Sequential):
 
 
 class Model(nn.Module):
-    """Normalisation, features and head for one task.
+    """Normalisation, feature extractor and head for one task.
 
     Args:
-        task: what is predicted.
+        task: the task to predict.
         shape: (C, H, W) of an image or (F,) of a feature vector.
-        features: any network from inputs to features (N, F); it is taken, not copied. None builds the one of that name.
-        network: name of the feature extractor, see `backbones.build_network`; None chooses by shape.
-        frozen: use the feature extractor as it is, and train what comes after.
+        features: any network from inputs to features (N, F). It is used directly, not copied. None builds the network
+            with the name `network`.
+        network: name of the feature extractor, see `backbones.build_network`. None selects it by `shape`.
+        frozen: keep the feature extractor fixed, and train only the layers after it.
         statistics: input normalisation, `per-image`, `source` or `none`.
         mean, std: of the source, (C,) or (F,) float32; zeros and ones by default.
-        head: widths of hidden layers between features and outputs.
-        dropout: share of features dropped while training, before the head.
+        head: widths of the hidden layers between features and outputs.
+        dropout: share of features dropped before the head, during training.
         norm: normalisation between the layers of the library's own networks, `group` or `batch`.
 
     Raises:
-        InputError: a network that there is not, or that does not make (N, F) of such inputs.
+        InputError: the network does not exist, or its output for such inputs is not (N, F).
     """
 
     def __init__(
@@ -122,30 +123,30 @@ class Model(nn.Module):
             Normalise(statistics, mean, std), Frozen(backbone) if frozen else backbone, images=len(shape) == 3
         )
         self.head = nn.Sequential(nn.Dropout(dropout), mlp(self.width, head, task.outputs))
-        # Laid out as it is when trained, so that a loaded model agrees with the trained one to the bit.
+        # The same memory format as in training, so that a loaded model gives the same bits as the trained model.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.resize: tuple[int, int] | None = None  # set where images are converted on load
+        self.resize: tuple[int, int] | None = None  # set if images are converted on load
         self.channels: Channels | None = None
-        self.layout: Layout | None = None  # set where svmlight files are read
+        self.layout: Layout | None = None  # set if svmlight files are read
         self.map: FeatureMap | None = None
 
     def put_behind(self, feature_map: FeatureMap) -> None:
-        """Keep a map of features, through which all that is predicted goes first; `forward` takes what comes out."""
+        """Set a feature map. Predictions apply it to the inputs first, but `forward` expects mapped inputs."""
         self.map, self.shape = feature_map.to(next(self.parameters()).device), (feature_map.inputs,)
 
     @property
     def backbone(self) -> nn.Module:
-        """The feature extractor itself."""
+        """The feature extractor, without normalisation."""
         inner: nn.Module = self.features[1]
         return inner.network if isinstance(inner, Frozen) else inner
 
     def forward(self, x: Tensor) -> Tensor:
-        """Raw outputs (N, outputs) float32 from inputs as `domains.to_float` gives them, mapped if there is a map."""
+        """Raw outputs (N, outputs) float32 for inputs from `domains.to_float`. Apply the feature map first, if any."""
         outputs: Tensor = self.head(self.features(x))
         return outputs.float()
 
     def check(self, inputs: Inputs, what: str) -> None:
-        """Raise `InputError` where inputs are not of the shape that the model takes."""
+        """Raise `InputError` if the inputs do not have the input shape of the model. The message calls them `what`."""
         found = tuple(inputs.shape[1:])
         if found == self.shape:
             return
@@ -156,8 +157,8 @@ class Model(nn.Module):
             )
         if len(found) == len(self.shape) == 1:
             raise InputError(
-                f"{what} has {found[0]} features, the model takes {self.shape[0]}. Write it with the features, in the "
-                "order, of the data that was trained on"
+                f"{what} has {found[0]} features, the model takes {self.shape[0]}. Write it with the same features "
+                "as the training data, in the same order"
             )
         raise InputError(
             f"{what} has inputs of {'x'.join(map(str, found))}, the model takes {'x'.join(map(str, self.shape))}. "
@@ -173,22 +174,22 @@ class Model(nn.Module):
             yield module(x if self.map is None else self.map(x)).float().cpu()
 
     def outputs(self, inputs: Inputs) -> Tensor:
-        """Raw outputs (N, outputs) float32 on the CPU, a batch at a time."""
+        """Raw outputs (N, outputs) float32 on the CPU, computed in batches."""
         return torch.cat(list(self._batches(inputs, self)))
 
     def embed(self, inputs: Inputs) -> Tensor:
-        """Features (N, F) float32 on the CPU, a batch at a time."""
+        """Features (N, F) float32 on the CPU, computed in batches."""
         return torch.cat(list(self._batches(inputs, self.features)))
 
     def predict(self, images: str | Path | Unlabelled | Tensor, *, skip_bad: bool = False) -> Predictions:
         """Predictions for a folder or file, a domain, or a tensor.
 
         Args:
-            images: read and converted as the training images were, where it is a path.
-            skip_bad: leave out unreadable images.
+            images: a path is read and converted in the same way as the training images.
+            skip_bad: skip unreadable images.
 
         Raises:
-            InputError: the inputs are not of the shape that the model takes, or cannot be read.
+            InputError: the inputs do not have the input shape of the model, or cannot be read.
         """
         if isinstance(images, str | Path):
             domain = load_unlabelled(
@@ -201,17 +202,17 @@ class Model(nn.Module):
         return Predictions(self.task.from_input(values, domain.sizes, self.shape[1:]), self.task, domain.names)
 
     def evaluate(self, data: Labelled) -> dict[str, Any]:
-        """The task's metrics on labelled data, as a dictionary.
+        """Metrics of the task on labelled data.
 
         Raises:
-            InputError: a class that the model does not know, or inputs of another shape.
+            InputError: the data has a class that the model does not have, or inputs of another shape.
         """
         values = self.predict(data.unlabelled()).values
         labels = self.task.align(data) if isinstance(self.task, Classification) else data.labels
         return self.task.metrics(values, labels)
 
     def save(self, folder: str | Path) -> None:
-        """Write `model.safetensors` and `model.yaml` into a folder; it is made where it is missing."""
+        """Write `model.safetensors` and `model.yaml` into a folder. The folder is created if it does not exist."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         save_file({key: value.contiguous() for key, value in self.state_dict().items()}, folder / WEIGHTS)
@@ -226,8 +227,8 @@ class Model(nn.Module):
         (folder / DESCRIPTION).write_text(yaml.safe_dump(description, sort_keys=False))
 
 
-class _SideBySide(nn.Module):
-    """The features of several models, (N, F1 + F2 + ...)."""
+class _Concatenated(nn.Module):
+    """The concatenated features of several models, (N, F1 + F2 + ...)."""
 
     def __init__(self, members: Sequence[Model]) -> None:
         super().__init__()
@@ -238,7 +239,7 @@ class _SideBySide(nn.Module):
 
 
 class _Mixture(nn.Module):
-    """Raw outputs of one task from the features of several models, each read by its own head."""
+    """Raw outputs of an ensemble from concatenated features. Each part goes through the head of its own model."""
 
     def __init__(self, members: Sequence[Model], weights: Tensor | None) -> None:
         super().__init__()
@@ -254,33 +255,35 @@ class _Mixture(nn.Module):
 
 
 def mix(outputs: Tensor, task: Task, weights: Tensor | None = None) -> Tensor:
-    """Raw outputs (N, O) of an ensemble from those of its members (M, N, O).
+    """Raw outputs (N, O) of an ensemble from the raw outputs of its members (M, N, O).
 
     Args:
-        task: classification mixes probabilities, everything else raw outputs.
-        weights: one a member, of any sign; None for the mean of probabilities, or the median of values, which one
-            member that is far off does not move.
+        outputs: raw outputs of the members.
+        task: classification mixes probabilities; all other tasks mix raw outputs.
+        weights: one per member, of any sign. None: the mean of probabilities, or the median of values. The median is
+            robust to one member with a large error.
     """
     classes = isinstance(task, Classification)
-    said = outputs.softmax(2) if classes else outputs
+    values = outputs.softmax(2) if classes else outputs
     if weights is not None:
-        together = torch.einsum("m,mno->no", weights.to(said), said)
+        mixed = torch.einsum("m,mno->no", weights.to(values), values)
     else:
-        together = said.mean(0) if classes else said.median(0).values
-    return together.clamp(min=1e-12).log() if classes else together
+        mixed = values.mean(0) if classes else values.median(0).values
+    return mixed.clamp(min=1e-12).log() if classes else mixed
 
 
 class Ensemble(Model):
-    """Several models of one task as one: it predicts, embeds, evaluates, saves and loads as any model.
+    """Several models of one task, used as one model. It predicts, embeds, evaluates, saves and loads like any model.
 
-    Its features are all members' side by side, and its head mixes what their heads say (`mix`).
+    Its features are the concatenated features of all members. Its head mixes the outputs of their heads (`mix`).
 
     Args:
-        members: models of one task and one shape of inputs, converted alike on load.
-        weights: one a member, see `mix`; None for the plain ensemble.
+        members: models with the same task, input shape and conversion on load.
+        weights: one per member, see `mix`. None: an unweighted ensemble.
 
     Raises:
-        InputError: there is no member, members differ in task, shape or conversion, or do not match the weights.
+        InputError: there is no member, a member has a feature map, members differ in task, shape or conversion, or
+            there is not one weight per member.
     """
 
     def __init__(self, members: Sequence[Model], weights: Tensor | None = None) -> None:
@@ -292,20 +295,20 @@ class Ensemble(Model):
         first = members[0]
         if any(member.map is not None for member in members):
             raise InputError(
-                "a member of the ensemble stands behind a map of features, which an ensemble cannot keep, expected "
-                "models of the features as they are. Leave such models out"
+                "a member of the ensemble has a feature map, which an ensemble does not support, expected models "
+                "without a feature map. Remove such models"
             )
         for member in members[1:]:
             for what in ("task", "shape", "resize", "channels", "layout"):
                 ours, theirs = getattr(first, what), getattr(member, what)
                 if ours != theirs:
                     raise InputError(
-                        f"members of an ensemble differ in {what}: found {ours} and {theirs}. Train them on one "
-                        "source, with one --size and --channels"
+                        f"members of an ensemble differ in {what}: found {ours} and {theirs}, expected the same. Train "
+                        "them on one source, with the same --size and --channels"
                     )
         self.task, self.shape, self.layout = first.task, first.shape, first.layout
         self.resize, self.channels, self.map = first.resize, first.channels, None
-        self.features: nn.Sequential = nn.Sequential(_SideBySide(members))
+        self.features: nn.Sequential = nn.Sequential(_Concatenated(members))
         self.head = nn.Sequential(_Mixture(members, None if weights is None else weights.detach().float().cpu()))
         self.width = sum(member.width for member in members)
         self.description = {
@@ -316,14 +319,14 @@ class Ensemble(Model):
 
 
 _NAMELESS = (
-    "the model was trained with a network that was given itself, not by name, so it cannot be built again from the "
-    "folder. Give one like it: load_model(folder, features=...); or train with network='module:Class' (--network)"
+    "the model was trained with a network object, not with a network name, so the folder is not enough to build it. "
+    "Pass a network of the same kind: load_model(folder, features=...). Or train with a name: --network module:Class"
 )
-_NAMED = "the model's network is '{}', which is built by name, but features= was given too. Leave it out"
+_NAMED = "the model's network is '{}', which is built by name, but features= was given too. Remove features="
 
 
 def _described(task: Task, shape: tuple[int, ...], description: dict[str, Any], features: nn.Module | None) -> Model:
-    """A model, or an ensemble of them, as its description says; without its weights."""
+    """Build a model or an ensemble from its description, without the weights."""
     if "members" in description:
         members = [_described(task, shape, dict(member), None) for member in description["members"]]
         return Ensemble(members, torch.zeros(len(members)) if description["weighted"] else None)
@@ -335,22 +338,22 @@ def _described(task: Task, shape: tuple[int, ...], description: dict[str, Any], 
 
 
 def load_model(folder: str | Path, features: nn.Module | None = None) -> Model:
-    """A model, or an ensemble, as its `save` wrote it.
+    """Load a model or an ensemble that `save` wrote.
 
-    Where it was trained with `module:Class`, that class is imported again, so its code runs.
+    If the model was trained with `module:Class`, this class is imported again. Its code runs.
 
     Args:
         folder: a run folder.
-        features: a network like the one that the model was trained with, where that was given itself, not by name. It
-            is taken, and the trained weights are put into it.
+        features: needed if the model was trained with a network object instead of a network name. Pass a network of the
+            same kind. It is used directly, and receives the trained weights.
 
     Raises:
-        InputError: the folder does not hold a model, its network cannot be built again, or `features` is not like it.
+        InputError: the folder does not contain a model, its network cannot be built again, or `features` does not fit.
     """
     folder = Path(folder)
     for name in (DESCRIPTION, WEIGHTS):
         if not (folder / name).is_file():
-            raise InputError(f"{folder}: found no {name}, expected a run folder as `synth2real train --out` writes it")
+            raise InputError(f"{folder}: found no {name}, expected a run folder from `synth2real train --out`")
     try:
         description = yaml.safe_load((folder / DESCRIPTION).read_text())
         task = description.pop("task")
@@ -364,7 +367,7 @@ def load_model(folder: str | Path, features: nn.Module | None = None) -> Model:
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
-        mend = "Train again" if features is None else "Give features= like the network that it was trained with"
+        mend = "Train again" if features is None else "Pass features= with a network like the trained one"
         raise InputError(f"{folder}: {DESCRIPTION} or {WEIGHTS} is damaged or does not fit ({error}). {mend}") from None
     model.resize, model.channels = tuple(resize) if resize else None, channels
     model.layout = Layout(**layout) if layout else None
