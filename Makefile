@@ -20,9 +20,16 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(VENV)/installed
-	for script in render_speed randomize_speed refine_speed step_speed msda_speed fonts digits usps sentiment eyes pupils refiners label_shift several gaze_between gaze_order gaze_mpiigaze calibration; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	for script in \
+	  speed.render speed.randomize speed.refine speed.training_step speed.msda \
+	  quality.protocols.fonts quality.protocols.digits quality.protocols.usps \
+	  quality.protocols.sentiment quality.protocols.eyes quality.protocols.pupils \
+	  quality.methods.refiners quality.methods.label_shift quality.methods.multi_source \
+	  quality.gaze.between quality.gaze.order quality.gaze.mpiigaze quality.methods.calibration; \
+	do $(BIN)/python -m benchmarks.$$script || exit 1; done
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

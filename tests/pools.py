@@ -1,4 +1,4 @@
-"""Pools of candidates made by hand."""
+"""Pools of hand-made candidates."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def pool(
     mixed: Sequence[tuple[float, float]] | None = None,
     prior: Tensor | None = None,
 ) -> Pool:
-    """A pool of candidates by their raw outputs; what a test does not name is drawn from seed 0."""
+    """A pool of candidates from their raw outputs; tensors that a test does not give are sampled with seed 0."""
     generator = torch.Generator().manual_seed(0)
     source = source or [torch.randn(8, task.outputs, generator=generator) for _ in target]
     features = features or [

@@ -1,4 +1,4 @@
-"""What users meet: a wrong input, a training run that diverged, and a refiner that learnt nothing of use."""
+"""Errors and warnings that users see: wrong input, a diverged training, a refiner that is of no use."""
 
 
 class InputError(ValueError):
@@ -10,24 +10,24 @@ class InputError(ValueError):
 
 
 class TrainingDiverged(RuntimeError):
-    """A loss term or a gradient stopped being finite.
+    """A loss term or a gradient is not finite.
 
-    The step in which it happened was not taken, so the networks still hold the last good weights.
+    The step was not taken, so the networks still hold the weights before it.
 
     Args:
         step: the step, counted from 1.
         term: the name of the term (or `gradient`).
-        value: what it was.
+        value: its value.
     """
 
     def __init__(self, step: int, term: str, value: float) -> None:
         self.step, self.term, self.value = step, term, value
         super().__init__(
             f"training stopped at step {step}: the term '{term}' is {value}, expected a finite number. "
-            "The step was not taken: the weights are those before it. Lower the learning rate "
+            "The step was not taken, so the weights are those before it. Lower the learning rate "
             "(--set adapt.rate=..., in a refiner --set refine.rate=...) or look for broken inputs and labels."
         )
 
 
 class RefinementWarning(UserWarning):
-    """A refiner has been trained, but what was measured on the way says that it is of no use; with the mend."""
+    """A refiner has been trained, but measurements during training show that it is of no use. The message says why."""

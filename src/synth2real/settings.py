@@ -1,4 +1,4 @@
-"""Settings: typed, validated dataclasses that go to plain dictionaries and YAML and back."""
+"""Settings: typed, validated dataclasses with conversion to and from plain dictionaries and YAML."""
 
 import dataclasses
 import warnings
@@ -40,10 +40,10 @@ RENAMED: dict[str, dict[str, str]] = {
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(pydantic.Field, dataclasses.field))
 def settings(cls: type[T]) -> type[T]:
-    """Class decorator: keyword-only fields, checked when built; unknown names are refused.
+    """Class decorator: keyword-only fields with checked values. Unknown names are refused.
 
-    What a method builds while it runs (networks, running means) may be set as plain attributes: they are no fields, so
-    they are neither compared nor saved.
+    A method may set what it builds while it runs (networks, running means) as plain attributes. These are not fields,
+    so they are neither compared nor saved.
     """
     made: Any = pydantic_dataclass(kw_only=True, config=pydantic.ConfigDict(extra="forbid"))(cls)
     return cast(type[T], made)
@@ -57,7 +57,7 @@ def to_dict(value: Any) -> dict[str, Any]:
 
 
 def migrated(where: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values under their present names; `where` is a key of `RENAMED`, and other places have no former names."""
+    """The values under their present names. `where` is a key of `RENAMED`; other places have no former names."""
     names = RENAMED.get(where, {})
     return {names.get(name, name): value for name, value in values.items()}
 
@@ -75,7 +75,14 @@ def build(methods: Mapping[str, type[T]], name: str, values: Mapping[str, Any] |
     """Build the method called `name` with `values`, or raise an `InputError` that names the wrong field."""
     if name not in methods:
         raise InputError(f"{stage or 'method'} '{name}' is unknown, expected one of: {', '.join(methods)}")
-    given = {present_name(stage, field): value for field, value in (values or {}).items()}
+    given: dict[str, Any] = {}
+    for field, value in (values or {}).items():
+        present = present_name(stage, field)
+        if present in given:
+            raise InputError(
+                f"{stage} '{name}': found the setting '{present}' twice, once by a former name. Give it once"
+            )
+        given[present] = value
     try:
         return methods[name](**given)
     except pydantic.ValidationError as error:

@@ -123,7 +123,7 @@ def test_train_evaluate_and_predict(synth2real, tmp_path, classes, photos):
     assert [float(row[2]) for row in body] == pytest.approx(predictions.values.amax(1).tolist(), abs=1e-6)
 
     arguments = ("predict", tmp_path / "run", photos, "--out", tmp_path / "new" / "p.csv", "--probabilities")
-    refused(synth2real(*arguments), "p.csv: exists already", "--overwrite")
+    refused(synth2real(*arguments), "p.csv: the file exists", "--overwrite")
     assert synth2real(*arguments, "--overwrite")[0] == 0
     header, *body = table(tmp_path / "new" / "p.csv")
     assert header == ["file_name", "label", "confidence", "p_dark", "p_light"]
@@ -207,7 +207,7 @@ def test_rendered_digits_are_a_source(synth2real, tmp_path):
     assert set(rows[0]) >= {"file_name", "label"}
     data = load(tmp_path / "r")
     assert (data.shape, data.classes) == ((1, 16, 16), tuple("0123456789"))
-    refused(synth2real("render", "digits", "--out", tmp_path / "r", *arguments), "holds files already")
+    refused(synth2real("render", "digits", "--out", tmp_path / "r", *arguments), "the folder is not empty")
 
     arguments = ("--randomize", "geometric", "--refine", "simgan", "--set", "refine.steps=2", "--channels", 3, *QUICK)
     code, _, err = synth2real(

@@ -18,18 +18,18 @@ QUICK = ("--steps", 3)
         (("--adapt", "dane"), ("adapt 'dane' is unknown", "source-only, dann, cdan")),
         (("--randomize", "strong"), ("randomize 'strong' is unknown", "photometric, geometric, full")),
         (("--refine", "cyclogan"), ("refine 'cyclogan' is unknown", "simgan", "cyclegan")),
-        (("--set", "adapt"), ("--set 'adapt'", "ROOM.FIELD=VALUE")),
+        (("--set", "adapt"), ("--set 'adapt'", "STAGE.FIELD=VALUE")),
         (("--set", "adopt.rate=1"), ("--set 'adopt.rate=1'", "calibrate, widen, randomize, refine, adapt")),
         (("--set", "adapt.rte=1"), ("adapt.rte of 'source-only'", "found 1", "Fields: ", "rate")),
         (("--set", "adapt.rate=-1"), ("adapt.rate", "found -1", "greater than 0")),
         (("--set", "adapt.rate=[1"), ("--set 'adapt.rate=[1'", "not YAML")),
-        (("--set", "refine.steps=3"), ("--set refine.steps", "the room 'refine' is empty", "--refine simgan, ")),
+        (("--set", "refine.steps=3"), ("--set refine.steps", "the route has no stage 'refine'", "--refine simgan, ")),
         (
             ("--set", "randomize.mirror=1"),
-            ("the room 'randomize' is empty", "--randomize photometric, geometric, full"),
+            ("the route has no stage 'randomize'", "--randomize photometric, geometric, full"),
         ),
-        (("--set", "calibrate.trials=3"), ("the room 'calibrate' is empty", "--calibrate")),
-        (("--set", "widen.factor=2"), ("the room 'widen' is empty", "--widen widen, automatic")),
+        (("--set", "calibrate.trials=3"), ("the route has no stage 'calibrate'", "--calibrate")),
+        (("--set", "widen.factor=2"), ("the route has no stage 'widen'", "--widen widen, automatic")),
         (("--widen", "widen"), ("widen changes a simulator's ranges", "40 labelled samples")),
         (("--set", "adapt.network=resnet"), ("network 'resnet' is unknown", "convolutional")),
         (
@@ -42,10 +42,10 @@ QUICK = ("--steps", 3)
         (("--channels", "4"), ("--channels", "4, expected 1 (grey)")),
         (("--steps", "0"), ("--steps", "greater than or equal to 1")),
         (("--calibrate",), ("calibrate changes a simulator's ranges", "40 labelled samples")),
-        (("--n", "50"), ("--n 50 is how many images a simulator renders", "is none of: digits", "Leave --n out")),
+        (("--n", "50"), ("--n 50 sets how many images a simulator renders", "is none of: digits", "Leave --n out")),
         (("--overwrite", "--resume"), ("--overwrite and --resume exclude each other",)),
         (("--resume",), ("found no settings.yaml", "Leave --resume out")),
-        (("--label", "digit"), ("asked for the label column 'digit'", "found no metadata.csv or metadata.jsonl")),
+        (("--label", "digit"), ("the label column 'digit' was requested", "found no metadata.csv or metadata.jsonl")),
         (("--label", "a", "--label", "b"), ("--task classify takes one --label, found 2: a, b",)),
         (("--task", "regress"), ("--task regress found no --label", "--label iris_x --label iris_y")),
     ],
@@ -74,7 +74,7 @@ def test_sources_and_targets_that_cannot_be_used(synth2real, tmp_path, classes, 
     refused(train(classes, tmp_path / "gone"), f"{tmp_path / 'gone'}: no such folder")
     refused(train(tmp_path / "empty", photos), f"{tmp_path / 'empty'}: found no image", ".png")
     refused(train(classes, tmp_path / "empty"), f"{tmp_path / 'empty'}: found no image")
-    refused(train(photos, photos), "found no labels", "subfolder a class", "metadata.csv")
+    refused(train(photos, photos), "found no labels", "subfolder per class", "metadata.csv")
     refused(train(points, photos), "metadata.jsonl: row 1 has no column 'label'", "'x', 'y'", "--label")
     refused(train(points, photos, "--task", "regress", "--label", "z"), "no column 'z'", "found the columns", "--label")
     refused(train(one, photos), "one class only (dark)", "expected two or more")
@@ -97,8 +97,8 @@ def test_a_run_is_not_replaced_unasked(synth2real, tmp_path, classes, photos):
     arguments = ("train", classes, "--target", photos, "--out", tmp_path / "run", *QUICK)
     assert synth2real(*arguments)[0] == 0
     weights = (tmp_path / "run" / "model.safetensors").read_bytes()
-    refused(synth2real(*arguments), f"{tmp_path / 'run'}: holds files already", "--out", "--overwrite", "--resume")
-    refused(synth2real(*arguments, "--resume"), "has ended already")
+    refused(synth2real(*arguments), f"{tmp_path / 'run'}: the folder is not empty", "--out", "--overwrite", "--resume")
+    refused(synth2real(*arguments, "--resume"), "has already finished")
     refused(synth2real(*arguments, "--overwrite", "--set", "adapt.network=resnet"), "network 'resnet' is unknown")
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == weights
     assert synth2real(*arguments, "--overwrite", "--seed", 1)[0] == 0
@@ -129,7 +129,7 @@ def test_resume_goes_on_with_the_same_arguments_only(synth2real, tmp_path, monke
     assert code == 130
     assert err.splitlines()[-1].startswith("interrupted: the checkpoint of step 40 is kept.")
     monkeypatch.setattr(runs.RunFolder, "finish", finish)
-    refused(synth2real(*arguments, "--resume", "--seed", 1), "begun with seed 0, but --resume found 1")
+    refused(synth2real(*arguments, "--resume", "--seed", 1), "started with seed 0, but --resume found 1")
     assert synth2real(*arguments, "--resume")[0] == 0
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == weights
 
@@ -167,7 +167,7 @@ def test_what_a_run_cannot_be_used_on(synth2real, tmp_path, run, classes, points
     def predict(images, model=run, out=tmp_path / "p.csv"):
         return synth2real("predict", model, images, "--out", out)
 
-    refused(synth2real("evaluate", run, "--on", tmp_path / "other"), "the class 'purple'", "it knows dark, light")
+    refused(synth2real("evaluate", run, "--on", tmp_path / "other"), "the class 'purple'", "expected only dark, light")
     refused(synth2real("evaluate", run, "--on", points), "no column 'label'", "--label")
     refused(synth2real("evaluate", photos, "--on", classes), f"{photos}: found no model.yaml", "run folder")
     refused(predict(tmp_path / "colour"), f"{tmp_path / 'colour'} has 3 channels, the model takes 1", "--channels")
@@ -187,7 +187,7 @@ def test_what_a_run_cannot_be_used_on(synth2real, tmp_path, run, classes, points
         (("digits", "--n", "0"), ("--n", "greater than or equal to 1")),
         (("digits", "--preset", "infrared"), ("simulator 'digits' has no presets, found 'infrared'",)),
         (("eyes", "--preset", "thermal"), ("preset", "found 'thermal'", "'webcam' or 'infrared'")),
-        (("digits", "--masks"), ("Digits draws none",)),
+        (("digits", "--masks"), ("Digits has none",)),
         (("digits", "--format", "zip"), ("--format 'zip' is unknown", "folder, webdataset, parquet")),
     ],
 )

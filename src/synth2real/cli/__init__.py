@@ -1,4 +1,4 @@
-"""The command line: parses, calls the library, prints."""
+"""The command line: parses the options of a command, calls the library, prints."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from pathlib import Path
 
 import typer
 
-from . import learning, using
-from .options import app
+from .commands import app
 
-__all__ = ["app", "learning", "main", "using"]
+__all__ = ["app", "main"]
 
 
 def main() -> None:
-    """Entry point: errors that users can mend are one message and exit code 2, never a traceback."""
+    """Entry point. An error that the user can mend is one message with exit code 2, never a traceback."""
     from ..errors import InputError, TrainingDiverged
 
-    if str(Path.cwd()) not in sys.path:  # so that --network module:Class finds what lies in the present folder
+    if str(Path.cwd()) not in sys.path:  # so that --network module:Class finds a module in the present folder
         sys.path.append(str(Path.cwd()))
     try:
         app()

@@ -1,4 +1,4 @@
-"""What commands show while they work: progress bars and lines, on stderr."""
+"""Progress bars and lines that commands show on stderr."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from ..adapt import Objective
 from ..route.route import OnReport
-from ..select.validators import live
+from ..select.validators import live_score
 from ..training.loop import Trainer
 
 console = Console(stderr=True, highlight=False, markup=False)
 if not console.is_terminal:
-    console.width = 110  # a log has no width of its own; tables fit in this
+    console.width = 110  # a log file has no width; tables fit in this one
 
 
 class Bars:
@@ -39,7 +39,7 @@ class Bars:
         self.progress.update(self._bars[key], completed=step, total=steps, losses=f"{losses} {self.note}")
 
     def count(self, what: str, last: str, total: int) -> None:
-        """One more of `total` has ended, named `last`."""
+        """Count one more finished item of `total`, named `last`."""
         key = ("", what)
         if key not in self._bars:
             self._bars[key] = self.progress.add_task(what, total=total, losses="")
@@ -47,24 +47,25 @@ class Bars:
 
 
 class Watch:
-    """Looks at what the model says of some target samples while it is trained: a score without a label.
+    """Shows a label-free score of the model on some target samples while it trains.
 
     Args:
-        shown: the bars to note it on.
-        on_report: called with it, as that of `Route.run`, too.
+        shown: the bars that show the score.
+        on_report: also called with the score, as in `Route.run`.
     """
 
-    EVERY, LOOKED_AT = 100, 128  # steps between two looks, and samples
+    EVERY, SAMPLES = 100, 128  # steps between two scores, and target samples
 
     def __init__(self, shown: Bars, on_report: OnReport | None = None) -> None:
         self.shown, self.on_report = shown, on_report
 
     def look(self, trainer: Trainer) -> None:
-        """An `on_checkpoint` of `runs.train`; nothing where `live` has nothing to say."""
+        """An `on_checkpoint` of `run_folder.train`. Shows nothing if `live_score` returns None."""
         algorithm = trainer.algorithm
         if trainer.step % self.EVERY or not isinstance(algorithm, Objective):
             return
-        found = live(algorithm.shipped(), trainer.target.inputs[torch.arange(min(self.LOOKED_AT, len(trainer.target)))])
+        some = torch.arange(min(self.SAMPLES, len(trainer.target)))
+        found = live_score(algorithm.shipped(), trainer.target.inputs[some])
         if found is not None:
             name, value = f"{found[0]} on real", found[1]
             self.shown.note = f"{name} {value:.3f}"
@@ -73,9 +74,9 @@ class Watch:
 
 
 def announce(shown: Bars, name: str, seed: int, at_once: int | None = None) -> None:
-    """Title the bars that follow; where `at_once` trainings run side by side, count one that has ended.
+    """Set the title of the next bars; with `at_once` parallel trainings, count one that has finished.
 
-    A line where there are no bars.
+    Without a terminal it prints a line.
     """
     if at_once is None:
         shown.title = f"{name}, seed {seed}:"
@@ -87,7 +88,7 @@ def announce(shown: Bars, name: str, seed: int, at_once: int | None = None) -> N
 
 @contextmanager
 def bars() -> Iterator[Bars]:
-    """Progress bars while the context lasts; plain silence where stderr is no terminal."""
+    """Progress bars while the context lasts. Without a terminal nothing is shown."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -102,7 +103,7 @@ def bars() -> Iterator[Bars]:
 
 @contextmanager
 def warnings_on_stderr(log: Callable[[str], None] | None = None) -> Iterator[None]:
-    """The library's warnings as plain lines, which go to `log` too."""
+    """Prints the library's warnings as plain lines, and passes them to `log`."""
 
     def show(message: Any, *_: Any, **__: Any) -> None:
         console.print(f"warning: {message}", soft_wrap=True)

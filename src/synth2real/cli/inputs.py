@@ -1,14 +1,13 @@
-"""The data that commands are given: where source, target and test lie, and how they are read."""
+"""What commands read: source, target and labelled real data, as their options name them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..data.domains import Labelled, Unlabelled, check_domains
 from ..data.groups import Groups, read_groups
-from ..data.loading import Channels, Size, load, load_unlabelled, metadata_tables
+from ..data.loading import load, load_unlabelled, metadata_tables
 from ..data.multi_source import join
 from ..data.sparse import SVMLIGHT, Layout
 from ..errors import InputError
@@ -16,45 +15,21 @@ from ..route.route import Budget
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
 from ..tasks import TASKS, Classification, Gaze, Task
 from .console import console
-
-
-@dataclass(frozen=True, kw_only=True)
-class Data:
-    """Source, target and task as the options of a command name them; commands add their own."""
-
-    source: str
-    more: tuple[str, ...] = ()  # sources beside the first
-    target: Path
-    task: str
-    label: tuple[str, ...]
-    test: Path | None = None
-    group: str | None = None
-    preset: str | None = None
-    params: Path | None = None
-    n: int | None = None
-    size: Size | None = None
-    channels: Channels | None = None
-    zero_based: bool | None = None
-    seed: int = 0
-    skip_bad: bool = False
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """All of them, the first first."""
-        return (self.source, *self.more)
+from .options import Channels, Size
+from .requests import Data, TestedData
 
 
 def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | None]:
     """Source and target, and how svmlight files among them are read."""
     check_task(data.task)
-    check_for_simulators(data.source, data.n, data.preset, data.params)
+    check_for_simulators(data.source[0], data.n, data.preset, data.params)
     layout = decide_layout(data)
     target = load_unlabelled(data.target, size=data.size, channels=data.channels, skip_bad=data.skip_bad, layout=layout)
     return load_source(data, target, layout), target, layout
 
 
 def settle_task(data: Data, source: Labelled | Simulator, target: Unlabelled) -> Task:
-    """The task, once source and target are known to fit each other."""
+    """The task, after a check that source and target fit each other."""
     labelled = source if isinstance(source, Labelled) else source.labelled(200, data.seed)
     check_domains(labelled, target)
     return TASKS[data.task].of(labelled)
@@ -62,20 +37,31 @@ def settle_task(data: Data, source: Labelled | Simulator, target: Unlabelled) ->
 
 def described(data: Data, task: Task) -> dict[str, Any]:
     """The data as plain data for `settings.yaml`."""
+    first, *more = data.source
     return {
-        "source": data.source,
-        "more": list(data.more) or None,
+        "source": first,
+        "more": more or None,
         "target": str(data.target),
         "label": list(data.label) or None,
         "task": {"kind": task.kind, **task.settings()},
         "preset": data.preset,
         "params": str(data.params) if data.params else None,
-        "n": (data.n or Budget.n) if is_simulator(data.source) else None,
+        "n": (data.n or Budget.n) if is_simulator(first) else None,
         "seed": data.seed,
         "size": list(data.size) if data.size else None,
         "channels": data.channels,
         "zero_based": data.zero_based,
     }
+
+
+def one_source(data: Data, command: str) -> str:
+    """The only source, for a command that takes one."""
+    if len(data.source) > 1:
+        raise InputError(
+            f"{command} takes one source, found {len(data.source)}: {', '.join(data.source)}. "
+            "Write them as one folder, or train on several with `synth2real train`"
+        )
+    return data.source[0]
 
 
 def check_task(name: str) -> None:
@@ -85,14 +71,14 @@ def check_task(name: str) -> None:
 
 
 def check_for_simulators(source: str, n: int | None, preset: str | None, params: Path | None = None) -> None:
-    """Raise `InputError` where an option for simulators came with another source; tell a simulator from a folder."""
+    """Raise `InputError` where an option for simulators came with another source; warn where a folder is meant."""
     if is_simulator(source):
         if Path(source).is_dir():
             console.print(f"warning: '{source}' is the simulator; for the folder of that name write ./{source}")
         return
     if n is not None:
         raise InputError(
-            f"--n {n} is how many images a simulator renders, but the source '{source}' is none of: "
+            f"--n {n} sets how many images a simulator renders, but the source '{source}' is none of: "
             f"{', '.join(SIMULATORS)}. Leave --n out: a folder or file is used whole"
         )
     for option, value in {"--preset": preset, "--params": params}.items():
@@ -105,7 +91,7 @@ def check_for_simulators(source: str, n: int | None, preset: str | None, params:
 
 def decide_layout(data: Data) -> Layout | None:
     """How the svmlight files of source and target are read; None where neither is one."""
-    files = [data.target, *(Path(name) for name in data.sources if not is_simulator(name))]
+    files = [data.target, *(Path(name) for name in data.source if not is_simulator(name))]
     layout = Layout.of([file for file in files if file.is_file()], data.zero_based)
     if layout is None and data.zero_based is not None:
         option = "--zero-based" if data.zero_based else "--one-based"
@@ -117,24 +103,24 @@ def decide_layout(data: Data) -> Layout | None:
 
 
 def load_source(data: Data, target: Unlabelled, layout: Layout | None) -> Labelled | Simulator:
-    """The labelled source, or several as one, or the simulator of that name, set to the target's size and channels."""
-    if data.more:
+    """The labelled source, several sources as one, or a simulator with the target's size and channels."""
+    if len(data.source) > 1:
         return load_several(data, layout)
-    if is_simulator(data.source):
+    if is_simulator(data.source[0]):
         check_labels(data.task, data.label)
         return load_simulator(data, target)
-    return load_named(data.source, data, layout)
+    return load_named(data.source[0], data, layout)
 
 
 def load_several(data: Data, layout: Layout | None) -> Labelled:
-    """All sources as one, whose samples say which they are from."""
-    rendering = next((name for name in data.sources if is_simulator(name)), None)
+    """All sources as one. Each sample records which source it is from."""
+    rendering = next((name for name in data.source if is_simulator(name)), None)
     if rendering is not None:
         raise InputError(
-            f"{rendering}: is a simulator among {len(data.sources)} sources, expected folders or files. Write its "
+            f"{rendering}: is a simulator among {len(data.source)} sources, expected folders or files. Write its "
             f"images first: synth2real render {rendering} --out FOLDER"
         )
-    return join([load_named(name, data, layout) for name in data.sources], data.sources)
+    return join([load_named(name, data, layout) for name in data.source], data.source)
 
 
 def load_named(name: str, data: Data, layout: Layout | None) -> Labelled:
@@ -143,16 +129,17 @@ def load_named(name: str, data: Data, layout: Layout | None) -> Labelled:
 
 
 def load_simulator(data: Data, target: Unlabelled) -> Simulator:
-    """The simulator of that name; its first label (classes, or gaze) where --label names none."""
+    """The simulator, with the size and channels of the target. Without --label it uses its first label."""
+    (name,) = data.source
     if len(target.shape) != 3:
-        raise InputError(f"the simulator '{data.source}' renders images, the target has features {target.shape}")
+        raise InputError(f"the simulator '{name}' renders images, the target has features {target.shape}")
     channels, height, width = target.shape
     values: dict[str, Any] = {"size": (height, width), "channels": channels, "label": data.label or None}
     if data.preset is not None:
         values["preset"] = data.preset
     if data.params is not None:
         values["ranges"] = load_parameters(data.params)
-    return simulator(data.source, **values)
+    return simulator(name, **values)
 
 
 def load_labelled(
@@ -164,19 +151,19 @@ def load_labelled(
     skip_bad: bool,
     layout: Layout | None = None,
 ) -> Labelled:
-    """The folder or file with the labels that the task wants."""
+    """The folder or file with the labels that the task needs."""
     check_labels(task, label)
     named: str | tuple[str, ...] | None = label
     if task == "classify":
         named = label[0] if label else None
     elif task == Gaze.kind:
         named = label or Gaze.columns
-        Gaze(named)  # says what it needs before anything is read
+        Gaze(named)  # refuses wrong columns before anything is read
     return load(source, named, size=size, channels=channels, skip_bad=skip_bad, layout=layout)
 
 
 def check_labels(task: str, label: tuple[str, ...]) -> None:
-    """Raise `InputError` where the task wants more or fewer labels."""
+    """Raise `InputError` where the task needs more or fewer labels."""
     if task == "classify" and len(label) > 1:
         raise InputError(f"--task classify takes one --label, found {len(label)}: {', '.join(label)}")
     if task not in ("classify", Gaze.kind) and not label:
@@ -185,8 +172,8 @@ def check_labels(task: str, label: tuple[str, ...]) -> None:
         )
 
 
-def load_test(data: Data, task: Task, layout: Layout | None = None, *, aligned: bool = True) -> Labelled | None:
-    """The labelled real data of --test; scored, never chosen by.
+def load_test(data: TestedData, task: Task, layout: Layout | None = None, *, aligned: bool = True) -> Labelled | None:
+    """The labelled real data of --test. Models are scored on it; it never affects a choice.
 
     Args:
         aligned: refuse classes that the source lacks.

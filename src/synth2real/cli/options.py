@@ -1,69 +1,76 @@
-"""The command line: the application, and the options that commands share."""
+"""Options that several commands share, each written once; a command's own options are in `requests.py`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import typer
-from typer.core import TyperGroup
 
-
-class Commands(TyperGroup):
-    """The commands, each of which Ctrl-C ends with one line and exit code 130 (typer alone says nothing)."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as stop:
-            typer.echo(f"interrupted{stop}", err=True)
-            raise typer.Exit(130) from None
-
-
-app = typer.Typer(
-    cls=Commands,
-    help="Train on synthetic data, work on real data.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+Size = tuple[int, int]
+Channels = Literal[1, 3]
 
 SIMULATOR = "Name of a simulator, e.g. eyes; or module:Class, or the YAML file of a program."
-
-Out = Annotated[Path, typer.Option("--out", help="Folder or file to write.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of everything random.")]
-Labels = Annotated[list[str] | None, typer.Option("--label", help="Label column; repeat it where there are several.")]
-Images = Annotated[int | None, typer.Option("--n", min=1, help="Images to render from a simulator, by default 8000.")]
-SizeText = Annotated[str | None, typer.Option("--size", metavar="HxW", help="Resize every image on load.")]
-Channels = Annotated[int | None, typer.Option("--channels", help="Convert on load: 1 grey, 3 colour.")]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable images, and list them.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds.")]
-Preset = Annotated[str | None, typer.Option("--preset", help="Of the simulator, e.g. infrared for eyes.")]
-Params = Annotated[
-    Path | None, typer.Option("--params", help="Ranges of the simulator, YAML of `parameter: value or [low, high]`.")
-]
-ZeroBased = Annotated[
-    bool | None,
-    typer.Option("--zero-based/--one-based", help="First index of svmlight files; by default as they suggest."),
-]
-Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Of training; by default from the data's size.")]
-
-Group = Annotated[
-    str | None, typer.Option("--group", metavar="COLUMN", help="Person or video of each image: kept whole in splits.")
-]
+REAL = "Folder or .npz of unlabelled real images."
+METHODS = "`synth2real methods` lists them."
 
 
-def size_of(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
+def parse_size(text: str) -> Size:
+    """Height and width in pixels from `HxW`."""
     height, _, width = text.lower().partition("x")
     if not (height.isdecimal() and width.isdecimal() and int(height) > 0 and int(width) > 0):
-        raise typer.BadParameter(f"'{text}', expected height x width in pixels, such as 28x28", param_hint="--size")
+        raise typer.BadParameter(f"'{text}', expected height x width in pixels, such as 28x28")
     return int(height), int(width)
 
 
-def channels_of(number: int | None) -> Any:
-    if number not in (None, 1, 3):
-        raise typer.BadParameter(f"{number}, expected 1 (grey) or 3 (colour)", param_hint="--channels")
-    return number
+def parse_channels(text: str) -> Channels:
+    """1 (grey) or 3 (colour)."""
+    if text not in ("1", "3"):
+        raise typer.BadParameter(f"{text}, expected 1 (grey) or 3 (colour)")
+    return 1 if text == "1" else 3
+
+
+SourceArgument = Annotated[str, typer.Argument(help="Labelled folder or .npz, or the name of a simulator.")]
+SimulatorArgument = Annotated[str, typer.Argument(metavar="SIMULATOR", help=SIMULATOR)]
+RunArgument = Annotated[Path, typer.Argument(help="Run folder.")]
+RealTarget = Annotated[Path, typer.Option("--target", help=REAL)]
+
+Out = Annotated[Path, typer.Option("--out", help="Folder or file to write.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --out after an interruption.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all randomness.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line.")]
+
+Task = Annotated[str, typer.Option("--task", help="What to predict: classify, regress, keypoints or gaze.")]
+Labels = Annotated[tuple[str, ...], typer.Option("--label", help="Label column. Repeat it for several columns.")]
+Group = Annotated[
+    str | None,
+    typer.Option("--group", metavar="COLUMN", help="Column of the person or video. Splits keep each group whole."),
+]
+Test = Annotated[Path | None, typer.Option("--test", help="Labelled real data to score on. It never affects a choice.")]
+SizeOption = Annotated[
+    Size | None, typer.Option("--size", metavar="HxW", parser=parse_size, help="Resize every image on load.")
+]
+ChannelsOption = Annotated[
+    Channels | None,
+    typer.Option("--channels", metavar="1|3", parser=parse_channels, help="Convert on load: 1 is grey, 3 is colour."),
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable images, and list them.")]
+ZeroBased = Annotated[
+    bool | None,
+    typer.Option("--zero-based/--one-based", help="First index of svmlight files. By default it is detected."),
+]
+
+Preset = Annotated[str | None, typer.Option("--preset", help="Preset of the simulator, e.g. infrared for eyes.")]
+Params = Annotated[
+    Path | None,
+    typer.Option(
+        "--params", help="YAML file of the simulator's ranges: `parameter: value` or `parameter: [low, high]`."
+    ),
+]
+Images = Annotated[
+    int | None, typer.Option("--n", min=1, help="Number of images to render from a simulator. Default: 8000.")
+]
+Steps = Annotated[
+    int | None, typer.Option("--steps", min=1, help="Training steps. By default they follow from the size of the data.")
+]

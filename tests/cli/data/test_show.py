@@ -45,7 +45,7 @@ def test_one_image_of_many_values(synth2real, tmp_path):
         (("--randomize", "wild"), ("'wild' is unknown", "trivialaugment")),
         (("--task", "paint"), ("--task 'paint'", "keypoints")),
         (("--task", "keypoints"), ("--label",)),
-        (("--set", "adapt.rate=1"), ("adapt.rate", "room randomize alone")),
+        (("--set", "adapt.rate=1"), ("adapt.rate", "stage randomize only")),
         (("--strength", "3"), ("randomize.strength", "3")),
         (("--task", "keypoints", "--label", "x", "--label", "y", "--set", "randomize.mixup=1"), ("mixup", "keypoints")),
         (("--params", "p.yaml"), ("--params 'p.yaml'", "simulators")),

@@ -24,7 +24,7 @@ def test_an_adapted_run_predicts_and_evaluates(synth2real, tmp_path, run, classe
     assert len((tmp_path / "p.csv").read_text().splitlines()) == 41
     code, printed, err = synth2real("evaluate", out, "--on", classes, "--json")
     assert (code, json.loads(printed)["accuracy"] > 0.5) == (0, True), err
-    refused(synth2real("adapt", run, *arguments), "holds files already", "--overwrite")
+    refused(synth2real("adapt", run, *arguments), "the folder is not empty", "--overwrite")
     assert synth2real("adapt", run, *arguments, "--overwrite")[0] == 0
 
 
@@ -40,7 +40,7 @@ def test_what_cannot_be_adapted_is_refused(synth2real, tmp_path, run, classes, p
     refused(adapt(run, photos, "--method", "dann"), "--method 'dann' is unknown, expected one of: shot, tent")
     refused(
         adapt(run, photos, "--set", "refine.steps=3"),
-        "--set refine.steps: this command has the room adapt alone",
+        "--set refine.steps: this command has the stage adapt only",
         "adapt.FIELD=VALUE",
     )
     refused(adapt(run, photos, "--set", "adapt.head=[3]"), "head", "Fields: optimize, rate")

@@ -55,14 +55,14 @@ def test_a_posterior_is_written_with_what_the_simulator_cannot_make(synth2real, 
     code, _, err = synth2real("calibrate", "digits", "--target", real, "--out", out, *quick)
     assert code == 0, err
     assert "in 20 trials" in err
-    assert "stays off from all that is rendered, by" in err
+    assert "cannot reach the mean real image" in err
     low, high = load_parameters(out)["height"]
     assert 0.75 < (low + high) / 2 < 0.95
     report = yaml.safe_load(out.with_suffix(".report.yaml").read_text())
     assert report["calibrate"]["method"] == "posterior"
     assert 0 < report["discrepancy"] < 1
     before = out.read_text()
-    refused(synth2real("calibrate", "digits", "--target", real, "--out", out, *quick), "exists already", "--overwrite")
+    refused(synth2real("calibrate", "digits", "--target", real, "--out", out, *quick), "the file exists", "--overwrite")
     assert synth2real("calibrate", "digits", "--target", real, "--out", out, *quick, "--resume")[0] == 0
     assert out.read_text() == before
 
@@ -72,7 +72,7 @@ def test_a_search_that_finds_nothing_nearer_leaves_the_ranges(synth2real, tmp_pa
     out = tmp_path / "params.yaml"
     code, _, err = synth2real("calibrate", "digits", "--target", tmp_path / "own", "--out", out, *FAST, "--trials", 1)
     assert code == 0, err
-    assert "nothing nearer was found in 1 trials, so all ranges stay as they were given" in err
+    assert "no ranges with a smaller distance were found in 1 trials, so all ranges stay unchanged" in err
     assert load_parameters(out)["blur"] == pytest.approx(Digits().range("blur"))
 
 
@@ -91,16 +91,16 @@ def test_a_search_goes_on_where_it_was_left(synth2real, tmp_path, real):
     arguments = ("calibrate", "digits", "--target", real, *fast)
     assert synth2real(*arguments, "--trials", 6, "--out", whole)[0] == 0
     assert synth2real(*arguments, "--trials", 3, "--out", halves)[0] == 0
-    refused(synth2real(*arguments, "--trials", 6, "--out", halves), "exists already", "--overwrite")
+    refused(synth2real(*arguments, "--trials", 6, "--out", halves), "the file exists", "--overwrite")
     assert synth2real(*arguments, "--trials", 6, "--out", halves, "--resume")[0] == 0
     assert halves.read_text() == whole.read_text()
     err = refused(
-        synth2real(*arguments, "--trials", 6, "--out", halves, "--resume", "--seed", 1), "the study was begun with"
+        synth2real(*arguments, "--trials", 6, "--out", halves, "--resume", "--seed", 1), "the study was started with"
     )
-    assert "Give the same arguments" in err
+    assert "Use the same arguments" in err
     other = tmp_path / "other.yaml"
     storage = ("--storage", halves.with_suffix(".study.db"))
-    refused(synth2real(*arguments, "--out", other, *storage), "holds a study already", "--resume")
+    refused(synth2real(*arguments, "--out", other, *storage), "contains a study already", "--resume")
 
 
 def test_what_cannot_be_done_is_refused(synth2real, tmp_path, real):
@@ -115,7 +115,7 @@ def test_what_cannot_be_done_is_refused(synth2real, tmp_path, real):
     refused(call("--distance", "moments"), "calibrate.distance of 'search': found 'moments'")
     refused(call("--method", "guess"), "calibrate 'guess' is unknown, expected one of: posterior, npe, search")
     refused(call("--method", "posterior", "--distance", "mmd"), "--distance is for a search", "--method is posterior")
-    refused(call("--set", "adapt.rate=1"), "this command has the room calibrate alone")
+    refused(call("--set", "adapt.rate=1"), "this command has the stage calibrate only")
     refused(call(name="digit"), "simulator 'digit' is unknown")
     refused(call("--preset", "infrared"), "has no presets")
     refused(call("--storage", "nosuch://x"), "--storage 'nosuch://x'")

@@ -1,4 +1,4 @@
-"""`compare`, `check` and `report`: what they write, and what they say of bad input."""
+"""`compare`, `check` and `report`: their output, and their messages for wrong input."""
 
 import json
 
@@ -75,28 +75,28 @@ def test_routes_are_read_from_yaml_flat_or_nested(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("mine: {adapt: nonsense}", "adapt 'nonsense' is unknown"),
-        ("mine: {kitchen: dann}", "fills the room 'kitchen', expected one of: calibrate"),
-        ("mine: {adapt: {rate: 1}}", "the room 'adapt' holds {'rate': 1}, expected {method: NAME"),
+        ("mine: {kitchen: dann}", "has the unknown stage 'kitchen', expected one of: calibrate"),
+        ("mine: {adapt: {rate: 1}}", "the stage 'adapt' is {'rate': 1}, expected {method: NAME"),
         ("mine: {adapt: {method: dann, settings: 3}}", "adapt.settings is 3"),
         ("mine: {adapt: {method: dann, rate: -1}}", "adapt.rate of 'dann'"),
-        ("mine: teacher", "route 'mine' is 'teacher', expected rooms"),
-        ("- teacher", "holds list, expected routes"),
-        ("{", "is no YAML"),
+        ("mine: teacher", "route 'mine' is 'teacher', expected stages"),
+        ("- teacher", "contains list, expected routes"),
+        ("{", "is not YAML"),
     ],
 )
-def test_wrong_routes_are_refused_by_name(tmp_path, text, said):
+def test_wrong_routes_are_refused_by_name(tmp_path, text, message):
     (tmp_path / "routes.yaml").write_text(text)
     with pytest.raises(InputError) as error:
         read_routes(tmp_path / "routes.yaml")
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "routes.yaml" in str(error.value)
 
 
 def test_unknown_names_and_absent_files_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"'nobody' is no route here.*source only, teacher"):
+    with pytest.raises(InputError, match=r"'nobody' is not a route for this data.*source only, teacher"):
         chosen_routes("teacher,nobody", TASK, IMAGES, IMAGES.unlabelled())
     with pytest.raises(InputError, match="cannot be read"):
         chosen_routes(str(tmp_path / "no.yaml"), TASK, IMAGES, IMAGES.unlabelled())
@@ -109,7 +109,7 @@ def test_unknown_names_and_absent_files_are_refused(tmp_path):
         (("--budget", 0), ("--budget is 0", "--budget 15")),
         (("--overwrite", "--resume"), ("--overwrite and --resume",)),
         (("--task", "guess"), ("--task 'guess'",)),
-        (("--routes", "calibrated"), ("'calibrated' is no route here",)),
+        (("--routes", "calibrated"), ("'calibrated' is not a route for this data",)),
         (("--group", "person"), ("--group 'person'", "neither", "has that column")),
         (("--resume",), ("--resume",)),
         (("--n", 5), ("--n 5",)),
@@ -124,7 +124,7 @@ def test_compare_refuses_before_anything_is_written(synth2real, tmp_path, classe
 def test_a_folder_in_use_is_refused(synth2real, tmp_path, classes, photos):
     save(tmp_path / "out" / "mine.png", picture(0))
     arguments = ("compare", classes, "--target", photos, "--out", tmp_path / "out", "--routes", "dann")
-    refused(synth2real(*arguments), "holds files already", "--resume")
+    refused(synth2real(*arguments), "the folder is not empty", "--resume")
     refused(synth2real(*arguments, "--overwrite"), "found no settings.yaml")
 
 
@@ -135,7 +135,7 @@ def test_check_prints_warnings_and_succeeds(synth2real, tmp_path, classes, photo
     assert found["domains"]["source"]["classes"] == {"dark": 20, "light": 20}
     assert found["duplicates"]["source and test"]["count"] >= 40
     assert set(found["minutes"]) == {"source only", "teacher"}
-    assert "warning: 40 images of source stand in test too" in err
+    assert "warning: 40 images of source have near-duplicates in test" in err
     refused(synth2real("check", classes, "--target", videos, "--group", "person"), "--group 'person'")
 
 
@@ -143,7 +143,7 @@ def test_groups_are_read_from_tables_and_arrays(synth2real, tmp_path, videos):
     groups = read_groups(videos, "video", load_unlabelled(videos))
     assert groups.tolist() == [int(name.removesuffix(".png")) // 10 for name in load_unlabelled(videos).names]
     (videos / "metadata.csv").write_text("file_name,video\n0.png,1\n")
-    with pytest.raises(InputError, match=r"1\.png: no row of a metadata table gives its group 'video'"):
+    with pytest.raises(InputError, match=r"1\.png: no row of a metadata table has a group 'video' for it"):
         read_groups(videos, "video", load_unlabelled(videos))
     features = np.random.default_rng(0).normal(size=(30, 3)).astype(np.float32)
     np.savez(tmp_path / "source.npz", features=features, labels=np.arange(30) % 2)
@@ -164,9 +164,9 @@ def test_a_run_has_a_report_of_its_own(synth2real, tmp_path, points, photos):
     assert (code, out) == (0, ""), err
     html = (run / "report.html").read_text()
     assert "source-only" in html
-    assert html.count('<line class="true"') == html.count('<line class="said"') - 48 > 0  # doubts are drawn, too
+    assert html.count('<line class="true"') == html.count('<line class="predicted"') - 48 > 0  # doubts are drawn, too
     assert "Error by range" in html
-    assert "kept from training" not in html, "it was trained on all of its source"
+    assert "held out from training" not in html, "it was trained on all of its source"
     assert below(run).count("report.html") == 1
     refused(synth2real("report", tmp_path), "found no settings.yaml")
     refused(synth2real("report", run, "--out", tmp_path / "page.txt"), "expected the name of an HTML file")

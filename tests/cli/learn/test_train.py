@@ -52,7 +52,7 @@ def test_ctrl_c_before_the_first_checkpoint(synth2real, tmp_path, monkeypatch, c
         130,
         "interrupted before the first checkpoint. The same command with --resume begins anew",
     )
-    monkeypatch.setattr(demo, "compare", interrupt)
+    monkeypatch.setattr(demo, "compare_routes", interrupt)
     assert synth2real("demo", "--fast", "--out", tmp_path / "demo") == (130, "", "interrupted\n")
 
 

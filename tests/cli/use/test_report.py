@@ -10,7 +10,7 @@ def test_a_run_that_names_no_data_is_one_message(synth2real, tmp_path):
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump({"route": {}, "steps": 3}))
     refused(synth2real("report", tmp_path), "names no source and no target", "synth2real train")
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump({"source": "digits", "target": "photos", "seed": 0}))
-    refused(synth2real("report", tmp_path), "names no route, as that of an aggregate", "the chosen one of `compare`")
+    refused(synth2real("report", tmp_path), "names no route; it is an aggregate", "the chosen one of `compare`")
     assert not (tmp_path / "report.html").exists()
 
 

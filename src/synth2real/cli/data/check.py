@@ -1,10 +1,9 @@
-"""`synth2real check`: the data, before any training."""
+"""`synth2real check`: inspects the data before any training."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from ...comparison.halving import measure
@@ -15,28 +14,24 @@ from ...measure.data_checks import check as find
 from ...route.route import Budget, Route, default_steps
 from ...tasks import TASKS, Task
 from ..console import console, warnings_on_stderr
-from ..inputs import Data, load_pair, load_test, read_both_groups
+from ..inputs import load_pair, load_test, one_source, read_both_groups
+from ..requests import CheckRequest
 
 SAMPLE = 2000  # images of a simulator that are looked at
 TIMED = ("teacher",)  # beside source only
 SHOWN = 20  # classes or columns in a line
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request(Data):
-    """The arguments of the command, parsed; see `synth2real check --help`."""
-
-    as_json: bool
-
-
-def check(request: Request) -> None:
-    """Print what was found; warnings go to stderr, and change nothing in the exit code."""
+def check(request: CheckRequest) -> None:
+    """Print the findings. Warnings go to stderr and do not change the exit code."""
     with warnings_on_stderr():
         given, target, layout = load_pair(request)
-        source = given if isinstance(given, Labelled) else given.labelled(min(request.n or SAMPLE, SAMPLE), 0)
+        source = (
+            given if isinstance(given, Labelled) else given.labelled(min(request.n or SAMPLE, SAMPLE), request.seed)
+        )
         task = TASKS[request.task].of(source)
         test = load_test(request, task, layout, aligned=False)
-    ours, theirs = read_both_groups(request.group, (request.source, given), (request.target, target))
+    ours, theirs = read_both_groups(request.group, (one_source(request, "check"), given), (request.target, target))
     found = find(source, target, test, source_groups=ours, target_groups=theirs)
     rendered = len(source) if isinstance(given, Labelled) else request.n or Budget.n
     if source.shape == target.shape:
@@ -50,7 +45,7 @@ def check(request: Request) -> None:
 
 
 def expected_minutes(source: Labelled, target: Unlabelled, task: Task, rendered: int) -> dict[str, float]:
-    """Minutes of one training with the steps that the data asks for, on this machine, by route."""
+    """Minutes of one training on this machine, by route, with the default number of steps for data of this size."""
     images = len(target.shape) == 3
     known = default_routes(task, source, target)
     routes = {"source only": Route()} | {name: known[name] for name in TIMED}
@@ -60,12 +55,12 @@ def expected_minutes(source: Labelled, target: Unlabelled, task: Task, rendered:
 
 
 def show(found: Findings, target: Unlabelled) -> None:
-    """The findings for the eye, on stdout."""
+    """Print the findings as text."""
     for name, domain in found.domains.items():
         print(f"{name}: {domain['count']} of {'x'.join(map(str, domain['shape']))}{balance(domain)}")
     for where, pairs in found.duplicates.items():
         print(f"near-duplicates, {where}: {len(pairs)} pairs")
-    print(f"unlike all others in the target: {len(found.outliers)}")
+    print(f"outliers in the target: {len(found.outliers)}")
     for i in found.outliers[:SHOWN]:
         print(f"  {target.names[i] if target.names else i}")
     for name, minutes in found.minutes.items():
@@ -75,8 +70,8 @@ def show(found: Findings, target: Unlabelled) -> None:
 def balance(domain: dict[str, Any]) -> str:
     """Labels of a domain in one line."""
     if "classes" in domain:
-        said = [f"{name} {count}" for name, count in list(domain["classes"].items())[:SHOWN]]
-        return f"; classes: {', '.join(said)}"
+        shown = [f"{name} {count}" for name, count in list(domain["classes"].items())[:SHOWN]]
+        return f"; classes: {', '.join(shown)}"
     columns = domain.get("columns", {})
-    said = [f"{name} {c['least']:.3g} to {c['most']:.3g}" for name, c in list(columns.items())[:SHOWN]]
-    return f"; columns: {', '.join(said)}" if said else ""
+    shown = [f"{name} {c['least']:.3g} to {c['most']:.3g}" for name, c in list(columns.items())[:SHOWN]]
+    return f"; columns: {', '.join(shown)}" if shown else ""

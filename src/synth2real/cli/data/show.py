@@ -1,59 +1,31 @@
-"""`synth2real show`: a contact sheet of randomized images, labels drawn on."""
+"""`synth2real show`: a contact sheet of randomized images with their labels drawn on them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...data.domains import Labelled, to_float
-from ...data.loading import Channels, Size
 from ...errors import InputError
 from ...randomize import METHODS
 from ...report.sheet import Column, randomized, sheet
 from ...settings import build
 from ...simulate import is_simulator, load_parameters, simulator
 from ...tasks import TASKS, Classification
+from ..assignments import assignments_of
 from ..console import console, warnings_on_stderr
 from ..inputs import check_for_simulators, check_labels, check_task, load_labelled
-from ..learn.train import assignments_of
+from ..outputs import check_new_file
+from ..requests import ShowRequest
 
-KNOWN_BY = 50  # rendered samples by which the range of a label is known, however few are shown
-
-
-@dataclass(frozen=True)
-class Request:
-    """The arguments of the command, parsed; see `synth2real show --help`."""
-
-    source: str
-    randomize: str
-    out: Path
-    n: int
-    versions: int
-    task: str
-    label: tuple[str, ...]
-    strength: float | None
-    assign: tuple[str, ...]
-    preset: str | None
-    params: Path | None
-    size: Size | None
-    channels: Channels | None
-    seed: int
-    skip_bad: bool
-    overwrite: bool
+KNOWN_BY = 50  # rendered samples that determine the range of a label, even if fewer are shown
 
 
-def show(request: Request) -> None:
+def show(request: ShowRequest) -> None:
     """Draw the sheet and write it as PNG."""
-    if request.out.suffix.lower() != ".png":
-        raise InputError(f"--out {request.out}: expected the name of a PNG file, such as {request.out}.png")
-    if request.out.exists() and not request.overwrite:
-        raise InputError(
-            f"{request.out}: exists already, expected a new file. Choose another --out, or pass --overwrite"
-        )
+    check_new_file(request.out, "a PNG", (".png",), request.overwrite)
     check_task(request.task)
     check_for_simulators(request.source, None, request.preset, request.params)
     policy = build(METHODS, request.randomize, _settings(request), stage="randomize")
@@ -74,13 +46,13 @@ def show(request: Request) -> None:
     console.print(f"showed {len(data)} images in {request.versions} versions in {request.out}", soft_wrap=True)
 
 
-def _settings(request: Request) -> dict[str, Any]:
+def _settings(request: ShowRequest) -> dict[str, Any]:
     strength = {} if request.strength is None else {"strength": request.strength}
     return {**assignments_of("randomize", request.assign), **strength}
 
 
-def _rendered(request: Request) -> tuple[Labelled, Tensor, Labelled]:
-    """Images of the simulator, the masks (N, R, H, W) bool of its regions, and samples enough to know the labels by."""
+def _rendered(request: ShowRequest) -> tuple[Labelled, Tensor, Labelled]:
+    """Images of the simulator, the masks (N, R, H, W) bool of its regions, and enough samples for the labels' range."""
     check_labels(request.task, request.label)
     given = {"label": request.label, "size": request.size, "channels": request.channels, "preset": request.preset}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value}
@@ -94,8 +66,8 @@ def _rendered(request: Request) -> tuple[Labelled, Tensor, Labelled]:
     return data, drawn, data if enough else made.labelled(KNOWN_BY, request.seed)
 
 
-def _loaded(request: Request) -> tuple[Labelled, Tensor, Labelled]:
-    """Images of the folder or file, evenly spaced, no masks, and all that is there."""
+def _loaded(request: ShowRequest) -> tuple[Labelled, Tensor, Labelled]:
+    """Evenly spaced images of the folder or file, no masks, and the whole data."""
     whole = load_labelled(request.source, request.task, request.label, request.size, request.channels, request.skip_bad)
     data = whole.subset(torch.linspace(0, len(whole) - 1, min(request.n, len(whole))).long())
     return data, torch.zeros(len(data), 0, *data.shape[1:], dtype=torch.bool), whole

@@ -1,9 +1,7 @@
-"""`synth2real adapt`: a trained run, adapted to more real images without its source."""
+"""`synth2real adapt`: a trained model is adapted to more real images without its source."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ...adapt import SOURCE_FREE, SourceFree
@@ -14,29 +12,17 @@ from ...settings import build, to_dict
 from ...training.hardware import Hardware
 from ...training.loop import Loop
 from ...training.model import Model, load_model
+from ..assignments import assignments_of
 from ..console import bars, console, warnings_on_stderr
-from .train import assignments_of
+from ..requests import AdaptRequest
 
 
-@dataclass(frozen=True)
-class Request:
-    """The arguments of the command, parsed; see `synth2real adapt --help`."""
-
-    run: Path
-    target: Path
-    method: str
-    out: Path
-    steps: int | None
-    seed: int
-    assign: tuple[str, ...]
-    skip_bad: bool
-    overwrite: bool
-
-
-def adapt(request: Request) -> None:
+def adapt(request: AdaptRequest) -> None:
     """Load the run and the target, adapt, and write a run folder that `predict` and `evaluate` read."""
     if request.out.resolve() == request.run.resolve():
-        raise InputError(f"--out {request.out} is the run itself, expected a new folder: the run stays as it is")
+        raise InputError(
+            f"--out {request.out} is the run itself, expected a new folder, because the run itself is not changed"
+        )
     method = build_method(request)
     model = load_model(request.run)
     with warnings_on_stderr():
@@ -69,20 +55,20 @@ def adapt(request: Request) -> None:
     say(f"adapted; the run is in {request.out}")
 
 
-def build_method(request: Request) -> SourceFree:
+def build_method(request: AdaptRequest) -> SourceFree:
     """The method of that name with its settings."""
     return build(SOURCE_FREE, request.method, assignments_of("adapt", request.assign), stage="--method")
 
 
 def keep(folder: RunFolder, algorithm: Any, before: Model) -> None:
-    """Write the adapted model, which reads and converts on load as the one before it does."""
+    """Write the adapted model. It converts images on load as the model before it."""
     model = algorithm.shipped()
     model.resize, model.channels, model.layout = before.resize, before.channels, before.layout
     folder.finish(model)
 
 
-def settings(request: Request, method: SourceFree, model: Model, loop: Loop) -> dict[str, Any]:
-    """What the run is made by, as plain data for `settings.yaml`."""
+def settings(request: AdaptRequest, method: SourceFree, model: Model, loop: Loop) -> dict[str, Any]:
+    """What the run is made from, as plain data for `settings.yaml`."""
     return {
         "run": str(request.run),
         "target": str(request.target),

@@ -1,8 +1,7 @@
-"""`synth2real calibrate`: the ranges of a simulator's parameters that look like the real images."""
+"""`synth2real calibrate`: the parameter ranges of a simulator that match the real images."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,47 +11,22 @@ from rich.table import Table
 
 from ...calibrate import METHODS, Calibration, Calibrator, Identification, Search, identify, method_of, sheet
 from ...data.domains import Unlabelled
-from ...data.loading import Channels, Size, load_unlabelled
+from ...data.loading import load_unlabelled
 from ...errors import InputError
 from ...settings import build, name_of, to_dict
 from ...simulate import Range, Simulator, save_parameters, simulator
+from ..assignments import assignments_of
 from ..console import bars, console, warnings_on_stderr
-from .train import assignments_of
+from ..outputs import check_new_file, check_overwrite_or_resume
+from ..requests import CalibrateRequest
 
-FAILS = 0.05  # p-value below which a check is said to fail
-
-
-@dataclass(frozen=True)
-class Request:
-    """The arguments of the command, parsed; see `synth2real calibrate --help`."""
-
-    simulator: str
-    target: Path
-    out: Path
-    method: str | None
-    trials: int | None
-    resume: bool
-    storage: str | None
-    size: Size | None
-    channels: Channels | None
-    preset: str | None
-    only: tuple[str, ...]
-    distance: str | None
-    features: str | None
-    seed: int
-    assign: tuple[str, ...]
-    skip_bad: bool
-    overwrite: bool
+FAILS = 0.05  # p-value below which a check fails
 
 
-def calibrate(request: Request) -> None:
-    """Search, judge what was found, write it, and print the table."""
-    if request.out.suffix.lower() not in (".yaml", ".yml"):
-        raise InputError(f"{request.out}: expected the name of a YAML file, such as {request.out.with_suffix('.yaml')}")
-    if request.overwrite and request.resume:
-        raise InputError("--overwrite and --resume exclude each other: found both, expected one")
-    if request.out.exists() and not (request.overwrite or request.resume):
-        raise InputError(f"{request.out}: exists already, expected a new file. Choose another --out, or --overwrite")
+def calibrate(request: CalibrateRequest) -> None:
+    """Calibrate, identify which parameters the images determine, write the result, and print the table."""
+    check_overwrite_or_resume(request.overwrite, request.resume)
+    check_new_file(request.out, "a YAML", (".yaml", ".yml"), request.overwrite or request.resume)
     search = method(request)
     with warnings_on_stderr():
         target = load_unlabelled(
@@ -60,7 +34,7 @@ def calibrate(request: Request) -> None:
         )
         made = place(request, target)
         search.check(made, target)
-        storage = kept(request)
+        storage = study_storage(request)
         with bars() as shown:
 
             def report(done: int, trials: int, distance: float) -> None:
@@ -74,8 +48,8 @@ def calibrate(request: Request) -> None:
         console.print(line, soft_wrap=True)
 
 
-def method(request: Request) -> Calibrator:
-    """The method with its settings; options that have a name of their own go before --set."""
+def method(request: CalibrateRequest) -> Calibrator:
+    """The method with its settings. An option such as --trials overrides the same setting in --set."""
     given: dict[str, Any] = {"trials": request.trials, "distance": request.distance, "seed": request.seed}
     given |= {"parameters": request.only or None, "features": request.features}
     values = assignments_of("calibrate", request.assign) | {
@@ -89,7 +63,7 @@ def method(request: Request) -> Calibrator:
     return build(METHODS, request.method or method_of(values), values, stage="calibrate")
 
 
-def place(request: Request, target: Unlabelled) -> Simulator:
+def place(request: CalibrateRequest, target: Unlabelled) -> Simulator:
     """The simulator, set to the target's size and channels."""
     if len(target.shape) != 3:
         raise InputError(f"{request.target}: holds features of shape {target.shape}, expected images")
@@ -97,8 +71,8 @@ def place(request: Request, target: Unlabelled) -> Simulator:
     return simulator(request.simulator, size=target.shape[1:], channels=target.shape[0], **values)
 
 
-def kept(request: Request) -> str:
-    """Where the study is kept, by default beside --out; an SQLite file of an earlier search goes with --overwrite."""
+def study_storage(request: CalibrateRequest) -> str:
+    """The database of the study, by default beside --out. With --overwrite an earlier SQLite file is deleted."""
     storage = request.storage or str(request.out.with_suffix(".study.db"))
     if "://" not in storage:
         path = Path(storage)
@@ -109,9 +83,11 @@ def kept(request: Request) -> str:
     return storage
 
 
-def write(request: Request, search: Calibrator, target: Unlabelled, found: Calibration, judged: Identification) -> None:
-    """The file of parameters, the report beside it, and the pictures of what is not reached."""
-    pictures, said = (request.out.with_suffix(suffix) for suffix in (".unreached.png", ".report.yaml"))
+def write(
+    request: CalibrateRequest, search: Calibrator, target: Unlabelled, found: Calibration, judged: Identification
+) -> None:
+    """Write the ranges, the report beside them, and a sheet of the real images that no rendered image matches."""
+    pictures, report_file = (request.out.with_suffix(suffix) for suffix in (".unreached.png", ".report.yaml"))
     farthest = torch.tensor(judged.farthest)
     sheet(target.inputs[farthest], judged.nearest, pictures)
     by_name = {one.name: one for one in judged.constraints}
@@ -139,23 +115,25 @@ def write(request: Request, search: Calibrator, target: Unlabelled, found: Calib
             "farthest": [target.names[i] if target.names else i for i in judged.farthest],
         },
     }
-    said.write_text(yaml.safe_dump(report, sort_keys=False, default_flow_style=None))
+    report_file.write_text(yaml.safe_dump(report, sort_keys=False, default_flow_style=None))
     save_parameters({**found.simulator.ranges, **found.ranges}, request.out)
 
 
 def table(made: Simulator, found: Calibration, judged: Identification) -> Table:
-    """Range before and after, and what the real images say of it, one row a parameter."""
-    shown = Table("parameter", "unit", "before", "after", "error of the centre", "by the real images")
+    """One row per parameter: its range before and after, and whether the real images determine it."""
+    shown = Table(
+        "parameter", "unit", "before", "after", "standard error of the centre", "determined by the real images"
+    )
     units = {parameter.name: parameter.unit for parameter in made.parameters}
     for one in judged.constraints:
-        said = one.verdict if one.verdict != "not" else "not constrained"
+        verdict = one.verdict if one.verdict != "not" else "not constrained"
         shown.add_row(
             one.name,
             units[one.name],
             span(found.ranges_before[one.name]),
             span(found.ranges[one.name]),
             f"{one.error:.2f} of the range",
-            said + (f", like {one.like}" if one.like else ""),
+            verdict + (f", not separable from {one.like}" if one.like else ""),
         )
     return shown
 
@@ -165,8 +143,8 @@ def span(values: Range) -> str:
     return f"{values[0]:.3g} to {values[1]:.3g}"
 
 
-def summary(request: Request, search: Calibrator, found: Calibration, judged: Identification) -> list[str]:
-    """The distance, what no setting reaches, and where all is."""
+def summary(request: CalibrateRequest, search: Calibrator, found: Calibration, judged: Identification) -> list[str]:
+    """The distance, the checks, the share of real images without a match, and the files written."""
     by, seen, effort = "sliced-wasserstein", "", f"{search.trials} trials"
     if isinstance(search, Search):
         by = search.distance
@@ -174,19 +152,20 @@ def summary(request: Request, search: Calibrator, found: Calibration, judged: Id
     lines = [f"distance ({by}{seen}): {found.before:.4f} -> {found.after:.4f} in {effort}"]
     if not found.moved:
         lines.append(
-            f"nothing nearer was found in {effort}, so all ranges stay as they were given. "
+            f"no ranges with a smaller distance were found in {effort}, so all ranges stay unchanged. "
             "Try fewer parameters (--only), more trials, or the other --method"
         )
     if found.discrepancy is not None:
         lines.append(
-            f"the mean real image stays off from all that is rendered, by {found.discrepancy:.2f} of images' deviation"
+            "the simulator cannot reach the mean real image: "
+            f"{found.discrepancy:.2f} standard deviations of the images remain"
         )
     for name, value in (found.checks or {}).items():
-        held = "fails" if value < FAILS else "holds"
-        lines.append(f"{name.replace('_', ' ').replace(' based', '-based')}: {held} (p = {value:.2g})")
+        outcome = "fails" if value < FAILS else "holds"
+        lines.append(f"{name.replace('_', ' ').replace(' based', '-based')}: {outcome} (p = {value:.2g})")
     return [
         *lines,
-        f"{judged.unreached:.0%} of the real images are farther from every rendered one than is usual: "
-        f"{request.out.with_suffix('.unreached.png')} shows the farthest, each beside the nearest",
+        f"{judged.unreached:.0%} of the real images are farther from every rendered image than usual: "
+        f"{request.out.with_suffix('.unreached.png')} shows the farthest, each beside its nearest rendered image",
         f"ranges: {request.out}; report: {request.out.with_suffix('.report.yaml')}",
     ]

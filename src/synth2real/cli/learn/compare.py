@@ -1,56 +1,82 @@
-"""`synth2real compare`: routes side by side on the user's own data, and the one to ship."""
+"""`synth2real compare`: trains routes side by side on the user's own data and chooses one."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.table import Table
 
-from ...comparison.comparison import Comparison, compare
+from ...comparison.comparison import Comparison
+from ...comparison.comparison import compare as compare_routes
 from ...comparison.named_routes import chosen_routes
 from ...comparison.pool import check_names
 from ...comparison.trials import write_whole
+from ...data.domains import Labelled, Unlabelled
 from ...errors import InputError
 from ...measure.data_checks import counted
 from ...report import write_report
 from ...route.route import Budget, Route
 from ...route.run_folder import RunFolder
+from ...simulate import Simulator
 from ...tasks.base import Task
 from ...training.hardware import versions
 from ..console import announce, bars, console, warnings_on_stderr
-from ..inputs import Data, described, load_pair, load_test, read_both_groups, settle_task
-from .chosen import write_aggregates, write_chosen
+from ..inputs import described, load_pair, load_test, one_source, read_both_groups, settle_task
+from ..outputs import check_overwrite_or_resume, write_aggregates, write_chosen
+from ..requests import CompareRequest
 
 RESULT, AGGREGATES = "comparison.json", "aggregates"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request(Data):
-    """The arguments of the command, parsed; see `synth2real compare --help`."""
-
-    out: Path
-    routes: str | None
-    minutes: float
-    jobs: int
-    seeds: int
-    overwrite: bool
-    resume: bool
-
-
-def run(request: Request) -> None:
+def compare(request: CompareRequest) -> None:
     """Load, compare, print the table, and write comparison.json, the chosen run and the report."""
-    if request.overwrite and request.resume:
-        raise InputError("--overwrite and --resume exclude each other: found both, expected one")
+    check_overwrite_or_resume(request.overwrite, request.resume)
     if not 0 < request.minutes < float("inf"):
         raise InputError(f"--budget is {request.minutes:g}, expected minutes above 0, such as --budget 15")
+    name = one_source(request, "compare")
     with warnings_on_stderr():
         source, target, layout = load_pair(request)
         task = settle_task(request, source, target)
         test = load_test(request, task, layout)
-    groups = read_both_groups(request.group, (request.source, source), (request.target, target))
+        routes = checked_routes(request, task, source, target)
+    groups = read_both_groups(request.group, (name, source), (request.target, target))
+    budget = Budget(n=request.n or Budget.n, seed=request.seed)
+    settings = settings_of(request, routes, task, budget)
+    folder = RunFolder(request.out, settings, overwrite=request.overwrite, resume=request.resume, metrics=False)
+    with bars() as shown, warnings_on_stderr(folder.log), interruptible():
+        comparison = compare_routes(
+            routes,
+            source,
+            target,
+            test=test,
+            task=task,
+            budget=budget,
+            seeds=tuple(range(request.seed, request.seed + request.seeds)),
+            minutes=request.minutes,
+            jobs=request.jobs,
+            folder=request.out,
+            source_groups=groups[0],
+            target_groups=groups[1],
+            on_route=lambda name, seed: announce(shown, name, seed),
+            on_report=shown.report,
+        )
+    trained = [trial.run.model for candidate in comparison.candidates for trial in candidate.trials]
+    for model in (*trained, *(one.model for one in comparison.aggregates)):
+        model.resize, model.channels, model.layout = request.size, request.channels, layout
+    write(request, comparison, settings)
+    for line in conclusions(comparison):
+        folder.log(line)
+        console.print(line, soft_wrap=True)
+    console.print(f"report: {request.out / 'report.html'}", soft_wrap=True)
+
+
+def checked_routes(
+    request: CompareRequest, task: Task, source: Labelled | Simulator, target: Unlabelled
+) -> dict[str, Route]:
+    """The routes to compare, each of which serves the data."""
     routes = chosen_routes(request.routes, task, source, target)
     check_names(routes)
     for name, route in routes.items():
@@ -58,47 +84,26 @@ def run(request: Request) -> None:
             route.check(source, target, task=task)
         except InputError as error:
             raise InputError(f"route '{name}': {error}") from None
-    budget = Budget(n=request.n or Budget.n, seed=request.seed)
-    settings = settings_of(request, routes, task, budget)
-    folder = RunFolder(request.out, settings, overwrite=request.overwrite, resume=request.resume, metrics=False)
-    with bars() as shown, warnings_on_stderr(folder.log):
-        try:
-            comparison = compare(
-                routes,
-                source,
-                target,
-                test=test,
-                task=task,
-                budget=budget,
-                seeds=tuple(range(request.seed, request.seed + request.seeds)),
-                minutes=request.minutes,
-                jobs=request.jobs,
-                folder=request.out,
-                source_groups=groups[0],
-                target_groups=groups[1],
-                on_route=lambda name, seed: announce(shown, name, seed),
-                on_report=shown.report,
-            )
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                ": the same command with --resume goes on after the last finished training"
-            ) from None
-    trained = [trial.run.model for candidate in comparison.candidates for trial in candidate.trials]
-    for model in (*trained, *(one.model for one in comparison.aggregates)):
-        model.resize, model.channels, model.layout = request.size, request.channels, layout
-    write(request, comparison, settings)
-    for line in (
-        comparison.verdict,
-        *(f"left out: {name}: {why}" for name, why in comparison.diverged.items()),
-        *in_doubt(comparison),
-    ):
-        folder.log(line)
-        console.print(line, soft_wrap=True)
-    console.print(f"report: {request.out / 'report.html'}", soft_wrap=True)
+    return routes
 
 
-def settings_of(request: Request, routes: dict[str, Route], task: Task, budget: Budget) -> dict[str, Any]:
-    """What the comparison is made by, as plain data for `settings.yaml`."""
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Adds to a Ctrl-C how to continue."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(": the same command with --resume goes on after the last finished training") from None
+
+
+def conclusions(comparison: Comparison) -> list[str]:
+    """The verdict, the routes that were left out, and the uncertain samples."""
+    left_out = [f"left out: {name}: {why}" for name, why in comparison.diverged.items()]
+    return [comparison.verdict, *left_out, *in_doubt(comparison)]
+
+
+def settings_of(request: CompareRequest, routes: dict[str, Route], task: Task, budget: Budget) -> dict[str, Any]:
+    """What the comparison is made from, as plain data for `settings.yaml`."""
     return {
         **described(request, task),
         "routes": {name: route.describe() for name, route in routes.items()},
@@ -112,8 +117,8 @@ def settings_of(request: Request, routes: dict[str, Route], task: Task, budget: 
     }
 
 
-def write(request: Request, comparison: Comparison, settings: dict[str, Any]) -> None:
-    """comparison.json, chosen/, aggregates/ and report.html; and the table for the eye."""
+def write(request: CompareRequest, comparison: Comparison, settings: dict[str, Any]) -> None:
+    """Write comparison.json, chosen/, aggregates/ and report.html, and print the table."""
     chosen = comparison.chosen
     kept = {key: value for key, value in settings.items() if key not in ("routes", "minutes", "jobs", "seeds")}
     own = {"route": chosen.route.describe(), "steps": chosen.trials[0].steps, "seed": chosen.trials[0].seed}
@@ -126,20 +131,22 @@ def write(request: Request, comparison: Comparison, settings: dict[str, Any]) ->
 
 
 def in_doubt(comparison: Comparison) -> list[str]:
-    """What to say of target samples that may be of no class; nothing where there are none."""
+    """A line about target samples that may belong to no class; empty where there are none."""
     if not comparison.in_doubt:
         return []
     amount, first = counted(comparison.in_doubt, comparison.target)
     return [
-        f"in doubt: {amount}, which all routes together place in no class ({first}). Look at them: they may be of no "
+        f"in doubt: {amount}; the routes together assign them to no class ({first}). Look at them: they may be of no "
         "class of the source"
     ]
 
 
 def table(comparison: Comparison) -> Table:
-    """The ranking for the eye."""
+    """The ranking as a table."""
     name = comparison.metric.replace("_", " ")
-    shown = Table("route", "label-free", f"{name}, estimated", f"{name} on --test", "steps", "seeds", "seconds", "")
+    shown = Table(
+        "route", "label-free score", f"estimated {name}", f"{name} on --test", "steps", "seeds", "seconds", ""
+    )
     for row in comparison.ranking():
         low, high = row["interval"] or (None, None)
         shown.add_row(

@@ -1,4 +1,4 @@
-"""`synth2real demo`: one comparison, from rendered digits to the real handwriting that scikit-learn ships."""
+"""`synth2real demo`: a comparison from rendered digits to the real handwriting that scikit-learn ships."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from rich.table import Table
 
 from ...adapt import DANN, Objective, Teacher
 from ...calibrate import Posterior
-from ...comparison.comparison import Comparison, compare
+from ...comparison.comparison import Comparison
+from ...comparison.comparison import compare as compare_routes
 from ...datasets import handwriting
 from ...errors import InputError
 from ...randomize import Geometric, Widen
@@ -23,15 +24,16 @@ from ...route.route import Budget, Route
 from ...simulate import Digits
 from ...training.hardware import versions
 from ..console import announce, bars, console
-from .chosen import write_chosen
+from ..outputs import write_chosen
+from ..requests import DemoRequest
 
 STEPS, FAST_STEPS = 1000, 150
-# Eight pixels carry little but a shape: shapes are randomized, and more than usual; but every digit fills the frame.
+# Images of 8 x 8 pixels show little except shape, so shape is randomized more than usual. Every digit fills the frame.
 MOVED = Geometric(strength=0.7, scale=0.2)
 
 
 def routes(fast: bool) -> dict[str, Route]:
-    """Each way across the gap alone."""
+    """Each way across the gap by itself."""
     alone = {
         "calibrated": Route(calibrate=Posterior()),
         "randomized": Route(randomize=MOVED),
@@ -43,14 +45,14 @@ def routes(fast: bool) -> dict[str, Route]:
 
 
 def teacher() -> Teacher:
-    """Forms of ten digits were collected in equal number, as rendered: that much is known without any label."""
+    """The forms hold each digit equally often, as the renders do. That is known without any label."""
     return Teacher(alignment="exact")
 
 
 def combination(ranked: Sequence[str]) -> dict[str, Route]:
-    """Calibrated and randomized, with the better of the adaptations.
+    """Calibrated and randomized, with the better of the two adaptations.
 
-    Widened about what was found: the mean of some people's digits tells what is typical of these.
+    The ranges are widened after calibration, because the calibration matches the mean of a few writers only.
     """
     adaptations: dict[str, Objective] = {"dann": DANN(), "teacher": teacher()}
     name = next(name for name in ranked if name in adaptations)
@@ -61,10 +63,11 @@ def combination(ranked: Sequence[str]) -> dict[str, Route]:
     }
 
 
-def demo(out: Path, fast: bool, overwrite: bool) -> None:
+def demo(request: DemoRequest) -> None:
     """Compare the routes, print the table, and write results.json, the chosen run and the report."""
+    out, fast = request.out, request.fast
     if out.exists() and any(out.iterdir()):
-        if not overwrite:
+        if not request.overwrite:
             raise InputError(f"{out}: holds files already, expected a new folder. Choose another --out, or --overwrite")
         if not (out / "results.json").is_file():
             raise InputError(f"{out}: --overwrite found no results.json there, so it is no demo; remove it by hand")
@@ -73,11 +76,13 @@ def demo(out: Path, fast: bool, overwrite: bool) -> None:
     simulator = Digits(size=(8, 8))
     budget = Budget(steps=FAST_STEPS if fast else STEPS, n=2000 if fast else 5000)
     seeds = (0,) if fast else (0, 1, 2)
-    # On small images two trainings of one thread end sooner than one of two, if they are longer than a process's start.
+    # On small images two trainings with one thread each finish sooner than one training with two threads.
     jobs = 1 if fast else min(2, os.cpu_count() or 1)
-    trainings = len(routes(fast)) + 2 + 2 * (len(seeds) - 1)  # with source only and the combination; two are repeated
+    trainings = (
+        len(routes(fast)) + 2 + 2 * (len(seeds) - 1)
+    )  # source only and the combination, too; two routes are repeated
     with bars() as shown:
-        comparison = compare(
+        comparison = compare_routes(
             routes(fast),
             simulator,
             target,
@@ -96,7 +101,7 @@ def demo(out: Path, fast: bool, overwrite: bool) -> None:
 
 
 def write(comparison: Comparison, out: Path, budget: Budget) -> None:
-    """results.json, chosen/ and report.html."""
+    """Write results.json, chosen/ and report.html."""
     out.mkdir(parents=True, exist_ok=True)
     chosen = comparison.chosen
     settings = {
@@ -114,7 +119,7 @@ def write(comparison: Comparison, out: Path, budget: Budget) -> None:
 
 
 def table(comparison: Comparison) -> Table:
-    """The comparison for the eye."""
+    """The comparison as a table."""
     shown = Table("route", "accuracy on real", "label-free", "gap before", "gap after", "seconds", "")
     for row in comparison.rows():
         shown.add_row(
@@ -130,5 +135,5 @@ def table(comparison: Comparison) -> Table:
 
 
 def spread(mean: float, std: Any) -> str:
-    """`0.951 ± 0.004`, or the mean alone where there was one seed."""
+    """`0.951 ± 0.004`, or only the mean for one seed."""
     return f"{mean:.3f}" if std is None else f"{mean:.3f} ± {std:.3f}"

@@ -1,10 +1,9 @@
-"""`synth2real refine`: a folder of synthetic images to a folder of refined ones."""
+"""`synth2real refine`: from a folder of synthetic images to a folder of refined images."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,82 +15,67 @@ from ...refine.folder import RefineJob, refine_folder
 from ...settings import build
 from ...simulate import Simulator, is_simulator, simulator
 from ...training.mapping import Mapping
+from ..assignments import assignments_of
 from ..console import bars, console, warnings_on_stderr
 from ..inputs import check_for_simulators
-from .train import assignments_of
+from ..requests import RefineRequest
 
 
-@dataclass(frozen=True)
-class Request:
-    """The arguments of the command, parsed; see `synth2real refine --help`."""
-
-    source: str
-    out: Path
-    target: Path | None
-    method: str | None
-    apply: Path | None
-    assign: tuple[str, ...]
-    preset: str | None
-    n: int | None
-    size: Size | None
-    channels: Channels | None
-    seed: int
-    steps: int | None
-    skip_bad: bool
-    overwrite: bool
-
-
-def refine(request: Request) -> None:
-    """Learn a refiner, or load one, and write the refined folder."""
+def refine(request: RefineRequest) -> None:
+    """Train a refiner, or load one, and write the refined folder."""
     if (request.apply is None) == (request.target is None):
         found = "neither" if request.apply is None else "both"
-        raise InputError(f"--target and --apply: found {found}, expected one: images to learn from, or a saved refiner")
+        raise InputError(
+            f"--target and --apply: found {found}, expected one: real images to train on, or a saved refiner"
+        )
     check_for_simulators(request.source, request.n, request.preset)
     with warnings_on_stderr():
-        order = applied(request) if request.apply is not None else learned(request)
+        job = apply_job(request) if request.apply is not None else learn_job(request)
         start = time.perf_counter()
         with bars() as shown:
-            steps = getattr(order.refiner, "all_steps", 0)
-            count = refine_folder(order, lambda step, terms: shown.report("refine", step, steps, terms))
+            steps = getattr(job.refiner, "all_steps", 0)
+            count = refine_folder(job, lambda step, terms: shown.report("refine", step, steps, terms))
     seconds = time.perf_counter() - start
-    line = f"refined {count} images by {order.refiner.name} in {seconds:.0f} s to {request.out}"
+    line = f"refined {count} images by {job.refiner.name} in {seconds:.0f} s to {request.out}"
     console.print(line, soft_wrap=True)
 
 
-def learned(request: Request) -> RefineJob:
-    """The order to learn from the target."""
+def learn_job(request: RefineRequest) -> RefineJob:
+    """The job that trains a refiner on the target."""
     assert request.target is not None
     refiner = method(request)
     target = load_unlabelled(request.target, size=request.size, channels=request.channels, skip_bad=request.skip_bad)
     if len(target.shape) != 3:
         raise InputError(f"{request.target}: holds features of shape {target.shape}, expected images")
     source = place(request, target.shape)
-    return order(request, source, refiner, target, request.size, request.channels)
+    return refine_job(request, source, refiner, target, request.size, request.channels)
 
 
-def applied(request: Request) -> RefineJob:
-    """The order to apply a saved refiner; images are converted to what it has learnt."""
+def apply_job(request: RefineRequest) -> RefineJob:
+    """The job that applies a saved refiner. Images are converted to the size and channels of its training."""
     assert request.apply is not None
     given: dict[str, object] = {"--method": request.method, "--steps": request.steps, "--set": request.assign or None}
     given |= {"--size": request.size, "--channels": request.channels}
     wrong = next((name for name, value in given.items() if value is not None), None)
     if wrong is not None:
-        raise InputError(f"{wrong}: a saved refiner (--apply) has its own, found one given. Leave {wrong} out")
+        raise InputError(
+            f"{wrong}: a saved refiner (--apply) keeps its own, so the option has no effect. Leave {wrong} out"
+        )
     refiner = load_refiner(request.apply)
     channels, height, width = refiner.shape
     source = place(request, refiner.shape)
-    return order(request, source, refiner, None, (height, width), 1 if channels == 1 else 3)
+    return refine_job(request, source, refiner, None, (height, width), 1 if channels == 1 else 3)
 
 
-def order(
-    request: Request,
+def refine_job(
+    request: RefineRequest,
     source: Path | Simulator,
     refiner: Mapping,
     target: Unlabelled | None,
     size: Size | None,
     channels: Channels | None,
 ) -> RefineJob:
-    """The library's order of a request."""
+    """The library's job for a request."""
     return RefineJob(
         source=source,
         named=request.source,
@@ -108,7 +92,7 @@ def order(
     )
 
 
-def method(request: Request) -> Mapping:
+def method(request: RefineRequest) -> Mapping:
     """The method of that name with its settings."""
     if request.method is None:
         raise InputError(f"--method: found none, expected one of: {', '.join(METHODS)}")
@@ -121,7 +105,7 @@ def method(request: Request) -> Mapping:
     return build(METHODS, request.method, values, stage="refine")
 
 
-def place(request: Request, shape: tuple[int, ...]) -> Path | Simulator:
+def place(request: RefineRequest, shape: tuple[int, ...]) -> Path | Simulator:
     """The simulator of that name, set to images of `shape`, or the folder."""
     if not is_simulator(request.source):
         return Path(request.source)

@@ -24,34 +24,36 @@ from ...simulate import Simulator, load_parameters
 from ...training.mapping import REFINER
 from ...training.model import load_model
 from ..console import console, warnings_on_stderr
-from ..inputs import Data, load_pair, load_test, read_both_groups
+from ..inputs import load_pair, load_test, read_both_groups
+from ..requests import ReportRequest, TestedData
 
 
-def report(run: Path, test: Path | None, out: Path | None) -> None:
+def report(request: ReportRequest) -> None:
     """Load the run and its data again, measure, and write the page."""
+    run, out = request.run, request.out
     if not (run / SETTINGS).is_file():
         raise InputError(f"{run}: found no {SETTINGS}, expected a run folder as `synth2real train --out` writes it")
     if out is not None and out.suffix.lower() != ".html":
         raise InputError(f"{out}: expected the name of an HTML file, such as {out.with_suffix('.html')}")
     path = out or run / "report.html"
     with warnings_on_stderr():
-        measured = as_comparison(run, test)
+        measured = as_comparison(run, request.test)
         write_report(measured, path)
     console.print(f"report: {path}", soft_wrap=True)
 
 
 def as_comparison(folder: Path, test: Path | None) -> Comparison:
-    """A comparison of one route: that of the run."""
+    """The run as a comparison of one route."""
     settings = read_settings(folder)
     if "source" not in settings:
         raise InputError(
-            f"{folder}: its {SETTINGS} names no source and no target, as that of the demo, whose own report holds it. "
+            f"{folder}: its {SETTINGS} names no source and no target. The demo writes such runs and its own report. "
             "Expected a run of `synth2real train` or the chosen one of `compare`"
         )
     if "route" not in settings:
         raise InputError(
-            f"{folder}: its {SETTINGS} names no route, as that of an aggregate, whose place is in the report of its "
-            "comparison. Expected a run of `synth2real train` or the chosen one of `compare`"
+            f"{folder}: its {SETTINGS} names no route; it is an aggregate, which is in the report of its comparison. "
+            "Expected a run of `synth2real train` or the chosen one of `compare`"
         )
     data = data_of(settings, test)
     source, target, layout = load_pair(data)
@@ -61,7 +63,7 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
     labelled = load_test(data, model.task, layout)
     route = route_of(settings["route"], str(folder))
     budget = Budget(n=settings["n"] or Budget.n, seed=settings["seed"], steps=settings["steps"])
-    ours, theirs = read_both_groups(data.group, (data.source, source), (data.target, target))
+    ours, theirs = read_both_groups(data.group, (data.source[0], source), (data.target, target))
     evaluation = Evaluation(source, target, labelled, model.task, budget, ours, theirs)
     rendered = source if isinstance(source, Labelled) else source.labelled(budget.n, budget.seed)
     refiner = load_refiner(folder) if (folder / REFINER).is_dir() else None
@@ -76,22 +78,21 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
     )
     logged = re.search(r"trained in (\d+) s", (folder / LOG).read_text() if (folder / LOG).is_file() else "")
     seconds = float(logged[1]) if logged else 0.0
-    # There is no model of source only to see the domains by.
+    # A single run has no source-only model, so the gap before is measured on pixels.
     before = proxy_a_distance(
         as_pixels(evaluation.raw.unlabelled()), as_pixels(target), groups=(None, evaluation.seen_groups)
     )
     trial = replace(evaluation.measured(made, budget.seed, budget.steps, seconds), gap_before=before)
-    if isinstance(source, Labelled) and "group" not in settings:  # `train` keeps nothing of it from training
+    if isinstance(source, Labelled) and "group" not in settings:  # `train` holds no source data out
         trial = replace(trial, source_metrics=dict.fromkeys(trial.source_metrics, float("nan")))
     candidate = RouteCandidate(named(route), route, [trial], chosen=True, spent=seconds)
     return Comparison([candidate], model.task, target, labelled, raw=evaluation.raw, target_groups=theirs)
 
 
-def data_of(settings: dict[str, Any], test: Path | None) -> Data:
+def data_of(settings: dict[str, Any], test: Path | None) -> TestedData:
     """The data of a run."""
-    return Data(
-        source=settings["source"],
-        more=tuple(settings.get("more") or ()),
+    return TestedData(
+        source=(settings["source"], *(settings.get("more") or ())),
         target=Path(settings["target"]),
         task=settings["task"]["kind"],
         label=tuple(settings["label"] or ()),
@@ -109,7 +110,7 @@ def data_of(settings: dict[str, Any], test: Path | None) -> Data:
 
 
 def history(folder: Path) -> dict[str, Rows]:
-    """The losses of each stage, as the run reported them."""
+    """The losses of each stage, from the metrics file."""
     stages: dict[str, Rows] = defaultdict(list)
     for line in (folder / METRICS).read_text().splitlines() if (folder / METRICS).is_file() else []:
         row = json.loads(line)
@@ -118,7 +119,7 @@ def history(folder: Path) -> dict[str, Rows]:
 
 
 def named(route: Route) -> str:
-    """A route in words: its methods, in order."""
+    """The methods of a route in order."""
     stages = route.describe()
     methods = [stages[stage]["method"] for stage in stages if stages[stage] is not None and stage != "widen"]
     return " + ".join(methods)

@@ -39,7 +39,7 @@ def test_the_rows_of_the_table(folders, capsys):
 
 def test_missing_data_is_reported_and_skipped(folders, tmp_path, capsys):
     assert benchmark.main(["--mpiigaze", str(tmp_path), *QUICK]) == 0
-    assert f"skipped: {tmp_path}: found no Data/Normalized there" in capsys.readouterr().out
+    assert f"skipped: {tmp_path}: found no Data/Normalized in it" in capsys.readouterr().out
     arguments = ["--mpiigaze", str(folders[0]), "--unityeyes", str(tmp_path), *QUICK, "--routes", "source only"]
     assert benchmark.main(arguments) == 0
     assert f"unityeyes skipped: {tmp_path}: found no .json" in capsys.readouterr().out

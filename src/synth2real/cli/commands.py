@@ -1,0 +1,105 @@
+"""The application: the commands, each made from its class of options."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from importlib import import_module
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+from typer.core import TyperGroup
+from typer.models import ArgumentInfo
+
+from . import requests
+
+# command -> its options, and the folder with the file of its name, which is imported when the command runs
+COMMANDS: dict[str, tuple[type, str]] = {
+    "render": (requests.RenderRequest, "data"),
+    "show": (requests.ShowRequest, "data"),
+    "check": (requests.CheckRequest, "data"),
+    "gap": (requests.GapRequest, "data"),
+    "turing": (requests.TuringRequest, "data"),
+    "calibrate": (requests.CalibrateRequest, "learn"),
+    "refine": (requests.RefineRequest, "learn"),
+    "train": (requests.TrainRequest, "learn"),
+    "adapt": (requests.AdaptRequest, "learn"),
+    "compare": (requests.CompareRequest, "learn"),
+    "evaluate": (requests.EvaluateRequest, "use"),
+    "predict": (requests.PredictRequest, "use"),
+    "report": (requests.ReportRequest, "use"),
+    "methods": (requests.MethodsRequest, "use"),
+    "demo": (requests.DemoRequest, "learn"),
+}
+
+
+class Commands(TyperGroup):
+    """The commands. Ctrl-C ends each of them with one line and exit code 130; typer alone prints nothing."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            typer.echo(f"interrupted{stop}", err=True)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Train on synthetic data, work on real data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def add_command(name: str, request: type, folder: str) -> None:
+    """Add a command: its options are the fields of `request`, and the function `name` of `FOLDER/NAME.py` runs it."""
+
+    def call(**given: Any) -> None:
+        carry_out = getattr(import_module(f".{folder}.{name}", __package__), name)
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+        carry_out(request(**values))
+
+    parameters = [_parameter(field, hint) for field, hint in _ordered(request)]
+    call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    app.command(name, help=request.__doc__)(call)
+
+
+def _ordered(request: type) -> list[tuple[dataclasses.Field[Any], Any]]:
+    """The fields with their annotations, as `--help` lists them: required ones, the command's own, inherited ones."""
+    hints, own = get_type_hints(request, include_extras=True), vars(request).get("__annotations__", {})
+    fields = sorted(
+        dataclasses.fields(request), key=lambda field: (field.default is not dataclasses.MISSING, field.name not in own)
+    )
+    return [(field, hints[field.name]) for field in fields]
+
+
+def _parameter(field: dataclasses.Field[Any], hint: Any) -> Parameter:
+    """A field as typer takes it: text where the option has a parser, a list where it may be repeated."""
+    kind, option = get_args(hint)
+    if option.metavar is None:
+        option = copy.copy(option)
+        option.metavar = field.name.upper() if isinstance(option, ArgumentInfo) else _metavar(kind)
+    if option.parser is not None:
+        kind = str | None
+    elif get_origin(kind) is tuple:
+        kind = list[str]
+    default = Parameter.empty if field.default is dataclasses.MISSING else field.default
+    if default == ():
+        default = []
+    return Parameter(field.name, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
+
+
+def _metavar(kind: Any) -> str | None:
+    """What `--help` shows for a value of this type."""
+    inner = get_args(kind)[0] if get_args(kind) else kind
+    return {Path: "PATH", int: "N", float: "X", str: "NAME"}.get(inner)
+
+
+for _name, (_request, _folder) in COMMANDS.items():
+    add_command(_name, _request, _folder)

@@ -1,0 +1,46 @@
+"""What commands write: checks before a file is written, and the results of a comparison as run folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..comparison import Comparison
+from ..errors import InputError
+from ..route.run_folder import RunFolder
+
+
+def check_new_file(out: Path, kind: str, suffixes: tuple[str, ...], replace: bool) -> None:
+    """Raise `InputError` where `out` is not the name of a file of this kind, or exists and is not to be replaced."""
+    if suffixes and out.suffix.lower() not in suffixes:
+        raise InputError(
+            f"--out {out}: expected the name of {kind} file, such as {out.with_name(out.stem + suffixes[0])}"
+        )
+    if out.exists() and not replace:
+        raise InputError(f"{out}: the file exists, expected a new file. Choose another --out, or pass --overwrite")
+
+
+def check_overwrite_or_resume(overwrite: bool, resume: bool) -> None:
+    """Raise `InputError` where both were asked for."""
+    if overwrite and resume:
+        raise InputError("--overwrite and --resume exclude each other: found both, expected one")
+
+
+def write_chosen(comparison: Comparison, path: Path, settings: dict[str, Any]) -> None:
+    """Write the chosen route's first run, ready for `predict` and `evaluate`."""
+    folder = RunFolder(path, settings, overwrite=True)
+    run = comparison.chosen.trials[0].run
+    for stage, rows in run.history.items():
+        for row in rows:
+            folder.report(stage, int(row["step"]), 0, {name: value for name, value in row.items() if name != "step"})
+    folder.log(f"chosen without real labels among {', '.join(one.name for one in comparison.candidates)}")
+    folder.keep(run)
+    folder.finish(run.model)
+
+
+def write_aggregates(comparison: Comparison, path: Path, settings: dict[str, Any]) -> None:
+    """Write each aggregate to a folder of its name below `path`, ready for `predict` and `evaluate`."""
+    for one in comparison.aggregates:
+        folder = RunFolder(path / one.name, {**settings, "members": list(one.members)}, overwrite=True, metrics=False)
+        folder.log(f"{one.name} of {', '.join(one.members)}; an aggregate is never chosen, see docs/validators.md")
+        folder.finish(one.model)

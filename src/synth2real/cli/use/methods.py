@@ -1,0 +1,33 @@
+"""`synth2real methods`: what each stage of a route may use, and how a model is chosen."""
+
+from __future__ import annotations
+
+import inspect
+
+from rich.console import Console
+from rich.table import Table
+
+from ...adapt import SOURCE_FREE
+from ...route.route import STAGES
+from ...select.aggregate import METHODS as AGGREGATES
+from ...select.estimates import METHODS as ESTIMATES
+from ...select.validators import METHODS as VALIDATORS
+from ...simulate import simulators
+from ..requests import MethodsRequest
+
+
+def methods(_: MethodsRequest) -> None:
+    """Print the methods of each kind with the first line of their documentation."""
+    table = Table("kind", "name", "what it does")
+    listed = {
+        **STAGES,
+        "adapt (no source)": SOURCE_FREE,
+        "simulate": simulators(),
+        "validate": VALIDATORS,
+        "aggregate": AGGREGATES,
+        "estimate": ESTIMATES,
+    }
+    for kind, known in listed.items():
+        for name, method in known.items():
+            table.add_row(kind, name, (inspect.getdoc(method) or "").partition("\n")[0])
+    Console().print(table)

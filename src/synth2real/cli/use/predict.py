@@ -1,0 +1,47 @@
+"""`synth2real predict`: predictions for images as CSV."""
+
+from __future__ import annotations
+
+import csv
+
+from ...errors import InputError
+from ...tasks import Classification
+from ...training.model import Predictions, load_model
+from ..console import warnings_on_stderr
+from ..outputs import check_new_file
+from ..requests import PredictRequest
+
+
+def predict(request: PredictRequest) -> None:
+    """Write one row per image to a CSV file."""
+    out = request.out
+    if out.is_dir():
+        raise InputError(f"{out}: found a folder, expected the name of a CSV file, such as {out / 'predictions.csv'}")
+    check_new_file(out, "a CSV", (), request.overwrite)
+    model = load_model(request.run)
+    if request.probabilities and not isinstance(model.task, Classification):
+        raise InputError(
+            f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies"
+        )
+    with warnings_on_stderr():
+        predictions = model.predict(request.images, skip_bad=request.skip_bad)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f".{out.name}.partial")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows(predictions, request.probabilities))
+    partial.replace(out)
+
+
+def rows(predictions: Predictions, probabilities: bool) -> list[list[str]]:
+    """The table, header first: file name, then label and confidence (and probabilities), or the label columns."""
+    task, values = predictions.task, predictions.values
+    if not isinstance(task, Classification):
+        header = ["file_name", *task.columns]  # type: ignore[attr-defined]
+        body = [[f"{value:.6g}" for value in row] for row in values.tolist()]
+    else:
+        header = ["file_name", "label", "confidence", *(f"p_{name}" for name in task.classes if probabilities)]
+        body = [
+            [label, f"{max(row):.6f}", *(f"{p:.6f}" for p in row if probabilities)]
+            for label, row in zip(predictions.labels, values.tolist(), strict=True)
+        ]
+    return [header, *([name, *row] for name, row in zip(predictions.names, body, strict=True))]
