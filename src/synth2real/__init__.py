@@ -1,4 +1,8 @@
-"""Train on synthetic data, work on real data."""
+"""Train on synthetic data, work on real data.
+
+A *route* is at most one method for each stage: calibrate, widen, randomize, refine, adapt. `Route` runs one of them,
+`compare` trains several and chooses one without real labels.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -5,9 +5,9 @@ import torch
 
 from synth2real import Budget, Model, Route
 from synth2real.calibrate import METHODS, Search
+from synth2real.calibrate.image_statistics import describe
 from synth2real.calibrate.network import feature_function
 from synth2real.calibrate.ranges import Space
-from synth2real.calibrate.statistics import describe
 from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.settings import build, to_dict

@@ -14,8 +14,8 @@ import torch
 from ramps import ramps
 from synth2real.calibrate import Posterior, Search, identify, method_of
 from synth2real.calibrate.base import SearchResult, parted
+from synth2real.calibrate.image_statistics import measure
 from synth2real.calibrate.response import Response
-from synth2real.calibrate.statistics import measure
 from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.measure.distances import classifier_distance

@@ -17,9 +17,9 @@ from .discrepancy.deepcoral import DeepCORAL
 from .discrepancy.jan import JAN
 from .discrepancy.rsd import RSD
 from .mappings.base import FeatureMapping
+from .mappings.closed_form_self_training import SelfTraining
 from .mappings.msda import MSDA
 from .mappings.sda import SDA
-from .mappings.self_training import SelfTraining
 from .mappings.skada import TCA, CoralMapping, OTMapping, SubspaceAlignment
 from .mappings.svm import SVM
 from .self_training.adamatch import AdaMatch
@@ -32,7 +32,7 @@ from .source_free.shot import SHOT
 from .source_free.tent import TENT
 from .source_only import SourceOnly
 from .statistics.adabn import AdaBN
-from .untied import Untied
+from .untied_weights import Untied
 
 # Methods that the training loop runs, on images and on features.
 METHODS: dict[str, type[Objective]] = {

@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from ..data.domains import Unlabelled, to_float
 from ..simulate import Simulator
 from .base import Calibration, Calibrator, shuffled
+from .image_statistics import measure
 from .ranges import REACH, Space
 from .response import Response
-from .statistics import measure
 
 CONSTRAINED, WEAKLY = 0.1, 0.4  # maximum standard errors of a centre, in widths of the initial range, for each verdict
 ALIKE = 0.7  # minimum correlation between the errors of two centres to call the parameters alike

@@ -12,8 +12,8 @@ from ..simulate import Simulator
 from ..tasks import Classification, Regression
 from ..training.loop import Algorithm, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
 from ..training.model import Model, load_model
+from .image_statistics import describe
 from .ranges import Space
-from .statistics import describe
 
 LEARNT = "learnt"
 WIDENING = 2.5  # factor by which each range is widened for the training of the network

@@ -22,9 +22,9 @@ from ..errors import InputError
 from ..settings import settings
 from ..simulate import Simulator
 from .base import SearchProblem
+from .image_statistics import measure
 from .ranges import Space
-from .rounds import Rounds
-from .statistics import measure
+from .sequential_rounds import Rounds
 
 PRIORS = (3.0, 2.0)  # width of the training ranges in initial widths: in the first round, and in later rounds
 MAX_PARAMETERS = 20  # with more, almost no posterior sample is close to the common ranges of all images

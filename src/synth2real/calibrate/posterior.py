@@ -9,7 +9,7 @@ import torch
 from ..settings import settings
 from .base import SearchProblem
 from .response import Response
-from .rounds import Rounds
+from .sequential_rounds import Rounds
 
 LEAST = 200  # minimum number of images for the regression
 GROWING = 2  # last rounds, in which ranges grow

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..simulate import Simulator
+from .image_statistics import measure
 from .ranges import Space
-from .statistics import measure
 
 COMPONENTS = 250  # principal components of the image statistics
 SIGNIFICANT = 3.0  # minimum slope in standard errors; with many parameters, some slopes are large by chance

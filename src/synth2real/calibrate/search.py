@@ -80,7 +80,7 @@ class Search(Calibrator):
     def find(self, problem: SearchProblem) -> SearchResult:
         """Search with CMA-ES or with gradients."""
         if self.optimizer == "gradient":
-            from .descent import descend
+            from .gradient_descent import descend
 
             point, values = descend(
                 problem.space, problem.simulator, problem.seen, self.trials, self.images, self.seed, problem.on_trial

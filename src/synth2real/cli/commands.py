@@ -13,25 +13,25 @@ import typer
 from typer.core import TyperGroup
 from typer.models import ArgumentInfo
 
-from . import requests
+from . import arguments
 
 # command -> its options, and the folder with the file of its name, which is imported when the command runs
 COMMANDS: dict[str, tuple[type, str]] = {
-    "render": (requests.RenderRequest, "data"),
-    "show": (requests.ShowRequest, "data"),
-    "check": (requests.CheckRequest, "data"),
-    "gap": (requests.GapRequest, "data"),
-    "turing": (requests.TuringRequest, "data"),
-    "calibrate": (requests.CalibrateRequest, "learn"),
-    "refine": (requests.RefineRequest, "learn"),
-    "train": (requests.TrainRequest, "learn"),
-    "adapt": (requests.AdaptRequest, "learn"),
-    "compare": (requests.CompareRequest, "learn"),
-    "evaluate": (requests.EvaluateRequest, "use"),
-    "predict": (requests.PredictRequest, "use"),
-    "report": (requests.ReportRequest, "use"),
-    "methods": (requests.MethodsRequest, "use"),
-    "demo": (requests.DemoRequest, "learn"),
+    "render": (arguments.RenderArguments, "data"),
+    "show": (arguments.ShowArguments, "data"),
+    "check": (arguments.CheckArguments, "data"),
+    "gap": (arguments.GapArguments, "data"),
+    "turing": (arguments.TuringArguments, "data"),
+    "calibrate": (arguments.CalibrateArguments, "learn"),
+    "refine": (arguments.RefineArguments, "learn"),
+    "train": (arguments.TrainArguments, "learn"),
+    "adapt": (arguments.AdaptArguments, "learn"),
+    "compare": (arguments.CompareArguments, "learn"),
+    "evaluate": (arguments.EvaluateArguments, "use"),
+    "predict": (arguments.PredictArguments, "use"),
+    "report": (arguments.ReportArguments, "use"),
+    "methods": (arguments.MethodsArguments, "use"),
+    "demo": (arguments.DemoArguments, "learn"),
 }
 
 
@@ -56,25 +56,26 @@ app = typer.Typer(
 )
 
 
-def add_command(name: str, request: type, folder: str) -> None:
-    """Add a command: its options are the fields of `request`, and the function `name` of `FOLDER/NAME.py` runs it."""
+def add_command(name: str, options: type, folder: str) -> None:
+    """Add a command: its options are the fields of `options`, and the function `name` of `FOLDER/NAME.py` runs it."""
 
     def call(**given: Any) -> None:
         carry_out = getattr(import_module(f".{folder}.{name}", __package__), name)
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-        carry_out(request(**values))
+        carry_out(options(**values))
 
-    parameters = [_parameter(field, hint) for field, hint in _ordered(request)]
+    parameters = [_parameter(field, hint) for field, hint in _ordered(options)]
     call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app.command(name, help=request.__doc__)(call)
+    app.command(name, help=options.__doc__)(call)
 
 
-def _ordered(request: type) -> list[tuple[dataclasses.Field[Any], Any]]:
+def _ordered(options: type) -> list[tuple[dataclasses.Field[Any], Any]]:
     """The fields with their annotations, as `--help` lists them: required ones, the command's own, inherited ones."""
-    hints, own = get_type_hints(request, include_extras=True), vars(request).get("__annotations__", {})
+    hints, own = get_type_hints(options, include_extras=True), vars(options).get("__annotations__", {})
     fields = sorted(
-        dataclasses.fields(request), key=lambda field: (field.default is not dataclasses.MISSING, field.name not in own)
+        dataclasses.fields(options),
+        key=lambda field: (field.default is not dataclasses.MISSING, field.name not in own),
     )
     return [(field, hints[field.name]) for field in fields]
 
@@ -101,5 +102,5 @@ def _metavar(kind: Any) -> str | None:
     return {Path: "PATH", int: "N", float: "X", str: "NAME"}.get(inner)
 
 
-for _name, (_request, _folder) in COMMANDS.items():
-    add_command(_name, _request, _folder)
+for _name, (_options, _folder) in COMMANDS.items():
+    add_command(_name, _options, _folder)

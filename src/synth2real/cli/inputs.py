@@ -14,9 +14,9 @@ from ..errors import InputError
 from ..route.route import Budget
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
 from ..tasks import TASKS, Classification, Gaze, Task
+from .arguments import Data, TestedData
 from .console import console
 from .options import Channels, Size
-from .requests import Data, TestedData
 
 
 def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | None]:

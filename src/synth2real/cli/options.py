@@ -1,4 +1,4 @@
-"""Options that several commands share, each written once; a command's own options are in `requests.py`."""
+"""Options that several commands share, each written once; a command's own options are in `arguments.py`."""
 
 from __future__ import annotations
 

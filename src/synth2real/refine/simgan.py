@@ -18,7 +18,7 @@ from ..networks.layers import PatchCritic, Refiner
 from ..settings import settings
 from ..training.loop import Loop, Progress, Report, SourceBatch, TargetBatch, Update
 from .base import TrainedMapping
-from .closeness import space
+from .self_regularisation import space
 
 PAPER: dict[str, Any] = {
     "steps": 10_000,

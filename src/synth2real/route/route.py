@@ -29,7 +29,7 @@ from ..training.hardware import Hardware
 from ..training.loop import Loop, Report, Trainer
 from ..training.mapping import Mapping
 from ..training.model import Model
-from .checks import check_labels, check_network
+from .preconditions import check_labels, check_network
 from .source_learner import SourceLearner
 
 Rows = list[dict[str, float]]

@@ -24,7 +24,7 @@ from ..errors import InputError
 from ..measure.discrepancies import entropy
 from ..settings import present_name
 from ..tasks import Classification
-from .agreements import accuracies_from_agreements, pairs
+from .agreement_rates import accuracies_from_agreements, pairs
 from .validators import Candidate, Pool, apart
 
 DRAWS = 200  # resamples of a bootstrap
@@ -149,9 +149,9 @@ def agreement_rates(pool: Pool, index: int) -> Estimate:
     """The source accuracy, plus the accuracy change from source to target that the agreements of all pairs imply.
 
     If the candidates err independently, the agreements of all pairs determine the accuracy of each candidate (see
-    `agreements.accuracies_from_agreements`). They do not err independently, so these accuracies are too high. But they
-    are too high by about the same amount on the source, where labels are known, and on the target. So the difference
-    between the two accuracies, in logits, is added to the measured source accuracy.
+    `accuracies_from_agreements`). They do not err independently, so these accuracies are too high. But they are too
+    high by about the same amount on the source, where labels are known, and on the target. So the difference between
+    the two accuracies, in logits, is added to the measured source accuracy.
 
     Two failures are known. Errors that candidates share on the target but not on the source are missed. With few
     candidates, one that differs from the others is estimated as the worst, even if it is right. The interval includes

@@ -5,11 +5,11 @@ from typing import Any
 from ..errors import InputError
 from ..settings import build
 from .base import Distribution, Drawn, Parameter, Range, Rendered, Simulator, load_parameters, save_parameters
-from .declaration import declared
 from .digits import Digits
 from .export import render
 from .external_program import External, external
 from .eyes.simulator import Eyes
+from .function_simulator import declared
 from .registry import SIMULATORS, find, is_simulator, simulators
 
 __all__ = [

@@ -11,7 +11,7 @@ from sklearn.svm import LinearSVC
 
 from synth2real import Budget, InputError, Labelled, Route, Unlabelled, load_model
 from synth2real.adapt import DANN, MAPPINGS, MSDA, SVM, FeatureMapping, SelfTraining, SourceOnly
-from synth2real.adapt.mappings.self_training import most_certain
+from synth2real.adapt.mappings.closed_form_self_training import most_certain
 from synth2real.adapt.mappings.skada import Skada
 from synth2real.data.sparse import Sparse
 from synth2real.settings import build, to_dict

@@ -13,8 +13,8 @@ from ...data.domains import Unlabelled
 from ...measure.discrepancies import entropy
 from ...settings import settings
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
-from ..shared.classes import needs_classes
 from ..shared.reversal import Reversal, domain_loss
+from ..shared.task_checks import needs_classes
 
 
 class Multilinear(nn.Module):

@@ -14,7 +14,7 @@ from ...networks.layers import mlp
 from ...settings import settings
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ..base import Objective
-from ..shared.classes import needs_classes
+from ..shared.task_checks import needs_classes
 
 
 def discrepancy(one: Tensor, other: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from ...data.domains import Unlabelled
 from ...settings import settings
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
-from ..shared.classes import needs_classes
 from ..shared.reversal import Reversal
+from ..shared.task_checks import needs_classes
 
 
 def margin_disparity(known: Tensor, predicted: Tensor, unknown: Tensor, claimed: Tensor, margin: float) -> Tensor:

@@ -1,9 +1,9 @@
 """Explicit mappings of features, and the closed-form classifiers that are trained on mapped features."""
 
 from .base import FeatureMapping
+from .closed_form_self_training import SelfTraining
 from .msda import MSDA
 from .sda import SDA
-from .self_training import SelfTraining
 from .skada import TCA, CoralMapping, OTMapping, SubspaceAlignment
 from .svm import SVM
 

@@ -19,7 +19,7 @@ from ...settings import build, name_of, settings, to_dict
 from ...training.loop import Loop, Report
 from ...training.mapping import Mapping
 from ..base import Objective
-from .self_training import SelfTraining
+from .closed_form_self_training import SelfTraining
 
 LEAST = 2  # fewest samples of a domain; one sample has no distribution
 

@@ -14,7 +14,7 @@ from ...networks.feature_maps import BATCH, Denoiser, Words
 from ...settings import settings
 from ...training.loop import Loop, Report
 from .base import FeatureMapping
-from .denoising import Workspace, denoise
+from .msda_solver import Workspace, denoise
 
 WIDEST = 20_000  # most features; a square matrix of this size is kept in memory
 

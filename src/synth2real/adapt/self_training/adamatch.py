@@ -16,9 +16,9 @@ from ...training.averaging import follow, frozen, half_cosine
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ...training.model import Model
 from ..base import Objective
-from ..shared.alignment import Alignment, Prior, ToPrior
-from ..shared.batches import held, norms
-from ..shared.classes import needs_classes
+from ..shared.batch_norm import held, norms
+from ..shared.distribution_alignment import Alignment, Prior, ToPrior
+from ..shared.task_checks import needs_classes
 
 
 @settings

@@ -11,7 +11,7 @@ from ...networks.layers import Norm
 from ...settings import settings
 from ...training.loop import SourceBatch, TargetBatch
 from ...training.model import Model
-from ..shared.batches import choose, joined, need_batch_norm, split_norms
+from ..shared.batch_norm import choose, joined, need_batch_norm, split_norms
 from .teacher import Teacher
 
 

@@ -13,7 +13,7 @@ from ...measure.discrepancies import entropy
 from ...settings import settings
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ..base import Objective
-from ..shared.classes import needs_classes
+from ..shared.task_checks import needs_classes
 
 
 def class_confusion(outputs: Tensor, temperature: float) -> Tensor:

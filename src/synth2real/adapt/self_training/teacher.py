@@ -17,7 +17,7 @@ from ...training.averaging import follow, frozen, half_cosine
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ...training.model import Model
 from ..base import Objective
-from ..shared.alignment import Alignment, Level, Prior, ToPrior
+from ..shared.distribution_alignment import Alignment, Level, Prior, ToPrior
 
 CHECK_EVERY = 10  # steps between two checks whether a regressor's teacher is the best so far
 SETTLED = 0.2  # share of the training before which the disagreement is not yet informative

@@ -12,7 +12,7 @@ from ...settings import settings
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ...training.model import Model
 from ..base import Objective
-from ..shared.batches import need_batch_norm, take_statistics
+from ..shared.batch_norm import need_batch_norm, take_statistics
 
 
 @settings

@@ -13,30 +13,28 @@ from ...measure.data_checks import Findings
 from ...measure.data_checks import check as find
 from ...route.route import Budget, Route, default_steps
 from ...tasks import TASKS, Task
+from ..arguments import CheckArguments
 from ..console import console, warnings_on_stderr
 from ..inputs import load_pair, load_test, one_source, read_both_groups
-from ..requests import CheckRequest
 
 SAMPLE = 2000  # images of a simulator that are looked at
 TIMED = ("teacher",)  # beside source only
 SHOWN = 20  # classes or columns in a line
 
 
-def check(request: CheckRequest) -> None:
+def check(args: CheckArguments) -> None:
     """Print the findings. Warnings go to stderr and do not change the exit code."""
     with warnings_on_stderr():
-        given, target, layout = load_pair(request)
-        source = (
-            given if isinstance(given, Labelled) else given.labelled(min(request.n or SAMPLE, SAMPLE), request.seed)
-        )
-        task = TASKS[request.task].of(source)
-        test = load_test(request, task, layout, aligned=False)
-    ours, theirs = read_both_groups(request.group, (one_source(request, "check"), given), (request.target, target))
+        given, target, layout = load_pair(args)
+        source = given if isinstance(given, Labelled) else given.labelled(min(args.n or SAMPLE, SAMPLE), args.seed)
+        task = TASKS[args.task].of(source)
+        test = load_test(args, task, layout, aligned=False)
+    ours, theirs = read_both_groups(args.group, (one_source(args, "check"), given), (args.target, target))
     found = find(source, target, test, source_groups=ours, target_groups=theirs)
-    rendered = len(source) if isinstance(given, Labelled) else request.n or Budget.n
+    rendered = len(source) if isinstance(given, Labelled) else args.n or Budget.n
     if source.shape == target.shape:
         found = dataclasses.replace(found, minutes=expected_minutes(source, target, task, rendered))
-    if request.as_json:
+    if args.as_json:
         print(json.dumps(found.plain()))
     else:
         show(found, target)

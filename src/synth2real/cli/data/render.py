@@ -6,22 +6,28 @@ from typing import Any, cast
 
 from ...simulate import load_parameters, simulator
 from ...simulate import render as render_images
+from ..arguments import RenderArguments
 from ..console import console, warnings_on_stderr
-from ..requests import RenderRequest
 
 
-def render(request: RenderRequest) -> None:
+def render(args: RenderArguments) -> None:
     """Render the images and write them."""
-    settings: dict[str, Any] = {"channels": request.channels or 1}
-    if request.size is not None:
-        settings["size"] = request.size
-    if request.preset is not None:
-        settings["preset"] = request.preset
-    if request.params is not None:
-        settings["ranges"] = load_parameters(request.params)
+    settings: dict[str, Any] = {"channels": args.channels or 1}
+    if args.size is not None:
+        settings["size"] = args.size
+    if args.preset is not None:
+        settings["preset"] = args.preset
+    if args.params is not None:
+        settings["ranges"] = load_parameters(args.params)
     with warnings_on_stderr():
-        made = simulator(request.name, **settings)
+        made = simulator(args.name, **settings)
         render_images(
-            made, request.n, request.out, request.seed, request.overwrite, request.masks, cast(Any, request.format)
+            made,
+            args.n,
+            args.out,
+            args.seed,
+            args.overwrite,
+            args.masks,
+            cast(Any, args.format),
         )
-    console.print(f"rendered {request.n} images to {request.out}", soft_wrap=True)
+    console.print(f"rendered {args.n} images to {args.out}", soft_wrap=True)

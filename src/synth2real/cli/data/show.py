@@ -10,64 +10,69 @@ from torch import Tensor
 from ...data.domains import Labelled, to_float
 from ...errors import InputError
 from ...randomize import METHODS
-from ...report.sheet import Column, randomized, sheet
+from ...report.contact_sheet import Column, randomized, sheet
 from ...settings import build
 from ...simulate import is_simulator, load_parameters, simulator
 from ...tasks import TASKS, Classification
-from ..assignments import assignments_of
+from ..arguments import ShowArguments
 from ..console import console, warnings_on_stderr
 from ..inputs import check_for_simulators, check_labels, check_task, load_labelled
 from ..outputs import check_new_file
-from ..requests import ShowRequest
+from ..set_option import assignments_of
 
 KNOWN_BY = 50  # rendered samples that determine the range of a label, even if fewer are shown
 
 
-def show(request: ShowRequest) -> None:
+def show(args: ShowArguments) -> None:
     """Draw the sheet and write it as PNG."""
-    check_new_file(request.out, "a PNG", (".png",), request.overwrite)
-    check_task(request.task)
-    check_for_simulators(request.source, None, request.preset, request.params)
-    policy = build(METHODS, request.randomize, _settings(request), stage="randomize")
+    check_new_file(args.out, "a PNG", (".png",), args.overwrite)
+    check_task(args.task)
+    check_for_simulators(args.source, None, args.preset, args.params)
+    policy = build(METHODS, args.randomize, _settings(args), stage="randomize")
     with warnings_on_stderr():
-        data, masks, whole = _rendered(request) if is_simulator(request.source) else _loaded(request)
+        data, masks, whole = _rendered(args) if is_simulator(args.source) else _loaded(args)
     if len(data.shape) != 3:
-        raise InputError(f"{request.source}: holds features of shape {data.shape}, expected images")
-    task = TASKS[request.task].of(whole) if request.task != "classify" or data.columns else Classification(data.classes)
+        raise InputError(f"{args.source}: holds features of shape {data.shape}, expected images")
+    task = TASKS[args.task].of(whole) if args.task != "classify" or data.columns else Classification(data.classes)
     policy = policy.settled(task)
     images = to_float(data.inputs[torch.arange(len(data))])
     labels = task.to_input(data.labels, data.sizes, data.shape[1:])
     columns = [Column("original", images, labels, masks)]
-    for i in range(request.versions):
-        generator = torch.Generator().manual_seed(request.seed * 1_000_003 + i)
+    for i in range(args.versions):
+        generator = torch.Generator().manual_seed(args.seed * 1_000_003 + i)
         columns.append(randomized(columns[0], str(i + 1), policy, task, generator))
-    request.out.parent.mkdir(parents=True, exist_ok=True)
-    sheet(columns, task).save(request.out)
-    console.print(f"showed {len(data)} images in {request.versions} versions in {request.out}", soft_wrap=True)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    sheet(columns, task).save(args.out)
+    console.print(f"showed {len(data)} images in {args.versions} versions in {args.out}", soft_wrap=True)
 
 
-def _settings(request: ShowRequest) -> dict[str, Any]:
-    strength = {} if request.strength is None else {"strength": request.strength}
-    return {**assignments_of("randomize", request.assign), **strength}
+def _settings(args: ShowArguments) -> dict[str, Any]:
+    strength = {} if args.strength is None else {"strength": args.strength}
+    return {**assignments_of("randomize", args.assign), **strength}
 
 
-def _rendered(request: ShowRequest) -> tuple[Labelled, Tensor, Labelled]:
+def _rendered(args: ShowArguments) -> tuple[Labelled, Tensor, Labelled]:
     """Images of the simulator, the masks (N, R, H, W) bool of its regions, and enough samples for the labels' range."""
-    check_labels(request.task, request.label)
-    given = {"label": request.label, "size": request.size, "channels": request.channels, "preset": request.preset}
+    check_labels(args.task, args.label)
+    given = {
+        "label": args.label,
+        "size": args.size,
+        "channels": args.channels,
+        "preset": args.preset,
+    }
     settings: dict[str, Any] = {name: value for name, value in given.items() if value}
-    if request.params is not None:
-        settings["ranges"] = load_parameters(request.params)
-    made = simulator(request.source, **settings)
-    data, masks = made.labelled(request.n, request.seed), made.sample(request.n, request.seed).masks
+    if args.params is not None:
+        settings["ranges"] = load_parameters(args.params)
+    made = simulator(args.source, **settings)
+    data, masks = made.labelled(args.n, args.seed), made.sample(args.n, args.seed).masks
     none = torch.zeros(len(data), 0, *made.size, dtype=torch.bool)
     drawn = torch.stack([masks[region] for region in made.regions], 1) if made.regions else none
-    enough = request.task == "classify" or request.n >= KNOWN_BY
-    return data, drawn, data if enough else made.labelled(KNOWN_BY, request.seed)
+    enough = args.task == "classify" or args.n >= KNOWN_BY
+    return data, drawn, data if enough else made.labelled(KNOWN_BY, args.seed)
 
 
-def _loaded(request: ShowRequest) -> tuple[Labelled, Tensor, Labelled]:
+def _loaded(args: ShowArguments) -> tuple[Labelled, Tensor, Labelled]:
     """Evenly spaced images of the folder or file, no masks, and the whole data."""
-    whole = load_labelled(request.source, request.task, request.label, request.size, request.channels, request.skip_bad)
-    data = whole.subset(torch.linspace(0, len(whole) - 1, min(request.n, len(whole))).long())
+    whole = load_labelled(args.source, args.task, args.label, args.size, args.channels, args.skip_bad)
+    data = whole.subset(torch.linspace(0, len(whole) - 1, min(args.n, len(whole))).long())
     return data, torch.zeros(len(data), 0, *data.shape[1:], dtype=torch.bool), whole

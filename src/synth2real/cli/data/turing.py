@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from ...data.loading import load_unlabelled
 from ...report.turing import write_turing_test
+from ..arguments import TuringArguments
 from ..console import console, warnings_on_stderr
 from ..outputs import check_new_file
-from ..requests import TuringRequest
 
 
-def turing(request: TuringRequest) -> None:
+def turing(args: TuringArguments) -> None:
     """Load both kinds of images and write the page and its key."""
-    check_new_file(request.out, "an HTML", (".html",), request.overwrite)
+    check_new_file(args.out, "an HTML", (".html",), args.overwrite)
     with warnings_on_stderr():
         real, refined = (
-            load_unlabelled(path, size=request.size, channels=request.channels, skip_bad=request.skip_bad)
-            for path in (request.real, request.refined)
+            load_unlabelled(path, size=args.size, channels=args.channels, skip_bad=args.skip_bad)
+            for path in (args.real, args.refined)
         )
-    key = write_turing_test(real, refined, request.out, request.n, request.seed)
-    console.print(f"open {request.out} in a browser; the key is in {key}", soft_wrap=True)
+    key = write_turing_test(real, refined, args.out, args.n, args.seed)
+    console.print(f"open {args.out} in a browser; the key is in {key}", soft_wrap=True)

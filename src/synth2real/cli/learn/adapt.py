@@ -12,33 +12,37 @@ from ...settings import build, to_dict
 from ...training.hardware import Hardware
 from ...training.loop import Loop
 from ...training.model import Model, load_model
-from ..assignments import assignments_of
+from ..arguments import AdaptArguments
 from ..console import bars, console, warnings_on_stderr
-from ..requests import AdaptRequest
+from ..set_option import assignments_of
 
 
-def adapt(request: AdaptRequest) -> None:
+def adapt(args: AdaptArguments) -> None:
     """Load the run and the target, adapt, and write a run folder that `predict` and `evaluate` read."""
-    if request.out.resolve() == request.run.resolve():
+    if args.out.resolve() == args.run.resolve():
         raise InputError(
-            f"--out {request.out} is the run itself, expected a new folder, because the run itself is not changed"
+            f"--out {args.out} is the run itself, expected a new folder, because the run itself is not changed"
         )
-    method = build_method(request)
-    model = load_model(request.run)
+    method = build_method(args)
+    model = load_model(args.run)
     with warnings_on_stderr():
         target = load_unlabelled(
-            request.target, size=model.resize, channels=model.channels, skip_bad=request.skip_bad, layout=model.layout
+            args.target,
+            size=model.resize,
+            channels=model.channels,
+            skip_bad=args.skip_bad,
+            layout=model.layout,
         )
-    model.check(target.inputs, str(request.target))
-    loop = Loop(request.steps or method.steps(target), seed=request.seed, hardware=Hardware.detect())
+    model.check(target.inputs, str(args.target))
+    loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=Hardware.detect())
     trainer = method.trainer(model, target, loop)
-    folder = RunFolder(request.out, settings(request, method, model, loop), overwrite=request.overwrite)
+    folder = RunFolder(args.out, settings(args, method, model, loop), overwrite=args.overwrite)
 
     def say(line: str) -> None:
         folder.log(line)
         console.print(line, soft_wrap=True)
 
-    say(f"{request.method}: {request.run} to {request.target} ({len(target)} samples), no source")
+    say(f"{args.method}: {args.run} to {args.target} ({len(target)} samples), no source")
     say(f"{loop.steps} steps of {loop.batch}, seed {loop.seed}, {loop.hardware.device} {loop.hardware.precision}")
     with bars() as shown:
 
@@ -52,12 +56,12 @@ def adapt(request: AdaptRequest) -> None:
             keep(folder, trainer.algorithm, model)
             raise
     keep(folder, trainer.algorithm, model)
-    say(f"adapted; the run is in {request.out}")
+    say(f"adapted; the run is in {args.out}")
 
 
-def build_method(request: AdaptRequest) -> SourceFree:
+def build_method(args: AdaptArguments) -> SourceFree:
     """The method of that name with its settings."""
-    return build(SOURCE_FREE, request.method, assignments_of("adapt", request.assign), stage="--method")
+    return build(SOURCE_FREE, args.method, assignments_of("adapt", args.assign), stage="--method")
 
 
 def keep(folder: RunFolder, algorithm: Any, before: Model) -> None:
@@ -67,14 +71,14 @@ def keep(folder: RunFolder, algorithm: Any, before: Model) -> None:
     folder.finish(model)
 
 
-def settings(request: AdaptRequest, method: SourceFree, model: Model, loop: Loop) -> dict[str, Any]:
+def settings(args: AdaptArguments, method: SourceFree, model: Model, loop: Loop) -> dict[str, Any]:
     """What the run is made from, as plain data for `settings.yaml`."""
     return {
-        "run": str(request.run),
-        "target": str(request.target),
-        "label": read_settings(request.run).get("label"),
+        "run": str(args.run),
+        "target": str(args.target),
+        "label": read_settings(args.run).get("label"),
         "task": {"kind": model.task.kind, **model.task.settings()},
-        "adapt": {"method": request.method, **to_dict(method)},
+        "adapt": {"method": args.method, **to_dict(method)},
         "steps": loop.steps,
         "batch": loop.batch,
         "seed": loop.seed,

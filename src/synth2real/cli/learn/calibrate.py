@@ -15,79 +15,77 @@ from ...data.loading import load_unlabelled
 from ...errors import InputError
 from ...settings import build, name_of, to_dict
 from ...simulate import Range, Simulator, save_parameters, simulator
-from ..assignments import assignments_of
+from ..arguments import CalibrateArguments
 from ..console import bars, console, warnings_on_stderr
 from ..outputs import check_new_file, check_overwrite_or_resume
-from ..requests import CalibrateRequest
+from ..set_option import assignments_of
 
 FAILS = 0.05  # p-value below which a check fails
 
 
-def calibrate(request: CalibrateRequest) -> None:
+def calibrate(args: CalibrateArguments) -> None:
     """Calibrate, identify which parameters the images determine, write the result, and print the table."""
-    check_overwrite_or_resume(request.overwrite, request.resume)
-    check_new_file(request.out, "a YAML", (".yaml", ".yml"), request.overwrite or request.resume)
-    search = method(request)
+    check_overwrite_or_resume(args.overwrite, args.resume)
+    check_new_file(args.out, "a YAML", (".yaml", ".yml"), args.overwrite or args.resume)
+    search = method(args)
     with warnings_on_stderr():
-        target = load_unlabelled(
-            request.target, size=request.size, channels=request.channels, skip_bad=request.skip_bad
-        )
-        made = place(request, target)
+        target = load_unlabelled(args.target, size=args.size, channels=args.channels, skip_bad=args.skip_bad)
+        made = place(args, target)
         search.check(made, target)
-        storage = study_storage(request)
+        storage = study_storage(args)
         with bars() as shown:
 
             def report(done: int, trials: int, distance: float) -> None:
                 shown.report("calibrate", done, trials, {"distance": distance})
 
-            found = search.fit(made, target, storage=storage, resume=request.resume, on_trial=report)
+            found = search.fit(made, target, storage=storage, resume=args.resume, on_trial=report)
         judged = identify(search, made, target, found)
-    write(request, search, target, found, judged)
+    write(args, search, target, found, judged)
     console.print(table(made, found, judged))
-    for line in summary(request, search, found, judged):
+    for line in summary(args, search, found, judged):
         console.print(line, soft_wrap=True)
 
 
-def method(request: CalibrateRequest) -> Calibrator:
+def method(args: CalibrateArguments) -> Calibrator:
     """The method with its settings. An option such as --trials overrides the same setting in --set."""
-    given: dict[str, Any] = {"trials": request.trials, "distance": request.distance, "seed": request.seed}
-    given |= {"parameters": request.only or None, "features": request.features}
-    values = assignments_of("calibrate", request.assign) | {
+    given: dict[str, Any] = {"trials": args.trials, "distance": args.distance, "seed": args.seed}
+    given |= {"parameters": args.only or None, "features": args.features}
+    values = assignments_of("calibrate", args.assign) | {
         name: value for name, value in given.items() if value is not None
     }
     by_distance = next((name for name in ("distance", "features") if given[name] is not None), None)
-    if request.method not in (None, "search") and by_distance is not None:
+    if args.method not in (None, "search") and by_distance is not None:
         raise InputError(
-            f"--{by_distance} is for a search by a distance, but --method is {request.method}. Leave one of them out"
+            f"--{by_distance} is for a search by a distance, but --method is {args.method}. Leave one of them out"
         )
-    return build(METHODS, request.method or method_of(values), values, stage="calibrate")
+    return build(METHODS, args.method or method_of(values), values, stage="calibrate")
 
 
-def place(request: CalibrateRequest, target: Unlabelled) -> Simulator:
+def place(args: CalibrateArguments, target: Unlabelled) -> Simulator:
     """The simulator, set to the target's size and channels."""
     if len(target.shape) != 3:
-        raise InputError(f"{request.target}: holds features of shape {target.shape}, expected images")
-    values: dict[str, Any] = {} if request.preset is None else {"preset": request.preset}
-    return simulator(request.simulator, size=target.shape[1:], channels=target.shape[0], **values)
+        raise InputError(f"{args.target}: holds features of shape {target.shape}, expected images")
+    values: dict[str, Any] = {} if args.preset is None else {"preset": args.preset}
+    return simulator(args.simulator, size=target.shape[1:], channels=target.shape[0], **values)
 
 
-def study_storage(request: CalibrateRequest) -> str:
+def study_storage(args: CalibrateArguments) -> str:
     """The database of the study, by default beside --out. With --overwrite an earlier SQLite file is deleted."""
-    storage = request.storage or str(request.out.with_suffix(".study.db"))
+    storage = args.storage or str(args.out.with_suffix(".study.db"))
     if "://" not in storage:
         path = Path(storage)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if request.overwrite:
+        if args.overwrite:
             path.unlink(missing_ok=True)
-    request.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
     return storage
 
 
 def write(
-    request: CalibrateRequest, search: Calibrator, target: Unlabelled, found: Calibration, judged: Identification
+    args: CalibrateArguments, search: Calibrator, target: Unlabelled, found: Calibration, judged: Identification
 ) -> None:
     """Write the ranges, the report beside them, and a sheet of the real images that no rendered image matches."""
-    pictures, report_file = (request.out.with_suffix(suffix) for suffix in (".unreached.png", ".report.yaml"))
+    pictures, report_file = (args.out.with_suffix(suffix) for suffix in (".unreached.png", ".report.yaml"))
     farthest = torch.tensor(judged.farthest)
     sheet(target.inputs[farthest], judged.nearest, pictures)
     by_name = {one.name: one for one in judged.constraints}
@@ -102,8 +100,8 @@ def write(
         for name in found.ranges
     }
     report = {
-        "simulator": request.simulator,
-        "target": str(request.target),
+        "simulator": args.simulator,
+        "target": str(args.target),
         "calibrate": {"method": name_of(METHODS, search), **to_dict(search)},
         "distance": {"before": found.before, "after": found.after},
         "discrepancy": found.discrepancy,
@@ -116,7 +114,7 @@ def write(
         },
     }
     report_file.write_text(yaml.safe_dump(report, sort_keys=False, default_flow_style=None))
-    save_parameters({**found.simulator.ranges, **found.ranges}, request.out)
+    save_parameters({**found.simulator.ranges, **found.ranges}, args.out)
 
 
 def table(made: Simulator, found: Calibration, judged: Identification) -> Table:
@@ -143,7 +141,7 @@ def span(values: Range) -> str:
     return f"{values[0]:.3g} to {values[1]:.3g}"
 
 
-def summary(request: CalibrateRequest, search: Calibrator, found: Calibration, judged: Identification) -> list[str]:
+def summary(args: CalibrateArguments, search: Calibrator, found: Calibration, judged: Identification) -> list[str]:
     """The distance, the checks, the share of real images without a match, and the files written."""
     by, seen, effort = "sliced-wasserstein", "", f"{search.trials} trials"
     if isinstance(search, Search):
@@ -166,6 +164,6 @@ def summary(request: CalibrateRequest, search: Calibrator, found: Calibration, j
     return [
         *lines,
         f"{judged.unreached:.0%} of the real images are farther from every rendered image than usual: "
-        f"{request.out.with_suffix('.unreached.png')} shows the farthest, each beside its nearest rendered image",
-        f"ranges: {request.out}; report: {request.out.with_suffix('.report.yaml')}",
+        f"{args.out.with_suffix('.unreached.png')} shows the farthest, each beside its nearest rendered image",
+        f"ranges: {args.out}; report: {args.out.with_suffix('.report.yaml')}",
     ]

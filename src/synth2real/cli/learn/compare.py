@@ -23,29 +23,29 @@ from ...route.run_folder import RunFolder
 from ...simulate import Simulator
 from ...tasks.base import Task
 from ...training.hardware import versions
+from ..arguments import CompareArguments
 from ..console import announce, bars, console, warnings_on_stderr
 from ..inputs import described, load_pair, load_test, one_source, read_both_groups, settle_task
 from ..outputs import check_overwrite_or_resume, write_aggregates, write_chosen
-from ..requests import CompareRequest
 
 RESULT, AGGREGATES = "comparison.json", "aggregates"
 
 
-def compare(request: CompareRequest) -> None:
+def compare(args: CompareArguments) -> None:
     """Load, compare, print the table, and write comparison.json, the chosen run and the report."""
-    check_overwrite_or_resume(request.overwrite, request.resume)
-    if not 0 < request.minutes < float("inf"):
-        raise InputError(f"--budget is {request.minutes:g}, expected minutes above 0, such as --budget 15")
-    name = one_source(request, "compare")
+    check_overwrite_or_resume(args.overwrite, args.resume)
+    if not 0 < args.minutes < float("inf"):
+        raise InputError(f"--budget is {args.minutes:g}, expected minutes above 0, such as --budget 15")
+    name = one_source(args, "compare")
     with warnings_on_stderr():
-        source, target, layout = load_pair(request)
-        task = settle_task(request, source, target)
-        test = load_test(request, task, layout)
-        routes = checked_routes(request, task, source, target)
-    groups = read_both_groups(request.group, (name, source), (request.target, target))
-    budget = Budget(n=request.n or Budget.n, seed=request.seed)
-    settings = settings_of(request, routes, task, budget)
-    folder = RunFolder(request.out, settings, overwrite=request.overwrite, resume=request.resume, metrics=False)
+        source, target, layout = load_pair(args)
+        task = settle_task(args, source, target)
+        test = load_test(args, task, layout)
+        routes = checked_routes(args, task, source, target)
+    groups = read_both_groups(args.group, (name, source), (args.target, target))
+    budget = Budget(n=args.n or Budget.n, seed=args.seed)
+    settings = settings_of(args, routes, task, budget)
+    folder = RunFolder(args.out, settings, overwrite=args.overwrite, resume=args.resume, metrics=False)
     with bars() as shown, warnings_on_stderr(folder.log), interruptible():
         comparison = compare_routes(
             routes,
@@ -54,10 +54,10 @@ def compare(request: CompareRequest) -> None:
             test=test,
             task=task,
             budget=budget,
-            seeds=tuple(range(request.seed, request.seed + request.seeds)),
-            minutes=request.minutes,
-            jobs=request.jobs,
-            folder=request.out,
+            seeds=tuple(range(args.seed, args.seed + args.seeds)),
+            minutes=args.minutes,
+            jobs=args.jobs,
+            folder=args.out,
             source_groups=groups[0],
             target_groups=groups[1],
             on_route=lambda name, seed: announce(shown, name, seed),
@@ -65,19 +65,19 @@ def compare(request: CompareRequest) -> None:
         )
     trained = [trial.run.model for candidate in comparison.candidates for trial in candidate.trials]
     for model in (*trained, *(one.model for one in comparison.aggregates)):
-        model.resize, model.channels, model.layout = request.size, request.channels, layout
-    write(request, comparison, settings)
+        model.resize, model.channels, model.layout = args.size, args.channels, layout
+    write(args, comparison, settings)
     for line in conclusions(comparison):
         folder.log(line)
         console.print(line, soft_wrap=True)
-    console.print(f"report: {request.out / 'report.html'}", soft_wrap=True)
+    console.print(f"report: {args.out / 'report.html'}", soft_wrap=True)
 
 
 def checked_routes(
-    request: CompareRequest, task: Task, source: Labelled | Simulator, target: Unlabelled
+    args: CompareArguments, task: Task, source: Labelled | Simulator, target: Unlabelled
 ) -> dict[str, Route]:
     """The routes to compare, each of which serves the data."""
-    routes = chosen_routes(request.routes, task, source, target)
+    routes = chosen_routes(args.routes, task, source, target)
     check_names(routes)
     for name, route in routes.items():
         try:
@@ -102,32 +102,32 @@ def conclusions(comparison: Comparison) -> list[str]:
     return [comparison.verdict, *left_out, *in_doubt(comparison)]
 
 
-def settings_of(request: CompareRequest, routes: dict[str, Route], task: Task, budget: Budget) -> dict[str, Any]:
+def settings_of(args: CompareArguments, routes: dict[str, Route], task: Task, budget: Budget) -> dict[str, Any]:
     """What the comparison is made from, as plain data for `settings.yaml`."""
     return {
-        **described(request, task),
+        **described(args, task),
         "routes": {name: route.describe() for name, route in routes.items()},
-        "test": None if request.test is None else str(request.test),
-        "group": request.group,
-        "minutes": request.minutes,
-        "jobs": request.jobs,
-        "seeds": request.seeds,
+        "test": None if args.test is None else str(args.test),
+        "group": args.group,
+        "minutes": args.minutes,
+        "jobs": args.jobs,
+        "seeds": args.seeds,
         "batch": budget.batch,
         "hardware": budget.hardware.settings(),
     }
 
 
-def write(request: CompareRequest, comparison: Comparison, settings: dict[str, Any]) -> None:
+def write(args: CompareArguments, comparison: Comparison, settings: dict[str, Any]) -> None:
     """Write comparison.json, chosen/, aggregates/ and report.html, and print the table."""
     chosen = comparison.chosen
     kept = {key: value for key, value in settings.items() if key not in ("routes", "minutes", "jobs", "seeds")}
     own = {"route": chosen.route.describe(), "steps": chosen.trials[0].steps, "seed": chosen.trials[0].seed}
-    write_chosen(comparison, request.out / "chosen", {**kept, **own})
-    write_aggregates(comparison, request.out / AGGREGATES, kept)
-    write_report(comparison, request.out / "report.html")
+    write_chosen(comparison, args.out / "chosen", {**kept, **own})
+    write_aggregates(comparison, args.out / AGGREGATES, kept)
+    write_report(comparison, args.out / "report.html")
     console.print(table(comparison))
     text = json.dumps({**comparison.plain(), "versions": versions()}, indent=2)
-    write_whole(request.out / RESULT, text + "\n")
+    write_whole(args.out / RESULT, text + "\n")
 
 
 def in_doubt(comparison: Comparison) -> list[str]:

@@ -23,9 +23,9 @@ from ...report import write_report
 from ...route.route import Budget, Route
 from ...simulate import Digits
 from ...training.hardware import versions
+from ..arguments import DemoArguments
 from ..console import announce, bars, console
 from ..outputs import write_chosen
-from ..requests import DemoRequest
 
 STEPS, FAST_STEPS = 1000, 150
 # Images of 8 x 8 pixels show little except shape, so shape is randomized more than usual. Every digit fills the frame.
@@ -63,11 +63,11 @@ def combination(ranked: Sequence[str]) -> dict[str, Route]:
     }
 
 
-def demo(request: DemoRequest) -> None:
+def demo(args: DemoArguments) -> None:
     """Compare the routes, print the table, and write results.json, the chosen run and the report."""
-    out, fast = request.out, request.fast
+    out, fast = args.out, args.fast
     if out.exists() and any(out.iterdir()):
-        if not request.overwrite:
+        if not args.overwrite:
             raise InputError(f"{out}: holds files already, expected a new folder. Choose another --out, or --overwrite")
         if not (out / "results.json").is_file():
             raise InputError(f"{out}: --overwrite found no results.json there, so it is no demo; remove it by hand")

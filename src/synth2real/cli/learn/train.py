@@ -19,11 +19,11 @@ from ...route.run_folder import train as train_run
 from ...route.tensorboard import TensorBoardLog
 from ...settings import build
 from ...tasks.base import Task
-from ..assignments import parse_assignments
+from ..arguments import TrainArguments
 from ..console import Watch, bars, console, warnings_on_stderr
 from ..inputs import described, load_pair, settle_task
 from ..outputs import check_overwrite_or_resume
-from ..requests import TrainRequest
+from ..set_option import parse_assignments
 
 FILLED_BY = {
     "calibrate": "Add --calibrate",
@@ -33,23 +33,21 @@ FILLED_BY = {
 }
 
 
-def train(request: TrainRequest) -> None:
+def train(args: TrainArguments) -> None:
     """Load, build the route, train, and write the run folder."""
-    check_overwrite_or_resume(request.overwrite, request.resume)
+    check_overwrite_or_resume(args.overwrite, args.resume)
     with warnings_on_stderr():
-        source, target, layout = load_pair(request)
-        task = settle_task(request, source, target)
-        route = build_route(request, task, images=len(target.shape) == 3)
+        source, target, layout = load_pair(args)
+        task = settle_task(args, source, target)
+        route = build_route(args, task, images=len(target.shape) == 3)
     route.check(source, target, task=task)
-    rendered = request.n or Budget.n
+    rendered = args.n or Budget.n
     count = len(source) if isinstance(source, Labelled) else rendered
-    steps = request.steps or default_steps(count, len(target), task, len(target.shape) == 3)
-    budget = Budget(steps=steps, n=rendered, seed=request.seed)
-    board = TensorBoardLog(request.out / "tensorboard") if request.tensorboard else None
-    folder = RunFolder(
-        request.out, settings(request, route, task, budget), overwrite=request.overwrite, resume=request.resume
-    )
-    for line in summary(request, route, count, len(target), steps, budget):
+    steps = args.steps or default_steps(count, len(target), task, len(target.shape) == 3)
+    budget = Budget(steps=steps, n=rendered, seed=args.seed)
+    board = TensorBoardLog(args.out / "tensorboard") if args.tensorboard else None
+    folder = RunFolder(args.out, settings(args, route, task, budget), overwrite=args.overwrite, resume=args.resume)
+    for line in summary(args, route, count, len(target), steps, budget):
         say(folder, line)
     log = nullcontext() if board is None else closing(board)  # closed also after an interruption or a divergence
     with log, interruptible(folder), bars() as shown, warnings_on_stderr(folder.log):
@@ -61,16 +59,16 @@ def train(request: TrainRequest) -> None:
             target,
             task=task,
             budget=budget,
-            resize=request.size,
-            channels=request.channels,
+            resize=args.size,
+            channels=args.channels,
             layout=layout,
-            resume=request.resume,
+            resume=args.resume,
             on_report=shown.report if board is None else both(shown.report, board.report),
             on_checkpoint=watch.look if console.is_terminal or board is not None else None,
         )
         if board is not None:
             board.pictures(run, target.inputs)
-    say(folder, f"{outcome(run)}; the run is in {request.out}")
+    say(folder, f"{outcome(run)}; the run is in {args.out}")
 
 
 def say(folder: RunFolder, line: str) -> None:
@@ -99,18 +97,18 @@ def interruptible(folder: RunFolder) -> Iterator[None]:
         raise KeyboardInterrupt(line) from None
 
 
-def build_route(request: TrainRequest, task: Task, *, images: bool) -> Route:
+def build_route(args: TrainArguments, task: Task, *, images: bool) -> Route:
     """The route that the options name. Without --randomize, the method's own randomization is used."""
-    assigned = parse_assignments(request.assign)
-    for name, value in (("network", request.network), ("weights", request.weights)):
+    assigned = parse_assignments(args.assign)
+    for name, value in (("network", args.network), ("weights", args.weights)):
         if value is not None:
             assigned.setdefault("adapt", {})[name] = str(value)
-    adapt = "source-only" if request.adapt == "none" else request.adapt
+    adapt = "source-only" if args.adapt == "none" else args.adapt
     names = {
-        "calibrate": method_of(assigned.get("calibrate", {})) if request.calibrate else "none",
-        "widen": request.widen,
-        "randomize": request.randomize or default_randomization(adapt, assigned.get("adapt", {}), task, images),
-        "refine": request.refine,
+        "calibrate": method_of(assigned.get("calibrate", {})) if args.calibrate else "none",
+        "widen": args.widen,
+        "randomize": args.randomize or default_randomization(adapt, assigned.get("adapt", {}), task, images),
+        "refine": args.refine,
         "adapt": adapt,
     }
     methods: dict[str, Any] = {}
@@ -139,10 +137,10 @@ def default_randomization(adapt: str, chosen: dict[str, Any], task: Task, images
     return "photometric" if task.kind == "regress" else own
 
 
-def settings(request: TrainRequest, route: Route, task: Task, budget: Budget) -> dict[str, Any]:
+def settings(args: TrainArguments, route: Route, task: Task, budget: Budget) -> dict[str, Any]:
     """What the run is made from, as plain data for `settings.yaml`."""
     return {
-        **described(request, task),
+        **described(args, task),
         "route": route.describe(),
         "steps": budget.steps,
         "batch": budget.batch,
@@ -150,15 +148,15 @@ def settings(request: TrainRequest, route: Route, task: Task, budget: Budget) ->
     }
 
 
-def summary(request: TrainRequest, route: Route, sources: int, targets: int, steps: int, budget: Budget) -> list[str]:
+def summary(args: TrainArguments, route: Route, sources: int, targets: int, steps: int, budget: Budget) -> list[str]:
     """What the training starts from, for the eye and the log."""
     stages = {stage: (chosen or {}).get("method", "none") for stage, chosen in route.describe().items()}
     hardware = budget.hardware
-    source = " + ".join(request.source)
+    source = " + ".join(args.source)
     return [
-        f"source {source} ({sources} samples), target {request.target} ({targets} samples)",
+        f"source {source} ({sources} samples), target {args.target} ({targets} samples)",
         "route: " + ", ".join(f"{stage} {name}" for stage, name in stages.items()),
         f"{steps} steps of {budget.batch} + {budget.batch}"
-        + ("" if request.steps else " (from the size of the data; --steps changes it)")
+        + ("" if args.steps else " (from the size of the data; --steps changes it)")
         + f", seed {budget.seed}, {hardware.device} {hardware.precision}",
     ]

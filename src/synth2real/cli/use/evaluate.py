@@ -10,38 +10,38 @@ from ...errors import InputError
 from ...route.run_folder import read_settings
 from ...tasks import Classification
 from ...training.model import Model, load_model
+from ..arguments import EvaluateArguments
 from ..console import warnings_on_stderr
-from ..requests import EvaluateRequest
 
 
-def evaluate(request: EvaluateRequest) -> None:
+def evaluate(args: EvaluateArguments) -> None:
     """Print the task's metrics of a run on labelled data."""
-    model = load_model(request.run)
-    columns = label_columns(request, model)
+    model = load_model(args.run)
+    columns = label_columns(args, model)
     with warnings_on_stderr():
         data = load(
-            request.on,
+            args.on,
             columns,
             size=model.resize,
             channels=model.channels,
-            skip_bad=request.skip_bad,
+            skip_bad=args.skip_bad,
             layout=model.layout,
         )
-    model.check(data.inputs, str(request.on))
+    model.check(data.inputs, str(args.on))
     metrics = model.evaluate(data)
-    if request.as_json:
+    if args.as_json:
         print(json.dumps(metrics))
         return
     for name, value in metrics.items():
         print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {json.dumps(value)}")
 
 
-def label_columns(request: EvaluateRequest, model: Model) -> str | tuple[str, ...] | None:
+def label_columns(args: EvaluateArguments, model: Model) -> str | tuple[str, ...] | None:
     """The columns of --label, or those of the training."""
     if isinstance(model.task, Classification):
-        return request.label[0] if request.label else trained_label(request.run, request.on)
+        return args.label[0] if args.label else trained_label(args.run, args.on)
     known: tuple[str, ...] = model.task.columns  # type: ignore[attr-defined]
-    columns = request.label or known
+    columns = args.label or known
     if len(columns) != len(known):
         raise InputError(
             f"--label: found {len(columns)} ({', '.join(columns)}), expected {len(known)}, in the order of the "

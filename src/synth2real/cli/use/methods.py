@@ -13,10 +13,10 @@ from ...select.aggregate import METHODS as AGGREGATES
 from ...select.estimates import METHODS as ESTIMATES
 from ...select.validators import METHODS as VALIDATORS
 from ...simulate import simulators
-from ..requests import MethodsRequest
+from ..arguments import MethodsArguments
 
 
-def methods(_: MethodsRequest) -> None:
+def methods(_: MethodsArguments) -> None:
     """Print the methods of each kind with the first line of their documentation."""
     table = Table("kind", "name", "what it does")
     listed = {

@@ -7,28 +7,28 @@ import csv
 from ...errors import InputError
 from ...tasks import Classification
 from ...training.model import Predictions, load_model
+from ..arguments import PredictArguments
 from ..console import warnings_on_stderr
 from ..outputs import check_new_file
-from ..requests import PredictRequest
 
 
-def predict(request: PredictRequest) -> None:
+def predict(args: PredictArguments) -> None:
     """Write one row per image to a CSV file."""
-    out = request.out
+    out = args.out
     if out.is_dir():
         raise InputError(f"{out}: found a folder, expected the name of a CSV file, such as {out / 'predictions.csv'}")
-    check_new_file(out, "a CSV", (), request.overwrite)
-    model = load_model(request.run)
-    if request.probabilities and not isinstance(model.task, Classification):
+    check_new_file(out, "a CSV", (), args.overwrite)
+    model = load_model(args.run)
+    if args.probabilities and not isinstance(model.task, Classification):
         raise InputError(
             f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies"
         )
     with warnings_on_stderr():
-        predictions = model.predict(request.images, skip_bad=request.skip_bad)
+        predictions = model.predict(args.images, skip_bad=args.skip_bad)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}.partial")
     with partial.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(rows(predictions, request.probabilities))
+        csv.writer(file).writerows(rows(predictions, args.probabilities))
     partial.replace(out)
 
 

@@ -23,21 +23,21 @@ from ...route.run_folder import LOG, METRICS, PARAMETERS, SETTINGS, read_setting
 from ...simulate import Simulator, load_parameters
 from ...training.mapping import REFINER
 from ...training.model import load_model
+from ..arguments import ReportArguments, TestedData
 from ..console import console, warnings_on_stderr
 from ..inputs import load_pair, load_test, read_both_groups
-from ..requests import ReportRequest, TestedData
 
 
-def report(request: ReportRequest) -> None:
+def report(args: ReportArguments) -> None:
     """Load the run and its data again, measure, and write the page."""
-    run, out = request.run, request.out
+    run, out = args.run, args.out
     if not (run / SETTINGS).is_file():
         raise InputError(f"{run}: found no {SETTINGS}, expected a run folder as `synth2real train --out` writes it")
     if out is not None and out.suffix.lower() != ".html":
         raise InputError(f"{out}: expected the name of an HTML file, such as {out.with_suffix('.html')}")
     path = out or run / "report.html"
     with warnings_on_stderr():
-        measured = as_comparison(run, request.test)
+        measured = as_comparison(run, args.test)
         write_report(measured, path)
     console.print(f"report: {path}", soft_wrap=True)
 

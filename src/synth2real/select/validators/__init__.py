@@ -33,9 +33,9 @@ from .confidence import (
     nuclear_norm,
     temperature_scaled,
 )
-from .live import live_score
-from .source import dev, iwv, source_score
-from .structure import feature_scale, silhouette, snd, subspace, transfer_score
+from .during_training import live_score
+from .feature_structure import feature_scale, silhouette, snd, subspace, transfer_score
+from .source_risk import dev, iwv, source_score
 
 Validator = Callable[[Pool], list[float]]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...errors import InputError
 from ...tasks import Classification, Task
 from .candidate import Pool, apart
-from .source import source_score
+from .source_risk import source_score
 
 MOST = 0.4  # most weight of one candidate in an ensemble of three or more; with four, ranks give just this weight
 

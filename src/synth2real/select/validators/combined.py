@@ -13,7 +13,7 @@ from ...tasks import Classification, Task
 from .agreement import ensemble_agreement
 from .candidate import Pool
 from .confidence import calibrated_bnm
-from .source import source_score
+from .source_risk import source_score
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from ..measure.distances import sliced_wasserstein
 from ..settings import settings
 from ..simulate import Simulator
 from .base import Calibrator, Distance, SearchProblem, SearchResult
+from .image_statistics import describe
 from .ranges import Space
-from .statistics import describe
 
 
 @settings

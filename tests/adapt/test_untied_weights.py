@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from synth2real.adapt import Untied
-from synth2real.adapt.untied import Maps, weighted
+from synth2real.adapt.untied_weights import Maps, weighted
 from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.tasks import Classification

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synth2real.adapt.mappings import denoising
-from synth2real.adapt.mappings.denoising import Workspace, denoise
+from synth2real.adapt.mappings.msda_solver import Workspace, denoise
 
 
 def reference(x: np.ndarray, noise: float, ridge: float) -> tuple[np.ndarray, np.ndarray]:

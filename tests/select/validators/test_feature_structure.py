@@ -7,7 +7,7 @@ import torch
 
 from pools import logits, pool
 from synth2real.select.validators import validate
-from synth2real.select.validators.structure import hopkins, neighbourhood_density
+from synth2real.select.validators.feature_structure import hopkins, neighbourhood_density
 from synth2real.tasks import Classification, Regression
 
 TASK = Classification(("a", "b"))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from synth2real.select.agreements import ALIKE, MOVED, OFF, accuracies_from_agreements, pairs
+from synth2real.select.agreement_rates import ALIKE, MOVED, OFF, accuracies_from_agreements, pairs
 
 KNOWN = torch.full((4,), 2.0, dtype=torch.float64)
 

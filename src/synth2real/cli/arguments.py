@@ -77,7 +77,7 @@ class TestedData(Data):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderRequest:
+class RenderArguments:
     """Render labelled images from a simulator."""
 
     name: SimulatorArgument
@@ -96,7 +96,7 @@ class RenderRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShowRequest(Reading):
+class ShowArguments(Reading):
     """Show what a randomization does to images and to their labels."""
 
     source: SourceArgument
@@ -117,14 +117,14 @@ class ShowRequest(Reading):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckRequest(TestedData):
+class CheckArguments(TestedData):
     """Inspect the data before any training. Reports balance, near-duplicates, outliers and expected minutes."""
 
     as_json: Json = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class GapRequest(Reading):
+class GapArguments(Reading):
     """Measure how far two domains lie apart. Each distance has a 95 % interval."""
 
     source: Annotated[str, typer.Argument(help="Folder or .npz, labelled or not, or the name of a simulator.")]
@@ -141,7 +141,7 @@ class GapRequest(Reading):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuringRequest(Reading):
+class TuringArguments(Reading):
     """Make a page on which a person judges which images are real."""
 
     real: Annotated[Path, typer.Argument(help="Folder or .npz of real images.")]
@@ -153,7 +153,7 @@ class TuringRequest(Reading):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalibrateRequest(Reading):
+class CalibrateArguments(Reading):
     """Find the simulator ranges that match real images. Reports which parameters the images cannot determine."""
 
     simulator: SimulatorArgument
@@ -195,7 +195,7 @@ class CalibrateRequest(Reading):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RefineRequest(Reading):
+class RefineArguments(Reading):
     """Make synthetic images look real. Writes them with their labels."""
 
     source: Annotated[
@@ -218,7 +218,7 @@ class RefineRequest(Reading):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainRequest(Data):
+class TrainArguments(Data):
     """Train a model for unlabelled real data. The source is labelled synthetic data or a simulator."""
 
     out: Out
@@ -257,7 +257,7 @@ class TrainRequest(Data):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptRequest:
+class AdaptArguments:
     """Adapt a trained model to real data without its source."""
 
     run: Annotated[Path, typer.Argument(help="Run folder of a trained classifier.")]
@@ -276,7 +276,7 @@ class AdaptRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareRequest(TestedData):
+class CompareArguments(TestedData):
     """Train routes side by side, and choose one without real labels."""
 
     out: Out
@@ -292,7 +292,7 @@ class CompareRequest(TestedData):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateRequest:
+class EvaluateArguments:
     """Score a trained model on labelled real data."""
 
     run: RunArgument
@@ -305,7 +305,7 @@ class EvaluateRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictRequest:
+class PredictArguments:
     """Write predictions for images as CSV."""
 
     run: RunArgument
@@ -317,7 +317,7 @@ class PredictRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportRequest:
+class ReportArguments:
     """Write the HTML report of a run. It shows images, losses, features, mistakes and uncertain samples."""
 
     run: Annotated[Path, typer.Argument(help="Run folder, as train and compare write it.")]
@@ -326,12 +326,12 @@ class ReportRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodsRequest:
+class MethodsArguments:
     """List all methods, simulators, validators and estimates."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemoRequest:
+class DemoArguments:
     """Run the demo, from rendered digits to real handwriting. Shows what each way across the gap contributes."""
 
     out: Out = Path("demo")

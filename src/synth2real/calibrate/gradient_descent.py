@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..simulate import Simulator
+from .image_statistics import measure
 from .ranges import REACH, WIDEST, Space
-from .statistics import measure
 
 RATE = 0.08  # initial learning rate of Adam, in widths of the initial range per step; it falls to 0 at the last step
 AVERAGED = 0.2  # the result is the mean over this last share of the steps

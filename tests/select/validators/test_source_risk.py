@@ -5,7 +5,7 @@ import torch
 
 from pools import logits, pool
 from synth2real.select.validators import importance_weights, validate
-from synth2real.select.validators.source import embedded_risk, weighted_risk
+from synth2real.select.validators.source_risk import embedded_risk, weighted_risk
 from synth2real.tasks import Classification, Regression
 
 ERRORS = torch.tensor([0.0, 1.0, 1.0, 0.0])

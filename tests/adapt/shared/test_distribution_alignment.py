@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from synth2real.adapt.shared.alignment import MEMORY, ExactAlignment, Level, SoftAlignment, ToPrior
+from synth2real.adapt.shared.distribution_alignment import MEMORY, ExactAlignment, Level, SoftAlignment, ToPrior
 from synth2real.tasks import Classification
 from synth2real.training.loop import Progress
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from synth2real.adapt import DSBN, AdaBN
-from synth2real.adapt.shared.batches import DomainNorm, choose, held, joined, norms, split_norms, take_statistics
+from synth2real.adapt.shared.batch_norm import DomainNorm, choose, held, joined, norms, split_norms, take_statistics
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.route.route import Route

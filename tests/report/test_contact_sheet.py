@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from synth2real.randomize import Full, Geometric, Photometric
-from synth2real.report.sheet import COLOURS, Column, caption, randomized, sheet, tile
+from synth2real.report.contact_sheet import COLOURS, Column, caption, randomized, sheet, tile
 from synth2real.tasks import Classification, Gaze, Keypoints, Regression, Task
 
 SIDE = 48
