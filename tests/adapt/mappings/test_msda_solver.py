@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from synth2real.adapt.mappings import denoising
+from synth2real.adapt.mappings import msda_solver
 from synth2real.adapt.mappings.msda_solver import Workspace, denoise
 
 
@@ -54,10 +54,10 @@ def test_the_expectation_is_that_of_sampled_noise():
 def test_what_float32_does_not_solve_is_solved_in_float64(monkeypatch):
     x = counts(60, 90)
     asked = []
-    monkeypatch.setattr(denoising, "residual", lambda *a: asked.append(1) or 1.0)
+    monkeypatch.setattr(msda_solver, "residual", lambda *a: asked.append(1) or 1.0)
     kinds = []
-    solve = denoising._by_samples
-    monkeypatch.setattr(denoising, "_by_samples", lambda a, *rest: kinds.append(a.dtype) or solve(a, *rest))
+    solve = msda_solver._by_samples
+    monkeypatch.setattr(msda_solver, "_by_samples", lambda a, *rest: kinds.append(a.dtype) or solve(a, *rest))
     _, restored = denoise(x, 0.5, 1e-5, Workspace.of(x.shape))
     assert kinds == [np.float32, np.float64]
     assert len(asked) == 1
@@ -66,9 +66,9 @@ def test_what_float32_does_not_solve_is_solved_in_float64(monkeypatch):
 
 def test_the_residual_detects_a_wrong_solution():
     a = np.random.default_rng(0).standard_normal((30, 40), dtype=np.float32)
-    half, _ = denoising.solution(a, 0.5, Workspace.of(a.shape))
-    assert denoising.residual(half, a, 0.5) < 1e-3
-    assert denoising.residual(half * 1.05, a, 0.5) > 0.05
+    half, _ = msda_solver.solution(a, 0.5, Workspace.of(a.shape))
+    assert msda_solver.residual(half, a, 0.5) < 1e-3
+    assert msda_solver.residual(half * 1.05, a, 0.5) > 0.05
 
 
 @pytest.mark.parametrize("shape", [(60, 90), (90, 60)])
