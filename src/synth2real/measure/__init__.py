@@ -2,5 +2,6 @@
 
 from .data_checks import Findings, check
 from .gap import Distance, Gap, measure_gap
+from .priors import bbse, mlls
 
-__all__ = ["Distance", "Findings", "Gap", "check", "measure_gap"]
+__all__ = ["Distance", "Findings", "Gap", "bbse", "check", "measure_gap", "mlls"]

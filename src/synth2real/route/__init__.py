@@ -1,7 +1,17 @@
 """Routes: one method for each stage, run in order; and the files that a run writes."""
 
 from . import realism
-from .route import Budget, Route, Run
-from .run_folder import RunFolder
+from .route import STAGES, Budget, Route, Run, default_steps, default_task
+from .run_folder import RunFolder, read_settings
 
-__all__ = ["Budget", "Route", "Run", "RunFolder", "realism"]
+__all__ = [
+    "STAGES",
+    "Budget",
+    "Route",
+    "Run",
+    "RunFolder",
+    "default_steps",
+    "default_task",
+    "read_settings",
+    "realism",
+]

@@ -1,1 +1,1 @@
-"""Commands that make and inspect data: check, gap, render, show, turing."""
+"""Commands that make and inspect data: `render`, `show`, `check`, `gap`, `turing`."""
