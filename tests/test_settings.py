@@ -43,11 +43,11 @@ def test_the_papers_preset_fills_what_is_not_given():
     ("name", "values", "message"),
     [
         ("dane", {}, "adapt 'dane' is unknown, expected one of: source-only, dann, cdan"),
-        ("dann", {"rte": 1}, r"adapt\.rte of 'dann': found 1, expected: .*Fields: .*rate"),
-        ("dann", {"rate": -1}, r"adapt\.rate of 'dann': found -1, expected: .*greater than 0"),
-        ("dann", {"rate": "fast"}, r"adapt\.rate of 'dann': found 'fast', expected: .*number"),
-        ("teacher", {"threshold": 2}, r"adapt\.threshold of 'teacher': found 2, expected: .*less than or equal to 1"),
-        ("dann", {"schedule": "step"}, r"adapt\.schedule of 'dann': found 'step', expected: .*'cosine', 'dann'"),
+        ("dann", {"rte": 1}, r"adapt 'dann' has no setting 'rte', expected one of: .*rate, .*Did you mean 'rate'\?"),
+        ("dann", {"rate": -1}, r"adapt\.rate of 'dann': found -1, expected greater than 0$"),
+        ("dann", {"rate": "fast"}, r"adapt\.rate of 'dann': found 'fast', expected a valid number"),
+        ("teacher", {"threshold": 2}, r"adapt\.threshold of 'teacher': found 2, expected less than or equal to 1$"),
+        ("dann", {"schedule": "step"}, r"adapt\.schedule of 'dann': found 'step', expected 'cosine', 'dann'"),
     ],
 )
 def test_errors_name_the_field_what_was_found_and_what_was_expected(name, values, message):

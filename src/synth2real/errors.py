@@ -4,7 +4,7 @@
 class InputError(ValueError):
     """Something the user gave cannot be used.
 
-    The message names the file or argument, what was found, what was expected and the mend. The command line prints it
+    The message names the file or argument, what was found, what was expected and how to mend it. The command line prints it
     and exits with 2.
     """
 

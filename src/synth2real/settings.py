@@ -1,6 +1,7 @@
 """Settings: typed, validated dataclasses with conversion to and from plain dictionaries and YAML."""
 
 import dataclasses
+import difflib
 import warnings
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast, dataclass_transform
@@ -86,12 +87,20 @@ def build(methods: Mapping[str, type[T]], name: str, values: Mapping[str, Any] |
     try:
         return methods[name](**given)
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(field.name for field in dataclasses.fields(methods[name]))  # type: ignore[arg-type]
-        raise InputError(
-            f"{stage}.{field} of '{name}': found {first.get('input')!r}, expected: {first['msg']}. Fields: {known}"
-        ) from None
+        fields = [field.name for field in dataclasses.fields(methods[name])]  # type: ignore[arg-type]
+        raise InputError(_message(stage, name, fields, error)) from None
+
+
+def _message(stage: str, name: str, fields: list[str], error: pydantic.ValidationError) -> str:
+    """The first fault of some settings, in words."""
+    first = error.errors()[0]
+    field = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "unexpected_keyword_argument":
+        alike = difflib.get_close_matches(field, fields, n=1)
+        meant = f" Did you mean '{alike[0]}'?" if alike else ""
+        return f"{stage} '{name}' has no setting '{field}', expected one of: {', '.join(fields)}.{meant}"
+    expected = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"{stage}.{field} of '{name}': found {first.get('input')!r}, expected {expected}"
 
 
 def name_of(methods: Mapping[str, type[Any]], value: object) -> str:

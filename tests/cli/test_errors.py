@@ -16,11 +16,15 @@ QUICK = ("--steps", 3)
     [
         (("--task", "segment"), ("--task 'segment' is unknown", "classify, regress, keypoints")),
         (("--adapt", "dane"), ("adapt 'dane' is unknown", "source-only, dann, cdan")),
+        (("--adapt", "shot"), ("--adapt shot: it adapts a trained model", "synth2real adapt RUN --method shot")),
         (("--randomize", "strong"), ("randomize 'strong' is unknown", "photometric, geometric, full")),
-        (("--refine", "cyclogan"), ("refine 'cyclogan' is unknown", "simgan", "cyclegan")),
+        (("--refine", "cyclogan"), ("--refine 'cyclogan' is unknown, expected one of: none, simgan", "cyclegan")),
         (("--set", "adapt"), ("--set 'adapt'", "STAGE.FIELD=VALUE")),
         (("--set", "adopt.rate=1"), ("--set 'adopt.rate=1'", "calibrate, widen, randomize, refine, adapt")),
-        (("--set", "adapt.rte=1"), ("adapt.rte of 'source-only'", "found 1", "Fields: ", "rate")),
+        (
+            ("--set", "adapt.rte=1"),
+            ("adapt 'source-only' has no setting 'rte'", "expected one of: optimize, rate, ", "Did you mean 'rate'?"),
+        ),
         (("--set", "adapt.rate=-1"), ("adapt.rate", "found -1", "greater than 0")),
         (("--set", "adapt.rate=[1"), ("--set 'adapt.rate=[1'", "not YAML")),
         (("--set", "refine.steps=3"), ("--set refine.steps", "the route has no stage 'refine'", "--refine simgan, ")),
@@ -30,7 +34,7 @@ QUICK = ("--steps", 3)
         ),
         (("--set", "calibrate.trials=3"), ("the route has no stage 'calibrate'", "--calibrate")),
         (("--set", "widen.factor=2"), ("the route has no stage 'widen'", "--widen widen, automatic")),
-        (("--widen", "widen"), ("widen changes a simulator's ranges", "40 labelled samples")),
+        (("--widen", "widen"), ("--widen (widen=) needs a simulator", "found 40 labelled samples")),
         (("--set", "adapt.network=resnet"), ("network 'resnet' is unknown", "convolutional")),
         (
             ("--adapt", "teacher", "--set", "adapt.target_prior=[0.5, 0.2, 0.3]"),
@@ -41,8 +45,8 @@ QUICK = ("--steps", 3)
         (("--channels", "2"), ("--channels", "1 (grey) or 3 (colour)")),
         (("--channels", "4"), ("--channels", "4, expected 1 (grey)")),
         (("--steps", "0"), ("--steps", "greater than or equal to 1")),
-        (("--calibrate",), ("calibrate changes a simulator's ranges", "40 labelled samples")),
-        (("--n", "50"), ("--n 50 sets how many images a simulator renders", "is none of: digits", "Leave --n out")),
+        (("--calibrate",), ("--calibrate (calibrate=) needs a simulator", "found 40 labelled samples")),
+        (("--n", "50"), ("--n 50 sets how many images a simulator renders", "is no simulator", "Leave --n out")),
         (("--overwrite", "--resume"), ("--overwrite and --resume exclude each other",)),
         (("--resume",), ("found no settings.yaml", "Leave --resume out")),
         (("--label", "digit"), ("the label column 'digit' was requested", "found no metadata.csv or metadata.jsonl")),
@@ -199,6 +203,6 @@ def test_what_cannot_be_rendered(synth2real, tmp_path, arguments, parts):
 
 def test_the_demo_does_not_replace_files_unasked(synth2real, tmp_path):
     (tmp_path / "thesis.tex").touch()
-    refused(synth2real("demo", "--fast", "--out", tmp_path), f"{tmp_path}: holds files already", "--overwrite")
+    refused(synth2real("demo", "--fast", "--out", tmp_path), f"{tmp_path}: the folder is not empty", "--overwrite")
     refused(synth2real("demo", "--fast", "--out", tmp_path, "--overwrite"), "found no results.json")
     assert below(tmp_path) == ["thesis.tex"]

@@ -15,6 +15,7 @@ import typer
 from .options import (
     METHODS,
     REAL,
+    Channels,
     ChannelsOption,
     Group,
     Images,
@@ -27,8 +28,10 @@ from .options import (
     RealTarget,
     Resume,
     RunArgument,
+    RunOut,
     Seed,
     SimulatorArgument,
+    Size,
     SizeOption,
     SkipBad,
     SourceArgument,
@@ -36,6 +39,8 @@ from .options import (
     Task,
     Test,
     ZeroBased,
+    parse_channels,
+    parse_size,
 )
 
 
@@ -54,9 +59,7 @@ class Data(Reading):
 
     source: Annotated[
         tuple[str, ...],
-        typer.Argument(
-            help="Labelled folder, .npz or .svmlight, or the name of a simulator. Only train takes several sources."
-        ),
+        typer.Argument(help="Labelled folder, .npz or .svmlight, or the name of a simulator. train takes several."),
     ]
     target: Annotated[Path, typer.Option("--target", help="Folder, .npz or .svmlight without labels.")]
     task: Task = "classify"
@@ -82,9 +85,14 @@ class RenderArguments:
 
     name: SimulatorArgument
     n: Annotated[int, typer.Option("--n", min=1, help="Number of images.")]
-    out: Out
-    size: SizeOption = None
-    channels: ChannelsOption = None
+    out: Annotated[Path, typer.Option("--out", help="Folder, or .parquet file, to write.")]
+    size: Annotated[
+        Size | None, typer.Option("--size", metavar="HxW", parser=parse_size, help="Height and width of the images.")
+    ] = None
+    channels: Annotated[
+        Channels | None,
+        typer.Option("--channels", metavar="1|3", parser=parse_channels, help="1 renders grey, 3 colour."),
+    ] = None
     preset: Preset = None
     params: Params = None
     masks: Annotated[bool, typer.Option("--masks", help="Write a mask of the regions beside each image.")] = False
@@ -102,7 +110,7 @@ class ShowArguments(Reading):
     source: SourceArgument
     out: Annotated[Path, typer.Option("--out", help="PNG file to write.")]
     randomize: Annotated[str, typer.Option("--randomize", help=f"A randomization policy. {METHODS}")] = "full"
-    strength: Annotated[float | None, typer.Option("--strength", help="The same as --set randomize.strength=S.")] = None
+    strength: Annotated[float | None, typer.Option("--strength", help="The same as --set randomize.strength=X.")] = None
     assign: Annotated[
         tuple[str, ...], typer.Option("--set", metavar="randomize.FIELD=VALUE", help="A setting of the policy.")
     ] = ()
@@ -146,7 +154,9 @@ class TuringArguments(Reading):
 
     real: Annotated[Path, typer.Argument(help="Folder or .npz of real images.")]
     refined: Annotated[Path, typer.Argument(help="Folder or .npz of refined images.")]
-    out: Annotated[Path, typer.Option("--out", help="HTML file to write. The key is written beside it.")]
+    out: Annotated[
+        Path, typer.Option("--out", help="HTML file to write. The answers are written beside it, to NAME.key.csv.")
+    ]
     n: Annotated[int, typer.Option("--n", min=2, help="Images on the page, half of each kind.")] = 50
     seed: Seed = 0
     overwrite: Overwrite = False
@@ -167,14 +177,16 @@ class CalibrateArguments(Reading):
         ),
     ] = None
     trials: Annotated[
-        int | None, typer.Option("--trials", min=1, help="Trials of 250 images each. Default: 100, of a search 400.")
+        int | None,
+        typer.Option("--trials", min=1, help="Trials of 250 images each. Default: 100; 400 with --method search."),
     ] = None
     only: Annotated[
         tuple[str, ...],
         typer.Option("--only", metavar="PARAM", help="Calibrate this parameter only. Repeat it for several."),
     ] = ()
     distance: Annotated[
-        str | None, typer.Option("--distance", help="Of the search: sliced-wasserstein, mmd or classifier.")
+        str | None,
+        typer.Option("--distance", help="Distance for --method search: sliced-wasserstein, mmd or classifier."),
     ] = None
     features: Annotated[
         str | None,
@@ -221,7 +233,7 @@ class RefineArguments(Reading):
 class TrainArguments(Data):
     """Train a model for unlabelled real data. The source is labelled synthetic data or a simulator."""
 
-    out: Out
+    out: RunOut
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Calibrate the simulator's ranges first.")] = False
     widen: Annotated[str, typer.Option("--widen", help="Widen the simulator's ranges: widen, automatic or none.")] = (
         "none"
@@ -262,7 +274,7 @@ class AdaptArguments:
 
     run: Annotated[Path, typer.Argument(help="Run folder of a trained classifier.")]
     target: RealTarget
-    out: Out
+    out: RunOut
     method: Annotated[str, typer.Option("--method", help="shot or tent.")] = "shot"
     steps: Annotated[
         int | None, typer.Option("--steps", min=1, help="Training steps. By default the method's own.")
@@ -279,14 +291,14 @@ class AdaptArguments:
 class CompareArguments(TestedData):
     """Train routes side by side, and choose one without real labels."""
 
-    out: Out
-    minutes: Annotated[float, typer.Option("--budget", metavar="MINUTES", help="Time for all trainings.")] = 15
+    out: RunOut
+    minutes: Annotated[float, typer.Option("--budget", metavar="MINUTES", help="Total training time in minutes.")] = 15
     routes: Annotated[
         str | None,
         typer.Option("--routes", help="YAML file of routes, or names separated by commas. By default all that apply."),
     ] = None
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Trainings at the same time, each in a process.")] = 1
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of the chosen route.")] = 3
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Number of parallel training processes.")] = 1
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds for the chosen route.")] = 3
     resume: Resume = False
     overwrite: Overwrite = False
 
@@ -332,8 +344,8 @@ class MethodsArguments:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoArguments:
-    """Run the demo, from rendered digits to real handwriting. Shows what each way across the gap contributes."""
+    """Run the demo, from rendered digits to real handwriting. Shows how much each method gains."""
 
     out: Out = Path("demo")
-    fast: Annotated[bool, typer.Option("--fast", help="Fewer routes and steps, the same path.")] = False
+    fast: Annotated[bool, typer.Option("--fast", help="Fewer routes and steps.")] = False
     overwrite: Overwrite = False

@@ -78,14 +78,14 @@ def check_for_simulators(source: str, n: int | None, preset: str | None, params:
         return
     if n is not None:
         raise InputError(
-            f"--n {n} sets how many images a simulator renders, but the source '{source}' is none of: "
-            f"{', '.join(SIMULATORS)}. Leave --n out: a folder or file is used whole"
+            f"--n {n} sets how many images a simulator renders, but the source '{source}' is no simulator. "
+            "Leave --n out: all images of a folder or file are used"
         )
     for option, value in {"--preset": preset, "--params": params}.items():
         if value is not None:
             raise InputError(
-                f"{option} '{value}' is for simulators, but the source is {source}; expected a source of: "
-                f"{', '.join(SIMULATORS)}"
+                f"{option} '{value}' is for simulators, but the source '{source}' is no simulator, expected one "
+                f"such as {' or '.join(SIMULATORS)}. Leave {option} out"
             )
 
 

@@ -31,12 +31,13 @@ def parse_channels(text: str) -> Channels:
 
 
 SourceArgument = Annotated[str, typer.Argument(help="Labelled folder or .npz, or the name of a simulator.")]
+RunOut = Annotated[Path, typer.Option("--out", help="Run folder to write.")]
 SimulatorArgument = Annotated[str, typer.Argument(metavar="SIMULATOR", help=SIMULATOR)]
 RunArgument = Annotated[Path, typer.Argument(help="Run folder.")]
 RealTarget = Annotated[Path, typer.Option("--target", help=REAL)]
 
-Out = Annotated[Path, typer.Option("--out", help="Folder or file to write.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier output of this command in --out.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --out after an interruption.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all randomness.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line.")]
@@ -45,7 +46,9 @@ Task = Annotated[str, typer.Option("--task", help="What to predict: classify, re
 Labels = Annotated[tuple[str, ...], typer.Option("--label", help="Label column. Repeat it for several columns.")]
 Group = Annotated[
     str | None,
-    typer.Option("--group", metavar="COLUMN", help="Column of the person or video. Splits keep each group whole."),
+    typer.Option(
+        "--group", metavar="COLUMN", help="Column with the group (person, video) of each image. No split parts a group."
+    ),
 ]
 Test = Annotated[Path | None, typer.Option("--test", help="Labelled real data to score on. It never affects a choice.")]
 SizeOption = Annotated[

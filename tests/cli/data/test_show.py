@@ -47,6 +47,7 @@ def test_one_image_of_many_values(synth2real, tmp_path):
         (("--task", "keypoints"), ("--label",)),
         (("--set", "adapt.rate=1"), ("adapt.rate", "stage randomize only")),
         (("--strength", "3"), ("randomize.strength", "3")),
+        (("--strength", "1", "--set", "randomize.strength=0.5"), ("--strength and --set randomize.strength exclude",)),
         (("--task", "keypoints", "--label", "x", "--label", "y", "--set", "randomize.mixup=1"), ("mixup", "keypoints")),
         (("--params", "p.yaml"), ("--params 'p.yaml'", "simulators")),
         (("--preset", "infrared"), ("--preset",)),

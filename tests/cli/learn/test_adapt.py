@@ -43,7 +43,7 @@ def test_what_cannot_be_adapted_is_refused(synth2real, tmp_path, run, classes, p
         "--set refine.steps: this command has the stage adapt only",
         "adapt.FIELD=VALUE",
     )
-    refused(adapt(run, photos, "--set", "adapt.head=[3]"), "head", "Fields: optimize, rate")
+    refused(adapt(run, photos, "--set", "adapt.head=[3]"), "has no setting 'head'", "expected one of: optimize, rate")
     refused(synth2real("adapt", run, "--target", photos, "--out", run), "is the run itself, expected a new folder")
     quick = ("--task", "regress", "--label", "x", "--steps", 3, "--out", tmp_path / "values")
     assert synth2real("train", points, "--target", photos, *quick)[0] == 0

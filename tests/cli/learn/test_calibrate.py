@@ -55,7 +55,7 @@ def test_a_posterior_is_written_with_what_the_simulator_cannot_make(synth2real, 
     code, _, err = synth2real("calibrate", "digits", "--target", real, "--out", out, *quick)
     assert code == 0, err
     assert "in 20 trials" in err
-    assert "cannot reach the mean real image" in err
+    assert "difference between the mean real image and the closest mean rendered image" in err
     low, high = load_parameters(out)["height"]
     assert 0.75 < (low + high) / 2 < 0.95
     report = yaml.safe_load(out.with_suffix(".report.yaml").read_text())

@@ -11,6 +11,8 @@ def test_a_run_that_names_no_data_is_one_message(synth2real, tmp_path):
     refused(synth2real("report", tmp_path), "names no source and no target", "synth2real train")
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump({"source": "digits", "target": "photos", "seed": 0}))
     refused(synth2real("report", tmp_path), "names no route; it is an aggregate", "the chosen one of `compare`")
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump({"source": "digits", "routes": {}}))
+    refused(synth2real("report", tmp_path), "the folder of a comparison", f"Use {tmp_path / 'chosen'}")
     assert not (tmp_path / "report.html").exists()
 
 

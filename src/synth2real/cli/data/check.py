@@ -62,7 +62,7 @@ def show(found: Findings, target: Unlabelled) -> None:
     for i in found.outliers[:SHOWN]:
         print(f"  {target.names[i] if target.names else i}")
     for name, minutes in found.minutes.items():
-        print(f"one training of {name}: about {minutes:.1f} minutes on this machine")
+        print(f"one training of {name}: roughly {minutes:.1f} minutes at the present load of this machine")
 
 
 def balance(domain: dict[str, Any]) -> str:

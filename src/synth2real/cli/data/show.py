@@ -47,8 +47,12 @@ def show(args: ShowArguments) -> None:
 
 
 def _settings(args: ShowArguments) -> dict[str, Any]:
-    strength = {} if args.strength is None else {"strength": args.strength}
-    return {**assignments_of("randomize", args.assign), **strength}
+    assigned = assignments_of("randomize", args.assign)
+    if args.strength is None:
+        return assigned
+    if "strength" in assigned:
+        raise InputError("--strength and --set randomize.strength exclude each other: found both, expected one")
+    return {**assigned, "strength": args.strength}
 
 
 def _rendered(args: ShowArguments) -> tuple[Labelled, Tensor, Labelled]:

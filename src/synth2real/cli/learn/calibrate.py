@@ -120,7 +120,7 @@ def write(
 def table(made: Simulator, found: Calibration, judged: Identification) -> Table:
     """One row per parameter: its range before and after, and whether the real images determine it."""
     shown = Table(
-        "parameter", "unit", "before", "after", "standard error of the centre", "determined by the real images"
+        "parameter", "unit", "before", "after", "standard error of the centre", "identified by the real images"
     )
     units = {parameter.name: parameter.unit for parameter in made.parameters}
     for one in judged.constraints:
@@ -155,15 +155,15 @@ def summary(args: CalibrateArguments, search: Calibrator, found: Calibration, ju
         )
     if found.discrepancy is not None:
         lines.append(
-            "the simulator cannot reach the mean real image: "
-            f"{found.discrepancy:.2f} standard deviations of the images remain"
+            "difference between the mean real image and the closest mean rendered image: "
+            f"{found.discrepancy:.2f} standard deviations"
         )
     for name, value in (found.checks or {}).items():
         outcome = "fails" if value < FAILS else "holds"
         lines.append(f"{name.replace('_', ' ').replace(' based', '-based')}: {outcome} (p = {value:.2g})")
     return [
         *lines,
-        f"{judged.unreached:.0%} of the real images are farther from every rendered image than usual: "
+        f"{judged.unreached:.0%} of the real images are not covered by the simulator: "
         f"{args.out.with_suffix('.unreached.png')} shows the farthest, each beside its nearest rendered image",
         f"ranges: {args.out}; report: {args.out.with_suffix('.report.yaml')}",
     ]

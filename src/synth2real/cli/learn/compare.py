@@ -98,7 +98,7 @@ def interruptible() -> Iterator[None]:
 
 def conclusions(comparison: Comparison) -> list[str]:
     """The verdict, the routes that were left out, and the uncertain samples."""
-    left_out = [f"left out: {name}: {why}" for name, why in comparison.diverged.items()]
+    left_out = [f"not trained: {name}: {why}" for name, why in comparison.diverged.items()]
     return [comparison.verdict, *left_out, *in_doubt(comparison)]
 
 
@@ -136,8 +136,8 @@ def in_doubt(comparison: Comparison) -> list[str]:
         return []
     amount, first = counted(comparison.in_doubt, comparison.target)
     return [
-        f"in doubt: {amount}; the routes together assign them to no class ({first}). Look at them: they may be of no "
-        "class of the source"
+        f"in doubt: {amount}; the mean prediction of all routes is not confident ({first}). "
+        "Check whether they belong to a class of the source"
     ]
 
 

@@ -68,9 +68,14 @@ def demo(args: DemoArguments) -> None:
     out, fast = args.out, args.fast
     if out.exists() and any(out.iterdir()):
         if not args.overwrite:
-            raise InputError(f"{out}: holds files already, expected a new folder. Choose another --out, or --overwrite")
+            raise InputError(
+                f"{out}: the folder is not empty, expected a new folder. Choose another --out, or pass --overwrite"
+            )
         if not (out / "results.json").is_file():
-            raise InputError(f"{out}: --overwrite found no results.json there, so it is no demo; remove it by hand")
+            raise InputError(
+                f"{out}: --overwrite found no results.json there, so it is no demo. Choose another --out, "
+                "or delete the folder"
+            )
         shutil.rmtree(out)
     target, test = handwriting()
     simulator = Digits(size=(8, 8))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
-from ...adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective
+from ...adapt import MAPPINGS, OBJECTIVES, SOURCE_FREE, FeatureMapping, Objective
 from ...calibrate import method_of
 from ...data.domains import Labelled
 from ...errors import InputError
@@ -115,6 +115,7 @@ def build_route(args: TrainArguments, task: Task, *, images: bool) -> Route:
     for stage, known in STAGES.items():
         values = assigned.get(stage, {})
         if names[stage] != "none":
+            check_name(stage, names[stage])
             methods[stage] = build(known, names[stage], values, stage=stage)
         elif values:
             raise InputError(
@@ -123,6 +124,15 @@ def build_route(args: TrainArguments, task: Task, *, images: bool) -> Route:
     if "randomize" in methods:
         methods["randomize"] = methods["randomize"].settled(task)
     return Route(**methods)
+
+
+def check_name(stage: str, name: str) -> None:
+    """Raise `InputError` where an option names a method that the stage does not have."""
+    if name in STAGES[stage]:
+        return
+    if stage == "adapt" and name in SOURCE_FREE:
+        raise InputError(f"--adapt {name}: it adapts a trained model. Use `synth2real adapt RUN --method {name}`")
+    raise InputError(f"--{stage} '{name}' is unknown, expected one of: none, {', '.join(STAGES[stage])}")
 
 
 def default_randomization(adapt: str, chosen: dict[str, Any], task: Task, images: bool) -> str:

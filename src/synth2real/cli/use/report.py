@@ -45,6 +45,10 @@ def report(args: ReportArguments) -> None:
 def as_comparison(folder: Path, test: Path | None) -> Comparison:
     """The run as a comparison of one route."""
     settings = read_settings(folder)
+    if "routes" in settings:
+        raise InputError(
+            f"{folder}: this is the folder of a comparison, expected a run folder. Use {folder / 'chosen'}"
+        )
     if "source" not in settings:
         raise InputError(
             f"{folder}: its {SETTINGS} names no source and no target. The demo writes such runs and its own report. "
@@ -80,13 +84,13 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
     seconds = float(logged[1]) if logged else 0.0
     # A single run has no source-only model, so the gap before is measured on pixels.
     before = proxy_a_distance(
-        as_pixels(evaluation.raw.unlabelled()), as_pixels(target), groups=(None, evaluation.seen_groups)
+        as_pixels(evaluation.whole_source.unlabelled()), as_pixels(target), groups=(None, evaluation.seen_groups)
     )
     trial = replace(evaluation.measured(made, budget.seed, budget.steps, seconds), gap_before=before)
     if isinstance(source, Labelled) and "group" not in settings:  # `train` holds no source data out
         trial = replace(trial, source_metrics=dict.fromkeys(trial.source_metrics, float("nan")))
     candidate = RouteCandidate(named(route), route, [trial], chosen=True, spent=seconds)
-    return Comparison([candidate], model.task, target, labelled, raw=evaluation.raw, target_groups=theirs)
+    return Comparison([candidate], model.task, target, labelled, raw=evaluation.whole_source, target_groups=theirs)
 
 
 def data_of(settings: dict[str, Any], test: Path | None) -> TestedData:
