@@ -249,6 +249,6 @@ def test_evaluation_images_are_not_used_to_calibrate_and_too_few_are_refused():
         seen, unseen = (set(part[:, 0, 0, 0].tolist()) for part in parted(numbered, most, held, 0))
         assert (len(seen), len(unseen)) == sizes
         assert not seen & unseen
-    with pytest.raises(InputError, match="found 3 images in the target, expected 8 at least"):
+    with pytest.raises(InputError, match=r"the target holds 3 images, expected at least 8. Add images to --target"):
         FAST.check(ramps(size=(8, 8)), Unlabelled(SEEN.inputs[:3]))
     assert FAST.fit(ramps(size=(8, 8)), Unlabelled(SEEN.inputs[:8])).ranges

@@ -216,6 +216,7 @@ def test_where_there_is_no_gap_nothing_is_adapted() -> None:
     )
     assert found.chosen.name == "source only"
     assert found.verdict.startswith("do not adapt: ")
+    assert "no other route was trained" not in found.verdict
 
 
 def test_samples_between_the_classes_are_listed_as_uncertain() -> None:
@@ -225,6 +226,7 @@ def test_samples_between_the_classes_are_listed_as_uncertain() -> None:
     clouds = torch.randn(200, 2, generator=generator) * 0.3 + torch.stack([4.0 * y - 2, torch.zeros(200)], 1)
     target = torch.cat([clouds[:92], 0.1 * torch.randn(8, 2, generator=generator)])
     found = compare({}, Labelled(clouds, y), Unlabelled(target), budget=Budget(steps=60, batch=32), seeds=(0,))
+    assert found.verdict.startswith("do not adapt: no other route was trained. Chosen: source only, 1 seed; ")
     assert set(range(92, 100)) & set(found.in_doubt[:8])
     assert found.plain()["in_doubt"] == [f"sample {i}" for i in found.in_doubt]
     (line,) = in_doubt(found)

@@ -124,5 +124,5 @@ def test_a_route_widens_by_it_and_a_run_reports_the_ranges() -> None:
 
 def test_folders_have_nothing_to_widen() -> None:
     data = Toy().labelled(20, 0)
-    with pytest.raises(InputError, match="widen changes a simulator's ranges, but the source is 20 labelled samples"):
+    with pytest.raises(InputError, match=r"--widen \(widen=\) needs a simulator, found 20 labelled samples"):
         Route(widen=Automatic()).run(data, data.unlabelled())

@@ -224,7 +224,10 @@ def test_warnings_are_shown_and_kept(refine, tmp_path, classes):
     [
         (("--method", "simgun"), ("refine 'simgun' is unknown", "simgan, cyclegan, cut, fourier, histogram")),
         (("--set", "adapt.rate=1"), ("--set adapt.rate", "the stage refine only")),
-        (("--set", "refine.spce=lab"), ("refine 'histogram' has no setting 'spce'", "expected one of: space", "Did you mean 'space'?")),
+        (
+            ("--set", "refine.spce=lab"),
+            ("refine 'histogram' has no setting 'spce'", "Did you mean 'space'?"),
+        ),
         (("--steps", "4"), ("--steps 4: refine histogram takes no steps",)),
         (("--channels", "2"), ("--channels", "1 (grey) or 3 (colour)")),
         (("--apply", "."), ("--target and --apply: found both, expected one",)),

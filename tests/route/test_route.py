@@ -63,6 +63,6 @@ def test_shapes_must_agree():
 def test_only_a_simulator_can_be_calibrated():
     source = Labelled(torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.int64), ("a",))
     with pytest.raises(
-        InputError, match="calibrate changes a simulator's ranges, but the source is 4 labelled samples"
+        InputError, match=r"--calibrate \(calibrate=\) needs a simulator, found 4 labelled samples. Give a simulator"
     ):
         Route(calibrate=Search()).fit(source, Unlabelled(torch.zeros(2, 1, 8, 8)))

@@ -139,12 +139,14 @@ def test_a_folder_in_use_is_refused(tmp_path):
     folder = RunFolder(tmp_path / "run", {"seed": 1})
     folder.log("a line")
     with pytest.raises(
-        InputError, match=r"run: the folder is not empty, expected .*--out, or pass --overwrite, or --resume"
+        InputError, match=r"run: the folder is not empty, expected .*--out, or pass --overwrite .*, or pass --resume to"
     ):
         RunFolder(tmp_path / "run", {"seed": 1})
+    with pytest.raises(InputError, match=r"or pass --overwrite to replace the run in it$"):
+        RunFolder(tmp_path / "run", {"seed": 1}, resumable=False)
     assert (folder.path / LOG).read_text() == "a line\n"
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"file: this is a file, expected a new or empty folder"):
+    with pytest.raises(InputError, match=r"file: this is a file, expected .* empty folder. Choose another --out$"):
         RunFolder(tmp_path / "file", {})
     RunFolder(tmp_path / "run", {"seed": 2}, overwrite=True)
     assert below(tmp_path / "run") == [METRICS, SETTINGS]
@@ -153,7 +155,11 @@ def test_a_folder_in_use_is_refused(tmp_path):
 
 def test_overwrite_removes_nothing_but_runs(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(InputError, match=r"--overwrite found no settings.yaml, so this is not a run folder"):
+    with pytest.raises(InputError, match=r"expected a new or empty folder. Choose another --out$"):
+        RunFolder(tmp_path, {})
+    with pytest.raises(
+        InputError, match=r"--overwrite found no settings.yaml, so this is not a run folder. .*, or delete the folder$"
+    ):
         RunFolder(tmp_path, {}, overwrite=True)
     assert below(tmp_path) == ["thesis.tex"]
 

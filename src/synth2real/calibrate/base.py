@@ -214,7 +214,7 @@ def refuse_unfit(
             f"calibrate compares images of one shape: the target has {target.shape}, the simulator renders {expected}"
         )
     if len(target) < FEWEST:
-        raise InputError(f"calibrate found {len(target)} images in the target, expected {FEWEST} at least")
+        raise InputError(f"the target holds {len(target)} images, expected at least {FEWEST}. Add images to --target")
     space = Space.of(simulator, parameters, narrowest)
     if not space.names:
         raise InputError(

@@ -31,7 +31,7 @@ class Posterior(Rounds):
     for rendered images, the range grows, in the last two rounds. No range becomes narrower than its initial width.
     Effects that the simulator cannot render also change the predictions. A range that is too wide costs little, but a
     range that is too narrow loses real images. From narrow digits to MNIST, ranges that may shrink cost 5 points of
-    accuracy (one seed). Real images that no round used decide between the ranges before and after growing.
+    accuracy (one seed). Held-out real images, which no round used, decide whether the grown ranges are kept.
 
     One regression per round replaces a search. A simulator with a hundred parameters takes a minute; a search by a
     distance fails for so many parameters.

@@ -22,15 +22,15 @@ class RouteCandidate:
     """A route with its trials and its label-free score (`decision.score`).
 
     Args:
-        name: of the route.
+        name: name of the route.
         route: the route itself.
-        trials: of the last round that it took part in.
-        score, tie: means over its trials; `tie` decides between equal scores.
+        trials: trials of the last round of the route.
+        score, tie: mean scores over the trials; `tie` decides between equal scores.
         chosen: whether it is the route to ship.
-        round: last round that it took part in, counted from 0.
-        spent: seconds of all its trainings.
-        estimate: of the metric on real data; None if no estimate is possible.
-        refused: why it must not be chosen; empty if it may be.
+        round: last round of the route, counted from 0.
+        spent: training time of all trials in seconds.
+        estimate: estimated metric on real data; None if no estimate is possible.
+        refused: reason why the route must not be chosen; empty if it may be chosen.
     """
 
     name: str

@@ -174,8 +174,8 @@ def compare(
         test: real labelled data, to report a test score; never used to choose.
         seeds: every route is trained with the first seed.
         repeat: routes to train with the other seeds, too: source only and the chosen route, or all.
-        then: gets all route names, the best label-free score first. The routes that it returns (by name), such as
-            combinations of the best, are trained before the choice.
+        then: function that receives the route names, best first, and returns more routes (by name) to train before
+            the choice, such as combinations of the best. The order is by label-free score.
         minutes: for successive halving: the better half of the routes is trained longer; the best, with all seeds,
             longest. Without it every training takes the budget's steps.
         jobs: parallel training processes. If more than 1, a script needs `if __name__ == "__main__"`.

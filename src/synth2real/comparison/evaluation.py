@@ -94,37 +94,37 @@ class Evaluation:
     """Runs routes on the same data and measures all of them in the same way.
 
     Args:
-        given: the source, as in `compare`.
+        original_source: the source, as in `compare`.
         target, test, budget: as in `compare`.
-        asked: the task, as in `compare`.
+        requested_task: the task, as in `compare`.
         groups: group of each source sample (N,) int64. No group is split between training and held-out samples.
         target_groups: group of each target sample (N,) int64. Intervals and the gap resample or split whole groups.
     """
 
-    given: Labelled | Simulator
+    original_source: Labelled | Simulator
     target: Unlabelled
     test: Labelled | None
-    asked: Task | None
+    requested_task: Task | None
     budget: Budget
     groups: Groups = None
     target_groups: Groups = None
     _rendered: dict[str, tuple[Labelled, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for what, domain in (("source", self.given), ("target", self.target)):
+        for what, domain in (("source", self.original_source), ("target", self.target)):
             if not isinstance(domain, Simulator) and len(domain) < LEAST:
                 raise InputError(f"the {what} has {len(domain)} sample(s), expected {LEAST} or more to compare routes")
-        if isinstance(self.given, Labelled):
-            least = min(HELD, max(1, len(self.given) // 10))
-            kept, held = held_out(len(self.given), least, self.groups, self.budget.seed)
-            self.source: Labelled | Simulator = self.given.subset(kept)
-            self.held, self.raw = self.given.subset(held), self.given
+        if isinstance(self.original_source, Labelled):
+            least = min(HELD, max(1, len(self.original_source) // 10))
+            kept, held = held_out(len(self.original_source), least, self.groups, self.budget.seed)
+            self.source: Labelled | Simulator = self.original_source.subset(kept)
+            self.held, self.whole_source = self.original_source.subset(held), self.original_source
             self.held_groups = None if self.groups is None else self.groups[held]
         else:
-            self.source = self.given
-            self.held = self.raw = self.given.labelled(HELD, HELD_SEED)
+            self.source = self.original_source
+            self.held = self.whole_source = self.original_source.labelled(HELD, HELD_SEED)
             self.held_groups = None
-        self.task = self.asked or default_task(self.raw)
+        self.task = self.requested_task or default_task(self.whole_source)
 
     @property
     def labels(self) -> Tensor:

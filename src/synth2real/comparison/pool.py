@@ -68,12 +68,12 @@ class Aggregate:
     Use it only if you accept its assumption (see `aggregate`). A prediction costs as much as one of each member.
 
     Args:
-        name: of `aggregate.METHODS`.
+        name: name of the aggregate, one of `aggregate.METHODS`.
         model: predicts, evaluates, saves and loads like any model; it shares its members with the routes.
-        members: names of the routes; the model of the first seed of each route is used.
-        source_metrics, test_metrics: as for a route.
-        seeds: of its members' trainings.
-        seconds: of all its members' trainings.
+        members: names of the member routes; the model of the first seed of each route is used.
+        source_metrics, test_metrics: metrics on the held-out source and on the test data, as for a route.
+        seeds: training seeds of the members.
+        seconds: training time of all members in seconds.
     """
 
     name: str
@@ -118,7 +118,7 @@ def aggregates(routes: Sequence[RouteCandidate], pool: Pool, evaluation: Evaluat
 
     Args:
         routes: trained routes.
-        pool: of the same routes, in the same order.
+        pool: outputs of the same routes, in the same order.
     """
     taken = [i for i, route in enumerate(routes) if route.trials[0].run.model.map is None]
     if len(taken) < MAJORITY:

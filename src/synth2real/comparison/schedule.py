@@ -129,7 +129,7 @@ class Schedule:
         """Set `gap_before` and `label_kept` of all trials, measured with the first model of source only."""
         model = self.candidates[0].trials[0].run.model
         if self.gap_before[0] is not model:
-            self.gap_before = (model, self.evaluation.gap(model, self.evaluation.raw))
+            self.gap_before = (model, self.evaluation.gap(model, self.evaluation.whole_source))
         for candidate in self.candidates:
             for i, trial in enumerate(candidate.trials):
                 if trial.gap_before == self.gap_before[1]:
@@ -227,11 +227,11 @@ class Schedule:
         If there are any, the other routes are scored again without them, because they would outvote the others. The
         second scores do not use calibrated BNM, because it assumes balanced classes in the target.
         """
-        task, raw = self.evaluation.task, self.evaluation.raw
+        task, source = self.evaluation.task, self.evaluation.whole_source
         self.ranked(self.candidates)
         prior = torch.zeros(0)
         if isinstance(task, Classification):
-            prior = torch.bincount(task.align(raw), minlength=task.outputs).double() / len(raw)
+            prior = torch.bincount(task.align(source), minlength=task.outputs).double() / len(source)
         outputs = {candidate.name: self.outputs(candidate) for candidate in self.candidates}
         harmful = decision.label_shift_refusals(outputs, task, prior, self.evaluation.labels)
         if harmful:
@@ -256,7 +256,9 @@ class Schedule:
             if not candidate.refused:
                 return candidate, "; ".join(reasons)
             reasons.append(f"“{candidate.name}”: {candidate.refused}")
-        return base, "; ".join(reasons) or "no route has a better label-free score"
+        others = len(self.candidates) > 1
+        why = "no route has a better label-free score" if others else "no other route was trained"
+        return base, "; ".join(reasons) or why
 
     def concluded(self) -> str:
         """Choose among the routes of the last round, estimate and aggregate all routes, and return the verdict."""
@@ -272,7 +274,7 @@ class Schedule:
         seeds = f"{len(chosen.trials)} seed{'s' if len(chosen.trials) > 1 else ''}"
         shipped = f"{chosen.name}, {seeds}; {estimate_text(chosen, task)}"
         if why and not adapts:
-            return f"do not adapt: {why}. Taken: {shipped}"
+            return f"do not adapt: {why}. Chosen: {shipped}"
         return f"{shipped}{f'; refused: {why}' if why else ''}"
 
 

@@ -54,15 +54,16 @@ class TrialStore:
         Raises:
             InputError: there are trials on other data.
         """
-        if isinstance(evaluation.given, Simulator):  # by its settings: rendered images may differ in the last bit
-            ranges = {p.name: evaluation.given.range(p.name) for p in evaluation.given.parameters}
+        source = evaluation.original_source
+        if isinstance(source, Simulator):  # by its settings: rendered images may differ in the last bit
+            ranges = {p.name: source.range(p.name) for p in source.parameters}
             fingerprints = {
-                "simulator": repr((evaluation.given, ranges)),
+                "simulator": repr((source, ranges)),
                 "number of images to render": str(evaluation.budget.n),
             }
         else:
             fingerprints = {
-                "source": fingerprint(evaluation.raw),
+                "source": fingerprint(evaluation.whole_source),
                 HELD_PART: fingerprint(evaluation.held),
             }
         fingerprints |= {"target": fingerprint(evaluation.target), "test": fingerprint(evaluation.test)}

@@ -266,8 +266,8 @@ class Route:
             for stage in ("calibrate", "widen"):
                 if getattr(self, stage) is not None:
                     raise InputError(
-                        f"{stage} changes a simulator's ranges, but the source is {len(source)} labelled samples. "
-                        f"Give the name of a simulator as source, or leave out {stage}"
+                        f"--{stage} ({stage}=) needs a simulator, found {len(source)} labelled samples. "
+                        "Give a simulator as source or leave it out"
                     )
             return None, None
         calibration = None if self.calibrate is None else self.calibrate.fit(source, target)

@@ -67,6 +67,7 @@ class RunFolder:
         settings: of the run, plain data; written to `settings.yaml`.
         overwrite: if the folder has a run, remove it first.
         resume: continue the run in the folder.
+        resumable: whether the command has --resume; the message about a folder in use depends on it.
         metrics: also create the file of metrics.
 
     Raises:
@@ -81,6 +82,7 @@ class RunFolder:
         *,
         overwrite: bool = False,
         resume: bool = False,
+        resumable: bool = True,
         metrics: bool = True,
     ) -> None:
         self.path, self.settings = path, settings
@@ -88,20 +90,26 @@ class RunFolder:
             self._check_resume()
         elif path.exists() and (not path.is_dir() or any(path.iterdir())):
             if not overwrite:
-                found = "the folder is not empty" if path.is_dir() else "this is a file"
-                raise InputError(
-                    f"{path}: {found}, expected a new or empty folder. Choose another --out, or pass --overwrite, or "
-                    "--resume to continue the run in it"
-                )
+                raise InputError(self._in_use(resumable))
             if not (path / SETTINGS).is_file():
                 raise InputError(
-                    f"{path}: --overwrite found no {SETTINGS}, so this is not a run folder. Remove it by hand"
+                    f"{path}: --overwrite found no {SETTINGS}, so this is not a run folder. Choose another --out, "
+                    "or delete the folder"
                 )
             shutil.rmtree(path)
         path.mkdir(parents=True, exist_ok=True)
         self._write(SETTINGS, yaml.safe_dump({**settings, "versions": versions()}, sort_keys=False))
         if metrics and not resume:
             (path / METRICS).touch()
+
+    def _in_use(self, resumable: bool) -> str:
+        """The error message for a path that is not empty. It offers only options that work for this folder."""
+        found = "the folder is not empty" if self.path.is_dir() else "this is a file"
+        mend = "Choose another --out"
+        if (self.path / SETTINGS).is_file():
+            mend += ", or pass --overwrite to replace the run in it"
+            mend += ", or pass --resume to continue that run" if resumable else ""
+        return f"{self.path}: {found}, expected a new or empty folder. {mend}"
 
     def _check_resume(self) -> None:
         if not (self.path / SETTINGS).is_file():

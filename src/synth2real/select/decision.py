@@ -57,7 +57,7 @@ def score(
 
 
 def expected_error(outputs: RouteOutputs, labels: Tensor) -> float:
-    """Mean of 1 less the highest probability on the target, at the temperature that fits the held-out source best.
+    """Mean of 1 minus the highest probability on the target, at the temperature that fits the held-out source best.
 
     Args:
         labels: labels (N,) of the held-out source samples.

@@ -88,9 +88,9 @@ def thresholded_confidence(pool: Pool, index: int) -> Estimate:
 
 
 def transport(pool: Pool, index: int) -> Estimate:
-    """COT: 1 less the cost of optimal transport from the target's predictions to one-hot labels in the source's shares.
+    """COT: 1 minus the cost of optimal transport from target predictions to one-hot labels in the source's shares.
 
-    The cost of a sample and a class is 1 less the predicted probability of that class. Assumes that the target has the
+    The cost of a sample and a class is 1 minus the predicted probability of that class. Assumes that the target has the
     class shares of the source, or the pool's `prior`. A confident model that predicts the right shares gets a high
     estimate, even if its predictions are wrong. Solved exactly, on at most 500 samples.
 
@@ -184,7 +184,7 @@ def importance_weighting(pool: Pool, index: int) -> Estimate:
     """The source's accuracy or mean error, weighted by importance towards the target (self-normalised).
 
     The weights come from the candidate's own features. The assumption and the failures are those of
-    `validators.source.iwv`. If the domains are far apart, the interval is narrow and misses the true value.
+    `validators.iwv`. If the domains are far apart, the interval is narrow and misses the true value.
 
     References:
         Sugiyama, Krauledat & Müller (2007). JMLR 8.
@@ -199,9 +199,9 @@ def importance_weighting(pool: Pool, index: int) -> Estimate:
 
 
 def calibrated_disagreement(pool: Pool, index: int) -> Estimate:
-    """The source error, multiplied by the growth of the distance between candidates from source to target.
+    """The source error, scaled by the ratio of candidate disagreement, target to source.
 
-    For values. The growth of a pair is its mean distance on the target over its mean distance on the source. The
+    For values. The ratio of a pair is its mean distance on the target over its mean distance on the source. The
     geometric mean over all pairs is used. Assumes that the error of a candidate grows like its distance to the others.
     The interval is a prediction interval for one more such ratio, from Student's t. The estimate misses errors that
     all candidates share on the target only; then it is too low.

@@ -48,5 +48,5 @@ def simulator(name: str, **settings: Any) -> Simulator:
     """
     kind = find(name)
     if "preset" in settings and not hasattr(kind, "preset"):
-        raise InputError(f"simulator '{name}' has no presets, found '{settings['preset']}'. Remove the preset")
+        raise InputError(f"--preset {settings['preset']}: simulator {name} has no presets. Remove --preset")
     return build({name: kind}, name, settings, stage="simulator")

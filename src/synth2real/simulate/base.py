@@ -52,7 +52,7 @@ class Parameter:
             raise InputError(
                 f"parameter '{self.name}' is log-uniform with the lower limit {self.limits[0]:g}, expected above 0"
             )
-        _check_range(self, self.default)
+        _check_range(self, self.default, "parameter")
 
     def draw(self, unit: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
         """Map uniform `unit` in 0..1 to values between low and high. Gradients flow to low and high."""
@@ -130,15 +130,20 @@ class Simulator(ABC):
             known = {parameter.name: parameter for parameter in cls.parameters}
             for name, found in ranges.items():
                 if name not in known:
-                    raise InputError(f"{cls.__name__} has no parameter '{name}', expected one of: {', '.join(known)}")
-                _check_range(known[name], found)
+                    raise _no_parameter(cls, name)
+                _check_range(known[name], found, f"simulator {cls.called()}:")
         return super().__new__(cls)
+
+    @classmethod
+    def called(cls) -> str:
+        """The name of the simulator in messages: the class name, in lower case if the simulator is built in."""
+        return cls.__name__.lower() if cls.__module__.startswith(f"{__package__}.") else cls.__name__
 
     def range(self, name: str) -> Range:
         """Sampling range (low, high) of parameter `name`. Raise `InputError` if there is no such parameter."""
         default = self.defaults()
         if name not in default:
-            raise InputError(f"{type(self).__name__} has no parameter '{name}', expected one of: {', '.join(default)}")
+            raise _no_parameter(type(self), name)
         return _pair(self.ranges.get(name, default[name]))
 
     def defaults(self) -> dict[str, Range]:
@@ -216,9 +221,9 @@ class Simulator(ABC):
         for name in columns:
             if name not in where:
                 known = ", ".join([*self.classes, *self.columns, *where])
-                raise InputError(f"{type(self).__name__} has no label '{name}', expected one of: {known}")
+                raise InputError(f"simulator {self.called()} has no label '{name}', expected one of: {known}")
         if not columns:
-            raise InputError(f"{type(self).__name__} got an empty list of labels, expected one or more names")
+            raise InputError(f"simulator {self.called()}: found an empty list of labels, expected one or more names")
         return [where[name] for name in columns], columns
 
     @abstractmethod
@@ -272,7 +277,7 @@ def load_parameters(path: str | Path) -> dict[str, float | Range]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected a YAML file of parameters") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not YAML ({error}), expected lines such as 'height: [0.5, 0.9]'") from None
+        raise not_yaml(path, error, "lines such as 'height: [0.5, 0.9]'") from None
     if not isinstance(found, dict):
         raise InputError(f"{path}: contains {type(found).__name__}, expected lines such as 'height: [0.5, 0.9]'")
     ranges: dict[str, float | Range] = {}
@@ -281,6 +286,13 @@ def load_parameters(path: str | Path) -> dict[str, float | Range]:
             raise InputError(f"{path}: parameter '{name}' is {value!r}, expected a number or [low, high]")
         ranges[str(name)] = (float(value[0]), float(value[1])) if isinstance(value, list) else float(value)
     return ranges
+
+
+def not_yaml(path: str | Path, error: yaml.YAMLError | UnicodeDecodeError, expected: str) -> InputError:
+    """The error for a file that is not YAML. It names the line and the column if the parser knows them."""
+    mark = getattr(error, "problem_mark", None)
+    where = "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
+    return InputError(f"{path}{where}: is not valid YAML, expected {expected}")
 
 
 def save_parameters(ranges: Mapping[str, float | Range], path: str | Path) -> None:
@@ -302,13 +314,20 @@ def _pair(value: float | Range) -> Range:
     return value if isinstance(value, tuple) else (value, value)
 
 
-def _check_range(parameter: Parameter, found: Any) -> None:
+def _no_parameter(kind: type[Simulator], name: str) -> InputError:
+    known = ", ".join(parameter.name for parameter in kind.parameters)
+    return InputError(f"simulator {kind.called()} has no parameter '{name}', expected one of: {known}")
+
+
+def _check_range(parameter: Parameter, found: Any, where: str) -> None:
     least, most = parameter.limits
     low, high = (found if isinstance(found, list | tuple) else (found, found)) if _is_range(found) else (1.0, 0.0)
     if not least <= low <= high <= most:
+        given = list(found) if isinstance(found, tuple) else found
+        unit = f" ({parameter.unit})" if parameter.unit else ""
         raise InputError(
-            f"parameter '{parameter.name}' is {found!r}, expected a number or (low, high) with "
-            f"{least:g} <= low <= high <= {most:g} ({parameter.unit})"
+            f"{where} {parameter.name} is {given!r}, expected a number or [low, high] with "
+            f"{least:g} <= low <= high <= {most:g}{unit}"
         )
 
 

@@ -23,6 +23,7 @@ from .base import Rendered, Simulator, save_parameters
 
 Format = Literal["folder", "webdataset", "parquet"]
 Row = dict[str, Any]
+PARAMETERS, TABLE = "parameters.yaml", "metadata.jsonl"
 SHARD = 1000  # images in a tar file
 MASK_COLOURS = ((60, 60, 60), (240, 240, 240), (70, 130, 220), (220, 60, 60))
 
@@ -48,14 +49,13 @@ def render(
     Args:
         simulator, n, seed: the images are those of `simulator.sample(n, seed)`.
         out: the folder, which is created if it is missing; or the Parquet file.
-        overwrite: write to a folder that is not empty, or overwrite a file. Images of an earlier, longer run are
-            deleted.
+        overwrite: replace an earlier output of `render`. Images of an earlier, longer run are deleted.
         masks: also write masks.
         format: by default `parquet` if `out` ends in `.parquet`, else `folder`.
 
     Raises:
-        InputError: `out` is a file, or a folder that is not empty; `n` is below 1; the simulator has no masks; or the
-            format is Parquet and pyarrow is not installed.
+        InputError: `out` exists and `overwrite` is False, or `render` did not write it; `n` is below 1; the simulator
+            has no masks; or the format is Parquet and pyarrow is not installed.
     """
     out = Path(out)
     if format is None:
@@ -63,7 +63,7 @@ def render(
     if format not in WRITERS:
         raise InputError(f"--format '{format}' is unknown, expected one of: {', '.join(WRITERS)}")
     if masks and not simulator.regions:
-        raise InputError(f"masks were requested, but {type(simulator).__name__} has none. Do not request masks")
+        raise InputError(f"--masks: simulator {simulator.called()} renders no masks. Remove --masks")
     chunks = simulator.stream(n, seed)
     done = 0
     with WRITERS[format](out, simulator, overwrite) as writer, ThreadPoolExecutor() as pool:
@@ -103,8 +103,8 @@ class _Folder(_Writer):
     def __init__(self, out: Path, simulator: Simulator, overwrite: bool) -> None:
         super().__init__(out, simulator, overwrite)
         _prepare(out, overwrite)
-        save_parameters(self.ranges, out / "parameters.yaml")
-        self.table = (out / "metadata.jsonl").open("w")
+        save_parameters(self.ranges, out / PARAMETERS)
+        self.table = (out / TABLE).open("w")
 
     def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None:
         (self.out / f"{name}.png").write_bytes(image)
@@ -120,25 +120,26 @@ class _Shards(_Writer):
     def __init__(self, out: Path, simulator: Simulator, overwrite: bool) -> None:
         super().__init__(out, simulator, overwrite)
         _prepare(out, overwrite)
-        save_parameters(self.ranges, out / "parameters.yaml")
-        self.tar: tarfile.TarFile | None = None
+        save_parameters(self.ranges, out / PARAMETERS)
+        self.tar = self._shard(0)
         self.count = 0
 
+    def _shard(self, index: int) -> tarfile.TarFile:
+        return tarfile.TarFile(self.out / f"shard-{index:06d}.tar", "w")
+
     def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None:
-        if self.count % SHARD == 0:
+        if self.count and self.count % SHARD == 0:
             self.close()
-            self.tar = tarfile.TarFile(self.out / f"shard-{self.count // SHARD:06d}.tar", "w")
+            self.tar = self._shard(self.count // SHARD)
         self.count += 1
         parts = {"png": image, "json": json.dumps(row).encode()} | ({} if mask is None else {"mask.png": mask})
         for kind, content in parts.items():
             member = tarfile.TarInfo(f"{name}.{kind}")
             member.size = len(content)
-            assert self.tar is not None
             self.tar.addfile(member, io.BytesIO(content))
 
     def close(self) -> None:
-        if self.tar is not None:
-            self.tar.close()
+        self.tar.close()
 
 
 class _Parquet(_Writer):
@@ -156,9 +157,21 @@ class _Parquet(_Writer):
             raise InputError(
                 f"{out}: exists already, expected a new file. Choose another --out, or pass --overwrite for a file"
             )
+        if out.exists() and not self._is_ours(pyarrow, out):
+            raise InputError(
+                f"{out}: found a file that `render` did not write as Parquet, but --overwrite replaces only an earlier "
+                "output of `render`. Choose another --out"
+            )
         out.parent.mkdir(parents=True, exist_ok=True)
         self.arrow, self.rows = pyarrow, list[Row]()
         self.writer: Any = None
+
+    @staticmethod
+    def _is_ours(arrow: Any, path: Path) -> bool:
+        try:
+            return b"parameters" in (arrow.parquet.read_schema(path).metadata or {})
+        except (arrow.ArrowException, OSError):
+            return False
 
     def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None:
         images = {"image": {"bytes": image, "path": f"{name}.png"}}
@@ -244,10 +257,28 @@ def _prepare(out: Path, overwrite: bool) -> None:
         raise InputError(
             f"{out}: the folder is not empty, expected a new or empty folder. Choose another --out, or pass --overwrite"
         )
+    if out.exists() and any(out.iterdir()) and not _is_ours(out):
+        raise InputError(
+            f"{out}: the folder holds files that `render` did not write, but --overwrite replaces only an earlier "
+            f"output of `render`: {PARAMETERS} and {TABLE}, or {PARAMETERS} and shards. Choose another --out"
+        )
     out.mkdir(parents=True, exist_ok=True)
-    for path in (*out.glob("*.png"), *out.glob("shard-*.tar"), *out.glob("metadata.jsonl")):
+    for path in (*out.glob("*.png"), *out.glob("shard-*.tar"), *out.glob(TABLE)):
         stem = path.stem.removesuffix("_mask").removeprefix("shard-")
-        if path.name == "metadata.jsonl" or (
+        if path.name == TABLE or (
             stem.isdecimal() and len(stem) >= 6
         ):  # its name shows that `render` wrote it
             path.unlink()
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether `render` wrote this folder. Its table is empty if `render` was stopped early."""
+    if not (folder / PARAMETERS).is_file():
+        return False
+    if (folder / f"shard-{0:06d}.tar").is_file():
+        return True
+    if not (folder / TABLE).is_file():
+        return False
+    with (folder / TABLE).open("rb") as table:
+        first = table.readline()
+    return not first or first.startswith(b'{"file_name": "000000.png"')

@@ -35,9 +35,10 @@ from ..data.images import decode
 from ..data.loading import metadata_tables, natural_key, table_rows
 from ..errors import InputError
 from ..settings import settings
-from .base import CHUNK, Distribution, Drawn, Parameter, Range, Simulator
+from .base import CHUNK, Distribution, Drawn, Parameter, Range, Simulator, not_yaml
 
 PLACES = ("parameters", "out")  # required placeholders of a command; optional ones are n, seed and python
+LINES = "the lines `command:` and `parameters:`"
 LAST_LINES = 5  # lines of the output of a failed program that go into the error message
 
 
@@ -91,6 +92,11 @@ class External(Simulator):
 
     program: ClassVar[Description]
     folder: ClassVar[Path]
+
+    @classmethod
+    def called(cls) -> str:
+        """The name of the YAML file without its suffix."""
+        return cls.__name__
 
     @property
     def chunk(self) -> int:
@@ -200,15 +206,13 @@ def external(path: str | Path) -> type[External]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected the YAML of a simulator") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not YAML ({error}), expected `command:` and `parameters:`") from None
+        raise not_yaml(path, error, LINES) from None
     if not isinstance(found, dict):
-        raise InputError(f"{path}: contains {type(found).__name__}, expected `command:` and `parameters:`")
+        raise InputError(f"{path}: contains {type(found).__name__}, expected {LINES}")
     try:
-        program = Description(**found)
+        program = Description(**{str(name): value for name, value in found.items()})
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: '{where}' is {first.get('input')!r}, expected: {first['msg']}") from None
+        raise _invalid(path, error) from None
     absent = [place for place in PLACES if f"{{{place}}}" not in program.command]
     if absent:
         raise InputError(f"{path}: the command has no {{{absent[0]}}}, expected {{parameters}} and {{out}} in it")
@@ -226,6 +230,17 @@ def external(path: str | Path) -> type[External]:
         "columns": program.columns,
     }
     return type(path.stem, (External,), body)
+
+
+def _invalid(path: Path, error: pydantic.ValidationError) -> InputError:
+    """The first fault of a description. The input of a missing field is an object of pydantic, so it is not shown."""
+    first = error.errors()[0]
+    *parents, last = map(str, first["loc"])
+    if first["type"] not in ("missing", "missing_argument"):
+        return InputError(f"{path}: '{'.'.join([*parents, last])}' is {first['input']!r}, expected: {first['msg']}")
+    if not parents:
+        return InputError(f"{path}: found no `{last}`, expected {LINES}")
+    return InputError(f"{path}: '{'.'.join(parents)}' has no `{last}`, expected `limits:` and `default:` in it")
 
 
 def _parameter(path: Path, name: str, declared: Declared) -> Parameter:

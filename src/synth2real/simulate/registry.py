@@ -60,9 +60,15 @@ def _imported(name: str, place: str) -> object:
     try:
         return getattr(importlib.import_module(module), attribute)
     except ImportError as error:
-        raise InputError(f"simulator '{name}': cannot import '{module}' ({error}), expected module:Class") from None
+        raise InputError(
+            f"simulator '{name}': cannot import '{module}' ({error}), expected module:Class. Install the module, or "
+            "run in the folder that contains it"
+        ) from None
     except AttributeError:
-        raise InputError(f"simulator '{name}': the module '{module}' has no '{attribute}'") from None
+        raise InputError(
+            f"simulator '{name}': the module '{module}' has no '{attribute}', expected the name of a Simulator class, "
+            "or of a function with declared parameters, in it"
+        ) from None
     finally:
         if added:
             sys.path.remove(here)
@@ -71,7 +77,15 @@ def _imported(name: str, place: str) -> object:
 def _checked(name: str, found: object) -> type[Simulator]:
     if not (isinstance(found, type) and issubclass(found, Simulator)):
         raise InputError(
-            f"simulator '{name}': found {found!r}, expected a subclass of Simulator, "
+            f"simulator '{name}': found {_shown(found)}, expected a subclass of Simulator, "
             "or a function with declared parameters (synth2real.simulate.declared)"
         )
     return found
+
+
+def _shown(found: object) -> str:
+    """A value in a message. The repr of a module, class or function contains its address or path."""
+    if isinstance(found, type):
+        return f"the class '{found.__name__}'"
+    called = getattr(found, "__name__", None)
+    return repr(found) if called is None else f"the {type(found).__name__} '{called}'"

@@ -36,8 +36,9 @@ class Candidate:
         source, target: raw outputs on the held-out source (N, O) and on the target (M, O), float32.
         source_features, target_features: (N, F) and (M, F) float32.
         classifier: weights of the head's last layer, (O, F); None if the head has hidden layers.
-        mixed: two shares of mixed target images that get the class of their main image: for mixtures within one
-            predicted class, and of two classes. Classification only, otherwise nan.
+        mixed: two shares of mixed images that are classified as their main image: mixtures within one class, and
+            mixtures between two classes. The images are of the target, and the class of an image is its predicted
+            class. Classification only, otherwise nan.
         inconsistency: mean distance between the prediction for a transformed sample and the prediction expected after
             that transform, in units of the distance between the predictions for two samples; see the function
             `inconsistency`.

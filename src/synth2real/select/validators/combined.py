@@ -39,8 +39,8 @@ def combined_scores(
 ) -> list[float]:
     """The mean of three label-free scores for each candidate, at most 1.
 
-    Classes: the mean of agreement with all candidates together (`ensemble_agreement`), calibrated BNM, and 1 less the
-    inconsistency. Each fails in a different way. Agreement underrates a candidate that is right when the others are
+    Classes: the mean of agreement with all candidates together (`ensemble_agreement`), calibrated BNM, and 1 minus
+    the inconsistency. Each fails in a different way. Agreement underrates a candidate that is right when the others are
     wrong. Calibrated BNM overrates confident candidates. Consistency overrates candidates that were trained to be
     consistent. A candidate that is best in all three, or far ahead in two, is seldom wrong.
 

@@ -48,7 +48,7 @@ def entropy(pool: Pool) -> list[float]:
 
 
 def information(pool: Pool) -> list[float]:
-    """Information maximisation: entropy of the mean prediction less the mean entropy, in nats; at most log C.
+    """Information maximisation: entropy of the mean prediction minus the mean entropy, in nats; at most log C.
 
     It is high if each prediction is confident and all classes are predicted equally often. Assumes that the target's
     classes are about equally frequent.
@@ -66,10 +66,10 @@ def normalised_nuclear_norm(p: Tensor) -> float:
 
 
 def nuclear_norm(pool: Pool) -> list[float]:
-    """BNM: nuclear norm of the predictions, 1 if they are confident and balanced; see `normalised_nuclear_norm`.
+    """BNM: nuclear norm of the predictions over its maximum; 1 if they are confident and balanced.
 
-    Assumes, like `information`, that the target's classes are about equally frequent. A model that was trained to be
-    confident gets a high score, whether it is right or wrong.
+    Computed by `normalised_nuclear_norm`. Assumes, like `information`, that the target's classes are about equally
+    frequent. A model that was trained to be confident gets a high score, whether it is right or wrong.
 
     References:
         Cui, Wang, Zhuo, Li, Huang & Tian (2020). Towards discriminability and diversity: batch nuclear-norm
@@ -79,20 +79,20 @@ def nuclear_norm(pool: Pool) -> list[float]:
 
 
 def calibrated_bnm(pool: Pool) -> list[float]:
-    """BNM of the predictions at the temperature that fits the held-out source best, see `temperature_scaled`.
+    """BNM of the predictions at the temperature that fits the held-out source best.
 
-    Assumes the same as `nuclear_norm`. But training for confidence alone does not raise the score: it increases the
-    confidence on the source, too, and the temperature corrects for it.
+    See `temperature_scaled`. Assumes the same as `nuclear_norm`. But training for confidence alone does not raise the
+    score: it increases the confidence on the source, too, and the temperature corrects for it.
     """
     both = zip(pool.target, pool.source, strict=True)
     return [normalised_nuclear_norm(temperature_scaled(target, source, pool.labels)) for target, source in both]
 
 
 def balance(pool: Pool) -> list[float]:
-    """Minus the divergence (nats) of the mean prediction from the target's class shares, the pool's `prior`.
+    """Minus the divergence (nats) of the mean prediction from the target's class shares.
 
-    Without a prior, assumes that the target has the class shares of the source. A candidate may predict the right
-    shares without one correct label. The score detects candidates that merge one class into another.
+    The shares are the pool's `prior`. Without a prior, assumes that the target has the class shares of the source. A
+    candidate may predict the right shares without one correct label. The score detects candidates that merge one class into another.
 
     References:
         Saerens, Latinne & Decaestecker (2002). Adjusting the outputs of a classifier to new a priori probabilities.

@@ -76,7 +76,7 @@ def hopkins(features: NDArray[np.float32], seed: int = 0) -> float:
 
 
 def transfer_score(pool: Pool) -> list[float]:
-    """Transfer Score: Hopkins statistic, plus mutual information over log C, less the classifier's unevenness.
+    """Transfer Score: Hopkins statistic, plus mutual information over log C, minus the classifier's unevenness.
 
     The unevenness is measured on the cosines between the weight vectors of the last layer. Evenly spread vectors have
     the cosine -1 / (C - 1). The unevenness is the mean absolute deviation from this value. It is left out for heads

@@ -67,7 +67,9 @@ def iwv(pool: Pool) -> list[float]:
 
 
 def dev(pool: Pool) -> list[float]:
-    """Deep embedded validation: `iwv` with less variance. Its assumptions and failures are those of `iwv`.
+    """Deep embedded validation: importance-weighted validation with a lower variance.
+
+    The weights are a control variate. The assumptions and the failures are those of `iwv`.
 
     References:
         You, Wang, Long & Jordan (2019). Towards accurate model selection in deep unsupervised domain adaptation. ICML.
