@@ -52,7 +52,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
     simulator = Digits(size=(8, 8))
     with pytest.raises(InputError, match=r"the target has \(1, 9, 9\), the simulator renders \(1, 8, 8\)"):
         Search().fit(simulator, Unlabelled(torch.zeros(5, 1, 9, 9, dtype=torch.uint8)))
-    with pytest.raises(InputError, match="Digits has no parameter 'hieght', expected one of"):
+    with pytest.raises(InputError, match="simulator digits has no parameter 'hieght', expected one of"):
         Search(parameters=("hieght",)).fit(simulator, Unlabelled(torch.zeros(9, 1, 8, 8, dtype=torch.uint8)))
 
 

@@ -255,7 +255,7 @@ def test_eyes_are_rendered_and_trained_on_by_their_columns(synth2real, tmp_path)
     assert (kept["label"], kept["preset"]) == (["iris_x", "iris_y"], None)
     refused(
         synth2real("train", "eyes", *points, "--label", "nose", *where, "--out", tmp_path / "no"),
-        "Eyes has no label 'nose', expected one of: gaze, gaze_vector",
+        "simulator eyes has no label 'nose', expected one of: gaze, gaze_vector",
     )
     refused(
         synth2real("train", tmp_path / "r", *points, *where, "--preset", "infrared", "--out", tmp_path / "no"),

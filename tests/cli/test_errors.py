@@ -189,9 +189,9 @@ def test_what_a_run_cannot_be_used_on(synth2real, tmp_path, run, classes, points
         (("digits", "--size", "4x4"), ("size", "found 4", "8")),
         (("digits", "--params", "gone.yaml"), ("gone.yaml: cannot be read",)),
         (("digits", "--n", "0"), ("--n", "greater than or equal to 1")),
-        (("digits", "--preset", "infrared"), ("simulator 'digits' has no presets, found 'infrared'",)),
+        (("digits", "--preset", "infrared"), ("--preset infrared: simulator digits has no presets. Remove --preset",)),
         (("eyes", "--preset", "thermal"), ("preset", "found 'thermal'", "'webcam' or 'infrared'")),
-        (("digits", "--masks"), ("Digits has none",)),
+        (("digits", "--masks"), ("--masks: simulator digits renders no masks. Remove --masks",)),
         (("digits", "--format", "zip"), ("--format 'zip' is unknown", "folder, webdataset, parquet")),
     ],
 )

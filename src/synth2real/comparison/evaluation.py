@@ -33,21 +33,21 @@ class Trial:
     """One route, trained with one seed.
 
     Args:
-        seed: of the run.
+        seed: seed of the run.
         run: model and other results of the run.
         target: predictions on the unlabelled target.
         held: predictions on held-out source samples.
-        seconds: of the whole route.
+        seconds: training time of the route in seconds, with the search of the ranges and the rendering.
         source_metrics: metrics on held-out source samples.
         test_metrics: metrics on real labels, if there are any; never used to choose.
         gap_after: proxy A-distance in the route's own features.
-        inconsistency: between predictions for transformed target samples and those expected after the transform, see
+        inconsistency: distance between predictions for transformed target samples and the expected predictions, see
             `validators.inconsistency`.
-        calibrated_bnm: of the target predictions, see `validators.CandidateOutputs`.
+        calibrated_bnm: calibrated BNM of the target predictions, see `validators.CandidateOutputs`.
         gap_before: proxy A-distance in source-only features of raw inputs; nan until source only has been trained.
         label_kept: share of refined images for which source only still predicts the label that they were rendered
             with; None if the route does not refine.
-        steps: of the training; None if the number followed from the data.
+        steps: training steps; None if the number followed from the data.
     """
 
     seed: int
@@ -70,11 +70,11 @@ class TrainingJob:
     """One training of a comparison.
 
     Args:
-        name: of the route.
-        key: unique name of its folder.
-        route: without the stages calibrate and widen; they are already applied to `simulator`.
+        name: name of the route.
+        key: unique name of the folder of this training.
+        route: the route without the stages calibrate and widen; they are already applied to `simulator`.
         seed, steps: as in `Budget`.
-        simulator: to render from; None if the source is labelled data.
+        simulator: simulator that renders the source; None if the source is labelled data.
         calibration: result of the search of the simulator's ranges.
         spent: seconds that the search took.
     """

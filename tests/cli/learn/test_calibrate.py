@@ -109,7 +109,7 @@ def test_what_cannot_be_done_is_refused(synth2real, tmp_path, real):
 
     refused(call(out="p.png"), "expected the name of a YAML file, such as", "p.yaml")
     refused(call("--overwrite", "--resume"), "exclude each other")
-    refused(call("--only", "hight"), "Digits has no parameter 'hight'", "height")
+    refused(call("--only", "hight"), "simulator digits has no parameter 'hight'", "height")
     refused(call("--distance", "far"), "calibrate.distance of 'search': found 'far'")
     refused(call("--features", "nowhere"), "nowhere: found no model.yaml")
     refused(call("--distance", "moments"), "calibrate.distance of 'search': found 'moments'")
@@ -117,7 +117,7 @@ def test_what_cannot_be_done_is_refused(synth2real, tmp_path, real):
     refused(call("--method", "posterior", "--distance", "mmd"), "--distance is for a search", "--method is posterior")
     refused(call("--set", "adapt.rate=1"), "this command has the stage calibrate only")
     refused(call(name="digit"), "simulator 'digit' is unknown")
-    refused(call("--preset", "infrared"), "has no presets")
+    refused(call("--preset", "infrared"), "--preset infrared: simulator digits has no presets. Remove --preset")
     refused(call("--storage", "nosuch://x"), "--storage 'nosuch://x'")
     refused(
         call("--method", "search", "--set", "calibrate.optimizer=gradient", "--only", "height"),

@@ -124,7 +124,9 @@ def test_compare_refuses_before_anything_is_written(synth2real, tmp_path, classe
 def test_a_folder_in_use_is_refused(synth2real, tmp_path, classes, photos):
     save(tmp_path / "out" / "mine.png", picture(0))
     arguments = ("compare", classes, "--target", photos, "--out", tmp_path / "out", "--routes", "dann")
-    refused(synth2real(*arguments), "the folder is not empty", "--resume")
+    result = synth2real(*arguments)
+    refused(result, "the folder is not empty", "Choose another --out")
+    assert "--resume" not in result[2]  # there is no run to continue
     refused(synth2real(*arguments, "--overwrite"), "found no settings.yaml")
 
 

@@ -36,7 +36,7 @@ def adapt(args: AdaptArguments) -> None:
     model.check(target.inputs, str(args.target))
     loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=Hardware.detect())
     trainer = method.trainer(model, target, loop)
-    folder = RunFolder(args.out, settings(args, method, model, loop), overwrite=args.overwrite)
+    folder = RunFolder(args.out, settings(args, method, model, loop), overwrite=args.overwrite, resumable=False)
 
     def say(line: str) -> None:
         folder.log(line)

@@ -169,9 +169,9 @@ def augmentation_consistency(pool: Pool) -> list[float]:
     """Minus the distance between the prediction for a transformed image and the expected prediction.
 
     The expected prediction is the one for the original image, changed as the label changes under the transform. The
-    transform is a shift for classes and values. It is any small warp for points and gaze. The unit is the distance between the predictions for different images, so a constant prediction does not count
-    as consistent. Assumes that consistent predictions are right. A model that was trained with such warps is
-    consistent, even if it is wrong.
+    transform is a shift for classes and values. It is any small warp for points and gaze. The unit is the distance
+    between the predictions for different images, so a constant prediction does not count as consistent. Assumes that
+    consistent predictions are right. A model that was trained with such warps is consistent, even if it is wrong.
 
     References:
         Laine & Aila (2017). Temporal ensembling for semi-supervised learning. ICLR.

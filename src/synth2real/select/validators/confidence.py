@@ -92,7 +92,8 @@ def balance(pool: Pool) -> list[float]:
     """Minus the divergence (nats) of the mean prediction from the target's class shares.
 
     The shares are the pool's `prior`. Without a prior, assumes that the target has the class shares of the source. A
-    candidate may predict the right shares without one correct label. The score detects candidates that merge one class into another.
+    candidate may predict the right shares without one correct label. The score detects candidates that merge one class
+    into another.
 
     References:
         Saerens, Latinne & Decaestecker (2002). Adjusting the outputs of a classifier to new a priori probabilities.
