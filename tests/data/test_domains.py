@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from synth2real.data.batch_sampler import BatchSampler
-from synth2real.data.domains import Labelled, Unlabelled, to_float
+from synth2real.data.domains import Labelled, Unlabelled, check_domains, to_float
 from synth2real.errors import InputError
 
 
@@ -64,6 +64,11 @@ def test_subset_keeps_labels_names_and_sizes_together():
         assert part.sizes.tolist() == [[2, 20], [0, 0]]
     assert whole.subset(index).labels.tolist() == [[1.0], [3.0]]
     assert not hasattr(whole.unlabelled(), "labels")
+
+
+def test_channels_and_size_are_converted_at_once():
+    with pytest.raises(InputError, match=r"convert both with --channels 1 --size 20x20$"):
+        check_domains(Unlabelled(IMAGES), Unlabelled(torch.zeros(2, 3, 20, 20)))
 
 
 def test_a_target_has_no_field_for_labels():

@@ -49,6 +49,6 @@ def test_expectation_maximisation_recovers_a_known_shift() -> None:
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(
-        InputError, match=r"confused has shape \(3, 3\) and said has shape \(2,\), expected \(C, C\) and \(C,\)"
+        InputError, match=r"confusion has shape \(3, 3\) and prediction has shape \(2,\), expected \(C, C\) and \(C,\)"
     ):
         bbse(SAID_GIVEN_TRUE, torch.tensor([0.5, 0.5]))

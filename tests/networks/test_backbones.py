@@ -147,7 +147,11 @@ def test_built_in_classes_can_be_named_by_their_package(name: str) -> None:
             r"returns a tensor \(2, 4, 14, 14\) for two inputs, expected features \(2, F\). Pool and flatten",
         ),
         ("my_nets:Colour", r"does not take inputs of 1x16x16 \(.*\). Convert them with --size and --channels"),
-        ("perceptron", r"'perceptron' does not take inputs of shape \(1, 16, 16\)"),
+        (
+            "perceptron",
+            r"'perceptron' does not take inputs of shape \(1, 16, 16\), expected feature vectors \(F,\)\. "
+            "For images choose --network convolutional",
+        ),
     ],
 )
 def test_networks_that_cannot_serve_are_refused(nets, name: str, message: str) -> None:
@@ -274,6 +278,10 @@ def test_transformers_by_name_through_its_extra(monkeypatch, tmp_path) -> None:
     expected = r"'transformers:vit' needs the package transformers.*pip install 'synth2real\[transformers\]'"
     with pytest.raises(InputError, match=expected):
         build_network("transformers:vit", SHAPE)
+    with pytest.raises(
+        InputError, match=r"expected images \(C, H, W\)\. For feature vectors choose --network perceptron"
+    ):
+        build_network("convolutional", (5,))
     with pytest.raises(InputError, match=r"takes images, found features of shape \(5,\)"):
         build_network("transformers:vit", (5,))
 

@@ -123,7 +123,10 @@ def test_a_simulator_is_refined_with_its_preset(refine, tmp_path):
     how = yaml.safe_load((tmp_path / "out" / "refinement.yaml").read_text())
     assert (how["source"]["simulator"]["preset"], how["source"]["images"]) == ("infrared", 5)
     assert pixels(tmp_path / "out").shape == (5, 1, 16, 16)
-    refused(refine("digits", "--n", 5, "--preset", "infrared", out="no"), "simulator 'digits' has no presets")
+    refused(
+        refine("digits", "--n", 5, "--preset", "infrared", out="no"),
+        "--preset infrared: simulator digits has no presets. Remove --preset",
+    )
 
 
 def test_refined_images_can_be_trained_on(refine, synth2real, tmp_path, classes, photos):

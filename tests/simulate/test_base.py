@@ -52,16 +52,16 @@ def test_defaults_are_within_limits(name):
 @pytest.mark.parametrize(
     ("ranges", "message"),
     [
-        ({"hight": 1}, "Digits has no parameter 'hight', expected one of: height, aspect"),
+        ({"hight": 1}, "simulator digits has no parameter 'hight', expected one of: height, aspect"),
         (
             {"height": (0.9, 0.5)},
-            "'height' is (0.9, 0.5), expected a number or (low, high) with 0.2 <= low <= high <= 1",
+            "simulator digits: height is [0.9, 0.5], expected a number or [low, high] with 0.2 <= low <= high <= 1",
         ),
-        ({"rotation": (-10, 200)}, "'rotation' is (-10, 200), expected a number or (low, high) with -90 <= low"),
-        ({"blur": -1}, "'blur' is -1"),
-        ({"blur": float("nan")}, "'blur' is nan"),
-        ({"blur": "much"}, "'blur' is 'much'"),
-        ({"blur": (1, 2, 3)}, "'blur' is (1, 2, 3)"),
+        ({"rotation": (-10, 200)}, "rotation is [-10, 200], expected a number or [low, high] with -90 <= low"),
+        ({"blur": -1}, "blur is -1"),
+        ({"blur": float("nan")}, "blur is nan"),
+        ({"blur": "much"}, "blur is 'much'"),
+        ({"blur": (1, 2, 3)}, "blur is [1, 2, 3]"),
     ],
 )
 def test_ranges_that_cannot_be_used_name_the_parameter(ranges, message):
@@ -95,7 +95,7 @@ def test_labelled_carries_classes():
     assert domain.classes == tuple("0123456789")
     assert domain.labels.dtype == torch.int64
     assert domain.shape == (1, 28, 28)
-    with pytest.raises(InputError, match="no label 'gaze', expected one of: label"):
+    with pytest.raises(InputError, match="simulator digits has no label 'gaze', expected one of: label"):
         Digits().labelled(5, 0, label="gaze")
     with pytest.raises(InputError, match="cannot render 0 images"):
         Digits().sample(0, 0)
@@ -110,7 +110,7 @@ def test_settings_round_trip_and_errors():
         simulator("digits", channels=2)
     with pytest.raises(InputError, match="no parameter 'x'"):
         simulator("digits", ranges={"x": 1})
-    with pytest.raises(InputError, match="simulator 'digits' has no presets, found 'infrared'"):
+    with pytest.raises(InputError, match=r"--preset infrared: simulator digits has no presets\. Remove --preset"):
         simulator("digits", preset="infrared")
 
 
@@ -128,7 +128,8 @@ def test_parameters_round_trip_through_yaml(tmp_path):
         ("blur: [1, 2, 3]", "p.yaml: parameter 'blur' is [1, 2, 3]"),
         ("blur: true", "p.yaml: parameter 'blur' is True"),
         ("- 1", "p.yaml: contains list, expected lines such as"),
-        ("a: [", "p.yaml: is not YAML"),
+        ("a: [", "p.yaml, line 1, column 5: is not valid YAML, expected lines such as"),
+        ("a: 1\nb: c: d", "p.yaml, line 2, column 5: is not valid YAML"),
     ],
 )
 def test_parameter_files_that_cannot_be_used_name_file_and_parameter(tmp_path, text, message):

@@ -43,6 +43,41 @@ def test_a_folder_with_files_is_refused_unless_overwritten(tmp_path):
         render(Digits(), 3, tmp_path / "000000.png", seed=0)
 
 
+@pytest.mark.parametrize("format", ["folder", "webdataset"])
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"model.yaml": "a", "model.safetensors": "b"},
+        {"000000.png": "a"},
+        {"parameters.yaml": "height: 1"},
+        {"metadata.jsonl": '{"file_name": "000000.png"}'},
+        {"parameters.yaml": "height: 1", "metadata.jsonl": '{"file_name": "mine.png"}'},
+    ],
+)
+def test_a_folder_that_render_did_not_write_is_never_overwritten(tmp_path, files, format):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(
+        InputError, match=r"`render` did not write, but --overwrite replaces only .*Choose another --out"
+    ):
+        render(Digits(), 3, tmp_path, seed=0, overwrite=True, format=format)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
+
+
+@pytest.mark.parametrize("format", ["folder", "webdataset"])
+def test_what_a_stopped_render_left_can_be_overwritten(tmp_path, monkeypatch, format):
+    def stop(self, values, generator):
+        raise InputError("stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Digits, "render", stop)
+        with pytest.raises(InputError, match="stopped"):
+            render(Digits(), 3, tmp_path, seed=0, format=format)
+    render(Digits(), 3, tmp_path, seed=0, overwrite=True)
+    assert len(list(tmp_path.glob("*.png"))) == 3
+    assert not list(tmp_path.glob("*.tar"))
+
+
 def test_nothing_is_written_or_removed_if_the_count_is_wrong(tmp_path):
     with pytest.raises(InputError, match="cannot render 0 images"):
         render(Digits(), 0, tmp_path / "new", seed=0)
@@ -89,6 +124,14 @@ def test_parquet_is_one_file_of_images_and_columns(tmp_path, monkeypatch):
         render(eyes, 2, tmp_path / "a" / "eyes.parquet", seed=3)
     render(Digits(), 2, tmp_path / "a" / "eyes.parquet", seed=0, overwrite=True)
     assert parquet.read_table(tmp_path / "a" / "eyes.parquet").column_names == ["image", "label"]
+    (tmp_path / "text.parquet").write_text("mine")
+    parquet.write_table(parquet.read_table(tmp_path / "a" / "eyes.parquet").replace_schema_metadata({}), tmp_path / "b")
+    (tmp_path / "b").rename(tmp_path / "other.parquet")
+    for name in ("text", "other"):
+        before = (tmp_path / f"{name}.parquet").read_bytes()
+        with pytest.raises(InputError, match=rf"{name}\.parquet: found a file that `render` did not write"):
+            render(Digits(), 2, tmp_path / f"{name}.parquet", seed=0, overwrite=True)
+        assert (tmp_path / f"{name}.parquet").read_bytes() == before
 
 
 def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
@@ -98,6 +141,6 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path, monkeypatch):
 
 
 def test_masks_that_a_simulator_does_not_have_are_refused(tmp_path):
-    with pytest.raises(InputError, match="masks were requested, but Digits has none"):
+    with pytest.raises(InputError, match=r"--masks: simulator digits renders no masks\. Remove --masks"):
         render(Digits(), 2, tmp_path / "x", seed=0, masks=True)
     assert not (tmp_path / "x").exists()

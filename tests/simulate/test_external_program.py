@@ -108,15 +108,20 @@ def test_a_missing_program_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("- 1", "contains list, expected `command:`"),
-        ("command: [", "is not YAML"),
-        ("command: run", "'parameters' is .*expected: Field required"),
+        ("- 1", "contains list, expected the lines `command:`"),
+        ("command: [", "p.yaml, line 1, column 11: is not valid YAML, expected the lines `command:`"),
+        ("command: run", "p.yaml: found no `parameters`, expected the lines `command:` and `parameters:`$"),
+        ("parameters: {}", "p.yaml: found no `command`, expected the lines `command:` and `parameters:`$"),
+        (
+            "command: run\nparameters: {a: {limits: [0, 1]}}",
+            r"p\.yaml: 'parameters\.a' has no `default`, expected `limits:` and `default:` in it$",
+        ),
         ("command: run\nparameters: {a: {limits: [0, 1], default: 0}}\nclasses: {c: [a]}", r"has no \{parameters\}"),
         ("command: run {parameters} {out}\nparameters: {}\nclasses: {c: [a]}", "has no parameters"),
         ("command: run {parameters} {out}\nparameters: {a: {limits: [0, 1], default: 0}}", "neither `classes` nor"),
         (
             "command: run {parameters} {out}\nparameters: {a: {limits: [0, 1], default: 2}}\nclasses: {c: [a]}",
-            r"p\.yaml: parameter 'a' is \(2.0, 2.0\), expected a number or \(low, high\) with 0 <= low",
+            r"p\.yaml: parameter a is \[2.0, 2.0\], expected a number or \[low, high\] with 0 <= low",
         ),
     ],
 )
@@ -149,15 +154,19 @@ def test_a_function_with_declared_parameters_is_a_simulator():
 
 def test_simulators_are_found_in_modules_and_packages(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "own_lamps.py").write_text("from synth2real.simulate import Digits\nclass Mine(Digits): pass\nx = 1\n")
+    (tmp_path / "own_lamps.py").write_text(
+        "from pathlib import Path\nfrom synth2real.simulate import Digits\nclass Mine(Digits): pass\nx = 1\n"
+    )
     assert is_simulator("own_lamps:Mine")
     assert not is_simulator("photos")
     assert simulator("own_lamps:Mine", size=(8, 8)).sample(2, 0).images.shape == (2, 1, 8, 8)
     assert str(tmp_path) not in sys.path
     for name, message in (
         ("own_lamps:x", "found 1, expected a subclass of Simulator"),
-        ("own_lamps:Other", "the module 'own_lamps' has no 'Other'"),
-        ("no_lamps:Mine", "cannot import 'no_lamps'"),
+        ("own_lamps:Other", "the module 'own_lamps' has no 'Other', expected the name of a Simulator class"),
+        ("own_lamps:Path", "found the class 'Path', expected a subclass of Simulator"),
+        ("os:path", "found the module '[a-z]*path', expected a subclass of Simulator"),
+        ("no_lamps:Mine", "cannot import 'no_lamps' .*Install the module, or run in the folder that contains it"),
         ("lamps", "is unknown, expected one of: digits, eyes; or module:Class, or the YAML file of a program"),
     ):
         with pytest.raises(InputError, match=message):

@@ -190,9 +190,11 @@ def test_label_may_be_columns():
     assert torch.equal(found.labels.nan_to_num(-1), expected.nan_to_num(-1))
     assert eyes.labelled(5, 0, "yaw").labels.shape == (5, 1)
     assert Eyes(label=("iris_x", "iris_y")).labelled(5, 0).columns == ("iris_x", "iris_y")
-    with pytest.raises(InputError, match="Eyes has no label 'iris_z', expected one of: gaze, gaze_vector, head, iris"):
+    with pytest.raises(
+        InputError, match="simulator eyes has no label 'iris_z', expected one of: gaze, gaze_vector, head, iris"
+    ):
         eyes.labelled(5, 0, ["iris_x", "iris_z"])
-    with pytest.raises(InputError, match="got an empty list of labels"):
+    with pytest.raises(InputError, match="simulator eyes: found an empty list of labels"):
         eyes.labelled(5, 0, [])
 
 
@@ -217,9 +219,9 @@ def test_folder_holds_masks_and_nulls(tmp_path):
 
 
 def test_settings_that_do_not_fit_are_named():
-    with pytest.raises(InputError, match="Eyes has no parameter 'height'"):
+    with pytest.raises(InputError, match="simulator eyes has no parameter 'height'"):
         Eyes(ranges={"height": 1})
-    with pytest.raises(InputError, match="'gaze_yaw' is 90, expected a number or"):
+    with pytest.raises(InputError, match="simulator eyes: gaze_yaw is 90, expected a number or"):
         Eyes(ranges={"gaze_yaw": 90})
 
 

@@ -56,6 +56,19 @@ def test_regression_by_hand():
     assert torch.allclose(LENGTH.predict(outputs), torch.tensor([[10.1, 2.0], [12.0, 0.0]]))
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Regression(("z", "z"), (0.0, 0.0), (1.0, 1.0)),
+        lambda: Keypoints(("z", "z"), (8, 8)),
+        lambda: Gaze(("z", "z")),
+    ],
+)
+def test_a_label_column_given_twice_is_refused(make):
+    with pytest.raises(InputError, match="the label column 'z' is given twice, expected different columns"):
+        make()
+
+
 def test_regression_metrics_by_hand():
     predictions = torch.tensor([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0], [9.0, 0.0]])
     labels = torch.tensor([[0.0, 1.0], [0.0, 2.0], [0.0, NAN], [NAN, NAN]])

@@ -55,10 +55,13 @@ def test_missing_and_damaged_files_are_named(tmp_path, name):
     whole = (tmp_path / name).read_bytes()
     for damaged in (b"", b"\xff\xfe", whole[: len(whole) // 2], b"a: [1"):
         (tmp_path / name).write_bytes(damaged)
-        with pytest.raises(InputError, match=rf"(?s){DESCRIPTION} or {WEIGHTS} is damaged .*Train again"):
+        with pytest.raises(InputError, match=rf"{tmp_path / name}: is damaged .*Train again$"):
             load_model(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(InputError, match=rf"found no {name}, expected a run folder"):
+        load_model(tmp_path)
+    (tmp_path / "comparison.json").touch()
+    with pytest.raises(InputError, match=rf"this is the folder of a comparison, .*Use {tmp_path / 'chosen'}"):
         load_model(tmp_path)
 
 
@@ -67,7 +70,7 @@ def test_weights_of_another_model_are_refused(tmp_path):
     description = yaml.safe_load((tmp_path / DESCRIPTION).read_text())
     description["shape"] = [3, 16, 16]
     (tmp_path / DESCRIPTION).write_text(yaml.safe_dump(description))
-    with pytest.raises(InputError, match=r"damaged"):
+    with pytest.raises(InputError, match=rf"{WEIGHTS}: is damaged or does not fit the model"):
         load_model(tmp_path)
 
 
@@ -125,12 +128,21 @@ def test_evaluate_aligns_classes_by_name():
     [
         (torch.zeros(2, 3, 16, 16), "the data has 3 channels, the model takes 1. Train with --channels"),
         (torch.zeros(2, 1, 16, 18), "the data has inputs of 1x16x18, the model takes 1x16x16. Train with --size HxW"),
-        (torch.zeros(2, 9), "the data has inputs of 9, the model takes 1x16x16"),
+        (
+            torch.zeros(2, 3, 16, 18),
+            r"the data has inputs of 3x16x18, the model takes 1x16x16 .*Train with --channels 1 --size 16x16",
+        ),
+        (torch.zeros(2, 9), "the data: expected images 1x16x16, found features of width 9. Choose another input"),
     ],
 )
 def test_inputs_of_another_shape_are_refused(inputs, message):
     with pytest.raises(InputError, match=message):
         new().predict(Unlabelled(inputs))
+
+
+def test_a_model_of_features_refuses_images():
+    with pytest.raises(InputError, match="the data: expected features of width 7, found images 1x16x16"):
+        new(shape=(7,)).predict(torch.zeros(2, 1, 16, 16))
 
 
 def test_a_folder_of_another_shape_is_named(tmp_path):

@@ -23,15 +23,16 @@ from .base import Objective
 class Untied(Objective):
     """Beyond sharing weights: trains separate layers for the target, close to a linear map of the source's layers.
 
-    Serves every task. Shared weights must ignore every difference between the domains. Separate layers can use it. For
+    Supports all tasks. Shared weights must ignore every difference between the domains. Separate layers can use it. For
     each untied layer the loss exp(|a s + b - t|^2) - 1 keeps the target's weights t close to the source's weights s.
     The scalars a and b are learnt too, so a change of scale or level of a whole layer costs little. The head and all
     other layers are shared. The MMD between the features of both streams is minimised. The final model is the target
     stream.
 
     Untie the first layers if the domains differ in their pixels (synthetic and real). Untie the last layers if the
-    domains differ in their content. It harms if the class balance differs between the domains, as every method that
-    makes feature distributions equal. With more untied layers, the target stream depends more on the MMD alone.
+    domains differ in their content. It reduces accuracy if the class balance differs between the domains, like every
+    method that makes feature distributions equal. With more untied layers, the target stream depends more on the MMD
+    alone.
 
     References:
         Rozantsev, Salzmann & Fua (2018). Beyond Sharing Weights for Deep Domain Adaptation. TPAMI 41(4).

@@ -186,11 +186,12 @@ def check_domains(source: Labelled | Unlabelled, target: Labelled | Unlabelled) 
     found = f"the source has inputs of {_shape(source.shape)}, the target of {_shape(target.shape)}"
     if len(source.shape) != 3 or len(target.shape) != 3:
         raise InputError(f"{found}: expected images in both, or features of the same width in both")
+    size = "x".join(map(str, target.shape[1:]))
+    if source.shape[0] != target.shape[0] and source.shape[1:] != target.shape[1:]:
+        raise InputError(f"{found} (channels x height x width): convert both with --channels 1 --size {size}")
     if source.shape[0] != target.shape[0]:
         raise InputError(f"{found} (channels x height x width): convert both with --channels 1 or --channels 3")
-    raise InputError(
-        f"{found} (channels x height x width): resize both with --size {target.shape[1]}x{target.shape[2]}"
-    )
+    raise InputError(f"{found} (channels x height x width): resize both with --size {size}")
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ..errors import InputError
 from .domains import Labelled, Unlabelled
-from .loading import arrays_of, as_classes, metadata_tables, named_by, table_rows
+from .loading import arrays_of, as_classes
+from .tables import metadata_tables, named_by, table_rows
 
 Groups = Tensor | None  # (N,) int64, the person or video of each sample; None if samples are independent
 

@@ -10,8 +10,6 @@ Metadata tables have the format of Hugging Face `datasets`: `metadata.csv` or `m
 `file_name`. This path is relative to the table.
 """
 
-import csv
-import json
 import os
 import re
 import warnings
@@ -32,12 +30,14 @@ from ..errors import InputError
 from .domains import Inputs, Labelled, Unlabelled
 from .images import SUFFIXES, Decoded, decode, resize
 from .sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
+from .tables import TABLES, listed, number, rows_of
+from .tables import metadata_tables as metadata_tables
 
 Channels = Literal[1, 3]
 Size = tuple[int, int]
-TABLES = ("metadata.csv", "metadata.jsonl")
 MASK = "_mask"  # `000000_mask.png` is the segmentation mask of `000000.png`, not an image
 FILES = (".npz", *SVMLIGHT)
+ZIP = b"PK"  # first bytes of an .npz
 AS_CLASSES = ("label", "class")  # default columns of class labels
 
 
@@ -89,9 +89,9 @@ def load_unlabelled(
     """
     path, conversion = _existing(path), Conversion(size, channels, skip_bad)
     if path.suffix.lower() == ".npz":
-        with arrays_of(path) as arrays:
+        with _prefixed(path), arrays_of(path) as arrays:
             inputs, sizes = _array_inputs(path, arrays, conversion)
-        return Unlabelled(inputs, _numbered(inputs), sizes)
+            return Unlabelled(inputs, _numbered(inputs), sizes)
     if path.suffix.lower() in SVMLIGHT:
         features, _ = read_svmlight(path, layout)
         return Unlabelled(features, _numbered(features))
@@ -133,11 +133,6 @@ def load(
     if tables:
         return _load_tables(path, tables, label, conversion)
     return _load_class_folders(path, label, conversion)
-
-
-def metadata_tables(folder: Path) -> list[Path]:
-    """All metadata tables in a folder and its subfolders; none for a file."""
-    return sorted(table for name in TABLES for table in folder.rglob(name))
 
 
 def masks_below(folder: Path) -> list[Path]:
@@ -206,7 +201,7 @@ def _load_class_folders(folder: Path, label: str | Sequence[str] | None, convers
     files = _images_below(folder)
     if label is not None and label not in AS_CLASSES:
         raise InputError(
-            f"{folder}: the label column {_listed(label)} was requested, but found no {' or '.join(TABLES)}. "
+            f"{folder}: the label column {listed(label)} was requested, but found no {' or '.join(TABLES)}. "
             "Add one with the column file_name and the label columns"
         )
     loose = next((file for file in files if file.parent == folder), None)
@@ -224,20 +219,8 @@ def _load_tables(
     folder: Path, tables: Sequence[Path], label: str | Sequence[str] | None, conversion: Conversion
 ) -> Labelled:
     columns = [label if label is not None else "label"] if label is None or isinstance(label, str) else list(label)
-    files: list[Path] = []
-    rows: list[list[Any]] = []
-    for table in tables:
-        for number, row in enumerate(table_rows(table), start=1):
-            missing = [name for name in ("file_name", *columns) if name not in row]
-            if missing:
-                raise InputError(
-                    f"{table}: row {number} has no column {_listed(missing)}; found the columns {_listed(row)}. "
-                    "Name the label columns with --label (label= in Python)"
-                )
-            files.append(named_by(table, row, folder))
-            rows.append([row[name] for name in columns])
-    if not files:
-        raise InputError(f"{tables[0]}: found no row, expected one row per image")
+    rows = rows_of(tables, folder, columns)
+    files = [file for _, file, _ in rows]
     twice = next((file for file, times in Counter(files).items() if times > 1), None)
     if twice is not None:
         raise InputError(
@@ -258,69 +241,15 @@ def _load_tables(
     kept = [rows[i] for i in read.kept]
     names = _relative(folder, files, read)
     if label is None or isinstance(label, str):
-        blank = next((name for name, row in zip(names, kept, strict=True) if row[0] in (None, "")), None)
+        blank = next((file for _, file, row in kept if row[0] in (None, "")), None)
         if blank is not None:
-            raise InputError(f"{folder / blank}: the label column '{columns[0]}' is empty, expected a class name")
-        labels, classes = as_classes([row[0] for row in kept])
+            raise InputError(f"{blank}: the label column '{columns[0]}' is empty, expected a class name")
+        labels, classes = as_classes([row[0] for _, _, row in kept])
         return Labelled(read.images, labels, classes, names=names, sizes=read.sizes)
     values = torch.tensor(
-        [[_number(v, c, n) for v, c in zip(row, columns, strict=True)] for row, n in zip(kept, names, strict=True)]
+        [[number(v, c, table, file) for v, c in zip(row, columns, strict=True)] for table, file, row in kept]
     )
     return Labelled(read.images, values, columns=tuple(columns), names=names, sizes=read.sizes)
-
-
-def named_by(table: Path, row: dict[str, Any], folder: Path) -> Path:
-    """Path of the image of a table row. Raise `InputError` if it is outside `folder`."""
-    file = table.parent / str(row["file_name"])
-    inside = Path(os.path.normpath(file))
-    if not inside.is_relative_to(os.path.normpath(folder)):
-        raise InputError(
-            f"{table}: lists {row['file_name']}, which is not in {folder}, expected file_name relative to the table"
-        )
-    return inside
-
-
-def table_rows(table: Path) -> list[dict[str, Any]]:
-    """Rows of a metadata table, as dicts by column. Raise `InputError` if the file does not have its format."""
-    try:
-        return _parsed(table)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{table}: is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8") from None
-
-
-def _parsed(table: Path) -> list[dict[str, Any]]:
-    with table.open(encoding="utf-8-sig", newline="") as lines:
-        if table.suffix == ".csv":
-            return list(csv.DictReader(lines))
-        rows = []
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise InputError(
-                        f"{table}: line {number} is not JSON ({error}), expected one object per line"
-                    ) from None
-                if not isinstance(row, dict):
-                    raise InputError(f"{table}: line {number} contains {row!r}, expected an object with file_name")
-                rows.append(row)
-        return rows
-
-
-def _number(value: Any, column: str, name: str) -> float:
-    if value is None or value == "":
-        return float("nan")
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"{name}: the label column '{column}' contains {value!r}, expected a number. "
-            "For class names use --task classify"
-        ) from None
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(f"'{name}'" for name in ([names] if isinstance(names, str) else names))
 
 
 @contextmanager
@@ -332,7 +261,28 @@ def arrays_of(path: Path) -> Iterator[Any]:
     except InputError:
         raise
     except (TypeError, OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: unreadable .npz ({error}), expected arrays of numbers. Write it again") from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    if os.access(path, os.R_OK):
+        with path.open("rb") as file:
+            if file.read(len(ZIP)) != ZIP:
+                return InputError(
+                    f"{path}: is not an .npz file, expected arrays written by numpy.savez. Write it again"
+                )
+    objects = "allow_pickle" in str(error)  # numpy's advice to set allow_pickle is for programmers, and it is unsafe
+    why = "an array of Python objects" if objects else str(error)
+    return InputError(f"{path}: unreadable .npz ({why}), expected arrays of numbers. Write it again")
+
+
+@contextmanager
+def _prefixed(path: Path) -> Iterator[None]:
+    """Put the path before the message of an `InputError` that does not name it."""
+    try:
+        yield
+    except InputError as error:
+        raise (error if str(error).startswith(str(path)) else InputError(f"{path}: {error}")) from None
 
 
 def _array_inputs(path: Path, arrays: Any, conversion: Conversion) -> tuple[Inputs, Tensor | None]:
@@ -341,7 +291,7 @@ def _array_inputs(path: Path, arrays: Any, conversion: Conversion) -> tuple[Inpu
     if "features" in arrays:
         return torch.from_numpy(np.ascontiguousarray(arrays["features"], dtype=np.float32)), None
     if "images" not in arrays:
-        raise InputError(f"{path}: found the arrays {_listed(arrays.keys())}, expected 'images' or 'features'")
+        raise InputError(f"{path}: found the arrays {listed(arrays.keys())}, expected 'images' or 'features'")
     images = arrays["images"]
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
         raise InputError(f"{path}: 'images' of shape {images.shape}, expected (N, H, W), (N, H, W, 1) or (N, H, W, 3)")
@@ -356,7 +306,7 @@ def _array_inputs(path: Path, arrays: Any, conversion: Conversion) -> tuple[Inpu
 
 
 def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
-    with arrays_of(path) as arrays:
+    with _prefixed(path), arrays_of(path) as arrays:
         inputs, sizes = _array_inputs(path, arrays, conversion)
         names = _numbered(inputs)
         if label is None or isinstance(label, str):
@@ -364,20 +314,25 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
             key = next((k for k in usual if k is not None and k in arrays), None)
             if key is None:
                 wanted = label if label is not None else "labels"
-                raise InputError(f"{path}: found the arrays {_listed(arrays.keys())}, expected '{wanted}'")
+                raise InputError(f"{path}: found the arrays {listed(arrays.keys())}, expected '{wanted}'")
             if arrays[key].ndim != 1:
                 shape = arrays[key].shape
                 raise InputError(f"{path}: '{key}' of shape {shape}, expected ({len(inputs)},), one class per sample")
             labels, classes = as_classes(arrays[key].tolist())
             return Labelled(inputs, labels, classes, names=names, sizes=sizes)
         columns = tuple(label)
+        for key in columns if all(column in arrays for column in columns) else ("labels",):
+            if key in arrays and len(arrays[key]) != len(inputs):
+                raise InputError(
+                    f"{len(inputs)} inputs but {len(arrays[key])} values of '{key}', expected the same number of each"
+                )
         if all(column in arrays for column in columns):
             values = np.stack([arrays[column] for column in columns], axis=1)
         elif "labels" in arrays:
             values = arrays["labels"].reshape(len(inputs), -1)
         else:
             raise InputError(
-                f"{path}: found the arrays {_listed(arrays.keys())}, expected {_listed(columns)} or 'labels'"
+                f"{path}: found the arrays {listed(arrays.keys())}, expected {listed(columns)} or 'labels'"
             )
         if values.shape != (len(inputs), len(columns)):
             raise InputError(f"{path}: labels of shape {values.shape}, expected ({len(inputs)}, {len(columns)})")
@@ -391,7 +346,7 @@ def _load_svmlight(path: Path, label: str | Sequence[str] | None, layout: Layout
         return Labelled(features, labels, classes, names=_numbered(features))
     if len(label) != 1:
         raise InputError(
-            f"{path}: the label columns {_listed(label)} were requested, but an svmlight file has one. Name one"
+            f"{path}: the label columns {listed(label)} were requested, but an svmlight file has one. Name one"
         )
     return Labelled(features, torch.tensor(column)[:, None], columns=tuple(label), names=_numbered(features))
 

@@ -33,14 +33,14 @@ def confusion(probabilities: Tensor, labels: Tensor) -> Tensor:
     return probabilities.double().T @ shares.double() / len(labels)
 
 
-def bbse(confused: Tensor, said: Tensor, ridge: float = 1e-6) -> Tensor:
+def bbse(confusion: Tensor, prediction: Tensor, ridge: float = 1e-6) -> Tensor:
     """Black box shift estimation: the class prior that explains the mean prediction on the target.
 
-    The class weights w solve `confused w = said`. The prior of the target is w times the prior of the source.
+    The class weights w solve `confusion w = prediction`. The prior of the target is w times the prior of the source.
 
     Args:
-        confused: (C, C) from `confusion` on the source.
-        said: (C,) mean prediction on the target.
+        confusion: (C, C) from `priors.confusion` on the source.
+        prediction: (C,) mean prediction on the target.
         ridge: regularisation towards the prior of the source, w = 1, in units of the mean squared singular value. It
             keeps the result finite if the classifier cannot distinguish two classes.
 
@@ -54,16 +54,16 @@ def bbse(confused: Tensor, said: Tensor, ridge: float = 1e-6) -> Tensor:
         Lipton, Wang & Smola (2018). Detecting and Correcting for Label Shift with Black Box Predictors. ICML.
         Azizzadenesheli, Liu, Yang & Anandkumar (2019). Regularized Learning for Domain Adaptation under Label Shifts.
     """
-    if confused.shape != (len(said), len(said)):
+    if confusion.shape != (len(prediction), len(prediction)):
         raise InputError(
-            f"confused has shape {tuple(confused.shape)} and said has shape {tuple(said.shape)}, expected (C, C) and "
-            "(C,) with the same classes"
+            f"confusion has shape {tuple(confusion.shape)} and prediction has shape {tuple(prediction.shape)}, "
+            "expected (C, C) and (C,) with the same classes"
         )
-    confused, said = confused.double(), said.double()
-    gram = confused.T @ confused
-    pull = ridge * gram.diagonal().mean() * torch.eye(len(said), dtype=gram.dtype, device=gram.device)
-    extra = torch.linalg.solve(gram + pull, confused.T @ (said - confused.sum(1)))
-    return _normalised((1 + extra) * confused.sum(0))
+    confusion, prediction = confusion.double(), prediction.double()
+    gram = confusion.T @ confusion
+    pull = ridge * gram.diagonal().mean() * torch.eye(len(prediction), dtype=gram.dtype, device=gram.device)
+    extra = torch.linalg.solve(gram + pull, confusion.T @ (prediction - confusion.sum(1)))
+    return _normalised((1 + extra) * confusion.sum(0))
 
 
 def mlls(probabilities: Tensor, source: Tensor, rounds: int = 200, start: Tensor | None = None) -> Tensor:

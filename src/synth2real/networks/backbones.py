@@ -77,7 +77,15 @@ def build_network(name: str, shape: Sequence[int], spatial: bool = False, norm: 
     """
     if name in NETWORKS:
         if (len(shape) == 3) == (name in FOR_FEATURES):
-            raise InputError(f"network '{name}' does not take inputs of shape {tuple(shape)}")
+            takes, kind, other = (
+                ("feature vectors (F,)", "images", "convolutional")
+                if len(shape) == 3
+                else ("images (C, H, W)", "feature vectors", "perceptron")
+            )
+            raise InputError(
+                f"network '{name}' does not take inputs of shape {tuple(shape)}, expected {takes}. "
+                f"For {kind} choose --network {other}"
+            )
         return NETWORKS[name](shape, spatial=spatial, norm=norm)
     kind, colon, rest = name.partition(":")
     if not colon:

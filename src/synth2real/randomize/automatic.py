@@ -17,7 +17,10 @@ Bound = tuple[str, int]  # a parameter, and 0 for its low or 1 for its high end
 
 
 class Learner(Protocol):
-    """The interface of the model that the search trains and evaluates: a `learner.SourceLearner` or your own class."""
+    """The interface of the model that the search trains and evaluates.
+
+    It is a `route.source_learner.SourceLearner` or your own class.
+    """
 
     def learn(self, simulator: Simulator, seed: int) -> None:
         """Continue the training on images of this simulator."""

@@ -28,7 +28,8 @@ from torch import Tensor
 
 from ..data.domains import Labelled, Unlabelled
 from ..data.images import resize
-from ..data.loading import MASK, TABLES, Channels, Size, load_unlabelled, masks_below
+from ..data.loading import MASK, Channels, Size, load_unlabelled, masks_below
+from ..data.tables import TABLES
 from ..errors import InputError, TrainingDiverged
 from ..settings import to_dict
 from ..simulate import render

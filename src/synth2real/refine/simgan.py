@@ -53,7 +53,8 @@ class SimGAN(TrainedMapping):
 
     By design it cannot deform shapes. It corrects texture, contrast and noise. By default pixels change by 1.5 levels
     of 255, most around the eyelids. A model trained on these images finds real irises within 2 px in 86.7 percent of
-    the images, compared with 82.8 percent for unrefined renderings (three seeds, `benchmarks/eyes.py --score`).
+    the images, compared with 82.8 percent for unrefined renderings (three seeds,
+    `python -m benchmarks.quality.protocols.eyes --score`).
 
     It warns (`RefinementWarning`) if the refiner has ended as the identity, or if the critic always classifies almost
     all patches correctly. Two terms measure this during the training: `change`, the mean change of a pixel in 0..1, and

@@ -265,9 +265,7 @@ def _prepare(out: Path, overwrite: bool) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for path in (*out.glob("*.png"), *out.glob("shard-*.tar"), *out.glob(TABLE)):
         stem = path.stem.removesuffix("_mask").removeprefix("shard-")
-        if path.name == TABLE or (
-            stem.isdecimal() and len(stem) >= 6
-        ):  # its name shows that `render` wrote it
+        if path.name == TABLE or (stem.isdecimal() and len(stem) >= 6):  # its name shows that `render` wrote it
             path.unlink()
 
 

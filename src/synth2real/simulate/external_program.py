@@ -32,7 +32,8 @@ import yaml
 from torch import Tensor
 
 from ..data.images import decode
-from ..data.loading import metadata_tables, natural_key, table_rows
+from ..data.loading import natural_key
+from ..data.tables import metadata_tables, table_rows
 from ..errors import InputError
 from ..settings import settings
 from .base import CHUNK, Distribution, Drawn, Parameter, Range, Simulator, not_yaml

@@ -70,6 +70,15 @@ class Task(ABC):
         return mix.labels(labels)
 
 
+def check_different(columns: Sequence[str]) -> None:
+    """Raise `InputError` if a label column is given twice."""
+    twice = next((name for name in columns if list(columns).count(name) > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"the label column '{twice}' is given twice, expected different columns. Remove one of the two"
+        )
+
+
 def number_labels(source: Labelled, kind: str) -> Tensor:
     if source.classes:
         raise InputError(

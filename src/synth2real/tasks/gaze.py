@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ..data.domains import Labelled
 from ..errors import InputError
 from ..transforms.warp import Warp
-from .base import Task, number_labels
+from .base import Task, check_different, number_labels
 from .directions import degrees_between, to_angles, to_vectors
 
 
@@ -41,6 +41,7 @@ class Gaze(Task):
                 f"gaze needs exactly two label columns, pitch and yaw in radians, found {len(self.columns)} "
                 f"({', '.join(self.columns)}). Name them: --label pitch --label yaw"
             )
+        check_different(self.columns)
         if "yaw" in self.columns[0].lower() and "pitch" in self.columns[1].lower():
             raise InputError(
                 f"gaze found the label columns {self.columns[0]}, {self.columns[1]}, expected pitch first, then yaw: "

@@ -14,7 +14,7 @@ from ..data.domains import Labelled
 from ..errors import InputError
 from ..transforms.sampling import constant
 from ..transforms.warp import Warp
-from .base import Task, number_labels
+from .base import Task, check_different, number_labels
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Keypoints(Task):
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))
         object.__setattr__(self, "size", tuple(self.size))
+        check_different(self.columns)
         if len(self.columns) % 2:
             raise InputError(
                 f"keypoints need an x and a y column for each point, found {len(self.columns)} "

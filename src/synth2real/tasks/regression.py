@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..data.domains import Labelled
 from ..errors import InputError
-from .base import Task, number_labels
+from .base import Task, check_different, number_labels
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Regression(Task):
     def __post_init__(self) -> None:
         for name in ("columns", "mean", "std"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        check_different(self.columns)
 
     @classmethod
     def of(cls, source: Labelled) -> Self:

@@ -26,6 +26,7 @@ from ..tasks import TASKS, Classification, Task
 from .hardware import Hardware
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
+COMPARISON = "comparison.json"  # is in the folder of a comparison, which is no run folder
 PREDICTION_BATCH = 512
 GIVEN = "given"  # replaces the network name if the user passed a network object
 
@@ -150,18 +151,25 @@ class Model(nn.Module):
         found = tuple(inputs.shape[1:])
         if found == self.shape:
             return
-        if len(found) == len(self.shape) == 3 and found[0] != self.shape[0]:
+        if len(found) != len(self.shape):
+            raise InputError(f"{what}: expected {_kind(self.shape)}, found {_kind(found)}. Choose another input")
+        if len(found) == 3 and found[0] != self.shape[0] and found[1:] != self.shape[1:]:
+            raise InputError(
+                f"{what} has inputs of {_by(found)}, the model takes {_by(self.shape)} (channels x height x width). "
+                f"Train with --channels 1 --size {_by(self.shape[1:])}, which converts every image on load"
+            )
+        if len(found) == 3 and found[0] != self.shape[0]:
             raise InputError(
                 f"{what} has {found[0]} channels, the model takes {self.shape[0]}. Train with --channels 1 or "
                 "--channels 3, which converts every image on load"
             )
-        if len(found) == len(self.shape) == 1:
+        if len(found) == 1:
             raise InputError(
                 f"{what} has {found[0]} features, the model takes {self.shape[0]}. Write it with the same features "
                 "as the training data, in the same order"
             )
         raise InputError(
-            f"{what} has inputs of {'x'.join(map(str, found))}, the model takes {'x'.join(map(str, self.shape))}. "
+            f"{what} has inputs of {_by(found)}, the model takes {_by(self.shape)}. "
             "Train with --size HxW, which resizes every image on load"
         )
 
@@ -225,6 +233,14 @@ class Model(nn.Module):
             "layout": dataclasses.asdict(self.layout) if self.layout else None,
         }
         (folder / DESCRIPTION).write_text(yaml.safe_dump(description, sort_keys=False))
+
+
+def _by(sides: Sequence[int]) -> str:
+    return "x".join(map(str, sides))
+
+
+def _kind(shape: Sequence[int]) -> str:
+    return f"images {_by(shape)}" if len(shape) == 3 else f"features of width {_by(shape)}"
 
 
 class _Concatenated(nn.Module):
@@ -353,7 +369,12 @@ def load_model(folder: str | Path, features: nn.Module | None = None) -> Model:
     folder = Path(folder)
     for name in (DESCRIPTION, WEIGHTS):
         if not (folder / name).is_file():
+            if (folder / COMPARISON).is_file():
+                raise InputError(
+                    f"{folder}: this is the folder of a comparison, expected a run folder. Use {folder / 'chosen'}"
+                )
             raise InputError(f"{folder}: found no {name}, expected a run folder from `synth2real train --out`")
+    read = DESCRIPTION  # the file that an error comes from
     try:
         description = yaml.safe_load((folder / DESCRIPTION).read_text())
         task = description.pop("task")
@@ -363,12 +384,14 @@ def load_model(folder: str | Path, features: nn.Module | None = None) -> Model:
         model = _described(TASKS[task.pop("kind")](**task), shape, description, features)
         if kept_map:
             model.put_behind(build_map(kept_map))
+        read = WEIGHTS
         model.load_state_dict(load_file(folder / WEIGHTS))
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
         mend = "Train again" if features is None else "Pass features= with a network like the trained one"
-        raise InputError(f"{folder}: {DESCRIPTION} or {WEIGHTS} is damaged or does not fit ({error}). {mend}") from None
+        why = " ".join(str(error).split())
+        raise InputError(f"{folder / read}: is damaged or does not fit the model ({why}). {mend}") from None
     model.resize, model.channels = tuple(resize) if resize else None, channels
     model.layout = Layout(**layout) if layout else None
     hardware = Hardware.detect()

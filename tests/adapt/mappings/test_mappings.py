@@ -86,7 +86,10 @@ def test_bad_input_is_refused(name):
     with pytest.raises(InputError, match=rf"adapt {name}: the target holds 1 sample, expected 2 or more"):
         Route(adapt=fast(name)).run(source, target.subset(torch.tensor([0])))
     images = Labelled(torch.zeros(8, 1, 16, 16), torch.arange(8) % 2)
-    with pytest.raises(InputError, match=f"adapt {name} needs features, the source holds images"):
+    expected = (
+        rf"--adapt {name} needs feature vectors \(\.npz with `features`, or svmlight\), found images 1x16x16 in the"
+    )
+    with pytest.raises(InputError, match=expected):
         Route(adapt=fast(name)).run(images, images.unlabelled())
     with pytest.raises(InputError, match="the model"):
         fast(name).save(Path("x"))

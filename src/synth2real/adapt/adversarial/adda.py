@@ -22,7 +22,7 @@ from ..shared.reversal import domain_loss
 class ADDA(Objective):
     """Adversarial discriminative domain adaptation: trains a separate target encoder against a domain critic.
 
-    Serves every task. The training has two phases. In the first phase the model learns the source. In the second phase
+    Supports all tasks. The training has two phases. In the first phase the model learns the source. In the second phase
     its feature extractor is frozen, and a copy of it (the target encoder) learns from target images alone. The encoder
     is trained so that the critic classifies its features as source (inverted labels, as for the generator of a GAN).
     Critic and encoder are updated alternately. The final model is the target encoder with the source's head. It serves

@@ -50,12 +50,12 @@ class DANN(Reversal):
     weight is multiplied by the label loss. Otherwise the critic would dominate the much smaller label loss: without the
     factor, the error on real pupils was 11 px of 128.
 
-    Serves every task. It can harm if the class balance differs between the domains, because it makes the feature
+    Supports all tasks. It can harm if the class balance differs between the domains, because it makes the feature
     distributions equal. For classes, the head receives the features with a dropout of 0.5 by default. From USPS to
     MNIST this raised the accuracy from 0.847 to 0.896. From MNIST to USPS, where a sixth of the images are zeros, it
     raised the accuracy from 0.900 to 0.926 (1,500 steps, one seed, dev labels).
 
-    With several sources (`several.join`), the critic classifies K + 1 domains, so that the features of all domains are
+    With several sources (`data.join`), the critic classifies K + 1 domains, so that the features of all domains are
     made alike. With `discriminates="target"` the critic only distinguishes the target from all sources, as with one
     source.
 

@@ -25,13 +25,13 @@ def stepwise(features: Tensor, step: float) -> Tensor:
 class AFN(Objective):
     """Stepwise adaptive feature norm (SAFN): increases the norm of each sample's features a little in every step.
 
-    Serves every task. Target features have smaller norms than source features, and features with small norms are less
+    Supports all tasks. Target features have smaller norms than source features, and features with small norms are less
     discriminative. The loss increases the norm of each sample a little, in both domains. This moves the target features
     into the range where the classifier is confident. The method aligns norms only, so it does not depend on the class
     balance.
 
     It does not use the direction of the gap, and helps little if the domains are far apart. In regression the scale of
-    the features carries the value. There the method can harm (Chen et al. 2021).
+    the features encodes the value. There the method can harm (Chen et al. 2021).
 
     References:
         Xu, Li, Yang & Lin (2019). Larger Norm More Transferable: An Adaptive Feature Norm Approach for Unsupervised
@@ -39,9 +39,9 @@ class AFN(Objective):
 
     Args:
         weight: weight of the loss; for values, multiplied by the label loss. The default is a hundredth of the paper's
-            0.05, which is for plain gradient descent with a rate of 0.001. AdamW follows a gradient that never vanishes
-            at full speed, so the norms grew until they dominated everything (MNIST to USPS, 600 steps: accuracy 0.12
-            with 0.05, 0.88 with 0.0005).
+            0.05, which is for plain gradient descent with a rate of 0.001. The gradient never vanishes, and AdamW takes
+            full-size steps. The norms therefore grew until they dominated everything (MNIST to USPS, 600 steps:
+            accuracy 0.12 with 0.05, 0.88 with 0.0005).
         step: increase of each norm (1 in the paper).
     """
 

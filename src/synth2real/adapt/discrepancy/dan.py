@@ -20,13 +20,13 @@ from ..base import Objective
 class DAN(Objective):
     """Deep adaptation network: minimises the maximum mean discrepancy (MMD) between the domains, summed over layers.
 
-    Serves every task. The loss is the squared MMD of the two domains with several Gaussian kernels, summed over the
+    Supports all tasks. The loss is the squared MMD of the two domains with several Gaussian kernels, summed over the
     last layers. These layers are the features and the outputs of the head (class probabilities, or values in the head's
     own units). The paper estimates the MMD from a quarter of the pairs of a batch and learns the weights of the
     kernels. Here the estimate is unbiased, uses all pairs, and weighs the kernels equally.
 
-    It harms if the class balance (or the spread of the values) differs between the domains, because it makes both
-    alike. From MNIST to USPS, where a sixth of the images are zeros, one short run (400 steps, one seed) ended 3
+    It reduces accuracy if the class balance (or the spread of the values) differs between the domains, because it makes
+    both alike. From MNIST to USPS, where a sixth of the images are zeros, one short run (400 steps, one seed) ended 3
     percentage points below source only with the same randomization. In small batches the estimate is noisy.
 
     References:

@@ -24,10 +24,10 @@ class DAREGRAM(Objective):
     energy are used, because the inverse of the others is noise. The method is made for values, points and gaze. It also
     serves classes.
 
-    It harms if the distribution of the labels differs between the domains, because the Gram matrix depends on it. The
-    paper's weights are for a squared error of about 1. A loss on points is about 0.01, and these weights dominated it.
-    Both weights are therefore multiplied by the label loss. A step takes about twice as long as a step of source-only
-    training.
+    It reduces accuracy if the distribution of the labels differs between the domains, because the Gram matrix depends
+    on it. The paper's weights are for a squared error of about 1. A loss on points is about 0.01, and these weights
+    dominated it. Both weights are therefore multiplied by the label loss. A step takes about twice as long as a step of
+    source-only training.
 
     References:
         Nejjar, Wang & Fink (2023). DARE-GRAM: Unsupervised Domain Adaptation Regression by Aligning Inverse Gram

@@ -13,7 +13,7 @@ from .dan import DAN
 class JAN(DAN):
     """Joint adaptation network: minimises the joint MMD of features and predictions of the two domains.
 
-    Serves every task. It is DAN with one change: the kernels of the layers are multiplied instead of summed. Features
+    Supports all tasks. It is DAN with one change: the kernels of the layers are multiplied instead of summed. Features
     that occur with a class in the source must therefore occur with the same class in the target. This is the
     non-adversarial JAN of the paper, with the unbiased estimate.
 

@@ -26,10 +26,11 @@ class RSD(Objective):
     classes.
 
     It has no effect if a batch has as many samples as there are features, because both batches then span the whole
-    space (the defaults are 64 and 128). It harms if the distribution of the labels differs between the domains. The
-    paper's weight is for a squared error of about 1. A loss on points is about 0.01, and this weight dominated it. The
-    weight is therefore multiplied by the label loss. The paper's second term, which matches bases of equal importance,
-    is left out: its gradient is unbounded if two singular values are equal, and its weight is a hundredth of the first.
+    space (the defaults are 64 and 128). It reduces accuracy if the distribution of the labels differs between the
+    domains. The paper's weight is for a squared error of about 1. A loss on points is about 0.01, and this weight
+    dominated it. The weight is therefore multiplied by the label loss. The paper's second term, which matches bases of
+    equal importance, is left out: its gradient is unbounded if two singular values are equal, and its weight is a
+    hundredth of the first.
 
     References:
         Chen, Wang, Wang & Long (2021). Representation Subspace Distance for Domain Adaptation Regression. ICML.

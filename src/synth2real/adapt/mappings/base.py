@@ -65,8 +65,8 @@ class FeatureMapping(_Learnt):
         for name, domain in domains.items():
             if len(domain.shape) != 1:
                 raise InputError(
-                    f"adapt {self.name} needs features, the {name} holds images of shape {domain.shape}. Choose a "
-                    "method that serves images, such as --adapt dann or teacher"
+                    f"--adapt {self.name} needs feature vectors (.npz with `features`, or svmlight), found images "
+                    f"{'x'.join(map(str, domain.shape))} in the {name}. For images choose --adapt dann or teacher"
                 )
             if isinstance(domain.inputs, Sparse) and not self.takes_sparse:
                 raise InputError(

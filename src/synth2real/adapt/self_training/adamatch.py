@@ -31,8 +31,8 @@ class AdaMatch(Objective):
     the source logits are interpolated at random between those computed with the target in the batch and those computed
     without it.
 
-    It harms if the class balance differs between the domains and `target_prior` is wrong. `Teacher` takes labels from
-    an average of the weights. AdaMatch takes them from the current student, so errors spread faster.
+    It reduces accuracy if the class balance differs between the domains and `target_prior` is wrong. `Teacher` takes
+    labels from an average of the weights. AdaMatch takes them from the current student, so errors spread faster.
 
     References:
         Berthelot, Roelofs, Sohn, Carlini & Kurakin (2022). AdaMatch: A Unified Approach to Semi-Supervised Learning and

@@ -25,8 +25,8 @@ class DSBN(Teacher):
     the first labels in a first stage. Here the teacher starts from source training alone (`Teacher`). The final model
     uses the target branch.
 
-    It harms in the same cases as `Teacher`. Each branch also subtracts the mean of its own domain. If the class balance
-    differs between the domains, this difference is normalised away.
+    It reduces accuracy in the same cases as `Teacher`. Each branch also subtracts the mean of its own domain. If the
+    class balance differs between the domains, this difference is normalised away.
 
     References:
         Chang, You, Seo, Kwak & Han (2019). Domain-Specific Batch Normalization for Unsupervised Domain Adaptation.

@@ -20,8 +20,8 @@ class MIC(Teacher):
     relations between parts instead of the single most informative part. Everything else is as in `Teacher`: the choice
     of labels, the weight average, and the control of a regressor's drift.
 
-    It harms if the object is small and nothing else in the image shows its position. For example, a masked pupil can at
-    best be guessed from the lids. Lower `ratio` in this case.
+    It reduces accuracy if the object is small and nothing else in the image shows its position. For example, a masked
+    pupil can at best be guessed from the lids. Lower `ratio` in this case.
 
     References:
         Hoyer, Dai, Wang & Van Gool (2023). MIC: Masked Image Consistency for Context-Enhanced Domain Adaptation. CVPR.

@@ -27,15 +27,17 @@ SETTLED = 0.2  # share of the training before which the disagreement is not yet 
 class Teacher(Objective):
     """Mean teacher: a moving average of the student labels the target images on which the student learns.
 
-    Serves every task. The teacher predicts the clean target image. The student receives the randomized image and must
+    Supports all tasks. The teacher predicts the clean target image. The student receives the randomized image and must
     make the same prediction. Classification: the teacher's predictions are aligned with the prior of the target's
     classes. Then only labels with high confidence count. Values, points and gaze: the teacher's prediction is
     transformed by the same warp as the image. Each sample is weighed by the agreement of the predictions for two views
-    of it. All samples are weighed by how much the student can still learn, because a self-trained regressor drifts:
-    with a teacher of full weight, the predicted position of real irises rose by 1 px in 1,000 steps. The final model is
-    the teacher with the best agreement. Training ends when the agreement has clearly fallen.
+    of it. The whole loss on the target is weighed by the square root of (target loss / source loss) of the student, at
+    most 1 (see `need`). This limits the drift of a self-trained regressor: with a teacher of full weight, the predicted
+    position of real irises rose by 1 px in 1,000 steps. The final model is the teacher with the best agreement.
+    Training ends when the agreement has clearly fallen (see `drift`).
 
-    It harms if the target's class balance is far from `target_prior`. In this case `none` is the safer choice.
+    It reduces accuracy if the target's class balance is far from `target_prior`. In this case `none` is the safer
+    choice.
 
     References:
         Tarvainen & Valpola (2017). Mean teachers are better role models.

@@ -41,19 +41,19 @@ def norms(network: nn.Module) -> list[_BatchNorm]:
 
 
 @torch.no_grad()
-def take_statistics(model: Model, inputs: Inputs, taken: Literal["layers", "batches"]) -> None:
+def take_statistics(model: Model, inputs: Inputs, statistics_by: Literal["layers", "batches"]) -> None:
     """Replace the running statistics of `model` by those of `inputs`, from at most `MOST` evenly spaced samples.
 
     Args:
-        taken: `batches` computes all layers in one pass, in which each batch is normalised by its own statistics.
-            `layers` computes one layer after the other. Each layer then receives the outputs of the layers before it
-            with their new statistics.
+        statistics_by: `batches` computes all layers in one pass, in which each batch is normalised by its own
+            statistics. `layers` computes one layer after the other. Each layer then receives the outputs of the layers
+            before it with their new statistics.
     """
     index = torch.linspace(0, len(inputs) - 1, min(len(inputs), MOST)).long()
     parts = index.tensor_split(-(-len(index) // BATCH))  # parts of equal size, so that each has the same weight
     device = next(model.parameters()).device
     layers = norms(model)
-    for group in [layers] if taken == "batches" else [[layer] for layer in layers]:
+    for group in [layers] if statistics_by == "batches" else [[layer] for layer in layers]:
         model.eval()
         for layer in group:
             layer.reset_running_stats()

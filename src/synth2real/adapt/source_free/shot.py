@@ -34,7 +34,7 @@ class SHOT(SourceFree):
     diverse (information maximisation). They also learn to agree with pseudo-labels. Once per pass over the target, each
     target sample gets the class of the nearest centroid of the features, by cosine similarity.
 
-    It harms if the target's class balance is far from uniform, because the loss rewards diverse predictions.
+    It reduces accuracy if the target's class balance is far from uniform, because the loss rewards diverse predictions.
 
     Difference from the paper: the model can be any trained classifier. The paper needs a weight-normalised head and
     smoothed labels.

@@ -27,9 +27,9 @@ class TENT(SourceFree):
     """Test-time entropy minimisation: trains only the affine parameters of the normalisation layers, on the target.
 
     The method needs no source data. The trained parameters are so few that the model forgets little. However, entropy
-    minimisation has a trivial solution: one class for all samples. The method therefore harms if the model makes many
-    errors (from USPS to MNIST, where SHOT helps), and `passes` is small. Layers that normalise over the batch also
-    adopt the target's statistics.
+    minimisation has a trivial solution: one class for all samples. The method therefore reduces accuracy if the
+    model makes many errors (from USPS to MNIST, where SHOT helps). For the same reason, the default of `passes` is
+    small. Layers that normalise over the batch also adopt the target's statistics.
 
     The paper adapts while it predicts, batch by batch. Here the model is first adapted in a pass over the target and
     then fixed. The prediction for an image therefore does not depend on the images before it.

@@ -19,13 +19,13 @@ from ..shared.batch_norm import need_batch_norm, take_statistics
 class AdaBN(Objective):
     """Adaptive batch normalisation: replaces the statistics of a source-trained model by those of the target.
 
-    Serves every task. It adds no loss term, no parameter and no training. The weights of a layer represent the task.
+    Supports all tasks. It adds no loss term, no parameter and no training. The weights of a layer represent the task.
     The mean and deviation of its inputs represent the domain. After the training on the source, each batch
     normalisation therefore gets the statistics of the target.
 
-    It corrects a shift of the mean and contrast of each feature map, and no other shift. It harms if the class balance
-    differs between the domains, or, for values, their distribution. The target's statistics then also depend on its
-    labels (from narrowly rendered to real pupils the error rose from 1.7 px to 2.0 px).
+    It corrects a shift of the mean and contrast of each feature map, and no other shift. It reduces accuracy if the
+    class balance differs between the domains, or, for values, their distribution. The target's statistics then also
+    depend on its labels (from narrowly rendered to real pupils the error rose from 1.7 px to 2.0 px).
 
     References:
         Li, Wang, Shi, Hou & Liu (2016, 2018). Adaptive Batch Normalization for practical domain adaptation. Pattern

@@ -1,0 +1,99 @@
+"""Metadata tables: `metadata.csv` or `metadata.jsonl`, with one row per image and the column `file_name`."""
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+
+TABLES = ("metadata.csv", "metadata.jsonl")
+
+
+def metadata_tables(folder: Path) -> list[Path]:
+    """All metadata tables in a folder and its subfolders; none for a file."""
+    return sorted(table for name in TABLES for table in folder.rglob(name))
+
+
+def rows_of(tables: Sequence[Path], folder: Path, columns: Sequence[str]) -> list[tuple[Path, Path, list[Any]]]:
+    """For each row of the tables: the table, the image, and the values of `columns`.
+
+    Raises:
+        InputError: a table does not have its format, lacks a column, or lists an image that is not in `folder`.
+    """
+    found = []
+    for table in tables:
+        for index, row in enumerate(table_rows(table), start=1):
+            missing = [name for name in ("file_name", *columns) if name not in row]
+            if missing:
+                mend = (
+                    "Rename the column of the image paths to 'file_name'"
+                    if "file_name" in missing
+                    else "Name the label columns with --label (label= in Python)"
+                )
+                raise InputError(
+                    f"{table}: row {index} has no column {listed(missing)}; found the columns {listed(row)}. {mend}"
+                )
+            found.append((table, named_by(table, row, folder), [row[name] for name in columns]))
+    if not found:
+        raise InputError(f"{tables[0]}: found no row, expected one row per image")
+    return found
+
+
+def named_by(table: Path, row: dict[str, Any], folder: Path) -> Path:
+    """Path of the image of a table row. Raise `InputError` if it is outside `folder`."""
+    file = table.parent / str(row["file_name"])
+    inside = Path(os.path.normpath(file))
+    if not inside.is_relative_to(os.path.normpath(folder)):
+        raise InputError(
+            f"{table}: lists {row['file_name']}, which is not in {folder}, expected file_name relative to the table"
+        )
+    return inside
+
+
+def table_rows(table: Path) -> list[dict[str, Any]]:
+    """Rows of a metadata table, as dicts by column. Raise `InputError` if the file does not have its format."""
+    try:
+        return _parsed(table)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{table}: is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8") from None
+
+
+def _parsed(table: Path) -> list[dict[str, Any]]:
+    with table.open(encoding="utf-8-sig", newline="") as lines:
+        if table.suffix == ".csv":
+            return list(csv.DictReader(lines))
+        rows = []
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                try:
+                    row = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise InputError(
+                        f"{table}: line {number} is not JSON ({error}), expected one object per line"
+                    ) from None
+                if not isinstance(row, dict):
+                    raise InputError(f"{table}: line {number} contains {row!r}, expected an object with file_name")
+                rows.append(row)
+        return rows
+
+
+def number(value: Any, column: str, table: Path, file: Path) -> float:
+    """A cell as a number; nan if it is empty. Raise `InputError` for text. It names the table and the image."""
+    if value is None or value == "":
+        return float("nan")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        of = os.path.relpath(file, table.parent)
+        raise InputError(
+            f"{table}: the label column '{column}' of {of} contains {value!r}, expected a number. "
+            "For class names use --task classify"
+        ) from None
+
+
+def listed(names: Any) -> str:
+    """Names in quotes, separated by commas."""
+    return ", ".join(f"'{name}'" for name in ([names] if isinstance(names, str) else names))

@@ -1,0 +1,72 @@
+"""Metadata tables that cannot be read."""
+
+import json
+
+import numpy as np
+import pytest
+
+from helpers import save
+from synth2real import load
+from synth2real.errors import InputError
+
+
+def table(folder, rows):
+    """A folder with a small image for each row, and the table."""
+    for row in rows:
+        save(folder / row["file_name"], np.zeros((4, 4), dtype=np.uint8))
+    (folder / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("rows", "label", "message"),
+    [
+        (
+            [{"file_name": "a.png", "kind": 1}],
+            None,
+            r"metadata\.jsonl: row 1 has no column 'label'; found the columns 'file_name', 'kind'",
+        ),
+        ([{"file_name": "a.png", "x": 1}], ["x", "y"], "row 1 has no column 'y'; found .*--label"),
+        (
+            [{"file_name": "a.png", "x": 1}, {"file_name": "b.png", "x": "left"}],
+            ["x"],
+            r"metadata\.jsonl: the label column 'x' of b\.png contains 'left', expected a number",
+        ),
+        (
+            [{"file_name": "a.png", "label": "x"}, {"file_name": "b.png", "label": None}],
+            None,
+            "b.png: the label column 'label' is empty",
+        ),
+    ],
+)
+def test_labels_that_cannot_be_read_are_named(tmp_path, rows, label, message):
+    with pytest.raises(InputError, match=message):
+        load(table(tmp_path, rows), label=label)
+
+
+def test_a_table_without_file_names_advises_to_rename_their_column(tmp_path):
+    (tmp_path / "metadata.csv").write_text("path,label\na.png,1\n")
+    expected = r"metadata\.csv: row 1 has no column 'file_name'; found .*Rename the column of the image paths"
+    with pytest.raises(InputError, match=expected) as caught:
+        load(tmp_path)
+    assert "--label" not in str(caught.value)
+
+
+def test_tables_that_cannot_be_read_are_named(tmp_path):
+    table(tmp_path, [{"file_name": "a.png", "label": 1}, {"file_name": "gone.png", "label": 2}])
+    (tmp_path / "gone.png").unlink()
+    with pytest.raises(InputError, match=r"gone\.png: listed in the metadata table of .*no such file"):
+        load(tmp_path)
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.png", "label": 1}\n{oops\n')
+    with pytest.raises(InputError, match=r"metadata\.jsonl: line 2 is not JSON"):
+        load(tmp_path)
+    (tmp_path / "metadata.jsonl").write_text("[1]\n")
+    with pytest.raises(InputError, match=r"line 1 contains \[1\], expected an object"):
+        load(tmp_path)
+    (tmp_path / "metadata.jsonl").write_text("\n")
+    with pytest.raises(InputError, match=r"found no row"):
+        load(tmp_path)
+    (tmp_path / "metadata.jsonl").unlink()
+    (tmp_path / "metadata.csv").write_bytes("file_name,label\na.png,caf\xe9\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"metadata\.csv: is not UTF-8"):
+        load(tmp_path)
