@@ -4,8 +4,8 @@
 class InputError(ValueError):
     """Something the user gave cannot be used.
 
-    The message names the file or argument, what was found, what was expected and how to mend it. The command line prints it
-    and exits with 2.
+    The message names the file or argument, what was found, what was expected and how to mend it. The command line
+    prints it and exits with 2.
     """
 
 

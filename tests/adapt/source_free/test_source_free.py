@@ -59,7 +59,7 @@ def test_settings_survive_a_round_trip(name: str) -> None:
     assert build(SOURCE_FREE, name, to_dict(method)) == method
     assert method.fresh() == method
     assert method.fresh() is not method
-    with pytest.raises(InputError, match=r"has no setting 'network'"):  # there is no network to choose: the model has one
+    with pytest.raises(InputError, match=r"has no setting 'network'"):  # the model has its network already
         build(SOURCE_FREE, name, {"network": "perceptron"}, stage="adapt")
 
 
