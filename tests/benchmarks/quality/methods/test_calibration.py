@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from benchmarks.lib.protocols import CLASSES, Protocol
 
+from benchmarks.lib.protocols import CLASSES, Protocol
 from benchmarks.quality.methods import calibration
 from synth2real import Labelled, Unlabelled
 from synth2real.calibrate import Posterior

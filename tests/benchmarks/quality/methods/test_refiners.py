@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+
 from benchmarks.lib.points import PointProtocol
 from benchmarks.lib.protocols import Protocol
-
 from benchmarks.quality.methods import refiners as benchmark
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.tasks import Keypoints

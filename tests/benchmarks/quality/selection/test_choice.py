@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from benchmarks.lib import protocols
 from benchmarks.lib.protocols import Protocol
-
 from benchmarks.quality.selection import choice as benchmark
 from synth2real import Labelled
 
