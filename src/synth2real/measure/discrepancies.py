@@ -14,8 +14,12 @@ WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the Gaussian kernels, in multiples of 
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    """Squared Euclidean distances (N, M) of (N, F) and (M, F). They are also differentiable for equal samples."""
-    return (x.square().sum(1)[:, None] + y.square().sum(1) - 2 * x @ y.T).clamp(min=0)
+    """Squared Euclidean distances (N, M) of (N, F) and (M, F). They are also differentiable for equal samples.
+
+    The product is never computed in bfloat16: a small difference of large squares would be mostly rounding error.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        return (x.square().sum(1)[:, None] + y.square().sum(1) - 2 * x @ y.T).clamp(min=0)
 
 
 def gaussian(squared: Tensor, unit: float | Tensor) -> Tensor:
@@ -75,7 +79,8 @@ def _typical(squared: Tensor) -> Tensor:
 
 def coral(x: Tensor, y: Tensor) -> Tensor:
     """Squared Frobenius distance between the covariances of (N, F) and (M, F), divided by 4 F^2 (Sun & Saenko 2016)."""
-    apart = torch.cov(x.float().T) - torch.cov(y.float().T)
+    with torch.autocast(x.device.type, enabled=False):
+        apart = torch.cov(x.float().T) - torch.cov(y.float().T)
     return apart.square().sum() / (4 * x.shape[1] ** 2)
 
 
