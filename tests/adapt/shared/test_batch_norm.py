@@ -107,3 +107,17 @@ def test_dsbn_counts_each_batch_in_its_own_statistics() -> None:
 def test_a_network_without_batch_normalisation_is_refused(method, name) -> None:
     with pytest.raises(InputError, match=f"{name} needs batch statistics, found adapt.norm 'group', expected 'batch'"):
         method(norm="group").prepare(model(), Unlabelled(torch.rand(8, 1, 16, 16)))
+
+
+def test_statistics_of_a_sorted_target_are_those_of_the_whole() -> None:
+    torch.manual_seed(0)
+    network = Model(Classification(("a", "b")), (3,), norm="batch")
+    inputs = torch.randn(1500, 3).sort(0).values
+    take_statistics(network, inputs, "layers")
+    seen: list[torch.Tensor] = []
+    first = norms(network)[0]
+    first.register_forward_hook(lambda module, received, output: seen.append(received[0]))
+    network.outputs(inputs)
+    received = torch.cat(seen)
+    torch.testing.assert_close(first.running_var, received.var(0), rtol=0.02, atol=1e-4)
+    torch.testing.assert_close(first.running_mean, received.mean(0), rtol=0.02, atol=0.02)

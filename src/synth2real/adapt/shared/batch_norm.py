@@ -50,7 +50,10 @@ def take_statistics(model: Model, inputs: Inputs, statistics_by: Literal["layers
             before it with their new statistics.
     """
     index = torch.linspace(0, len(inputs) - 1, min(len(inputs), MOST)).long()
-    parts = index.tensor_split(-(-len(index) // BATCH))  # parts of equal size, so that each has the same weight
+    count = -(-len(index) // BATCH)
+    # Parts of equal size have the same weight. Each is strided over all samples: the variance within a part is that of
+    # the whole, which it is not for neighbours of a sorted target.
+    parts = [index[start::count] for start in range(count)]
     device = next(model.parameters()).device
     layers = norms(model)
     for group in [layers] if statistics_by == "batches" else [[layer] for layer in layers]:
