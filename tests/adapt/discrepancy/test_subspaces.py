@@ -71,3 +71,14 @@ def test_gradients_of_the_gram_distances_are_finite() -> None:
     (gradient,) = torch.autograd.grad(angle + scale, x)
     assert gradient.isfinite().all()
     assert gradient.abs().max() > 0
+
+
+def test_a_target_of_low_rank_is_not_inverted_into_noise() -> None:
+    """The truncation follows the domain of the higher rank; the other one then has eigenvalues of rounding error."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(64, 16, generator=generator)
+    y = (torch.randn(64, 2, generator=generator) @ torch.randn(2, 16, generator=generator)).requires_grad_()
+    angle, scale = gram_distances(x, y, 0.99)
+    (gradient,) = torch.autograd.grad(angle + scale, y)
+    assert 0 <= angle.item() <= 2
+    assert gradient.abs().max() < 100

@@ -14,6 +14,8 @@ from ...settings import settings
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ..base import Objective
 
+SMALLEST = 1e-6  # eigenvalue of a Gram matrix that is inverted, as a share of the largest one
+
 
 @settings
 class DAREGRAM(Objective):
@@ -75,7 +77,8 @@ def gram_distances(x: Tensor, y: Tensor, energy: float) -> tuple[Tensor, Tensor]
     with torch.no_grad():
         rank = max(int((value.cumsum(0) / value.sum() < energy).sum()) + 1 for value in values)
         # The threshold is halfway between the last eigenvalue that is kept and the first that is not.
-        limits = [F.pad(value, (0, 1))[rank - 1 : rank + 1].mean() / value[0] for value in values]
+        # Below its floor, an eigenvalue of the domain of lower rank is rounding error of float32 features.
+        limits = [max(float(F.pad(v, (0, 1))[rank - 1 : rank + 1].mean() / v[0]), SMALLEST) for v in values]
     mine, theirs = (
         torch.linalg.pinv(gram, rtol=limit, hermitian=True) for gram, limit in zip(grams, limits, strict=True)
     )
