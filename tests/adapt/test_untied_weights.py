@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from synth2real.adapt import Untied
 from synth2real.adapt.untied_weights import Maps, weighted
@@ -54,3 +55,18 @@ def test_a_layer_that_is_none_is_refused() -> None:
         InputError, match=r"adapt.untied_layers names the layer 9, but the network has 4, expected 0 to 3"
     ):
         prepared(untied_layers=(9,))
+
+
+def test_blocks_are_taken_apart() -> None:
+    """A network of nested blocks is not one layer."""
+    block = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+    network = nn.Sequential(
+        block, nn.Sequential(nn.Sequential(nn.Conv2d(4, 8, 3)), nn.AdaptiveAvgPool2d(1)), nn.Flatten()
+    )
+    model = Model(Classification(("a", "b")), (1, 28, 28), features=network)
+    assert [[type(part) for part in layer] for layer in weighted(model)] == [[nn.Conv2d, nn.BatchNorm2d], [nn.Conv2d]]
+    method = Untied(untied_layers=(1,))
+    method.prepare(model, Unlabelled(torch.rand(8, 1, 28, 28)))
+    ours, theirs = weighted(method.model), weighted(method.shipped())
+    assert ours[0][0] is theirs[0][0]
+    assert ours[1][0] is not theirs[1][0]

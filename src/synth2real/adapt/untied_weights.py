@@ -18,6 +18,8 @@ from ..training.loop import Progress, SourceBatch, TargetBatch, Update
 from ..training.model import Model
 from .base import Objective
 
+WEIGHTED = (nn.Conv2d, nn.Linear)  # layers that may be untied
+
 
 @settings
 class Untied(Objective):
@@ -109,12 +111,21 @@ class Maps(nn.Module):
 def weighted(model: Model) -> list[list[nn.Module]]:
     """The layers of a model's features. Each is a module with weights and the normalisation after it."""
     layers: list[list[nn.Module]] = []
-    for module in model.features[1].children():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+    for module in _units(model.features[1]):
+        if isinstance(module, WEIGHTED):
             layers.append([module])
         elif layers and next(module.parameters(), None) is not None:
             layers[-1].append(module)
     return layers
+
+
+def _units(network: nn.Module) -> Iterator[nn.Module]:
+    """The parts of a network in order. A part that contains weighted layers, such as a block, is taken apart."""
+    for module in network.children():
+        if not isinstance(module, WEIGHTED) and any(isinstance(inner, WEIGHTED) for inner in module.modules()):
+            yield from _units(module)
+        else:
+            yield module
 
 
 def _parameters(layer: list[nn.Module]) -> list[nn.Parameter]:
