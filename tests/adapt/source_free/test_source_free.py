@@ -185,3 +185,18 @@ def test_runs_of_more_than_one_network_that_takes_its_inputs_are_refused(name: s
         method.fit(machine, words.unlabelled())
     with pytest.raises(InputError, match="the run holds an ensemble of several models"):
         method.fit(Ensemble([trained, trained]), Unlabelled(torch.zeros(4, *trained.shape)))
+
+
+def test_tent_ships_the_statistics_of_the_target() -> None:
+    """A few steps move running statistics only in part; what is shipped normalises by those of all the target."""
+    torch.manual_seed(0)
+    model = Model(Classification(("a", "b")), (1, SIDE, SIDE), norm="batch")
+    images = torch.rand(64, 1, SIDE, SIDE)
+    adapted = TENT().fit(model, Unlabelled(images), steps=2, batch=32, hardware=Hardware())
+    layer = next(module for module in adapted.modules() if isinstance(module, torch.nn.BatchNorm2d))
+    seen: list[torch.Tensor] = []
+    layer.register_forward_hook(lambda module, received, output: seen.append(received[0]))
+    adapted.outputs(images)
+    received = torch.cat(seen).transpose(0, 1).flatten(1)
+    torch.testing.assert_close(layer.running_mean, received.mean(1), atol=1e-3, rtol=1e-2)
+    torch.testing.assert_close(layer.running_var, received.var(1), atol=1e-3, rtol=1e-2)

@@ -17,6 +17,7 @@ from ...measure.discrepancies import entropy
 from ...settings import settings
 from ...training.loop import Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
 from ...training.model import Model
+from ..shared.batch_norm import norms, take_statistics
 from .base import SourceFree
 
 NORMALISATIONS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm1d, nn.InstanceNorm2d)
@@ -49,6 +50,7 @@ class TENT(SourceFree):
     weight_decay: float = Field(default=0.0, ge=0)
 
     def build(self, target: Unlabelled) -> None:
+        self.target = target
         self.model.requires_grad_(False)
         scales = [
             parameter
@@ -69,6 +71,11 @@ class TENT(SourceFree):
         return super().trainer(model, target, replace(loop, hardware=replace(loop.hardware, channels_last=False)))
 
     def shipped(self) -> Model:
+        # While it trains, a layer normalises by its batch, and its running statistics follow the target only in part.
+        if norms(self.model):
+            training = self.model.training
+            take_statistics(self.model, self.target.inputs, "batches")
+            self.model.train(training)
         return self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
