@@ -4,21 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from synth2real.networks.adversarial import History, Steered, Translator, Watch, patch_loss, slope, square_loss
-
-
-def test_half_of_the_critics_batch_comes_from_the_history() -> None:
-    torch.manual_seed(0)
-    history = History(8, (1, 1, 1))
-    first = history.mix(torch.full((4, 1, 1, 1), 1.0))
-    assert (first == 1).all()  # nothing there yet
-    second = history.mix(torch.full((4, 1, 1, 1), 2.0))
-    assert sorted(second.flatten().tolist()) == [1, 1, 2, 2]
-    for value in (3.0, 4.0, 5.0):
-        mixed = history.mix(torch.full((4, 1, 1, 1), value))
-        assert (mixed == value).sum() >= 2
-    assert int(history.filled) == 8
-    assert (history.images > 0).all()
+from synth2real.networks.adversarial import Steered, Translator, Watch, patch_loss, slope, square_loss
 
 
 def test_patch_loss_is_the_cross_entropy_of_every_patch() -> None:
@@ -26,18 +12,6 @@ def test_patch_loss_is_the_cross_entropy_of_every_patch() -> None:
     assert patch_loss(logits, real=True).item() == pytest.approx(np.log(2))
     assert patch_loss(logits + 50, real=True).item() == pytest.approx(0, abs=1e-6)
     assert patch_loss(logits + 50, real=False).item() == pytest.approx(50)
-
-
-def test_a_history_of_less_than_half_a_batch_gives_all_it_holds() -> None:
-    history = History(2, (1, 1, 1))
-    history.mix(torch.full((8, 1, 1, 1), 1.0))
-    assert sorted(history.mix(torch.full((8, 1, 1, 1), 2.0)).flatten().tolist()) == [1] * 2 + [2] * 6
-
-
-def test_a_large_history_takes_a_small_batch() -> None:
-    history = History(3, (1, 1, 1))
-    assert torch.equal(history.mix(torch.ones(1, 1, 1, 1)), torch.ones(1, 1, 1, 1))
-    assert int(history.filled) == 0  # half of one image is none
 
 
 def test_square_loss_is_the_squared_distance_from_its_label() -> None:

@@ -1,4 +1,4 @@
-"""Parts of adversarial refiners: history, losses, critics, translator, constraint weight and training statistics."""
+"""Parts of adversarial refiners: losses, critics, translator, constraint weight and training statistics."""
 
 from __future__ import annotations
 
@@ -9,34 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .layers import Centred, Residual, clip, silence
-
-
-class History(nn.Module):
-    """Buffer of earlier refined images. Half of each critic batch comes from it, so that the refiner cannot cycle.
-
-    Args:
-        count: capacity in images.
-        shape: (C, H, W) of one image.
-    """
-
-    def __init__(self, count: int, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.images: Tensor
-        self.filled: Tensor
-        self.register_buffer("images", torch.zeros(count, *shape))
-        self.register_buffer("filled", torch.tensor(0))
-
-    def mix(self, refined: Tensor) -> Tensor:
-        """Replace half of `refined` (B, C, H, W) by older images, and store half of the new images."""
-        half, filled = len(refined) // 2, int(self.filled)
-        mixed = refined.clone()
-        older = min(half, filled)
-        mixed[:older] = self.images[torch.randperm(filled)[:older]].to(refined.dtype)
-        free = min(half, len(self.images) - filled)
-        where = torch.cat([torch.arange(filled, filled + free), torch.randperm(max(filled, 1))[: half - free]])
-        self.images[where] = (refined[-len(where) :] if len(where) else refined[:0]).to(self.images.dtype)
-        self.filled += free
-        return mixed
 
 
 def patch_loss(logits: Tensor, real: bool) -> Tensor:

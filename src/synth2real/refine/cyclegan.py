@@ -9,11 +9,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..networks.adversarial import History, Translator, slope, square_loss
+from ..networks.adversarial import Translator, slope, square_loss
 from ..networks.layers import PatchCritic
 from ..settings import settings
 from ..training.loop import Progress, SourceBatch, TargetBatch, Update
 from .base import Translation
+from .history import History
 
 
 @settings

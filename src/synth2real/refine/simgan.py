@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from ..data.domains import Labelled, Unlabelled
 from ..errors import RefinementWarning
-from ..networks.adversarial import GlobalCritic, History, PaperCritic, Steered, Watch, patch_loss, slope
+from ..networks.adversarial import GlobalCritic, PaperCritic, Steered, Watch, patch_loss, slope
 from ..networks.layers import PatchCritic, Refiner
 from ..settings import settings
 from ..training.loop import Loop, Progress, Report, SourceBatch, TargetBatch, Update
 from .base import TrainedMapping
+from .history import History
 from .self_regularisation import space
 
 PAPER: dict[str, Any] = {
