@@ -14,6 +14,7 @@ from sklearn.datasets import make_moons
 
 from synth2real import Budget, Labelled, Model, Route
 from synth2real.adapt import DANN, SourceOnly
+from synth2real.training import Hardware
 
 POINTS, DEGREES = 300, 35
 SETTINGS = {"network": "perceptron", "statistics": "source", "schedule": "constant", "rate": 3e-3, "dropout": 0.0}
@@ -35,7 +36,8 @@ def moons(degrees: float = 0.0, seed: int = 0) -> Labelled:
 
 def train(name: str, source: Labelled, target: Labelled, seed: int = 0, steps: int = 500) -> Model:
     """A model of that route; of the target it sees the points alone."""
-    return ROUTES[name].run(source, target.unlabelled(), budget=Budget(steps=steps, batch=64, seed=seed)).model
+    budget = Budget(steps=steps, batch=64, seed=seed, hardware=Hardware())  # float32 on every processor
+    return ROUTES[name].run(source, target.unlabelled(), budget=budget).model
 
 
 def draw(models: dict[str, Model], source: Labelled, target: Labelled, out: str) -> None:
