@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import warnings
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast, dataclass_transform
@@ -47,7 +48,31 @@ def settings(cls: type[T]) -> type[T]:
     so they are neither compared nor saved.
     """
     made: Any = pydantic_dataclass(kw_only=True, config=pydantic.ConfigDict(extra="forbid"))(cls)
+    checked = made.__init__
+
+    @functools.wraps(checked)
+    def init(self: Any, **given: Any) -> None:
+        checked(self, **_present(made, given))
+
+    made.__init__ = init
     return cast(type[T], made)
+
+
+def _present(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings under present names. A former name of a field of `kind` gives a `UserWarning`."""
+    fields = {field.name for field in dataclasses.fields(kind)}
+    former = {
+        old: new for names in RENAMED.values() for old, new in names.items() if new in fields and old not in fields
+    }
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        new = former.get(name, name)
+        if new in found or (new != name and new in given):
+            raise InputError(f"{kind.__name__}: found the setting '{new}' twice, once by a former name. Give it once")
+        if new != name:
+            warnings.warn(f"{kind.__name__}: '{name}' is now called '{new}'. Use the new name", stacklevel=4)
+        found[new] = value
+    return found
 
 
 def to_dict(value: Any) -> dict[str, Any]:
@@ -76,16 +101,8 @@ def build(methods: Mapping[str, type[T]], name: str, values: Mapping[str, Any] |
     """Build the method called `name` with `values`, or raise an `InputError` that names the wrong field."""
     if name not in methods:
         raise InputError(f"{stage or 'method'} '{name}' is unknown, expected one of: {', '.join(methods)}")
-    given: dict[str, Any] = {}
-    for field, value in (values or {}).items():
-        present = present_name(stage, field)
-        if present in given:
-            raise InputError(
-                f"{stage} '{name}': found the setting '{present}' twice, once by a former name. Give it once"
-            )
-        given[present] = value
     try:
-        return methods[name](**given)
+        return methods[name](**dict(values or {}))
     except pydantic.ValidationError as error:
         fields = [field.name for field in dataclasses.fields(methods[name])]  # type: ignore[arg-type]
         raise InputError(_message(stage, name, fields, error)) from None

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from helpers import refused
-from synth2real.adapt import MAPPINGS, OBJECTIVES
+from synth2real.adapt import DANN, MAPPINGS, OBJECTIVES
 from synth2real.route.route import migrated_route
 from synth2real.route.run_folder import read_settings
 from synth2real.settings import RENAMED, build, migrated, present_name
@@ -63,22 +63,24 @@ def test_former_names_of_settings_are_read_under_their_present_names() -> None:
 
 
 def test_a_former_name_that_a_user_gives_is_taken_with_a_warning(saved, synth2real) -> None:
-    with pytest.warns(UserWarning, match="adapt 'tells' is now called 'discriminates'"):
+    with pytest.warns(UserWarning, match="DANN: 'tells' is now called 'discriminates'"):
         method = build(OBJECTIVES, "dann", {"tells": "target"}, stage="adapt")
     assert method.discriminates == "target"  # type: ignore[attr-defined]
+    with pytest.warns(UserWarning, match="DANN: 'tells' is now called 'discriminates'"):
+        assert DANN(tells="each") == DANN(discriminates="each")  # type: ignore[call-arg]
     with pytest.warns(UserWarning, match="'words' is now called 'term_weighting'"):
         build(MAPPINGS, "msda", {"words": "tfidf"}, stage="adapt")
     command = ("train", "one.npz", "--target", "target.npz", "--adapt", "dann", "--steps", 2, "--out", "new")
     code, _, err = synth2real(*command, "--set", "adapt.tells=target")
     assert code == 0, err
-    assert "warning: adapt 'tells' is now called 'discriminates'" in err
+    assert "warning: DANN: 'tells' is now called 'discriminates'" in err
     assert yaml.safe_load((saved / "new" / "settings.yaml").read_text())["route"]["adapt"]["discriminates"] == "target"
 
 
 def test_both_names_of_one_setting_are_refused(saved, synth2real) -> None:
     command = ("train", "one.npz", "--target", "target.npz", "--adapt", "dann", "--steps", 2, "--out", "new")
     both = synth2real(*command, "--set", "adapt.tells=target", "--set", "adapt.discriminates=each")
-    refused(both, "adapt 'dann': found the setting 'discriminates' twice", "Give it once")
+    refused(both, "DANN: found the setting 'discriminates' twice", "Give it once")
 
 
 def test_no_former_name_is_a_present_one() -> None:
