@@ -8,6 +8,7 @@ from typing import Any
 from ..comparison import Comparison
 from ..errors import InputError
 from ..route.run_folder import RunFolder
+from .console import console
 
 
 def check_new_file(out: Path, kind: str, suffixes: tuple[str, ...], replace: bool) -> None:
@@ -24,6 +25,12 @@ def check_overwrite_or_resume(overwrite: bool, resume: bool) -> None:
     """Raise `InputError` where both were asked for."""
     if overwrite and resume:
         raise InputError("--overwrite and --resume exclude each other: found both, expected one")
+
+
+def say(folder: RunFolder, line: str) -> None:
+    """Print a line and add it to the log of a run."""
+    folder.log(line)
+    console.print(line, soft_wrap=True)
 
 
 def write_chosen(comparison: Comparison, path: Path, settings: dict[str, Any]) -> None:

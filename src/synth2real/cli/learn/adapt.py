@@ -13,7 +13,8 @@ from ...training.hardware import Hardware
 from ...training.loop import Loop
 from ...training.model import Model, load_model
 from ..arguments import AdaptArguments
-from ..console import bars, console, warnings_on_stderr
+from ..console import bars, warnings_on_stderr
+from ..outputs import say
 from ..set_option import assignments_of
 
 
@@ -37,13 +38,11 @@ def adapt(args: AdaptArguments) -> None:
     loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=Hardware.detect())
     trainer = method.trainer(model, target, loop)
     folder = RunFolder(args.out, settings(args, method, model, loop), overwrite=args.overwrite, resumable=False)
-
-    def say(line: str) -> None:
-        folder.log(line)
-        console.print(line, soft_wrap=True)
-
-    say(f"{args.method}: {args.run} to {args.target} ({len(target)} samples), no source")
-    say(f"{loop.steps} steps of {loop.batch}, seed {loop.seed}, {loop.hardware.device} {loop.hardware.precision}")
+    say(folder, f"{args.method}: {args.run} to {args.target} ({len(target)} samples), no source")
+    say(
+        folder,
+        f"{loop.steps} steps of {loop.batch}, seed {loop.seed}, {loop.hardware.device} {loop.hardware.precision}",
+    )
     with bars() as shown:
 
         def report(step: int, terms: dict[str, float]) -> None:
@@ -56,7 +55,7 @@ def adapt(args: AdaptArguments) -> None:
             keep(folder, trainer.algorithm, model)
             raise
     keep(folder, trainer.algorithm, model)
-    say(f"adapted; the run is in {args.out}")
+    say(folder, f"adapted; the run is in {args.out}")
 
 
 def build_method(args: AdaptArguments) -> SourceFree:

@@ -26,7 +26,7 @@ from ...training.hardware import versions
 from ..arguments import CompareArguments
 from ..console import announce, bars, console, warnings_on_stderr
 from ..inputs import described, load_pair, load_test, one_source, read_both_groups, settle_task
-from ..outputs import check_overwrite_or_resume, write_aggregates, write_chosen
+from ..outputs import check_overwrite_or_resume, say, write_aggregates, write_chosen
 
 RESULT, AGGREGATES = "comparison.json", "aggregates"
 
@@ -68,8 +68,7 @@ def compare(args: CompareArguments) -> None:
         model.resize, model.channels, model.layout = args.size, args.channels, layout
     write(args, comparison, settings)
     for line in conclusions(comparison):
-        folder.log(line)
-        console.print(line, soft_wrap=True)
+        say(folder, line)
     console.print(f"report: {args.out / 'report.html'}", soft_wrap=True)
 
 

@@ -22,7 +22,7 @@ from ...tasks.base import Task
 from ..arguments import TrainArguments
 from ..console import Watch, bars, console, warnings_on_stderr
 from ..inputs import described, load_pair, settle_task
-from ..outputs import check_overwrite_or_resume
+from ..outputs import check_overwrite_or_resume, say
 from ..set_option import parse_assignments
 
 FILLED_BY = {
@@ -69,12 +69,6 @@ def train(args: TrainArguments) -> None:
         if board is not None:
             board.pictures(run, target.inputs)
     say(folder, f"{outcome(run)}; the run is in {args.out}")
-
-
-def say(folder: RunFolder, line: str) -> None:
-    """Print a line and add it to the log."""
-    folder.log(line)
-    console.print(line, soft_wrap=True)
 
 
 def outcome(run: Run) -> str:
