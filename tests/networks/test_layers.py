@@ -63,3 +63,21 @@ def test_the_papers_networks_are_those_of_its_figure(name: str, side: int, width
     assert NETWORKS[name]((1, least, least)).width > 0
     with pytest.raises(InputError, match=f"the network {name} needs images of {least} by {least} or more, found 8x8"):
         NETWORKS[name]((1, 8, 8))
+
+
+def test_the_papers_network_for_house_numbers_drops_inputs_and_maps() -> None:
+    torch.manual_seed(0)
+    network = NETWORKS["dann-svhn"]((3, 32, 32))
+    with torch.no_grad():
+        for layer in (network[0], network[3], network[6]):
+            layer.weight.zero_()
+            layer.bias.fill_(1)  # so that all zeros come from the dropout
+    shares: list[float] = []
+    for index in (0, 3, 6, 8):
+        network[index].register_forward_pre_hook(lambda _, given: shares.append((given[0] == 0).float().mean().item()))
+    x = torch.ones(16, 3, 32, 32)
+    network(x)
+    assert shares == pytest.approx([0.1, 0.25, 0.25, 0], abs=0.01)
+    shares.clear()
+    network.eval()(x)
+    assert shares == [0, 0, 0, 0]

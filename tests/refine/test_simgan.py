@@ -158,6 +158,27 @@ def test_sums_are_over_patches_and_pixels() -> None:
     assert total.closeness_loss(x * 0.5, x).item() == pytest.approx(256 * mean.closeness_loss(x * 0.5, x).item())
 
 
+def test_the_papers_losses_are_its_sums_over_patches() -> None:
+    """Equations 2 and 4: the critic sums over refined and real patches, the refiner over patches and pixels."""
+    gan = SimGAN(preset="paper", maps=4, blocks=1, history=0)
+    gan.prepare((1, 35, 55), LOOP)
+    x, y = torch.rand(3, 1, 35, 55), torch.rand(3, 1, 35, 55)
+    refined = gan.refiner(x).detach()
+    synthetic, real = (1 - torch.sigmoid(gan.adversary(z)) for z in (refined, y))  # the paper's D
+    loss, _ = gan.critic_loss(refined, y)
+    wanted = -(synthetic.log().sum() + (1 - real).log().sum()) / 3
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
+    parameters = list(gan.adversary.parameters())
+    torch.testing.assert_close(torch.autograd.grad(loss, parameters), torch.autograd.grad(wanted, parameters))
+    realism = -(1 - (1 - torch.sigmoid(gan.adversary(refined)))).log().sum() / 3
+    assert gan.realism_loss(refined).item() == pytest.approx(realism.item(), rel=1e-5)
+    assert gan.closeness_loss(refined, x).item() == pytest.approx((refined - x).abs().sum().item() / 3, rel=1e-5)
+    mean = SimGAN(history=0)
+    mean.prepare((1, 35, 55), LOOP)
+    mean.adversary = gan.adversary
+    assert mean.critic_loss(refined, y)[0].item() == pytest.approx(loss.item() / 2 / (9 * 14), rel=1e-5)
+
+
 # Self-regularisation
 
 

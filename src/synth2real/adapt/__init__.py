@@ -2,6 +2,9 @@
 
 Each file holds one method. An `Objective` trains a new model. A `FeatureMapping` transforms the features before that
 training. A `SourceFree` method adapts a trained model to the target without source data.
+
+Network, optimiser, schedule and randomization are settings that all methods share. Their defaults are those of this
+library, not of the papers. All other differences from a paper are in the description of the method.
 """
 
 from .adversarial.adda import ADDA

@@ -29,6 +29,10 @@ class CUT(Translation):
     patch at its place. The structure is preserved, while texture and colour can change. The cost is half that of
     CycleGAN.
 
+    Differences from the paper: the translator predicts a change of its input, and networks are smaller. Patches are
+    taken from all stages of the encoder. The two contrastive losses are summed, as in the paper's equation; the
+    authors' code averages them.
+
     References:
         Park, Efros, Zhang & Zhu (2020). ECCV. arXiv:2007.15651.
 

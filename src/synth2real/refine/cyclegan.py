@@ -26,6 +26,9 @@ class CycleGAN(Translation):
     information may be lost. The method can close wider gaps than SimGAN. It can also displace labels, so check the
     refined images.
 
+    Differences from the paper: a translator predicts a change of its input, and networks are smaller. Half of a
+    critic's batch comes from the history, while the paper takes each image from it with a probability of one half.
+
     References:
         Zhu, Park, Isola & Efros (2017). ICCV. arXiv:1703.10593.
 

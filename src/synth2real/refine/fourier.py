@@ -28,6 +28,9 @@ class Fourier(ImageMapping):
     The columns contain only l = 0, 1, ..., so low frequencies are only at the start. An exchange at both ends of the
     columns, as in a full spectrum, would exchange the highest frequencies.
 
+    Differences from the paper: the target image of an image is always the same one, while the paper draws a new one
+    each time. The paper's entropy loss, its self-training and its mean of several networks are left out.
+
     References:
         Yang & Soatto (2020). FDA: Fourier domain adaptation for semantic segmentation. CVPR. arXiv:2004.05498.
 

@@ -87,7 +87,8 @@ class SimGAN(TrainedMapping):
         output: what the refiner predicts: a `change` of the image, or the `image` as in the paper.
         critic: the paper's critic, or a `small` one with half of its weights.
         local: whether the critic classifies patches, or the image as a whole.
-        reduce: whether losses are the `mean` over patches and pixels, or their `sum` as in the paper.
+        reduce: whether losses are the `mean` over patches and pixels, and for the critic over real and refined images,
+            or their `sum` as in the paper. Both are means over the images of a batch.
         smoothness: weight of the squared gradient of the critic with respect to real images (`adversarial.slope`). The
             paper has none. It limits the critic's confidence. With an overconfident critic the refiner can only change
             the image so much that its label becomes wrong.
@@ -173,8 +174,9 @@ class SimGAN(TrainedMapping):
     def critic_loss(self, refined: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
         """Loss of the critic on refined patches (half of them from the history) and real patches; its accuracy."""
         made, true = self.adversary(self.past.mix(refined) if self.history else refined), self.adversary(real)
-        loss = (patch_loss(made, real=False) + patch_loss(true, real=True)) / 2
-        return self.reduced(loss, true), ((made < 0).float().mean() + (true > 0).float().mean()).detach() / 2
+        loss = patch_loss(made, real=False) + patch_loss(true, real=True)
+        loss = loss / 2 if self.reduce == "mean" else self.reduced(loss, true)
+        return loss, ((made < 0).float().mean() + (true > 0).float().mean()).detach() / 2
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         step = progress.step - self.pretrain_refiner

@@ -21,7 +21,10 @@ class Style(ImageMapping):
 
     This changes the texture and preserves the shape. A model trained on such images must therefore recognise shapes.
     The target is not used. The filters are random convolutions of sides 1, 3, 5 and 7, blended with the image as in the
-    paper. Then each channel gets a random mean and deviation, as in style augmentation.
+    paper. Then each channel gets a random mean and deviation, which is what style augmentation changes by a network.
+
+    Differences from the papers: the filter of an image is always the same one, while the paper draws a new one in each
+    step. Its consistency loss is left out.
 
     References:
         Xu, Liu, Yang, Raffel & Niethammer (2021). Robust and generalizable visual representation learning via random

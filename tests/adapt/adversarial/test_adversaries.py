@@ -18,6 +18,12 @@ from synth2real.training.loop import Progress, SourceBatch, TargetBatch
 from synth2real.training.model import Model
 
 
+def gradients(loss: torch.Tensor, *networks: torch.nn.Module) -> list[torch.Tensor]:
+    """Gradients of a loss with respect to the parameters of some networks."""
+    parameters = [p for network in networks for p in network.parameters()]
+    return list(torch.autograd.grad(loss, parameters, retain_graph=True))
+
+
 def prepared(method: Objective) -> Objective:
     method.prepare(Model(Classification(("a", "b", "c")), (4,)), Unlabelled(torch.randn(8, 4)))
     return method
@@ -43,6 +49,27 @@ def test_a_random_map_keeps_inner_products_of_the_outer_products() -> None:
     wide = torch.cat([Multilinear(6, 5, most=29)(features, predictions) for _ in range(4000)], dim=1) / 4000**0.5
     both = exact(features, predictions)
     torch.testing.assert_close(wide @ wide.T, both @ both.T, atol=0.05, rtol=0.1)
+
+
+def test_cdan_has_the_loss_and_the_reversed_gradient_of_the_papers_equation() -> None:
+    method = prepared(CDAN(weight=0.5, dropout=0.0))
+    source, target = batches()
+    (update,) = method.updates(source, target, Progress(5, 10))
+    features = method.model.features(torch.cat([source.x, target.x]))
+    outputs = method.model.head(features)
+    g = outputs.detach().softmax(1)
+    seen = torch.stack([torch.outer(f, p).flatten() for f, p in zip(features, g, strict=True)])
+    w = 1 + torch.exp((g * g.log()).sum(1))
+    probability = torch.sigmoid(method.domain_critic(seen)).flatten()
+    cost = -torch.log(torch.cat([probability[:6], 1 - probability[6:]]))
+    domain = ((w * cost)[:6].sum() / w[:6].sum() + (w * cost)[6:].sum() / w[6:].sum()) / 2
+    label = F.cross_entropy(outputs[:6], source.y)
+    strength = 0.5 * (2 / (1 + math.exp(-10 * 0.5)) - 1)
+    assert update.terms["domain"][1].item() == pytest.approx(domain.item(), rel=1e-5)
+    model, critic = (gradients(update.loss(), network) for network in (method.model, method.domain_critic))
+    wanted = gradients(label - strength * domain, method.model)
+    torch.testing.assert_close(model, wanted, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(critic, gradients(domain, method.domain_critic), atol=1e-6, rtol=1e-4)
 
 
 def test_plain_predictions_weigh_more_and_the_domains_stay_balanced() -> None:
@@ -73,6 +100,22 @@ def test_margin_disparity_is_the_papers_sum_and_is_least_at_its_margin() -> None
     assert best.item() == pytest.approx(4 / 5, abs=2e-3)
 
 
+def test_mdd_has_the_gradients_of_the_papers_minimax() -> None:
+    method = prepared(MDD(margin=3.0, weight=0.2))
+    source, target = batches()
+    features = method.model.features(torch.cat([source.x, target.x]))
+    outputs, against = method.model.head(features), method.adversary(features)
+    said = outputs.argmax(1)
+    p = against.softmax(1).gather(1, said[:, None]).flatten()
+    disparity = -3 * torch.log(p[:6]).mean() - torch.log(1 - p[6:]).mean()
+    strength = 0.2 * (2 / (1 + math.exp(-10 * 0.5)) - 1)
+    wanted = F.cross_entropy(outputs[:6], source.y) - strength * disparity
+    (update,) = method.updates(source, target, Progress(5, 10))
+    model, adversary = (gradients(update.loss(), network) for network in (method.model, method.adversary))
+    torch.testing.assert_close(model, gradients(wanted, method.model), atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(adversary, gradients(disparity, method.adversary), atol=1e-6, rtol=1e-4)
+
+
 def test_margin_disparity_stays_finite_if_the_adversary_is_certain() -> None:
     unknown = torch.tensor([[200.0, 0.0]], requires_grad=True)
     loss = margin_disparity(torch.zeros(1, 2), torch.tensor([0]), unknown, torch.tensor([0]), 1.0)
@@ -99,9 +142,55 @@ def test_the_three_games_train_the_networks_of_the_paper() -> None:
         (features,),
     ]
     apart = method.apart(features(batches()[1].x))
-    assert games[1].terms["disagree"][0] == -1
+    assert games[1].terms["disagree"][0] == -2
     assert games[2].terms["agree"][1].item() == pytest.approx(apart.item())
     assert not torch.equal(next(first.parameters()), next(second.parameters()))
+
+
+def test_the_three_losses_of_mcd_are_the_papers() -> None:
+    """Sums of the losses of both classifiers, minus the mean distance on the target in part B, and this alone in C."""
+    method = prepared(MCD(generator_steps=1, weight=1))
+    source, target = batches()
+    a, b, c = method.updates(source, target, Progress(0, 10))
+    networks = method.features, method.first, method.second
+
+    def losses() -> tuple[torch.Tensor, torch.Tensor]:
+        ours, theirs = method.features(source.x), method.features(target.x)
+        one, two = (net(theirs).softmax(1) for net in networks[1:])
+        label = sum(F.nll_loss(net(ours).log_softmax(1), source.y) for net in networks[1:])
+        return torch.as_tensor(label), (one - two).abs().sum(1).mean() / 3
+
+    label, distance = losses()
+    torch.testing.assert_close(gradients(a.loss(), *networks), gradients(label, *networks))
+    label, distance = losses()
+    assert b.loss().item() == pytest.approx((label - distance).item(), rel=1e-5)
+    torch.testing.assert_close(gradients(b.loss(), *networks[1:]), gradients(label - distance, *networks[1:]))
+    _, distance = losses()
+    torch.testing.assert_close(gradients(c.loss(), networks[0]), gradients(distance, networks[0]))
+
+
+def test_the_distance_of_classifiers_is_not_rounded_to_bfloat16() -> None:
+    one = torch.tensor([[0.0, 1.0]], dtype=torch.bfloat16)
+    other = torch.tensor([[0.0, 1.0078125]], dtype=torch.bfloat16)  # the next number of bfloat16
+    expected = discrepancy(one.float(), other.float())
+    assert discrepancy(one, other).item() == pytest.approx(expected.item(), rel=1e-6)
+    known = torch.zeros(1, 2, dtype=torch.bfloat16)
+    claimed = torch.tensor([0])
+    exact = margin_disparity(known.float(), claimed, one.float(), claimed, 4.0)
+    assert margin_disparity(known, claimed, one, claimed, 4.0).item() == pytest.approx(exact.item(), rel=1e-6)
+
+
+def test_adda_has_the_losses_of_its_second_phase() -> None:
+    method = prepared(ADDA(pretrain=0.5))
+    source, target = batches()
+    critic, encoder = method.updates(source, target, Progress(5, 10))
+    assert (method.model.features.training, method.encoder.training) == (False, True)
+    with torch.no_grad():
+        ours, theirs = method.model.features(source.x), method.encoder(target.x)
+    probability = torch.sigmoid(method.domain_critic(torch.cat([ours, theirs]))).flatten()
+    wanted = -(probability[:6].log().sum() + (1 - probability[6:]).log().sum()) / 12
+    assert critic.loss().item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert encoder.loss().item() == pytest.approx(-probability[6:].log().mean().item(), rel=1e-5)
 
 
 def test_adda_ships_the_encoder_that_follows_until_its_own_phase() -> None:
@@ -112,7 +201,7 @@ def test_adda_ships_the_encoder_that_follows_until_its_own_phase() -> None:
     with torch.no_grad():
         next(method.model.features.parameters()).add_(1)  # the step that the loop takes
     assert next(learning, None) is None
-    shipped = method.shipped()
+    shipped = method.latest()
     assert torch.equal(shipped(target.x), method.model(target.x))
     critic, encoder = method.updates(source, target, Progress(5, 10))
     assert (critic.of, encoder.of) == ((method.domain_critic,), (shipped.features,))

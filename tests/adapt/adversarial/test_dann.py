@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from synth2real.adapt import DANN
-from synth2real.adapt.adversarial.dann import SHALLOW_WEIGHTS
+from synth2real.adapt.adversarial.dann import SHALLOW_WEIGHTS, limit_norms
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.route.route import Route
 from synth2real.settings import build
 from synth2real.tasks import Classification, Keypoints
-from synth2real.training.loop import Progress
+from synth2real.training.loop import Progress, SourceBatch, TargetBatch
 from synth2real.training.model import Model
 
 
@@ -47,6 +47,37 @@ def test_each_preset_is_an_architecture_of_the_paper(preset: str, side: int, lab
     ]
     assert widths == [labels, critic]
     assert (method.optimize, method.rate, method.schedule, method.statistics) == ("sgd", 0.01, "dann", "source")
+
+
+def test_the_preset_for_house_numbers_has_dropout_and_limits_the_weights() -> None:
+    method = DANN(preset="paper-svhn", head=(20, 20), critic=(20,))
+    assert (method.dropout, method.hidden_dropout, method.max_norm) == (0.5, 0.5, 4.0)
+    model = Model(Classification(("a", "b")), (3, 32, 32), network=method.network, head=method.head, dropout=0.5)
+    names = list(model.state_dict())
+    method.prepare(model, Unlabelled(torch.rand(2, 3, 32, 32)))
+    assert list(model.state_dict()) == names  # so that the saved model needs no dropout
+    assert [m.p for m in model.head.modules() if isinstance(m, torch.nn.Dropout)] == [0.5] * 3
+    with torch.no_grad():
+        for parameter in (*model.parameters(), *method.domain_critic.parameters()):
+            parameter.mul_(100)
+    x = torch.rand(4, 3, 32, 32)
+    batches = SourceBatch(x, torch.tensor([0, 1, 0, 1]), x), TargetBatch(x, x, None)
+    assert len(list(method.updates(*batches, Progress(0, 2)))) == 1
+    weights = [p for net in (model, method.domain_critic) for p in net.parameters() if p.ndim > 1]
+    norms = torch.cat([weight.flatten(1).norm(dim=1) for weight in weights])
+    assert norms.max().item() == pytest.approx(4, rel=1e-4)
+    assert norms.min() > 1
+
+
+def test_weights_within_the_limit_and_frozen_ones_stay() -> None:
+    layers = torch.nn.Sequential(torch.nn.Linear(2, 2, bias=False), torch.nn.Linear(2, 1, bias=False))
+    with torch.no_grad():
+        layers[0].weight.copy_(torch.tensor([[3.0, 4.0], [0.3, 0.4]]))
+        layers[1].weight.copy_(torch.tensor([[30.0, 40.0]]))
+    layers[1].requires_grad_(False)
+    limit_norms(layers, 2.0)
+    torch.testing.assert_close(layers[0].weight, torch.tensor([[1.2, 1.6], [0.3, 0.4]]))
+    assert layers[1].weight.tolist() == [[30, 40]]
 
 
 def test_an_unknown_preset_is_refused_by_name() -> None:

@@ -12,10 +12,12 @@ from sklearn.svm import LinearSVC
 from synth2real import Budget, InputError, Labelled, Route, Unlabelled, load_model
 from synth2real.adapt import DANN, MAPPINGS, MSDA, SVM, FeatureMapping, SelfTraining, SourceOnly
 from synth2real.adapt.mappings.closed_form_self_training import most_certain
+from synth2real.adapt.mappings.sda import SDA, _Denoising
 from synth2real.adapt.mappings.skada import Skada
 from synth2real.data.sparse import Sparse
+from synth2real.networks.feature_maps import Layers
 from synth2real.settings import build, to_dict
-from synth2real.training.loop import Loop
+from synth2real.training.loop import Loop, Progress, SourceBatch, TargetBatch
 from synth2real.training.model import Model
 
 OWN = [name for name, mapping in MAPPINGS.items() if not issubclass(mapping, Skada)]
@@ -39,7 +41,8 @@ def domains(sparse: bool = False, width: int = 20, count: int = 80) -> tuple[Lab
 
 
 def fast(name: str) -> FeatureMapping:
-    return MAPPINGS[name](**({"layer_steps": 30, "hidden": 16} if name == "sda" else {}))
+    quick = {"sda": {"layer_steps": 30, "hidden": 16}, "tca": {"components": 2}}
+    return MAPPINGS[name](**quick.get(name, {}))
 
 
 @pytest.mark.parametrize("name", list(MAPPINGS))
@@ -136,6 +139,50 @@ def test_sda_restores_better_with_training_and_takes_its_layers_in_turn():
     assert losses[5] < 0.9 * losses[0]
     assert losses[11] < losses[6]
     assert sda.transform(source.inputs).shape == (80, 16)
+
+
+def denoising(**settings) -> _Denoising:
+    torch.manual_seed(0)
+    return _Denoising(SDA(**settings), Layers((6, 50, 50), "relu", words="binary").requires_grad_())
+
+
+def test_sda_removes_words_of_the_first_layer_and_restores_them_by_cross_entropy():
+    method, counts = denoising(noise=0.3, sparsity=0.1), (torch.rand(3000, 6) < 0.5).float() * 3
+    x, corrupted = method.inputs(counts, 0)
+    assert torch.equal(x, counts / 3)
+    assert ((corrupted == x) | (corrupted == 0)).all()
+    assert float(corrupted[x > 0].mean()) == pytest.approx(0.7, abs=0.02)
+    assert not torch.equal(method.inputs(counts, 0)[1], corrupted), "the noise is new in each step"
+    source, target = SourceBatch(counts, torch.zeros(3000), counts), TargetBatch(counts[:0], counts[:0], None)
+    torch.manual_seed(1)
+    (update,) = method.updates(source, target, Progress(0, 1200))
+    torch.manual_seed(1)
+    codes = torch.relu(method.layers[0](method.inputs(counts, 0)[1]))
+    p = torch.sigmoid(method.decoders[0](codes))
+    wanted = -(x * p.log() + (1 - x) * (1 - p).log()).mean() + 0.1 * codes.abs().mean()
+    assert update.loss().item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
+def test_sda_adds_gaussian_noise_before_the_rectifier_of_higher_layers():
+    method, counts = denoising(hidden_noise=0.5, layer_steps=1, sparsity=0.1), torch.rand(4000, 6)
+    sums = method.layers[0](method.weigh(counts)).detach()
+    x, corrupted = method.inputs(counts, 1)
+    assert torch.equal(x, torch.relu(sums))
+    both = (x > 0) & (corrupted > 0)
+    added = (corrupted - sums)[both & (sums > 2 * sums.std())]  # far from 0, where the rectifier cuts nothing
+    assert float(added.std()) == pytest.approx(0.5 * float(sums.std()), rel=0.05)
+    assert float(added.mean()) == pytest.approx(0, abs=0.05 * float(sums.std()))
+    assert (corrupted == 0).any()
+    assert torch.equal(*denoising(hidden_noise=0.0).inputs(counts, 1))
+    source, target = SourceBatch(counts, torch.zeros(4000), counts), TargetBatch(counts[:0], counts[:0], None)
+    torch.manual_seed(1)
+    (update,) = method.updates(source, target, Progress(1, 2))
+    torch.manual_seed(1)
+    codes = torch.relu(method.layers[1](method.inputs(counts, 1)[1]))
+    restored = torch.log1p(torch.exp(method.decoders[1](codes)))
+    wanted = (restored - x).square().mean() + 0.1 * codes.abs().mean()
+    assert update.loss().item() == pytest.approx(wanted.item(), rel=1e-4)
+    assert update.of == (method.layers[1], method.decoders[1])
 
 
 def test_msda_of_too_many_words_is_refused():

@@ -33,6 +33,9 @@ class ADDA(Objective):
     steps of the second phase cost 1 percentage point with a ratio of 0.02. With a ratio of 0.1 the model became
     useless. Check the label-free scores before you use the model.
 
+    Differences from the paper: the paper trains both phases to their end, each with its own schedule. Here they share
+    the steps. The encoder is updated after the critic, on the same batch.
+
     References:
         Tzeng, Hoffman, Saenko & Darrell (2017). Adversarial Discriminative Domain Adaptation. CVPR. arXiv:1702.05464.
 
@@ -55,7 +58,7 @@ class ADDA(Objective):
         self.domain_critic = mlp(self.model.width, self.critic, 1)
         self.networks |= {"encoder": self.encoder, "critic": self.domain_critic}
 
-    def shipped(self) -> Model:
+    def latest(self) -> Model:
         return self.adapted
 
     def phase(self, progress: Progress) -> tuple[bool, Progress]:
@@ -74,6 +77,7 @@ class ADDA(Objective):
             yield Update(of=(self.model,), label=(1.0, self.task.loss(self.model(source.x), source.y)))
             self.encoder.load_state_dict(self.model.features.state_dict())  # start of the second phase
             return
+        self.model.eval()  # the source's feature extractor is fixed, with its dropout and its batch statistics
         with torch.no_grad():
             theirs = self.model.features(source.x)
         ours = self.encoder(target.x)

@@ -19,7 +19,7 @@ from ..shared.task_checks import needs_classes
 
 def discrepancy(one: Tensor, other: Tensor) -> Tensor:
     """Mean absolute difference of the class probabilities of two raw outputs (N, C), in 0..2 / C."""
-    return (one.softmax(1) - other.softmax(1)).abs().mean()
+    return (one.float().softmax(1) - other.float().softmax(1)).abs().mean()
 
 
 @settings
@@ -34,17 +34,21 @@ class MCD(Objective):
     critic. It takes two to three times as long as DANN. It can harm if the source hardly constrains the target
     predictions at first, because both classifiers can agree on a wrong class.
 
+    Differences from the paper: the classifiers have one hidden layer, without dropout and batch normalisation (three
+    layers for digits in the paper). The class balance term of the paper's VisDA experiment is left out.
+
     References:
         Saito, Watanabe, Ushiku & Harada (2018). Maximum Classifier Discrepancy for Unsupervised Domain Adaptation.
         CVPR. arXiv:1712.02560.
 
     Args:
-        weight: weight of the disagreement in parts B and C (1 in the paper).
+        weight: weight of the disagreement in parts B and C (1 in the paper). With 1 the accuracy between MNIST and USPS
+            was 0.5 to 2.8 percentage points lower (500 steps, two seeds, dev labels).
         generator_steps: updates of part C in each step (4 in the paper for digits).
     """
 
     head: tuple[int, ...] = (128,)
-    weight: float = Field(default=1.0, ge=0)
+    weight: float = Field(default=2.0, ge=0)
     generator_steps: int = Field(default=4, ge=1)
     default_randomization: ClassVar[str | None] = "full"
     adapts_extractor: ClassVar[bool] = True
@@ -60,8 +64,8 @@ class MCD(Objective):
         self.networks = {"features": self.features, "first": self.first, "second": self.second}
 
     def label_loss(self, source: SourceBatch, features: Tensor) -> Tensor:
-        """Mean loss of both classifiers on the source."""
-        return (self.task.loss(self.first(features), source.y) + self.task.loss(self.second(features), source.y)) / 2
+        """Sum of the losses of both classifiers on the source, as in the paper."""
+        return self.task.loss(self.first(features), source.y) + self.task.loss(self.second(features), source.y)
 
     def apart(self, features: Tensor) -> Tensor:
         """Disagreement of the classifiers on features (N, F)."""

@@ -26,6 +26,7 @@ def margin_disparity(known: Tensor, predicted: Tensor, unknown: Tensor, claimed:
 
     If the domains are alike, the best adversary assigns the probability gamma / (1 + gamma) to the model's class.
     """
+    known, unknown = known.float(), unknown.float()  # differences of logarithms are mostly rounding error in bfloat16
     agree = F.cross_entropy(known, predicted)
     # log(1 - p) of the claimed class, as a log-sum over the other classes: it stays finite if p rounds to 1.
     others = unknown.scatter(1, claimed[:, None], -torch.inf).logsumexp(1)
@@ -43,6 +44,10 @@ class MDD(Reversal):
 
     The model's own target predictions are used as they are. It therefore harms if most of them are wrong.
 
+    Differences from the paper: the adversary has its own widths, while the paper gives both classifiers the same form.
+    The weight rises as in DANN over the whole training; in the authors' code it is half of the full weight after about
+    1,100 steps, whatever their number.
+
     References:
         Zhang, Liu, Long & Jordan (2019). Bridging Theory and Algorithm for Domain Adaptation. ICML. arXiv:1904.05801.
 
@@ -50,6 +55,7 @@ class MDD(Reversal):
         critic: widths of the adversary's hidden layers.
         weight: factor of the reversed gradient at full strength (0.1 in the paper).
         margin: gamma of the paper, where it is 2 to 4.
+        gamma: as in `Reversal`. It is not the paper's gamma, which is `margin`.
     """
 
     weight: float = Field(default=0.1, ge=0)

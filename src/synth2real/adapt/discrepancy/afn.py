@@ -33,6 +33,9 @@ class AFN(Objective):
     It does not use the direction of the gap, and helps little if the domains are far apart. In regression the scale of
     the features encodes the value. There the method can harm (Chen et al. 2021).
 
+    Difference from the paper: the features have no dropout. The paper's first variant, which gives all norms one value,
+    is left out.
+
     References:
         Xu, Li, Yang & Lin (2019). Larger Norm More Transferable: An Adaptive Feature Norm Approach for Unsupervised
         Domain Adaptation. ICCV. arXiv:1811.07456.

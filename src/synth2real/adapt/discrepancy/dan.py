@@ -23,7 +23,8 @@ class DAN(Objective):
     Supports all tasks. The loss is the squared MMD of the two domains with several Gaussian kernels, summed over the
     last layers. These layers are the features and the outputs of the head (class probabilities, or values in the head's
     own units). The paper estimates the MMD from a quarter of the pairs of a batch and learns the weights of the
-    kernels. Here the estimate is unbiased, uses all pairs, and weighs the kernels equally.
+    kernels, which sum to 1. Here the estimate is unbiased and uses all pairs. The kernels are weighed equally, and
+    their widths are a quarter to four times the root mean squared distance of the samples.
 
     It reduces accuracy if the class balance (or the spread of the values) differs between the domains, because it makes
     both alike. From MNIST to USPS, where a sixth of the images are zeros, one short run (400 steps, one seed) ended 3

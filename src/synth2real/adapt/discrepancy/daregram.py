@@ -31,6 +31,10 @@ class DAREGRAM(Objective):
     dominated it. Both weights are therefore multiplied by the label loss. A step takes about twice as long as a step of
     source-only training.
 
+    Difference from the paper: the leading directions are those that reach `energy`, as in the text of the paper. The
+    authors' code uses up to two directions fewer. Eigenvalues below a floor are never inverted. As in the authors'
+    code, the gradient is that of a pseudo-inverse of fixed rank, which is not exact close to the limit.
+
     References:
         Nejjar, Wang & Fink (2023). DARE-GRAM: Unsupervised Domain Adaptation Regression by Aligning Inverse Gram
         Matrices. CVPR.

@@ -19,8 +19,8 @@ class DeepCORAL(Objective):
     """Deep correlation alignment: minimises the distance between the feature covariances of the two domains.
 
     Supports all tasks. The loss is the squared distance of the two covariance matrices, (1 / 4 F^2) ||Cs - Ct||^2.
-    Means are not compared. The paper uses the outputs of the last layer. Here the features are used, which serve values
-    as well as classes.
+    Means are not compared. Difference from the paper: the paper uses the outputs of the last layer. Here the features
+    are used, which serve values as well as classes.
 
     It rarely harms and rarely closes a wide gap, because second moments describe little of it. The loss falls with the
     scale of the features, so a network can reduce it by shrinking the features instead of aligning them.

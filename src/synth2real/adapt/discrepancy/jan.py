@@ -15,7 +15,8 @@ class JAN(DAN):
 
     Supports all tasks. It is DAN with one change: the kernels of the layers are multiplied instead of summed. Features
     that occur with a class in the source must therefore occur with the same class in the target. This is the
-    non-adversarial JAN of the paper, with the unbiased estimate.
+    non-adversarial JAN of the paper, with the unbiased estimate. The authors' code has one Gaussian kernel of fixed
+    width for the predictions. Here every layer has the kernels of DAN.
 
     As DAN, it harms if the class balance differs between the domains. It also harms if predictions on the target are
     wrong at first. From MNIST to USPS one short run (400 steps, one seed) ended about 2 percentage points below source

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from ...data.domains import Inputs
@@ -25,6 +26,7 @@ class ClosedForm(Objective):
     name: ClassVar[str]
     network: str | None = "linear"
     statistics: Statistics = "none"
+    decay: float = Field(default=0.0, ge=0, le=0)  # solved, not trained: there is nothing to average
     finished: ClassVar[bool] = True  # the training loop has nothing to do
 
     def refuse(self) -> None:

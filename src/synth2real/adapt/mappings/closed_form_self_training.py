@@ -37,6 +37,9 @@ class SelfTraining(ClosedForm):
     The classifier is a least-squares support vector machine (ridge regression on 1 and -1). For texts it classifies as
     well as the support vector machine, and it needs one Cholesky factorisation.
 
+    Differences from the paper: DASVM adds a few samples next to the margin in each round, and removes source samples
+    until none is left. Here the source stays.
+
     References:
         Bruzzone & Marconcini (2010). Domain adaptation problems: a DASVM classification technique. PAMI 32(5).
         Suykens & Vandewalle (1999). Least squares support vector machine classifiers. Neural Processing Letters 9.

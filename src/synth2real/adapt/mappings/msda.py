@@ -41,12 +41,15 @@ class MSDA(FeatureMapping):
 
     W itself, F by F, is never computed: the layer's output is X W' = D^1/2 (A - inv(L') T) / q, and only T is stored.
 
+    Difference from the paper: for many words the paper reconstructs only frequent words, from random groups of words.
+    Here the solution is always the whole one. The paper's classifier is a support vector machine (`then="svm"`).
+
     References:
         Chen, Xu, Weinberger & Sha (2012). Marginalized denoising autoencoders for domain adaptation. ICML.
 
     Args:
         term_weighting: how counts are weighed, see `feature_maps.Weighing`.
-        noise: probability that a word is set to zero.
+        noise: probability that a word is set to zero (chosen by cross-validation on the source in the paper).
         layers: number of denoising layers. The outputs of all layers are concatenated with the input.
         ridge: added to the diagonal of the summed squares (1e-5 in the authors' code).
     """

@@ -20,12 +20,17 @@ from .base import FeatureMapping
 
 @settings
 class SDA(FeatureMapping):
-    """Stacked denoising autoencoders: each layer learns to reconstruct inputs that were randomly set to zero.
+    """Stacked denoising autoencoders: each layer learns to reconstruct inputs to which noise was added.
 
     The layers are trained one after the other, on unlabelled batches of both domains. Each layer receives the outputs
     of the layer below. The output of the last layer is the new representation. The encoders are rectified linear units.
-    As in the paper, the words are reconstructed by a sigmoid with cross entropy, and the inputs of higher layers by a
-    softplus with squared error. Sparse features are converted to dense ones batch by batch.
+    As in the paper, the first layer loses words at random and reconstructs them by a sigmoid with cross entropy. Higher
+    layers get Gaussian noise, which is added before the rectifier of the layer below so that their inputs stay sparse.
+    They reconstruct these inputs by a softplus with squared error. The noise is new in each step. Sparse features are
+    converted to dense ones batch by batch.
+
+    Differences from the paper: the losses and `sparsity` are means over words and units instead of sums, the scale of
+    the Gaussian noise is relative, and the optimiser is Adam instead of gradient descent.
 
     References:
         Glorot, Bordes & Bengio (2011). Domain adaptation for large-scale sentiment classification: a deep learning
@@ -36,7 +41,9 @@ class SDA(FeatureMapping):
             the inputs are also reconstructed with squared error.
         hidden: width of every layer (5000 in the paper, which had many more texts).
         layers: number of layers (3 in the paper).
-        noise: probability that an entry is set to zero (0.8 in the paper for words).
+        noise: probability that an entry of the first layer's inputs is set to zero (0.8 in the paper for words).
+        hidden_noise: standard deviation of the Gaussian noise of higher layers, in units of the standard deviation of
+            the values to which it is added (a searched absolute value in the paper).
         sparsity: weight of the mean activation.
         layer_steps: training steps of each layer.
         rate: learning rate of Adam.
@@ -49,6 +56,7 @@ class SDA(FeatureMapping):
     hidden: int = Field(default=1000, ge=1)
     layers: int = Field(default=2, ge=1)
     noise: float = Field(default=0.8, gt=0, lt=1)
+    hidden_noise: float = Field(default=0.25, ge=0)
     sparsity: float = Field(default=1e-3, ge=0)
     layer_steps: int = Field(default=600, ge=1)
     rate: float = Field(default=1e-3, gt=0)
@@ -85,13 +93,21 @@ class _Denoising(Algorithm):
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         return torch.optim.Adam(network.parameters(), lr=self.sda.rate)
 
+    @torch.no_grad()
+    def inputs(self, x: Tensor, i: int) -> tuple[Tensor, Tensor]:
+        """Inputs of layer `i` for samples (N, F), without and with noise, each (N, width)."""
+        x = self.weigh(x)
+        if i == 0:
+            return x, x * (torch.rand_like(x) >= self.sda.noise)
+        for layer in self.layers[: i - 1]:
+            x = torch.relu(layer(x))
+        sums = self.layers[i - 1](x)
+        noise = self.sda.hidden_noise * sums.std() * torch.randn_like(sums)
+        return torch.relu(sums), torch.relu(sums + noise)
+
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         i = progress.step // self.sda.layer_steps
-        with torch.no_grad():
-            x = self.weigh(torch.cat([source.x, target.x]))
-            for layer in self.layers[:i]:
-                x = torch.relu(layer(x))
-        corrupted = x * (torch.rand_like(x) >= self.sda.noise)
+        x, corrupted = self.inputs(torch.cat([source.x, target.x]), i)
         codes = torch.relu(self.layers[i](corrupted))
         restored = self.decoders[i](codes)
         if i == 0 and self.sda.term_weighting == "binary":
