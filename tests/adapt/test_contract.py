@@ -85,7 +85,7 @@ def test_gradients_reach_every_parameter_of_what_an_update_names(name: str, kind
     algorithm = trainer(name, kind)
     algorithm.step = 6  # where every term has weight
     objective = algorithm.algorithm
-    source, target = algorithm._batches()
+    source, target = algorithm.batches()
     from synth2real.training.loop import Progress
 
     for update in objective.updates(source, target, Progress(6, 12)):

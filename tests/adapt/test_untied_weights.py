@@ -22,21 +22,21 @@ def prepared(**settings) -> Untied:
 
 def test_tied_layers_are_the_same_and_own_ones_are_not() -> None:
     method = prepared(untied_layers=(0, 2))
-    ours, theirs = weighted(method.model), weighted(method.shipped())
+    ours, theirs = weighted(method.model), weighted(method.latest())
     assert len(ours) == len(theirs) == 4  # three convolutions with their normalisation, a hidden layer
     for index, (source, target) in enumerate(zip(ours, theirs, strict=True)):
         for one, other in zip(source, target, strict=True):
             assert (one is other) == (index not in (0, 2))
-    assert method.model.head is method.shipped().head
+    assert method.model.head is method.latest().head
     shared = {id(p) for p in method.model.parameters()} & {id(p) for p in method.own_layers.parameters()}
     assert not shared
     own = {id(p) for p in method.own_layers.parameters()}
-    assert {id(p) for p in method.shipped().parameters()} - {id(p) for p in method.model.parameters()} == own
+    assert {id(p) for p in method.latest().parameters()} - {id(p) for p in method.model.parameters()} == own
 
 
 def test_before_training_both_streams_say_the_same() -> None:
     method, x = prepared(), torch.rand(3, 1, 28, 28)
-    assert torch.equal(method.model(x), method.shipped()(x))
+    assert torch.equal(method.model(x), method.latest()(x))
     assert method.maps(method.pairs).item() == 0
 
 
@@ -67,6 +67,6 @@ def test_blocks_are_taken_apart() -> None:
     assert [[type(part) for part in layer] for layer in weighted(model)] == [[nn.Conv2d, nn.BatchNorm2d], [nn.Conv2d]]
     method = Untied(untied_layers=(1,))
     method.prepare(model, Unlabelled(torch.rand(8, 1, 28, 28)))
-    ours, theirs = weighted(method.model), weighted(method.shipped())
+    ours, theirs = weighted(method.model), weighted(method.latest())
     assert ours[0][0] is theirs[0][0]
     assert ours[1][0] is not theirs[1][0]

@@ -113,3 +113,44 @@ def test_a_term_is_averaged_over_the_steps_that_report_it() -> None:
     loop = Loop(steps=4, batch=4, hardware=Hardware(), report_every=4)
     Trainer(Seldom(), SOURCE, TARGET, loop).run(lambda step, terms: rows.append(terms))
     assert (rows[0]["often"], rows[0]["seldom"]) == (1.0, 4.0)
+
+
+def test_after_step_is_called_once_per_step_after_its_last_update() -> None:
+    class Counted(Pair):
+        def after_step(self, progress: Progress) -> None:
+            self.steps = [*getattr(self, "steps", []), (progress.step, len(self.seen))]
+
+    with torch.random.fork_rng([]):
+        algorithm = Counted()
+    train(algorithm, steps=3)
+    assert algorithm.steps == [(0, 1), (1, 2), (2, 3)]
+
+
+class Drawing(Pair):
+    """Draws numbers as dropout does, and is the randomization that draws its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropout: list[torch.Tensor] = []
+        self.randomization: list[torch.Tensor] = []
+
+    def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
+        self.dropout.append(torch.rand(4))
+        yield Update(of=(self.first,), up=(1.0, self.first.weight.sum()))
+
+    def draw(self, x: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, None]:
+        self.randomization.append(torch.rand(4, generator=generator))
+        return x, None
+
+    def mix(self, x: torch.Tensor, generator: torch.Generator) -> None:
+        return None
+
+
+def test_dropout_and_randomization_draw_different_numbers() -> None:
+    with torch.random.fork_rng([]):
+        algorithm = Drawing()
+    images = Labelled(torch.zeros(8, 1, 2, 2), torch.zeros(8).long())
+    loop = Loop(steps=3, batch=4, hardware=Hardware(), randomize=algorithm)
+    Trainer(algorithm, images, images.unlabelled(), loop).run()
+    drawn = torch.stack([*algorithm.dropout, *algorithm.randomization])  # each step: source and target randomized
+    assert len(drawn.unique(dim=0)) == len(drawn) == 9

@@ -105,12 +105,12 @@ def test_the_target_is_not_mixed_and_a_trainer_that_cannot_mix_is_refused() -> N
     policy.clutter = policy.noise = policy.blur = policy.cutout = 0
     objective = Route()._prepare(data, data.unlabelled(), Classification.of(data), 0)
     loop = Loop(steps=1, batch=16, hardware=Hardware(), randomize=policy)
-    batch, target = Trainer(objective, data, data.unlabelled(), loop, mix=Classification.of(data).mix)._batches()
+    batch, target = Trainer(objective, data, data.unlabelled(), loop, mix=Classification.of(data).mix).batches()
     assert not torch.equal(batch.x, batch.clean)
     torch.testing.assert_close(target.x, target.clean)
     assert batch.y.shape == (16, 3)
     with pytest.raises(InputError, match="the randomization mixes images, but labels cannot be mixed here"):
-        Trainer(objective, data, Unlabelled(data.inputs), loop)._batches()
+        Trainer(objective, data, Unlabelled(data.inputs), loop).batches()
 
 
 def test_invalid_arguments_are_refused() -> None:

@@ -66,7 +66,7 @@ def neural(kind: type[Objective], weight: float = 0.1, network: str = "shallow-1
     if kind is DANN:
         return DANN(preset="paper", weight=weight, network=network)
     shared = {name: value for name, value in SHALLOW.items() if name not in ("critic", "network")}
-    return SourceOnly(**shared, network=network, optimize="sgd", weight_decay=0.0)
+    return SourceOnly(**shared, network=network, optimize="sgd", weight_decay=0.0, decay=0.0)
 
 
 def represented(given: Protocol) -> Protocol:

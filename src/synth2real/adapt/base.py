@@ -15,6 +15,8 @@ from ..networks.feature_maps import FeatureMap
 from ..networks.layers import Norm, Statistics
 from ..settings import settings
 from ..tasks import Classification, Task
+from ..training.averaging import follow, frozen, unfrozen
+from ..training.collapse import CollapseWatch
 from ..training.loop import Algorithm, Progress
 from ..training.model import Model
 
@@ -52,6 +54,7 @@ class Learner(Algorithm):
         self.model, self.task, self.sources = model, model.task, sources
         self.networks = {"model": model}
         self.feature_map: FeatureMap | None = None
+        self.watch: CollapseWatch | None = None  # `build` sets it if the method learns from its own predictions
         self.refuse()
         self.build(target)
 
@@ -70,10 +73,27 @@ class Learner(Algorithm):
 
     def ready(self) -> Model:
         """The final model, ready to predict. It includes the feature map that it was trained with."""
-        model = self.shipped()
+        model = unfrozen(self.shipped())
         if self.feature_map is not None:
             model.put_behind(self.feature_map)
         return model.eval()
+
+    def observe_target(self, probabilities: Tensor) -> None:
+        """Show the watch the class probabilities (B, C) of a target batch."""
+        assert self.watch is not None
+        self.watch.observe(probabilities)
+
+    def after_step(self, progress: Progress) -> None:
+        if self.watch is not None:
+            self.watch.check(self.model, progress)
+
+    @property
+    def finished(self) -> bool:
+        return self.watch is not None and self.watch.collapsed
+
+    def notes(self) -> list[str]:
+        """What the user must know about the training, in sentences."""
+        return [] if self.watch is None else self.watch.notes()
 
     def learning_rate(self, progress: Progress) -> float:
         p = progress.fraction
@@ -105,6 +125,8 @@ class Objective(Learner):
         head: widths of the hidden layers between features and outputs.
         dropout: share of the features dropped during the training, in 0..1. None: the method's default for classes, and
             0 for other tasks.
+        decay: decay per step of the moving average of the weights and batch statistics, which is the final model (see
+            `averaging.follow`). 0: no average, the final model has the weights of the last step.
         optimize, rate, schedule, weight_decay, clip: as in `Learner`.
     """
 
@@ -122,6 +144,37 @@ class Objective(Learner):
     norm: Norm = "group"
     head: tuple[int, ...] = ()
     dropout: float | None = Field(default=None, ge=0, lt=1)
+    decay: float = Field(default=0.998, ge=0, lt=1)
+
+    def prepare(self, model: Model, target: Unlabelled, sources: int = 1) -> None:
+        super().prepare(model, target, sources)
+        if self.decay:
+            self.average = frozen(self.latest())
+            self.networks["average"] = self.average
+
+    def latest(self) -> Model:
+        """The network that becomes the final model, with the weights of the last step."""
+        return self.model
+
+    def source_model(self) -> Model:
+        """The network that predicts the source."""
+        return self.model
+
+    def shipped(self) -> Model:
+        """The model to keep after the training: the average of `latest`, or `latest` itself if `decay` is 0."""
+        return self.average if self.decay else self.latest()
+
+    def after_step(self, progress: Progress) -> None:
+        """Update the average of the weights, and check whether it collapses."""
+        if self.decay:
+            follow(self.average, self.latest(), self.decay, progress)
+        if self.watch is not None:
+            self.watch.check(self.average if self.decay else self.latest(), progress, self.learns_from_itself)
+
+    @property
+    def learns_from_itself(self) -> bool:
+        """Whether the training uses the model's own predictions by now. Only then can they collapse."""
+        return True
 
     def dropped(self, task: Task) -> float:
         """Share of the features to drop. The default is 0 except for classes: a position depends on all features."""

@@ -77,7 +77,7 @@ class Untied(Objective):
         self.maps = Maps(len(self.pairs))
         self.networks |= {"own": self.own_layers, "maps": self.maps}
 
-    def shipped(self) -> Model:
+    def latest(self) -> Model:
         return self.stream
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:

@@ -65,7 +65,10 @@ class Watch:
         if trainer.step % self.EVERY or not isinstance(algorithm, Objective):
             return
         some = torch.arange(min(self.SAMPLES, len(trainer.target)))
-        found = live_score(algorithm.shipped(), trainer.target.inputs[some])
+        model = algorithm.shipped()
+        training = model.training
+        found = live_score(model, trainer.target.inputs[some])
+        model.train(training)  # scoring has switched it to evaluation mode
         if found is not None:
             name, value = f"{found[0]} on real", found[1]
             self.shown.note = f"{name} {value:.3f}"

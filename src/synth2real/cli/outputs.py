@@ -8,7 +8,25 @@ from typing import Any
 from ..comparison import Comparison
 from ..errors import InputError
 from ..route.run_folder import RunFolder
+from ..tasks import Classification
+from ..training.model import Model, Predictions
 from .console import console
+
+MOSTLY, FEWEST = 0.98, 10  # share of one class among the predictions, and predictions, from which a warning is given
+
+
+def one_class(model: Model, predictions: Predictions) -> list[str]:
+    """A warning if nearly all predictions are one class; else nothing. A target of one class is legitimate."""
+    task, count = predictions.task, len(predictions.values)
+    if not isinstance(task, Classification) or count < FEWEST:
+        return []
+    counts = predictions.values.argmax(1).bincount()
+    most = int(counts.max())
+    if most < MOSTLY * count:
+        return []
+    name = task.classes[int(counts.argmax())]
+    what = "images" if len(model.shape) == 3 else "samples"
+    return [f"{most} of {count} {what} are '{name}'. If they hold other classes, too, do not use the model"]
 
 
 def check_new_file(out: Path, kind: str, suffixes: tuple[str, ...], replace: bool) -> None:

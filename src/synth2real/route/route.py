@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,7 @@ from ..training.mapping import Mapping
 from ..training.model import Model
 from .preconditions import check_labels, check_network
 from .source_learner import SourceLearner
+from .source_notes import source_notes
 
 Rows = list[dict[str, float]]
 OnReport = Callable[[str, int, int, dict[str, float]], None]
@@ -51,6 +53,7 @@ class Run:
         calibration: result of the search of the simulator's ranges; None without calibration.
         refiner: that refined the source, ready to `transform` and `save`; None without refinement.
         simulator: after calibration and widening; None if the route does neither, or the source is labelled data.
+        notes: what the user must know about the training, in sentences; see `Learner.notes` and `source_notes`.
     """
 
     model: Model
@@ -61,6 +64,7 @@ class Run:
     calibration: Calibration | None
     refiner: Mapping | None = None
     simulator: Simulator | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -146,8 +150,14 @@ class Route:
 
         Raises:
             InputError, TrainingDiverged: as `run`.
+
+        Warns:
+            UserWarning: each of the run's `notes`.
         """
-        return self.run(source, target, task=task, budget=Budget(steps=steps, seed=seed)).model
+        run = self.run(source, target, task=task, budget=Budget(steps=steps, seed=seed))
+        for note in run.notes:
+            warnings.warn(note, stacklevel=2)
+        return run.model
 
     def run(
         self,
@@ -188,9 +198,10 @@ class Route:
         refiner, refined = self._refined(rendered, target, loop, recorder, on_refiner)
         labels = task.to_input(rendered.labels, rendered.sizes, rendered.shape[1:])
         final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
-        model = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint)
+        objective, notes = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint)
         changed = simulator if self.calibrate is not None or self.widen is not None else None
-        return Run(model, recorder.history, recorder.seconds, rendered, refined, calibration, refiner, changed)
+        model, history, seconds = objective.ready(), recorder.history, recorder.seconds
+        return Run(model, history, seconds, rendered, refined, calibration, refiner, changed, notes)
 
     def _refined(
         self, source: Labelled, target: Unlabelled, loop: Loop, recorder: _Recorder, on_refiner: OnRefiner | None
@@ -214,8 +225,8 @@ class Route:
         recorder: _Recorder,
         on_trainer: OnTrainer | None,
         checkpoint: OnTrainer | None,
-    ) -> Model:
-        """The model after the stages `map` (only with a feature mapping) and `train`."""
+    ) -> tuple[Objective, list[str]]:
+        """The objective after the stages `map` (only with a feature mapping) and `train`, and notes for the user."""
         mapping = copy.copy(self.adapt) if isinstance(self.adapt, FeatureMapping) else None
         if mapping is not None:
             with recorder.stage("map", mapping.steps) as report:
@@ -234,7 +245,7 @@ class Route:
             if on_trainer is not None:
                 on_trainer(trainer)
             trainer.run(report, checkpoint)
-        return objective.ready()
+        return objective, [*objective.notes(), *source_notes(trainer)]
 
     def check(self, source: Labelled | Simulator, target: Unlabelled, *, task: Task) -> None:
         """Raise the `InputError` that `run` would raise, before anything is trained or written.

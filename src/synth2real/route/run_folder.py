@@ -6,6 +6,7 @@ metrics.jsonl                   one line per report: stage, step, losses
 log.txt                         printed lines
 refiner/                        the refiner, if the route refines
 parameters.yaml                 the ranges after calibration or widening, to render with
+notes.txt                       what the user must know about the training, one sentence a line; absent without notes
 checkpoint.safetensors          state to resume from; removed when the training has ended
 """
 
@@ -33,7 +34,7 @@ from ..training.model import DESCRIPTION, Model
 from .route import Budget, OnReport, OnTrainer, Route, Run, migrated_route
 
 SETTINGS, METRICS, LOG, CHECKPOINT = "settings.yaml", "metrics.jsonl", "log.txt", "checkpoint.safetensors"
-PARAMETERS = "parameters.yaml"
+PARAMETERS, NOTES = "parameters.yaml", "notes.txt"
 CHECKPOINT_EVERY = 200  # steps
 
 
@@ -167,7 +168,9 @@ class RunFolder:
         self._write(METRICS, "".join(json.dumps(row) + "\n" for row in kept.values()))
 
     def keep(self, run: Run) -> None:
-        """Write the results of a run other than the model: the refiner and the ranges of the simulator."""
+        """Write the results of a run other than the model: its notes, the refiner and the ranges of the simulator."""
+        if run.notes:
+            self._write(NOTES, "".join(f"{note}\n" for note in run.notes))
         if run.refiner is not None:
             run.refiner.save(self.path / REFINER)
         if run.simulator is not None:

@@ -37,7 +37,7 @@ class SourceLearner:
     hardware: Hardware = field(default_factory=Hardware.detect)
 
     def __post_init__(self) -> None:
-        self.objective = SourceOnly(schedule="constant")
+        self.objective = SourceOnly(schedule="constant", decay=0)  # `model` has the latest weights
         self.model: Model | None = None
         self.unit = 1.0  # the error at which performance is 0
 

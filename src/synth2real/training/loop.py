@@ -110,6 +110,9 @@ class Algorithm(ABC):
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         """Yield each update of one step. The generator resumes after the optimizer step of that update."""
 
+    def after_step(self, progress: Progress) -> None:  # noqa: B027
+        """Called once per step, after its last update. Does nothing by default."""
+
     @abstractmethod
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         """A new optimizer for one network."""
@@ -242,15 +245,15 @@ class Trainer:
     def _take_step(self) -> dict[str, Tensor]:
         progress = Progress(self.step, self.loop.steps)
         seed = self.loop.seed * 1_000_003 + self.step
-        torch.manual_seed(seed)  # for dropout; fork_rng protects the global random state of the user
-        self._generator.manual_seed(seed)
+        torch.manual_seed(2 * seed)  # for dropout; fork_rng protects the global random state of the user
+        self._generator.manual_seed(2 * seed + 1)  # for randomization, which is independent of the dropout
         rate = self.algorithm.learning_rate(progress)
         if rate is not None:
             for optimizer in self.optimizers.values():
                 for group in optimizer.param_groups:
                     group["lr"] = rate
         terms: dict[str, Tensor] = {}
-        updates = self.algorithm.updates(*self._batches(), progress)
+        updates = self.algorithm.updates(*self.batches(), progress)
         with self.loop.hardware.autocast():
             update = next(updates, None)
         while update is not None:
@@ -258,11 +261,13 @@ class Trainer:
             terms.update({name: term.detach() for name, (_, term) in update.terms.items()})
             with self.loop.hardware.autocast():
                 update = next(updates, None)
+        self.algorithm.after_step(progress)
         self.step += 1
         return terms
 
-    def _batches(self) -> tuple[SourceBatch, TargetBatch]:
-        index, target_index = (sample(self.step) for sample in self._samplers)
+    def batches(self, ahead: int = 0) -> tuple[SourceBatch, TargetBatch]:
+        """The batches of the current step, or of a step `ahead` of it."""
+        index, target_index = (sample(self.step + ahead) for sample in self._samplers)
         index = index[:0] if self.source is None else index
         inputs, target_inputs = self._inputs
         clean, x, warp = self._draw(inputs, index)

@@ -3,21 +3,11 @@
 import pytest
 import torch
 
-from synth2real.adapt.shared.distribution_alignment import MEMORY, ExactAlignment, Level, SoftAlignment, ToPrior
+from synth2real.adapt.shared.distribution_alignment import MEMORY, ExactAlignment, SoftAlignment, ToPrior
 from synth2real.tasks import Classification
 from synth2real.training.loop import Progress
 
 PRIOR = torch.tensor([0.5, 0.3, 0.2])
-
-
-def test_level_is_the_mean_of_all_values_at_first_and_then_follows() -> None:
-    level = Level(torch.zeros(1), momentum=0.9)
-    for value in (1.0, 2.0, 3.0):
-        level.update(torch.tensor([value]))
-    assert level.mean.item() == pytest.approx(2.0)
-    for _ in range(200):
-        level.update(torch.tensor([5.0]))
-    assert level.mean.item() == pytest.approx(5.0, abs=1e-3)
 
 
 def predictions(count: int = 600) -> torch.Tensor:

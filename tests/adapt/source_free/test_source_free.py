@@ -75,7 +75,7 @@ def test_predictions_become_confident_and_the_given_model_does_not_change(name: 
 @methods
 def test_gradients_reach_every_parameter_that_is_trained(name: str, trained, target) -> None:
     algorithm = SOURCE_FREE[name]().trainer(trained, target, loop())
-    source, batch = algorithm._batches()
+    source, batch = algorithm.batches()
     assert len(source) == 0
     for update in algorithm.algorithm.updates(source, batch, Progress(0, 12)):
         learnt = [p for network in update.of for p in network.parameters() if p.requires_grad]
@@ -171,6 +171,58 @@ def test_centroids_are_those_of_the_paper() -> None:
     first = (unit @ soft.T).argmax(1)
     hard = F.normalize(torch.stack([unit[first == k].sum(0) for k in (0, 1)]))
     assert by_centroids(features, said).tolist() == (unit @ hard.T).argmax(1).tolist() == [0, 0, 1, 1, 0]
+
+
+def reference_classes(features: torch.Tensor, said: torch.Tensor) -> list[int]:
+    """Nearest mean by cosine distance in two rounds, among the classes that have a sample."""
+    unit, shares, classes = F.normalize(features), said, said.argmax(1)
+    for _ in range(2):
+        present = classes.unique()
+        means = (shares.T @ unit)[present] / shares.sum(0)[present, None]
+        classes = present[F.cosine_similarity(unit[:, None], means[None], dim=2).argmax(1)]
+        shares = F.one_hot(classes, said.shape[1]).float()
+    return classes.tolist()
+
+
+def test_a_class_that_loses_its_samples_takes_none_in_the_second_round() -> None:
+    """Its centroid would be 0, which is nearer to a sample than centroids at more than a right angle."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(200):
+        features = torch.randn(6, 2, generator=generator)
+        said = torch.randn(6, 3, generator=generator).softmax(1)
+        assert by_centroids(features, said).tolist() == reference_classes(features, said)
+
+
+def test_the_frozen_head_of_shot_drops_nothing() -> None:
+    torch.manual_seed(0)
+    model, x = Model(Classification(("a", "b", "c")), (4,), dropout=0.9), torch.randn(16, 4)
+    trainer = SHOT(pseudo=0.3, diversity=0.5).trainer(model, Unlabelled(x), Loop(4, batch=16, hardware=Hardware()))
+    method = trainer.algorithm
+    source, batch = trainer.batches()
+    (update,) = method.updates(source, batch, Progress(0, 4))
+    assert method.model.features.training
+    assert not any(module.training for module in method.model.head.modules())
+    p = method.model.head[1](method.model.features(batch.x)).softmax(1)
+    labels = method.labels.classes[batch.index]
+    certain = -(p * p.log()).sum(1).mean()
+    diverse = -(p.mean(0) * p.mean(0).log()).sum()
+    wanted = certain - 0.5 * diverse - 0.3 * p[torch.arange(16), labels].log().mean()
+    assert update.loss().item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_tent_has_the_papers_rate_and_drops_nothing() -> None:
+    assert {TENT().learning_rate(Progress(step, 100)) for step in range(100)} == {1e-3}
+    torch.manual_seed(0)
+    model = Model(Classification(("a", "b")), (1, SIDE, SIDE), norm="batch", dropout=0.9)
+    trainer = TENT().trainer(model, Unlabelled(torch.rand(32, 1, SIDE, SIDE)), loop())
+    method = trainer.algorithm
+    method.shipped()  # switches to evaluation mode, as between two steps
+    source, batch = trainer.batches()
+    (update,) = method.updates(source, batch, Progress(0, 12))
+    training = {type(module) for module in method.model.modules() if module.training}
+    assert training == {torch.nn.BatchNorm2d}
+    p = method.model(batch.x).softmax(1)
+    assert update.loss().item() == pytest.approx(-(p * p.log()).sum(1).mean().item(), rel=1e-5)
 
 
 @methods

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from helpers import refused
+from helpers import picture, refused, save
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
@@ -72,3 +72,18 @@ def test_a_simulator_of_values_has_no_classes(synth2real, tmp_path, photos):
         "classification needs class labels, found the number columns pitch, yaw",
         "--task gaze, keypoints or regress",
     )
+
+
+def test_notes_and_answers_of_one_class_are_warnings_and_kept(synth2real, tmp_path):
+    for i in range(12):
+        save(tmp_path / "same" / f"{i}.png", picture(0))
+        save(tmp_path / "alike" / "ab"[i % 2] / f"{i}.png", picture(0))
+    out = tmp_path / "run"
+    code, _, err = synth2real("train", tmp_path / "alike", "--target", tmp_path / "same", "--out", out, "--steps", 1)
+    assert code == 0, err
+    (note,) = (out / "notes.txt").read_text().splitlines()
+    assert note.startswith("the source was not learnt: on batches of the source, accuracy 0.")
+    log = (out / "log.txt").read_text()
+    for line in (note, "12 of 12 images are '"):
+        assert f"warning: {line}" in err
+        assert f"warning: {line}" in log

@@ -12,27 +12,31 @@ from torch import Tensor
 from ...data.domains import Unlabelled
 from ...settings import settings
 from ...tasks import Classification
-from ...training.averaging import follow, frozen, half_cosine
+from ...training.collapse import CollapseWatch
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
-from ...training.model import Model
-from ..base import Objective
 from ..shared.batch_norm import held, norms
 from ..shared.distribution_alignment import Alignment, Prior, ToPrior
 from ..shared.task_checks import needs_classes
+from .base import SelfTrained
 
 
 @settings
-class AdaMatch(Objective):
+class AdaMatch(SelfTrained):
     """AdaMatch: pseudo-labels from weak views supervise strong views, with distribution alignment to the class prior.
 
     For classes only. The model predicts the clean target image, and the prediction is aligned with the source's class
-    balance. It becomes the label of the randomized image if its confidence is high enough. The threshold is relative to
-    the mean confidence on the source and therefore changes during the training. If the network has batch normalisation,
-    the source logits are interpolated at random between those computed with the target in the batch and those computed
-    without it.
+    balance. Its class becomes the label of the randomized image if its confidence is high enough. The threshold is
+    relative to the mean confidence on the source and therefore changes during the training. If the network has batch
+    normalisation, the source logits are interpolated at random between those computed with the target in the batch and
+    those computed without it.
 
     It reduces accuracy if the class balance differs between the domains and `target_prior` is wrong. `Teacher` takes
     labels from an average of the weights. AdaMatch takes them from the current student, so errors spread faster.
+
+    Differences from the paper: the weight of the target loss rises after a burn-in (`BurnIn`) instead of from the first
+    step, and a collapse stops the training (`CollapseWatch`). The prior is the balance of the source's labels, not the
+    mean prediction for the source. As in the paper, the source losses of both views are added; the authors' code takes
+    their mean.
 
     References:
         Berthelot, Roelofs, Sohn, Carlini & Kurakin (2022). AdaMatch: A Unified Approach to Semi-Supervised Learning and
@@ -43,14 +47,14 @@ class AdaMatch(Objective):
             (0.9).
         target_prior, alignment: the prior that target labels are aligned with, and the kind of alignment; see
             `Teacher`.
-        decay: decay per step of the weight average that is the final model (0.999).
+        decay: as in `Objective` (0.999 in the paper).
         weight: weight of the target loss at full strength (1).
     """
 
     threshold: float = Field(default=0.9, gt=0, le=1)
     target_prior: Prior = "source"
     alignment: Alignment = "soft"
-    decay: float = Field(default=0.999, gt=0, lt=1)
+    decay: float = Field(default=0.999, ge=0, lt=1)
     weight: float = Field(default=1.0, ge=0)
     default_randomization: ClassVar[str | None] = "full"
 
@@ -58,13 +62,11 @@ class AdaMatch(Objective):
         needs_classes(self, self.task, "aligns class shares")
 
     def build(self, target: Unlabelled) -> None:
+        super().build(target)
         assert isinstance(self.task, Classification)
-        self.average = frozen(self.model)
         self.to_prior = ToPrior(self.task, self.target_prior, self.alignment)
-        self.networks |= {"average": self.average, "to_prior": self.to_prior}
-
-    def shipped(self) -> Model:
-        return self.average
+        self.watch = CollapseWatch(self.model)
+        self.networks |= {"to_prior": self.to_prior, "watch": self.watch}
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         known, unknown = self.outputs(source, target)
@@ -72,13 +74,15 @@ class AdaMatch(Objective):
         label = self.task.loss(known, torch.cat([source.y, source.y]))
         with torch.no_grad():
             clean = known.chunk(2)[0]
+            self.observe_source(known.chunk(2)[1], source.y, progress)
+            self.observe_target(weak.softmax(1))
             self.to_prior.observe(clean, source.y, weak, progress)
-            labels = self.to_prior(weak.log_softmax(1))
-            counts = (labels.amax(1) >= self.threshold * clean.softmax(1).amax(1).mean()).float()
-        pseudo = -(counts * (labels * strong.log_softmax(1)).sum(1)).mean()
+            confidence, labels = self.to_prior(weak.log_softmax(1)).max(1)
+            counts = (confidence >= self.threshold * clean.softmax(1).amax(1).mean()).float()
+        pseudo = (counts * self.task.losses(strong, labels)).mean()
         # The weight is 2 because the paper adds the losses of both views.
-        yield Update(of=(self.model,), label=(2.0, label), pseudo=(self.weight * half_cosine(progress), pseudo))
-        follow(self.average, self.model, self.decay, progress)
+        weight = self.weight * self.burn_in.weight(progress)
+        yield Update(of=(self.model,), label=(2.0, label), pseudo=(weight, pseudo))
 
     def outputs(self, source: SourceBatch, target: TargetBatch) -> tuple[Tensor, Tensor]:
         """Raw outputs for the source and for the target, (2 B, C) each: first the clean, then the randomized images."""

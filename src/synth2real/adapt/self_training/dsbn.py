@@ -22,7 +22,7 @@ class DSBN(Teacher):
     Each batch normalisation has two branches, one for each domain, with separate statistics, scale and shift. All other
     weights are shared. Each branch removes the properties specific to its domain. The target branch learns from
     pseudo-labels of a slowly averaged teacher, which is the paper's second stage. In the paper, any other method gives
-    the first labels in a first stage. Here the teacher starts from source training alone (`Teacher`). The final model
+    the first labels in a first stage. Here the teacher starts when the source is learnt (`Teacher`). The final model
     uses the target branch.
 
     It reduces accuracy in the same cases as `Teacher`. Each branch also subtracts the mean of its own domain. If the
@@ -50,6 +50,9 @@ class DSBN(Teacher):
 
     def shipped(self) -> Model:
         return joined(super().shipped())
+
+    def source_model(self) -> Model:
+        return choose(self.model, "source")
 
     def outputs(self, source: SourceBatch, target: TargetBatch) -> tuple[Tensor, Tensor]:
         known = choose(self.model, "source")(source.x)

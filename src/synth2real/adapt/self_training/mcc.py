@@ -9,11 +9,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ...data.domains import Unlabelled
 from ...measure.discrepancies import entropy
 from ...settings import settings
+from ...training.collapse import CollapseWatch
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
-from ..base import Objective
 from ..shared.task_checks import needs_classes
+from .base import SelfTrained
 
 
 def class_confusion(outputs: Tensor, temperature: float) -> Tensor:
@@ -27,7 +29,7 @@ def class_confusion(outputs: Tensor, temperature: float) -> Tensor:
 
 
 @settings
-class MCC(Objective):
+class MCC(SelfTrained):
     """Minimum class confusion: minimises the confusion between pairs of classes in the predictions on a target batch.
 
     For classes only. The method computes from the predicted probabilities of a target batch how strongly each pair of
@@ -37,6 +39,10 @@ class MCC(Objective):
     Each class has the same weight whatever its share, so the method tolerates an unequal class balance. It makes the
     model's current predictions more confident. It therefore harms if most target predictions are wrong, or if a batch
     contains few classes.
+
+    Difference from the paper: the weight rises after a burn-in (`BurnIn`), since the first predictions are wrong. From
+    rendered digits to handwriting, accuracy after 500 steps was 0.87 instead of 0.77; from MNIST to USPS after 300
+    steps it was 0.90 instead of 0.92 (one seed). A collapse stops the training (`CollapseWatch`).
 
     References:
         Jin, Wang, Long & Wang (2020). Minimum Class Confusion for Versatile Domain Adaptation. ECCV. arXiv:1912.03699.
@@ -54,8 +60,15 @@ class MCC(Objective):
     def refuse(self) -> None:
         needs_classes(self, self.task, "measures which classes are confused")
 
+    def build(self, target: Unlabelled) -> None:
+        super().build(target)
+        self.networks["watch"] = self.watch = CollapseWatch(self.model)
+
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         known, unknown = self.model(torch.cat([source.x, target.x])).split([len(source), len(target)])
+        self.observe_source(known, source.y, progress)
+        self.observe_target(unknown.softmax(1))
         label = self.task.loss(known, source.y)
         confusion = class_confusion(unknown, self.temperature)
-        yield Update(of=(self.model,), label=(1.0, label), confusion=(self.weight, confusion))
+        weight = self.weight * self.burn_in.weight(progress)
+        yield Update(of=(self.model,), label=(1.0, label), confusion=(weight, confusion))

@@ -20,6 +20,11 @@ class MIC(Teacher):
     relations between parts instead of the single most informative part. Everything else is as in `Teacher`: the choice
     of labels, the weight average, and the control of a regressor's drift.
 
+    Differences from the paper: there, the masked loss is added to another method of adaptation with its own losses on
+    whole target images (for classes SDAT, which is CDAN and MCC with a smooth task loss). Here, as in `Teacher`, the
+    loss on the source is the only other one. The paper's teacher for classes has a decay of 0.9, and all its labels
+    count, weighed by their confidence. It fills hidden squares with one colour for all images.
+
     It reduces accuracy if the object is small and nothing else in the image shows its position. For example, a masked
     pupil can at best be guessed from the lids. Lower `ratio` in this case.
 
@@ -28,11 +33,12 @@ class MIC(Teacher):
 
     Args:
         ratio: share of the image that is hidden (0.7 in the paper).
-        patch: side of a hidden square, as a share of the image's shorter side (1/7 in the paper, for classes).
+        patch: side of a hidden square, as a share of the image's shorter side (2/7 in the paper, for classes: 64 of
+            224 pixels).
     """
 
     ratio: float = Field(default=0.7, ge=0, lt=1)
-    patch: float = Field(default=1 / 7, gt=0, le=1)
+    patch: float = Field(default=2 / 7, gt=0, le=1)
 
     def outputs(self, source: SourceBatch, target: TargetBatch) -> tuple[Tensor, Tensor]:
         seen = torch.cat([source.x, masked(target.x, self.ratio, self.patch)])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ...errors import InputError
 from ...measure.priors import bbse, confusion, mlls
 from ...tasks import Classification
+from ...training.averaging import RunningMean
 from ...training.loop import Progress
 
 Alignment = Literal["soft", "exact"]
@@ -21,28 +22,6 @@ LEAST = 1e-6  # lowest share of a class
 PULL = 0.1  # strength that pulls an estimated prior towards the source's
 
 
-class Level(nn.Module):
-    """Running mean of a vector over steps. It is saved with the training state."""
-
-    def __init__(self, start: Tensor, momentum: float = 0.99) -> None:
-        super().__init__()
-        self.momentum = momentum
-        self.mean: Tensor
-        self.count: Tensor
-        self.register_buffer("mean", start.clone())
-        self.register_buffer("count", torch.zeros(()))
-
-    def update(self, value: Tensor) -> Tensor:
-        """Add a value and return the mean.
-
-        At first it is the mean over all values. After many values it becomes an exponential moving average.
-        """
-        self.count += 1
-        keep = (1 - 1 / self.count).clamp(max=self.momentum)
-        self.mean.mul_(keep).add_(value.detach().float() * (1 - keep))
-        return self.mean
-
-
 class SoftAlignment(nn.Module):
     """Multiply each prediction by wanted / seen and rescale it to a sum of one (Berthelot et al. 2020, ReMixMatch).
 
@@ -52,7 +31,7 @@ class SoftAlignment(nn.Module):
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.seen = Level(torch.full((classes,), 1 / classes))
+        self.seen = RunningMean(torch.full((classes,), 1 / classes))
 
     def forward(self, log_probabilities: Tensor, wanted: Tensor) -> Tensor:
         """Aligned probabilities (B, C) for log-probabilities (B, C), with the prior `wanted` (C,)."""
@@ -123,9 +102,9 @@ class ToPrior(nn.Module):
             )
         self.task, self.prior = task, prior
         self.aligned = ALIGNMENTS[alignment](count)
-        self.balance = Level(torch.full((count,), 1 / count))
-        self.confused = Level(torch.eye(count) / count)
-        self.said = Level(torch.full((count,), 1 / count))
+        self.balance = RunningMean(torch.full((count,), 1 / count))
+        self.confused = RunningMean(torch.eye(count) / count)
+        self.said = RunningMean(torch.full((count,), 1 / count))
         self.estimate: Tensor
         self.trust: Tensor
         self.register_buffer("trust", torch.zeros(()))

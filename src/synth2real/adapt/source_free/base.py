@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import ClassVar
 
 from pydantic import Field
@@ -72,11 +73,16 @@ class SourceFree(Learner):
         Raises:
             InputError: as `trainer`.
             TrainingDiverged: a loss or gradient was not finite.
+
+        Warns:
+            UserWarning: the training stopped, since its predictions collapsed; the last sound weights are returned.
         """
         loop = Loop(steps or self.steps(target, batch), batch, seed, hardware or Hardware.detect())
         trainer = self.trainer(model, target, loop)
         trainer.run(report)
         assert isinstance(trainer.algorithm, SourceFree)
+        for note in trainer.algorithm.notes():
+            warnings.warn(note, stacklevel=2)
         return trainer.algorithm.shipped().eval()
 
     def refuse(self) -> None:

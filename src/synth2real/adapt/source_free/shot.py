@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ...data.domains import Unlabelled
 from ...measure.discrepancies import entropy
 from ...settings import settings
+from ...training.collapse import CollapseWatch
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from .base import SourceFree
 
@@ -36,8 +37,10 @@ class SHOT(SourceFree):
 
     It reduces accuracy if the target's class balance is far from uniform, because the loss rewards diverse predictions.
 
-    Difference from the paper: the model can be any trained classifier. The paper needs a weight-normalised head and
-    smoothed labels.
+    Differences from the paper: the model can be any trained classifier, while the paper needs a weight-normalised head
+    and smoothed labels. The optimiser is AdamW with one rate and a cosine schedule. The paper uses gradient descent
+    with DANN's schedule and a tenth of the rate for the pretrained layers. The authors' code adds a constant to the
+    features before it measures angles.
 
     References:
         Liang, Hu & Feng (2020). Do we really need to access the source data? Source hypothesis transfer for
@@ -60,13 +63,17 @@ class SHOT(SourceFree):
         self.target = target.inputs
         self.labels = Labels(len(target))
         self.networks["labels"] = self.labels
+        self.networks["watch"] = self.watch = CollapseWatch(self.model)
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         assert target.index is not None
         if progress.step % -(-len(self.target) // len(target)) == 0:
             self.relabel()
+        self.model.train()
+        self.model.head.eval()  # it is frozen, so it has no dropout, as in the paper
         outputs = self.model(target.x)
         probabilities = outputs.softmax(1)
+        self.observe_target(probabilities)
         labels = self.labels.classes[target.index.to(outputs.device)]
         yield Update(
             of=(self.model,),
@@ -82,23 +89,22 @@ class SHOT(SourceFree):
         device = self.labels.classes.device
         outputs = torch.cat([self.model.head(part.to(device)).float().cpu() for part in features.split(4096)])
         self.labels.classes.copy_(by_centroids(features, outputs.softmax(1)))
-        self.model.train()  # `embed` has switched it to evaluation mode
 
 
 def by_centroids(features: Tensor, probabilities: Tensor) -> Tensor:
     """Classes (N,) int64 of features (N, F) by the nearest centroid, by cosine similarity.
 
     In the first round each sample contributes to the centroid of a class in proportion to its predicted probability.
-    The second round uses the classes from the first round. A class that is predicted for no sample is assigned to no
-    sample.
+    The second round uses the classes from the first round. A class that no sample has before a round is assigned to no
+    sample in it.
 
     Args:
         probabilities: (N, C) predicted probabilities.
     """
     features, shares = F.normalize(features), probabilities
     classes = probabilities.shape[1]
-    unused = probabilities.argmax(1).bincount(minlength=classes) == 0
     for _ in range(2):
+        unused = shares.argmax(1).bincount(minlength=classes) == 0
         centroids = F.normalize(shares.T @ features)
         near = features @ centroids.T
         near[:, unused] = -torch.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -15,6 +15,7 @@ from ...data.domains import Unlabelled
 from ...errors import InputError
 from ...measure.discrepancies import entropy
 from ...settings import settings
+from ...training.collapse import CollapseWatch
 from ...training.loop import Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
 from ...training.model import Model
 from ..shared.batch_norm import norms, take_statistics
@@ -32,8 +33,9 @@ class TENT(SourceFree):
     model makes many errors (from USPS to MNIST, where SHOT helps). For the same reason, the default of `passes` is
     small. Layers that normalise over the batch also adopt the target's statistics.
 
-    The paper adapts while it predicts, batch by batch. Here the model is first adapted in a pass over the target and
-    then fixed. The prediction for an image therefore does not depend on the images before it.
+    Differences from the paper: the paper adapts while it predicts, batch by batch. Here the model is first adapted in a
+    pass over the target and then fixed. The prediction for an image therefore does not depend on the images before it.
+    The paper trains batch normalisation. Here layers of other normalisations are trained, too.
 
     References:
         Wang, Shelhamer, Liu, Olshausen & Darrell (2021). Tent: fully test-time adaptation by entropy minimization.
@@ -42,11 +44,13 @@ class TENT(SourceFree):
     Args:
         passes: passes over the target (1 in the paper).
         rate: learning rate of Adam (1e-3 in the paper).
+        schedule: as in `Learner`; `constant` in the paper, because the stream of images has no end.
     """
 
     name: ClassVar[str] = "tent"
 
     passes: int = Field(default=1, gt=0)
+    schedule: Literal["cosine", "dann", "constant"] = "constant"
     weight_decay: float = Field(default=0.0, ge=0)
 
     def build(self, target: Unlabelled) -> None:
@@ -65,6 +69,7 @@ class TENT(SourceFree):
             )
         for parameter in scales:
             parameter.requires_grad_(True)
+        self.networks["watch"] = self.watch = CollapseWatch(self.model)
 
     def trainer(self, model: Model, target: Unlabelled, loop: Loop) -> Trainer:
         # With channels last, the backward pass of torch's GroupNorm to a frozen layer crashes the process.
@@ -73,11 +78,13 @@ class TENT(SourceFree):
     def shipped(self) -> Model:
         # While it trains, a layer normalises by its batch, and its running statistics follow the target only in part.
         if norms(self.model):
-            training = self.model.training
             take_statistics(self.model, self.target.inputs, "batches")
-            self.model.train(training)
         return self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
+        self.model.eval()  # layers that are not trained have no dropout
+        for norm in norms(self.model):
+            norm.train()  # normalises by the statistics of the batch
         probabilities = self.model(target.x.contiguous()).softmax(1)
+        self.observe_target(probabilities)
         yield Update(of=(self.model,), entropy=(1.0, entropy(probabilities).mean()))

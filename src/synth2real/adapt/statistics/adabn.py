@@ -51,7 +51,7 @@ class AdaBN(Objective):
         self.target = target
 
     def shipped(self) -> Model:
-        adapted = copy.deepcopy(self.model)
+        adapted = copy.deepcopy(super().shipped())
         take_statistics(adapted, self.target.inputs, self.statistics_by)
         return adapted
 

@@ -64,10 +64,12 @@ def build_method(args: AdaptArguments) -> SourceFree:
 
 
 def keep(folder: RunFolder, algorithm: Any, before: Model) -> None:
-    """Write the adapted model. It converts images on load as the model before it."""
+    """Write the adapted model, and print the notes. The model converts images on load as the model before it."""
     model = algorithm.shipped()
     model.resize, model.channels, model.layout = before.resize, before.channels, before.layout
     folder.finish(model)
+    for note in algorithm.notes():
+        say(folder, f"warning: {note}")
 
 
 def settings(args: AdaptArguments, method: SourceFree, model: Model, loop: Loop) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 from ...adapt import MAPPINGS, OBJECTIVES, SOURCE_FREE, FeatureMapping, Objective
 from ...calibrate import method_of
+from ...comparison.comparison import some
 from ...data.domains import Labelled
 from ...errors import InputError
 from ...randomize import METHODS as RANDOMIZE
@@ -22,9 +24,10 @@ from ...tasks.base import Task
 from ..arguments import TrainArguments
 from ..console import Watch, bars, console, warnings_on_stderr
 from ..inputs import described, load_pair, settle_task
-from ..outputs import check_overwrite_or_resume, say
+from ..outputs import check_overwrite_or_resume, one_class, say
 from ..set_option import parse_assignments
 
+SHOWN = 512  # target samples on which the trained model is checked
 FILLED_BY = {
     "calibrate": "Add --calibrate",
     "widen": f"Name a method: --widen {', '.join(WIDEN)}",
@@ -66,6 +69,8 @@ def train(args: TrainArguments) -> None:
             on_report=shown.report if board is None else both(shown.report, board.report),
             on_checkpoint=watch.look if console.is_terminal or board is not None else None,
         )
+        for line in [*run.notes, *one_class(run.model, run.model.predict(some(target, SHOWN)))]:
+            warnings.warn(line, stacklevel=1)
         if board is not None:
             board.pictures(run, target.inputs)
     say(folder, f"{outcome(run)}; the run is in {args.out}")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import warnings
 
 from ...errors import InputError
 from ...tasks import Classification
 from ...training.model import Predictions, load_model
 from ..arguments import PredictArguments
 from ..console import warnings_on_stderr
-from ..outputs import check_new_file
+from ..outputs import check_new_file, one_class
 
 
 def predict(args: PredictArguments) -> None:
@@ -25,6 +26,8 @@ def predict(args: PredictArguments) -> None:
         )
     with warnings_on_stderr():
         predictions = model.predict(args.images, skip_bad=args.skip_bad)
+        for line in one_class(model, predictions):
+            warnings.warn(line, stacklevel=1)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}.partial")
     with partial.open("w", newline="", encoding="utf-8") as file:

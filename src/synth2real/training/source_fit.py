@@ -1,0 +1,55 @@
+"""How well a model fits the source: accuracy on source batches, corrected for chance."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..tasks import Classification, Task
+from .averaging import RunningMean
+
+LEARNT = 0.5  # least value at which the source counts as learnt
+
+
+class SourceFit(nn.Module):
+    """Running measure of how well a model fits randomized source batches. It is saved with the training state.
+
+    Args:
+        task: the task that the model is trained for.
+        momentum: of the running means, over batches.
+    """
+
+    def __init__(self, task: Task, momentum: float = 0.9) -> None:
+        super().__init__()
+        self.task = task
+        self.right = RunningMean(torch.zeros(()), momentum)
+        self.shares = RunningMean(torch.zeros(task.outputs), momentum)
+
+    @torch.no_grad()
+    def observe(self, outputs: Tensor, labels: Tensor) -> None:
+        """Take the raw outputs (B, O) for a source batch, and its labels in a form that `task.losses` accepts."""
+        if isinstance(self.task, Classification):
+            shares = self.task.shares(labels)
+            self.right.update((outputs.argmax(1) == shares.argmax(1)).float().mean())
+            self.shares.update(shares.mean(0))
+        else:
+            apart, others = (self.task.loss(outputs, y) for y in (labels, labels.roll(1, 0)))
+            self.right.update(1 - apart / others.clamp(min=1e-12))
+
+    def value(self) -> Tensor:
+        """How well the source is fitted, a scalar: 0 at chance, 1 without errors.
+
+        For classes it is the accuracy, corrected for the share of the most frequent class. For values it is
+        1 - loss / loss against the labels of other samples.
+        """
+        if not isinstance(self.task, Classification):
+            return self.right.mean
+        chance = self.shares.mean.max()
+        return (self.right.mean - chance) / (1 - chance).clamp(min=1e-6)
+
+    def text(self) -> str:
+        """The measure in words."""
+        right = float(self.right.mean)
+        if not isinstance(self.task, Classification):
+            return f"the loss is {1 - right:.2f} of that of a random permutation of the labels"
+        return f"accuracy {right:.2f}, where the most frequent class alone gives {float(self.shares.mean.max()):.2f}"
