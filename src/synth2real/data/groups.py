@@ -5,6 +5,7 @@ A split must keep each group whole. A bootstrap interval must sample whole group
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -68,14 +69,59 @@ def held_out(count: int, held: int, groups: Groups, seed: int) -> tuple[Tensor, 
     return (~inside).nonzero()[:, 0], inside.nonzero()[:, 0]
 
 
+def independent_units(count: int, groups: Groups) -> float:
+    """Effective number of independent units among `count` samples.
+
+    Without groups, the samples. With groups of equal size, the groups. With groups of different sizes, the number of
+    equal groups whose mean would be as uncertain (Kish): the squared number of samples over the sum of squared sizes.
+    """
+    if groups is None:
+        return float(count)
+    sizes = _sizes(groups)
+    return float(sizes.sum().square() / sizes.square().sum())
+
+
 def standard_error(values: Tensor, groups: Groups) -> float:
-    """Standard error of the mean of (N,) values. With groups (N,), the groups are the independent units."""
-    apart = (values - values.mean()).double()
-    groups = distinct_groups(groups)
-    if groups is not None:
-        group = groups.unique(return_inverse=True)[1]
-        apart = torch.zeros(int(group.max()) + 1, dtype=torch.float64).index_add_(0, group, apart)
-    return float(apart.square().sum().sqrt()) / len(values)
+    """Standard error of the mean of (N,) values; inf if there is only one independent unit.
+
+    With groups (N,), the groups are the independent units. The error of few groups is uncertain itself: for an interval
+    use `half_width`.
+    """
+    group = torch.arange(len(values)) if groups is None else groups.unique(return_inverse=True)[1]
+    sizes = _sizes(group)
+    if len(sizes) < 2:
+        return math.inf
+    deviations = torch.zeros_like(sizes).index_add_(0, group, values.double() - values.double().mean())
+    count, squares, cubes = float(sizes.sum()), float(sizes.square().sum()), float((sizes**3).sum())
+    # Deviations from the mean of the same samples are too small; this is the share that remains, 1 - 1 / G for G groups
+    remaining = 1 - 2 * cubes / (count * squares) + squares / count**2
+    return math.sqrt(float(deviations.square().sum()) / remaining) / count
+
+
+def half_width(values: Tensor, groups: Groups, confidence: float = 0.95) -> float:
+    """Half the width of the confidence interval of the mean of (N,) values; inf if there is one independent unit.
+
+    From Student's t. With G groups of equal size it has G - 1 degrees of freedom, see `independent_units`.
+
+    Args:
+        values: (N,) values.
+        groups: (N,) int64, or None if samples are independent.
+        confidence: probability, 0..1, that the interval contains the true mean.
+    """
+    return student_t(independent_units(len(values), groups) - 1, confidence) * standard_error(values, groups)
+
+
+def student_t(freedom: float, confidence: float = 0.95) -> float:
+    """Half the width of the central interval of Student's t; inf without degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.5 + confidence / 2)) if freedom > 0 else math.inf
+
+
+def _sizes(groups: Tensor) -> Tensor:
+    """Number of samples in each group, float64."""
+    sizes: Tensor = torch.unique(groups, return_counts=True)[1].double()
+    return sizes
 
 
 def redrawn(count: int, groups: Groups, generator: torch.Generator) -> Tensor:

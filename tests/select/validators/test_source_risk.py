@@ -11,18 +11,36 @@ from synth2real.tasks import Classification, Regression
 ERRORS = torch.tensor([0.0, 1.0, 1.0, 0.0])
 
 
+def test_weights_are_normalised_by_themselves() -> None:
+    weights = torch.tensor([0.2, 3.0, 0.7, 2.5])
+    assert weighted_risk(torch.ones(4), weights) == pytest.approx(1.0)
+    assert weighted_risk(ERRORS, weights) == pytest.approx(weighted_risk(ERRORS, 0.01 * weights))
+    assert weighted_risk(ERRORS, weights) == pytest.approx(3.7 / 6.4)
+
+
 def test_dev_is_the_weighted_mean_where_the_control_variate_is_zero() -> None:
     level = torch.full((4,), 2.0)
-    assert embedded_risk(ERRORS, level) == weighted_risk(ERRORS, level) == 1.0
+    assert embedded_risk(ERRORS, level) == weighted_risk(ERRORS, level) == 0.5
     balanced = torch.tensor([0.5, 1.5, 0.5, 1.5])  # the mean is 1: nothing to correct by
     assert embedded_risk(ERRORS, balanced) == pytest.approx(weighted_risk(ERRORS, balanced))
 
 
 def test_dev_of_a_constant_error_is_that_error() -> None:
     """Then eta is the error itself, and what the weights' mean is off by is taken out in full."""
-    weights = torch.tensor([0.2, 3.0, 0.7, 2.5])
-    assert weighted_risk(torch.ones(4), weights) == pytest.approx(1.6)
-    assert embedded_risk(torch.ones(4), weights) == pytest.approx(1.0)
+    assert embedded_risk(torch.ones(4), torch.tensor([0.2, 3.0, 0.7, 2.5])) == pytest.approx(1.0)
+
+
+def test_the_scores_do_not_rise_as_the_domains_separate() -> None:
+    """Errors grow along the first feature, in which the target moves away: accuracy there falls from 0.82 to 0.21."""
+    generator = torch.Generator().manual_seed(0)
+    x, z = (torch.randn(1000, 8, generator=generator) for _ in range(2))
+    errors = (torch.rand(1000, generator=generator) < 0.8 * torch.sigmoid(x[:, 0] - 1.5)).double()
+    near, far = (importance_weights(x, z + torch.eye(8)[0] * shift) for shift in (1.0, 8.0))
+    assert float(far.mean()) < 0.3
+    plain = float(errors.mean())
+    for risk in (weighted_risk, embedded_risk):
+        assert risk(errors, near) > plain + 0.03
+        assert risk(errors, far) > plain + 0.03
 
 
 def test_dev_by_hand() -> None:

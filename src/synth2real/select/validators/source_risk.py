@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from ...tasks import Classification
-from .candidate import Pool, apart
+from .candidate import Pool
+from .prediction_distance import apart
 
 
 def _errors(pool: Pool) -> list[Tensor]:
@@ -32,20 +33,22 @@ def source_score(pool: Pool) -> list[float]:
 
 
 def weighted_risk(errors: Tensor, weights: Tensor) -> float:
-    """IWV: mean of the product of errors (N,) and importance weights (N,)."""
-    return float((weights.double() * errors.double()).mean())
+    """IWV: mean of errors (N,) by importance weights (N,), self-normalised: a constant error has that risk."""
+    weights = weights.double()
+    return float((weights * errors.double()).sum() / weights.sum())
 
 
 def embedded_risk(errors: Tensor, weights: Tensor) -> float:
-    """DEV: `weighted_risk` with the weights as a control variate; the mean of the weights should be 1.
+    """DEV: mean of errors by importance weights, with the weights as a control variate; their true mean is 1.
 
-    The mean of (w e) - eta (w - 1). The factor eta = cov(w e, w) / var(w) minimises the variance. It is 0 if all
-    weights are equal.
+    The mean of (w e) - eta (w - 1). This corrects for a mean of the weights that differs from 1, so the weights are not
+    normalised. The factor eta = cov(w e, w) / var(w) minimises the variance. If all weights are equal, there is none,
+    and the result is the plain mean.
     """
     weights, weighted = weights.double(), weights.double() * errors.double()
     variance = weights.var()
     if float(variance) == 0:
-        return float(weighted.mean())
+        return weighted_risk(errors, weights)
     eta = torch.cov(torch.stack([weighted, weights]))[0, 1] / variance
     return float((weighted - eta * (weights - 1)).mean())
 
@@ -53,9 +56,10 @@ def embedded_risk(errors: Tensor, weights: Tensor) -> float:
 def iwv(pool: Pool) -> list[float]:
     """Importance-weighted validation: accuracy, or minus the error, of source samples weighted towards the target.
 
-    The weights come from a domain classifier on the candidate's own features. Assumes that the label depends only on
-    these features, and that the source covers the target. If the classifier distinguishes the domains well (as for
-    most gaps from synthetic to real), a few samples have all the weight.
+    The weights come from a domain classifier on the candidate's own features. They are self-normalised: the farther the
+    domains are apart, the smaller all weights become, and without normalisation the score would rise. Assumes that the
+    label depends only on these features, and that the source covers the target. If the classifier distinguishes the
+    domains well (as for most gaps from synthetic to real), a few samples have all the weight.
 
     References:
         Sugiyama, Krauledat & Müller (2007). Covariate shift adaptation by importance weighted cross validation. JMLR 8.

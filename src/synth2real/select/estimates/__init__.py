@@ -1,0 +1,81 @@
+"""Estimates of the accuracy or mean error of a trained model on the unlabelled target, each with an interval.
+
+No real label is used. Classes: accuracy, higher is better; never below chance, so an end at chance means chance or
+below. Values: mean error, lower is better, in the units of `validators.apart`.
+
+An interval is computed by resampling samples, or whole groups if the pool has groups. It measures how much the estimate
+depends on the samples. Estimates that use other candidates also include how far these deviate from the assumption. The
+others do not measure whether their assumption holds. Only `disagreement_bound` accounts for the gap itself, under the
+assumption given there. Where the pool does not determine an estimate, `NoEstimate` is raised and says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...errors import InputError
+from ...settings import present_name
+from ...tasks import Classification
+from ..validators import Pool
+from .base import Estimate, NoEstimate, check_estimable, errors_on_source, predicts_one_class
+from .bound import disagreement_bound
+from .classes import (
+    RATED,
+    agreement_on_the_line,
+    agreement_rates,
+    fit_of_line,
+    thresholded_confidence,
+    transport,
+)
+from .values import APART, calibrated_disagreement, importance_weighting
+
+__all__ = [
+    "APART",
+    "CLASSES",
+    "METHODS",
+    "RATED",
+    "VALUES",
+    "Estimate",
+    "NoEstimate",
+    "disagreement_bound",
+    "errors_on_source",
+    "estimate",
+    "fit_of_line",
+    "predicts_one_class",
+]
+
+CLASSES: dict[str, Callable[[Pool, int], Estimate]] = {
+    "atc": thresholded_confidence,
+    "cot": transport,
+    "agreement-on-the-line": agreement_on_the_line,
+    "agreement-rates": agreement_rates,
+    "importance-weighting": importance_weighting,
+}
+VALUES: dict[str, Callable[[Pool, int], Estimate]] = {
+    "importance-weighting": importance_weighting,
+    "calibrated-disagreement": calibrated_disagreement,
+}
+METHODS: dict[str, Callable[[Pool, int], Estimate]] = {**CLASSES, **VALUES}
+
+
+def estimate(name: str, pool: Pool, index: int = 0) -> Estimate:
+    """Estimated accuracy (or mean error) on the target of one candidate of a pool, by the estimate called `name`.
+
+    Raises:
+        InputError: no estimate has this name, or it does not support the pool's task.
+        NoEstimate: the pool does not determine it: fewer than 30 held-out source samples (classes: 5 for each, if that
+            is more), all samples of one group, a candidate that has not learnt the source or predicts one class for
+            nearly all of the target, or too few candidates for this estimate.
+    """
+    name = present_name("estimate", name)
+    classes = isinstance(pool.task, Classification)
+    known = CLASSES if classes else VALUES
+    if name not in known:
+        raise InputError(
+            f"estimate '{name}' is unknown or does not support the task {pool.task.kind}, "
+            f"expected one of: {', '.join(known)}"
+        )
+    check_estimable(pool, index)
+    found = known[name](pool, index)
+    least, most = (1 / pool.task.outputs, 1.0) if classes else (0.0, float("inf"))
+    return Estimate(*(min(max(value, least), most) for value in (found.value, found.low, found.high)))
