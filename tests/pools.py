@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from synth2real.select.validators import Candidate, Pool
+from synth2real.select.validators import Candidate, Moved, Pool
 from synth2real.tasks import Classification, Task
 
 
@@ -20,6 +20,7 @@ def pool(
     seeds: Sequence[int] | None = None,
     mixed: Sequence[tuple[float, float]] | None = None,
     prior: Tensor | None = None,
+    moved: bool = True,
 ) -> Pool:
     """A pool of candidates from their raw outputs; tensors that a test does not give are sampled with seed 0."""
     generator = torch.Generator().manual_seed(0)
@@ -41,7 +42,7 @@ def pool(
             target_features=features[i][1],
             classifier=None,
             mixed=mixed[i] if mixed else (0.5, 0.5),
-            inconsistency=0.1 * i,
+            moved=Moved(*[task.predict(target[i])] * 3) if moved else None,
         )
         for i in range(len(target))
     ]

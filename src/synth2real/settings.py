@@ -36,7 +36,6 @@ RENAMED: dict[str, dict[str, str]] = {
         "rates": "agreement-rates",
         "weighted": "importance-weighting",
     },
-    "trial": {"certainty": "calibrated_bnm", "wander": "inconsistency"},
 }
 
 

@@ -1,17 +1,18 @@
 """Comparison: the choice without real labels, repetition, and equal measurement."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 
 from synth2real.adapt import DANN, MCC
-from synth2real.comparison.candidates import rank
+from synth2real.comparison.candidates import better
 from synth2real.comparison.comparison import SOURCE_ONLY, RouteCandidate, compare
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
+from synth2real.randomize import Photometric
 from synth2real.route.route import Budget, Route
-from synth2real.tasks import Regression
 
 
 def two_moonless_domains() -> tuple[Labelled, Unlabelled, Labelled]:
@@ -78,25 +79,22 @@ def test_what_was_best_alone_is_combined() -> None:
 
 def test_ties_go_to_the_better_source_accuracy() -> None:
     source, target, _ = two_moonless_domains()
-    comparison = compare({"again": Route()}, source, target, budget=Budget(steps=5), seeds=(0,))
-    first, second = comparison.candidates
-    assert first.score == second.score  # the same route with the same seed
-    trial = second.trials[0]
-    better = RouteCandidate(
-        "better", second.route, [trial.__class__(**{**vars(trial), "source_metrics": {"accuracy": 1.1}})]
-    )
-    assert rank([first, better], comparison.task)[0] is better
+    comparison = compare({"again": Route(adapt=DANN())}, source, target, budget=Budget(steps=5), seeds=(0,))
+    first = comparison.candidates[0]
+    changed = [replace(trial, source_metrics={"accuracy": 1.1}) for trial in first.trials]
+    second = RouteCandidate("second", first.route, changed, samples=first.samples)
+    assert better([first, second], comparison.task)[0] is second
+    unscored = replace(second, samples=None)
+    assert better([unscored, first], comparison.task)[0] is first
 
 
-def test_of_values_the_one_that_has_learnt_the_source_weighs_most() -> None:
-    source, target, _ = two_moonless_domains()
-    trial = compare({}, source, target, budget=Budget(steps=5), seeds=(0,)).candidates[0].trials[0]
-
-    def candidate(name: str, value: float, error: float) -> RouteCandidate:
-        changed = {"target": torch.full((100, 1), value), "source_metrics": {"mean_error": error}}
-        return RouteCandidate(name, Route(), [trial.__class__(**{**vars(trial), **changed})])
-
-    learnt = [candidate("learnt", 1.0, 0.1), candidate("learnt too", 1.0, 0.2)]
-    candidates = [*learnt, *(candidate(f"poor {i}", 0.0, 0.9) for i in range(3))]
-    assert rank(candidates, Regression(("v",), (0.0,), (1.0,)))[0].name == "learnt"
-    assert [one.tie for one in candidates] == [0.0, 0.0, -1.0, -1.0, -1.0]  # agreement
+def test_the_baseline_has_the_randomization_of_the_other_routes() -> None:
+    """It is added, and it is not the unrandomized source only; see `named_routes.with_baselines`."""
+    images = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    source = Labelled(images, (images.mean((1, 2, 3)) > 0.5).long(), ("dark", "light"))
+    light = Route(randomize=Photometric(strength=0.2), adapt=DANN())
+    comparison = compare({"dann": light}, source, source.unlabelled(), budget=Budget(steps=3, batch=8), seeds=(0,))
+    assert [one.name for one in comparison.candidates] == [SOURCE_ONLY, "randomized", "dann"]
+    assert comparison.baseline == "randomized"
+    assert comparison.candidates[1].route == Route(randomize=Photometric(strength=0.2))
+    assert comparison.plain()["baseline"] == "randomized"

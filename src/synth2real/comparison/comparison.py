@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +18,10 @@ from ..route.route import Budget, OnReport, Route
 from ..select import decision
 from ..simulate import Simulator
 from ..tasks.base import Task
-from .candidates import SOURCE_ONLY, RouteCandidate
+from .candidates import SOURCE_ONLY, RouteCandidate, better
 from .evaluation import Evaluation, Trial, evenly, shipped_source, some
 from .halving import Plan
+from .named_routes import with_baselines
 from .notebook import as_table
 from .pool import Aggregate, check_names
 from .schedule import Schedule, Then
@@ -42,6 +44,8 @@ class Comparison:
         plan: how the budget of minutes was spent; None without such a budget.
         diverged: reason for each route without a finished training.
         aggregates: all routes combined into one model, in several ways; shown, but never chosen.
+        short: says that the budget was too short to choose well, with the minutes that would do; empty if it was not.
+        baseline: name of the route that the others were compared with.
         raw: unchanged source samples, on which the gap before adaptation was measured; None if they are the training
             samples.
         target_groups: as in `compare`.
@@ -55,6 +59,8 @@ class Comparison:
     plan: Plan | None = None
     diverged: dict[str, str] = field(default_factory=dict)
     aggregates: list[Aggregate] = field(default_factory=list)
+    short: str = ""
+    baseline: str = SOURCE_ONLY
     raw: Labelled | None = None
     target_groups: Tensor | None = None
 
@@ -69,6 +75,15 @@ class Comparison:
         return self.task.metric
 
     @property
+    def notes(self) -> list[str]:
+        """What the user should know besides the verdict: a short budget, and what happened in the trainings."""
+        found = [self.short] if self.short else []
+        for candidate in self.candidates:
+            said = dict.fromkeys(note for trial in candidate.trials for note in trial.run.notes)
+            found += [f"“{candidate.name}”: {note}" for note in said]
+        return found
+
+    @property
     def in_doubt(self) -> list[int]:
         """Indices of uncertain target samples, which may belong to no source class, see `decision.in_doubt`."""
         return decision.in_doubt([candidate.trials[0].target for candidate in self.candidates], self.task)
@@ -79,7 +94,8 @@ class Comparison:
 
     def ranking(self) -> list[dict[str, Any]]:
         """The table of `comparison.json`: the chosen route, the others by round and label-free score, aggregates."""
-        order = sorted(self.candidates, key=lambda e: (e.chosen, e.round, e.score), reverse=True)
+        ranked = better(self.candidates, self.task)
+        order = sorted(ranked, key=lambda e: (e.chosen, e.round), reverse=True)
         routes = [
             {
                 **self._ranked(_row(candidate, self.metric)),
@@ -113,6 +129,8 @@ class Comparison:
             "verdict": self.verdict,
             "metric": self.metric,
             "chosen": self.chosen.name,
+            "baseline": self.baseline,
+            "notes": self.notes,
             "diverged": self.diverged,
             "in_doubt": [name_of(self.target, i) for i in self.in_doubt],
             "plan": None if self.plan is None else self.plan.plain(),
@@ -134,7 +152,7 @@ def _row(candidate: RouteCandidate, metric: str) -> dict[str, Any]:
         "name": candidate.name,
         f"{metric}_mean": mean(scores) if scores else None,
         f"{metric}_std": spread,
-        "score_label_free": candidate.score,
+        "score_label_free": None if math.isnan(candidate.score) else candidate.score,
         "estimate": candidate.estimate and candidate.estimate.value,
         "interval": candidate.estimate and [candidate.estimate.low, candidate.estimate.high],
         f"source_{metric}": mean([trial.source_metrics[metric] for trial in trials]),
@@ -166,18 +184,21 @@ def compare(
     on_route: OnRoute | None = None,
     on_report: OnReport | None = None,
 ) -> Comparison:
-    """Train every route, choose one by its label-free score (`decision.score`), and repeat it with more seeds.
+    """Train every route, choose one by its label-free score, and repeat it with more seeds.
+
+    The score is `validators.sample_scores`. A route is chosen if it is surely better than the baseline: training on the
+    source alone, with the randomization of the other routes (`named_routes.with_baselines`).
 
     Args:
-        routes: by name; `source only` is added as the first route if it is missing.
+        routes: by name; `source only` and the baseline are added as the first routes if they are missing.
         source, target, task, budget: as in `Route.run`.
         test: real labelled data, to report a test score; never used to choose.
         seeds: every route is trained with the first seed.
-        repeat: routes to train with the other seeds, too: source only and the chosen route, or all.
+        repeat: routes to train with the other seeds, too: the baselines and the chosen route, or all.
         then: function that receives the route names, best first, and returns more routes (by name) to train before
             the choice, such as combinations of the best. The order is by label-free score.
-        minutes: for successive halving: the better half of the routes is trained longer; the best, with all seeds,
-            longest. Without it every training takes the budget's steps.
+        minutes: time for all trainings. A few routes are trained once; of more routes, the two best and the baselines
+            are trained again, for more steps. Without it every training takes the budget's steps.
         jobs: parallel training processes. If more than 1, a script needs `if __name__ == "__main__"`.
         folder: stores the plan and finished trainings and reuses them; refused if it has trainings on other data.
         source_groups, target_groups: (N,) int64, person or video of each sample; splits and intervals keep them whole.
@@ -189,9 +210,9 @@ def compare(
         TrainingDiverged: source only diverged. Other routes that diverge are left out and listed.
     """
     _check(routes, minutes, then)
-    named = {SOURCE_ONLY: Route(), **routes}
+    named, baseline = with_baselines(routes)
     evaluation = Evaluation(source, target, test, task, budget or Budget(), source_groups, target_groups)
-    return _compared(named, evaluation, seeds, repeat, then, minutes, jobs, folder, on_route, on_report)
+    return _compared(named, baseline, evaluation, seeds, repeat, then, minutes, jobs, folder, on_route, on_report)
 
 
 def _check(routes: Mapping[str, Route], minutes: float | None, then: Then | None) -> None:
@@ -207,6 +228,7 @@ def _check(routes: Mapping[str, Route], minutes: float | None, then: Then | None
 
 def _compared(
     routes: Mapping[str, Route],
+    baseline: str,
     evaluation: Evaluation,
     seeds: Sequence[int],
     repeat: str,
@@ -224,10 +246,10 @@ def _compared(
         if store is not None:
             store.check_same_data(evaluation)
         with Workers(evaluation, store, jobs) as workers:
-            schedule = Schedule(evaluation, routes, store, workers, on_route, on_report)
+            schedule = Schedule(evaluation, routes, baseline, store, workers, on_route, on_report)
             plan = None if minutes is None else schedule.plan(minutes, seeds, kept / PLAN)
             schedule.rounds(plan, seeds, repeat, then)
-            verdict = schedule.concluded()
+            verdict = schedule.concluded(plan)
     return Comparison(
         schedule.candidates,
         evaluation.task,
@@ -237,5 +259,7 @@ def _compared(
         plan,
         schedule.diverged,
         schedule.aggregates,
+        short=schedule.short,
+        baseline=baseline,
         target_groups=evaluation.target_groups,
     )

@@ -15,7 +15,7 @@ from ..data.groups import Groups, held_out, of_samples
 from ..errors import InputError
 from ..measure.distances import proxy_a_distance
 from ..route.route import Budget, OnReport, Route, Run, default_task
-from ..select.validators import inconsistency, normalised_nuclear_norm, temperature_scaled
+from ..select.validators import CandidateOutputs, Moved, least_held_out, move
 from ..simulate import Simulator
 from ..tasks import Classification, Task
 from ..training.mapping import Mapping
@@ -23,7 +23,7 @@ from ..training.model import Model
 
 Domain = TypeVar("Domain", Labelled, Unlabelled)
 HELD_SEED = 2**31  # seed of the held-out source samples; no training renders with it
-HELD = 500  # held-out source samples, to measure source accuracy
+HELD = 500  # most held-out source samples: a tenth of the source, or what an estimate needs, but at most a fifth
 LEAST = 10  # fewest samples of each domain
 SHOWN = 1000  # most samples of each domain that features and gap are measured on
 
@@ -41,9 +41,7 @@ class Trial:
         source_metrics: metrics on held-out source samples.
         test_metrics: metrics on real labels, if there are any; never used to choose.
         gap_after: proxy A-distance in the route's own features.
-        inconsistency: distance between predictions for transformed target samples and the expected predictions, see
-            `validators.inconsistency`.
-        calibrated_bnm: calibrated BNM of the target predictions, see `validators.CandidateOutputs`.
+        moved: predictions for moved target samples, those that `some` selects; None if no move is known.
         gap_before: proxy A-distance in source-only features of raw inputs; nan until source only has been trained.
         label_kept: share of refined images for which source only still predicts the label that they were rendered
             with; None if the route does not refine.
@@ -58,11 +56,15 @@ class Trial:
     source_metrics: dict[str, Any]
     test_metrics: dict[str, Any] | None
     gap_after: float
-    inconsistency: float = float("nan")
-    calibrated_bnm: float = float("nan")
+    moved: Moved | None = None
     gap_before: float = float("nan")
     label_kept: float | None = None
     steps: int | None = None
+
+    @property
+    def outputs(self) -> CandidateOutputs:
+        """Its outputs on the target samples that `some` selects, and on the held-out source."""
+        return CandidateOutputs(self.target[evenly(len(self.target))], self.held, self.moved)
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,7 @@ class Evaluation:
             if not isinstance(domain, Simulator) and len(domain) < LEAST:
                 raise InputError(f"the {what} has {len(domain)} sample(s), expected {LEAST} or more to compare routes")
         if isinstance(self.original_source, Labelled):
-            least = min(HELD, max(1, len(self.original_source) // 10))
-            kept, held = held_out(len(self.original_source), least, self.groups, self.budget.seed)
+            kept, held = held_out(len(self.original_source), _held(self.original_source), self.groups, self.budget.seed)
             self.source: Labelled | Simulator = self.original_source.subset(kept)
             self.held, self.whole_source = self.original_source.subset(held), self.original_source
             self.held_groups = None if self.groups is None else self.groups[held]
@@ -166,9 +167,6 @@ class Evaluation:
         """The trial of a finished run: predictions and scores on all data of the evaluation."""
         inputs = some(self.target).inputs
         target, held_out = (run.model.predict(domain).values for domain in (self.target, self.held.unlabelled()))
-        bnm = float("nan")
-        if isinstance(self.task, Classification):
-            bnm = normalised_nuclear_norm(temperature_scaled(target, held_out, self.labels))
         return Trial(
             seed=seed,
             run=run,
@@ -178,8 +176,7 @@ class Evaluation:
             source_metrics=run.model.evaluate(self.held),
             test_metrics=None if self.test is None else run.model.evaluate(self.test),
             gap_after=self.gap(run.model, shipped_source(run)),
-            inconsistency=inconsistency(run.model, inputs, run.model.outputs(inputs)),
-            calibrated_bnm=bnm,
+            moved=move(run.model, inputs, run.model.outputs(inputs)),
             steps=steps,
         )
 
@@ -187,6 +184,12 @@ class Evaluation:
         """Proxy A-distance between the domains in a model's features."""
         ours, theirs = (model.embed(some(domain).inputs) for domain in (source.unlabelled(), self.target))
         return proxy_a_distance(ours, theirs, groups=(None, self.seen_groups))
+
+
+def _held(source: Labelled) -> int:
+    """Number of source samples to hold out."""
+    least = min(least_held_out(len(source.classes)), len(source) // 5)
+    return min(HELD, max(1, least, len(source) // 10))
 
 
 def shipped_source(run: Run) -> Labelled:

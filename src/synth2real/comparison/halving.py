@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -27,11 +28,8 @@ from ..tasks.base import Task
 from ..training.mapping import Mapping as Refiner
 from .evaluation import evenly
 
-SHARES = {
-    1: (0.94,),
-    2: (0.3, 0.64),
-    3: (0.17, 0.2, 0.57),
-}  # share of the time of each round; the rest is for measuring
+SHARES = {1: (0.94,), 2: (0.42, 0.52)}  # share of the time of each round; the rest is for measuring
+FINALISTS = 2  # routes of the last of two rounds, besides the baselines
 ENOUGH = 300  # a training with fewer steps is a weak indicator of a long one, because self-training starts late
 LEAST = 40  # a training with fewer steps gives no useful score
 FIRST, LATER = 2, 8  # timed steps: their difference does not include costs that occur once
@@ -72,6 +70,7 @@ class Plan:
         most: most steps of one training.
         speeds: of each route, by name.
         trials: most trials of a search of the simulator's ranges; None for the number in its own settings.
+        pinned: names of the baselines, which take part in every round.
     """
 
     seconds: float
@@ -79,12 +78,18 @@ class Plan:
     most: int
     speeds: dict[str, Speed]
     trials: int | None = None
+    pinned: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> list[int]:
-        """Number of routes in each round, without source only."""
-        others = len(self.speeds) - 1
-        return [others] if others <= 1 else [others, 1] if others <= 3 else [others, (others + 1) // 2, 1]
+        """Number of routes in each round, without the baselines.
+
+        Every training is a whole one, with its own schedule of the learning rate. A few routes are trained once, as
+        long as the time allows. More routes have a first round; it takes less than half of the time, because a route
+        that starts slowly is not judged fairly by a short training.
+        """
+        others = len([name for name in self.speeds if name not in self.pinned])
+        return [others] if others <= FINALISTS + 1 else [others, FINALISTS]
 
     def steps(self, rung: int, trainings: Sequence[str]) -> int:
         """Steps for each training of a round.
@@ -106,21 +111,40 @@ class Plan:
     def affordable(self) -> Self:
         """The plan without the last routes, so that the others get `ENOUGH` steps in the first round.
 
-        Source only and two other routes are always kept; otherwise there is nothing to compare.
+        Three routes are always kept, with the baselines among them; otherwise there is nothing to compare.
         """
         names = list(self.speeds)
         plan = self
         while len(names) > 3 and plan.steps(0, names) < min(ENOUGH, self.most):
-            names.pop()
+            names.remove(next(name for name in reversed(names) if name not in self.pinned))
             plan = replace(self, speeds={name: self.speeds[name] for name in names})
         return plan
 
     def seeds(self, names: Sequence[str], wanted: Sequence[int]) -> Sequence[int]:
-        """Seeds of the last round: fewer, but two of several, if each would get less than half of `most` steps."""
-        for count in range(len(wanted), 2, -1):
-            if 2 * self.steps(len(self.sizes) - 1, [*names] * count) >= self.most:
+        """Seeds of the last round: as many as leave each training `most` steps, or one."""
+        for count in range(len(wanted), 1, -1):
+            if self.steps(len(self.sizes) - 1, [*names] * count) >= self.most:
                 return wanted[:count]
-        return wanted[:2]
+        return wanted[:1]
+
+    def shortage(self, steps: int | None, routes: int) -> str:
+        """A sentence if the trainings of the last round were too short to choose by, with the minutes that would do.
+
+        It is empty otherwise.
+
+        Args:
+            steps: of each training.
+            routes: number of trained routes.
+        """
+        enough = min(ENOUGH, self.most)
+        if steps is None or steps >= enough:
+            return ""
+        seconds = self.makespan([self.speeds[name].seconds(enough) for name in self.speeds])
+        minutes = math.ceil(10 * seconds / SHARES[len(self.sizes)][0] / 60) / 10
+        return (
+            f"the budget is too short to choose well: {routes} routes were trained for {steps} steps each, and "
+            f"{enough} or more are expected. About {minutes:g} minutes would do"
+        )
 
     def makespan(self, seconds: Sequence[float]) -> float:
         """Seconds until the last of `jobs` processes ends, if each always takes the longest training that is left."""
@@ -137,7 +161,8 @@ class Plan:
     def read(cls, path: Path) -> Self:
         """Read a plan from JSON, as `plain` returns it."""
         kept = json.loads(path.read_text())
-        return cls(**{**kept, "speeds": {name: Speed(**speed) for name, speed in kept["speeds"].items()}})
+        speeds = {name: Speed(**speed) for name, speed in kept["speeds"].items()}
+        return cls(**{**kept, "speeds": speeds, "pinned": tuple(kept.get("pinned", ()))})
 
 
 def affordable(search: Calibrator, simulator: Simulator, seconds: float) -> int:

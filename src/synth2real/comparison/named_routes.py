@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ..adapt import FeatureMapping, SourceOnly
 from ..data.domains import Labelled, Unlabelled
 from ..data.sparse import Sparse
 from ..errors import InputError
@@ -15,7 +16,7 @@ from ..route.route import STAGES, Route
 from ..settings import build
 from ..simulate import Simulator
 from ..tasks import Classification, Regression, Task
-from .candidates import SOURCE_ONLY
+from .candidates import BASELINE, SOURCE_ONLY
 
 # name -> stage -> method, for images. If the budget has no time for all routes, the last ones are left out. The
 # refiners used here take no training steps.
@@ -33,6 +34,7 @@ SET: dict[str, dict[str, Any]] = {
     "calibrated": {"calibrate": "posterior", "widen": {"method": "widen", "factor": 1.5}},
     "refined": {"refine": "fourier"},
 }
+NETWORK = ("network", "weights", "frozen", "statistics", "norm", "head")  # settings of the network that is trained
 FEATURES = ("teacher", "dann")  # `adapt` methods of the default routes for features
 TEXTS, LARGEST = 20_000, 10**8  # mSDA is included up to this number of texts, and of texts times words
 
@@ -59,6 +61,27 @@ def default_routes(task: Task, source: Labelled | Simulator, target: Unlabelled)
         methods = ("msda", *FEATURES) if texts and _solvable(source, target) else FEATURES
         named = {method: {"adapt": method} for method in methods}
     return {name: route_of(stages, name) for name, stages in named.items()}
+
+
+def with_baselines(routes: Mapping[str, Route]) -> tuple[dict[str, Route], str]:
+    """The routes with source only as the first and the baseline as the second one, and the name of the baseline.
+
+    The baseline trains on the source alone, with the randomization and the network of the first route that randomizes.
+    Without such a route it is source only. So a comparison shows what adaptation adds, not what randomization adds.
+    """
+    named = {SOURCE_ONLY: routes.get(SOURCE_ONLY, Route()), **routes}
+    first = next((route for route in routes.values() if route.randomize is not None), None)
+    if first is None:
+        return named, SOURCE_ONLY
+    learner = first.adapt.then if isinstance(first.adapt, FeatureMapping) else first.adapt
+    network = {name: getattr(learner, name) for name in NETWORK}
+    baseline = Route(randomize=first.randomize, adapt=SourceOnly(**network), features=first.features)
+    same = next((name for name, route in named.items() if route.describe() == baseline.describe()), None)
+    if same is None:
+        same = next(name for name in (BASELINE, f"{SOURCE_ONLY}, {BASELINE}") if name not in named)
+        named[same] = baseline
+    rest = {name: route for name, route in named.items() if name not in (SOURCE_ONLY, same)}
+    return {SOURCE_ONLY: named[SOURCE_ONLY], same: named[same], **rest}, same
 
 
 def _solvable(source: Labelled | Simulator, target: Unlabelled) -> bool:

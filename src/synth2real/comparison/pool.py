@@ -12,7 +12,7 @@ from torch import Tensor
 from ..data.domains import Labelled
 from ..errors import InputError
 from ..select.aggregate import METHODS, aggregate
-from ..select.estimates import APART, RATED, Estimate, errors_on_source, estimate
+from ..select.estimates import RATED, Estimate, errors_on_source, estimate
 from ..select.validators import Candidate, Pool, head_of, labels_of, observe
 from ..tasks import Classification
 from ..training.model import Model
@@ -36,19 +36,20 @@ def pool_of(routes: Sequence[RouteCandidate], evaluation: Evaluation) -> Pool:
     )
 
 
-def estimated(pool: Pool, index: int, on_source: float) -> Estimate | None:
-    """Estimate of the task's metric on the target for one candidate; None for values if it is the only candidate.
+def estimated(pool: Pool, index: int, on_source: float) -> Estimate:
+    """Estimate of the task's metric on the target for one candidate.
 
     Classes: agreement rates, or transport if there are too few candidates for them. Values: calibrated disagreement.
     For measurements see docs/validators.md.
 
     Args:
         on_source: the metric on the held-out source; the estimate has the same unit.
+
+    Raises:
+        NoEstimate: the pool does not determine it.
     """
     if isinstance(pool.task, Classification):
         return estimate("agreement-rates" if len(pool.candidates) >= RATED else "cot", pool, index)
-    if len(pool.candidates) < APART:
-        return None
     found, own = estimate("calibrated-disagreement", pool, index), float(errors_on_source(pool, index).mean())
     unit = on_source / own if own > 0 else 1.0
     return Estimate(unit * found.value, unit * found.low, unit * found.high)

@@ -9,22 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from ..calibrate import Calibration
 from ..data.domains import Labelled
-from ..data.sparse import Sparse
 from ..errors import TrainingDiverged
 from ..route.route import OnReport, Route, default_steps
-from ..select import decision
-from ..select.decision import RouteOutputs
 from ..simulate import Simulator
-from ..tasks import Classification, Task
+from ..tasks import Classification
 from ..training.model import Model
-from .candidates import SOURCE_ONLY, RouteCandidate, better, rank
+from .candidates import SOURCE_ONLY, RouteCandidate
+from .choice import Chooser, verdict
 from .evaluation import Evaluation, TrainingJob, shipped_source, some
 from .halving import ENOUGH, Plan, affordable, measure, shortened, stepless
-from .pool import Aggregate, aggregates, estimated, pool_of
+from .pool import Aggregate, aggregates
 from .trials import TrialStore, write_whole
 from .workers import Workers
 
@@ -37,6 +33,7 @@ class Schedule:
     Args:
         evaluation: data, task and budget.
         routes: by name; the first is source only.
+        baseline: name of the route that the others are compared with.
         store: of finished trials; None if they are not kept.
         workers: run the trainings.
         on_route, on_report: as in `compare`.
@@ -46,6 +43,7 @@ class Schedule:
         self,
         evaluation: Evaluation,
         routes: Mapping[str, Route],
+        baseline: str,
         store: TrialStore | None,
         workers: Workers,
         on_route: Callable[[str, int], None] | None,
@@ -53,46 +51,52 @@ class Schedule:
     ) -> None:
         self.evaluation, self.store, self.workers = evaluation, store, workers
         self.on_route, self.on_report = on_route, on_report
+        self.chooser = Chooser(evaluation, baseline)
+        self.steps: int | None = evaluation.budget.steps  # of each training of the last round
         self.started = time.perf_counter()
         self.candidates = [RouteCandidate(name, route) for name, route in routes.items()]
         self.places = {name: i for i, name in enumerate(routes)}
         self.aggregates: list[Aggregate] = []
         self.diverged: dict[str, str] = {}
+        self.short = ""
         self.gap_before: tuple[Model | None, float] = (None, float("nan"))  # with the first model of source only
         self.simulators: dict[str, tuple[Simulator | None, Calibration | None, float]] = {}
 
     def rounds(self, plan: Plan | None, seeds: Sequence[int], repeat: str, then: Then | None = None) -> None:
-        """Run all trainings: every route, then fewer routes for more steps, finally the best one with every seed."""
-        base = self.candidates[0]
+        """Run all trainings: every route, then fewer routes for more steps, finally the best ones with every seed."""
         if plan is None:
-            steps = self.evaluation.budget.steps
-            self.train([(candidate, seeds[0]) for candidate in self.candidates], steps)
-            more = self.add(
-                {} if then is None else then([candidate.name for candidate in self.ranked(self.candidates)])
-            )
-            # Source only is repeated in any case. It is trained together with the new routes, so that no worker waits.
-            self.train([*((candidate, seeds[0]) for candidate in more), *((base, seed) for seed in seeds[1:])], steps)
-            chosen, _ = self.judged(self.candidates)
-            again = [
-                candidate
-                for candidate in self.candidates
-                if candidate is not base and (repeat == "all" or candidate is chosen)
-            ]
-            self.train([(candidate, seed) for candidate in again for seed in missing(candidate, seeds[1:])], steps)
+            self.whole(seeds, repeat, then)
             return
         left = self.candidates
         for rung, size in enumerate(plan.sizes):
             last = rung == len(plan.sizes) - 1
             if rung:
-                left = [base, *self.best(left, size)]
-            names = [candidate.name for candidate in left]
+                others = self.chooser.best([one for one in left if one.name not in plan.pinned], size, among=left)
+                left = [one for one in left if one.name in plan.pinned or one in others]
             for candidate in left:
                 candidate.round = rung
                 candidate.trials = candidate.trials if stepless(candidate.route) else []
-            each = plan.seeds(names, seeds) if last else seeds[:1]
+            each = plan.seeds([candidate.name for candidate in left], seeds) if last else seeds[:1]
             wanted = [(candidate, seed) for candidate in left for seed in missing(candidate, each)]
-            self.train(wanted, plan.steps(rung, [candidate.name for candidate, _ in wanted]))
+            self.steps = plan.steps(rung, [candidate.name for candidate, _ in wanted])
+            self.train(wanted, self.steps)
             left = [candidate for candidate in left if candidate.trials]
+
+    def whole(self, seeds: Sequence[int], repeat: str, then: Then | None) -> None:
+        """Train every route for the budget's steps, then the chosen one and the baselines with the other seeds."""
+        steps = self.evaluation.budget.steps
+        self.train([(candidate, seeds[0]) for candidate in self.candidates], steps)
+        more: list[RouteCandidate] = []
+        if then is not None:
+            best = self.chooser.best(self.candidates, len(self.candidates))
+            more = self.add(then([candidate.name for candidate in best]))
+        pinned = [one for one in self.candidates if one.name in (SOURCE_ONLY, self.chooser.baseline)]
+        # The baselines are repeated in any case, together with the new routes, so that no worker waits.
+        repeated = [(one, seed) for one in pinned for seed in missing(one, seeds[1:])]
+        self.train([*((candidate, seeds[0]) for candidate in more), *repeated], steps)
+        chosen = self.chooser.choose(self.candidates).route
+        again = [one for one in self.candidates if one not in pinned and (repeat == "all" or one is chosen)]
+        self.train([(candidate, seed) for candidate in again for seed in missing(candidate, seeds[1:])], steps)
 
     def add(self, routes: Mapping[str, Route]) -> list[RouteCandidate]:
         """Add routes to the comparison."""
@@ -100,13 +104,6 @@ class Schedule:
         self.candidates += more
         self.places |= {candidate.name: i for i, candidate in enumerate(more, start=len(self.places))}
         return more
-
-    def best(self, left: list[RouteCandidate], size: int) -> list[RouteCandidate]:
-        """The best routes of a round, in the given order, without source only; harmful ones come last."""
-        harmful = self.weighed()
-        ranked = better([candidate for candidate in left if candidate.name != SOURCE_ONLY], self.evaluation.task)
-        ranked = sorted(ranked, key=lambda candidate: candidate.name in harmful)
-        return sorted(ranked[:size], key=lambda candidate: self.places[candidate.name])
 
     def train(self, wanted: Sequence[tuple[RouteCandidate, int]], steps: int | None) -> None:
         """Train each pair of route and seed, unless its trial is stored."""
@@ -190,7 +187,8 @@ class Schedule:
         images = len(rendered.shape) == 3
         most = evaluation.budget.steps or default_steps(len(rendered), len(evaluation.target), evaluation.task, images)
         left = max(60 * minutes - (time.perf_counter() - self.started), 0.0)
-        plan = Plan(left, self.workers.jobs, most, speeds, trials).affordable()
+        pinned = tuple(one.name for one in self.candidates if one.name in (SOURCE_ONLY, self.chooser.baseline))
+        plan = Plan(left, self.workers.jobs, most, speeds, trials, pinned).affordable()
         self.leave_out(plan)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(plan.plain(), indent=2) + "\n")
@@ -212,70 +210,15 @@ class Schedule:
             if search is not None and trials is not None and search.trials > trials:
                 candidate.route = replace(candidate.route, calibrate=replace(search, trials=trials))
 
-    def outputs(self, candidate: RouteCandidate) -> RouteOutputs:
-        """Outputs of a route's first trial, as `select.decision` takes them."""
-        return RouteOutputs(candidate.route, candidate.trials[0].target, candidate.trials[0].held, candidate.score)
-
-    def ranked(self, candidates: list[RouteCandidate], balanced: bool = True) -> list[RouteCandidate]:
-        """Score these candidates by their trials, the best first; for texts agreement is not used."""
-        texts = isinstance(self.evaluation.target.inputs, Sparse)
-        return rank(candidates, self.evaluation.task, balanced=balanced, voted=not texts)
-
-    def weighed(self) -> dict[str, str]:
-        """Score every candidate; returns the routes that are predicted to harm, each with the reason.
-
-        If there are any, the other routes are scored again without them, because they would outvote the others. The
-        second scores do not use calibrated BNM, because it assumes balanced classes in the target.
-        """
-        task, source = self.evaluation.task, self.evaluation.whole_source
-        self.ranked(self.candidates)
-        prior = torch.zeros(0)
-        if isinstance(task, Classification):
-            prior = torch.bincount(task.align(source), minlength=task.outputs).double() / len(source)
-        outputs = {candidate.name: self.outputs(candidate) for candidate in self.candidates}
-        harmful = decision.label_shift_refusals(outputs, task, prior, self.evaluation.labels)
-        if harmful:
-            self.ranked([candidate for candidate in self.candidates if candidate.name not in harmful], balanced=False)
-        return harmful
-
-    def judged(self, candidates: list[RouteCandidate]) -> tuple[RouteCandidate, str]:
-        """The route to ship, and why better-scored routes were refused; sets `refused` of every candidate."""
-        task, labels, base = self.evaluation.task, self.evaluation.labels, self.candidates[0]
-        harmful = self.weighed()
-        together = [candidate.trials[0].target for candidate in self.candidates if candidate.name not in harmful]
-        reasons = list(harmful.values())[:1]
-        for candidate in self.candidates:
-            candidate.refused = harmful.get(candidate.name, "")
-        for candidate in better([e for e in candidates if not e.refused], task):
-            if candidate is base:
-                break
-            both = self.outputs(candidate), self.outputs(base)
-            candidate.refused = (
-                decision.reason_to_refuse(*both, together, task, labels, self.evaluation.target_groups) or ""
-            )
-            if not candidate.refused:
-                return candidate, "; ".join(reasons)
-            reasons.append(f"“{candidate.name}”: {candidate.refused}")
-        others = len(self.candidates) > 1
-        why = "no route has a better label-free score" if others else "no other route was trained"
-        return base, "; ".join(reasons) or why
-
-    def concluded(self) -> str:
-        """Choose among the routes of the last round, estimate and aggregate all routes, and return the verdict."""
+    def concluded(self, plan: Plan | None) -> str:
+        """Choose among the routes of the last round, aggregate them, and return the verdict."""
         last = max(candidate.round for candidate in self.candidates)
-        chosen, why = self.judged([candidate for candidate in self.candidates if candidate.round == last])
-        chosen.chosen = True
-        task = self.evaluation.task
-        pool = pool_of(self.candidates, self.evaluation)
-        for index, candidate in enumerate(self.candidates):
-            candidate.estimate = estimated(pool, index, float(candidate.trials[0].source_metrics[task.metric]))
-        self.aggregates = aggregates(self.candidates, pool, self.evaluation)
-        adapts = chosen.route.describe()["adapt"]["method"] != "source-only" or chosen.route.refine is not None
-        seeds = f"{len(chosen.trials)} seed{'s' if len(chosen.trials) > 1 else ''}"
-        shipped = f"{chosen.name}, {seeds}; {estimate_text(chosen, task)}"
-        if why and not adapts:
-            return f"do not adapt: {why}. Chosen: {shipped}"
-        return f"{shipped}{f'; refused: {why}' if why else ''}"
+        finalists = [candidate for candidate in self.candidates if candidate.round == last]
+        choice = self.chooser.choose(finalists)
+        choice.route.chosen = True
+        self.aggregates = aggregates(finalists, choice.pool, self.evaluation)
+        self.short = "" if plan is None else plan.shortage(self.steps, len(finalists))
+        return verdict(choice, self.evaluation)
 
 
 def missing(candidate: RouteCandidate, seeds: Sequence[int]) -> Sequence[int]:
@@ -283,14 +226,3 @@ def missing(candidate: RouteCandidate, seeds: Sequence[int]) -> Sequence[int]:
     if not stepless(candidate.route):
         return seeds
     return () if candidate.trials else seeds[:1]
-
-
-def estimate_text(candidate: RouteCandidate, task: Task) -> str:
-    """The estimate of a candidate in words."""
-    found = candidate.estimate
-    if found is None:
-        return "no estimate on real data"
-    name = task.metric.replace("_", " ")
-    return (
-        f"{name} on real data estimated at {found.value:.3g} ({found.low:.3g} to {found.high:.3g}), without real labels"
-    )

@@ -16,13 +16,15 @@ from ..data.domains import Labelled, Unlabelled, to_float
 from ..errors import InputError, TrainingDiverged
 from ..refine import load_refiner
 from ..route.route import Run, migrated_route
-from ..settings import migrated
+from ..select.validators import Moved
 from ..simulate import Simulator
 from ..training.mapping import REFINER
 from ..training.model import load_model
 from .evaluation import Evaluation, Refined, TrainingJob, Trial, evenly
 
 TRIAL, ARRAYS, DATA = "trial.json", "predictions.safetensors", "data.json"
+MOVED = "moved"  # predictions for moved samples, in the arrays; and in the JSON, whether there are any
+NOTES = "notes"  # of the run
 HELD_PART = "held part of the source"  # key in data.json
 MARKED = 64  # inputs of a domain that go into its fingerprint
 PLAIN = (
@@ -31,8 +33,6 @@ PLAIN = (
     "source_metrics",
     "test_metrics",
     "gap_after",
-    "inconsistency",
-    "calibrated_bnm",
     "steps",
 )  # kept as JSON
 
@@ -84,12 +84,12 @@ class TrialStore:
         """Whether this training is stored with these settings and all present scores, finished or diverged."""
         kept = self._kept(training)
         same = kept.get("route") == json.loads(json.dumps(training.route.describe()))
-        return same and ("diverged" in kept or set(PLAIN) <= set(kept))
+        return same and ("diverged" in kept or {*PLAIN, MOVED, NOTES} <= set(kept))
 
     def _kept(self, training: TrainingJob) -> dict[str, Any]:
         """The JSON of a stored training, under present names; empty if it is not stored."""
         file = self.path / training.key / TRIAL
-        kept = migrated("trial", json.loads(file.read_text())) if file.is_file() else {}
+        kept = json.loads(file.read_text()) if file.is_file() else {}
         return {**kept, "route": migrated_route(kept["route"])} if "route" in kept else kept
 
     def write(self, training: TrainingJob, made: Trial | TrainingDiverged) -> None:
@@ -103,9 +103,11 @@ class TrialStore:
             made.run.model.save(partial)
             if made.run.refiner is not None:
                 made.run.refiner.save(partial / REFINER)
-            save_file({"target": made.target.contiguous(), "held": made.held.contiguous()}, partial / ARRAYS)
-            kept = {name: getattr(made, name) for name in PLAIN}
-            kept |= {"history": made.run.history, "stages": made.run.seconds}
+            arrays = {"target": made.target, "held": made.held}
+            arrays |= {f"{MOVED}.{name}": values for name, values in (vars(made.moved) if made.moved else {}).items()}
+            save_file({name: values.contiguous().clone() for name, values in arrays.items()}, partial / ARRAYS)
+            kept = {name: getattr(made, name) for name in PLAIN} | {MOVED: made.moved is not None}
+            kept |= {"history": made.run.history, "stages": made.run.seconds, NOTES: made.run.notes}
         kept["route"] = training.route.describe()
         (partial / TRIAL).write_text(json.dumps({"name": training.name, **kept}) + "\n")
         shutil.rmtree(whole, ignore_errors=True)  # of another version
@@ -129,9 +131,11 @@ class TrialStore:
             calibration=training.calibration,
             refiner=refiner,
             simulator=evaluation.changed(training.simulator),
+            notes=kept[NOTES],
         )
         plain = {name: kept[name] for name in PLAIN}
-        return Trial(run=run, target=arrays["target"], held=arrays["held"], **plain)
+        moved = Moved(*(arrays[f"{MOVED}.{f.name}"] for f in fields(Moved))) if kept[MOVED] else None
+        return Trial(run=run, target=arrays["target"], held=arrays["held"], moved=moved, **plain)
 
     def search(self, key: str, simulator: Simulator) -> tuple[Simulator, Calibration | None, float] | None:
         """A calibrated or widened simulator that `keep_search` has stored; None if there is none."""

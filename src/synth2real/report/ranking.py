@@ -10,15 +10,15 @@ from ..comparison.comparison import SOURCE_ONLY, Comparison
 from ..tasks import Classification
 
 CLASS_SCORE = (
-    "Used to choose the route, without real labels. Higher is better. It is the mean of three scores on the target: "
-    "agreement with all routes together, augmentation consistency (predictions stay the same for a changed input), and "
-    "calibrated BNM (predictions are confident and spread over all classes). For texts, words are removed as "
-    "augmentation, and agreement is not used."
+    "Used to choose the route, without real labels. Higher is better; 0 is a constant prediction. It is the mean of "
+    "three terms on the target, each above chance: agreement with the other routes, consistency (predictions stay the "
+    "same for a changed input), and information (predictions are confident and tell the samples apart). For texts, "
+    "words are removed as the change, and agreement is not used."
 )
 VALUE_SCORE = (
-    "Used to choose the route, without real labels. Higher is better. It is the mean of three ranks: by agreement with "
-    "all routes together on the target, by augmentation consistency on the target (predictions stay correct for a "
-    "changed input), and by error on held-out source data."
+    "Used to choose the route, without real labels. Higher is better; 0 is without error, -1 a constant prediction. It "
+    "is minus the error that known moves of the target images show, as a share of the spread of the true values: the "
+    "prediction should change as the label does."
 )
 
 
@@ -126,7 +126,7 @@ def _scores(comparison: Comparison, word: str, form: Callable[[Any], str]) -> li
             form,
             interval="interval",
         ),
-        Column("label-free score", CLASS_SCORE if classes else VALUE_SCORE, "score_label_free", form),
+        Column("label-free score", CLASS_SCORE if classes else VALUE_SCORE, "score_label_free", number),
     ]
 
 

@@ -34,6 +34,7 @@ def everything(comparison: Comparison) -> dict[str, Any]:
         "columns": shown,
         "rows": rows,
         "aggregates": comparison.aggregates,
+        "baseline": comparison.baseline,
         "stages": gallery.stages(comparison),
         "dashes": {
             "training": dashes([trial.run.history.get("train", []) for trial in trials]),

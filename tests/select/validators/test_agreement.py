@@ -46,8 +46,19 @@ def test_one_sample_is_a_near_tie_and_many_are_none() -> None:
 
     made = [predictions, predictions, predictions, dissent(1), dissent(9)]
     assert near_ties(made, CLASSES) == [True, True, True, True, False]
-    assert near_ties(made, CLASSES, errors=4) == [True] * 5
-    assert near_ties(made, CLASSES, errors=0) == [True, True, True, False, False]
+    assert near_ties(made, CLASSES, confidence=0.9999) == [True] * 5
+    assert near_ties(made, CLASSES, confidence=0.0) == [True, True, True, False, False]
+
+
+def test_a_difference_in_one_group_of_a_few_is_a_tie() -> None:
+    """Nine dissents in one of five videos: another video could show none."""
+    predictions = torch.tensor([[0.9, 0.1]]).repeat(100, 1)
+    other = torch.cat([predictions[:9].flip(1), predictions[9:]])
+    made, videos = [predictions, predictions, predictions, other], torch.arange(100) // 20
+    assert near_ties(made, CLASSES) == [True, True, True, False]
+    assert near_ties(made, CLASSES, videos) == [True] * 4
+    assert near_ties(made, CLASSES, torch.arange(100)) == near_ties(made, CLASSES)
+    assert near_ties(made, CLASSES, torch.zeros(100, dtype=torch.int64)) == [True] * 4  # a single group: unknown
 
 
 def test_values_are_compared_with_the_median() -> None:

@@ -96,9 +96,10 @@ def interruptible() -> Iterator[None]:
 
 
 def conclusions(comparison: Comparison) -> list[str]:
-    """The verdict, the routes that were left out, and the uncertain samples."""
+    """The verdict, the notes, the routes that were left out, and the uncertain samples."""
     left_out = [f"not trained: {name}: {why}" for name, why in comparison.diverged.items()]
-    return [comparison.verdict, *left_out, *in_doubt(comparison)]
+    notes = [f"note: {note}" for note in comparison.notes]
+    return [comparison.verdict, *notes, *left_out, *in_doubt(comparison)]
 
 
 def settings_of(args: CompareArguments, routes: dict[str, Route], task: Task, budget: Budget) -> dict[str, Any]:
@@ -140,6 +141,12 @@ def in_doubt(comparison: Comparison) -> list[str]:
     ]
 
 
+def marked(row: dict[str, Any], baseline: str) -> str:
+    """The last cell of a row: what became of the route, and whether the others were compared with it."""
+    state = "chosen" if row["chosen"] else "refused" if row["refused"] else ""
+    return ", ".join(word for word in (state, "baseline" if row["name"] == baseline else "") if word)
+
+
 def table(comparison: Comparison) -> Table:
     """The ranking as a table."""
     name = comparison.metric.replace("_", " ")
@@ -156,6 +163,6 @@ def table(comparison: Comparison) -> Table:
             str(row["steps"] or "-"),
             str(len(row["seeds"])),
             f"{row['seconds']:.0f}",
-            "chosen" if row["chosen"] else "refused" if row["refused"] else "",
+            marked(row, comparison.baseline),
         )
     return shown

@@ -15,6 +15,7 @@ from ...adapt import DANN, Objective, Teacher
 from ...calibrate import Posterior
 from ...comparison.comparison import Comparison
 from ...comparison.comparison import compare as compare_routes
+from ...comparison.named_routes import with_baselines
 from ...datasets import handwriting
 from ...errors import InputError
 from ...randomize import Geometric, Widen
@@ -83,9 +84,8 @@ def demo(args: DemoArguments) -> None:
     seeds = (0,) if fast else (0, 1, 2)
     # On small images two trainings with one thread each finish sooner than one training with two threads.
     jobs = 1 if fast else min(2, os.cpu_count() or 1)
-    trainings = (
-        len(routes(fast)) + 2 + 2 * (len(seeds) - 1)
-    )  # source only and the combination, too; two routes are repeated
+    named, _ = with_baselines(routes(fast))
+    trainings = len(named) + 1 + 3 * (len(seeds) - 1)  # the combination, too; three routes are repeated
     with bars() as shown:
         comparison = compare_routes(
             routes(fast),

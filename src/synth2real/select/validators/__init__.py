@@ -21,13 +21,14 @@ from .agreement import (
     seeds,
     together,
 )
-from .candidate import Candidate, Pool, apart, head_of, importance_weights, inconsistency, labels_of, observe
-from .combined import CandidateOutputs, combined, combined_scores
+from .candidate import Candidate, Pool, head_of, importance_weights, labels_of, observe
+from .combined import CandidateOutputs, combined, has_learnt, information, sample_scores
 from .confidence import (
     balance,
     calibrated_bnm,
     entropy,
-    information,
+    information_maximisation,
+    least_held_out,
     mixval,
     normalised_nuclear_norm,
     nuclear_norm,
@@ -35,6 +36,8 @@ from .confidence import (
 )
 from .during_training import live_score
 from .feature_structure import feature_scale, silhouette, snd, subspace, transfer_score
+from .moves import Moved, move, moves_label
+from .prediction_distance import apart
 from .source_risk import dev, iwv, source_score
 
 Validator = Callable[[Pool], list[float]]
@@ -52,7 +55,7 @@ ANY: dict[str, Validator] = {
 CLASSES: dict[str, Validator] = {
     "ensv-expected": ensv_expected,
     "entropy": entropy,
-    "information-maximisation": information,
+    "information-maximisation": information_maximisation,
     "bnm": nuclear_norm,
     "calibrated-bnm": calibrated_bnm,
     "snd": snd,
@@ -68,20 +71,25 @@ __all__ = [
     "METHODS",
     "Candidate",
     "CandidateOutputs",
+    "Moved",
     "Pool",
     "Validator",
     "apart",
-    "combined_scores",
     "ensemble_agreement",
     "expected_agreement",
+    "has_learnt",
     "head_of",
     "importance_weights",
-    "inconsistency",
+    "information",
     "labels_of",
+    "least_held_out",
     "live_score",
+    "move",
+    "moves_label",
     "near_ties",
     "normalised_nuclear_norm",
     "observe",
+    "sample_scores",
     "serving",
     "temperature_scaled",
     "together",
@@ -91,7 +99,11 @@ __all__ = [
 
 def serving(task: Task) -> dict[str, Validator]:
     """The validators that support a task, by name."""
-    return {**ANY, **(CLASSES if isinstance(task, Classification) else VALUES)}
+    classes = isinstance(task, Classification)
+    known = {**ANY, **(CLASSES if classes else VALUES)}
+    if not classes and not moves_label(task):
+        del known["combined"]
+    return known
 
 
 def validate(name: str, pool: Pool) -> list[float]:

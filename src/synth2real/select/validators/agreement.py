@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ...data.groups import Groups, half_width
 from ...errors import InputError
 from ...tasks import Classification, Task
-from .candidate import Pool, apart
+from .candidate import Pool
+from .prediction_distance import apart
 from .source_risk import source_score
 
 MOST = 0.4  # most weight of one candidate in an ensemble of three or more; with four, ranks give just this weight
@@ -91,21 +93,21 @@ def expected_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequenc
     return [float(ensemble.gather(1, one.argmax(1, keepdim=True)).double().mean()) for one in predictions]
 
 
-def near_ties(predictions: Sequence[Tensor], task: Task, errors: float = 2.0) -> list[bool]:
-    """Which candidates agree with the ensemble as well as the best one, within the standard error.
+def near_ties(predictions: Sequence[Tensor], task: Task, groups: Groups = None, confidence: float = 0.95) -> list[bool]:
+    """Which candidates agree with the ensemble as well as the best one, as far as the samples show.
 
-    Each candidate is compared with the best one on the same samples. It is tied if the mean difference is at most
-    `errors` standard errors. If several candidates are tied, the target samples do not decide between them.
+    Each candidate is compared with the best one on the same samples. It is tied if the confidence interval of the mean
+    difference contains 0. If several candidates are tied, the target samples do not decide between them.
 
     Args:
         predictions, task: as `ensemble_agreement`.
-        errors: number of standard errors, 0 or more.
+        groups: group of each sample (N,), such as its video; None if the samples are independent.
+        confidence: of the interval, 0..1.
     """
     ensemble = together(predictions, task)
     far = torch.stack([apart(task, one, ensemble).double().nan_to_num(0) for one in predictions])
     short = far - far[far.mean(1).argmin()]
-    spread = short.std(1, correction=0) / math.sqrt(short.shape[1])
-    return [bool(tied) for tied in short.mean(1) <= errors * spread + 1e-12]
+    return [float(one.mean()) <= half_width(one, groups, confidence) + 1e-12 for one in short]
 
 
 def ensv(pool: Pool) -> list[float]:
@@ -176,4 +178,4 @@ def augmentation_consistency(pool: Pool) -> list[float]:
     References:
         Laine & Aila (2017). Temporal ensembling for semi-supervised learning. ICLR.
     """
-    return [-one.inconsistency for one in pool.candidates]
+    return [-one.moved.inconsistency(pool.task) if one.moved else math.nan for one in pool.candidates]

@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...data.domains import Inputs, Labelled, Unlabelled, to_float
+from ...data.domains import Labelled, Unlabelled, to_float
 from ...data.groups import check_groups
-from ...data.sparse import Sparse
 from ...errors import InputError
-from ...tasks import Classification, Gaze, Keypoints, Regression, Task
-from ...tasks.directions import degrees_between
+from ...tasks import Classification, Task
 from ...training.model import Model
-from ...transforms.warp import Warp
+from .moves import Moved, move
 
 MIX = 0.55  # share of the main image in a mixture
-# Transforms with a known effect on the label. A shift keeps a class or a value. A warp transforms points and gaze.
-SHIFTS: dict[str, Any] = {"shift": 0.08}
-WARPS: dict[str, Any] = {"rotation": 10.0, "scale": 0.1, "shift": 0.08}
-STRUCK = 0.7  # share of the words that are removed from a text
 
 
 @dataclass(frozen=True)
@@ -39,9 +32,8 @@ class Candidate:
         mixed: two shares of mixed images that are classified as their main image: mixtures within one class, and
             mixtures between two classes. The images are of the target, and the class of an image is its predicted
             class. Classification only, otherwise nan.
-        inconsistency: mean distance between the prediction for a transformed sample and the prediction expected after
-            that transform, in units of the distance between the predictions for two samples; see the function
-            `inconsistency`.
+        moved: predictions for transformed target samples and those expected after that transform, see `moves.move`;
+            None if they are not computed, or no such transform is known.
     """
 
     name: str
@@ -52,7 +44,7 @@ class Candidate:
     target_features: Tensor
     classifier: Tensor | None
     mixed: tuple[float, float]
-    inconsistency: float
+    moved: Moved | None
 
     @cached_property
     def importance(self) -> Tensor:
@@ -127,7 +119,7 @@ def observe(
         target: unlabelled samples, about 500 to 2,000: several validators compare all pairs of them.
         name, seed: see `Candidate`.
         probed: also predict mixed and transformed samples, which takes three more passes over the target. Without it
-            `mixed` and `inconsistency` are nan.
+            `mixed` is nan and `moved` is None.
 
     Raises:
         InputError: the inputs do not have the shape that the model takes.
@@ -138,11 +130,9 @@ def observe(
     outputs = head_of(model, target_features)
     last = model.head[-1][-1] if isinstance(model.head[-1], nn.Sequential) else model.head[-1]
     linear = isinstance(last, nn.Linear) and last.in_features == source_features.shape[1]
-    mixed, unstable = (torch.nan, torch.nan), torch.nan
-    if probed:
-        if isinstance(model.task, Classification):
-            mixed = _mixed(model, to_float(target.inputs[torch.arange(len(target))]), outputs)
-        unstable = inconsistency(model, target.inputs, outputs)
+    mixed = torch.nan, torch.nan
+    if probed and isinstance(model.task, Classification):
+        mixed = _mixed(model, to_float(target.inputs[torch.arange(len(target))]), outputs)
     return Candidate(
         name=name,
         seed=seed,
@@ -152,7 +142,7 @@ def observe(
         target_features=target_features,
         classifier=last.weight.detach().cpu().clone() if linear and isinstance(last, nn.Linear) else None,
         mixed=mixed,
-        inconsistency=unstable,
+        moved=move(model, target.inputs, outputs) if probed else None,
     )
 
 
@@ -163,25 +153,10 @@ def labels_of(held_out: Labelled, task: Task) -> Tensor:
     return task.to_input(held_out.labels, held_out.sizes, held_out.shape[1:])
 
 
-def apart(task: Task, a: Tensor, b: Tensor) -> Tensor:
-    """Distance (N,) between two predictions for each sample, in the units of the task's metric; nan if one is unknown.
-
-    Classes: 1 if the most probable classes differ, else 0 (`b` may hold class indices). Values: mean absolute
-    difference in units of the source's spread. Points: mean Euclidean distance in pixels. Gaze: degrees.
-    """
-    if isinstance(task, Classification):
-        return (a.argmax(1) != (b.argmax(1) if b.ndim == 2 else b)).float()
-    if isinstance(task, Gaze):
-        return degrees_between(a, b).float()
-    if isinstance(task, Keypoints):
-        far: Tensor = (a - b).view(len(a), -1, 2).norm(dim=-1)
-        return far.nanmean(1)
-    assert isinstance(task, Regression)
-    return ((a - b) / a.new_tensor(task.std)).abs().nanmean(1)
-
-
 def importance_weights(source: Tensor, target: Tensor, most: float = 50.0) -> Tensor:
-    """Density ratio, target over source, of each source sample: (N,) float32, with a mean of about 1.
+    """Density ratio, target over source, of each source sample: (N,) float32.
+
+    If the source covers the target, their mean is about 1. The farther the domains are apart, the smaller it becomes.
 
     The ratio is the odds of a logistic regression that classifies the domain from standardised features. The samples
     are split into halves. The weights of each half come from the regression on the other half. No weight exceeds
@@ -231,30 +206,3 @@ def _mixed(model: Model, x: Tensor, outputs: Tensor) -> tuple[float, float]:
         else:
             shares.append(0.0)
     return shares[0], shares[1]
-
-
-def inconsistency(model: Model, inputs: Inputs, outputs: Tensor) -> float:
-    """Distance between the predictions for transformed samples and the predictions expected after that transform.
-
-    The unit is the distance between the predictions for different samples. Images are shifted; for points and gaze they
-    are also rotated and scaled. Sparse features are mostly words; seven tenths of them are removed. For dense features
-    no transform is known that keeps the label, so the result is nan.
-
-    Args:
-        model: trained.
-        inputs: target samples (N, ...), about 500 to 2,000.
-        outputs: raw outputs (N, O) of the model for them.
-    """
-    task, expected = model.task, model.task.predict(outputs)
-    x, generator = to_float(inputs[torch.arange(len(inputs))]), torch.Generator().manual_seed(0)
-    if x.ndim == 4:
-        ranges = WARPS if isinstance(task, Keypoints | Gaze) else SHIFTS
-        warp = Warp.sample(len(x), (x.shape[2], x.shape[3]), generator=generator, **ranges)
-        expected, transformed = task.move(expected, warp), warp.image(x)
-    elif isinstance(inputs, Sparse):
-        transformed = x * (torch.rand(x.shape, generator=generator) >= STRUCK)
-    else:
-        return torch.nan
-    predictions = task.predict(model.outputs(transformed))
-    others = apart(task, expected, expected.roll(1, 0)).nanmean()
-    return float(apart(task, predictions, expected).nanmean() / others.clamp(min=1e-8))

@@ -1,4 +1,9 @@
-"""Combined score: several label-free scores of a candidate in one, because each of them fails in a different way."""
+"""The score that a comparison chooses by: one number for each candidate and each target sample, without real labels.
+
+The score of a candidate is the mean over the samples. So the difference of two candidates has a paired standard error,
+which belongs to the whole of the score. Classes: three terms above chance (`class_scores`). Points and gaze: the error
+that known moves of the image show (`equivariance_scores`). Other values: no score is known, see `sample_scores`.
+"""
 
 from __future__ import annotations
 
@@ -8,86 +13,205 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from ...errors import InputError
+from ...measure.discrepancies import entropy
 from ...tasks import Classification, Task
-from .agreement import ensemble_agreement
 from .candidate import Pool
-from .confidence import calibrated_bnm
-from .source_risk import source_score
+from .confidence import temperature_scaled
+from .moves import Moved, moves_label
+from .prediction_distance import apart
+
+LEARNT = 0.5  # a candidate has learnt the source if it reaches this share of the best candidate's score above chance
+LEAST_SIGNAL = 0.01  # least share of the variance of predicted values that counts as signal
 
 
 @dataclass(frozen=True)
 class CandidateOutputs:
-    """Outputs and scores of a candidate that are known without real labels.
+    """Outputs of a candidate that are known without real labels.
 
     Args:
-        predictions: probabilities (N, C) or values (N, K) on target samples, the same samples for all candidates.
-        source_score: score on the source, higher is better; not used for classes.
-        calibrated_bnm: BNM of the probabilities at the temperature that fits the source (`temperature_scaled`,
-            `normalised_nuclear_norm`); nan for values.
-        inconsistency: see `candidate.inconsistency`; if it is nan, only the other scores are used.
+        target: probabilities (N, C) or values (N, K) on target samples, the same samples for all candidates.
+        held_out: the same on source samples that were not trained on, (H, C) or (H, K).
+        moved: predictions for the moved target samples; None if no move is known.
     """
 
-    predictions: Tensor
-    source_score: float = math.nan
-    calibrated_bnm: float = math.nan
-    inconsistency: float = math.nan
+    target: Tensor
+    held_out: Tensor
+    moved: Moved | None = None
 
 
-def combined_scores(
-    candidates: Sequence[CandidateOutputs], task: Task, *, balanced: bool = True, voted: bool = True
-) -> list[float]:
-    """The mean of three label-free scores for each candidate, at most 1.
+def sample_scores(
+    candidates: Sequence[CandidateOutputs],
+    task: Task,
+    labels: Tensor,
+    *,
+    balanced: bool = True,
+    voted: bool = True,
+) -> Tensor | None:
+    """Score of each candidate on each target sample, (M, N) float64; higher is better.
 
-    Classes: the mean of agreement with all candidates together (`ensemble_agreement`), calibrated BNM, and 1 minus
-    the inconsistency. Each fails in a different way. Agreement underrates a candidate that is right when the others are
-    wrong. Calibrated BNM overrates confident candidates. Consistency overrates candidates that were trained to be
-    consistent. A candidate that is best in all three, or far ahead in two, is seldom wrong.
-
-    Values: the three scores have different units, so the mean is over the candidate's ranks, as shares in 0..1. The
-    ranks are by three scores. Agreement, weighted by source score, follows a majority that shares an error. Consistency
-    fails as above. The source score prefers candidates that overfit the source.
+    None for values that no move of the image changes in a known way: then agreement, confidence on the source and
+    consistency all fail, and nothing decides between the candidates.
 
     Args:
-        candidates: outputs of each candidate.
+        candidates: outputs of one or more candidates.
         task: of all candidates.
-        balanced: use calibrated BNM, which assumes that the target's classes are about equally frequent.
+        labels: class indices (H,) or values (H, K) of the held-out source samples.
+        balanced, voted: see `class_scores`.
+    """
+    if isinstance(task, Classification):
+        return class_scores(candidates, task, labels, balanced=balanced, voted=voted)
+    if not moves_label(task) or any(one.moved is None for one in candidates):
+        return None
+    return equivariance_scores([one.moved for one in candidates if one.moved is not None])
+
+
+def class_scores(
+    candidates: Sequence[CandidateOutputs],
+    task: Classification,
+    labels: Tensor,
+    *,
+    balanced: bool = True,
+    voted: bool = True,
+) -> Tensor:
+    """The mean of three terms for each sample, each 0 in the mean for a constant prediction, and at most about 1.
+
+    With the one-hot prediction o of a sample, the one-hot prediction o' of the moved sample, the mean probabilities r
+    of the other candidates that have learnt the source (`has_learnt`), the probabilities q at the source's temperature,
+    means over all samples (bars) and V = 1 - sum of squared class shares of the source:
+
+    - agreement above chance, (o - mean o) (r - mean r) / V;
+    - consistency above chance, (o - mean o) (o' - mean o') / V;
+    - mutual information of sample and class, KL(q || mean q) / ln C.
+
+    Agreement underrates a candidate that is right where the others are wrong. Consistency overrates candidates that
+    were trained to be consistent. Mutual information overrates confident candidates. A term that is not known is left
+    out.
+
+    Args:
+        candidates: with probabilities.
+        task: of all candidates.
+        labels: class indices of the held-out source samples.
+        balanced: use mutual information, which is highest if the target's classes are equally frequent.
         voted: use agreement. Do not use it for texts: networks on words share errors and outvote closed forms.
     """
-    predictions, source = [one.predictions for one in candidates], [one.source_score for one in candidates]
-    if not isinstance(task, Classification):
-        agreed = ensemble_agreement(predictions, task, source)
-        return _mean([_ranks(agreed), _ranks(source), _ranks([-one.inconsistency for one in candidates])])
-    scores = [[math.nan if math.isnan(one.inconsistency) else max(0.0, 1 - one.inconsistency) for one in candidates]]
-    if balanced:
-        scores.append([one.calibrated_bnm for one in candidates])
-    if voted:
-        scores.append(ensemble_agreement(predictions, task))
-    return _mean(scores)
+    calibrated = [temperature_scaled(one.target, one.held_out, labels) for one in candidates]
+    classes = task.outputs
+    shares = torch.bincount(labels, minlength=classes).double() / len(labels)
+    variance = float(1 - shares.square().sum()) or 1.0
+    answers = [centred(F.one_hot(one.target.argmax(1), classes).double()) for one in candidates]
+    learnt = has_learnt([one.held_out for one in candidates], labels, task)
+    scores = []
+    for i, (one, q, answer) in enumerate(zip(candidates, calibrated, answers, strict=True)):
+        terms = []
+        others = [calibrated[k] for k in range(len(candidates)) if k != i and learnt[k]]
+        if voted and others:
+            terms.append((answer * centred(torch.stack(others).mean(0))).sum(1) / variance)
+        if one.moved is not None:
+            moved = F.one_hot(one.moved.predictions.argmax(1), classes).double()
+            terms.append((answer * centred(moved)).sum(1) / variance)
+        if balanced or not terms:
+            terms.append(information(q))
+        scores.append(torch.stack(terms).mean(0))
+    return torch.stack(scores)
+
+
+def information(q: Tensor) -> Tensor:
+    """Mutual information of sample and class by sample, KL(q || mean q) / ln C: (N,), from probabilities (N, C)."""
+    mean = q.mean(0)
+    cross = -(q * mean.clamp(min=1e-30).log()).sum(1)
+    return (cross - entropy(q)) / math.log(q.shape[1])
+
+
+def has_learnt(held_out: Sequence[Tensor], labels: Tensor, task: Task) -> list[bool]:
+    """Whether each candidate has learnt the source.
+
+    Its merit on the held-out source must be `LEARNT` of the best candidate's or more. The merit is the accuracy above
+    that of the most frequent class, which must also exceed zero by two standard errors; or, for values, 1 minus its
+    mean error over that of a constant prediction.
+
+    Args:
+        held_out: predictions of each candidate, (H, C) or (H, K).
+        labels: class indices (H,) or values (H, K).
+        task: of all candidates.
+    """
+    if isinstance(task, Classification):
+        chance = float(torch.bincount(labels).max()) / len(labels)
+        merits = torch.tensor([float((one.argmax(1) == labels).double().mean()) - chance for one in held_out])
+        least = 2 * (chance * (1 - chance) / len(labels)) ** 0.5
+    else:
+        middle = labels.nanmedian(0, keepdim=True).values.expand_as(labels)
+        constant = float(apart(task, middle, labels).nanmean())
+        errors = torch.tensor([float(apart(task, one, labels).nanmean()) for one in held_out])
+        merits, least = 1 - errors / max(constant, 1e-12), 0.0
+    learnt: list[bool] = (merits > max(least, LEARNT * float(merits.max()))).tolist()
+    return learnt
+
+
+def equivariance_scores(candidates: Sequence[Moved]) -> Tensor:
+    """Minus the relative error that the moves of the image show, for each sample: (M, N) float64.
+
+    A move changes the true value y by a known displacement d. The change of the prediction is regressed on it, in each
+    coordinate: f(Tx) - f(x) = b d + c + noise. If f = a + b y + e with errors e that differ between an image and its
+    moved copy, half of the residual variance is the variance s² of e, and Var y = (Var f - s²) / b². The mean squared
+    error (1 - b)² Var y + s², as a share of Var y, is
+
+        (1 - b)² + s² b² / (Var f - s²).
+
+    It is 0 without errors and about 1 for a constant prediction. The score is minus the root of its mean over the
+    coordinates. It has one value for each sample, the mean plus the sample's influence, so that the mean is the root
+    and the standard error is that of the root. An error that all images share (a) is not seen.
+
+    Args:
+        candidates: predicted values of each candidate for the same moves.
+    """
+    return torch.stack([-_relative_error(moved) for moved in candidates])
+
+
+def _relative_error(moved: Moved) -> Tensor:
+    """See `equivariance_scores`; (N,) float64."""
+    values, expected, predicted = (
+        each.double().nan_to_num(0) for each in (moved.original, moved.expected, moved.predictions)
+    )
+    known, found = centred(expected - values), centred(predicted - values)
+    power = known.square().mean(0).clamp(min=1e-12)
+    slope = (known * found).mean(0) / power
+    residual = found - slope * known
+    each_noise, each_variance = residual.square() / 2, centred(values).square()
+    noise, variance = each_noise.mean(0), each_variance.mean(0)
+    least = LEAST_SIGNAL * variance + 1e-12
+    signal = torch.maximum(variance - noise, least)  # b² Var y
+    square = ((1 - slope).square() + noise * slope.square() / signal).mean()
+    of_slope = (2 * noise * slope / signal - 2 * (1 - slope)) * known * residual / power
+    ratio = slope.square() / signal
+    of_noise = ratio * (each_noise - noise)
+    of_signal = -ratio * noise / signal * ((each_variance - variance) - (each_noise - noise))
+    influence = (of_slope + of_noise + torch.where(variance - noise > least, of_signal, 0)).mean(1)
+    root = math.sqrt(max(float(square), 1e-12))
+    error: Tensor = root + influence / (2 * root)
+    return error
+
+
+def centred(x: Tensor) -> Tensor:
+    """Values (N, K) minus their mean over the samples."""
+    return x - x.mean(0)
 
 
 def combined(pool: Pool) -> list[float]:
-    """Agreement, augmentation consistency, and calibrated BNM (classes) or the source score (values) in one score.
+    """The score that a comparison chooses by: three terms above chance (classes), or the error that moves show.
 
-    See `combined_scores`. Assumes that if one of the three scores fails, the other two do not. Calibrated BNM assumes
-    that the target's classes are about equally frequent.
+    See `class_scores` and `equivariance_scores`. Assumes, for classes, that if one of the terms fails, the other two do
+    not; for points and gaze, that the error differs between an image and its moved copy. It does not support values
+    that no move of the image changes in a known way.
     """
-    bnm = calibrated_bnm(pool) if isinstance(pool.task, Classification) else [math.nan] * len(pool.candidates)
-    each = zip(pool.target, source_score(pool), bnm, pool.candidates, strict=True)
-    return combined_scores(
-        [CandidateOutputs(target, source, norm, one.inconsistency) for target, source, norm, one in each], pool.task
-    )
-
-
-def _mean(scores: list[list[float]]) -> list[float]:
-    found: list[float] = torch.tensor(scores, dtype=torch.float64).nanmean(0).tolist()
-    return found
-
-
-def _ranks(scores: Sequence[float]) -> list[float]:
-    """Ranks (r - 0.5) / count in 0..1; equal scores share a rank, and a nan stays nan."""
-    from scipy.stats import rankdata
-
-    known = [score for score in scores if not math.isnan(score)]
-    ranks = iter(((rankdata(known) - 0.5) / max(1, len(known))).tolist())
-    return [math.nan if math.isnan(score) else next(ranks) for score in scores]
+    candidates = [
+        CandidateOutputs(target, held_out, one.moved)
+        for target, held_out, one in zip(pool.target, pool.source, pool.candidates, strict=True)
+    ]
+    scores = sample_scores(candidates, pool.task, pool.labels)
+    if scores is None:
+        raise InputError("combined: found candidates without moved predictions, expected all to be observed with them")
+    means: list[float] = scores.mean(1).tolist()
+    return means

@@ -19,7 +19,8 @@ def temperature_scaled(predictions: Tensor, held_out: Tensor, labels: Tensor) ->
     """Target probabilities (N, C) float64 at the temperature that fits the labels of the held-out source best.
 
     The raw confidence of different models is not comparable. For example, one network is trained to be confident, and
-    the outputs of another model are distances. Temperature scaling brings them to one scale.
+    the outputs of another model are distances. Temperature scaling brings them to one scale. With fewer than
+    `least_held_out` source samples the fit is noise, and the probabilities are returned as they are.
 
     Args:
         predictions: probabilities (N, C) of the target.
@@ -29,9 +30,16 @@ def temperature_scaled(predictions: Tensor, held_out: Tensor, labels: Tensor) ->
     References:
         Guo, Pleiss, Sun & Weinberger (2017). On calibration of modern neural networks. ICML.
     """
+    if len(labels) < least_held_out(predictions.shape[1]):
+        return predictions.double()
     target, source = (p.double().clamp(min=LEAST).log() for p in (predictions, held_out))
     losses = torch.stack([torch.nn.functional.cross_entropy(source / t, labels) for t in TEMPERATURES])
     return (target / TEMPERATURES[losses.argmin()]).softmax(1)
+
+
+def least_held_out(classes: int) -> int:
+    """Fewest held-out source samples from which a temperature or an accuracy can be estimated: 5 a class, 30 in all."""
+    return max(30, 5 * classes)
 
 
 def entropy(pool: Pool) -> list[float]:
@@ -47,7 +55,7 @@ def entropy(pool: Pool) -> list[float]:
     return [-float(shannon(p).mean()) for p in pool.target]
 
 
-def information(pool: Pool) -> list[float]:
+def information_maximisation(pool: Pool) -> list[float]:
     """Information maximisation: entropy of the mean prediction minus the mean entropy, in nats; at most log C.
 
     It is high if each prediction is confident and all classes are predicted equally often. Assumes that the target's
@@ -68,8 +76,8 @@ def normalised_nuclear_norm(p: Tensor) -> float:
 def nuclear_norm(pool: Pool) -> list[float]:
     """BNM: nuclear norm of the predictions over its maximum; 1 if they are confident and balanced.
 
-    Computed by `normalised_nuclear_norm`. Assumes, like `information`, that the target's classes are about equally
-    frequent. A model that was trained to be confident gets a high score, whether it is right or wrong.
+    Computed by `normalised_nuclear_norm`. Assumes, like `information_maximisation`, that the target's classes are about
+    equally frequent. A model that was trained to be confident gets a high score, whether it is right or wrong.
 
     References:
         Cui, Wang, Zhuo, Li, Huang & Tian (2020). Towards discriminability and diversity: batch nuclear-norm

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from ...tasks import Classification
 from ...training.model import Model
-from .candidate import inconsistency
+from .moves import move
 
 
 def live_score(model: Model, some: Tensor) -> tuple[str, float] | None:
@@ -30,6 +30,8 @@ def live_score(model: Model, some: Tensor) -> tuple[str, float] | None:
     if isinstance(model.task, Classification):
         found = "confidence", float(model.task.predict(outputs).amax(1).mean())
     elif some.ndim == 4:
-        found = "inconsistency", inconsistency(model, some, outputs)
+        moved = move(model, some, outputs)
+        assert moved is not None  # images can be moved
+        found = "inconsistency", moved.inconsistency(model.task)
     model.train(training)
     return found

@@ -86,11 +86,11 @@ def transfer_score(pool: Pool) -> list[float]:
     References:
         Yang, Qian, Xu, Wang & Xie (2024). Can we evaluate domain adaptation models without target-domain labels? ICLR.
     """
-    from .confidence import information
+    from .confidence import information_maximisation
 
     classes = pool.task.outputs
     scores = []
-    for one, shared in zip(pool.candidates, information(pool), strict=True):
+    for one, shared in zip(pool.candidates, information_maximisation(pool), strict=True):
         uneven = 0.0
         if one.classifier is not None:
             unit = F.normalize(one.classifier, dim=1)

@@ -1,6 +1,4 @@
-"""Inconsistency: distance between the prediction for a transformed sample and the expected prediction."""
-
-import math
+"""Moves of target samples, and the predictions before and after."""
 
 import pytest
 import scipy.sparse
@@ -11,8 +9,8 @@ from synth2real import Labelled, Model
 from synth2real.comparison.evaluation import Evaluation
 from synth2real.data.sparse import Sparse
 from synth2real.route.route import Budget, Route
-from synth2real.select.validators import inconsistency
-from synth2real.tasks import Classification, Regression
+from synth2real.select.validators import Moved, move
+from synth2real.tasks import Classification, Gaze, Keypoints, Regression
 
 CLASSES = Classification(("no", "yes"))
 
@@ -42,21 +40,47 @@ def test_a_model_of_all_words_is_consistent_if_most_are_removed_and_a_model_of_o
     one = torch.zeros(40)
     one[0], one[20] = -1, 1
     by_one = linear(one)
-    assert inconsistency(by_all, inputs, by_all.outputs(inputs)) == 0
+    assert inconsistency(by_all, inputs) == 0
     # If the one word is removed, both classes tie, and the first class is predicted.
     flips = 0.7 * 0.5
     others = 2 / 200  # neighbours of different kinds: two in the ring
-    assert inconsistency(by_one, inputs, by_one.outputs(inputs)) == pytest.approx(flips / others, rel=0.3)
+    assert inconsistency(by_one, inputs) == pytest.approx(flips / others, rel=0.3)
 
 
-def test_dense_features_have_no_inconsistency() -> None:
+def inconsistency(model: Model, inputs: Sparse) -> float:
+    moved = move(model, inputs, model.outputs(inputs))
+    assert moved is not None
+    return moved.inconsistency(model.task)
+
+
+def test_dense_features_have_no_move() -> None:
     model = linear(torch.ones(40))
     x = torch.rand(10, 40)
-    assert math.isnan(inconsistency(model, x, model.outputs(x)))
+    assert move(model, x, model.outputs(x)) is None
+
+
+def test_a_constant_prediction_is_not_consistent() -> None:
+    same = torch.tensor([[0.9, 0.1]] * 5)
+    assert Moved(same, same, same).inconsistency(CLASSES) == 1
+
+
+@pytest.mark.parametrize("task", [CLASSES, Keypoints(("x", "y"), (16, 16)), Gaze()])
+def test_labels_change_with_the_image(task) -> None:
+    """Points are shifted by up to 0.16 of the image, gaze is turned, and classes stay."""
+    model = Model(task, (3, 16, 16)).eval()
+    x = torch.rand(12, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    moved = move(model, x, model.outputs(x))
+    assert moved is not None
+    change = (moved.expected - moved.original).abs()
+    assert moved.predictions.shape == moved.original.shape == moved.expected.shape
+    if isinstance(task, Keypoints):
+        assert 0.08 * 16 < float(change.max()) <= 0.16 * 16
+    else:
+        assert bool((change > 0).any()) == isinstance(task, Gaze)
 
 
 @pytest.mark.parametrize("kind", ["images", "texts", "features"])
-def test_every_trial_of_a_comparison_has_an_inconsistency_if_one_is_defined(kind: str) -> None:
+def test_every_trial_of_a_comparison_has_moved_predictions_if_a_move_is_known(kind: str) -> None:
     if kind == "texts":
         inputs, labels = texts(), (torch.arange(200) >= 100).long()
         data = Labelled(inputs, labels, CLASSES.classes)
@@ -67,4 +91,4 @@ def test_every_trial_of_a_comparison_has_an_inconsistency_if_one_is_defined(kind
     task = CLASSES if kind == "texts" else Regression(("u",), (0.5,), (0.1,))
     evaluation = Evaluation(data, data.unlabelled(), None, task, Budget(steps=2, batch=8))
     run = Route().run(evaluation.source, evaluation.target, task=task, budget=evaluation.budget)
-    assert math.isnan(evaluation.measured(run, 0, 2, 0.0).inconsistency) == (kind == "features")
+    assert (evaluation.measured(run, 0, 2, 0.0).moved is None) == (kind == "features")

@@ -1,0 +1,208 @@
+"""Choice: which of the trained routes to ship, and why the others were refused, all without real labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..data.groups import half_width
+from ..data.sparse import Sparse
+from ..select import guards
+from ..select.decision import surely_better
+from ..select.estimates import NoEstimate
+from ..select.label_shift import RouteOutputs, label_shift_refusals
+from ..select.validators import Pool, has_learnt
+from ..tasks import Classification, Task
+from .candidates import SOURCE_ONLY, RouteCandidate, better, on_source, set_scores
+from .evaluation import Evaluation
+from .pool import estimated, pool_of
+
+UNDECIDABLE = (
+    "no move of the image changes these values in a known way, so that nothing decides between routes without real "
+    "labels"
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The route to ship.
+
+    Args:
+        route: the chosen candidate.
+        baseline: what it was compared with.
+        reasons: why routes with better scores, or the usual baseline, were refused.
+        pool: outputs of the candidates that it was chosen from.
+    """
+
+    route: RouteCandidate
+    baseline: RouteCandidate
+    reasons: list[str]
+    pool: Pool
+
+    @property
+    def adapts(self) -> bool:
+        """Whether the chosen route does more than train on the source."""
+        return adapts(self.route)
+
+
+def adapts(candidate: RouteCandidate) -> bool:
+    """Whether a route does more than train on the source, randomized or not."""
+    route = candidate.route
+    described = route.describe()["adapt"]["method"]
+    return described != "source-only" or route.refine is not None or route.calibrate is not None
+
+
+class Chooser:
+    """Chooses among candidates that were trained equally long.
+
+    Args:
+        evaluation: data and task.
+        baseline: name of the baseline.
+    """
+
+    def __init__(self, evaluation: Evaluation, baseline: str) -> None:
+        self.evaluation, self.baseline = evaluation, baseline
+        self.task: Task = evaluation.task
+
+    def score(self, candidates: Sequence[RouteCandidate]) -> dict[str, str]:
+        """Score the candidates; returns the routes that a label shift would harm, each with the reason.
+
+        If there are any, the other routes are scored again without them, because they would outvote the others. The
+        second scores do not use mutual information, because it is highest for balanced classes.
+        """
+        evaluation, task = self.evaluation, self.task
+        voted = not isinstance(evaluation.target.inputs, Sparse)
+        set_scores(candidates, task, evaluation.labels, voted=voted)
+        prior = torch.zeros(0)
+        if isinstance(task, Classification):
+            source = evaluation.whole_source
+            prior = torch.bincount(task.align(source), minlength=task.outputs).double() / len(source)
+        outputs = {one.name: RouteOutputs(one.route, one.trials[0].outputs, one.score) for one in candidates}
+        harmful = label_shift_refusals(outputs, task, prior, evaluation.labels)
+        if harmful:
+            rest = [one for one in candidates if one.name not in harmful]
+            set_scores(rest, task, evaluation.labels, balanced=False, voted=voted)
+        return harmful
+
+    def best(
+        self, candidates: Sequence[RouteCandidate], size: int, among: Sequence[RouteCandidate] | None = None
+    ) -> list[RouteCandidate]:
+        """The `size` best of these routes, the best first; those that must not be chosen come last.
+
+        Args:
+            candidates: routes to take from.
+            size: number of routes, at most.
+            among: all routes that were trained equally long; None if these are all.
+        """
+        harmful, unfit = self.score(among or candidates), self.unfit(among or candidates)
+        ranked = better(candidates, self.task)
+        return sorted(ranked, key=lambda one: (one.name in unfit) + 2 * (one.name in harmful))[:size]
+
+    def unfit(self, candidates: Sequence[RouteCandidate]) -> dict[str, str]:
+        """The routes that have not learnt the source or do not tell the target samples apart, each with the reason."""
+        learnt = has_learnt([one.trials[0].held for one in candidates], self.evaluation.labels, self.task)
+        reasons = {}
+        for candidate, learned in zip(candidates, learnt, strict=True):
+            metric = float(candidate.trials[0].source_metrics[self.task.metric])
+            why = guards.constant(candidate.trials[0].outputs, self.task)
+            if not learned:
+                why = (
+                    f"it has not learnt the source: {self.task.metric.replace('_', ' ')} {metric:.3g} on held-out part"
+                )
+            if why:
+                reasons[candidate.name] = why
+        return reasons
+
+    def choose(self, candidates: Sequence[RouteCandidate]) -> Choice:
+        """The best candidate that is surely better than the baseline, or the baseline; sets scores and `refused`."""
+        harmful, unfit = self.score(candidates), self.unfit(candidates)
+        pool = pool_of(candidates, self.evaluation)
+        for index, candidate in enumerate(candidates):
+            self.estimate(candidate, pool, index)
+            candidate.refused = harmful.get(candidate.name, "") or unfit.get(candidate.name, "")
+        base = self.base(candidates)
+        reasons = list(harmful.values())[:1]
+        if base.name != self.baseline or base.refused:
+            reasons += [f"“{one.name}”: {one.refused}" for one in candidates if one.name == self.baseline]
+        if base.samples is None:
+            return Choice(base, base, [*reasons, UNDECIDABLE], pool)
+        for candidate in better([one for one in candidates if not one.refused], self.task):
+            if candidate is base:
+                break
+            candidate.refused = self.refusal(candidate, base, candidates, unfit) or ""
+            if not candidate.refused:
+                return Choice(candidate, base, reasons, pool)
+            reasons.append(f"“{candidate.name}”: {candidate.refused}")
+        return Choice(base, base, reasons, pool)
+
+    def estimate(self, candidate: RouteCandidate, pool: Pool, index: int) -> None:
+        """Set the estimate of the candidate at `index` of the pool, or the reason why there is none."""
+        metric = float(candidate.trials[0].source_metrics[self.task.metric])
+        candidate.estimate, candidate.no_estimate = None, ""
+        try:
+            candidate.estimate = estimated(pool, index, metric)
+        except NoEstimate as error:
+            candidate.no_estimate = str(error)
+
+    def base(self, candidates: Sequence[RouteCandidate]) -> RouteCandidate:
+        """The baseline; or source only, or else the route that has learnt the source best, if it is refused."""
+        usual = [one for name in (self.baseline, SOURCE_ONLY) for one in candidates if one.name == name]
+        fit = [one for one in usual if not one.refused]
+        return fit[0] if fit else max(candidates, key=lambda one: (not one.refused, on_source(one, self.task)))
+
+    def refusal(
+        self,
+        candidate: RouteCandidate,
+        base: RouteCandidate,
+        candidates: Sequence[RouteCandidate],
+        unfit: dict[str, str],
+    ) -> str | None:
+        """Why a route is not reliably better than the baseline; None if it is."""
+        assert candidate.samples is not None
+        assert base.samples is not None
+        groups = self.evaluation.seen_groups
+        if not surely_better(candidate.samples, base.samples, groups):
+            return f"its label-free score is not significantly better than that of “{base.name}”"
+        others = [one.trials[0].outputs.target for one in candidates if one is not candidate and one.name not in unfit]
+        own = candidate.trials[0].outputs.target
+        return guards.renamed(own, others, self.task, groups) or guards.contradicted(
+            candidate.estimate, base.estimate, self.task
+        )
+
+
+def added(choice: Choice, groups: Tensor | None) -> str:
+    """What the chosen route adds to the score of the baseline, in words."""
+    ours, theirs = choice.route.samples, choice.baseline.samples
+    assert ours is not None
+    assert theirs is not None
+    difference, reach = ours - theirs, half_width(ours - theirs, groups)
+    return (
+        f"adds {float(difference.mean()):.3f} (plus or minus {reach:.3f}) to the label-free score of "
+        f"“{choice.baseline.name}”"
+    )
+
+
+def verdict(choice: Choice, evaluation: Evaluation) -> str:
+    """The recommendation in words."""
+    chosen, task = choice.route, evaluation.task
+    seeds = f"{len(chosen.trials)} seed{'s' if len(chosen.trials) > 1 else ''}"
+    shipped = f"{chosen.name}, {seeds}; {estimate_text(chosen, task)}"
+    why = "; ".join(choice.reasons)
+    if choice.adapts and chosen is not choice.baseline:
+        return f"{shipped}; {added(choice, evaluation.seen_groups)}{f'; refused: {why}' if why else ''}"
+    why = why or "no other route has a better label-free score"
+    return f"adaptation did not help: {why}. Chosen: {shipped}"
+
+
+def estimate_text(candidate: RouteCandidate, task: Task) -> str:
+    """The estimate of a candidate in words."""
+    found = candidate.estimate
+    if found is None:
+        return candidate.no_estimate or "no estimate on real data"
+    name = task.metric.replace("_", " ")
+    return (
+        f"{name} on real data estimated at {found.value:.3g} ({found.low:.3g} to {found.high:.3g}), without real labels"
+    )

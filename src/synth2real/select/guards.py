@@ -1,0 +1,84 @@
+"""Guards: reasons not to choose a route that a good label-free score does not show. Each is a sentence for the user."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..data.groups import half_width
+from ..tasks import Classification, Task
+from .estimates import Estimate
+from .validators import CandidateOutputs, information
+
+CONSTANT = 0.97  # share of one class from which predictions are constant
+INFORMATIVE = 0.05  # least mutual information of sample and class, as a share of its maximum; 0.63 or more is usual
+
+
+def constant(outputs: CandidateOutputs, task: Task) -> str | None:
+    """A sentence if the predictions do not tell the target samples apart, else None.
+
+    A target of one class is possible. But then nothing is known about the errors of a route, either.
+    """
+    if not isinstance(task, Classification):
+        return None if float(outputs.target.double().std(0).max()) > 0 else "it predicts the same for every sample"
+    count = torch.bincount(outputs.target.argmax(1), minlength=task.outputs)
+    if float(count.max()) >= CONSTANT * len(outputs.target):
+        return (
+            f"it predicts '{task.classes[int(count.argmax())]}' for {int(count.max())} of {len(outputs.target)} samples"
+        )
+    if float(information(outputs.target.double()).mean()) < INFORMATIVE:
+        return "it tells the target samples hardly apart: its probabilities are about the same for all of them"
+    return None
+
+
+def renamed(own: Tensor, others: Sequence[Tensor], task: Task, groups: Tensor | None = None) -> str | None:
+    """A sentence if the classes are interchanged compared with all other routes, else None.
+
+    The renaming of classes that agrees best with the mean of the other routes is found on one half of the samples, and
+    tested on the other half, in both directions. It must raise the agreement by more than the 95 % interval of this
+    gain.
+    A confident interchange of two classes has a high consistency and a high confidence.
+
+    Args:
+        own: probabilities (N, C).
+        others: of routes that have learnt the source.
+        groups: group of each sample (N,).
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    if not isinstance(task, Classification) or len(others) < 2 or len(own) < 4:
+        return None
+    answers = F.one_hot(own.argmax(1), task.outputs).double()
+    mean = torch.stack(list(others)).double().mean(0)
+    first = torch.arange(len(own)) % 2 == 0
+    gain = torch.zeros(len(own), dtype=torch.float64)
+    for part in (first, ~first):
+        names = torch.from_numpy(linear_sum_assignment((answers[~part].T @ mean[~part]).numpy(), maximize=True)[1])
+        gain[part] = (answers[part] * (mean[part][:, names] - mean[part])).sum(1)
+    if float(gain.mean()) <= half_width(gain, groups):
+        return None
+    names = torch.from_numpy(linear_sum_assignment((answers.T @ mean).numpy(), maximize=True)[1])
+    changed = (names != torch.arange(task.outputs)) & (answers.sum(0) > 0)
+    if not bool(changed.any()):
+        return None
+    most = int(torch.where(changed, answers.sum(0), -1.0).argmax())
+    return (
+        "it names classes otherwise than the other routes: most samples that it calls "
+        f"'{task.classes[most]}' they call '{task.classes[int(names[most])]}'"
+    )
+
+
+def contradicted(own: Estimate | None, baseline: Estimate | None, task: Task) -> str | None:
+    """A sentence if the estimate says the opposite of the score: the route is clearly worse than the baseline."""
+    if own is None or baseline is None:
+        return None
+    higher = isinstance(task, Classification)
+    worse = own.value < baseline.low if higher else own.value > baseline.high
+    if not worse:
+        return None
+    return (
+        f"its estimate ({own.value:.3g}) is worse than that of the baseline ({baseline.low:.3g} to {baseline.high:.3g})"
+    )

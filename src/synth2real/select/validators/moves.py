@@ -1,0 +1,74 @@
+"""Moves: transforms of target samples with a known effect on the label, and a model's predictions before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...data.domains import Inputs, to_float
+from ...data.sparse import Sparse
+from ...tasks import Gaze, Keypoints, Task
+from ...training.model import Model
+from ...transforms.warp import Warp
+from .prediction_distance import apart
+
+SHIFTS: dict[str, Any] = {"shift": 0.08}  # fraction of the image; keeps a class or a value
+# Larger than the warps of any randomization here: a model is most regular where it was trained.
+FAR_SHIFTS: dict[str, Any] = {"shift": 0.16}
+TURNS: dict[str, Any] = {"rotation": 25.0}  # degrees; a shift does not change a direction
+STRUCK = 0.7  # share of the words that are removed from a text
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Predictions for moved target samples.
+
+    Points are in pixels of the model's input.
+
+    Args:
+        original: predictions for the samples as they are, probabilities (N, C) or values (N, K).
+        expected: `original`, changed as the move changes a label, of the same shape.
+        predictions: for the moved samples, of the same shape.
+    """
+
+    original: Tensor
+    expected: Tensor
+    predictions: Tensor
+
+    def inconsistency(self, task: Task) -> float:
+        """Mean distance between predictions and expected predictions, over that between different samples.
+
+        It is 1 if the predictions do not depend on the sample: then nothing is known about their consistency.
+        """
+        others = float(apart(task, self.original, self.original.roll(1, 0)).nanmean())
+        return float(apart(task, self.predictions, self.expected).nanmean()) / others if others > 0 else 1.0
+
+
+def moves_label(task: Task) -> bool:
+    """Whether a move of the image changes the label in a known way: for points and for gaze."""
+    return isinstance(task, Keypoints | Gaze)
+
+
+def move(model: Model, inputs: Inputs, outputs: Tensor) -> Moved | None:
+    """Predict moved target samples; None for dense features, for which no move is known that keeps the label.
+
+    Images are shifted; for gaze they are rotated. Sparse features are mostly words; seven tenths of them are removed.
+
+    Args:
+        model: trained.
+        inputs: target samples (N, ...), at most about 1,000.
+        outputs: raw outputs (N, O) of the model for them.
+    """
+    task, original = model.task, model.task.predict(outputs)
+    x, generator = to_float(inputs[torch.arange(len(inputs))]), torch.Generator().manual_seed(0)
+    if x.ndim == 4:
+        ranges = TURNS if isinstance(task, Gaze) else FAR_SHIFTS if isinstance(task, Keypoints) else SHIFTS
+        warp = Warp.sample(len(x), (x.shape[2], x.shape[3]), generator=generator, **ranges)
+        return Moved(original, task.move(original, warp), task.predict(model.outputs(warp.image(x))))
+    if isinstance(inputs, Sparse):
+        kept = torch.rand(x.shape, generator=generator) >= STRUCK
+        return Moved(original, original, task.predict(model.outputs(x * kept)))
+    return None

@@ -1,0 +1,171 @@
+"""The choice among candidates with hand-made predictions: which is chosen, and what is said."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from synth2real import Labelled, Route
+from synth2real.adapt import DANN
+from synth2real.comparison.candidates import SOURCE_ONLY, RouteCandidate
+from synth2real.comparison.choice import UNDECIDABLE, Choice, Chooser, verdict
+from synth2real.comparison.evaluation import Evaluation, Trial
+from synth2real.randomize import Geometric
+from synth2real.route.route import Budget
+from synth2real.select.estimates import Estimate, NoEstimate
+from synth2real.select.validators import Moved
+
+NAMES = ("bolt", "gear", "valve")
+TRUTH = torch.arange(240) % 3
+RANDOMIZED = Route(randomize=Geometric())
+Made = Callable[..., RouteCandidate]
+
+
+def noisy(wrong: float, seed: int, truth: Tensor = TRUTH) -> Tensor:
+    """Classes of which a share is wrong at random."""
+    generator = torch.Generator().manual_seed(seed)
+    changed = (truth + torch.randint(1, 3, (len(truth),), generator=generator)) % 3
+    return torch.where(torch.rand(len(truth), generator=generator) < wrong, changed, truth)
+
+
+def answers(classes: Tensor) -> Tensor:
+    return F.one_hot(classes, 3) * 0.9 + 0.1 / 3
+
+
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    images = torch.rand(240, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    data = Labelled(images, TRUTH, NAMES)
+    return Evaluation(data, data.unlabelled(), None, None, Budget(steps=1, batch=8))
+
+
+@pytest.fixture(scope="module")
+def made(evaluation: Evaluation) -> Made:
+    run = Route().run(evaluation.source, evaluation.target, task=evaluation.task, budget=evaluation.budget)
+    trial = evaluation.measured(run, 0, 1, 1.0)
+
+    def candidate(name: str, target: Tensor, *, steady: float = 0.9, learnt: bool = True, route: Route = RANDOMIZED):
+        moved = torch.where(
+            torch.rand(240, generator=torch.Generator().manual_seed(7)) < steady, target, (target + 1) % 3
+        )
+        held = noisy(0.05 if learnt else 0.7, 3, evaluation.labels)
+        one: Trial = replace(
+            trial,
+            target=answers(target),
+            held=answers(held),
+            moved=Moved(answers(target), answers(target), answers(moved)),
+            source_metrics={"accuracy": float((held == evaluation.labels).double().mean())},
+        )
+        return RouteCandidate(name, route, [one])
+
+    return candidate
+
+
+def _unknown(pool: object, index: int, metric: float) -> Estimate:
+    raise NoEstimate("no estimate: unknown")
+
+
+@pytest.fixture(autouse=True)
+def _no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The models behind the predictions are one untrained model, so that estimates of them say nothing."""
+    monkeypatch.setattr("synth2real.comparison.choice.estimated", _unknown)
+
+
+def usual(made: Made) -> list[RouteCandidate]:
+    return [
+        made(SOURCE_ONLY, noisy(0.6, 0), steady=0.5, route=Route()),
+        made("randomized", noisy(0.35, 1), steady=0.7),
+        made("dann", noisy(0.3, 2), steady=0.7, route=replace(RANDOMIZED, adapt=DANN())),
+    ]
+
+
+def chosen(evaluation: Evaluation, candidates: list[RouteCandidate]) -> Choice:
+    return Chooser(evaluation, "randomized").choose(candidates)
+
+
+def test_a_clearly_better_route_is_chosen_and_the_verdict_says_what_it_adds(evaluation: Evaluation, made: Made) -> None:
+    better = made("teacher", noisy(0.05, 4), steady=0.95, route=replace(RANDOMIZED, adapt=DANN()))
+    found = chosen(evaluation, [*usual(made), better])
+    assert found.route is better
+    assert found.baseline.name == "randomized"
+    assert found.adapts
+    said = verdict(found, evaluation)
+    assert said.startswith("teacher, 1 seed; no estimate: unknown; adds 0.")
+    assert "to the label-free score of “randomized”" in said
+
+
+def test_a_route_that_is_not_surely_better_leaves_the_baseline(evaluation: Evaluation, made: Made) -> None:
+    candidates = usual(made)
+    found = chosen(evaluation, candidates)
+    assert found.route.name == "randomized"
+    assert not found.adapts
+    assert verdict(found, evaluation).startswith("adaptation did not help: ")
+
+
+@pytest.mark.parametrize("others", [0, 3])
+def test_a_constant_route_is_never_chosen(evaluation: Evaluation, made: Made, others: int) -> None:
+    """Three of 240 answers differ, or none; it is perfectly steady."""
+    collapsed = made("teacher", torch.where(torch.arange(240) < others, 0, 2), steady=1.0)
+    found = chosen(evaluation, [*usual(made), collapsed])
+    assert found.route.name != "teacher"
+    assert collapsed.refused == f"it predicts 'valve' for {240 - others} of 240 samples"
+
+
+def test_a_route_that_interchanges_classes_is_never_chosen(evaluation: Evaluation, made: Made) -> None:
+    swapped = made("teacher", torch.tensor([1, 0, 2])[noisy(0.02, 4)], steady=1.0)
+    found = chosen(evaluation, [*usual(made), swapped])
+    assert found.route.name != "teacher"
+
+
+def test_a_route_that_has_not_learnt_the_source_is_refused(evaluation: Evaluation, made: Made) -> None:
+    better = made("teacher", noisy(0.05, 4), steady=0.95, learnt=False)
+    found = chosen(evaluation, [*usual(made), better])
+    assert found.route is not better
+    assert "it has not learnt the source: accuracy 0." in better.refused
+
+
+def test_source_only_replaces_a_baseline_that_has_not_learnt_the_source(evaluation: Evaluation, made: Made) -> None:
+    """The randomization was too strong, or the training too short."""
+    lost = made("randomized", noisy(0.6, 1), learnt=False)
+    found = chosen(evaluation, [made(SOURCE_ONLY, noisy(0.4, 0), route=Route()), lost])
+    assert found.route.name == found.baseline.name == SOURCE_ONLY
+    assert "“randomized”: it has not learnt the source" in verdict(found, evaluation)
+
+
+def test_if_nothing_has_learnt_the_source_the_best_on_it_is_taken(evaluation: Evaluation, made: Made) -> None:
+    candidates = [made(name, noisy(0.6, k), learnt=False) for k, name in enumerate((SOURCE_ONLY, "randomized"))]
+    assert chosen(evaluation, candidates).route in candidates
+
+
+def test_an_estimate_that_says_the_opposite_refuses(evaluation: Evaluation, made: Made, monkeypatch) -> None:
+    values = [Estimate(0.5, 0.4, 0.6), Estimate(0.8, 0.7, 0.9), Estimate(0.8, 0.7, 0.9), Estimate(0.6, 0.5, 0.7)]
+    monkeypatch.setattr("synth2real.comparison.choice.estimated", lambda pool, index, metric: values[index])
+    better = made("teacher", noisy(0.05, 4), steady=0.95)
+    found = chosen(evaluation, [*usual(made), better])
+    assert found.route is not better
+    assert "its estimate (0.6) is worse than that of the baseline (0.7 to 0.9)" in better.refused
+
+
+def test_people_are_the_independent_samples(evaluation: Evaluation, made: Made) -> None:
+    """The better route is right on all images of one person of two, and as the baseline on the other."""
+    base = noisy(0.5, 1)
+    people = torch.arange(240) // 120
+    one = made("teacher", torch.where(people == 0, TRUTH, base), steady=0.95)
+    candidates = [made(SOURCE_ONLY, noisy(0.3, 0), route=Route()), made("randomized", base, steady=0.95), one]
+    assert chosen(evaluation, candidates).route is one
+    grouped = replace(evaluation, target_groups=people)
+    assert chosen(grouped, candidates).route is not one
+
+
+def test_values_that_no_move_changes_cannot_be_decided() -> None:
+    images = torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    data = Labelled(images, images.flatten(1).mean(1, keepdim=True), columns=("brightness",))
+    evaluation = Evaluation(data, data.unlabelled(), None, None, Budget(steps=2, batch=8))
+    run = Route().run(evaluation.source, evaluation.target, task=evaluation.task, budget=evaluation.budget)
+    trial = evaluation.measured(run, 0, 2, 1.0)
+    found = chosen(evaluation, [RouteCandidate(name, Route(), [trial]) for name in (SOURCE_ONLY, "randomized", "dann")])
+    assert found.route.name in (SOURCE_ONLY, "randomized")
+    assert found.reasons[-1] == UNDECIDABLE

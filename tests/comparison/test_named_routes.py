@@ -1,0 +1,49 @@
+"""Baselines of a comparison."""
+
+import pytest
+import torch
+
+from synth2real import Route
+from synth2real.adapt import DANN, MSDA, SourceOnly, Teacher
+from synth2real.comparison.candidates import SOURCE_ONLY
+from synth2real.comparison.named_routes import with_baselines
+from synth2real.randomize import Full, Photometric
+
+
+def test_the_baseline_is_source_only_with_the_randomization_and_network_of_the_others() -> None:
+    teacher = Teacher(network="linear", frozen=True, rate=0.1)
+    named, baseline = with_baselines({"teacher": Route(randomize=Full(strength=0.3), adapt=teacher)})
+    assert list(named) == [SOURCE_ONLY, "randomized", "teacher"]
+    assert baseline == "randomized"
+    expected = Route(randomize=Full(strength=0.3), adapt=SourceOnly(network="linear", frozen=True))
+    assert named["randomized"] == expected
+
+
+def test_a_route_that_is_the_baseline_is_not_added_again() -> None:
+    routes = {"teacher": Route(randomize=Full(), adapt=Teacher()), "own": Route(randomize=Full())}
+    named, baseline = with_baselines(routes)
+    assert (list(named), baseline) == ([SOURCE_ONLY, "own", "teacher"], "own")
+
+
+def test_a_taken_name_is_not_replaced() -> None:
+    routes = {"teacher": Route(randomize=Full(), adapt=Teacher()), "randomized": Route(randomize=Photometric())}
+    named, baseline = with_baselines(routes)
+    assert baseline == "source only, randomized"
+    assert named["randomized"] == routes["randomized"]
+
+
+@pytest.mark.parametrize("routes", [{}, {"dann": Route(adapt=DANN())}, {"msda": Route(adapt=MSDA())}])
+def test_without_randomization_the_baseline_is_source_only(routes: dict[str, Route]) -> None:
+    named, baseline = with_baselines(routes)
+    assert (list(named), baseline) == ([SOURCE_ONLY, *routes], SOURCE_ONLY)
+
+
+def test_the_user_s_own_source_only_stays() -> None:
+    own = Route(adapt=SourceOnly(rate=0.5))
+    assert with_baselines({SOURCE_ONLY: own})[0] == {SOURCE_ONLY: own}
+
+
+def test_own_networks_are_trained_in_the_baseline_too() -> None:
+    features = torch.nn.Flatten()
+    named, _ = with_baselines({"dann": Route(randomize=Full(), adapt=DANN(), features=features)})
+    assert named["randomized"].features is features

@@ -1,0 +1,85 @@
+"""Reasons to refuse a route that its score does not show."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from synth2real.select.estimates import Estimate
+from synth2real.select.guards import constant, contradicted, renamed
+from synth2real.select.validators import CandidateOutputs
+from synth2real.tasks import Classification, Regression
+
+TASK = Classification(("bolt", "gear", "valve"))
+VALUES = Regression(("x",), (0.0,), (1.0,))
+TRUTH = torch.arange(300) % 3
+
+
+def answers(classes: Tensor, confidence: float = 0.96) -> Tensor:
+    """Probabilities (N, 3) with this confidence in the given classes."""
+    rest = (1 - confidence) / 2
+    return F.one_hot(classes, 3) * (confidence - rest) + rest
+
+
+def noisy(wrong: float, seed: int) -> Tensor:
+    """Classes of which a share is wrong at random."""
+    generator = torch.Generator().manual_seed(seed)
+    changed = (TRUTH + torch.randint(1, 3, (300,), generator=generator)) % 3
+    return torch.where(torch.rand(300, generator=generator) < wrong, changed, TRUTH)
+
+
+def outputs(target: Tensor) -> CandidateOutputs:
+    return CandidateOutputs(target, target[:30])
+
+
+@pytest.mark.parametrize(("others", "found"), [(0, True), (5, True), (30, False)])
+def test_a_constant_prediction_is_named_with_its_class(others: int, found: bool) -> None:
+    classes = torch.where(torch.arange(300) < others, 0, 2)
+    reason = constant(outputs(answers(classes)), TASK)
+    assert (reason == f"it predicts 'valve' for {300 - others} of 300 samples") == found
+    assert (reason is not None) == found
+
+
+def test_probabilities_that_hardly_change_tell_nothing_apart() -> None:
+    assert "hardly apart" in str(constant(outputs(answers(TRUTH, 0.36)), TASK))
+    assert constant(outputs(answers(TRUTH, 0.6)), TASK) is None
+
+
+def test_constant_values_are_found() -> None:
+    assert constant(CandidateOutputs(torch.ones(9, 1), torch.ones(3, 1)), VALUES) is not None
+    assert constant(CandidateOutputs(torch.rand(9, 1), torch.ones(3, 1)), VALUES) is None
+
+
+def test_two_interchanged_classes_are_found_and_named() -> None:
+    swapped = answers(torch.tensor([1, 0, 2])[noisy(0.05, 0)])
+    others = [answers(noisy(0.4, seed)) for seed in (1, 2)]
+    reason = str(renamed(swapped, others, TASK))
+    assert "that it calls 'bolt' they call 'gear'" in reason or "that it calls 'gear' they call 'bolt'" in reason
+    assert renamed(answers(noisy(0.05, 0)), others, TASK) is None
+
+
+def test_noise_is_no_renaming() -> None:
+    """Best renamings of random predictions agree better by chance, but not on the other half of the samples."""
+    generator = torch.Generator().manual_seed(0)
+    found = 0
+    for seed in range(40):
+        random = answers(torch.randint(3, (300,), generator=generator))
+        found += renamed(random, [answers(noisy(0.5, 2 * seed + k)) for k in (1, 2)], TASK) is not None
+    assert found <= 4
+
+
+def test_a_renaming_needs_two_other_routes_and_classes() -> None:
+    swapped = answers(torch.tensor([1, 0, 2])[TRUTH])
+    assert renamed(swapped, [answers(TRUTH)], TASK) is None
+    assert renamed(torch.rand(9, 1), [torch.rand(9, 1)] * 2, VALUES) is None
+
+
+def test_an_estimate_below_the_interval_of_the_baseline_contradicts_the_score() -> None:
+    base = Estimate(0.8, 0.7, 0.9)
+    assert "(0.6) is worse than that of the baseline (0.7 to 0.9)" in str(
+        contradicted(Estimate(0.6, 0.4, 0.8), base, TASK)
+    )
+    assert contradicted(Estimate(0.75, 0.6, 0.9), base, TASK) is None
+    assert contradicted(None, base, TASK) is None
+    assert contradicted(Estimate(1.2, 1.0, 1.4), base, VALUES) is not None
+    assert contradicted(Estimate(0.6, 0.4, 0.8), base, VALUES) is None
