@@ -27,7 +27,7 @@ from synth2real.comparison.evaluation import HELD, HELD_SEED, some
 from synth2real.datasets import handwriting
 from synth2real.randomize import Full, Geometric, Photometric, Policy
 from synth2real.route.route import default_task
-from synth2real.select.validators import Candidate, Pool, labels_of, observe
+from synth2real.select.validators import Candidate, Moved, Pool, labels_of, observe
 from synth2real.simulate import Digits, Simulator
 from synth2real.tasks import Gaze, Keypoints, Task
 from synth2real.training.loop import Trainer
@@ -220,7 +220,8 @@ class _Keeper:
 
     def keep(self, model: Model, step: int) -> None:
         """Observe a model and write the result."""
-        observed = vars(observe(model, self.held_out, self.target))
+        observed = dict(vars(observe(model, self.held_out, self.target)))
+        observed["moved"] = observed["moved"] and dict(vars(observed["moved"]))
         partial = self.files[step].with_suffix(".partial")
         torch.save({"candidate": observed, "step": step, "dev": model.outputs(self.dev.inputs)}, partial)
         partial.replace(self.files[step])
@@ -231,5 +232,7 @@ def _read(folder: Path, names: list[str], seeds: int, at: list[int]) -> Iterator
         for seed in range(seeds):
             for step in at:
                 kept: dict[str, Any] = torch.load(folder / f"{name}-{seed}-{step}.pt", weights_only=True)
+                moved = kept["candidate"]["moved"]
                 fields = {**kept["candidate"], "name": f"{name} at {step}", "seed": seed}
+                fields["moved"] = moved and Moved(**moved)
                 yield Kept(Candidate(**fields), kept["step"], kept["dev"])

@@ -136,7 +136,8 @@ def show(name: str, found: Comparison, line: dict[str, object], error: dict[str,
     for row in found.ranking():
         if row["name"] in error:
             mark = "  <- chosen without real labels" if row["chosen"] else ""
-            score, steps = f"{row['score_label_free']:<10.4f}", f"{row['steps'] or 'default':<5}"
+            known = row["score_label_free"]
+            score, steps = f"{'-' if known is None else f'{known:.4f}':<10}", f"{row['steps'] or 'default':<5}"
             estimate, real = estimated(row, classes), error[row["name"]]
             text = "" if estimate is None else "{:.3f} ({:.3f} to {:.3f})".format(*estimate)
             print(f"{row['name']:22} {real:<10.4f}   {score}   {text:27} {steps}   {len(row['seeds'])}{mark}")

@@ -17,6 +17,7 @@ Many small candidates are trained (see candidates.py) or read from --cache. For 
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
@@ -30,7 +31,7 @@ from synth2real.adapt import METHODS as ADAPT
 from synth2real.comparison.comparison import some
 from synth2real.errors import InputError
 from synth2real.select.aggregate import METHODS as AGGREGATES
-from synth2real.select.estimates import CLASSES, VALUES, disagreement_bound, fit_of_line
+from synth2real.select.estimates import CLASSES, VALUES, NoEstimate, disagreement_bound, estimate, fit_of_line
 from synth2real.select.validators import Pool, apart, labels_of, serving
 from synth2real.tasks import Classification
 from synth2real.training.model import mix
@@ -172,13 +173,20 @@ def estimated(
     plain = sum(abs((source[i] if classes else -source[i]) - real[i]) for i in real) / len(real)
     print(f"  {what:16} mean absolute error   covered   high over low   ({len(real)} candidates)")
     print(f"  {'source score':16} {plain:.4f}")
-    for name, method in (CLASSES if classes else VALUES).items():
-        found = {i: method(among, index) for among, index, i in cases}
-        off = sum(abs(found[i].value - real[i]) for i in real) / len(real)
-        covered = sum(found[i].low <= real[i] <= found[i].high for i in real) / len(real)
-        wide = median(found[i].high / max(found[i].low, 1e-9) for i in real)
+    for name in CLASSES if classes else VALUES:
+        found = {}
+        for among, index, i in cases:
+            with suppress(NoEstimate):
+                found[i] = estimate(name, among, index)
+        if not found:
+            print(f"  {name:16} no estimate")
+            continue
+        off = sum(abs(one.value - real[i]) for i, one in found.items()) / len(found)
+        covered = sum(one.low <= real[i] <= one.high for i, one in found.items()) / len(found)
+        wide = median(one.high / max(one.low, 1e-9) for one in found.values())
         fit = f"    R² of the line {fit_of_line(pool):.2f}" if name == "agreement-on-the-line" else ""
-        print(f"  {name:16} {off:.4f}                {covered:.2f}      {wide:.1f}{fit}")
+        none = f"    {len(real) - len(found)} without an estimate" if len(found) < len(real) else ""
+        print(f"  {name:16} {off:.4f}                {covered:.2f}      {wide:.1f}{fit}{none}")
     if classes:
         bounds = {i: disagreement_bound(among, index) for among, index, i in cases}
         holds = sum(bounds[i] <= real[i] for i in real) / len(real)
