@@ -5,6 +5,8 @@ Many small candidates are trained (see candidates.py) or read from --cache. For 
 - For every validator, the rank correlation of its scores with the real scores, over all candidates and over the last
   candidate of each training. Also its regret: the real score of the best candidate minus that of the candidate that
   the validator selects. The regret is given for all candidates, and as a mean over random pools of 8.
+- For the decision of a comparison, in random sets of three to six candidates, one of which is the baseline
+  (source only with full randomization): the regret, how often it is above --margin, and the gain over the baseline.
 - For every aggregate, its real score and its regret. A negative regret means that it is better than the best candidate.
 - For every estimate, its mean absolute error, and the share of candidates with the real score in its interval. For the
   bound, the share of candidates with a real score above it. These figures are given for the pool of all candidates,
@@ -31,8 +33,18 @@ from synth2real.adapt import METHODS as ADAPT
 from synth2real.comparison.comparison import some
 from synth2real.errors import InputError
 from synth2real.select.aggregate import METHODS as AGGREGATES
+from synth2real.select.decision import surely_better
 from synth2real.select.estimates import CLASSES, VALUES, NoEstimate, disagreement_bound, estimate, fit_of_line
-from synth2real.select.validators import Pool, apart, labels_of, serving
+from synth2real.select.guards import constant, renamed
+from synth2real.select.validators import (
+    CandidateOutputs,
+    Pool,
+    apart,
+    has_learnt,
+    labels_of,
+    sample_scores,
+    serving,
+)
 from synth2real.tasks import Classification
 from synth2real.training.model import mix
 
@@ -43,6 +55,7 @@ RELATIVE = (
     "mixval",
     "combined",
 )  # scores that depend on the other candidates of the pool
+SETS, BASELINE = 300, "source-only-full"  # random sets for the decision, and the name of its baselines
 POOLS, OF = 150, 8  # number of random pools, and of candidates in each, about as many as in a comparison
 
 
@@ -124,6 +137,45 @@ def validators(pool: Pool, last: list[int], real: Tensor) -> None:
         print(row)
 
 
+def decisions(pool: Pool, kept: list[Kept], among: list[int], real: Tensor, margin: float) -> None:
+    """Print what the choice against a baseline gains and misses, in `SETS` random sets of candidates."""
+    baselines = [i for i in among if kept[i].candidate.name.startswith(BASELINE)]
+    outputs = [
+        CandidateOutputs(target, held_out, one.moved)
+        for target, held_out, one in zip(pool.target, pool.source, pool.candidates, strict=True)
+    ]
+    generator, found = torch.Generator().manual_seed(0), []
+    for _ in range(SETS):
+        count = int(torch.randint(3, 7, (1,), generator=generator))
+        base = baselines[int(torch.randint(len(baselines), (1,), generator=generator))]
+        order = torch.tensor(among)[torch.randperm(len(among), generator=generator)].tolist()
+        part = [base, *[i for i in order if i != base][: count - 1]]
+        taken = part[decided([outputs[i] for i in part], pool)]
+        found.append((float(real[part].max() - real[taken]), float(real[taken] - real[base])))
+    regret, gain = torch.tensor(found, dtype=torch.float64).T
+    print(
+        f"  decision, {len(among)} candidates: regret {float(regret.mean()):.4f}, above {margin:g} in "
+        f"{float((regret > margin).double().mean()):.2f} of the sets; gain over the baseline "
+        f"{float(gain.mean()):+.4f} in the mean, {float(gain.min()):+.4f} in the worst"
+    )
+
+
+def decided(outputs: list[CandidateOutputs], pool: Pool) -> int:
+    """Index of the candidate that a comparison chooses; the first one is the baseline."""
+    scores = sample_scores(outputs, pool.task, pool.labels)
+    if scores is None:
+        return 0
+    learnt = has_learnt([one.held_out for one in outputs], pool.labels, pool.task)
+    fit = [i for i in range(len(outputs)) if learnt[i] and constant(outputs[i], pool.task) is None]
+    for i in sorted(fit, key=lambda i: -float(scores[i].mean())):
+        others = [outputs[k].target for k in fit if k != i]
+        if i == 0:
+            break
+        if surely_better(scores[i], scores[0]) and renamed(outputs[i].target, others, pool.task) is None:
+            return i
+    return 0
+
+
 def mean_of(judge: Judge, name: str, parts: list[list[int]]) -> float:
     """Mean regret over parts of the pool."""
     return sum(judge.regret(name, part) for part in parts) / len(parts)
@@ -202,6 +254,7 @@ def main() -> None:
     for name, value in vars(Amount()).items():
         parser.add_argument(f"--{name}", type=int, default=value, help="see candidates.Amount")
     parser.add_argument("--estimated", type=int, default=20, help="largest number of candidates that are estimated")
+    parser.add_argument("--margin", type=float, default=0.02, help="regret of a decision that is counted")
     arguments = parser.parse_args()
     amount = Amount(**{name: getattr(arguments, name) for name in vars(Amount())})
     for name in arguments.protocols:
@@ -211,6 +264,8 @@ def main() -> None:
         print(f"{name}, dev labels, {amount}; {describe()}")
         last = [i for i, one in enumerate(kept) if one.step == amount.at()[-1]]
         validators(pool, last, real)
+        for among in (list(range(len(kept))), last):
+            decisions(pool, kept, among, real, arguments.margin)
         aggregates(pool, kept, protocol, last, real)
         estimates(pool, kept, protocol, arguments.estimated, last)
 
