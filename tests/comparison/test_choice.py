@@ -158,6 +158,9 @@ def test_people_are_the_independent_samples(evaluation: Evaluation, made: Made) 
     assert chosen(evaluation, candidates).route is one
     grouped = replace(evaluation, target_groups=people)
     assert chosen(grouped, candidates).route is not one
+    single = replace(evaluation, target_groups=torch.zeros(240, dtype=torch.int64))
+    chosen(single, candidates)
+    assert one.refused == "all target samples are of one group, so that no difference between routes is sure"
 
 
 def test_values_that_no_move_changes_cannot_be_decided() -> None:

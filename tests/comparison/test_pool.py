@@ -9,7 +9,7 @@ from pools import pool
 from synth2real import Budget, InputError, Labelled, Model, Route, Unlabelled, compare, load_model
 from synth2real.adapt import DANN, MSDA, SourceOnly
 from synth2real.comparison.pool import estimated
-from synth2real.select.estimates import estimate
+from synth2real.select.estimates import NoEstimate, estimate
 from synth2real.select.validators import observe
 from synth2real.tasks import Classification
 
@@ -24,13 +24,15 @@ def clouds(count: int, shift: float, seed: int) -> Labelled:
     return Labelled(x + shift * torch.tensor([0, 1.0, 0, 0]), y, ("no", "yes"))
 
 
-def test_enough_candidates_are_estimated_by_agreement_and_fewer_are_not() -> None:
+def test_three_candidates_are_estimated_by_agreement_and_fewer_are_not() -> None:
     generator = torch.Generator().manual_seed(0)
-    task = Classification(("a", "b"))
-    predictions = [torch.randn(40, 2, generator=generator) for _ in range(3)]
-    three, two = pool(task, predictions), pool(task, predictions[:2])
+    task, labels = Classification(("a", "b")), torch.arange(40) % 2
+    right = torch.nn.functional.one_hot(labels, 2) * 3.0
+    predictions = [right + torch.randn(40, 2, generator=generator) for _ in range(3)]
+    three, two = (pool(task, p, source=p, labels=labels) for p in (predictions, predictions[:2]))
     assert estimated(three, 0, 0.5) == estimate("agreement-rates", three, 0)
-    assert estimated(two, 0, 0.5) == estimate("cot", two, 0)
+    with pytest.raises(NoEstimate, match=r"found 2 candidate\(s\), expected 3 or more"):
+        estimated(two, 0, 0.5)
 
 
 def test_without_a_gap_the_estimates_hold() -> None:

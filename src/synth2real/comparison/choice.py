@@ -164,6 +164,8 @@ class Chooser:
         assert candidate.samples is not None
         assert base.samples is not None
         groups = self.evaluation.seen_groups
+        if groups is not None and len(groups.unique()) < 2:
+            return "all target samples are of one group, so that no difference between routes is sure"
         if not surely_better(candidate.samples, base.samples, groups):
             return f"its label-free score is not significantly better than that of “{base.name}”"
         others = [one.trials[0].outputs.target for one in candidates if one is not candidate and one.name not in unfit]

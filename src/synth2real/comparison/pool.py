@@ -12,7 +12,7 @@ from torch import Tensor
 from ..data.domains import Labelled
 from ..errors import InputError
 from ..select.aggregate import METHODS, aggregate
-from ..select.estimates import RATED, Estimate, errors_on_source, estimate
+from ..select.estimates import Estimate, errors_on_source, estimate
 from ..select.validators import Candidate, Pool, head_of, labels_of, observe
 from ..tasks import Classification
 from ..training.model import Model
@@ -39,7 +39,7 @@ def pool_of(routes: Sequence[RouteCandidate], evaluation: Evaluation) -> Pool:
 def estimated(pool: Pool, index: int, on_source: float) -> Estimate:
     """Estimate of the task's metric on the target for one candidate.
 
-    Classes: agreement rates, or transport if there are too few candidates for them. Values: calibrated disagreement.
+    Classes: agreement rates. Values: calibrated disagreement.
     For measurements see docs/validators.md.
 
     Args:
@@ -49,7 +49,7 @@ def estimated(pool: Pool, index: int, on_source: float) -> Estimate:
         NoEstimate: the pool does not determine it.
     """
     if isinstance(pool.task, Classification):
-        return estimate("agreement-rates" if len(pool.candidates) >= RATED else "cot", pool, index)
+        return estimate("agreement-rates", pool, index)
     found, own = estimate("calibrated-disagreement", pool, index), float(errors_on_source(pool, index).mean())
     unit = on_source / own if own > 0 else 1.0
     return Estimate(unit * found.value, unit * found.low, unit * found.high)

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from ..data.groups import half_width
 from ..tasks import Classification, Task
 from .estimates import Estimate
+from .estimates.base import ONE_CLASS
 from .validators import CandidateOutputs, information
 
-CONSTANT = 0.97  # share of one class from which predictions are constant
 INFORMATIVE = 0.05  # least mutual information of sample and class, as a share of its maximum; 0.63 or more is usual
 
 
@@ -25,7 +25,7 @@ def constant(outputs: CandidateOutputs, task: Task) -> str | None:
     if not isinstance(task, Classification):
         return None if float(outputs.target.double().std(0).max()) > 0 else "it predicts the same for every sample"
     count = torch.bincount(outputs.target.argmax(1), minlength=task.outputs)
-    if float(count.max()) >= CONSTANT * len(outputs.target):
+    if float(count.max()) >= ONE_CLASS * len(outputs.target):
         return (
             f"it predicts '{task.classes[int(count.argmax())]}' for {int(count.max())} of {len(outputs.target)} samples"
         )

@@ -13,11 +13,10 @@ from ...data.groups import independent_units, redrawn, student_t
 from ...errors import InputError
 from ...tasks import Classification
 from ..agreement_rates import NORMAL
-from ..validators import Pool, apart, has_learnt
+from ..validators import Pool, apart, has_learnt, least_held_out
 
 DRAWS = 200  # resamples of a bootstrap
-FEWEST, FEWEST_OF_CLASS = 30, 5  # held-out source samples: in total, and for each class
-ONE_CLASS = 0.95  # a candidate that predicts one class for more than this share of the target shows nothing
+ONE_CLASS = 0.97  # a candidate that predicts one class for this share of the target or more shows nothing
 
 
 class NoEstimate(InputError):
@@ -69,7 +68,7 @@ def bootstrap(statistic: Statistic, sources: Samples, targets: Samples, draws: i
 def check_estimable(pool: Pool, index: int) -> None:
     """Raise `NoEstimate` if no estimate of this candidate can be trusted, whatever the method."""
     classes, count = isinstance(pool.task, Classification), len(pool.labels)
-    least = max(FEWEST, FEWEST_OF_CLASS * pool.task.outputs) if classes else FEWEST
+    least = least_held_out(pool.task.outputs if classes else 0)
     if count < least:
         raise NoEstimate(
             f"no estimate: found {count} held-out source samples, expected {least} or more. Give more source samples"
@@ -97,9 +96,9 @@ def check_estimable(pool: Pool, index: int) -> None:
 
 
 def predicts_one_class(pool: Pool, index: int) -> bool:
-    """Whether a candidate predicts a single class for nearly all of the target (more than `ONE_CLASS`)."""
+    """Whether a candidate predicts a single class for nearly all of the target (`ONE_CLASS` or more)."""
     predicted = pool.candidates[index].target.argmax(1)
-    return int(torch.bincount(predicted).max()) > ONE_CLASS * len(predicted)
+    return int(torch.bincount(predicted).max()) >= ONE_CLASS * len(predicted)
 
 
 def enough(count: int, least: int, what: str, why: str) -> None:
