@@ -140,6 +140,13 @@ def test_if_nothing_has_learnt_the_source_the_best_on_it_is_taken(evaluation: Ev
     assert chosen(evaluation, candidates).route in candidates
 
 
+def test_if_nothing_may_be_chosen_a_constant_route_is_not_taken(evaluation: Evaluation, made: Made) -> None:
+    """The route on the source is better, but it answers the same for every target sample."""
+    constant = made(SOURCE_ONLY, torch.ones(240, dtype=torch.int64), route=Route())
+    lost = made("randomized", noisy(0.6, 1), learnt=False)
+    assert chosen(evaluation, [constant, lost]).route is lost
+
+
 def test_an_estimate_that_says_the_opposite_refuses(evaluation: Evaluation, made: Made, monkeypatch) -> None:
     values = [Estimate(0.5, 0.4, 0.6), Estimate(0.8, 0.7, 0.9), Estimate(0.8, 0.7, 0.9), Estimate(0.6, 0.5, 0.7)]
     monkeypatch.setattr("synth2real.comparison.choice.estimated", lambda pool, index, metric: values[index])

@@ -31,7 +31,7 @@ def test_three_candidates_are_estimated_by_agreement_and_fewer_are_not() -> None
     predictions = [right + torch.randn(40, 2, generator=generator) for _ in range(3)]
     three, two = (pool(task, p, source=p, labels=labels) for p in (predictions, predictions[:2]))
     assert estimated(three, 0, 0.5) == estimate("agreement-rates", three, 0)
-    with pytest.raises(NoEstimate, match=r"found 2 candidate\(s\), expected 3 or more"):
+    with pytest.raises(NoEstimate, match=r"found 2 candidate\(s\) that have learnt the source"):
         estimated(two, 0, 0.5)
 
 

@@ -148,10 +148,18 @@ class Chooser:
             candidate.no_estimate = str(error)
 
     def base(self, candidates: Sequence[RouteCandidate]) -> RouteCandidate:
-        """The baseline; or source only, or else the route that has learnt the source best, if it is refused."""
+        """The baseline; if it is refused, source only; if this is refused, too, the best other route on the source.
+
+        A route that does not tell the target samples apart comes last.
+        """
         usual = [one for name in (self.baseline, SOURCE_ONLY) for one in candidates if one.name == name]
         fit = [one for one in usual if not one.refused]
-        return fit[0] if fit else max(candidates, key=lambda one: (not one.refused, on_source(one, self.task)))
+
+        def merit(one: RouteCandidate) -> tuple[bool, bool, float]:
+            varies = guards.constant(one.trials[0].outputs, self.task) is None
+            return not one.refused, varies, on_source(one, self.task)
+
+        return fit[0] if fit else max(candidates, key=merit)
 
     def refusal(
         self,
