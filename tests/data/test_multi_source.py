@@ -105,7 +105,7 @@ def test_batches_carry_the_domain_and_mixed_images_its_shares() -> None:
         method = DANN()
         method.prepare(Model(task, (1, 8, 8)), source.unlabelled(), sources=2)
         loop = Loop(steps=2, batch=16, hardware=Hardware(), randomize=policy)
-        batch, _ = Trainer(method, source, source.unlabelled(), loop, task.move, task.mix)._batches()
+        batch, _ = Trainer(method, source, source.unlabelled(), loop, task.move, task.mix).batches()
         assert batch.domain.sum(0).tolist() == pytest.approx([8, 8], abs=8 if policy else 0)
         assert batch.domain.sum(1).tolist() == pytest.approx([1] * 16)
         if policy is None:

@@ -54,7 +54,6 @@ def kept(name: str, tmp_path: Path) -> Path:
 def test_plots_tooltips_sorting_and_dark_mode_work_without_messages(page: Path, tmp_path: Path) -> None:
     async def doing(tab: Tab) -> None:
         await tab.until("window.Bokeh && Bokeh.index.roots.length >= 3")
-        await tab.picture(kept("light", tmp_path), whole=True)
         x, y = await tab.until(POINT)
         for aside in (30, 3, 1, 0):
             await tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=x + aside, y=y)
@@ -62,6 +61,7 @@ def test_plots_tooltips_sorting_and_dark_mode_work_without_messages(page: Path, 
         pictures = await tab.until(f"({HOVERED}).length && {HOVERED}")
         assert any(alt.startswith("true: place") for alt in pictures)
         await tab.picture(kept("hover", tmp_path))
+        await tab.picture(kept("light", tmp_path), whole=True)  # after the tooltips: it moves the plots for a while
 
         names = await tab.value(CELLS)
         await tab.value("document.querySelector('#ranking button').click()")
