@@ -109,9 +109,7 @@ class Chooser:
             metric = float(candidate.trials[0].source_metrics[self.task.metric])
             why = guards.constant(candidate.trials[0].outputs, self.task)
             if not learned:
-                why = (
-                    f"it has not learnt the source: {self.task.metric.replace('_', ' ')} {metric:.3g} on held-out part"
-                )
+                why = f"it has not learnt the source: {self.task.metric.replace('_', ' ')} {metric:.3g} on held-out samples"
             if why:
                 reasons[candidate.name] = why
         return reasons
