@@ -106,10 +106,10 @@ class Chooser:
         learnt = has_learnt([one.trials[0].held for one in candidates], self.evaluation.labels, self.task)
         reasons = {}
         for candidate, learned in zip(candidates, learnt, strict=True):
-            metric = float(candidate.trials[0].source_metrics[self.task.metric])
+            metric, name = candidate.trials[0].source_metrics[self.task.metric], self.task.metric.replace("_", " ")
             why = guards.constant(candidate.trials[0].outputs, self.task)
             if not learned:
-                why = f"it has not learnt the source: {self.task.metric.replace('_', ' ')} {metric:.3g} on held-out samples"
+                why = f"it has not learnt the source: {name} {float(metric):.3g} on held-out samples"
             if why:
                 reasons[candidate.name] = why
         return reasons
