@@ -137,7 +137,9 @@ def test_source_only_replaces_a_baseline_that_has_not_learnt_the_source(evaluati
 
 def test_if_nothing_has_learnt_the_source_the_best_on_it_is_taken(evaluation: Evaluation, made: Made) -> None:
     candidates = [made(name, noisy(0.6, k), learnt=False) for k, name in enumerate((SOURCE_ONLY, "randomized"))]
-    assert chosen(evaluation, candidates).route in candidates
+    found = chosen(evaluation, candidates)
+    assert found.route in candidates
+    assert verdict(found, evaluation).startswith("no route can be trusted: “")
 
 
 def test_if_nothing_may_be_chosen_a_constant_route_is_not_taken(evaluation: Evaluation, made: Made) -> None:

@@ -201,6 +201,9 @@ def verdict(choice: Choice, evaluation: Evaluation) -> str:
     why = "; ".join(choice.reasons)
     if choice.adapts and chosen is not choice.baseline:
         return f"{shipped}; {added(choice, evaluation.seen_groups)}{f'; refused: {why}' if why else ''}"
+    if chosen.refused:
+        said = dict.fromkeys([f"“{chosen.name}”: {chosen.refused}", *choice.reasons])
+        return f"no route can be trusted: {'; '.join(said)}. Kept: {shipped}"
     why = why or "no other route has a better label-free score"
     return f"adaptation did not help: {why}. Chosen: {shipped}"
 
