@@ -34,11 +34,12 @@ from synth2real import Labelled, Unlabelled, compare
 from synth2real.comparison.candidates import SOURCE_ONLY
 from synth2real.comparison.named_routes import default_routes
 from synth2real.route.route import Budget, default_task
+from synth2real.select.estimates.base import ONE_CLASS
+from synth2real.select.validators import most_frequent
 from synth2real.tasks import Classification
 
 GAPS = Path(__file__).parents[3] / "shared" / "strangers.py"
 COLUMNS = {"points": ("part_x", "part_y"), "values": ("angle",)}
-CONSTANT = 0.97  # share of one class from which predictions are degenerate
 
 
 def drawing() -> ModuleType:
@@ -86,8 +87,8 @@ def measured(seed: int, drawn: dict[str, Any], minutes: float, training_seed: in
     rows = {row["name"]: row for row in found.ranking() if row["steps"] is not None}
     shares = {}
     if isinstance(task, Classification):
-        answers = {one.name: one.trials[0].target.argmax(1) for one in found.candidates}
-        shares = {name: float(torch.bincount(each).max()) / len(each) for name, each in answers.items()}
+        answers = {one.name: one.trials[0].target for one in found.candidates}
+        shares = {name: most_frequent(each)[1] / len(each) for name, each in answers.items()}
     keys = ("score_label_free", "estimate", "interval", "test_score", "steps", "refused")
     return {
         "gap": seed,
@@ -121,7 +122,7 @@ def shown(line: dict[str, Any]) -> str:
     numbers = [routes[name]["test_score"] for name in (chosen, line["baseline"], SOURCE_ONLY, best)]
     interval = routes[chosen]["interval"]
     estimate = "-" if interval is None else f"{routes[chosen]['estimate']:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
-    flag = " CONSTANT" if line["largest_share"].get(chosen, 0) >= CONSTANT else ""
+    flag = " CONSTANT" if line["largest_share"].get(chosen, 0) >= ONE_CLASS else ""
     return (
         f"{line['gap']:3} {line['kind']:8} {line['classes'] or '':3} {line['targets']:5}  {chosen:18}"
         + "".join(f"{number:8.3f}" for number in numbers)
@@ -139,7 +140,7 @@ def summary(lines: Sequence[dict[str, Any]]) -> list[str]:
         for row in line["routes"].values()
         if row["interval"] is not None
     ]
-    constant = sum(line["largest_share"].get(line["chosen"], 0) >= CONSTANT for line in lines)
+    constant = sum(line["largest_share"].get(line["chosen"], 0) >= ONE_CLASS for line in lines)
     return [
         f"{len(lines)} gaps: chosen minus baseline {mean(gains):+.2f} in the mean, {min(gains):+.2f} in the worst; "
         f"best in hindsight {mean(best):+.2f}",

@@ -81,8 +81,8 @@ def drift(monkeypatch) -> None:
     """From now on, the two views of a teacher disagree ever more."""
     labels = ValueLabels.labels
 
-    def worse(self, teacher, target):
-        found = labels(self, teacher, target)
+    def worse(self, teacher, known, target):
+        found = labels(self, teacher, known, target)
         self.disagreement.mean *= 1.02
         return found
 

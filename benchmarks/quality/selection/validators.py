@@ -33,9 +33,9 @@ from synth2real.adapt import METHODS as ADAPT
 from synth2real.comparison.comparison import some
 from synth2real.errors import InputError
 from synth2real.select.aggregate import METHODS as AGGREGATES
-from synth2real.select.decision import surely_better
+from synth2real.select.decision import refusal
 from synth2real.select.estimates import CLASSES, VALUES, NoEstimate, disagreement_bound, estimate, fit_of_line
-from synth2real.select.guards import constant, renamed
+from synth2real.select.guards import constant
 from synth2real.select.validators import (
     CandidateOutputs,
     Pool,
@@ -171,7 +171,7 @@ def decided(outputs: list[CandidateOutputs], pool: Pool) -> int:
         others = [outputs[k].target for k in fit if k != i]
         if i == 0:
             break
-        if surely_better(scores[i], scores[0]) and renamed(outputs[i].target, others, pool.task) is None:
+        if refusal(scores[i], scores[0], outputs[i].target, others, pool.task) is None:
             return i
     return 0
 

@@ -8,6 +8,7 @@ from typing import Any
 from ..comparison import Comparison
 from ..errors import InputError
 from ..route.run_folder import RunFolder
+from ..select.validators import most_frequent
 from ..tasks import Classification
 from ..training.model import Model, Predictions
 from .console import console
@@ -20,12 +21,10 @@ def one_class(model: Model, predictions: Predictions) -> list[str]:
     task, count = predictions.task, len(predictions.values)
     if not isinstance(task, Classification) or count < FEWEST:
         return []
-    counts = predictions.values.argmax(1).bincount()
-    most = int(counts.max())
+    index, most = most_frequent(predictions.values)
     if most < MOSTLY * count:
         return []
-    name = task.classes[int(counts.argmax())]
-    what = "images" if len(model.shape) == 3 else "samples"
+    name, what = task.classes[index], "images" if len(model.shape) == 3 else "samples"
     return [f"{most} of {count} {what} are '{name}'. If they hold other classes, too, do not use the model"]
 
 

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from ..data.groups import half_width
 from ..data.sparse import Sparse
-from ..select import guards
-from ..select.decision import surely_better
+from ..select import decision, guards
 from ..select.estimates import NoEstimate
 from ..select.label_shift import RouteOutputs, label_shift_refusals
 from ..select.validators import Pool, has_learnt
@@ -169,16 +168,11 @@ class Chooser:
         """Why a route is not reliably better than the baseline; None if it is."""
         assert candidate.samples is not None
         assert base.samples is not None
-        groups = self.evaluation.seen_groups
-        if groups is not None and len(groups.unique()) < 2:
-            return "all target samples are of one group, so that no difference between routes is sure"
-        if not surely_better(candidate.samples, base.samples, groups):
-            return f"its label-free score is not significantly better than that of “{base.name}”"
         others = [one.trials[0].outputs.target for one in candidates if one is not candidate and one.name not in unfit]
-        own = candidate.trials[0].outputs.target
-        return guards.renamed(own, others, self.task, groups) or guards.contradicted(
-            candidate.estimate, base.estimate, self.task
-        )
+        own, groups = candidate.trials[0].outputs.target, self.evaluation.seen_groups
+        return decision.refusal(
+            candidate.samples, base.samples, own, others, self.task, groups, f"“{base.name}”"
+        ) or guards.contradicted(candidate.estimate, base.estimate, self.task)
 
 
 def added(choice: Choice, groups: Tensor | None) -> str:

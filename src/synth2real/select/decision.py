@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..data.groups import Groups, half_width
 from ..tasks import Classification, Task
+from .guards import renamed
 from .validators import together
 
 
@@ -25,6 +26,32 @@ def surely_better(scores: Tensor, baseline: Tensor, groups: Groups = None) -> bo
     """
     difference = scores - baseline
     return float(difference.mean()) > half_width(difference, groups)
+
+
+def refusal(
+    scores: Tensor,
+    baseline: Tensor,
+    own: Tensor,
+    others: Sequence[Tensor],
+    task: Task,
+    groups: Groups = None,
+    than: str = "the baseline",
+) -> str | None:
+    """Why a candidate is not reliably better than the baseline, as a sentence; None if it is.
+
+    Args:
+        scores, baseline: scores (N,) of the candidate and of the baseline on the same target samples.
+        own: predictions of the candidate for them.
+        others: those of the other candidates that have learnt the source and are not constant.
+        task: of all candidates.
+        groups: group of each sample (N,).
+        than: the baseline in the sentence.
+    """
+    if groups is not None and len(groups.unique()) < 2:
+        return "all target samples are of one group, so that no difference between routes is sure"
+    if not surely_better(scores, baseline, groups):
+        return f"its label-free score is not significantly better than that of {than}"
+    return renamed(own, others, task, groups)
 
 
 def in_doubt(predictions: Sequence[Tensor], task: Task) -> list[int]:

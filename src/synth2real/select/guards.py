@@ -12,7 +12,7 @@ from ..data.groups import half_width
 from ..tasks import Classification, Task
 from .estimates import Estimate
 from .estimates.base import ONE_CLASS
-from .validators import CandidateOutputs, information
+from .validators import CandidateOutputs, most_frequent, mutual_information
 
 INFORMATIVE = 0.05  # least mutual information of sample and class, as a share of its maximum; 0.63 or more is usual
 
@@ -24,12 +24,10 @@ def constant(outputs: CandidateOutputs, task: Task) -> str | None:
     """
     if not isinstance(task, Classification):
         return None if float(outputs.target.double().std(0).max()) > 0 else "it predicts the same for every sample"
-    count = torch.bincount(outputs.target.argmax(1), minlength=task.outputs)
-    if float(count.max()) >= ONE_CLASS * len(outputs.target):
-        return (
-            f"it predicts '{task.classes[int(count.argmax())]}' for {int(count.max())} of {len(outputs.target)} samples"
-        )
-    if float(information(outputs.target.double()).mean()) < INFORMATIVE:
+    index, count = most_frequent(outputs.target)
+    if count >= ONE_CLASS * len(outputs.target):
+        return f"it predicts '{task.classes[index]}' for {count} of {len(outputs.target)} samples"
+    if float(mutual_information(outputs.target.double()).mean()) < INFORMATIVE:
         return "it tells the target samples hardly apart: its probabilities are about the same for all of them"
     return None
 

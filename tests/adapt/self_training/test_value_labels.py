@@ -19,7 +19,8 @@ def test_points_are_warped_and_weighed_by_agreement() -> None:
     clean = torch.rand(6, 1, 16, 16)
     warp = Warp.sample(6, (16, 16), rotation=10, shift=0.1, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        moved, weight = ValueLabels(model, 1.5).labels(model, TargetBatch(warp.image(clean), clean, warp))
+        known, target = model(clean), TargetBatch(warp.image(clean), clean, warp)
+        moved, weight = ValueLabels(model, 1.5).labels(model, known, target)
         said = model.task.predict(model(clean))
     torch.testing.assert_close(moved, warp.points(said.view(6, 1, 2)).flatten(1))
     assert weight.shape == (6,)

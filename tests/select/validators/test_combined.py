@@ -9,7 +9,14 @@ from torch.nn import functional as F
 
 from pools import pool
 from synth2real.errors import InputError
-from synth2real.select.validators import CandidateOutputs, Moved, has_learnt, information, sample_scores, validate
+from synth2real.select.validators import (
+    CandidateOutputs,
+    Moved,
+    has_learnt,
+    mutual_information,
+    sample_scores,
+    validate,
+)
 from synth2real.select.validators.combined import class_scores, equivariance_scores
 from synth2real.tasks import Classification, Keypoints, Regression
 
@@ -84,8 +91,8 @@ def test_has_learnt_needs_half_of_the_best_merit_above_chance() -> None:
 
 
 def test_information_is_zero_for_equal_and_one_for_confident_and_balanced_probabilities() -> None:
-    assert float(information(torch.full((9, 3), 1 / 3).double()).mean()) == pytest.approx(0)
-    assert float(information(F.one_hot(TRUTH, 3).double()).mean()) == pytest.approx(1)
+    assert float(mutual_information(torch.full((9, 3), 1 / 3).double()).mean()) == pytest.approx(0)
+    assert float(mutual_information(F.one_hot(TRUTH, 3).double()).mean()) == pytest.approx(1)
 
 
 def test_the_right_candidate_has_the_best_score_in_simulated_pools() -> None:

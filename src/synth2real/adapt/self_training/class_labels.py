@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from ...tasks import Classification
@@ -10,9 +9,10 @@ from ...training.collapse import CollapseWatch
 from ...training.loop import Progress, SourceBatch, TargetBatch
 from ...training.model import Model
 from ..shared.distribution_alignment import Alignment, Prior, ToPrior
+from .pseudo_labels import PseudoLabels
 
 
-class ClassLabels:
+class ClassLabels(PseudoLabels):
     """The teacher's classes for clean target images, aligned with a prior of the target's classes (`ToPrior`).
 
     A label counts if its confidence is high relative to the student's confidence on the source batch. The predictions
@@ -25,29 +25,17 @@ class ClassLabels:
         threshold: lowest confidence of a label that counts, as a share of the mean confidence on the source batch.
     """
 
-    finished = False  # the watch ends the training, see `Learner`
-
     def __init__(self, model: Model, prior: Prior, alignment: Alignment, threshold: float) -> None:
+        super().__init__(model.task)
         assert isinstance(model.task, Classification)
-        self.task, self.threshold = model.task, threshold
-        self.to_prior = ToPrior(self.task, prior, alignment)
-        self.watch = CollapseWatch(model)
+        self.threshold = threshold
+        self.to_prior = ToPrior(model.task, prior, alignment)
+        self.watch: CollapseWatch = CollapseWatch(model)
         self.networks = {"to_prior": self.to_prior, "watch": self.watch}
 
-    def loss(
-        self,
-        teacher: Model,
-        source: SourceBatch,
-        known: Tensor,
-        target: TargetBatch,
-        unknown: Tensor,
-        progress: Progress,
-    ) -> Tensor:
-        """Loss of the student on the target, a scalar. `known` and `unknown` (B, O) are its raw outputs per domain."""
-        with torch.no_grad():
-            self.to_prior.observe(known, source.y, unknown, progress)
-            labels, counts = self.labels(teacher, known, target)
-        return (counts * self.task.losses(unknown, labels)).mean()
+    def observe(self, known: Tensor, source: SourceBatch, unknown: Tensor, progress: Progress) -> None:
+        """Update the estimate of the target's prior."""
+        self.to_prior.observe(known, source.y, unknown, progress)
 
     def labels(self, teacher: Model, known: Tensor, target: TargetBatch) -> tuple[Tensor, Tensor]:
         """The teacher's classes (B,) int64 for clean target images; and 1.0 if confident enough, else 0.0."""
@@ -56,14 +44,3 @@ class ClassLabels:
         confidence, labels = self.to_prior(said).max(1)
         least = self.threshold * known.softmax(1).amax(1).mean()
         return labels, (confidence >= least).float()
-
-    def after_step(self, teacher: Model, progress: Progress) -> None:
-        """Nothing, since the watch keeps the sound weights."""
-
-    def shipped(self, teacher: Model) -> Model:
-        """The teacher."""
-        return teacher
-
-    def notes(self) -> list[str]:
-        """None, since the watch has its own."""
-        return []

@@ -17,6 +17,7 @@ from ...training.model import Model
 from ..shared.distribution_alignment import Alignment, Prior
 from .base import SelfTrained
 from .class_labels import ClassLabels
+from .pseudo_labels import PseudoLabels
 from .value_labels import ValueLabels
 
 
@@ -74,7 +75,7 @@ class Teacher(SelfTrained):
 
     def build(self, target: Unlabelled) -> None:
         super().build(target)
-        self.pseudo: ClassLabels | ValueLabels = (
+        self.pseudo: PseudoLabels = (
             ClassLabels(self.model, self.target_prior, self.alignment, self.threshold)
             if isinstance(self.task, Classification)
             else ValueLabels(self.model, self.drift)
@@ -94,6 +95,7 @@ class Teacher(SelfTrained):
         self.observe_source(known, source.y, progress)
         label = self.task.loss(known, source.y)
         pseudo = self.pseudo.loss(self.average, source, known, target, unknown, progress)
+        pseudo = self.pseudo.need(label, pseudo) * pseudo
         yield Update(of=(self.model,), label=(1.0, label), pseudo=(self.weight * self.burn_in.weight(progress), pseudo))
 
     def outputs(self, source: SourceBatch, target: TargetBatch) -> tuple[Tensor, Tensor]:

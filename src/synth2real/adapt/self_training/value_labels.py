@@ -9,14 +9,15 @@ from torch import Tensor
 
 from ...training.averaging import RunningMean
 from ...training.collapse import EarlyStop
-from ...training.loop import Progress, SourceBatch, TargetBatch
+from ...training.loop import Progress, TargetBatch
 from ...training.model import Model
+from .pseudo_labels import PseudoLabels
 
 CHECK_EVERY = 10  # steps between two checks whether the teacher is the best so far
 SETTLED = 0.2  # share of the training before which the disagreement is not yet informative
 
 
-class ValueLabels:
+class ValueLabels(PseudoLabels):
     """The teacher's values for clean target images, moved by the warp of the student's images.
 
     The drift of a self-trained regressor is limited in two ways. The loss on the target weighs less, the better the
@@ -28,10 +29,9 @@ class ValueLabels:
         drift: the training ends when the disagreement exceeds its lowest value by this factor.
     """
 
-    watch = None  # only classes collapse
-
     def __init__(self, model: Model, drift: float) -> None:
-        self.task, self.drift = model.task, drift
+        super().__init__(model.task)
+        self.drift = drift
         self.best = EarlyStop(model)
         self.disagreement, self.lowest = RunningMean(torch.zeros(())), RunningMean(torch.tensor(math.inf))
         self.missed, self.strayed = RunningMean(torch.zeros(())), RunningMean(torch.zeros(()))
@@ -48,21 +48,6 @@ class ValueLabels:
         """Whether the teacher has drifted."""
         return self.best.stopped
 
-    def loss(
-        self,
-        teacher: Model,
-        source: SourceBatch,
-        known: Tensor,
-        target: TargetBatch,
-        unknown: Tensor,
-        progress: Progress,
-    ) -> Tensor:
-        """Loss of the student on the target, a scalar. `known` and `unknown` (B, O) are its raw outputs per domain."""
-        with torch.no_grad():
-            labels, weights = self.labels(teacher, target)
-        pseudo = (weights * self.task.losses(unknown, labels)).mean()
-        return self.need(self.task.loss(known, source.y), pseudo) * pseudo
-
     def need(self, label: Tensor, pseudo: Tensor) -> Tensor:
         """Weight of the loss on the target, a scalar in 0..1.
 
@@ -72,7 +57,7 @@ class ValueLabels:
         """
         return (self.strayed.update(pseudo) / self.missed.update(label).clamp(min=1e-12)).clamp(max=1).sqrt()
 
-    def labels(self, teacher: Model, target: TargetBatch) -> tuple[Tensor, Tensor]:
+    def labels(self, teacher: Model, known: Tensor, target: TargetBatch) -> tuple[Tensor, Tensor]:
         """The teacher's values (B, K) for clean images, and sample weights.
 
         The values are transformed by the warp of the student's images. The weight of a sample is exp(-d / mean d). d is

@@ -13,7 +13,7 @@ from ...data.groups import independent_units, redrawn, student_t
 from ...errors import InputError
 from ...tasks import Classification
 from ..agreement_rates import NORMAL
-from ..validators import Pool, apart, has_learnt, least_held_out
+from ..validators import Pool, apart, has_learnt, least_held_out, most_frequent
 
 DRAWS = 200  # resamples of a bootstrap
 ONE_CLASS = 0.97  # a candidate that predicts one class for this share of the target or more shows nothing
@@ -97,8 +97,8 @@ def check_estimable(pool: Pool, index: int) -> None:
 
 def predicts_one_class(pool: Pool, index: int) -> bool:
     """Whether a candidate predicts a single class for nearly all of the target (`ONE_CLASS` or more)."""
-    predicted = pool.candidates[index].target.argmax(1)
-    return int(torch.bincount(predicted).max()) >= ONE_CLASS * len(predicted)
+    outputs = pool.candidates[index].target
+    return most_frequent(outputs)[1] >= ONE_CLASS * len(outputs)
 
 
 def enough(count: int, least: int, what: str, why: str) -> None:

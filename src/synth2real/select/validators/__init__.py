@@ -22,7 +22,7 @@ from .agreement import (
     together,
 )
 from .candidate import Candidate, Pool, head_of, importance_weights, labels_of, observe
-from .combined import CandidateOutputs, combined, has_learnt, information, sample_scores
+from .combined import CandidateOutputs, combined, has_learnt, sample_scores
 from .confidence import (
     balance,
     calibrated_bnm,
@@ -30,6 +30,8 @@ from .confidence import (
     information_maximisation,
     least_held_out,
     mixval,
+    most_frequent,
+    mutual_information,
     normalised_nuclear_norm,
     nuclear_norm,
     temperature_scaled,
@@ -80,12 +82,13 @@ __all__ = [
     "has_learnt",
     "head_of",
     "importance_weights",
-    "information",
     "labels_of",
     "least_held_out",
     "live_score",
+    "most_frequent",
     "move",
     "moves_label",
+    "mutual_information",
     "near_ties",
     "normalised_nuclear_norm",
     "observe",

@@ -16,10 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...errors import InputError
-from ...measure.discrepancies import entropy
 from ...tasks import Classification, Task
 from .candidate import Pool
-from .confidence import temperature_scaled
+from .confidence import mutual_information, temperature_scaled
 from .moves import Moved, moves_label
 from .prediction_distance import apart
 
@@ -113,16 +112,9 @@ def class_scores(
             moved = F.one_hot(one.moved.predictions.argmax(1), classes).double()
             terms.append((answer * centred(moved)).sum(1) / variance)
         if balanced or not terms:
-            terms.append(information(q))
+            terms.append(mutual_information(q))
         scores.append(torch.stack(terms).mean(0))
     return torch.stack(scores)
-
-
-def information(q: Tensor) -> Tensor:
-    """Mutual information of sample and class by sample, KL(q || mean q) / ln C: (N,), from probabilities (N, C)."""
-    mean = q.mean(0)
-    cross = -(q * mean.clamp(min=1e-30).log()).sum(1)
-    return (cross - entropy(q)) / math.log(q.shape[1])
 
 
 def has_learnt(held_out: Sequence[Tensor], labels: Tensor, task: Task) -> list[bool]:

@@ -42,6 +42,12 @@ def least_held_out(classes: int) -> int:
     return max(30, 5 * classes)
 
 
+def most_frequent(probabilities: Tensor) -> tuple[int, int]:
+    """The class that is predicted most often, and for how many of the samples, from probabilities (N, C)."""
+    counts = torch.bincount(probabilities.argmax(1))
+    return int(counts.argmax()), int(counts.max())
+
+
 def entropy(pool: Pool) -> list[float]:
     """Minus the mean entropy of the predictions, in nats.
 
@@ -65,7 +71,13 @@ def information_maximisation(pool: Pool) -> list[float]:
         Shi & Sha (2012). Information-theoretical learning of discriminative clusters for unsupervised domain
         adaptation. ICML.
     """
-    return [float(shannon(p.mean(0)) - shannon(p).mean()) for p in pool.target]
+    return [float(mutual_information(p).mean()) * math.log(p.shape[1]) for p in pool.target]
+
+
+def mutual_information(p: Tensor) -> Tensor:
+    """Mutual information of sample and class by sample, KL(p || mean p) / ln C: (N,), from probabilities (N, C)."""
+    cross = -(p * p.mean(0).clamp(min=LEAST).log()).sum(1)
+    return (cross - shannon(p)) / math.log(p.shape[1])
 
 
 def normalised_nuclear_norm(p: Tensor) -> float:
