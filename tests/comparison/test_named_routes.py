@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from synth2real import Route
+from synth2real import Labelled, Route, Unlabelled
 from synth2real.adapt import DANN, MSDA, SourceOnly, Teacher
 from synth2real.comparison.candidates import SOURCE_ONLY
-from synth2real.comparison.named_routes import with_baselines
+from synth2real.comparison.named_routes import default_routes, paints_backgrounds, with_baselines
 from synth2real.randomize import Full, Photometric
+from synth2real.tasks import Classification, Regression
 
 
 def test_the_baseline_is_source_only_with_the_randomization_and_network_of_the_others() -> None:
@@ -47,3 +48,20 @@ def test_own_networks_are_trained_in_the_baseline_too() -> None:
     features = torch.nn.Flatten()
     named, _ = with_baselines({"dann": Route(randomize=Full(), adapt=DANN(), features=features)})
     assert named["randomized"].features is features
+
+
+def test_default_routes_paint_backgrounds_only_where_the_source_lacks_them() -> None:
+    photographs = torch.rand(40, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    plain = torch.full((40, 3, 16, 16), 0.5)
+    plain[:, :, 4:12, 4:12] = photographs[:, :, 4:12, 4:12]
+    classes = ("a", "b")
+    source = Labelled(plain, torch.arange(40) % 2, classes)
+    painted = default_routes(Classification(classes), source, Unlabelled(photographs))
+    assert painted["teacher"].randomize == Full(background=1.0, clutter=0.0, cutout=0.0)
+    assert paints_backgrounds(painted)
+    left = default_routes(Classification(classes), source, source.unlabelled())
+    assert left["teacher"].randomize == Full()
+    assert not paints_backgrounds(left)
+    values = Labelled(plain, torch.rand(40, 1), columns=("angle",))
+    numbers = default_routes(Regression(("angle",), torch.zeros(1), torch.ones(1)), values, Unlabelled(photographs))
+    assert numbers["teacher"].randomize == Photometric(background=1.0, clutter=0.0, cutout=0.0)

@@ -34,6 +34,19 @@ def test_a_tenth_that_belongs_to_neither_domain_is_flagged(digits: Labelled) -> 
     assert len(outliers_among(digits.inputs, None)) <= 30
 
 
+def test_a_source_without_backgrounds_is_named() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(40, 3, 16, 16, generator=generator)
+    plain = torch.full((40, 3, 16, 16), 0.5)
+    plain[:, :, 4:12, 4:12] = images[:, :, 4:12, 4:12]
+    source = Labelled(plain, torch.arange(40) % 2, ("a", "b"))
+    told = [
+        any("background of one colour" in line for line in check(source, Unlabelled(x)).warnings)
+        for x in (images, plain)
+    ]
+    assert told == [True, False]
+
+
 def test_every_finding_has_a_warning(digits: Labelled) -> None:
     noise = torch.randint(0, 256, (30, 1, 28, 28), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     target = Unlabelled(torch.cat([digits.inputs[:270], noise]))

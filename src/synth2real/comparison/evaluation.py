@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..calibrate import Calibration
-from ..data.domains import Inputs, Labelled, Unlabelled
+from ..data.domains import Inputs, Labelled, Unlabelled, evenly
 from ..data.groups import Groups, held_out, of_samples
 from ..errors import InputError
 from ..measure.distances import proxy_a_distance
@@ -64,7 +64,7 @@ class Trial:
     @property
     def outputs(self) -> CandidateOutputs:
         """Its outputs on the target samples that `some` selects, and on the held-out source."""
-        return CandidateOutputs(self.target[evenly(len(self.target))], self.held, self.moved)
+        return CandidateOutputs(self.target[evenly(len(self.target), SHOWN)], self.held, self.moved)
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Evaluation:
     @property
     def seen_groups(self) -> Groups:
         """Groups of the target samples that `some` selects."""
-        return of_samples(self.target_groups, evenly(len(self.target)))
+        return of_samples(self.target_groups, evenly(len(self.target), SHOWN))
 
     def rendered(self, simulator: Simulator | None, seed: int) -> tuple[Labelled, float]:
         """The training data and the seconds to render it; rendered once for each simulator and seed."""
@@ -200,11 +200,6 @@ def shipped_source(run: Run) -> Labelled:
 def some(domain: Domain, most: int = SHOWN) -> Domain:
     """At most `most` samples, evenly spaced."""
     return domain.subset(evenly(len(domain), most))
-
-
-def evenly(count: int, most: int = SHOWN) -> Tensor:
-    """Indices (int64) of at most `most` of `count` samples, evenly spaced."""
-    return torch.linspace(0, count - 1, min(count, most)).long()
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,11 @@ from typing import Any, Self
 from ..adapt import FeatureMapping, SourceOnly
 from ..adapt.mappings.closed_form import ClosedForm
 from ..calibrate import Calibrator
-from ..data.domains import Labelled, Unlabelled
+from ..data.domains import Labelled, Unlabelled, evenly
 from ..route.route import Budget, Route
 from ..simulate import Simulator
 from ..tasks.base import Task
 from ..training.mapping import Mapping as Refiner
-from .evaluation import evenly
 
 SHARES = {1: (0.94,), 2: (0.42, 0.52)}  # share of the time of each round; the rest is for measuring
 FINALISTS = 2  # routes of the last of two rounds, besides the baselines

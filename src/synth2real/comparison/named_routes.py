@@ -12,6 +12,7 @@ from ..adapt import FeatureMapping, SourceOnly
 from ..data.domains import Labelled, Unlabelled
 from ..data.sparse import Sparse
 from ..errors import InputError
+from ..measure.backgrounds import lacks_backgrounds
 from ..route.route import STAGES, Route
 from ..settings import build
 from ..simulate import Simulator
@@ -34,6 +35,10 @@ SET: dict[str, dict[str, Any]] = {
     "calibrated": {"calibrate": "posterior", "widen": {"method": "widen", "factor": 1.5}},
     "refined": {"refine": "fourier"},
 }
+# Objects on a uniform background, which the target does not have: backgrounds are painted, and what hides the object
+# besides is left out. On four drawn gaps, the same 340 steps gave accuracies of 0.53, 0.32 and 0.62 for 0.43, 0.26 and
+# 0.48, and an error of 7.5 for 11.9 pixels.
+PAINTED = {"background": 1.0, "clutter": 0.0, "cutout": 0.0}
 NETWORK = ("network", "weights", "frozen", "statistics", "norm", "head")  # settings of the network that is trained
 FEATURES = ("teacher", "dann")  # `adapt` methods of the default routes for features
 TEXTS, LARGEST = 20_000, 10**8  # mSDA is included up to this number of texts, and of texts times words
@@ -43,7 +48,8 @@ def default_routes(task: Task, source: Labelled | Simulator, target: Unlabelled)
     """The default routes: single methods and combinations. Source only is not listed; every comparison includes it.
 
     Features are not randomized or refined; sparse features are assumed to be words. Ranges are calibrated only if the
-    source is a simulator.
+    source is a simulator. If labelled images show their objects on a uniform background and the target does not, the
+    randomization paints backgrounds.
 
     Args:
         task: what is predicted. Images for regression are not warped or mirrored, because the meaning of the values is
@@ -52,9 +58,11 @@ def default_routes(task: Task, source: Labelled | Simulator, target: Unlabelled)
     """
     named: dict[str, Mapping[str, Any]] = {}
     if len(target.shape) == 3:
-        simulator = not isinstance(source, Labelled)
+        painted = PAINTED if isinstance(source, Labelled) and lacks_backgrounds(source, target) else {}
         named = {
-            name: _for_task(stages, task) for name, stages in SET.items() if simulator or "calibrate" not in stages
+            name: _for_data(stages, task, painted)
+            for name, stages in SET.items()
+            if not isinstance(source, Labelled) or "calibrate" not in stages
         }
     else:
         texts = isinstance(target.inputs, Sparse) and isinstance(task, Classification)
@@ -90,9 +98,17 @@ def _solvable(source: Labelled | Simulator, target: Unlabelled) -> bool:
     return total <= TEXTS and total * target.shape[0] <= LARGEST
 
 
-def _for_task(stages: Mapping[str, Any], task: Task) -> dict[str, Any]:
-    photometric = "randomize" in stages and isinstance(task, Regression)
-    return {**stages, "randomize": "photometric"} if photometric else dict(stages)
+def paints_backgrounds(routes: Mapping[str, Route]) -> bool:
+    """Whether these are default routes that paint backgrounds, see `default_routes`."""
+    policies = [route.randomize for route in routes.values() if route.randomize is not None]
+    return any(all(getattr(one, key, None) == value for key, value in PAINTED.items()) for one in policies)
+
+
+def _for_data(stages: Mapping[str, Any], task: Task, painted: Mapping[str, Any]) -> dict[str, Any]:
+    if "randomize" not in stages:
+        return dict(stages)
+    policy = "photometric" if isinstance(task, Regression) else stages["randomize"]
+    return {**stages, "randomize": {"method": policy, **painted}}
 
 
 def chosen_routes(wanted: str | None, task: Task, source: Labelled | Simulator, target: Unlabelled) -> dict[str, Route]:

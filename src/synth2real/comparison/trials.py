@@ -12,7 +12,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from ..calibrate import Calibration
-from ..data.domains import Labelled, Unlabelled, to_float
+from ..data.domains import Labelled, Unlabelled, evenly, to_float
 from ..errors import InputError, TrainingDiverged
 from ..refine import load_refiner
 from ..route.route import Run, migrated_route
@@ -20,7 +20,7 @@ from ..select.validators import Moved
 from ..simulate import Simulator
 from ..training.mapping import REFINER
 from ..training.model import load_model
-from .evaluation import Evaluation, Refined, TrainingJob, Trial, evenly
+from .evaluation import Evaluation, Refined, TrainingJob, Trial
 
 TRIAL, ARRAYS, DATA = "trial.json", "predictions.safetensors", "data.json"
 MOVED = "moved"  # predictions for moved samples, in the arrays; and in the JSON, whether there are any

@@ -198,6 +198,11 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
+def evenly(count: int, most: int) -> Tensor:
+    """Indices (int64) of at most `most` of `count` samples, evenly spaced."""
+    return torch.linspace(0, count - 1, min(count, most)).long()
+
+
 def to_float(x: Tensor) -> Tensor:
     """Convert uint8 images to float32 in 0..1, and other inputs to float32 unscaled. Images become channels last."""
     x = x.float().div_(255) if x.dtype == torch.uint8 else x.float()

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.domains import Inputs, Labelled, Unlabelled, name_of, to_float
+from .backgrounds import lacks_backgrounds
 from .priors import unbalanced
 
 HASHED = 16  # side of the grey images that are searched for near-duplicates
@@ -89,7 +90,7 @@ def check(
                     found = [(a, b) for a, b in found if group[a] != group[b]]
                 duplicates[one if one == other else f"{one} and {other}"] = found
         outliers = outliers_among(target.inputs, source.inputs if source.shape == target.shape else None)
-        warnings += [*_duplicates(duplicates, named), *_outliers(outliers, target)]
+        warnings += [*_duplicates(duplicates, named), *_outliers(outliers, target), *_backgrounds(source, target)]
     domains = {name: _described(domain) for name, domain in named.items()}
     return Findings(domains, duplicates, outliers, {}, warnings)
 
@@ -254,6 +255,16 @@ def _labels(source: Labelled, test: Labelled | None) -> list[str]:
     if unknown:
         warnings.append(f"test holds classes that the source lacks: {', '.join(unknown[:LISTED])}. Remove their images")
     return warnings
+
+
+def _backgrounds(source: Labelled, target: Unlabelled) -> list[str]:
+    if not lacks_backgrounds(source, target):
+        return []
+    return [
+        "the source shows its objects on a background of one colour, and the target does not. The default routes of "
+        "compare paint backgrounds; for train add --randomize full --set randomize.background=1 "
+        "--set randomize.clutter=0 --set randomize.cutout=0"
+    ]
 
 
 def _duplicates(found: dict[str, list[tuple[int, int]]], named: dict[str, Domain]) -> list[str]:

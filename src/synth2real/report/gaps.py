@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..comparison.comparison import SOURCE_ONLY, Comparison, evenly, shipped_source, some
-from ..data.domains import Labelled, Unlabelled, to_float
+from ..comparison.comparison import SOURCE_ONLY, Comparison, shipped_source, some
+from ..comparison.evaluation import SHOWN
+from ..data.domains import Labelled, Unlabelled, evenly, to_float
 from ..data.groups import of_samples
 from ..measure.data_checks import grey
 from ..measure.gap import LEAST, Distance, proxy_gap
@@ -59,7 +60,7 @@ def _gap(model: Model | None, source: Labelled, comparison: Comparison) -> Dista
         return None
     both = (source.unlabelled(), target)
     ours, theirs = (as_pixels(one) if model is None else model.embed(some(one).inputs) for one in both)
-    return proxy_gap(ours, theirs, groups=(None, of_samples(comparison.target_groups, evenly(len(target)))))
+    return proxy_gap(ours, theirs, groups=(None, of_samples(comparison.target_groups, evenly(len(target), SHOWN))))
 
 
 def _about(value: float, found: Distance | None) -> list[float] | None:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ...comparison.comparison import Comparison
 from ...comparison.comparison import compare as compare_routes
-from ...comparison.named_routes import chosen_routes
+from ...comparison.named_routes import chosen_routes, paints_backgrounds
 from ...comparison.pool import check_names
 from ...comparison.trials import write_whole
 from ...data.domains import Labelled, Unlabelled
@@ -29,6 +29,10 @@ from ..inputs import described, load_pair, load_test, one_source, read_both_grou
 from ..outputs import check_overwrite_or_resume, say, write_aggregates, write_chosen
 
 RESULT, AGGREGATES = "comparison.json", "aggregates"
+PAINTS = (
+    "the source shows its objects on a background of one colour, and the target does not: the randomization paints "
+    "backgrounds"
+)
 
 
 def compare(args: CompareArguments) -> None:
@@ -46,6 +50,8 @@ def compare(args: CompareArguments) -> None:
     budget = Budget(n=args.n or Budget.n, seed=args.seed)
     settings = settings_of(args, routes, task, budget)
     folder = RunFolder(args.out, settings, overwrite=args.overwrite, resume=args.resume, metrics=False)
+    if paints_backgrounds(routes):
+        say(folder, PAINTS)
     with bars() as shown, warnings_on_stderr(folder.log), interruptible():
         comparison = compare_routes(
             routes,
