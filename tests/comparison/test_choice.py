@@ -158,6 +158,46 @@ def test_an_estimate_that_says_the_opposite_refuses(evaluation: Evaluation, made
     assert "its estimate (0.6) is worse than that of the baseline (0.7 to 0.9)" in better.refused
 
 
+def test_a_lower_estimate_inside_the_interval_of_the_baseline_is_said(
+    evaluation: Evaluation, made: Made, monkeypatch
+) -> None:
+    found = {
+        0: Estimate(0.5, 0.4, 0.6),
+        1: Estimate(0.7, 0.5, 0.8),
+        2: Estimate(0.7, 0.5, 0.8),
+        3: Estimate(0.6, 0.5, 0.7),
+    }
+    monkeypatch.setattr("synth2real.comparison.choice.estimated", lambda pool, index, metric: found[index])
+    better = made("teacher", noisy(0.05, 4), steady=0.95, route=replace(RANDOMIZED, adapt=DANN()))
+    said = verdict(chosen(evaluation, [*usual(made), better]), evaluation)
+    assert "its estimate is worse than that of “randomized” (0.7, 0.5 to 0.8), but inside the interval" in said
+
+
+def test_confidence_on_the_target_alone_is_not_chosen(evaluation: Evaluation, made: Made) -> None:
+    """Of two equal routes the one is surer on the target than its confidence on the source allows."""
+    honest = [made(name, noisy(0.35, seed), steady=0.7) for name, seed in (("a", 1), ("randomized", 12), ("b", 2))]
+    sure = made("sure", noisy(0.38, 8), steady=0.7, route=replace(RANDOMIZED, adapt=DANN()))
+    for one in honest:  # calibrated: right on two of three samples
+        target = F.one_hot(one.trials[0].target.argmax(1), 3) * 0.5 + 0.5 / 3
+        one.trials[0] = replace(one.trials[0], target=target, held=_as_sure(one.trials[0].held))
+    trial = sure.trials[0]
+    sure.trials[0] = replace(trial, target=F.one_hot(trial.target.argmax(1), 3).float(), held=_as_sure(trial.held))
+    assert chosen(evaluation, [*honest, sure]).route.name == "randomized"
+
+
+def _as_sure(held: Tensor) -> Tensor:
+    return F.one_hot(held.argmax(1), 3) * 0.5 + 0.5 / 3
+
+
+def test_a_route_that_balances_an_unbalanced_target_is_not_chosen(evaluation: Evaluation, made: Made) -> None:
+    """Nine of ten target samples are bolts; the adapted route names each class equally often, steadily and surely."""
+    truth = torch.where(torch.arange(240) % 10 < 9, 0, 1 + torch.arange(240) % 2)
+    others = [made(SOURCE_ONLY, noisy(0.2, 0, truth), route=Route()), made("randomized", noisy(0.12, 1, truth))]
+    others.append(made("cdan", noisy(0.15, 2, truth), route=replace(RANDOMIZED, adapt=DANN())))
+    forced = made("dann", TRUTH, steady=0.98, route=replace(RANDOMIZED, adapt=DANN()))
+    assert chosen(evaluation, [*others, forced]).route is not forced
+
+
 def test_people_are_the_independent_samples(evaluation: Evaluation, made: Made) -> None:
     """The better route is right on all images of one person of two, and as the baseline on the other."""
     base = noisy(0.5, 1)

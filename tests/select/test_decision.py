@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from synth2real.select.decision import in_doubt, surely_better
+from synth2real.select.decision import ALONE, in_doubt, refusal, surely_better
 from synth2real.tasks import Classification, Regression
 
 TASK = Classification(("a", "b"))
@@ -37,3 +37,15 @@ def test_uncertain_samples_are_listed_the_most_uncertain_first() -> None:
     assert in_doubt([confident], TASK) == [2, 1]
     assert in_doubt([confident, other], TASK) == [2]
     assert in_doubt([torch.zeros(4, 1)], VALUES) == []
+
+
+def test_between_two_candidates_agreement_cannot_say_which_is_right() -> None:
+    generator = torch.Generator().manual_seed(0)
+    own = torch.rand(60, 2, generator=generator).softmax(1)
+    scores, baseline = torch.ones(60).double(), torch.zeros(60).double()
+    scores += 0.01 * torch.rand(60, generator=generator)
+    assert refusal(scores, baseline, own, [own], TASK) == ALONE
+    assert refusal(scores, baseline, own, [own, own], TASK) is None
+    assert refusal(scores, baseline, own, [own], TASK, voted=False) is None
+    assert refusal(scores, baseline, own[:, :1], [], VALUES) is None
+    assert "not significantly better" in str(refusal(baseline, scores, own, [own], TASK))

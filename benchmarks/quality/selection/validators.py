@@ -7,6 +7,7 @@ Many small candidates are trained (see candidates.py) or read from --cache. For 
   the validator selects. The regret is given for all candidates, and as a mean over random pools of 8.
 - For the decision of a comparison, in random sets of three to six candidates, one of which is the baseline
   (source only with full randomization): the regret, how often it is above --margin, and the gain over the baseline.
+  Once more for sets in which the probabilities of one candidate for the target are raised to the sixth power.
 - For every aggregate, its real score and its regret. A negative regret means that it is better than the best candidate.
 - For every estimate, its mean absolute error, and the share of candidates with the real score in its interval. For the
   bound, the share of candidates with a real score above it. These figures are given for the pool of all candidates,
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -55,6 +57,7 @@ RELATIVE = (
     "mixval",
     "combined",
 )  # scores that depend on the other candidates of the pool
+POWER = 6  # of the probabilities of an over-confident candidate
 SETS, BASELINE = 300, "source-only-full"  # random sets for the decision, and the name of its baselines
 POOLS, OF = 150, 8  # number of random pools, and of candidates in each, about as many as in a comparison
 
@@ -137,8 +140,11 @@ def validators(pool: Pool, last: list[int], real: Tensor) -> None:
         print(row)
 
 
-def decisions(pool: Pool, kept: list[Kept], among: list[int], real: Tensor, margin: float) -> None:
-    """Print what the choice against a baseline gains and misses, in `SETS` random sets of candidates."""
+def decisions(pool: Pool, kept: list[Kept], among: list[int], real: Tensor, margin: float, power: int = 1) -> None:
+    """Print what the choice against a baseline gains and misses, in `SETS` random sets of candidates.
+
+    With a power above 1, one candidate of each set is over-confident on the target: its probabilities are raised to it.
+    """
     baselines = [i for i in among if kept[i].candidate.name.startswith(BASELINE)]
     outputs = [
         CandidateOutputs(target, held_out, one.moved)
@@ -150,11 +156,16 @@ def decisions(pool: Pool, kept: list[Kept], among: list[int], real: Tensor, marg
         base = baselines[int(torch.randint(len(baselines), (1,), generator=generator))]
         order = torch.tensor(among)[torch.randperm(len(among), generator=generator)].tolist()
         part = [base, *[i for i in order if i != base][: count - 1]]
-        taken = part[decided([outputs[i] for i in part], pool)]
+        given = [outputs[i] for i in part]
+        if power > 1:
+            sharp = given[1].target.double().clamp(min=1e-9) ** power
+            given[1] = replace(given[1], target=(sharp / sharp.sum(1, keepdim=True)).float())
+        taken = part[decided(given, pool)]
         found.append((float(real[part].max() - real[taken]), float(real[taken] - real[base])))
     regret, gain = torch.tensor(found, dtype=torch.float64).T
+    kind = ", one over-confident" if power > 1 else ""
     print(
-        f"  decision, {len(among)} candidates: regret {float(regret.mean()):.4f}, above {margin:g} in "
+        f"  decision, {len(among)} candidates{kind}: regret {float(regret.mean()):.4f}, above {margin:g} in "
         f"{float((regret > margin).double().mean()):.2f} of the sets; gain over the baseline "
         f"{float(gain.mean()):+.4f} in the mean, {float(gain.min()):+.4f} in the worst"
     )
@@ -266,6 +277,8 @@ def main() -> None:
         validators(pool, last, real)
         for among in (list(range(len(kept))), last):
             decisions(pool, kept, among, real, arguments.margin)
+            if isinstance(pool.task, Classification):
+                decisions(pool, kept, among, real, arguments.margin, POWER)
         aggregates(pool, kept, protocol, last, real)
         estimates(pool, kept, protocol, arguments.estimated, last)
 

@@ -65,6 +65,7 @@ class Chooser:
     def __init__(self, evaluation: Evaluation, baseline: str) -> None:
         self.evaluation, self.baseline = evaluation, baseline
         self.task: Task = evaluation.task
+        self.voted = not isinstance(evaluation.target.inputs, Sparse)  # whether agreement counts, see `class_scores`
 
     def score(self, candidates: Sequence[RouteCandidate]) -> dict[str, str]:
         """Score the candidates; returns the routes that a label shift would harm, each with the reason.
@@ -73,8 +74,7 @@ class Chooser:
         second scores do not use mutual information, because it is highest for balanced classes.
         """
         evaluation, task = self.evaluation, self.task
-        voted = not isinstance(evaluation.target.inputs, Sparse)
-        set_scores(candidates, task, evaluation.labels, voted=voted)
+        set_scores(candidates, task, evaluation.labels, voted=self.voted)
         prior = torch.zeros(0)
         if isinstance(task, Classification):
             source = evaluation.whole_source
@@ -83,7 +83,7 @@ class Chooser:
         harmful = label_shift_refusals(outputs, task, prior, evaluation.labels)
         if harmful:
             rest = [one for one in candidates if one.name not in harmful]
-            set_scores(rest, task, evaluation.labels, balanced=False, voted=voted)
+            set_scores(rest, task, evaluation.labels, balanced=False, voted=self.voted)
         return harmful
 
     def best(
@@ -147,16 +147,26 @@ class Chooser:
     def base(self, candidates: Sequence[RouteCandidate]) -> RouteCandidate:
         """The baseline; if it is refused, source only; if this is refused, too, the best other route on the source.
 
-        A route that does not tell the target samples apart comes last.
+        A route that does not tell the target samples apart comes last. A baseline that has not learnt the source stays
+        if its score is surely better than that of source only: its randomization may be hard to learn, but helps.
         """
         usual = [one for name in (self.baseline, SOURCE_ONLY) for one in candidates if one.name == name]
         fit = [one for one in usual if not one.refused]
+        if fit and fit[0] is not usual[0] and self.stays(usual[0], fit[0]):
+            return usual[0]
 
         def merit(one: RouteCandidate) -> tuple[bool, bool, float]:
             varies = guards.constant(one.trials[0].outputs, self.task) is None
             return not one.refused, varies, on_source(one, self.task)
 
         return fit[0] if fit else max(candidates, key=merit)
+
+    def stays(self, baseline: RouteCandidate, source_only: RouteCandidate) -> bool:
+        """Whether a refused baseline is surely better on the target than source only."""
+        ours, theirs = baseline.samples, source_only.samples
+        if ours is None or theirs is None or guards.constant(baseline.trials[0].outputs, self.task) is not None:
+            return False
+        return decision.surely_better(ours, theirs, self.evaluation.seen_groups)
 
     def refusal(
         self,
@@ -171,7 +181,7 @@ class Chooser:
         others = [one.trials[0].outputs.target for one in candidates if one is not candidate and one.name not in unfit]
         own, groups = candidate.trials[0].outputs.target, self.evaluation.seen_groups
         return decision.refusal(
-            candidate.samples, base.samples, own, others, self.task, groups, f"“{base.name}”"
+            candidate.samples, base.samples, own, others, self.task, groups, f"“{base.name}”", voted=self.voted
         ) or guards.contradicted(candidate.estimate, base.estimate, self.task)
 
 
@@ -187,6 +197,21 @@ def added(choice: Choice, groups: Tensor | None) -> str:
     )
 
 
+def lower_estimate(choice: Choice, task: Task) -> list[str]:
+    """A clause if the estimate of the chosen route is worse than the baseline's, though inside its interval."""
+    own, base = choice.route.estimate, choice.baseline.estimate
+    if (
+        own is None
+        or base is None
+        or not (own.value < base.value if task.metric == "accuracy" else own.value > base.value)
+    ):
+        return []
+    return [
+        f"its estimate is worse than that of “{choice.baseline.name}” ({base.value:.3g}, {base.low:.3g} to "
+        f"{base.high:.3g}), but inside the interval, so that the score decides"
+    ]
+
+
 def verdict(choice: Choice, evaluation: Evaluation) -> str:
     """The recommendation in words."""
     chosen, task = choice.route, evaluation.task
@@ -194,7 +219,8 @@ def verdict(choice: Choice, evaluation: Evaluation) -> str:
     shipped = f"{chosen.name}, {seeds}; {estimate_text(chosen, task)}"
     why = "; ".join(choice.reasons)
     if choice.adapts and chosen is not choice.baseline:
-        return f"{shipped}; {added(choice, evaluation.seen_groups)}{f'; refused: {why}' if why else ''}"
+        parts = [shipped, added(choice, evaluation.seen_groups), *lower_estimate(choice, task)]
+        return "; ".join([*parts, f"refused: {why}"] if why else parts)
     if chosen.refused:
         said = dict.fromkeys([f"“{chosen.name}”: {chosen.refused}", *choice.reasons])
         return f"no route can be trusted: {'; '.join(said)}. Kept: {shipped}"

@@ -73,7 +73,16 @@ def verdict(comparison: Comparison) -> str:
         result = f"The mean error on {count} real test samples is {number(reached)}{unit}."
         baseline = f" The mean error of the source-only model is {number(before)}{unit}."
     has_baseline = name != SOURCE_ONLY and SOURCE_ONLY in rows
-    return f"{begin} {result}{baseline if has_baseline else ''}"
+    return f"{begin} {result}{baseline if has_baseline else ''}{_fair_baseline(comparison, rows)}"
+
+
+def _fair_baseline(comparison: Comparison, rows: dict[str, dict[str, Any]]) -> str:
+    """What the baseline of the choice reaches; empty if it is the chosen route or source only."""
+    name = comparison.baseline
+    if name in (comparison.chosen.name, SOURCE_ONLY) or name not in rows:
+        return ""
+    shown = (percent if comparison.metric == "accuracy" else number)(rows[name][f"{comparison.metric}_mean"])
+    return f" “{name}”, the baseline of the choice, reaches {shown}."
 
 
 def facts(comparison: Comparison) -> dict[str, str]:

@@ -15,6 +15,12 @@ from ..tasks import Classification, Task
 from .guards import renamed
 from .validators import together
 
+JUDGES = 2  # other candidates that a candidate for classes needs
+ALONE = (
+    "fewer than two other routes have learnt the source and tell the target samples apart, so that nothing shows which "
+    "one is right"
+)
+
 
 def surely_better(scores: Tensor, baseline: Tensor, groups: Groups = None) -> bool:
     """Whether the mean score is higher than the baseline's by more than the 95 % interval of the difference.
@@ -36,6 +42,8 @@ def refusal(
     task: Task,
     groups: Groups = None,
     than: str = "the baseline",
+    *,
+    voted: bool = True,
 ) -> str | None:
     """Why a candidate is not reliably better than the baseline, as a sentence; None if it is.
 
@@ -46,11 +54,15 @@ def refusal(
         task: of all candidates.
         groups: group of each sample (N,).
         than: the baseline in the sentence.
+        voted: whether the scores for classes contain agreement. Between two candidates it cannot say which is right;
+            their consistency and confidence alone would decide, and self-training optimises these.
     """
     if groups is not None and len(groups.unique()) < 2:
         return "all target samples are of one group, so that no difference between routes is sure"
     if not surely_better(scores, baseline, groups):
         return f"its label-free score is not significantly better than that of {than}"
+    if voted and isinstance(task, Classification) and len(others) < JUDGES:
+        return ALONE
     return renamed(own, others, task, groups)
 
 

@@ -251,6 +251,27 @@ def test_self_training_gains(sparse):
     assert after > before + 0.02
 
 
+def test_self_training_does_not_label_by_a_source_that_it_does_not_fit():
+    source, target, _ = domains(count=400)
+    shuffled = Labelled(source.inputs, source.labels[torch.randperm(400, generator=torch.Generator().manual_seed(0))])
+    told = Route(adapt=SelfTraining(ridge=100.0)).run(shuffled, target)
+    plain = Route(adapt=SelfTraining(ridge=100.0, rounds=0)).run(shuffled, target)
+    assert told.notes[0].startswith(
+        "self-training never started, as the source was not fitted well enough: accuracy 0."
+    )
+    torch.testing.assert_close(told.model.outputs(target.inputs), plain.model.outputs(target.inputs))
+    assert not any(
+        "never started" in note for note in (*plain.notes, *Route(adapt=SelfTraining()).run(source, target).notes)
+    )
+
+
+def test_no_class_gets_more_labels_than_its_share_however_confident_the_predictions():
+    collapsed = np.stack([np.linspace(5, 9, 40), np.linspace(-5, -9, 40)], 1)
+    for part in (0.5, 1.0):
+        _, classes = most_certain(collapsed, np.array([0.5, 0.5]), part)
+        assert np.bincount(classes).max() <= 20 * part
+
+
 def test_the_most_confident_samples_keep_the_class_shares():
     said = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]])
     picked, classes = most_certain(said, np.array([0.5, 0.5]), 0.5)

@@ -44,8 +44,8 @@ def test_the_weight_rises_over_half_of_the_rest() -> None:
 
 def test_a_source_that_is_never_learnt_is_named() -> None:
     assert begun((50, WRONG)).notes() == [
-        "self-training never started, as the source was not learnt: accuracy 0.00, where the most frequent class alone "
-        "gives 0.25"
+        "self-training never started, as the source was not fitted well enough: accuracy 0.00, where the most frequent "
+        "class alone gives 0.25"
     ]
 
 

@@ -54,6 +54,6 @@ def test_a_source_that_is_not_learnt_is_no_base_for_self_training() -> None:
     source = Labelled(torch.randn(4000, 2), torch.randint(3, (4000,)), ("a", "b", "c"))
     run = Route(adapt=Teacher()).run(source, source.unlabelled(), budget=Budget(steps=30, batch=32))
     started, learnt = run.notes
-    assert started.startswith("self-training never started, as the source was not learnt: accuracy 0.")
+    assert started.startswith("self-training never started, as the source was not fitted well enough: accuracy 0.")
     assert learnt.startswith("the source was not learnt: on batches of the source, accuracy 0.")
     assert {row["pseudo"] for row in run.history["train"]} != {0.0}, "it is measured"

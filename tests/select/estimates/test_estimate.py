@@ -48,7 +48,7 @@ def test_groups_are_resampled_whole(name: str) -> None:
         outputs = [head + 1.5 * torch.nn.functional.one_hot(labels, 3) for head in heads]
     else:
         labels = torch.randn(10, 1, generator=generator)[alike]
-        outputs = [torch.randn(10, 1, generator=generator)[alike] for _ in range(4)]
+        outputs = [(1 + torch.rand(10, 1, generator=generator))[alike] * weight for weight in (1.0, 2.5, 4.0, 6.0)]
     features = [(torch.randn(400, 2, generator=generator), torch.randn(400, 2, generator=generator))] * 4
     alone = pool(TASK if classes else VALUE, outputs, source=outputs, labels=labels, features=features)
     whole = replace(alone, source_groups=alike, target_groups=alike)

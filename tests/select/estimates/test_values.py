@@ -21,11 +21,11 @@ def test_disagreement_grows_by_the_ratio_of_pairs() -> None:
     found = estimate("calibrated-disagreement", alike, 0)
     assert found.value == pytest.approx(3 * 1.5)
     assert found.high < 1.5 * found.low  # as far as samples differ
-    one_off = pool(VALUE, [*alike.target[:3], 30 * predictions[3]], source=predictions, labels=truth - apart)
+    one_off = pool(VALUE, [*alike.target[:3], 5 * predictions[3]], source=predictions, labels=truth - apart)
     other = estimate("calibrated-disagreement", one_off, 0)
-    assert min(other.high / other.value, other.value / other.low) > 5
+    assert min(other.high / other.value, other.value / other.low) > 4
     two = pool(VALUE, [3 * one for one in predictions[:2]], source=predictions[:2], labels=truth - apart)
-    assert estimate("calibrated-disagreement", two, 0).value == pytest.approx(3 * 1.5)
-    assert estimate("calibrated-disagreement", two, 0).high > 10 * 3 * 1.5  # one pair shows no variance between pairs
+    with pytest.raises(NoEstimate, match=r"interval would be [\d.]+ to [\d.]+, expected ends .* factor of 50 apart"):
+        estimate("calibrated-disagreement", two, 0)  # one pair shows no variance between pairs
     with pytest.raises(NoEstimate, match=r"found 1 candidate\(s\), expected 2 or more to compare .*Train more routes"):
         estimate("calibrated-disagreement", pool(VALUE, [truth], source=[truth], labels=truth))

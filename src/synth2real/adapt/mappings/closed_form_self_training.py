@@ -17,6 +17,7 @@ from ...data.domains import Inputs, Labelled, Unlabelled
 from ...data.sparse import Sparse
 from ...errors import InputError
 from ...settings import settings
+from ...training.source_fit import LEARNT, SourceFit
 from .closed_form import ClosedForm, dense, write_head
 
 Array = NDArray[Any]
@@ -32,7 +33,8 @@ class SelfTraining(ClosedForm):
     Each round trains a classifier on the source and on the target samples for which the last classifier was most
     confident. The number of samples per class follows the class shares of the source. It grows in every round; the last
     round uses all target samples. The fixed shares prevent one class from absorbing another. If the class balance of
-    the target differs from the source's, the labels are wrong accordingly.
+    the target differs from the source's, the labels are wrong accordingly. If the first classifier does not fit the
+    source (`SourceFit`), its labels are noise, and no target sample is labelled.
 
     The classifier is a least-squares support vector machine (ridge regression on 1 and -1). For texts it classifies as
     well as the support vector machine, and it needs one Cholesky factorisation.
@@ -70,8 +72,11 @@ class SelfTraining(ClosedForm):
         shares = (truth > 0).mean(0)
         index, labels = np.arange(count), truth
         duals = machine(inner, index, labels, self.ridge)
-        for part in range(1, self.rounds + 1):
-            picked, classes = most_certain(inner[count:, index] @ duals, shares, part / self.rounds)
+        self.fit = SourceFit(self.task, momentum=1.0)
+        self.fit.observe(torch.from_numpy(inner[:count, :count] @ duals), source.labels)
+        rounds = self.rounds if self.fit.value() >= LEARNT else 0
+        for part in range(1, rounds + 1):
+            picked, classes = most_certain(inner[count:, index] @ duals, shares, part / rounds)
             index = np.concatenate([np.arange(count), count + picked])
             labels = np.concatenate([truth, np.eye(len(shares))[classes] * 2 - 1])
             duals = machine(inner, index, labels, self.ridge)
@@ -81,6 +86,11 @@ class SelfTraining(ClosedForm):
         mean = gathered(both, torch.full((total, 1), 1 / total))[0]
         weights = (gathered(both, every) - every.sum(0)[:, None] * mean) / unit
         write_head(self.model, weights, BIAS * every.sum(0) - weights @ mean)
+
+    def notes(self) -> list[str]:
+        if self.rounds == 0 or self.fit.value() >= LEARNT:
+            return super().notes()
+        return [f"self-training never started, as the source was not fitted well enough: {self.fit.text()}"]
 
 
 def machine(inner: Array, index: Array, labels: Array, ridge: float) -> Array:

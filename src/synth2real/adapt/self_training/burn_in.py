@@ -57,5 +57,5 @@ class BurnIn(nn.Module):
             return []
         why = "the model predicts nearly the same for all target samples"
         if self.fit.value() < LEARNT:
-            why = f"the source was not learnt: {self.fit.text()}"
+            why = f"the source was not fitted well enough: {self.fit.text()}"
         return [f"self-training never started, as {why}"]

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from ...tasks import Classification
 from ..validators import Pool, apart
-from .base import ALONE, DRAWS, Estimate, bootstrap, deviations, enough, errors_on_source, samples_of
+from .base import ALONE, DRAWS, Estimate, NoEstimate, bootstrap, deviations, enough, errors_on_source, samples_of
 
 APART = 2  # fewest candidates of calibrated disagreement
+WIDEST = 50  # the ends of an interval are at most this factor apart; a wider one says nothing
 GROWN_APART = 0.5  # standard deviation of the log ratio that is assumed for a single pair; 0.1 to 0.7 on six benchmarks
 
 
@@ -42,7 +43,7 @@ def calibrated_disagreement(pool: Pool, index: int) -> Estimate:
     all candidates share on the target only; then it is too low.
 
     Raises:
-        NoEstimate: the pool has only one candidate.
+        NoEstimate: the pool has only one candidate, or the interval would span more than a factor of 50.
 
     References:
         After Jiang et al. (2022, disagreement of seeds, ICLR), Lakshminarayanan et al. (2017, NeurIPS) and, of pairs,
@@ -66,4 +67,10 @@ def calibrated_disagreement(pool: Pool, index: int) -> Estimate:
         deviation = 0.0 if k is None else float(moved[k[0]]) * spread
         return float(errors[i].mean()) * math.exp(float(grown.mean()) + deviation)
 
-    return bootstrap(statistic, *samples_of(pool), DRAWS)
+    found = bootstrap(statistic, *samples_of(pool), DRAWS)
+    if found.high > WIDEST * found.low:
+        raise NoEstimate(
+            f"no estimate: its interval would be {found.low:.3g} to {found.high:.3g}, expected ends that are at most a "
+            f"factor of {WIDEST} apart. Train more routes"
+        )
+    return found
