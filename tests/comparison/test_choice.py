@@ -149,6 +149,15 @@ def test_if_nothing_may_be_chosen_a_constant_route_is_not_taken(evaluation: Eval
     assert chosen(evaluation, [constant, lost]).route is lost
 
 
+def test_if_nothing_may_be_chosen_a_route_of_one_class_comes_last(evaluation: Evaluation, made: Made) -> None:
+    """The other one has not learnt the source, and its probabilities hardly differ, but its classes do."""
+    same = torch.zeros(240, dtype=torch.int64)
+    flat = made("randomized", noisy(0.6, 1), learnt=False)
+    outputs = answers(flat.trials[0].target.argmax(1)) * 0.05 + 0.95 / 3
+    flat.trials[0] = replace(flat.trials[0], target=outputs)
+    assert chosen(evaluation, [made(SOURCE_ONLY, same, route=Route()), flat]).route is flat
+
+
 def test_an_estimate_that_says_the_opposite_refuses(evaluation: Evaluation, made: Made, monkeypatch) -> None:
     values = [Estimate(0.5, 0.4, 0.6), Estimate(0.8, 0.7, 0.9), Estimate(0.8, 0.7, 0.9), Estimate(0.6, 0.5, 0.7)]
     monkeypatch.setattr("synth2real.comparison.choice.estimated", lambda pool, index, metric: values[index])

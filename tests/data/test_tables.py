@@ -35,13 +35,58 @@ def table(folder, rows):
         (
             [{"file_name": "a.png", "label": "x"}, {"file_name": "b.png", "label": None}],
             None,
-            "b.png: the label column 'label' is empty",
+            r"metadata\.jsonl: the label column 'label' of b\.png contains None, expected a class name",
+        ),
+        *(
+            ([{"file_name": "a.png", "label": "x"}, {"file_name": "b.png", "label": value}], None, "of b.png contains")
+            for value in ("", "   ", "NaN", float("nan"), ["x"], {"x": 1})
+        ),
+        *(
+            (
+                [{"file_name": "a.png", "x": value}],
+                ["x"],
+                rf"'x' of a\.png contains {value!r}, expected a finite number",
+            )
+            for value in (float("inf"), "-Infinity", "1e999")
         ),
     ],
 )
 def test_labels_that_cannot_be_read_are_named(tmp_path, rows, label, message):
     with pytest.raises(InputError, match=message):
         load(table(tmp_path, rows), label=label)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "file_name,x,y\na.png,16,19,23,21\n",
+            "line 2 has 5 values for 3 columns: 'a.png,16,19,23,21'. Is there a dec",
+        ),
+        ("file_name,x,y\na.png,1,2\n\nb.png,1\n", "line 4 has 2 values for 3 columns: 'b.png,1'"),
+        ("file_name;x;y\na.png;1;2\n", "found the header 'file_name;x;y', expected columns separated by commas"),
+        ("file_name,x,x\na.png,1,2\n", "found two columns 'x', expected different names"),
+        (f"file_name,x,y\na.png,{'1' * 140_000},2\n", "line 2 is not CSV .*missing quote"),
+        ('file_name,x,y\na.png,"1,2\nb.png,1,2\n', "line 3 has 2 values for 3 columns"),
+    ],
+)
+def test_rows_that_do_not_fit_their_header_are_refused(tmp_path, text, message):
+    save(tmp_path / "a.png", np.zeros((4, 4), dtype=np.uint8))
+    (tmp_path / "metadata.csv").write_text(text)
+    with pytest.raises(InputError, match=rf"metadata\.csv: {message}"):
+        load(tmp_path, label=["x", "y"])
+
+
+def test_deeply_nested_rows_are_refused(tmp_path):
+    (tmp_path / "metadata.jsonl").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="line 1 is not JSON"):
+        load(tmp_path)
+
+
+def test_names_of_folders_stay_text(tmp_path):
+    for name in ("1e5", "10e4", "2.0", "2.00", "2"):
+        save(tmp_path / name / "a.png", np.zeros((4, 4), dtype=np.uint8))
+    assert set(load(tmp_path).classes) == {"1e5", "10e4", "2.0", "2.00", "2"}
 
 
 def test_a_table_without_file_names_advises_to_rename_their_column(tmp_path):

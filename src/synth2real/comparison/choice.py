@@ -12,6 +12,7 @@ from ..data.groups import half_width
 from ..data.sparse import Sparse
 from ..select import decision, guards
 from ..select.estimates import NoEstimate
+from ..select.estimates.base import one_class
 from ..select.label_shift import RouteOutputs, label_shift_refusals
 from ..select.validators import Pool, has_learnt
 from ..tasks import Classification, Task
@@ -147,7 +148,8 @@ class Chooser:
     def base(self, candidates: Sequence[RouteCandidate]) -> RouteCandidate:
         """The baseline; if it is refused, source only; if this is refused, too, the best other route on the source.
 
-        A route that does not tell the target samples apart comes last. A baseline that has not learnt the source stays
+        A route that does not tell the target samples apart comes late, and one that predicts a single class last. A
+        baseline that has not learnt the source stays
         if its score is surely better than that of source only: its randomization may be hard to learn, but helps.
         """
         usual = [one for name in (self.baseline, SOURCE_ONLY) for one in candidates if one.name == name]
@@ -155,9 +157,11 @@ class Chooser:
         if fit and fit[0] is not usual[0] and self.stays(usual[0], fit[0]):
             return usual[0]
 
-        def merit(one: RouteCandidate) -> tuple[bool, bool, float]:
-            varies = guards.constant(one.trials[0].outputs, self.task) is None
-            return not one.refused, varies, on_source(one, self.task)
+        def merit(one: RouteCandidate) -> tuple[bool, bool, bool, float]:
+            outputs = one.trials[0].outputs
+            varies = guards.constant(outputs, self.task) is None
+            classes = varies or (isinstance(self.task, Classification) and not one_class(outputs.target))
+            return not one.refused, varies, classes, on_source(one, self.task)
 
         return fit[0] if fit else max(candidates, key=merit)
 

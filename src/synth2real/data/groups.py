@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .discovery import metadata_tables
 from .domains import Labelled, Unlabelled
 from .loading import arrays_of, as_classes
-from .tables import metadata_tables, named_by, table_rows
+from .tables import named_by, table_rows
 
 Groups = Tensor | None  # (N,) int64, the person or video of each sample; None if samples are independent
 

@@ -17,7 +17,6 @@ from torch.nn import functional as F
 from ..errors import InputError
 from .domains import Inputs
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm", ".gif")
 IN_MEMORY = 4 * 2**30  # bytes; a larger set of decoded images stays on disk
 
 

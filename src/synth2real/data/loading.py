@@ -27,15 +27,15 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .discovery import check_classes, files_below, images_below, is_image, without_masks
+from .discovery import metadata_tables as metadata_tables
 from .domains import Inputs, Labelled, Unlabelled
-from .images import SUFFIXES, Decoded, decode, resize
+from .images import Decoded, decode, resize
 from .sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
 from .tables import TABLES, listed, number, rows_of
-from .tables import metadata_tables as metadata_tables
 
 Channels = Literal[1, 3]
 Size = tuple[int, int]
-MASK = "_mask"  # `000000_mask.png` is the segmentation mask of `000000.png`, not an image
 FILES = (".npz", *SVMLIGHT)
 ZIP = b"PK"  # first bytes of an .npz
 AS_CLASSES = ("label", "class")  # default columns of class labels
@@ -70,6 +70,7 @@ def load_unlabelled(
     channels: Channels | None = None,
     skip_bad: bool = False,
     layout: Layout | None = None,
+    masks: bool = True,
 ) -> Unlabelled:
     """Load unlabelled images or features from a folder or a file.
 
@@ -82,6 +83,7 @@ def load_unlabelled(
         channels: 1 for grey, 3 for RGB. Required if the images differ in channels.
         skip_bad: skip unreadable images, with a warning that lists them.
         layout: layout of svmlight files, if several files share one. By default the file alone determines it.
+        masks: also load `NAME_mask.png` beside `NAME.png`. In a folder of labelled images these are segmentation masks.
 
     Raises:
         InputError: the path does not exist, there is no image, an image is unreadable, or images differ in size or
@@ -95,7 +97,8 @@ def load_unlabelled(
     if path.suffix.lower() in SVMLIGHT:
         features, _ = read_svmlight(path, layout)
         return Unlabelled(features, _numbered(features))
-    root, files = (path, _images_below(path)) if path.is_dir() else (path.parent, [path])
+    root, files = (path, images_below(path)) if path.is_dir() else (path.parent, [path])
+    files = in_order(root, files if masks else without_masks(files)[0])
     read = decode(files, size, channels, skip_bad)
     return Unlabelled(read.images, _relative(root, files, read), read.sizes)
 
@@ -135,9 +138,9 @@ def load(
     return _load_class_folders(path, label, conversion)
 
 
-def masks_below(folder: Path) -> list[Path]:
-    """All masks in a folder and its subfolders. Each mask belongs to the image beside it."""
-    return _images_and_masks(folder)[1]
+def in_order(folder: Path, files: Sequence[Path]) -> list[Path]:
+    """The files in the natural order of their paths below `folder`."""
+    return sorted(files, key=lambda file: natural_key(file.relative_to(folder).as_posix()))
 
 
 def as_classes(values: Sequence[Any], known: Sequence[str] | None = None) -> tuple[Tensor, tuple[str, ...]]:
@@ -150,47 +153,36 @@ def as_classes(values: Sequence[Any], known: Sequence[str] | None = None) -> tup
     Returns:
         (N,) int64 indices, and the class names.
     """
-    names = [_class_name(value) for value in values]
+    return indexed([_class_name(value) for value in values], known)
+
+
+def indexed(names: Sequence[str], known: Sequence[str] | None = None) -> tuple[Tensor, tuple[str, ...]]:
+    """Indices (N,) int64 of class names, which stay as they are, and the names in natural order, or as `known`."""
     classes = tuple(known) if known is not None else tuple(sorted(set(names), key=natural_key))
     index = {name: i for i, name in enumerate(classes)}
     return torch.tensor([index[name] for name in names], dtype=torch.int64), classes
 
 
 def _class_name(value: Any) -> str:
+    """The text of a cell; `3.0` becomes `3`, as spreadsheets and pandas write whole numbers in either form."""
     text = str(value).strip()
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    whole = number.is_integer() and re.fullmatch(r"[+-]?\d+\.0*|[+-]?[\d.]+[eE][+-]?\d+", text)
-    return str(int(number)) if whole else text
+    return str(int(float(text))) if re.fullmatch(r"[+-]?\d+\.0*", text) else text
+
+
+def is_name(value: Any) -> bool:
+    """Whether a label is a class name or number: not empty, not blank, not NaN, and no list or object."""
+    return isinstance(value, str | int | float) and str(value).strip().lower() not in ("", "nan")
 
 
 def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such folder or file. Check the spelling; the path is relative to {Path.cwd()}")
-    if path.is_file() and path.suffix.lower() not in (*FILES, *SUFFIXES):
+    if path.is_file() and path.suffix.lower() not in FILES and not is_image(path):
         raise InputError(
             f"{path}: found a '{path.suffix}' file, expected a folder, an image or an .npz or svmlight file"
         )
     return path
-
-
-def _images_below(folder: Path) -> list[Path]:
-    found, _ = _images_and_masks(folder)
-    if not found:
-        raise InputError(
-            f"{folder}: found no image, expected files that end in {', '.join(SUFFIXES)} in it or in its subfolders"
-        )
-    return sorted(found, key=lambda file: natural_key(file.relative_to(folder).as_posix()))
-
-
-def _images_and_masks(folder: Path) -> tuple[list[Path], list[Path]]:
-    files = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()]
-    stems = {file.with_suffix("") for file in files}
-    masks = {f for f in files if f.stem.endswith(MASK) and f.with_name(f.stem.removesuffix(MASK)) in stems}
-    return [file for file in files if file not in masks], sorted(masks)
 
 
 def _relative(root: Path, files: Sequence[Path], read: Decoded) -> tuple[str, ...]:
@@ -198,7 +190,7 @@ def _relative(root: Path, files: Sequence[Path], read: Decoded) -> tuple[str, ..
 
 
 def _load_class_folders(folder: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
-    files = _images_below(folder)
+    files = in_order(folder, without_masks(images_below(folder))[0])
     if label is not None and label not in AS_CLASSES:
         raise InputError(
             f"{folder}: the label column {listed(label)} was requested, but found no {' or '.join(TABLES)}. "
@@ -210,8 +202,10 @@ def _load_class_folders(folder: Path, label: str | Sequence[str] | None, convers
             f"{folder}: found no labels: {loose.name} is not in a class subfolder, and there is no "
             f"{' or '.join(TABLES)}. Expected one subfolder per class, or a table with file_name and label"
         )
+    check_classes(folder, {file.relative_to(folder).parts[0] for file in files})
     read = decode(files, conversion.size, conversion.channels, conversion.skip_bad)
-    labels, classes = as_classes([files[i].relative_to(folder).parts[0] for i in read.kept])
+    names = [files[i].relative_to(folder).parts[0] for i in read.kept]
+    labels, classes = indexed(names)
     return Labelled(read.images, labels, classes, names=_relative(folder, files, read), sizes=read.sizes)
 
 
@@ -227,7 +221,8 @@ def _load_tables(
             f"{twice}: found {files.count(twice)} rows in the metadata tables of {folder}, expected one. Keep one row "
             f"for it, and keep only one of {' and '.join(TABLES)} in a folder"
         )
-    left = sorted(set(_images_and_masks(folder)[0]) - set(files))
+    images, _ = without_masks([file for file in files_below(folder) if is_image(file)])
+    left = sorted(set(images) - set(files))
     if left:
         warnings.warn(
             f"{folder}: {len(left)} image(s) have no row in its metadata tables and are not loaded, for example "
@@ -241,9 +236,13 @@ def _load_tables(
     kept = [rows[i] for i in read.kept]
     names = _relative(folder, files, read)
     if label is None or isinstance(label, str):
-        blank = next((file for _, file, row in kept if row[0] in (None, "")), None)
-        if blank is not None:
-            raise InputError(f"{blank}: the label column '{columns[0]}' is empty, expected a class name")
+        wrong = next(((table, file, row[0]) for table, file, row in kept if not is_name(row[0])), None)
+        if wrong is not None:
+            table, file, value = wrong
+            raise InputError(
+                f"{table}: the label column '{columns[0]}' of {file.relative_to(folder)} contains {value!r}, expected "
+                "a class name"
+            )
         labels, classes = as_classes([row[0] for _, _, row in kept])
         return Labelled(read.images, labels, classes, names=names, sizes=read.sizes)
     values = torch.tensor(
@@ -318,7 +317,13 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
             if arrays[key].ndim != 1:
                 shape = arrays[key].shape
                 raise InputError(f"{path}: '{key}' of shape {shape}, expected ({len(inputs)},), one class per sample")
-            labels, classes = as_classes(arrays[key].tolist())
+            values = arrays[key].tolist()
+            wrong = next((i for i, value in enumerate(values) if not is_name(value)), None)
+            if wrong is not None:
+                raise InputError(
+                    f"'{key}' contains {values[wrong]!r} at index {wrong}, expected a class name or number"
+                )
+            labels, classes = as_classes(values)
             return Labelled(inputs, labels, classes, names=names, sizes=sizes)
         columns = tuple(label)
         for key in columns if all(column in arrays for column in columns) else ("labels",):

@@ -2,19 +2,16 @@
 
 import csv
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ..errors import InputError
 
 TABLES = ("metadata.csv", "metadata.jsonl")
-
-
-def metadata_tables(folder: Path) -> list[Path]:
-    """All metadata tables in a folder and its subfolders; none for a file."""
-    return sorted(table for name in TABLES for table in folder.rglob(name))
+SHOWN = 60  # characters of a wrong line in a message
 
 
 def rows_of(tables: Sequence[Path], folder: Path, columns: Sequence[str]) -> list[tuple[Path, Path, list[Any]]]:
@@ -64,13 +61,13 @@ def table_rows(table: Path) -> list[dict[str, Any]]:
 def _parsed(table: Path) -> list[dict[str, Any]]:
     with table.open(encoding="utf-8-sig", newline="") as lines:
         if table.suffix == ".csv":
-            return list(csv.DictReader(lines))
+            return _csv_rows(table, lines)
         rows = []
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 try:
                     row = json.loads(line)
-                except json.JSONDecodeError as error:
+                except (json.JSONDecodeError, RecursionError) as error:
                     raise InputError(
                         f"{table}: line {number} is not JSON ({error}), expected one object per line"
                     ) from None
@@ -80,18 +77,48 @@ def _parsed(table: Path) -> list[dict[str, Any]]:
         return rows
 
 
-def number(value: Any, column: str, table: Path, file: Path) -> float:
-    """A cell as a number; nan if it is empty. Raise `InputError` for text. It names the table and the image."""
-    if value is None or value == "":
-        return float("nan")
+def _csv_rows(table: Path, lines: TextIO) -> list[dict[str, Any]]:
+    reader = csv.reader(lines)
     try:
-        return float(value)
-    except (TypeError, ValueError):
-        of = os.path.relpath(file, table.parent)
+        header = next(reader, [])
+        twice = next((name for name in header if header.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f"{table}: found two columns '{twice}', expected different names")
+        if len(header) == 1 and any(mark in header[0] for mark in ";\t"):
+            raise InputError(f"{table}: found the header {header[0]!r}, expected columns separated by commas")
+        rows = []
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                raise InputError(
+                    f"{table}: line {reader.line_num} has {len(cells)} values for {len(header)} columns: "
+                    f"{','.join(cells)[:SHOWN]!r}. Is there a decimal comma or a missing quote?"
+                )
+            rows.append(dict(zip(header, cells, strict=True)))
+    except csv.Error as error:
+        raise InputError(
+            f"{table}: line {reader.line_num} is not CSV ({error}), expected values separated by commas. Is there a "
+            "missing quote?"
+        ) from None
+    return rows
+
+
+def number(value: Any, column: str, table: Path, file: Path) -> float:
+    """A cell as a number; nan if it is empty. Raise `InputError` for text and infinity, with the table and image."""
+    if value is None or str(value).strip() == "":
+        return float("nan")
+    of = os.path.relpath(file, table.parent)
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
         raise InputError(
             f"{table}: the label column '{column}' of {of} contains {value!r}, expected a number. "
             "For class names use --task classify"
         ) from None
+    if math.isinf(found):
+        raise InputError(f"{table}: the label column '{column}' of {of} contains {value!r}, expected a finite number")
+    return found
 
 
 def listed(names: Any) -> str:

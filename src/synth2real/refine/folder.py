@@ -26,9 +26,10 @@ import yaml
 from PIL import Image
 from torch import Tensor
 
+from ..data.discovery import MASK, masks_below
 from ..data.domains import Labelled, Unlabelled
 from ..data.images import resize
-from ..data.loading import MASK, Channels, Size, load_unlabelled, masks_below
+from ..data.loading import Channels, Size, load_unlabelled
 from ..data.tables import TABLES
 from ..errors import InputError, TrainingDiverged
 from ..settings import to_dict
@@ -104,7 +105,7 @@ def refine_folder(job: RefineJob, report: Report | None = None) -> int:
             render(job.source, job.n, place, job.seed)
         else:
             root = job.source
-        images = load_unlabelled(root, size=job.size, channels=job.channels, skip_bad=job.skip_bad)
+        images = load_unlabelled(root, size=job.size, channels=job.channels, skip_bad=job.skip_bad, masks=False)
         messages: list[str] = []
         try:
             if job.target is not None:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ..data.groups import half_width
 from ..tasks import Classification, Task
 from .estimates import Estimate
-from .estimates.base import ONE_CLASS
+from .estimates.base import one_class
 from .validators import CandidateOutputs, most_frequent, mutual_information
 
 INFORMATIVE = 0.05  # least mutual information of sample and class, as a share of its maximum; 0.63 or more is usual
@@ -25,7 +25,7 @@ def constant(outputs: CandidateOutputs, task: Task) -> str | None:
     if not isinstance(task, Classification):
         return None if float(outputs.target.double().std(0).max()) > 0 else "it predicts the same for every sample"
     index, count = most_frequent(outputs.target)
-    if count >= ONE_CLASS * len(outputs.target):
+    if one_class(outputs.target):
         return f"it predicts '{task.classes[index]}' for {count} of {len(outputs.target)} samples"
     if float(mutual_information(outputs.target.double()).mean()) < INFORMATIVE:
         return "it tells the target samples hardly apart: its probabilities are about the same for all of them"

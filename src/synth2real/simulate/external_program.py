@@ -31,9 +31,10 @@ import torch
 import yaml
 from torch import Tensor
 
+from ..data.discovery import metadata_tables
 from ..data.images import decode
 from ..data.loading import natural_key
-from ..data.tables import metadata_tables, table_rows
+from ..data.tables import table_rows
 from ..errors import InputError
 from ..settings import settings
 from .base import CHUNK, Distribution, Drawn, Parameter, Range, Simulator, not_yaml

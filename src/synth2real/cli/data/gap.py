@@ -34,7 +34,9 @@ def gap(args: GapArguments) -> None:
     how: dict[str, Any] = {"size": size, "channels": channels, "skip_bad": args.skip_bad, "layout": layout}
     with warnings_on_stderr():
         target = load_unlabelled(args.target, **how)
-        source = rendered(args, target) if is_simulator(args.source) else load_unlabelled(args.source, **how)
+        source = (
+            rendered(args, target) if is_simulator(args.source) else load_unlabelled(args.source, **how, masks=False)
+        )
     groups = read_both_groups(args.group, (args.source, source), (args.target, target))
     show(measure_gap(source, target, features=model, seed=args.seed, groups=groups), args, model)
 

@@ -14,7 +14,7 @@ def turing(args: TuringArguments) -> None:
     check_new_file(args.out, "an HTML", (".html",), args.overwrite)
     with warnings_on_stderr():
         real, refined = (
-            load_unlabelled(path, size=args.size, channels=args.channels, skip_bad=args.skip_bad)
+            load_unlabelled(path, size=args.size, channels=args.channels, skip_bad=args.skip_bad, masks=False)
             for path in (args.real, args.refined)
         )
     key = write_turing_test(real, refined, args.out, args.n, args.seed)

@@ -17,7 +17,7 @@ from ...errors import InputError
 from ...settings import present_name
 from ...tasks import Classification
 from ..validators import Pool
-from .base import Estimate, NoEstimate, check_estimable, errors_on_source, predicts_one_class
+from .base import Estimate, NoEstimate, check_estimable, errors_on_source, one_class
 from .bound import disagreement_bound
 from .classes import (
     RATED,
@@ -41,7 +41,7 @@ __all__ = [
     "errors_on_source",
     "estimate",
     "fit_of_line",
-    "predicts_one_class",
+    "one_class",
 ]
 
 CLASSES: dict[str, Callable[[Pool, int], Estimate]] = {

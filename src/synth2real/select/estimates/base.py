@@ -88,16 +88,15 @@ def check_estimable(pool: Pool, index: int) -> None:
             f"no estimate: '{name}' has not learnt the source: it predicts {right:.0%} of the held-out samples "
             "correctly, expected reliably more than chance and nearly as many as the best. Train it longer"
         )
-    if predicts_one_class(pool, index):
+    if one_class(pool.candidates[index].target):
         raise NoEstimate(
             f"no estimate: '{name}' predicts one class for nearly all target samples, expected different classes. Its "
             "agreement with others shows nothing. Choose another route"
         )
 
 
-def predicts_one_class(pool: Pool, index: int) -> bool:
-    """Whether a candidate predicts a single class for nearly all of the target (`ONE_CLASS` or more)."""
-    outputs = pool.candidates[index].target
+def one_class(outputs: Tensor) -> bool:
+    """Whether probabilities (N, C) predict a single class for nearly all samples (`ONE_CLASS` or more)."""
     return most_frequent(outputs)[1] >= ONE_CLASS * len(outputs)
 
 

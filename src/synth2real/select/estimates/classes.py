@@ -25,7 +25,7 @@ from .base import (
     deviations,
     enough,
     errors_on_source,
-    predicts_one_class,
+    one_class,
     samples_of,
 )
 
@@ -141,7 +141,7 @@ def agreement_rates(pool: Pool, index: int) -> Estimate:
         After Platanios, Blum & Mitchell (2014). Estimating accuracy from unlabeled data. UAI.
     """
     learnt = has_learnt(pool.source, pool.labels, pool.task)
-    taken = [i for i, of in enumerate(learnt) if of and not predicts_one_class(pool, i)]
+    taken = [i for i, of in enumerate(learnt) if of and not one_class(pool.candidates[i].target)]
     what = "candidate(s) that have learnt the source and predict different classes on the target"
     enough(len(taken), RATED, what, "determine their accuracies from their agreements")
     place, classes = taken.index(index), pool.task.outputs
