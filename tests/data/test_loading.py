@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from helpers import picture, save, truncate
 from synth2real import load, load_unlabelled
@@ -191,7 +191,7 @@ def test_every_image_mode_becomes_uint8(tmp_path):
         assert np.array_equal(load_unlabelled(tmp_path / name).inputs[0, 0].numpy(), ramp), name
     rgb = np.stack([ramp, 255 - ramp, ramp // 2], 2)
     save(tmp_path / "rgb.png", rgb)
-    Image.fromarray(np.dstack([rgb, np.full_like(ramp, 128)])).save(tmp_path / "rgba.png")
+    Image.fromarray(np.dstack([rgb, np.full_like(ramp, 255)])).save(tmp_path / "rgba.png")
     Image.fromarray(rgb).quantize(256).save(tmp_path / "palette.png")
     for name in ("rgb.png", "rgba.png", "palette.png"):
         assert np.array_equal(load_unlabelled(tmp_path / name).inputs[0].permute(1, 2, 0).numpy(), rgb), name
@@ -210,6 +210,59 @@ def test_float_images_in_0_to_1_become_uint8(tmp_path):
     Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "levels.tif")
     for name in ("light.tif", "levels.tif"):
         assert np.array_equal(load_unlabelled(tmp_path / name).inputs[0, 0].numpy(), ramp), name
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([0.0, 1.02], "found floats from 0 to 1.02, expected 0 to 1"),
+        ([-0.1, 1.0], "found floats from -0.1 to 1"),
+        ([0.0, 300.0], "found floats from 0 to 300"),
+        ([0.5, math.nan], "found NaN or infinite pixels"),
+        ([0.5, math.inf], "found NaN or infinite pixels"),
+    ],
+)
+def test_float_images_of_another_range_are_refused(tmp_path, values, message):
+    Image.fromarray(np.array([values] * 4, dtype=np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(InputError, match=rf"a\.tif: unreadable image \({message}"):
+        load_unlabelled(tmp_path)
+
+
+@pytest.mark.parametrize("hidden", [(255, 0, 0), (0, 0, 0), (0, 255, 0)])
+def test_transparent_pixels_are_white_whatever_their_hidden_colour(tmp_path, hidden):
+    pixels = np.zeros((4, 4, 4), dtype=np.uint8)
+    pixels[..., :3] = hidden
+    pixels[0, 0] = (0, 0, 0, 128)
+    pixels[1, 1] = (10, 20, 30, 255)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    read = load_unlabelled(tmp_path).inputs[0].permute(1, 2, 0)
+    assert read[3, 3].tolist() == [255, 255, 255]
+    assert read[1, 1].tolist() == [10, 20, 30]
+    assert 126 <= int(read[0, 0, 0]) <= 128
+    Image.fromarray(pixels[..., [0, 3]].copy(), "LA").save(tmp_path / "a.png")
+    assert load_unlabelled(tmp_path).inputs[0, 0, 3, 3] == 255
+
+
+@pytest.mark.filterwarnings("ignore:Metadata Warning")  # Pillow's own
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_is_read_beside_tags_of_a_wrong_type(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pixels = picture(0, (6, 9), 3)
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    expected = ImageOps.exif_transpose(Image.open(tmp_path / "a.png"))
+    assert np.array_equal(load_unlabelled(tmp_path).inputs[0].permute(1, 2, 0).numpy(), np.asarray(expected))
+    exif[0x010F] = (1, 2)  # the make, which is text
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(load_unlabelled(tmp_path).inputs[0].permute(1, 2, 0).numpy(), np.asarray(expected))
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".gif"])
+def test_a_stack_of_frames_is_refused(tmp_path, suffix):
+    frames = [Image.fromarray(picture(i, (8, 8), 1)) for i in range(3)]
+    frames[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=frames[1:])
+    with pytest.raises(InputError, match=r"unreadable image \(found 3 frames, expected one image; save each frame"):
+        load_unlabelled(tmp_path)
 
 
 def test_rows_name_each_image_of_their_folder_once(tmp_path, monkeypatch):

@@ -10,13 +10,24 @@ from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError
 from .domains import Inputs
 
+ORIENTATION = 0x0112  # EXIF tag
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+PREVIEWS = ("MPO",)  # formats whose further frames belong to the first image
 IN_MEMORY = 4 * 2**30  # bytes; a larger set of decoded images stays on disk
 
 
@@ -59,14 +70,13 @@ class ImageFiles:
 def _read(file: Path, size: tuple[int, int] | None, channels: int | None) -> tuple[np.ndarray, tuple[int, int]]:
     """One image as (C, H, W) uint8, and its (height, width) on disk."""
     with Image.open(file) as opened:
-        image = ImageOps.exif_transpose(opened)
+        frames = getattr(opened, "n_frames", 1)
+        if frames > 1 and opened.format not in PREVIEWS:
+            raise ValueError(f"found {frames} frames, expected one image; save each frame as a file")
+        image = _opaque(_upright(opened))
         given = (image.height, image.width)
         if image.mode.startswith(("I", "F")):  # more than 8 bits per pixel
-            values = np.asarray(image, dtype=np.float64)
-            if image.mode == "F" and values.max() <= 1:
-                values = (255 * values).round()  # intensities in 0..1
-            scale = 257 if image.mode.startswith("I;16") or values.max() > 255 else 1
-            image = Image.fromarray((values / scale).clip(0, 255).astype(np.uint8))
+            image = _eight_bits(image)
         if channels is None:
             channels = 1 if image.mode in ("1", "L", "LA") else 3
         image = image.convert("L" if channels == 1 else "RGB")
@@ -75,6 +85,42 @@ def _read(file: Path, size: tuple[int, int] | None, channels: int | None) -> tup
         image = image.resize((size[1], size[0]), Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR)
     array = np.asarray(image)
     return np.ascontiguousarray(array[None] if array.ndim == 2 else array.transpose(2, 0, 1)), given
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image as its EXIF orientation says. No other tag is read, because cameras write them in many wrong ways."""
+    turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
+    return image if turn is None else image.transpose(turn)
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """The image on white if it is transparent: the colours under transparent pixels are hidden and arbitrary."""
+    if not image.has_transparency_data:
+        return image
+    grey = image.mode in ("L", "LA", "1")
+    above = image.convert("RGBA")
+    white = Image.new("RGBA", above.size, "white")
+    return Image.alpha_composite(white, above).convert("L" if grey else "RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """An image of more than 8 bits as 8 bits.
+
+    Floats are in 0..1, or whole levels in 0..255. Integers fill 16 bits, or 8 if none is above 255.
+    """
+    values = np.asarray(image, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("found NaN or infinite pixels, expected finite ones")
+    unit = values.min() >= 0 and values.max() <= 1
+    if image.mode == "F" and not unit and not (values.min() >= 0 and values.max() <= 255 and (values % 1 == 0).all()):
+        raise ValueError(
+            f"found floats from {values.min():.4g} to {values.max():.4g}, expected 0 to 1; save it as integers of 8 or "
+            "16 bits"
+        )
+    if image.mode == "F" and unit:
+        values = (255 * values).round()
+    scale = 257 if image.mode.startswith("I;16") or values.max() > 255 else 1
+    return Image.fromarray((values / scale).clip(0, 255).astype(np.uint8))
 
 
 def decode(files: Sequence[Path], size: tuple[int, int] | None, channels: int | None, skip_bad: bool) -> Decoded:
@@ -130,7 +176,7 @@ def _try_read(
 ) -> tuple[np.ndarray, tuple[int, int]] | str:
     try:
         return _read(file, size, channels)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders raise errors of any kind for damaged files
         return str(error).replace(str(file), file.name) or type(error).__name__
 
 
