@@ -155,7 +155,7 @@ def test_features_are_served_too(name: str) -> None:
 def test_the_learning_rate_is_positive_and_below_its_peak(name: str) -> None:
     from synth2real.training.loop import Progress
 
-    method: Objective = METHODS[name]()
+    method = prepared(name, *domains("classify"))
     rates = [method.learning_rate(Progress(step, 100)) for step in range(100)]
     assert max(rates) <= method.rate
     assert min(rates) > 0
