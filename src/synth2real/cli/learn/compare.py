@@ -16,6 +16,7 @@ from ...comparison.pool import check_names
 from ...comparison.trials import write_whole
 from ...data.domains import Labelled, Unlabelled
 from ...errors import InputError
+from ...measure.backgrounds import lacks_backgrounds
 from ...measure.data_checks import counted
 from ...report import write_report
 from ...route.route import Budget, Route
@@ -50,7 +51,7 @@ def compare(args: CompareArguments) -> None:
     budget = Budget(n=args.n or Budget.n, seed=args.seed)
     settings = settings_of(args, routes, task, budget)
     folder = RunFolder(args.out, settings, overwrite=args.overwrite, resume=args.resume, metrics=False)
-    if paints_backgrounds(routes):
+    if isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target):
         say(folder, PAINTS)
     with bars() as shown, warnings_on_stderr(folder.log), interruptible():
         comparison = compare_routes(
