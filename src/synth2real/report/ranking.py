@@ -16,9 +16,9 @@ CLASS_SCORE = (
     "words are removed as the change, and agreement is not used."
 )
 VALUE_SCORE = (
-    "Used to choose the route, without real labels. Higher is better; 0 is without error, -1 a constant prediction. It "
-    "is minus the error that known moves of the target images show, as a share of the spread of the true values: the "
-    "prediction should change as the label does."
+    "Used to choose the route, without real labels. Higher is better; 1 follows known moves of the target images "
+    "exactly, 0 is a constant prediction. It is 1 minus the distance between the prediction for a moved image and the "
+    "one that the move makes of the prediction for the original, in units of the distance between different images."
 )
 
 

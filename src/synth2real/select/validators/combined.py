@@ -1,13 +1,13 @@
 """The score that a comparison chooses by: one number for each candidate and each target sample, without real labels.
 
 The score of a candidate is the mean over the samples. So the difference of two candidates has a paired standard error,
-which belongs to the whole of the score. Classes: three terms above chance (`class_scores`). Points and gaze: the error
-that known moves of the image show (`equivariance_scores`). Other values: no score is known, see `sample_scores`.
+which belongs to the whole of the score. Classes: three terms above chance (`class_scores`). Points and gaze: how well
+the prediction follows known moves of the image (`equivariance_scores`). Other values: no score is known, see
+`sample_scores`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,7 +24,6 @@ from .moves import Moved, moves_label
 from .prediction_distance import apart
 
 LEARNT = 0.5  # a candidate has learnt the source if it reaches this share of the best candidate's score above chance
-LEAST_SIGNAL = 0.01  # least share of the variance of predicted values that counts as signal
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def sample_scores(
         return class_scores(candidates, task, labels, balanced=balanced, voted=voted)
     if not moves_label(task) or any(one.moved is None for one in candidates):
         return None
-    return equivariance_scores([one.moved for one in candidates if one.moved is not None])
+    return equivariance_scores([one.moved for one in candidates if one.moved is not None], task)
 
 
 def class_scores(
@@ -156,48 +155,27 @@ def has_learnt(held_out: Sequence[Tensor], labels: Tensor, task: Task) -> list[b
     return learnt
 
 
-def equivariance_scores(candidates: Sequence[Moved]) -> Tensor:
-    """Minus the relative error that the moves of the image show, for each sample: (M, N) float64.
+def equivariance_scores(candidates: Sequence[Moved], task: Task) -> Tensor:
+    """How well each candidate follows the moves of the image, for each sample: (M, N) float64 in 0..1.
 
-    A move changes the true value y by a known displacement d. The change of the prediction is regressed on it, in each
-    coordinate: f(Tx) - f(x) = b d + c + noise. If f = a + b y + e with errors e that differ between an image and its
-    moved copy, half of the residual variance is the variance s² of e, and Var y = (Var f - s²) / b². The mean squared
-    error (1 - b)² Var y + s², as a share of Var y, is
+    It is 1 minus the distance between the prediction for the moved image and the prediction that the move makes of the
+    one for the original image. The unit is the mean distance between the predictions for different images, and a
+    distance of one unit or more counts as one: a constant prediction scores 0, and a few failures do not decide. Errors
+    that all images share are not seen.
 
-        (1 - b)² + s² b² / (Var f - s²).
-
-    It is 0 without errors and about 1 for a constant prediction. The score is minus the root of its mean over the
-    coordinates. It has one value for each sample, the mean plus the sample's influence, so that the mean is the root
-    and the standard error is that of the root. An error that all images share (a) is not seen.
+    The mean of distances compares candidates better on real eyes and pupils than the error that follows from squares
+    (the regression of the change on the displacement): a few images with large errors dominate squares.
 
     Args:
         candidates: predicted values of each candidate for the same moves.
+        task: of all candidates.
     """
-    return torch.stack([-_relative_error(moved) for moved in candidates])
+    return torch.stack([1 - (_shortfall(one, task) / one.spread(task)).clamp(max=1) for one in candidates])
 
 
-def _relative_error(moved: Moved) -> Tensor:
-    """See `equivariance_scores`; (N,) float64."""
-    values, expected, predicted = (
-        each.double().nan_to_num(0) for each in (moved.original, moved.expected, moved.predictions)
-    )
-    known, found = centred(expected - values), centred(predicted - values)
-    power = known.square().mean(0).clamp(min=1e-12)
-    slope = (known * found).mean(0) / power
-    residual = found - slope * known
-    each_noise, each_variance = residual.square() / 2, centred(values).square()
-    noise, variance = each_noise.mean(0), each_variance.mean(0)
-    least = LEAST_SIGNAL * variance + 1e-12
-    signal = torch.maximum(variance - noise, least)  # b² Var y
-    square = ((1 - slope).square() + noise * slope.square() / signal).mean()
-    of_slope = (2 * noise * slope / signal - 2 * (1 - slope)) * known * residual / power
-    ratio = slope.square() / signal
-    of_noise = ratio * (each_noise - noise)
-    of_signal = -ratio * noise / signal * ((each_variance - variance) - (each_noise - noise))
-    influence = (of_slope + of_noise + torch.where(variance - noise > least, of_signal, 0)).mean(1)
-    root = math.sqrt(max(float(square), 1e-12))
-    error: Tensor = root + influence / (2 * root)
-    return error
+def _shortfall(moved: Moved, task: Task) -> Tensor:
+    """Distance (N,) float64 between predictions for moved images and expected ones; 0 where one is unknown."""
+    return apart(task, moved.predictions, moved.expected).double().nan_to_num(0)
 
 
 def centred(x: Tensor) -> Tensor:
@@ -206,7 +184,7 @@ def centred(x: Tensor) -> Tensor:
 
 
 def combined(pool: Pool) -> list[float]:
-    """The score that a comparison chooses by: three terms above chance (classes), or the error that moves show.
+    """The score that a comparison chooses by: three terms above chance (classes), or how well known moves are followed.
 
     See `class_scores` and `equivariance_scores`. Assumes, for classes, that if one of the terms fails, the other two do
     not; for points and gaze, that the error differs between an image and its moved copy. It does not support values

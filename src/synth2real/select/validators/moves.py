@@ -38,13 +38,17 @@ class Moved:
     expected: Tensor
     predictions: Tensor
 
+    def spread(self, task: Task) -> float:
+        """Mean distance between the predictions for different samples; tiny, not 0, if they are all the same."""
+        return max(float(apart(task, self.original, self.original.roll(1, 0)).nanmean()), 1e-9)
+
     def inconsistency(self, task: Task) -> float:
         """Mean distance between predictions and expected predictions, over that between different samples.
 
         It is 1 if the predictions do not depend on the sample: then nothing is known about their consistency.
         """
-        others = float(apart(task, self.original, self.original.roll(1, 0)).nanmean())
-        return float(apart(task, self.predictions, self.expected).nanmean()) / others if others > 0 else 1.0
+        far = float(apart(task, self.predictions, self.expected).nanmean())
+        return far / self.spread(task) if self.spread(task) > 1e-9 else 1.0
 
 
 def moves_label(task: Task) -> bool:
