@@ -355,7 +355,9 @@ def _load_svmlight(path: Path, label: str | Sequence[str] | None, layout: Layout
         raise InputError(
             f"{path}: the label columns {listed(label)} were requested, but an svmlight file has one. Name one"
         )
-    return Labelled(features, torch.tensor(column, dtype=torch.float64)[:, None], columns=tuple(label), names=_numbered(features))
+    return Labelled(
+        features, torch.tensor(column, dtype=torch.float64)[:, None], columns=tuple(label), names=_numbered(features)
+    )
 
 
 def _numbered(inputs: Inputs) -> tuple[str, ...]:
