@@ -48,6 +48,7 @@ class Unlabelled:
         names: N file names relative to the loaded folder; empty if the inputs do not come from files.
         sizes: (N, 2) int64, original height and width of each image, before it was resized on load; None if the
             inputs were not resized.
+        depth: bits per pixel of image files of more than 8 bits; None for other inputs.
 
     Raises:
         InputError: the shape is neither (N, C, H, W) nor (N, F), or there is no sample.
@@ -56,6 +57,7 @@ class Unlabelled:
     inputs: Inputs
     names: tuple[str, ...] = ()
     sizes: Tensor | None = None
+    depth: int | None = None
 
     def __post_init__(self) -> None:
         _check_inputs(self.inputs)
@@ -70,9 +72,8 @@ class Unlabelled:
 
     def subset(self, index: Tensor) -> "Unlabelled":
         """The samples at `index` (B,) int64, in that order."""
-        return Unlabelled(
-            _chosen(self.inputs, index), _pick(self.names, index), None if self.sizes is None else self.sizes[index]
-        )
+        sizes = None if self.sizes is None else self.sizes[index]
+        return Unlabelled(_chosen(self.inputs, index), _pick(self.names, index), sizes, self.depth)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Labelled:
             pixels of the original image: x right, y down, and the centre of the top-left pixel is (0, 0).
         classes: names of the classes, in natural order, if labels are class indices.
         columns: names of the K columns, if labels are values.
-        names, sizes: as in `Unlabelled`.
+        names, sizes, depth: as in `Unlabelled`.
         domain: (N,) int64, index of the source of each sample, counted from 0 (see `multi_source.join`); None for one
             source.
 
@@ -101,6 +102,7 @@ class Labelled:
     names: tuple[str, ...] = field(default=(), repr=False)
     sizes: Tensor | None = field(default=None, repr=False)
     domain: Tensor | None = field(default=None, repr=False)
+    depth: int | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _check_inputs(self.inputs)
@@ -152,7 +154,7 @@ class Labelled:
 
     def unlabelled(self) -> Unlabelled:
         """The same inputs without the labels."""
-        return Unlabelled(self.inputs, self.names, self.sizes)
+        return Unlabelled(self.inputs, self.names, self.sizes, self.depth)
 
 
 def name_of(domain: Labelled | Unlabelled, index: int) -> str:

@@ -32,7 +32,7 @@ import yaml
 from torch import Tensor
 
 from ..data.discovery import metadata_tables
-from ..data.images import decode
+from ..data.images import Conversion, decode
 from ..data.loading import natural_key
 from ..data.tables import table_rows
 from ..errors import InputError
@@ -183,7 +183,7 @@ class External(Simulator):
         if missing or len(files) != count:
             lost = f", but {len(missing)} files are missing ({missing[0]})" if missing else ""
             raise InputError(f"{named} wrote a table of {len(files)} images{lost}; expected {count}")
-        images = decode(files, self.size, self.channels, skip_bad=False).images
+        images = decode(files, Conversion(self.size, self.channels, depth=16)).images
         labels: dict[str, Tensor] = {}
         for label, names in self.classes.items():
             labels[label] = torch.tensor([_class(named, row, label, names) for row in rows])
