@@ -1,4 +1,6 @@
-"""Errors and warnings that users see: wrong input, a diverged training, a refiner that is of no use."""
+"""Errors and warnings that users see: wrong input, files left out, a diverged training, a refiner of no use."""
+
+from collections.abc import Mapping
 
 
 class InputError(ValueError):
@@ -7,6 +9,19 @@ class InputError(ValueError):
     The message names the file or argument, what was found, what was expected and how to mend it. The command line
     prints it and exits with 2.
     """
+
+
+class LeftOutWarning(UserWarning):
+    """Files of a folder were not read. The message says which.
+
+    Args:
+        message: for the user.
+        counts: number of files by suffix (`.heic`), or by what else they have in common (`unreadable`).
+    """
+
+    def __init__(self, message: str, counts: Mapping[str, int]) -> None:
+        super().__init__(message)
+        self.counts = dict(counts)
 
 
 class TrainingDiverged(RuntimeError):

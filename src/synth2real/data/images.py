@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import InputError
+from ..errors import InputError, LeftOutWarning
 from .domains import Inputs
 
 ORIENTATION = 0x0112  # EXIF tag
@@ -161,7 +161,8 @@ def decode(files: Sequence[Path], size: tuple[int, int] | None, channels: int | 
             else:
                 arrays.clear()
     if bad:
-        warnings.warn(f"skipped {len(bad)} unreadable images: {', '.join(map(str, bad))}", stacklevel=2)
+        text = f"skipped {len(bad)} unreadable images: {', '.join(map(str, bad))}"
+        warnings.warn(LeftOutWarning(text, {"unreadable": len(bad)}), stacklevel=2)
     if first is None:
         raise InputError(f"{files[0].parent}: none of {len(files)} images can be read, expected at least one")
     if budget >= 0:
