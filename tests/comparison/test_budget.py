@@ -262,6 +262,9 @@ def test_samples_between_the_classes_are_listed_as_uncertain() -> None:
     (line,) = in_doubt(found)
     assert f"in doubt: {len(found.in_doubt)} of 100 target samples" in line
     assert found.plain()["in_doubt"][0] in line
+    for candidate in found.candidates:
+        candidate.learnt = False
+    assert found.in_doubt is None
 
 
 def test_models_that_have_not_learnt_the_source_name_no_uncertain_samples() -> None:

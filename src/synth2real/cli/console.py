@@ -150,23 +150,28 @@ class Bars:
 
     def report(self, stage: str, step: int, steps: int, terms: dict[str, float]) -> None:
         """An `on_report` of `Route.run`."""
+        key, losses = self._begun(stage, steps), " ".join(f"{name} {value:.3f}" for name, value in terms.items())
+        self._paces[key].losses = losses
+        self.progress.update(self._bars[key], losses=f"{losses} {self.note}")
         self.step(stage, step, steps)
-        losses = " ".join(f"{name} {value:.3f}" for name, value in terms.items())
-        self._paces[self.title, stage].losses = losses
-        self.progress.update(self._bars[self.title, stage], losses=f"{losses} {self.note}")
 
     def step(self, stage: str, step: int, steps: int) -> None:
         """An `on_step` of `Route.run`."""
-        key, name = (self.title, stage), f"{self.title} {stage}".strip()
-        if key not in self._bars:
-            self._bars[key] = self.progress.add_task(name, total=steps, losses="")
-            self._paces[key] = Pace(name)
+        key = self._begun(stage, steps)
         self.progress.update(self._bars[key], completed=step, total=steps)
         estimate, state = self._paces[key].step(step, steps)
         if estimate and self.estimates:
             console.print(estimate, soft_wrap=True)
         if state and not console.is_terminal:
             console.print(state, soft_wrap=True)
+
+    def _begun(self, stage: str, steps: int) -> tuple[str, str]:
+        """The key of a stage, which has a bar and a pace from now on."""
+        key, name = (self.title, stage), f"{self.title} {stage}".strip()
+        if key not in self._bars:
+            self._bars[key] = self.progress.add_task(name, total=steps, losses="")
+            self._paces[key] = Pace(name)
+        return key
 
     def count(self, what: str, last: str, total: int) -> None:
         """Count one more finished item of `total`, named `last`."""

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..route.route import Budget, OnReport, Route
 from ..select import decision
 from ..simulate import Simulator
-from ..tasks.base import Task
+from ..tasks import Classification, Task
 from .candidates import SOURCE_ONLY, RouteCandidate, better
 from .evaluation import Evaluation, Trial, shipped_source, some
 from .halving import Plan
@@ -31,8 +31,8 @@ from .workers import OnRoute, Workers
 __all__ = ["SOURCE_ONLY", "Comparison", "RouteCandidate", "Trial", "compare", "shipped_source", "some"]
 
 NOT_LEARNT = (
-    "the models have not learnt the source: they are not confident on held-out source samples, either, so that nothing "
-    "shows which target samples belong to no class of the source. Train for more steps"
+    "the models have not learnt the source: on held-out source samples they are wrong or unsure, so that nothing shows "
+    "which target samples belong to no class of the source. Train for more steps"
 )
 PLAN, TRIALS = "plan.json", "trials"  # in the folder of a comparison
 
@@ -98,6 +98,8 @@ class Comparison:
 
         None if the models have not learnt the source, so that they are uncertain everywhere.
         """
+        if not any(candidate.learnt for candidate in self.candidates) and isinstance(self.task, Classification):
+            return None
         trials = [candidate.trials[0] for candidate in self.learners]
         if decision.source_in_doubt([trial.held for trial in trials], self.task) > decision.DOUBTED:
             return None

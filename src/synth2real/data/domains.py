@@ -67,18 +67,19 @@ def _found(value: object) -> str:
 
 def _mend(value: object, kinds: tuple[type[Any], ...]) -> str:
     """How to make a value of one of these types out of a wrong one."""
+    labelled = Labelled in kinds and Unlabelled not in kinds
     if isinstance(value, np.ndarray):
         return "Convert it: torch.from_numpy(array)"
     if Tensor in kinds and Unlabelled not in kinds:
         return "Convert it: torch.tensor(list)" if isinstance(value, list | tuple) else "Give a torch tensor"
     if isinstance(value, str | Path):
-        return "Load it: load(path, label=...)" if Labelled in kinds else "Load it: load_unlabelled(path)"
+        return "Load it: load(path, label=...)" if labelled else "Load it: load_unlabelled(path)"
     if isinstance(value, Labelled):
         return "Leave its labels out: data.unlabelled()"
     if isinstance(value, Dataset | DataLoader):
-        made = "Labelled(torch.stack(x), torch.tensor(y))" if Labelled in kinds else "Unlabelled(torch.stack(x))"
+        made = "Labelled(torch.stack(x), torch.tensor(y))" if labelled else "Unlabelled(torch.stack(x))"
         return f"Stack its samples: x, y = zip(*dataset); {made}"
-    return f"Write {'Labelled(inputs, labels)' if Labelled in kinds else 'Unlabelled(inputs)'}, with tensors"
+    return f"Write {'Labelled(inputs, labels)' if labelled else 'Unlabelled(inputs)'}, with tensors"
 
 
 def _check_inputs(inputs: Inputs) -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from helpers import picture, refused, save
+from synth2real.cli.use.evaluate import matrix
 
 QUICK = ("--steps", 3)
 
@@ -72,3 +73,12 @@ def test_points_are_also_in_percent_of_the_diagonal(synth2real, tmp_path, points
     )
     assert percent == pytest.approx(100 * pixels / math.hypot(16, 16), abs=0.01)
     assert "of the diagonal of the image" in out
+
+
+def test_a_matrix_of_long_names_has_numbered_columns():
+    assert matrix(["a", "bb"], [[1, 0], [10, 2]])[1:] == ["    a bb", " a  1  0", "bb 10  2"]
+    names = [f"{'x' * 20}{i}" for i in range(6)]
+    lines = matrix(names, [[0] * 6] * 6)
+    assert lines[1].split() == ["(1)", "(2)", "(3)", "(4)", "(5)", "(6)"]
+    assert lines[2].startswith(f"{names[0]} (1)")
+    assert max(map(len, lines[1:])) < 60

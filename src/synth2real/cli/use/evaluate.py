@@ -17,7 +17,7 @@ from ...route.run_folder import read_settings
 from ...tasks import Classification
 from ...training.model import Model, load_model
 from ..arguments import EvaluateArguments
-from ..console import Result, print_result
+from ..console import WIDTH, Result, print_result
 
 LISTED = 20  # classes in the table
 
@@ -42,7 +42,7 @@ def evaluate(args: EvaluateArguments) -> Result:
         show_classes(details)
     else:
         for name, value in details.items():
-            print_result(f"{name}: {value:.2f}, of the diagonal of the image")
+            print_result(f"{name}: {value:.2f} (of the diagonal of the image)")
     print_result(f"{len(data)} {'images' if len(data.shape) == 3 else 'samples'}")
     return {**metrics, "count": len(data), **details}
 
@@ -71,12 +71,23 @@ def show_classes(details: dict[str, Any]) -> None:
     if details["confusion"] is None:
         print_result("most confused: " + ", ".join(map(confused, details["most_confused"])))
         return
-    names = list(details["per_class"])
-    width = max(map(len, [*names, *(str(count) for row in details["confusion"] for count in row)]))
-    print_result("confusion: one row for each true class, one column for each predicted class")
-    print_result(" ".join(["".rjust(width), *(name.rjust(width) for name in names)]))
-    for name, counts in zip(names, details["confusion"], strict=True):
-        print_result(" ".join([name.rjust(width), *(str(count).rjust(width) for count in counts)]))
+    for line in matrix(list(details["per_class"]), details["confusion"]):
+        print_result(line)
+
+
+def matrix(names: list[str], counts: list[list[int]]) -> list[str]:
+    """The confusion matrix as lines of text. Columns have numbers if the names are too long."""
+    rows, columns = names, names
+    if max(map(len, names)) * (len(names) + 1) > WIDTH:
+        columns = [f"({i + 1})" for i in range(len(names))]
+        rows = [f"{name} {column}" for name, column in zip(names, columns, strict=True)]
+    cells = [columns, *([str(count) for count in row] for row in counts)]
+    width, margin = max(len(cell) for row in cells for cell in row), max(map(len, rows))
+    lines = [
+        " ".join([name.rjust(margin), *(cell.rjust(width) for cell in row)])
+        for name, row in zip(["", *rows], cells, strict=True)
+    ]
+    return ["confusion: one row for each true class, one column for each predicted class", *lines]
 
 
 def share(value: float) -> str:

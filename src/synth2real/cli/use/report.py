@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...comparison.comparison import Comparison, RouteCandidate
+from ...comparison.comparison import TRIALS, Comparison, RouteCandidate
 from ...comparison.comparison import compare as compare_routes
 from ...comparison.evaluation import Evaluation, Refined
 from ...comparison.named_routes import route_of
@@ -46,9 +46,10 @@ def report(args: ReportArguments) -> Result:
 
 def again(folder: Path, settings: dict[str, Any], test: Path | None) -> Comparison:
     """A finished comparison from its stored trainings. Nothing is trained."""
-    if not (folder / COMPARISON).is_file():
+    if not (folder / COMPARISON).is_file() or not (folder / TRIALS).is_dir():
         raise InputError(
-            f"{folder}: found no {COMPARISON}, so the comparison has not ended. Repeat its command with --resume"
+            f"{folder}: found no {COMPARISON} with the trainings in {TRIALS}, so the comparison has not ended. Repeat "
+            "its command with --resume"
         )
     if test is not None:
         raise InputError(
