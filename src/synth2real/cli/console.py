@@ -71,12 +71,16 @@ def carry_out(name: str, command: Callable[[Any], Result], args: Command) -> Non
     """Run a command. With --json its result is one object, the last line of stdout."""
     start = time.perf_counter()
     console.begin(as_json=args.as_json, quiet=args.quiet)
-    with warnings_on_stderr():
-        found = command(args)
-    if args.as_json:
-        said = {"left_out": console.left_out, "warnings": console.warned}
-        seconds = round(time.perf_counter() - start, 2)
-        print(json.dumps(_plain({"command": name, **found, **said, "seconds": seconds}), allow_nan=False), flush=True)
+    try:
+        with warnings_on_stderr():
+            found = command(args)
+        if args.as_json:
+            said = {"left_out": console.left_out, "warnings": console.warned}
+            seconds = round(time.perf_counter() - start, 2)
+            whole = _plain({"command": name, **found, **said, "seconds": seconds})
+            print(json.dumps(whole, allow_nan=False), flush=True)
+    finally:
+        console.begin(as_json=False, quiet=False)
 
 
 def _plain(value: Any) -> Any:
