@@ -45,22 +45,17 @@ def report(args: ReportArguments) -> Result:
 
 
 def again(folder: Path, settings: dict[str, Any], test: Path | None) -> Comparison:
-    """A finished comparison from its stored trainings. Nothing is trained."""
+    """A finished comparison from its stored trainings, scored on `test` or on its own test data. Nothing is trained."""
     if not (folder / COMPARISON).is_file() or not (folder / TRIALS).is_dir():
         raise InputError(
             f"{folder}: found no {COMPARISON} with the trainings in {TRIALS}, so the comparison has not ended. Repeat "
             "its command with --resume"
         )
-    if test is not None:
-        raise InputError(
-            f"--test {test}: the report of a comparison has the scores that it was made with. Leave --test out, or "
-            f"give {folder / 'chosen'}"
-        )
     data = data_of(settings, None if settings["test"] is None else Path(settings["test"]))
     source, target, layout = load_pair(data)
     task = settle_task(data, source, target)
     groups = read_both_groups(data.group, (data.source[0], source), (data.target, target))
-    return compare_routes(
+    found = compare_routes(
         {name: route_of(route, name) for name, route in settings["routes"].items()},
         source,
         target,
@@ -74,6 +69,16 @@ def again(folder: Path, settings: dict[str, Any], test: Path | None) -> Comparis
         source_groups=groups[0],
         target_groups=groups[1],
     )
+    labelled = None if test is None else load_test(replace(data, test=test), task, layout)
+    return found if labelled is None else scored_on(labelled, found)
+
+
+def scored_on(test: Labelled, comparison: Comparison) -> Comparison:
+    """The comparison with the scores of all models on other labelled data."""
+    for candidate in comparison.candidates:
+        candidate.trials = [replace(one, test_metrics=one.run.model.evaluate(test)) for one in candidate.trials]
+    aggregates = [replace(one, test_metrics=one.model.evaluate(test)) for one in comparison.aggregates]
+    return replace(comparison, test=test, aggregates=aggregates)
 
 
 def as_comparison(folder: Path, settings: dict[str, Any], test: Path | None) -> Comparison:
