@@ -3,7 +3,9 @@
 import pytest
 import yaml
 
+from synth2real.adapt import DANN
 from synth2real.errors import InputError
+from synth2real.refine import SimGAN
 from synth2real.route.route import STAGES
 from synth2real.settings import build, name_of, to_dict
 
@@ -53,3 +55,19 @@ def test_the_papers_preset_fills_what_is_not_given():
 def test_errors_name_the_field_what_was_found_and_what_was_expected(name, values, message):
     with pytest.raises(InputError, match=message):
         build(STAGES["adapt"], name, values, stage="adapt")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: DANN(lr=0.1), r"DANN has no setting 'lr', expected one of: rate, optimize, .* Did you mean 'rate'\?"),
+        (lambda: SimGAN(stps=3), r"SimGAN has no setting 'stps', expected one of: steps, .* Did you mean 'steps'\?"),
+        (lambda: DANN(zzz=3), r"DANN has no setting 'zzz', expected one of: optimize, rate, [^.]*\.$"),
+        (lambda: DANN(rate=-1), r"DANN\(rate=...\): found -1, expected greater than 0$"),
+        (lambda: SimGAN(steps="many"), r"SimGAN\(steps=...\): found 'many', expected a valid integer"),
+        (lambda: DANN(0.1), r"DANN takes its settings by name, found 0.1 without one. Write it as NAME=VALUE"),
+    ],
+)
+def test_in_python_errors_are_the_same(make, message):
+    with pytest.raises(InputError, match=message):
+        make()

@@ -9,7 +9,7 @@ from PIL import Image
 from helpers import picture, save
 from synth2real import load_unlabelled
 from synth2real.data import images as pictures
-from synth2real.data.images import Conversion
+from synth2real.data.pixels import Conversion
 from synth2real.errors import InputError
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import InputError
+from ..errors import InputError, LeftOutWarning
 from .domains import Inputs
 from .memory import limit
 from .pixels import DEPTHS, Conversion, Read, read_image, try_read
@@ -147,7 +147,8 @@ def decode(files: Sequence[Path], how: Conversion) -> Decoded:
         else:
             raise InputError(f"{files[i]}: unreadable image ({result}). Repair or remove it, or pass --skip-bad")
     if bad:
-        warnings.warn(f"skipped {len(bad)} unreadable images: {', '.join(map(str, bad))}", stacklevel=2)
+        text = f"skipped {len(bad)} unreadable images: {', '.join(map(str, bad))}"
+        warnings.warn(LeftOutWarning(text, {"unreadable": len(bad)}), stacklevel=2)
     if not found.kept:
         raise InputError(f"{files[0].parent}: none of {len(files)} images can be read, expected at least one")
     _check_sides([files[i] for i in found.kept], found.sizes, found.shape)

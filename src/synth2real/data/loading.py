@@ -24,12 +24,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import InputError
-from .discovery import as_spelled, check_classes, files_below, images_below, is_image, without_masks
+from ..errors import InputError, LeftOutWarning
+from .discovery import (
+    as_spelled,
+    check_classes,
+    files_below,
+    images_below,
+    is_image,
+    other_kinds,
+    say_left_out,
+    without_masks,
+)
 from .discovery import metadata_tables as metadata_tables
-from .domains import MOST, Inputs, Labelled, Unlabelled
-from .images import Conversion, Decoded, decode, resize
+from .domains import MOST, Inputs, Labelled, Unlabelled, check_kind
+from .images import Decoded, decode, resize
 from .npz import Arrays, arrays_of
+from .pixels import Conversion
 from .sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
 from .tables import TABLES, is_file, listed, number, rows_of
 
@@ -167,6 +177,7 @@ def is_name(value: Any) -> bool:
 
 
 def _existing(path: str | Path) -> Path:
+    check_kind(path, (str, Path), "the path is")
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such folder or file. Check the spelling; the path is relative to {Path.cwd()}")
@@ -216,14 +227,16 @@ def _load_tables(
             f"{twice}: found {files.count(twice)} rows in the metadata tables of {folder}, expected one. Keep one row "
             f"for it, and keep only one of {' and '.join(TABLES)} in a folder"
         )
-    images, _ = without_masks([file for file in files_below(folder) if is_image(file)])
+    present = files_below(folder)
+    images, _ = without_masks([file for file in present if is_image(file)])
     left = sorted(set(images) - set(files))
     if left:
-        warnings.warn(
+        text = (
             f"{folder}: {len(left)} image(s) have no row in its metadata tables and are not loaded, for example "
-            f"{left[0].relative_to(folder)}",
-            stacklevel=2,
+            f"{left[0].relative_to(folder)}"
         )
+        warnings.warn(LeftOutWarning(text, {"without a row": len(left)}), stacklevel=2)
+    say_left_out(folder, other_kinds(set(present) - set(files)))
     absent = next((file for file in files if not is_file(file)), None)
     if absent is not None:
         raise InputError(f"{absent}: listed in the metadata table of {folder}, but there is no such file")

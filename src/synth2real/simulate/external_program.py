@@ -32,11 +32,12 @@ import yaml
 from torch import Tensor
 
 from ..data.discovery import metadata_tables
-from ..data.images import Conversion, decode
+from ..data.images import decode
+from ..data.pixels import Conversion
 from ..data.loading import natural_key
 from ..data.tables import table_rows
 from ..errors import InputError
-from ..settings import settings
+from ..settings import SettingError, settings
 from .base import CHUNK, Distribution, Drawn, Parameter, Range, Simulator, not_yaml
 
 PLACES = ("parameters", "out")  # required placeholders of a command; optional ones are n, seed and python
@@ -213,8 +214,8 @@ def external(path: str | Path) -> type[External]:
         raise InputError(f"{path}: contains {type(found).__name__}, expected {LINES}")
     try:
         program = Description(**{str(name): value for name, value in found.items()})
-    except pydantic.ValidationError as error:
-        raise _invalid(path, error) from None
+    except SettingError as error:
+        raise _invalid(path, error.error) from None
     absent = [place for place in PLACES if f"{{{place}}}" not in program.command]
     if absent:
         raise InputError(f"{path}: the command has no {{{absent[0]}}}, expected {{parameters}} and {{out}} in it")

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..data.domains import Inputs, Labelled, Unlabelled, to_float
+from ..data.domains import Inputs, Labelled, Unlabelled, check_kind, to_float
 from ..data.loading import Channels, load_unlabelled
 from ..data.sparse import Layout
 from ..errors import InputError
@@ -204,6 +204,7 @@ class Model(nn.Module):
                 images, size=self.resize, channels=self.channels, skip_bad=skip_bad, layout=self.layout
             )
         else:
+            check_kind(images, (Unlabelled, Labelled, Tensor), "the data to predict is")
             domain = Unlabelled(images) if isinstance(images, Tensor) else images
         self.check(domain.inputs, str(images) if isinstance(images, str | Path) else "the data")
         values = self.task.predict(self.outputs(domain.inputs))
@@ -215,9 +216,9 @@ class Model(nn.Module):
         Raises:
             InputError: the data has a class that the model does not have, or inputs of another shape.
         """
-        values = self.predict(data.unlabelled()).values
+        check_kind(data, Labelled, "the data to evaluate on is")
         labels = self.task.align(data) if isinstance(self.task, Classification) else data.labels
-        return self.task.metrics(values, labels)
+        return self.task.metrics(self.predict(data.unlabelled()).values, labels)
 
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` and `model.yaml` into a folder. The folder is created if it does not exist."""
