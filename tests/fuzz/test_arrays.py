@@ -62,7 +62,7 @@ def check(file: Path, data: bytes, label: Any) -> None:
     for reader in (lambda: load_unlabelled(file, size=(3, 4)), lambda: load(file, label)):
         if domain := read(reader, file):
             check_domain(domain)
-            groups = read(lambda: read_groups(file, "x", domain), file)  # noqa: B023
+            groups = read(lambda: read_groups(file, "x", domain), file)
             assert groups is None or len(groups) == len(domain)
 
 

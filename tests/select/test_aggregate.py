@@ -6,6 +6,7 @@ import torch
 from helpers import same
 from pools import logits, pool
 from synth2real import Labelled, Model, load_model
+from synth2real.data.pixels import Conversion
 from synth2real.errors import InputError
 from synth2real.networks.feature_maps import Layers
 from synth2real.select.aggregate import METHODS, aggregate, encoded
@@ -75,7 +76,7 @@ def test_members_that_do_not_match_are_refused() -> None:
         Ensemble([mapped])
     with pytest.raises(InputError, match=r"differ in task: found Classification.* and Gaze.* Train them on one source"):
         Ensemble([one, models(EACH[3])[0]])
-    two.resize = (16, 16)
+    two.conversion = Conversion((16, 16))
     with pytest.raises(InputError, match=r"differ in resize: found None and \(16, 16\)"):
         Ensemble([one, two])
 

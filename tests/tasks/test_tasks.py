@@ -281,3 +281,9 @@ def test_errors_of_points_in_percent_of_the_diagonal_of_each_image():
     found = POINT.details(predictions, torch.tensor([[3.0, 4.0], [3.0, 4.0]]), sizes)
     assert found == {"mean_error_percent": pytest.approx(5.5), "median_error_percent": pytest.approx(5.5)}
     assert POINT.details(predictions, predictions, None) == {}
+
+
+def test_points_in_the_corner_are_said():
+    images, points = torch.zeros(4, 1, 8, 8), torch.tensor([[0.0, 0.0, 3.0, 3.0]] * 2 + [[1.0, 0.0, 3.0, 3.0]] * 2)
+    with pytest.warns(UserWarning, match=r"2 of 8 points are exactly at 0, 0, the corner of the image\. If that"):
+        Keypoints.of(Labelled(images, points, columns=("ax", "ay", "bx", "by")))

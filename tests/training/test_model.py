@@ -6,6 +6,7 @@ import yaml
 
 from helpers import picture, same, save
 from synth2real import Budget, Labelled, Model, Route, Unlabelled, load, load_model, load_unlabelled
+from synth2real.data.pixels import Conversion
 from synth2real.errors import InputError
 from synth2real.tasks import Classification, Keypoints, Regression
 from synth2real.training.model import DESCRIPTION, PREDICTION_BATCH, WEIGHTS
@@ -26,12 +27,12 @@ def new(task=TASKS[0], shape=(1, 16, 16), **settings):
 @pytest.mark.parametrize("statistics", ["per-image", "source"])
 def test_a_saved_model_predicts_the_same_bits(tmp_path, task, statistics):
     model = new(task, statistics=statistics, mean=torch.tensor([0.3]), std=torch.tensor([0.2]), head=(8,), dropout=0.5)
-    model.resize, model.channels = (16, 16), 1
+    model.conversion = Conversion((16, 16), 1, depth=12, background="black")
     model.save(tmp_path)
     loaded = load_model(tmp_path)
     x = torch.randint(0, 256, (5, 1, 16, 16), dtype=torch.uint8)
     same(loaded.predict(x).values, model.predict(x).values)
-    assert (loaded.task, loaded.shape, loaded.resize, loaded.channels) == (task, (1, 16, 16), (16, 16), 1)
+    assert (loaded.task, loaded.shape, loaded.conversion) == (task, (1, 16, 16), model.conversion)
     assert loaded.description == model.description
     assert not loaded.training
 
@@ -96,7 +97,7 @@ def test_batches_do_not_change_predictions():
 
 def test_points_come_back_in_pixels_of_the_image_as_given(tmp_path):
     model = new(TASKS[2])
-    model.resize = (16, 16)
+    model.conversion = Conversion((16, 16))
     save(tmp_path / "a.png", picture(0, (32, 16)))
     save(tmp_path / "b.png", picture(1, (16, 64)))
     seen = model.predict(load_unlabelled(tmp_path, size=(16, 16)).inputs).values

@@ -15,12 +15,15 @@ import typer
 from .options import (
     METHODS,
     REAL,
+    Background,
     Channels,
     ChannelsOption,
+    Depth,
     Group,
     Images,
     Json,
     Labels,
+    Memory,
     Out,
     Overwrite,
     Params,
@@ -59,6 +62,9 @@ class Reading(Command):
 
     size: SizeOption = None
     channels: ChannelsOption = None
+    depth: Depth = None
+    background: Background = "white"
+    memory: Memory = None
     skip_bad: SkipBad = False
 
 

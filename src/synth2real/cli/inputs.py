@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,15 @@ from ..data.domains import Labelled, Unlabelled, check_domains
 from ..data.groups import Groups, read_groups
 from ..data.loading import load, load_unlabelled, metadata_tables
 from ..data.multi_source import join
+from ..data.pixels import Conversion
 from ..data.sparse import SVMLIGHT, Layout
 from ..errors import InputError
 from ..route.route import Budget
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
 from ..tasks import TASKS, Classification, Gaze, Task
-from .arguments import Data, TestedData
+from ..training.model import Model
+from .arguments import Data, Reading, TestedData
 from .console import console
-from .options import Channels, Size
 
 
 def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | None]:
@@ -24,8 +26,25 @@ def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | No
     check_task(data.task)
     check_for_simulators(data.source[0], data.n, data.preset, data.params)
     layout = decide_layout(data)
-    target = load_unlabelled(data.target, size=data.size, channels=data.channels, skip_bad=data.skip_bad, layout=layout)
+    target = load_unlabelled(data.target, **reading(data), layout=layout)
     return load_source(data, target, layout), target, layout
+
+
+def reading(args: Reading) -> dict[str, Any]:
+    """How images are read, as keyword arguments of `load` and `load_unlabelled`."""
+    memory = None if args.memory is None else int(args.memory * 1e9)
+    return asdict(Conversion(args.size, args.channels, args.skip_bad, args.depth, args.background, memory))
+
+
+def conversion_of(args: Data, source: Labelled | Simulator, target: Unlabelled) -> Conversion:
+    """What is stored with a run, so that predictions read images as it did; the depth is that of the target."""
+    depth = target.depth or (source.depth if isinstance(source, Labelled) else None) or args.depth
+    return Conversion(args.size, args.channels, depth=depth, background=args.background)
+
+
+def reading_of(model: Model, *, skip_bad: bool = False) -> dict[str, Any]:
+    """How the images of a run were read, as keyword arguments of `load` and `load_unlabelled`."""
+    return {**asdict(replace(model.conversion, skip_bad=skip_bad)), "layout": model.layout}
 
 
 def settle_task(data: Data, source: Labelled | Simulator, target: Unlabelled) -> Task:
@@ -50,6 +69,8 @@ def described(data: Data, task: Task) -> dict[str, Any]:
         "seed": data.seed,
         "size": list(data.size) if data.size else None,
         "channels": data.channels,
+        "depth": data.depth,
+        "background": data.background,
         "zero_based": data.zero_based,
     }
 
@@ -125,7 +146,7 @@ def load_several(data: Data, layout: Layout | None) -> Labelled:
 
 def load_named(name: str, data: Data, layout: Layout | None) -> Labelled:
     """The labelled folder or file of that name."""
-    return load_labelled(name, data.task, data.label, data.size, data.channels, data.skip_bad, layout)
+    return load_labelled(name, data.task, data.label, reading(data), layout)
 
 
 def load_simulator(data: Data, target: Unlabelled) -> Simulator:
@@ -146,12 +167,10 @@ def load_labelled(
     source: str,
     task: str,
     label: tuple[str, ...],
-    size: Size | None,
-    channels: Channels | None,
-    skip_bad: bool,
+    how: dict[str, Any],
     layout: Layout | None = None,
 ) -> Labelled:
-    """The folder or file with the labels that the task needs."""
+    """The folder or file with the labels that the task needs; `how` it is read is of `reading`."""
     check_labels(task, label)
     named: str | tuple[str, ...] | None = label
     if task == "classify":
@@ -159,7 +178,7 @@ def load_labelled(
     elif task == Gaze.kind:
         named = label or Gaze.columns
         Gaze(named)  # refuses wrong columns before anything is read
-    return load(source, named, size=size, channels=channels, skip_bad=skip_bad, layout=layout)
+    return load(source, named, **how, layout=layout)
 
 
 def check_labels(task: str, label: tuple[str, ...]) -> None:
@@ -184,7 +203,7 @@ def load_test(data: TestedData, task: Task, layout: Layout | None = None, *, ali
     label = (data.label[0] if data.label else None) if isinstance(task, Classification) else tuple(known)
     if isinstance(label, str) and data.test.is_dir() and not metadata_tables(data.test):
         label = None  # classes as folders have no column
-    test = load(data.test, label, size=data.size, channels=data.channels, skip_bad=data.skip_bad, layout=layout)
+    test = load(data.test, label, **reading(data), layout=layout)
     if aligned and isinstance(task, Classification):
         task.align(test)
     return test

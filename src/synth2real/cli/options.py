@@ -59,6 +59,22 @@ ChannelsOption = Annotated[
     Channels | None,
     typer.Option("--channels", metavar="1|3", parser=parse_channels, help="Convert on load: 1 is grey, 3 is colour."),
 ]
+Depth = Annotated[
+    int | None,
+    typer.Option("--depth", metavar="BITS", help="Bits per pixel of images of more than 8 bits. By default detected."),
+]
+Background = Annotated[
+    str, typer.Option("--background", metavar="COLOUR", help="Colour behind transparent pixels, e.g. black or #808080.")
+]
+Memory = Annotated[
+    float | None,
+    typer.Option(
+        "--memory",
+        metavar="GB",
+        min=0,
+        help="Most memory for one set of decoded images; a larger set stays on disk. Default: half of what is free.",
+    ),
+]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable images, and list them.")]
 ZeroBased = Annotated[
     bool | None,

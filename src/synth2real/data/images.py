@@ -122,8 +122,9 @@ class _Collected:
 
 
 def _empty(shape: tuple[int, ...]) -> Tensor:
-    """Channels last, as training takes batches, so that images are not copied once more."""
-    return torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
+    """Channels last, as training takes batches, so that images are not copied once more. Grey images have one order."""
+    form = torch.channels_last if shape[1] > 1 else torch.contiguous_format
+    return torch.empty(shape, dtype=torch.uint8, memory_format=form)
 
 
 def decode(files: Sequence[Path], how: Conversion) -> Decoded:

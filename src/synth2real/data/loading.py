@@ -63,6 +63,7 @@ def load_unlabelled(
     skip_bad: bool = False,
     depth: int | None = None,
     background: str = "white",
+    memory: int | None = None,
     layout: Layout | None = None,
     masks: bool = True,
 ) -> Unlabelled:
@@ -79,6 +80,8 @@ def load_unlabelled(
         depth: bits per pixel of images of more than 8 bits, 8 to 16. By default the least of 8, 10, 12, 14 and 16 that
             holds the highest pixel of all images.
         background: colour behind transparent pixels, such as `white` or `#808080`.
+        memory: most bytes of decoded images that are kept in memory; a larger set stays on disk. By default half of the
+            free memory.
         layout: layout of svmlight files, if several files share one. By default the file alone determines it.
         masks: also load `NAME_mask.png` beside `NAME.png`. In a folder of labelled images these are segmentation masks.
 
@@ -86,7 +89,7 @@ def load_unlabelled(
         InputError: the path does not exist, there is no image, an image is unreadable, or images differ in size or
             channels.
     """
-    path, conversion = _existing(path), Conversion(size, channels, skip_bad, depth, background)
+    path, conversion = _existing(path), Conversion(size, channels, skip_bad, depth, background, memory)
     if path.suffix.lower() == ".npz":
         with _prefixed(path), arrays_of(path) as arrays:
             inputs, sizes = _array_inputs(path, arrays, conversion)
@@ -109,6 +112,7 @@ def load(
     skip_bad: bool = False,
     depth: int | None = None,
     background: str = "white",
+    memory: int | None = None,
     layout: Layout | None = None,
 ) -> Labelled:
     """Load images or features with their labels.
@@ -118,13 +122,13 @@ def load(
             `.npz` has `images` or `features` (dense or sparse), and `labels` or one array per label column.
         label: a column name (classes), or a list of column names (numbers). The default is the column `label`, or the
             class subfolders if there is no table.
-        size, channels, skip_bad, depth, background, layout: as in `load_unlabelled`.
+        size, channels, skip_bad, depth, background, memory, layout: as in `load_unlabelled`.
 
     Raises:
         InputError: as in `load_unlabelled`; or the label column does not exist, an image of a row does not exist, or a
             label is not a number.
     """
-    path, conversion = _existing(path), Conversion(size, channels, skip_bad, depth, background)
+    path, conversion = _existing(path), Conversion(size, channels, skip_bad, depth, background, memory)
     if path.suffix.lower() == ".npz":
         return _load_arrays(path, label, conversion)
     if path.suffix.lower() in SVMLIGHT:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,18 @@ class Conversion:
     depth: int | None = None
     background: str = "white"
     memory: int | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """Plain data for the files of a run: what concerns the pixels."""
+        size = list(self.size) if self.size else None
+        return {"size": size, "channels": self.channels, "depth": self.depth, "background": self.background}
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> Self:
+        """The conversion of `plain`, whose entries are removed; former files call the size `resize`, and have no more."""
+        size = plain.pop("size") if "size" in plain else plain.pop("resize")
+        depth, background = plain.pop("depth", None), plain.pop("background", cls.background)
+        return cls(tuple(size) if size else None, plain.pop("channels"), depth=depth, background=background)
 
     def __post_init__(self) -> None:
         if self.depth is not None and not 8 <= self.depth <= 16:

@@ -258,6 +258,8 @@ def _distance(features: Tensor, reference: Tensor, rank: int) -> Tensor:
 
 def _described(domain: Domain) -> dict[str, Any]:
     found: dict[str, Any] = {"count": len(domain), "shape": list(domain.shape)}
+    if domain.depth is not None:
+        found["depth"] = domain.depth
     if isinstance(domain, Labelled) and domain.classes:
         counts = torch.bincount(domain.labels, minlength=len(domain.classes)).tolist()
         found["classes"] = dict(zip(domain.classes, counts, strict=True))

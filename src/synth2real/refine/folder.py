@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from torch import Tensor
 from ..data.discovery import MASK, masks_below
 from ..data.domains import Labelled, Unlabelled
 from ..data.images import resize
-from ..data.loading import Channels, Size, load_unlabelled
+from ..data.loading import load_unlabelled
+from ..data.pixels import Conversion
 from ..data.tables import TABLES
 from ..errors import InputError, TrainingDiverged
 from ..settings import to_dict
@@ -63,11 +64,10 @@ class RefineJob:
         target_named: the user's name for the target, written to the description.
         refiner: the method, or a loaded refiner.
         n: number of images to render, if the source is a simulator.
-        size, channels: as in `load_unlabelled`. Refined images are resized to their original size, so that points in
-            the tables stay correct.
+        conversion: of the images on load. Refined images are resized to their original size, so that points in the
+            tables stay correct. With `skip_bad`, the rows of unreadable images are left out of the tables, too.
         seed: seed of all randomness.
         batch: images of each domain in one step.
-        skip_bad: leave out unreadable images and their rows in the tables.
         overwrite: replace the contents of `out` if it is a refined folder.
         hardware: device, precision and memory format.
     """
@@ -79,11 +79,9 @@ class RefineJob:
     target: Unlabelled | None = None
     target_named: str = ""
     n: int = 8000
-    size: Size | None = None
-    channels: Channels | None = None
+    conversion: Conversion = Conversion()
     seed: int = 0
     batch: int = BATCH
-    skip_bad: bool = False
     overwrite: bool = False
     hardware: Hardware | None = None
 
@@ -112,7 +110,7 @@ def refine_folder(
             render(job.source, job.n, place, job.seed)
         else:
             root = job.source
-        images = load_unlabelled(root, size=job.size, channels=job.channels, skip_bad=job.skip_bad, masks=False)
+        images = load_unlabelled(root, **asdict(job.conversion), masks=False)
         messages: list[str] = []
         try:
             if job.target is not None:
@@ -127,7 +125,7 @@ def refine_folder(
             files = [root / name for name in images.names]
             write_images(job.refiner, images, files, root, place)
             if root != place:
-                copy_tables(root, place, files if job.skip_bad else None)
+                copy_tables(root, place, files if job.conversion.skip_bad else None)
                 copy_masks(root, place, files)
         else:
             write_arrays(job.refiner, images, root, place / root.name)
@@ -287,8 +285,7 @@ def describe(job: RefineJob, images: Unlabelled, messages: list[str]) -> dict[st
         "batch": job.batch,
         "source": source,
         "target": target,
-        "size": list(job.size) if job.size else None,
-        "channels": job.channels,
+        **job.conversion.plain(),
         "hardware": hardware.settings(),
         "warnings": messages,
         "versions": versions(),

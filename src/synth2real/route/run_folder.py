@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 
 from ..adapt import Objective
 from ..data.domains import Labelled, Unlabelled
-from ..data.loading import Channels, Size
+from ..data.pixels import Conversion
 from ..data.sparse import Layout
 from ..errors import InputError, TrainingDiverged
 from ..simulate import Simulator, save_parameters
@@ -190,8 +190,7 @@ def train(
     *,
     task: Task,
     budget: Budget,
-    resize: Size | None = None,
-    channels: Channels | None = None,
+    conversion: Conversion | None = None,
     layout: Layout | None = None,
     resume: bool = False,
     on_report: OnReport | None = None,
@@ -203,7 +202,7 @@ def train(
     Args:
         folder: to write to.
         route, source, target, task, budget, on_report, on_step: as in `Route.run`; reports also go to the metrics file.
-        resize, channels, layout: how images and svmlight files were read; stored, so that prediction reads them alike.
+        conversion, layout: how images and svmlight files were read; stored, so that prediction reads them alike.
         resume: continue from the folder's checkpoint.
         on_checkpoint: called with the trainer after every report.
 
@@ -227,10 +226,10 @@ def train(
         if watch.refiners:
             watch.refiners[0].save(folder.path / REFINER)
         if watch.trainers and isinstance(watch.trainers[0].algorithm, Objective):
-            _finish(folder, watch.trainers[0].algorithm.ready(), resize, channels, layout)
+            _finish(folder, watch.trainers[0].algorithm.ready(), conversion, layout)
         raise
     folder.keep(run)
-    _finish(folder, run.model, resize, channels, layout)
+    _finish(folder, run.model, conversion, layout)
     return run
 
 
@@ -253,11 +252,9 @@ class _Watch:
             self.on_checkpoint(trainer)
 
 
-def _finish(
-    folder: RunFolder, model: Model, resize: Size | None, channels: Channels | None, layout: Layout | None
-) -> None:
+def _finish(folder: RunFolder, model: Model, conversion: Conversion | None, layout: Layout | None) -> None:
     """Write the model, together with the way in which its data was loaded."""
-    model.resize, model.channels, model.layout = resize, channels, layout
+    model.conversion, model.layout = conversion or Conversion(), layout
     folder.finish(model)
 
 

@@ -33,8 +33,8 @@ from torch import Tensor
 
 from ..data.discovery import metadata_tables
 from ..data.images import decode
-from ..data.pixels import Conversion
 from ..data.loading import natural_key
+from ..data.pixels import Conversion
 from ..data.tables import table_rows
 from ..errors import InputError
 from ..settings import SettingError, settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -45,10 +46,18 @@ class Keypoints(Task):
 
     @classmethod
     def of(cls, source: Labelled) -> Self:
-        number_labels(source, cls.kind)
+        labels = number_labels(source, cls.kind)
         if len(source.shape) != 3:
             raise InputError(f"keypoints need images, found features of shape {source.shape}")
-        return cls(source.columns, (source.shape[1], source.shape[2]))
+        task = cls(source.columns, (source.shape[1], source.shape[2]))
+        corner = int((_pairs(labels) == 0).all(-1).sum())
+        if corner:
+            warnings.warn(
+                f"{corner} of {_pairs(labels).shape[:2].numel()} points are exactly at 0, 0, the corner of the image. If "
+                "that means an unknown point, leave its cells empty",
+                stacklevel=2,
+            )
+        return task
 
     @property
     def outputs(self) -> int:

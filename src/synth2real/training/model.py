@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..data.domains import Inputs, Labelled, Unlabelled, check_kind, to_float
-from ..data.loading import Channels, load_unlabelled
+from ..data.loading import load_unlabelled
+from ..data.pixels import Conversion
 from ..data.sparse import Layout
 from ..errors import InputError
 from ..networks.backbones import Frozen, build_network, width_of
@@ -126,8 +127,7 @@ class Model(nn.Module):
         self.head = nn.Sequential(nn.Dropout(dropout), mlp(self.width, head, task.outputs))
         # The same memory format as in training, so that a loaded model gives the same bits as the trained model.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.resize: tuple[int, int] | None = None  # set if images are converted on load
-        self.channels: Channels | None = None
+        self.conversion = Conversion()  # of images on load
         self.layout: Layout | None = None  # set if svmlight files are read
         self.map: FeatureMap | None = None
 
@@ -200,9 +200,8 @@ class Model(nn.Module):
             InputError: the inputs do not have the input shape of the model, or cannot be read.
         """
         if isinstance(images, str | Path):
-            domain = load_unlabelled(
-                images, size=self.resize, channels=self.channels, skip_bad=skip_bad, layout=self.layout
-            )
+            how = dataclasses.replace(self.conversion, skip_bad=skip_bad)
+            domain = load_unlabelled(images, **dataclasses.asdict(how), layout=self.layout)
         else:
             check_kind(images, (Unlabelled, Labelled, Tensor), "the data to predict is")
             domain = Unlabelled(images) if isinstance(images, Tensor) else images
@@ -228,8 +227,7 @@ class Model(nn.Module):
         description = {
             **self.description,
             "task": {"kind": self.task.kind, **self.task.settings()},
-            "resize": list(self.resize) if self.resize else None,
-            "channels": self.channels,
+            **self.conversion.plain(),
             "map": describe(self.map) if self.map else None,
             "layout": dataclasses.asdict(self.layout) if self.layout else None,
         }
@@ -316,7 +314,7 @@ class Ensemble(Model):
                 "without a feature map. Remove such models"
             )
         for member in members[1:]:
-            for what in ("task", "shape", "resize", "channels", "layout"):
+            for what in ("task", "shape", "conversion", "layout"):
                 ours, theirs = getattr(first, what), getattr(member, what)
                 if ours != theirs:
                     raise InputError(
@@ -324,7 +322,7 @@ class Ensemble(Model):
                         "them on one source, with the same --size and --channels"
                     )
         self.task, self.shape, self.layout = first.task, first.shape, first.layout
-        self.resize, self.channels, self.map = first.resize, first.channels, None
+        self.conversion, self.map = first.conversion, None
         self.features: nn.Sequential = nn.Sequential(_Concatenated(members))
         self.head = nn.Sequential(_Mixture(members, None if weights is None else weights.detach().float().cpu()))
         self.width = sum(member.width for member in members)
@@ -379,7 +377,7 @@ def load_model(folder: str | Path, features: nn.Module | None = None) -> Model:
     try:
         description = yaml.safe_load((folder / DESCRIPTION).read_text())
         task = description.pop("task")
-        resize, channels = description.pop("resize"), description.pop("channels")
+        conversion = Conversion.of(description)
         layout, kept_map = description.pop("layout", None), description.pop("map", None)
         shape = tuple(description.pop("shape"))
         model = _described(TASKS[task.pop("kind")](**task), shape, description, features)
@@ -393,7 +391,7 @@ def load_model(folder: str | Path, features: nn.Module | None = None) -> Model:
         mend = "Train again" if features is None else "Pass features= with a network like the trained one"
         why = " ".join(str(error).split())
         raise InputError(f"{folder / read}: is damaged or does not fit the model ({why}). {mend}") from None
-    model.resize, model.channels = tuple(resize) if resize else None, channels
+    model.conversion = conversion
     model.layout = Layout(**layout) if layout else None
     hardware = Hardware.detect()
     model.to(hardware.device, memory_format=hardware.memory_format)  # type: ignore[call-overload]

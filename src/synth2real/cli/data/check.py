@@ -63,7 +63,7 @@ def expected_minutes(source: Labelled, target: Unlabelled, task: Task, rendered:
 def domains(found: Findings, _: Unlabelled) -> list[str]:
     """Size and labels of each domain."""
     return [
-        f"{name}: {domain['count']} of {'x'.join(map(str, domain['shape']))}{balance(domain)}"
+        f"{name}: {domain['count']} of {'x'.join(map(str, domain['shape']))}{depth(domain)}{balance(domain)}"
         for name, domain in found.domains.items()
     ]
 
@@ -91,6 +91,11 @@ def outliers(found: Findings, target: Unlabelled) -> list[str]:
 
 
 LINES = {"domains": domains, "duplicates": duplicates, "outliers": outliers}
+
+
+def depth(domain: dict[str, Any]) -> str:
+    """Bits per pixel of images of more than 8 bits."""
+    return f", read as {domain['depth']} bits" if "depth" in domain else ""
 
 
 def balance(domain: dict[str, Any]) -> str:

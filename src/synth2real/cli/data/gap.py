@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.table import Table
 
 from ...data.domains import Unlabelled
 from ...data.loading import load_unlabelled
+from ...data.pixels import Conversion
 from ...data.sparse import Layout
 from ...errors import InputError
 from ...measure.gap import Gap, measure_gap
@@ -15,21 +14,21 @@ from ...simulate import is_simulator, simulator
 from ...training.model import Model, load_model
 from ..arguments import GapArguments
 from ..console import Result, print_result
-from ..inputs import check_for_simulators, read_both_groups
+from ..inputs import check_for_simulators, read_both_groups, reading, reading_of
 
 
 def gap(args: GapArguments) -> Result:
     """Load both domains, measure, and print a table and what its numbers mean."""
     check_for_simulators(args.source, args.n, None)
     model = None if args.features is None else load_model(args.features)
-    if model is not None and (args.size or args.channels):
+    if model is not None and (args.size or args.channels or args.depth or args.background != Conversion.background):
         raise InputError(
-            "--size and --channels apply to pixels, but --features compares features of a run, which converts "
-            "images as in its training. Leave them out"
+            "--size, --channels, --depth and --background apply to pixels, but --features compares features of a run, "
+            "which converts images as in its training. Leave them out"
         )
-    size, channels = (args.size, args.channels) if model is None else (model.resize, model.channels)
-    layout = Layout.of([args.source, args.target]) if model is None else model.layout
-    how: dict[str, Any] = {"size": size, "channels": channels, "skip_bad": args.skip_bad, "layout": layout}
+    how = {**reading(args), "layout": Layout.of([args.source, args.target])}
+    if model is not None:
+        how |= reading_of(model, skip_bad=args.skip_bad)
     target = load_unlabelled(args.target, **how)
     source = rendered(args, target) if is_simulator(args.source) else load_unlabelled(args.source, **how, masks=False)
     groups = read_both_groups(args.group, (args.source, source), (args.target, target))

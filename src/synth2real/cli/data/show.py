@@ -16,7 +16,7 @@ from ...simulate import is_simulator, load_parameters, simulator
 from ...tasks import TASKS, Classification
 from ..arguments import ShowArguments
 from ..console import Result, console
-from ..inputs import check_for_simulators, check_labels, check_task, load_labelled
+from ..inputs import check_for_simulators, check_labels, check_task, load_labelled, reading
 from ..outputs import check_new_file
 from ..set_option import assignments_of
 
@@ -77,6 +77,6 @@ def _rendered(args: ShowArguments) -> tuple[Labelled, Tensor, Labelled]:
 
 def _loaded(args: ShowArguments) -> tuple[Labelled, Tensor, Labelled]:
     """Evenly spaced images of the folder or file, no masks, and the whole data."""
-    whole = load_labelled(args.source, args.task, args.label, args.size, args.channels, args.skip_bad)
+    whole = load_labelled(args.source, args.task, args.label, reading(args))
     data = whole.subset(torch.linspace(0, len(whole) - 1, min(args.n, len(whole))).long())
     return data, torch.zeros(len(data), 0, *data.shape[1:], dtype=torch.bool), whole

@@ -16,6 +16,7 @@ from ...training.loop import Loop
 from ...training.model import Model, load_model
 from ..arguments import AdaptArguments
 from ..console import Result, bars, console
+from ..inputs import reading_of
 from ..outputs import say
 from ..set_option import assignments_of
 
@@ -28,13 +29,7 @@ def adapt(args: AdaptArguments) -> Result:
         )
     method = build_method(args)
     model = load_model(args.run)
-    target = load_unlabelled(
-        args.target,
-        size=model.resize,
-        channels=model.channels,
-        skip_bad=args.skip_bad,
-        layout=model.layout,
-    )
+    target = load_unlabelled(args.target, **reading_of(model, skip_bad=args.skip_bad))
     model.check(target.inputs, str(args.target))
     loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=Hardware.detect())
     method.trainer(model, target, loop)  # refuses what it cannot adapt before anything is written
@@ -78,7 +73,7 @@ def build_method(args: AdaptArguments) -> SourceFree:
 def keep(folder: RunFolder, algorithm: Any, before: Model) -> Model:
     """Write the adapted model, and print the notes. The model converts images on load as the model before it."""
     model: Model = algorithm.shipped()
-    model.resize, model.channels, model.layout = before.resize, before.channels, before.layout
+    model.conversion, model.layout = before.conversion, before.layout
     folder.finish(model)
     for note in algorithm.notes():
         folder.log(f"warning: {note}")
@@ -97,7 +92,6 @@ def settings(args: AdaptArguments, method: SourceFree, model: Model, loop: Loop)
         "steps": loop.steps,
         "batch": loop.batch,
         "seed": loop.seed,
-        "size": list(model.resize) if model.resize else None,
-        "channels": model.channels,
+        **model.conversion.plain(),
         "hardware": loop.hardware.settings(),
     }

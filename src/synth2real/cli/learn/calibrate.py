@@ -17,6 +17,7 @@ from ...settings import build, name_of, to_dict
 from ...simulate import Range, Simulator, save_parameters, simulator
 from ..arguments import CalibrateArguments
 from ..console import Result, bars, console
+from ..inputs import reading
 from ..outputs import check_new_file, check_overwrite_or_resume
 from ..set_option import assignments_of
 
@@ -29,7 +30,7 @@ def calibrate(args: CalibrateArguments) -> Result:
     check_overwrite_or_resume(args.overwrite, args.resume)
     check_new_file(args.out, "a YAML", (".yaml", ".yml"), args.overwrite or args.resume)
     search = method(args)
-    target = load_unlabelled(args.target, size=args.size, channels=args.channels, skip_bad=args.skip_bad)
+    target = load_unlabelled(args.target, **reading(args))
     made = place(args, target)
     search.check(made, target)
     storage = study_storage(args)

@@ -26,7 +26,7 @@ from ...tasks.base import Task
 from ...training.hardware import versions
 from ..arguments import CompareArguments
 from ..console import Result, announce, bars, console, duration, warnings_on_stderr
-from ..inputs import described, load_pair, load_test, one_source, read_both_groups, settle_task
+from ..inputs import conversion_of, described, load_pair, load_test, one_source, read_both_groups, settle_task
 from ..outputs import check_overwrite_or_resume, say, write_aggregates, write_chosen
 
 RESULT, AGGREGATES = "comparison.json", "aggregates"
@@ -75,7 +75,7 @@ def compare(args: CompareArguments) -> Result:
         )
     trained = [trial.run.model for candidate in comparison.candidates for trial in candidate.trials]
     for model in (*trained, *(one.model for one in comparison.aggregates)):
-        model.resize, model.channels, model.layout = args.size, args.channels, layout
+        model.conversion, model.layout = conversion_of(args, source, target), layout
     write(args, comparison, settings)
     for line in conclusions(comparison):
         say(folder, line)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...data.domains import Unlabelled
-from ...data.loading import Channels, Size, load_unlabelled
+from ...data.loading import load_unlabelled
+from ...data.pixels import Conversion
 from ...errors import InputError
 from ...refine import METHODS, load_refiner
 from ...refine.base import TrainedMapping
@@ -17,7 +19,7 @@ from ...simulate import Simulator, is_simulator, simulator
 from ...training.mapping import Mapping
 from ..arguments import RefineArguments
 from ..console import Result, bars, console
-from ..inputs import check_for_simulators
+from ..inputs import check_for_simulators, reading
 from ..set_option import assignments_of
 
 
@@ -48,11 +50,11 @@ def learn_job(args: RefineArguments) -> RefineJob:
     """The job that trains a refiner on the target."""
     assert args.target is not None
     refiner = method(args)
-    target = load_unlabelled(args.target, size=args.size, channels=args.channels, skip_bad=args.skip_bad)
+    target = load_unlabelled(args.target, **reading(args))
     if len(target.shape) != 3:
         raise InputError(f"{args.target}: holds features of shape {target.shape}, expected images")
     source = place(args, target.shape)
-    return refine_job(args, source, refiner, target, args.size, args.channels)
+    return refine_job(args, source, refiner, target, Conversion(**reading(args)))
 
 
 def apply_job(args: RefineArguments) -> RefineJob:
@@ -72,7 +74,8 @@ def apply_job(args: RefineArguments) -> RefineJob:
     refiner = load_refiner(args.apply)
     channels, height, width = refiner.shape
     source = place(args, refiner.shape)
-    return refine_job(args, source, refiner, None, (height, width), 1 if channels == 1 else 3)
+    how = replace(Conversion(**reading(args)), size=(height, width), channels=1 if channels == 1 else 3)
+    return refine_job(args, source, refiner, None, how)
 
 
 def refine_job(
@@ -80,8 +83,7 @@ def refine_job(
     source: Path | Simulator,
     refiner: Mapping,
     target: Unlabelled | None,
-    size: Size | None,
-    channels: Channels | None,
+    conversion: Conversion,
 ) -> RefineJob:
     """The library's job for these arguments."""
     return RefineJob(
@@ -92,10 +94,8 @@ def refine_job(
         target=target,
         target_named=str(args.target or ""),
         n=args.n or RefineJob.n,
-        size=size,
-        channels=channels,
+        conversion=conversion,
         seed=args.seed,
-        skip_bad=args.skip_bad,
         overwrite=args.overwrite,
     )
 

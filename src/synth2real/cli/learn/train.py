@@ -23,7 +23,7 @@ from ...settings import build
 from ...tasks.base import Task
 from ..arguments import TrainArguments
 from ..console import Result, Watch, bars, console, warnings_on_stderr
-from ..inputs import described, load_pair, settle_task
+from ..inputs import conversion_of, described, load_pair, settle_task
 from ..outputs import check_overwrite_or_resume, one_class, say
 from ..set_option import parse_assignments
 
@@ -61,8 +61,7 @@ def train(args: TrainArguments) -> Result:
             target,
             task=task,
             budget=budget,
-            resize=args.size,
-            channels=args.channels,
+            conversion=conversion_of(args, source, target),
             layout=layout,
             resume=args.resume,
             on_report=shown.report if board is None else both(shown.report, board.report),

@@ -18,6 +18,7 @@ from ...tasks import Classification
 from ...training.model import Model, load_model
 from ..arguments import EvaluateArguments
 from ..console import WIDTH, Result, print_result
+from ..inputs import reading_of
 
 LISTED = 20  # classes in the table
 
@@ -26,14 +27,7 @@ def evaluate(args: EvaluateArguments) -> Result:
     """Print the task's metrics of a run on labelled data, and which errors it makes."""
     model = load_model(args.run)
     columns = label_columns(args, model)
-    data = load(
-        args.on,
-        columns,
-        size=model.resize,
-        channels=model.channels,
-        skip_bad=args.skip_bad,
-        layout=model.layout,
-    )
+    data = load(args.on, columns, **reading_of(model, skip_bad=args.skip_bad))
     model.check(data.inputs, str(args.on))
     metrics, details = scored(model, data)
     for name, value in metrics.items():

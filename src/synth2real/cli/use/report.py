@@ -141,6 +141,8 @@ def data_of(settings: dict[str, Any], test: Path | None) -> TestedData:
         n=settings["n"],
         size=tuple(settings["size"]) if settings["size"] else None,
         channels=settings["channels"],
+        depth=settings.get("depth"),
+        background=settings.get("background", "white"),
         zero_based=settings["zero_based"],
         seed=settings["seed"],
         skip_bad=True,
