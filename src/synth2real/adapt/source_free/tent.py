@@ -85,6 +85,8 @@ class TENT(SourceFree):
         self.model.eval()  # layers that are not trained have no dropout
         for norm in norms(self.model):
             norm.train()  # normalises by the statistics of the batch
-        probabilities = self.model(target.x.contiguous()).softmax(1)
+        # A copy, because grey images in channels last count as contiguous, too, and are then not changed.
+        x = target.x.clone(memory_format=torch.contiguous_format)
+        probabilities = self.model(x).softmax(1)
         self.observe_target(probabilities)
         yield Update(of=(self.model,), entropy=(1.0, entropy(probabilities).mean()))
