@@ -109,7 +109,7 @@ def test_regression_predicts_in_the_labels_units():
     model = new(TASKS[1])
     x = torch.rand(3, 1, 16, 16)
     expected = model.outputs(x) * torch.tensor([2.0, 0.1]) + torch.tensor([5.0, -1.0])
-    assert torch.allclose(model.predict(x).values, expected)
+    assert torch.allclose(model.predict(x).values, expected.double())
     with pytest.raises(InputError, match=r"predicts values, not labels. Use .values"):
         _ = model.predict(x).labels
 
