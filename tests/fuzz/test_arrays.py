@@ -25,8 +25,10 @@ DTYPES = (
     | npst.byte_string_dtypes(max_len=3) | st.just(np.dtype([("a", "i4"), ("b", "f4")]))
 )  # fmt: skip
 SIDES = st.lists(st.sampled_from([0, 1, 2, 3, 4]), max_size=5)
-TOKENS = [b"'|O'", b"'<f8'", b"'>f4'", b"'<U9'", b"(99999999999, 3)", b"(-1,)", b"()", b"True", b"'<M8[ns]'", b"{", b"\0",
-          b"(4294967296, 4294967296)", b"'|V0'", b"PK\1\2", b"PK\5\6", b"(" * 300]  # fmt: skip
+TOKENS = [
+    b"'|O'", b"'<f8'", b"'>f4'", b"'<U9'", b"(99999999999, 3)", b"(-1,)", b"()", b"True", b"'<M8[ns]'", b"{",
+    b"\0", b"(4294967296, 4294967296)", b"'|V0'", b"PK\1\2", b"PK\5\6", b"(" * 300
+]  # fmt: skip
 
 
 RANDOM = np.random.default_rng(0)
@@ -62,7 +64,7 @@ def check(file: Path, data: bytes, label: Any) -> None:
     for reader in (lambda: load_unlabelled(file, size=(3, 4)), lambda: load(file, label)):
         if domain := read(reader, file):
             check_domain(domain)
-            groups = read(lambda: read_groups(file, "x", domain), file)  # noqa: B023
+            groups = read(lambda: read_groups(file, "x", domain), file)
             assert groups is None or len(groups) == len(domain)
 
 

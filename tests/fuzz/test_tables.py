@@ -17,17 +17,23 @@ from synth2real.data.groups import read_groups
 from synth2real.data.sparse import Layout
 
 LABELS = st.sampled_from([None, "label", ["x", "y"], ["x"], "x", ["file_name"]])
-TOKENS = [b'"', b"'", b",", b"\n", b"\r", b"\0", b"\t", b";", b"nan", b"inf", b"-Infinity", b"1e999", b"9" * 5000, b"\xff",
-          b"\xef\xbb\xbf", b"../", b"/etc/passwd", b"e\xcc\x81", b"\xe2\x80\xa8", b"null", b"[" * 3000, b"{" * 3000, b"true",
-          b"\\ud800", b"\\u0000", b"1_000", b"0x1", b" ", b"=1+1", b"x" * 200_000, b"\xff\xfe0\0"]  # fmt: skip
+TOKENS = [
+    b'"', b"'", b",", b"\n", b"\r", b"\0", b"\t", b";", b"nan", b"inf", b"-Infinity", b"1e999", b"9" * 5000,
+    b"\xff", b"\xef\xbb\xbf", b"../", b"/etc/passwd", b"e\xcc\x81", b"\xe2\x80\xa8", b"null", b"[" * 3000, b"{" * 3000,
+    b"true", b"\\ud800", b"\\u0000", b"1_000", b"0x1", b" ", b"=1+1", b"x" * 200_000, b"\xff\xfe0\0"
+]  # fmt: skip
 ROWS = [{"file_name": f"{i}.png", "label": "ab"[i % 2], "x": i, "y": i / 2} for i in range(3)]
-ODD = ["", " ", "nan", "inf", "3.0", "1e5", "None", "a" * 300, "a\nb", 'a"b', "a,b", "\0", "../0.png", "/0.png", "0.png", "1.png",
-       "./1.png", "\ud800", "é", "-0", "٣", "1_0", "0.png/", "x" * 5000, "9" * 5000]  # fmt: skip
+ODD = [
+    "", " ", "nan", "inf", "3.0", "1e5", "None", "a" * 300, "a\nb", 'a"b', "a,b", "\0", "../0.png", "/0.png",
+    "0.png", "1.png", "./1.png", "\ud800", "é", "-0", "٣", "1_0", "0.png/", "x" * 5000, "9" * 5000
+]  # fmt: skip
 CELLS = st.sampled_from(ODD) | st.text(max_size=5) | st.integers() | st.floats() | st.none() | st.booleans()
 NESTED = CELLS | st.lists(CELLS, max_size=2) | st.dictionaries(st.text(max_size=2), CELLS, max_size=2)
 SVMLIGHT = b"1 1:0.5 3:2 # one\n-1 qid:3 2:1e-3\n2.5 1:1\n"
-SVMLIGHT_TOKENS = [b":", b"-1", b"0:1", b"qid:", b"nan", b"inf", b"4294967296:1", b"99999999999999999999:1", b"#", b"\0",
-                   b"1e999", b"1,2", b"\xff", b"2147483647:1", b"1e39", b"9" * 5000]  # fmt: skip
+SVMLIGHT_TOKENS = [
+    b":", b"-1", b"0:1", b"qid:", b"nan", b"inf", b"4294967296:1", b"99999999999999999999:1", b"#", b"\0",
+    b"1e999", b"1,2", b"\xff", b"2147483647:1", b"1e39", b"9" * 5000
+]  # fmt: skip
 
 
 def as_csv(rows: list[dict[str, Any]]) -> bytes:

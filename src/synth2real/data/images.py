@@ -77,8 +77,8 @@ def _read(file: Path, size: tuple[int, int] | None, channels: int | None) -> tup
         pixels, packed = opened.width * opened.height, file.stat().st_size
         if pixels > max(LARGE, RATIO * packed):
             raise ValueError(
-                f"found {opened.width} by {opened.height} pixels in {packed} bytes, expected at most {RATIO} pixels a byte; "
-                "save it uncompressed if it is yours"
+                f"found {opened.width} by {opened.height} pixels in {packed} bytes, expected at most {RATIO} pixels a "
+                "byte; save it uncompressed if it is yours"
             )
         image = _opaque(_upright(opened))
         given = (image.height, image.width)

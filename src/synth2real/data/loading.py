@@ -31,7 +31,7 @@ from .discovery import metadata_tables as metadata_tables
 from .domains import MOST, Inputs, Labelled, Unlabelled
 from .images import Decoded, decode, resize
 from .npz import Arrays, arrays_of
-from .sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
+from .sparse import SVMLIGHT, Layout, from_compressed, is_count, is_compressed, read_svmlight
 from .tables import TABLES, is_file, listed, number, rows_of
 
 Channels = Literal[1, 3]
@@ -49,11 +49,21 @@ class Conversion:
             images.
         channels: 1 for grey, 3 for RGB. None keeps the original channels, which must be the same for all images.
         skip_bad: skip unreadable images and list them in a warning, instead of raising.
+
+    Raises:
+        InputError: the size is not a pair of positive whole numbers, or the channels are neither 1 nor 3.
     """
 
     size: Size | None = None
     channels: Channels | None = None
     skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        size = self.size
+        if size is not None and not (isinstance(size, tuple) and len(size) == 2 and all(map(is_count, size))):
+            raise InputError(f"size is {size!r}, expected (height, width) in pixels, such as (28, 28)")
+        if self.channels is not None and self.channels not in (1, 3):
+            raise InputError(f"channels is {self.channels!r}, expected 1 (grey) or 3 (colour)")
 
 
 def natural_key(name: str) -> list[tuple[int, int | str]]:

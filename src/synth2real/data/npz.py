@@ -54,8 +54,8 @@ class Arrays(Mapping[str, NDArray[Any]]):
         values = found.astype(np.float64)
         if (np.abs(values) > MOST).any():
             raise InputError(
-                f"{self.path}: '{name}' contains {values[np.abs(values) > MOST][0]}, expected finite numbers of at most "
-                f"{MOST:.1e}"
+                f"{self.path}: '{name}' contains {values[np.abs(values) > MOST][0]}, expected finite numbers of at "
+                f"most {MOST:.1e}"
             )
         return values
 
@@ -74,11 +74,12 @@ def arrays_of(path: Path) -> Iterator[Arrays]:
     if not isinstance(archive, NpzFile):
         raise _unreadable(path, TypeError("a single array"))
     with archive:
-        packed, unpacked = path.stat().st_size, sum(member.file_size for member in archive.zip.infolist())
+        packed = path.stat().st_size
+        unpacked = sum(member.file_size for member in archive.zip.infolist()) if archive.zip else 0
         if unpacked > max(LARGE, RATIO * packed):
             raise InputError(
-                f"{path}: unpacks from {packed / 2**20:.1f} to {unpacked / 2**20:.0f} MiB, expected at most {RATIO} times "
-                "its size. Write it without compression (numpy.savez) if it is yours"
+                f"{path}: unpacks from {packed / 2**20:.1f} to {unpacked / 2**20:.0f} MiB, expected at most {RATIO} "
+                "times its size. Write it without compression (numpy.savez) if it is yours"
             )
         yield Arrays(path, archive)
 

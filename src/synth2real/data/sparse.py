@@ -76,10 +76,20 @@ class Layout:
     Args:
         width: number of features.
         zero_based: True if indices count from 0, False if they count from 1.
+
+    Raises:
+        InputError: the width is not a positive whole number, or `zero_based` is not a truth value.
     """
 
     width: int
     zero_based: bool
+
+    def __post_init__(self) -> None:
+        if not is_count(self.width) or not isinstance(self.zero_based, bool):
+            raise InputError(
+                f"layout of width {self.width!r} and zero_based {self.zero_based!r}, expected a positive whole number "
+                "and True or False"
+            )
 
     @classmethod
     def of(cls, paths: Sequence[str | Path], zero_based: bool | None = None) -> Self | None:
@@ -175,6 +185,11 @@ def from_compressed(path: Path, arrays: Arrays) -> Sparse:
     if np.isnan(matrix.data).any():
         raise InputError(f"{path}: found NaN in the sparse matrix, expected numbers. Write it again")
     return Sparse(matrix)
+
+
+def is_count(value: object) -> bool:
+    """Whether a value is a positive whole number."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _text(part: Any) -> str:

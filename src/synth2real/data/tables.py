@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path

@@ -10,18 +10,19 @@ from typing import Any
 
 import torch
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..data.domains import Inputs, Labelled, Unlabelled, to_float
-from ..data.loading import Channels, load_unlabelled
+from ..data.loading import Channels, Conversion, load_unlabelled
 from ..data.sparse import Layout
 from ..errors import InputError
 from ..networks.backbones import Frozen, build_network, width_of
 from ..networks.feature_maps import FeatureMap, describe
 from ..networks.feature_maps import build as build_map
 from ..networks.layers import Features, Norm, Normalise, Statistics, mlp
+from ..networks.weights import read_tensors
+from ..settings import read_yaml
 from ..tasks import TASKS, Classification, Task
 from .hardware import Hardware
 
@@ -374,26 +375,26 @@ def load_model(folder: str | Path, features: nn.Module | None = None) -> Model:
                     f"{folder}: this is the folder of a comparison, expected a run folder. Use {folder / 'chosen'}"
                 )
             raise InputError(f"{folder}: found no {name}, expected a run folder from `synth2real train --out`")
-    read = DESCRIPTION  # the file that an error comes from
+    description = read_yaml(folder / DESCRIPTION, "the description of a model. Train again")
+    weights, read = read_tensors(folder / WEIGHTS, "the weights of a model. Train again"), DESCRIPTION
     try:
-        description = yaml.safe_load((folder / DESCRIPTION).read_text())
-        task = description.pop("task")
-        resize, channels = description.pop("resize"), description.pop("channels")
-        layout, kept_map = description.pop("layout", None), description.pop("map", None)
+        task, resize, channels = (description.pop(name) for name in ("task", "resize", "channels"))
+        layout, kept_map = (description.pop(name, None) for name in ("layout", "map"))
         shape = tuple(description.pop("shape"))
         model = _described(TASKS[task.pop("kind")](**task), shape, description, features)
         if kept_map:
             model.put_behind(build_map(kept_map))
+        model.resize, model.channels = resize and tuple(resize), channels
+        Conversion(model.resize, channels)  # checks them
+        model.layout = Layout(**layout) if layout is not None else None
         read = WEIGHTS
-        model.load_state_dict(load_file(folder / WEIGHTS))
+        model.load_state_dict(weights)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
-    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         mend = "Train again" if features is None else "Pass features= with a network like the trained one"
         why = " ".join(str(error).split())
         raise InputError(f"{folder / read}: is damaged or does not fit the model ({why}). {mend}") from None
-    model.resize, model.channels = tuple(resize) if resize else None, channels
-    model.layout = Layout(**layout) if layout else None
     hardware = Hardware.detect()
     model.to(hardware.device, memory_format=hardware.memory_format)  # type: ignore[call-overload]
     return model.eval()
