@@ -5,7 +5,7 @@ import pytest
 
 from helpers import save
 from synth2real import load, load_unlabelled
-from synth2real.data.discovery import files_below, image_suffixes
+from synth2real.data.discovery import as_spelled, files_below, image_suffixes
 from synth2real.errors import InputError
 
 GREY = np.zeros((4, 4), dtype=np.uint8)
@@ -79,3 +79,19 @@ def test_files_come_in_a_fixed_order(tmp_path):
     for name in ("b/2.png", "a/1.png", "c.png"):
         save(tmp_path / name, GREY)
     assert files_below(tmp_path) == [tmp_path / name for name in ("c.png", "a/1.png", "b/2.png")]
+
+
+def test_two_links_to_one_folder_are_two_folders(tmp_path):
+    save(tmp_path / "elsewhere" / "a.png", GREY)
+    for name in ("cat", "dog"):
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / name).symlink_to(tmp_path / "elsewhere")
+    assert [file.parent.name for file in files_below(tmp_path / "data")] == ["cat", "dog"]
+
+
+def test_a_table_may_spell_a_name_in_another_unicode_form(tmp_path):
+    composed, decomposed = "caf\u00e9.png", "cafe\u0301.png"
+    save(tmp_path / decomposed, GREY)
+    find = as_spelled(tmp_path)
+    assert find(tmp_path / composed) == tmp_path / decomposed
+    assert find(tmp_path / "other.png") == tmp_path / "other.png"

@@ -12,9 +12,11 @@ from PIL import Image, ImageOps
 from helpers import picture, save, truncate
 from synth2real import load, load_unlabelled
 from synth2real.data import images as pictures
+from synth2real.data.groups import read_groups
 from synth2real.data.images import ImageFiles, resize
 from synth2real.data.loading import as_classes, natural_key
 from synth2real.errors import InputError
+from synth2real.tasks import Regression
 
 
 def table(folder, rows, name="metadata.jsonl"):
@@ -67,7 +69,7 @@ def test_value_columns_and_unknown_values(tmp_path, name):
     rows = [{"file_name": "a.png", "y": 2.5, "x": 1}, {"file_name": "b.png", "y": None, "x": -3}]
     data = load(table(tmp_path, rows, name), label=["x", "y"])
     assert data.columns == ("x", "y")
-    assert data.labels.dtype == torch.float32
+    assert data.labels.dtype == torch.float64
     assert data.labels[0].tolist() == [1.0, 2.5]
     assert data.labels[1, 0] == -3
     assert math.isnan(data.labels[1, 1])
@@ -423,3 +425,18 @@ def test_masks_beside_images_belong_to_labelled_images_alone(tmp_path):
         save(tmp_path / name, np.zeros((4, 4), dtype=np.uint8))
     assert load_unlabelled(tmp_path).names == ("a.png", "a_mask.png", "no_mask.png")
     assert load_unlabelled(tmp_path, masks=False).names == ("a.png", "no_mask.png")
+
+
+def test_numbers_beyond_float32_stay_as_they_are(tmp_path):
+    rows = [{"file_name": f"{i}.png", "time": 1.7e9 + i} for i in range(3)]
+    times = load(table(tmp_path, rows, "metadata.csv"), label=["time"]).labels[:, 0]
+    assert times.tolist() == [1.7e9, 1.7e9 + 1, 1.7e9 + 2]
+    assert Regression.of(load(tmp_path, label=["time"])).std[0] == pytest.approx(math.sqrt(2 / 3))
+
+
+def test_a_table_names_its_images_in_another_unicode_form(tmp_path):
+    save(tmp_path / "cafe\u0301.png", picture(0))
+    (tmp_path / "metadata.csv").write_text("file_name,label,person\ncaf\u00e9.png,a,p\n", encoding="utf-8")
+    data = load(tmp_path)
+    assert data.names == ("cafe\u0301.png",)
+    assert read_groups(tmp_path, "person", data).tolist() == [0]

@@ -82,12 +82,12 @@ def test_members_that_do_not_match_are_refused() -> None:
 
 @tasks
 def test_encoded_labels_are_predicted_back(task) -> None:
-    labels = torch.tensor([[0.1, -0.2], [0.3, 0.25]]) if task.kind != "classify" else torch.tensor([2, 0])
+    labels = torch.tensor([[0.1, -0.2], [0.3, 0.25]]).double() if task.kind != "classify" else torch.tensor([2, 0])
     predictions = task.predict(encoded(task, labels).float())
     if isinstance(task, Classification):
         assert torch.equal(predictions.argmax(1), labels)
     else:
-        assert torch.allclose(predictions, labels, atol=1e-5)
+        assert torch.allclose(predictions.double(), labels, atol=1e-5)
 
 
 def test_iwa_removes_opposite_errors_of_two_candidates() -> None:

@@ -53,7 +53,7 @@ def test_regression_by_hand():
     # Huber with beta 0.1 on standardised values: e^2 / 0.2 within 0.1, else |e| - 0.05.
     outputs, labels = torch.tensor([[0.05, 2.0], [1.0, 0.0]]), torch.tensor([[10.0, 1.0], [12.0, 0.0]])
     assert LENGTH.losses(outputs, labels).tolist() == pytest.approx([(0.05**2 / 0.2 + 0.95) / 2, 0])
-    assert torch.allclose(LENGTH.predict(outputs), torch.tensor([[10.1, 2.0], [12.0, 0.0]]))
+    assert torch.allclose(LENGTH.predict(outputs), torch.tensor([[10.1, 2.0], [12.0, 0.0]]).double())
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
 from PIL import Image
 
 from ..errors import InputError
-from .tables import TABLES, listed
+from .tables import TABLES, is_file, listed
 
 MASK = "_mask"  # `000000_mask.png` is the segmentation mask of `000000.png`, not an image
 SYSTEM = ("__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini")  # written by operating systems, besides hidden files
@@ -51,20 +52,42 @@ def is_image(file: Path) -> bool:
 def files_below(folder: Path) -> list[Path]:
     """All files in a folder and its subfolders, in a fixed order.
 
-    Links to folders are followed, and a folder that contains itself by a link is read once. Hidden files and folders
+    Links to folders are followed, but not into a folder that they are in. Hidden files and folders
     (`.ipynb_checkpoints`, `._000.png`) and those of operating systems (`__MACOSX`) are left out.
     """
     found: list[Path] = []
-    seen: set[str] = set()
+    above: dict[str, tuple[str, ...]] = {}  # for each folder, the real paths of those that it is in
     for root, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(root)
-        if real in seen:
+        real, within = os.path.realpath(root), above.get(os.path.dirname(root), ())
+        if real in within:
             folders.clear()
             continue
-        seen.add(real)
+        above[root] = (*within, real)
         folders[:] = sorted(name for name in folders if _ours(name))
         found += [Path(root, name) for name in sorted(names) if _ours(name)]
     return [file for file in found if file.is_file()]
+
+
+def as_spelled(folder: Path) -> Callable[[Path], Path]:
+    """A function that gives the file below `folder` of a path that a table lists.
+
+    It finds a file whose name is the same text in another Unicode form: macOS writes `é` as two characters (NFD), most
+    editors as one (NFC). A path that is not there stays as it is.
+    """
+    known: dict[str, Path] = {}
+
+    def find(path: Path) -> Path:
+        if is_file(path):
+            return path
+        if not known:
+            known.update((_composed(file), file) for file in files_below(folder))
+        return known.get(_composed(path), path)
+
+    return find
+
+
+def _composed(path: Path) -> str:
+    return unicodedata.normalize("NFC", str(path))
 
 
 def _ours(name: str) -> bool:

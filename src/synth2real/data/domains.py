@@ -81,8 +81,8 @@ class Labelled:
 
     Args:
         inputs: as in `Unlabelled`.
-        labels: (N,) int64 class indices, or (N, K) float32 values. An unknown value is nan. Points are in pixels of
-            the original image: x right, y down, and the centre of the top-left pixel is (0, 0).
+        labels: (N,) int64 class indices, or (N, K) float32 or float64 values. An unknown value is nan. Points are in
+            pixels of the original image: x right, y down, and the centre of the top-left pixel is (0, 0).
         classes: names of the classes, in natural order, if labels are class indices.
         columns: names of the K columns, if labels are values.
         names, sizes: as in `Unlabelled`.
@@ -128,7 +128,7 @@ class Labelled:
             if len(self.columns) != self.labels.shape[1]:
                 raise InputError(f"{self.labels.shape[1]} label columns but {len(self.columns)} column names")
         else:
-            raise InputError(f"labels of {self.labels.dtype}, expected int64 classes or float32 values")
+            raise InputError(f"labels of {self.labels.dtype}, expected int64 classes or float32 or float64 values")
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .discovery import metadata_tables
+from .discovery import as_spelled, metadata_tables
 from .domains import Labelled, Unlabelled
 from .loading import as_classes
 from .npz import arrays_of
@@ -164,11 +164,11 @@ def read_groups(path: str | Path, column: str, domain: Labelled | Unlabelled) ->
         if len(values) != len(domain):
             raise InputError(f"{path}: the group column '{column}' has {len(values)} values, expected {len(domain)}")
         return as_classes(values)[0]
-    found = {}
+    found, find = {}, as_spelled(path)
     for table in metadata_tables(path) if path.is_dir() else []:
         for row in table_rows(table):
             if column in row and "file_name" in row:
-                found[named_by(table, row, path).relative_to(path).as_posix()] = row[column]
+                found[find(named_by(table, row, path)).relative_to(path).as_posix()] = row[column]
     if not found:
         return None
     missing = next((name for name in domain.names if name not in found), None)

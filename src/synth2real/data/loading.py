@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError
-from .discovery import check_classes, files_below, images_below, is_image, without_masks
+from .discovery import as_spelled, check_classes, files_below, images_below, is_image, without_masks
 from .discovery import metadata_tables as metadata_tables
 from .domains import MOST, Inputs, Labelled, Unlabelled
 from .images import Decoded, decode, resize
@@ -225,7 +225,8 @@ def _load_tables(
     folder: Path, tables: Sequence[Path], label: str | Sequence[str] | None, conversion: Conversion
 ) -> Labelled:
     columns = [label if label is not None else "label"] if label is None or isinstance(label, str) else list(label)
-    rows = rows_of(tables, folder, columns)
+    find = as_spelled(folder)
+    rows = [(table, find(file), values) for table, file, values in rows_of(tables, folder, columns)]
     files = [file for _, file, _ in rows]
     twice = next((file for file, times in Counter(files).items() if times > 1), None)
     if twice is not None:
@@ -258,7 +259,8 @@ def _load_tables(
         labels, classes = as_classes([row[0] for _, _, row in kept])
         return Labelled(read.images, labels, classes, names=names, sizes=read.sizes)
     values = torch.tensor(
-        [[number(v, c, table, file) for v, c in zip(row, columns, strict=True)] for table, file, row in kept]
+        [[number(v, c, table, file) for v, c in zip(row, columns, strict=True)] for table, file, row in kept],
+        dtype=torch.float64,
     )
     return Labelled(read.images, values, columns=tuple(columns), names=names, sizes=read.sizes)
 
@@ -342,7 +344,7 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
             )
         if values.shape != (len(inputs), len(columns)):
             raise InputError(f"{path}: labels of shape {values.shape}, expected ({len(inputs)}, {len(columns)})")
-        return Labelled(inputs, torch.from_numpy(values.astype(np.float32)), columns=columns, names=names, sizes=sizes)
+        return Labelled(inputs, torch.from_numpy(values.astype(np.float64)), columns=columns, names=names, sizes=sizes)
 
 
 def _load_svmlight(path: Path, label: str | Sequence[str] | None, layout: Layout | None) -> Labelled:
@@ -359,7 +361,8 @@ def _load_svmlight(path: Path, label: str | Sequence[str] | None, layout: Layout
         )
     if any(abs(value) > MOST for value in column):
         raise InputError(f"{path}: found the label {max(column, key=abs)}, expected finite numbers")
-    return Labelled(features, torch.tensor(column)[:, None], columns=tuple(label), names=_numbered(features))
+    values = torch.tensor(column, dtype=torch.float64)[:, None]
+    return Labelled(features, values, columns=tuple(label), names=_numbered(features))
 
 
 def _numbered(inputs: Inputs) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def encoded(task: Task, labels: Tensor) -> Tensor:
         half = labels.new_tensor([task.size[1] / 2, task.size[0] / 2])
         return ((labels.view(len(labels), -1, 2) + 0.5) / half - 1).flatten(1)
     assert isinstance(task, Regression)
-    return (labels - labels.new_tensor(task.mean)) / labels.new_tensor(task.std)
+    return task.standardised(labels).double()
 
 
 def _outputs(pool: Pool) -> tuple[list[Tensor], list[Tensor]]:

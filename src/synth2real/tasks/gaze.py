@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -98,6 +99,9 @@ class Gaze(Task):
             "median_degrees": float(errors.quantile(0.5)),
             "within_7_degrees": float((errors <= 7).double().mean()),
         }
+
+    def to_input(self, labels: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
+        return labels.float()
 
     def move(self, labels: Tensor, warp: Warp | None) -> Tensor:
         """Apply rotation and mirroring to the gaze. Shift, scale and elastic deformation do not change it."""

@@ -87,7 +87,7 @@ class Keypoints(Task):
         }
 
     def to_input(self, labels: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
-        return labels if given is None else _scaled(labels, torch.tensor(list(size)) / given)
+        return (labels if given is None else _scaled(labels, torch.tensor(list(size)) / given)).float()
 
     def from_input(self, predictions: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
         return predictions if given is None else _scaled(predictions, given / torch.tensor(list(size)))

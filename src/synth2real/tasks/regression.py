@@ -39,15 +39,16 @@ class Regression(Task):
 
     @classmethod
     def of(cls, source: Labelled) -> Self:
-        labels = number_labels(source, cls.kind)
+        labels = number_labels(source, cls.kind).double()
         known = labels.isfinite()
         if not known.any(0).all():
             empty = source.columns[int((~known.any(0)).nonzero()[0])]
             raise InputError(f"the label column '{empty}' holds no number, expected at least two different numbers")
         mean = labels.nanmean(0)
         std = (labels - mean).square().nanmean(0).sqrt()
-        if not (std > 0).all():
-            constant = int((std <= 0).nonzero()[0])
+        same = ((labels == labels.nan_to_num(-torch.inf).amax(0)) | ~known).all(0)
+        if same.any():
+            constant = int(same.nonzero()[0])
             raise InputError(
                 f"the label column '{source.columns[constant]}' is {float(mean[constant]):g} everywhere, "
                 "expected numbers that differ. A model cannot learn from a constant label"
@@ -62,14 +63,20 @@ class Regression(Task):
         return {"columns": list(self.columns), "mean": list(self.mean), "std": list(self.std)}
 
     def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        target = (labels - labels.new_tensor(self.mean)) / labels.new_tensor(self.std)
+        target = self.standardised(labels)
         known = target.isfinite()
         each = F.smooth_l1_loss(outputs, torch.where(known, target, outputs.detach()), reduction="none", beta=0.1)
         return each.sum(1) / known.sum(1).clamp(min=1)
 
+    def standardised(self, labels: Tensor) -> Tensor:
+        """Labels (N, K) in units of the source's spread around its mean, float32."""
+        wide = labels.to(_widest(labels.device))
+        return ((wide - wide.new_tensor(self.mean)) / wide.new_tensor(self.std)).float()
+
     def predict(self, outputs: Tensor) -> Tensor:
-        """Values (N, K) in the units of the labels."""
-        return outputs.float() * outputs.new_tensor(self.std) + outputs.new_tensor(self.mean)
+        """Values (N, K) float64 in the units of the labels."""
+        wide = outputs.to(_widest(outputs.device))
+        return wide * wide.new_tensor(self.std) + wide.new_tensor(self.mean)
 
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, Any]:
         """`mean_error` and `median_error` of the absolute error, averaged over the columns of each sample.
@@ -89,3 +96,8 @@ class Regression(Task):
             for i, name in enumerate(self.columns)
         }
         return {"mean_error": float(each.nanmean()), "median_error": float(each.nanquantile(0.5)), "columns": columns}
+
+
+def _widest(device: torch.device) -> torch.dtype:
+    """The dtype of values in their own units: time stamps of 1.7e9 s are all alike in float32. MPS has no float64."""
+    return torch.float32 if device.type == "mps" else torch.float64

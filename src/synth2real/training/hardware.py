@@ -53,6 +53,11 @@ class Hardware:
             return cls(torch.device("mps"), "float32")
         return cls(torch.device("cpu"), "bfloat16" if "amx_bf16" in _cpu_flags() else "float32")
 
+    def labels(self, labels: Tensor) -> Tensor:
+        """Labels on the device. Float64 values become float32 where the device has no float64."""
+        narrow = self.device.type == "mps" and labels.dtype == torch.float64
+        return (labels.float() if narrow else labels).to(self.device)
+
     @classmethod
     def of(cls, settings: dict[str, Any]) -> Self:
         """The hardware that `settings` described. Uses `detect` if this machine does not have the stored device."""

@@ -207,7 +207,7 @@ class Trainer:
             BatchSampler(len(first), loop.batch, 2 * loop.seed),
             BatchSampler(len(target), loop.batch, 2 * loop.seed + 1),
         )
-        self._labels = torch.zeros(len(first)) if source is None else source.labels.to(device)
+        self._labels = torch.zeros(len(first)) if source is None else loop.hardware.labels(source.labels)
         origin = None if source is None else source.domain
         self._domains = None if origin is None else F.one_hot(origin).float().to(device)
         self._inputs = tuple(loop.hardware.at_hand(as_fetched(domain.inputs)) for domain in (first, target))

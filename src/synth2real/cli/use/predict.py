@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import warnings
 
 from ...errors import InputError
@@ -11,6 +12,9 @@ from ...training.model import Predictions, load_model
 from ..arguments import PredictArguments
 from ..console import warnings_on_stderr
 from ..outputs import check_new_file, one_class
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a cell that spreadsheets run
+NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def predict(args: PredictArguments) -> None:
@@ -30,7 +34,7 @@ def predict(args: PredictArguments) -> None:
             warnings.warn(line, stacklevel=1)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}.partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         csv.writer(file).writerows(rows(predictions, args.probabilities))
     partial.replace(out)
 
@@ -40,11 +44,17 @@ def rows(predictions: Predictions, probabilities: bool) -> list[list[str]]:
     task, values = predictions.task, predictions.values
     if not isinstance(task, Classification):
         header = ["file_name", *task.columns]  # type: ignore[attr-defined]
-        body = [[f"{value:.6g}" for value in row] for row in values.tolist()]
+        body = [[str(value) for value in row] for row in values.numpy()]  # the shortest text that reads back the same
     else:
         header = ["file_name", "label", "confidence", *(f"p_{name}" for name in task.classes if probabilities)]
         body = [
             [label, f"{max(row):.6f}", *(f"{p:.6f}" for p in row if probabilities)]
             for label, row in zip(predictions.labels, values.tolist(), strict=True)
         ]
-    return [header, *([name, *row] for name, row in zip(predictions.names, body, strict=True))]
+    table = [header, *([name, *row] for name, row in zip(predictions.names, body, strict=True))]
+    return [[harmless(cell) for cell in row] for row in table]
+
+
+def harmless(cell: str) -> str:
+    """A text that a spreadsheet would run as a formula gets a leading `'`; numbers and other texts stay."""
+    return f"'{cell}" if cell.startswith(FORMULA) and not NUMBER.fullmatch(cell) else cell
