@@ -31,7 +31,7 @@ from .discovery import metadata_tables as metadata_tables
 from .domains import MOST, Inputs, Labelled, Unlabelled
 from .images import Decoded, decode, resize
 from .npz import Arrays, arrays_of
-from .sparse import SVMLIGHT, Layout, from_compressed, is_count, is_compressed, read_svmlight
+from .sparse import SVMLIGHT, Layout, from_compressed, is_compressed, is_count, read_svmlight
 from .tables import TABLES, is_file, listed, number, rows_of
 
 Channels = Literal[1, 3]
@@ -320,7 +320,7 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
             if arrays[key].ndim != 1:
                 shape = arrays[key].shape
                 raise InputError(f"{path}: '{key}' of shape {shape}, expected ({len(inputs)},), one class per sample")
-            values = arrays[key].tolist()
+            values = arrays.column(key).tolist()
             wrong = next((i for i, value in enumerate(values) if not is_name(value)), None)
             if wrong is not None:
                 raise InputError(
@@ -330,9 +330,9 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
             return Labelled(inputs, labels, classes, names=names, sizes=sizes)
         columns = tuple(label)
         for key in columns if all(column in arrays for column in columns) else ("labels",):
-            if key in arrays and len(arrays[key]) != len(inputs):
+            if key in arrays and len(arrays.column(key)) != len(inputs):
                 raise InputError(
-                    f"{len(inputs)} inputs but {len(arrays[key])} values of '{key}', expected the same number of each"
+                    f"{len(inputs)} inputs but {len(arrays.column(key))} values of '{key}', expected the same number of each"
                 )
         if all(column in arrays for column in columns):
             values = np.concatenate([arrays.numbers(column).reshape(len(inputs), -1) for column in columns], axis=1)
