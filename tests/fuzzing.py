@@ -4,6 +4,7 @@ The default suite reads about 500 inputs, the same each time. `make fuzz` reads 
 """
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -87,26 +88,34 @@ def check_domain(domain: Labelled | Unlabelled) -> None:
 
 @st.composite
 def mutated(draw: Any, valid: Sequence[bytes], tokens: Sequence[bytes] = ()) -> bytes:
-    """One of some valid files, with up to four edits: flips, truncation, splices, extreme numbers, and `tokens`."""
+    """One of some valid files, with up to four edits: flips, truncation, splices, extreme numbers.
+
+    `tokens` are inserted, or take the place of a whole word or number of a text.
+    """
     data = bytearray(draw(st.sampled_from(valid)))
+    new = st.sampled_from(INTERESTING) | st.binary(min_size=1, max_size=8)
+    new = st.sampled_from(tokens) | new if tokens else new
     for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(data)))
-        length = draw(st.integers(0, 32))
-        kind = draw(st.sampled_from(["overwrite", "insert", "delete", "cut", "repeat", "splice"]))
+        at, length = draw(st.integers(0, len(data))), draw(st.integers(0, 32))
+        kind = draw(
+            st.sampled_from(["overwrite", "insert", "delete", "cut", "repeat", "splice"] + 4 * ["word"] * bool(tokens))
+        )
         if kind == "overwrite":
-            new = draw(st.sampled_from([*tokens, *INTERESTING]) | st.binary(min_size=1, max_size=4))
-            data[at : at + len(new)] = new
+            chunk = draw(new)
+            data[at : at + len(chunk)] = chunk
         elif kind == "insert":
-            data[at:at] = draw(st.sampled_from([*tokens, *INTERESTING]) | st.binary(min_size=1, max_size=16))
+            data[at:at] = draw(new)
         elif kind == "delete":
             del data[at : at + length]
         elif kind == "cut":
             del data[at:]
         elif kind == "repeat":
             data[at:at] = data[at : at + length] * draw(st.integers(1, 8))
-        else:
-            other = draw(st.sampled_from(valid))
-            data[at : at + length] = other[at : at + length]
+        elif kind == "splice":
+            data[at : at + length] = draw(st.sampled_from(valid))[at : at + length]
+        elif words := [found.span() for found in re.finditer(rb"[\w.+-]+", data)]:
+            start, end = draw(st.sampled_from(words))
+            data[start:end] = draw(st.sampled_from(tokens))
     return bytes(data)
 
 

@@ -76,13 +76,13 @@ def test_the_archives_to_be_damaged_are_valid(file, index) -> None:
         check_domain(load(file))
 
 
-@fuzzed(60)
+@fuzzed(40)
 @given(data=mutated(written(), TOKENS), label=LABELS)
 def test_a_damaged_archive_is_read_or_refused(file, data, label) -> None:
     check(file, data, label)
 
 
-@fuzzed(50)
+@fuzzed(40)
 @given(
     valid=st.sampled_from([{}, *ARRAYS]),
     odd=st.dictionaries(st.sampled_from(NAMES), npst.arrays(DTYPES, SIDES.map(tuple)), max_size=3),
@@ -93,7 +93,7 @@ def test_odd_arrays_are_read_or_refused(file, valid, odd, label) -> None:
     check(file, held.getvalue(), label)
 
 
-@fuzzed(20)
+@fuzzed(15)
 @given(
     descr=st.sampled_from(["<f4", "|u1", "|O", "<f8", "<i8", "<U1", "<M8[ns]", "|V0", "<c16", "", "<f3"]),
     shape=st.lists(st.integers(-2, 4) | st.sampled_from([2**31, 2**40, 2**63, 10**30]), max_size=5).map(tuple),
@@ -109,9 +109,3 @@ def test_headers_that_declare_other_arrays_are_refused(file, descr, shape, name,
     ) as archive:
         archive.writestr(f"{name}.npy", header + rest)
     check(file, held.getvalue(), None)
-
-
-def test_an_archive_that_unpacks_to_more_than_it_can_hold_is_refused(file) -> None:
-    np.savez_compressed(file, features=np.zeros((2**20, 300), np.float32))
-    assert file.stat().st_size < 2**21
-    assert read(lambda: load_unlabelled(file), file) is None

@@ -26,7 +26,7 @@ def gaze(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return mpiigaze_folder(tmp_path_factory.mktemp("mpiigaze"), {"p00": {"day01": 2}})
 
 
-@fuzzed(25)
+@fuzzed(15)
 @given(data=st.data(), subset=st.sampled_from(["evaluation", "all"]))
 def test_a_damaged_day_or_list_of_mpiigaze_is_read_or_refused(gaze, data, subset) -> None:
     file = gaze / data.draw(st.sampled_from(sorted(path.relative_to(gaze) for path in gaze.rglob("*.*"))))
@@ -46,7 +46,7 @@ def unity(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of damage
-@fuzzed(25)
+@fuzzed(15)
 @given(data=st.data())
 def test_a_damaged_image_or_description_of_unityeyes_is_read_or_refused(unity, data) -> None:
     file = unity / data.draw(st.sampled_from(["1.json", "1.json", "1.jpg"]))
@@ -76,7 +76,7 @@ def archives() -> list[bytes]:
     return found
 
 
-@fuzzed(25)
+@fuzzed(15)
 @given(data=mutated(archives(), [b"../", b"/", b"\0", b"PK\1\2"]))
 def test_a_damaged_archive_is_unpacked_within_its_folder_or_refused(tmp_path_factory, data) -> None:
     place = tmp_path_factory.mktemp("archive")

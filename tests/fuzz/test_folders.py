@@ -45,7 +45,7 @@ def make(root: Path, places: list[str], kind: str, name: str, suffix: str) -> No
 
 
 @pytest.mark.filterwarnings("ignore:.*left out", "ignore:.*have no row", "ignore:skipped")
-@fuzzed(30)
+@fuzzed(20)
 @given(
     entries=st.lists(ENTRY, min_size=1, max_size=6),
     label=st.sampled_from([None, "label", ["label"]]),

@@ -31,7 +31,7 @@ def check_model(folder: Path, photos: Path) -> None:
         read(lambda: model.predict(photos), photos)
 
 
-@fuzzed(25)
+@fuzzed(20)
 @given(data=st.data())
 def test_a_damaged_model_is_read_or_refused(copied, run, photos, data) -> None:
     for name in ("model.yaml", "model.safetensors"):
@@ -42,7 +42,7 @@ def test_a_damaged_model_is_read_or_refused(copied, run, photos, data) -> None:
     check_model(copied, photos)
 
 
-@fuzzed(15)
+@fuzzed(10)
 @given(data=st.data())
 def test_a_damaged_refiner_is_read_or_refused(tmp_path_factory, data) -> None:
     folder = tmp_path_factory.getbasetemp() / "refiner"
@@ -55,7 +55,7 @@ def test_a_damaged_refiner_is_read_or_refused(tmp_path_factory, data) -> None:
         read(lambda: refiner.transform(digits.inputs), "refine", "shape", "expected")
 
 
-@fuzzed(15)
+@fuzzed(5)
 @given(data=damaged_yaml(b"route: {adapt: {method: dann, own: 2}}\ntask: {kind: classify}\nsize: [8, 8]\n"))
 def test_damaged_settings_are_read_or_refused(tmp_path_factory, data) -> None:
     file = tmp_path_factory.getbasetemp() / "settings.yaml"
@@ -63,7 +63,7 @@ def test_damaged_settings_are_read_or_refused(tmp_path_factory, data) -> None:
     read(lambda: read_settings(file.parent), file)
 
 
-@fuzzed(10)
+@fuzzed(5)
 @given(data=mutated([save(nn.Linear(2, 3).state_dict()), save(nn.Linear(2, 3).half().state_dict())]))
 def test_damaged_weights_are_read_or_refused(tmp_path_factory, data) -> None:
     file = tmp_path_factory.getbasetemp() / "weights.safetensors"

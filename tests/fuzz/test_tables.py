@@ -84,21 +84,21 @@ def test_the_files_to_be_damaged_are_valid(folder, tmp_path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*have no row in its metadata tables")
-@fuzzed(40)
+@fuzzed(25)
 @given(data=mutated([as_csv(ROWS)], TOKENS), label=LABELS)
 def test_a_damaged_csv_is_read_or_refused(folder, data, label) -> None:
     check(folder, "metadata.csv", data, label)
 
 
 @pytest.mark.filterwarnings("ignore:.*have no row in its metadata tables")
-@fuzzed(40)
+@fuzzed(25)
 @given(data=mutated([as_jsonl(ROWS)], TOKENS), label=LABELS)
 def test_a_damaged_jsonl_is_read_or_refused(folder, data, label) -> None:
     check(folder, "metadata.jsonl", data, label)
 
 
 @pytest.mark.filterwarnings("ignore:.*have no row in its metadata tables")
-@fuzzed(40)
+@fuzzed(30)
 @given(
     cells=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["file_name", "label", "x", "y"]), NESTED), max_size=4),
     label=LABELS,
@@ -111,7 +111,7 @@ def test_odd_cells_are_read_or_refused(folder, cells, label, kind) -> None:
     check(folder, f"metadata.{kind}", (as_csv if kind == "csv" else as_jsonl)(rows), label)
 
 
-@fuzzed(30)
+@fuzzed(20)
 @given(
     data=mutated([SVMLIGHT, b"0 0:1\n1 1:1\n"], SVMLIGHT_TOKENS),
     label=st.sampled_from([None, "label", ["x"]]),

@@ -38,7 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("yaml")
 
 
-@fuzzed(30)
+@fuzzed(20)
 @given(data=damaged_yaml(ROUTES))
 def test_damaged_routes_are_read_or_refused(place, data) -> None:
     file = place / "routes.yaml"
@@ -47,7 +47,7 @@ def test_damaged_routes_are_read_or_refused(place, data) -> None:
         assert all(yaml.safe_dump(route.describe()) for route in routes.values())
 
 
-@fuzzed(20)
+@fuzzed(15)
 @given(data=damaged_yaml(PARAMETERS))
 def test_damaged_ranges_are_read_or_refused(place, data) -> None:
     file = place / "parameters.yaml"
@@ -57,7 +57,7 @@ def test_damaged_ranges_are_read_or_refused(place, data) -> None:
         assert made is None or len(made.sample(1, 0)) == 1
 
 
-@fuzzed(25)
+@fuzzed(15)
 @given(data=damaged_yaml(PROGRAM))
 def test_damaged_programs_are_read_or_refused(place, data) -> None:
     file = place / "program.yaml"
@@ -70,7 +70,7 @@ def test_damaged_programs_are_read_or_refused(place, data) -> None:
 VALUES = st.sampled_from([token.decode(errors="replace") for token in YAML]) | st.text(max_size=8)
 
 
-@fuzzed(25)
+@fuzzed(20)
 @given(stage=st.sampled_from([*STAGES, "x", ""]), field=st.sampled_from(["rate", "method", "x", ""]), value=VALUES)
 def test_odd_settings_are_taken_or_refused(stage, field, value) -> None:
     text = f"{stage}.{field}={value}"

@@ -332,7 +332,8 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
         for key in columns if all(column in arrays for column in columns) else ("labels",):
             if key in arrays and len(arrays.column(key)) != len(inputs):
                 raise InputError(
-                    f"{len(inputs)} inputs but {len(arrays.column(key))} values of '{key}', expected the same number of each"
+                    f"{len(inputs)} inputs but {len(arrays.column(key))} values of '{key}', expected the same number "
+                    "of each"
                 )
         if all(column in arrays for column in columns):
             values = np.concatenate([arrays.numbers(column).reshape(len(inputs), -1) for column in columns], axis=1)

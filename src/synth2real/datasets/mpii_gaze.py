@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +24,7 @@ URL = "http://datasets.d2.mpi-inf.mpg.de/MPIIGaze/MPIIGaze.tar.gz"
 PAGE = "https://www.perceptualui.org/research/datasets/MPIIGaze/"
 NORMALIZED = Path("Data", "Normalized")
 LISTS = Path("Evaluation Subset", "sample list for eye image")
+MATRIX, COMPRESSED = 14, 15  # kinds of variables in a MAT file
 SIDES = ("left", "right")
 COLUMNS = ("pitch", "yaw", "head_pitch", "head_yaw")
 
@@ -176,6 +179,7 @@ def _day(path: Path, person: str, mirror_right: bool) -> Iterator[_Eyes]:
     from scipy.spatial.transform import Rotation
 
     try:
+        check_mat(path.read_bytes())
         content = loadmat(path, struct_as_record=False, squeeze_me=True)
         files = [str(file).strip() for file in np.atleast_1d(content["filenames"])]
         if not files:
@@ -197,6 +201,29 @@ def _day(path: Path, person: str, mirror_right: bool) -> Iterator[_Eyes]:
             f"{path}: is not a day of MPIIGaze ({type(error).__name__}: {error}), expected filenames and data.left, "
             "data.right with image (n, 36, 60), gaze (n, 3) and pose (n, 3). Unpack the archive again"
         ) from None
+
+
+def check_mat(data: bytes) -> None:
+    """Raise `ValueError` if a MAT file is damaged: scipy may end the process when it reads one.
+
+    Args:
+        data: a file of version 5. MATLAB compresses each variable, which gives it a checksum.
+    """
+    if not data.startswith(b"MATLAB") or data[124:128] != b"\0\1IM":
+        raise ValueError("no MAT file of version 5")
+    at, kinds = 128, set()
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        content = data[at + 8 : at + 8 + length]
+        kinds.add(kind)
+        if kind == COMPRESSED:
+            unpacker = zlib.decompressobj()
+            unpacker.decompress(content, 100 * length + 2**20)  # eyes compress less than this
+        if len(content) < length or (kind == COMPRESSED and not unpacker.eof):
+            raise ValueError("a variable is incomplete")
+        at += 8 + length
+    if kinds not in ({MATRIX}, {COMPRESSED}):
+        raise ValueError(f"variables of the kinds {kinds}")
 
 
 def _listed(path: Path, person: str, names: tuple[str, ...]) -> list[int]:
