@@ -3,7 +3,9 @@
 import pytest
 import yaml
 
+from synth2real.adapt import DANN
 from synth2real.errors import InputError
+from synth2real.refine import SimGAN
 from synth2real.route.route import STAGES
 from synth2real.settings import build, name_of, read_yaml, to_dict
 
@@ -91,3 +93,19 @@ def test_yaml_files_are_utf_8_and_may_use_anchors(tmp_path) -> None:
         read_yaml(file, "ranges")
     with pytest.raises(InputError, match=r"none\.yaml: cannot be read \(No such file or directory\), expected ranges"):
         read_yaml(tmp_path / "none.yaml", "ranges")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: DANN(lr=0.1), r"DANN has no setting 'lr', expected one of: rate, optimize, .* Did you mean 'rate'\?"),
+        (lambda: SimGAN(stps=3), r"SimGAN has no setting 'stps', expected one of: steps, .* Did you mean 'steps'\?"),
+        (lambda: DANN(zzz=3), r"DANN has no setting 'zzz', expected one of: optimize, rate, [^.]*\.$"),
+        (lambda: DANN(rate=-1), r"DANN\(rate=...\): found -1, expected greater than 0$"),
+        (lambda: SimGAN(steps="many"), r"SimGAN\(steps=...\): found 'many', expected a valid integer"),
+        (lambda: DANN(0.1), r"DANN takes its settings by name, found 0.1 without one. Write it as NAME=VALUE"),
+    ],
+)
+def test_in_python_errors_are_the_same(make, message):
+    with pytest.raises(InputError, match=message):
+        make()

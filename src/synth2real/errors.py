@@ -1,4 +1,6 @@
-"""Errors and warnings that users see: wrong input, a diverged training, a refiner that is of no use."""
+"""Errors and warnings that users see: wrong input, files left out, a diverged training, a refiner of no use."""
+
+from collections.abc import Mapping
 
 LONGEST = 1600  # characters of a message
 
@@ -14,6 +16,19 @@ class InputError(ValueError):
         cut = len(message) - LONGEST
         half = LONGEST // 2
         super().__init__(f"{message[:half]} ... {cut} characters ... {message[-half:]}" if cut > 0 else message)
+
+
+class LeftOutWarning(UserWarning):
+    """Files of a folder were not read. The message says which.
+
+    Args:
+        message: for the user.
+        counts: number of files by suffix (`.heic`), or by what else they have in common (`unreadable`).
+    """
+
+    def __init__(self, message: str, counts: Mapping[str, int]) -> None:
+        super().__init__(message)
+        self.counts = dict(counts)
 
 
 class TrainingDiverged(RuntimeError):

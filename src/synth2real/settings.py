@@ -41,10 +41,12 @@ RENAMED: dict[str, dict[str, str]] = {
     },
 }
 
+USUAL = {"lr": "rate", "learning_rate": "rate"}  # what other libraries call a setting
+
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(pydantic.Field, dataclasses.field))
 def settings(cls: type[T]) -> type[T]:
-    """Class decorator: keyword-only fields with checked values. Unknown names are refused.
+    """Class decorator: keyword-only fields with checked values. A wrong name or value raises an `InputError`.
 
     A method may set what it builds while it runs (networks, running means) as plain attributes. These are not fields,
     so they are neither compared nor saved.
@@ -53,11 +55,56 @@ def settings(cls: type[T]) -> type[T]:
     checked = made.__init__
 
     @functools.wraps(checked)
-    def init(self: Any, **given: Any) -> None:
-        checked(self, **_present(made, given))
+    def init(self: Any, *unnamed: Any, **given: Any) -> None:
+        if unnamed:
+            raise InputError(
+                f"{made.__name__} takes its settings by name, found {unnamed[0]!r} without one. "
+                f"Write it as NAME=VALUE, with one of: {', '.join(_names(made))}"
+            )
+        try:
+            checked(self, **_present(made, given))
+        except pydantic.ValidationError as error:
+            raise SettingError(made, error) from None
 
     made.__init__ = init
     return cast(type[T], made)
+
+
+class SettingError(InputError):
+    """A setting does not exist, or its value cannot be used.
+
+    Args:
+        kind: class of the settings.
+        error: what pydantic found.
+    """
+
+    def __init__(self, kind: type[Any], error: pydantic.ValidationError) -> None:
+        self.kind, self.error = kind, error
+        super().__init__(self.said(kind.__name__, f"{kind.__name__}({{}}=...)"))
+
+    def said(self, method: str, setting: str) -> str:
+        """The first fault in words.
+
+        Args:
+            method: what the class is called.
+            setting: what a setting is called, with `{}` for its name.
+        """
+        first = self.error.errors()[0]
+        field = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "unexpected_keyword_argument":
+            fields = _names(self.kind)
+            alike = [USUAL[field]] if USUAL.get(field) in fields else difflib.get_close_matches(field, fields)
+            listed = ", ".join(dict.fromkeys([*alike, *fields]))
+            meant = f" Did you mean '{alike[0]}'?" if alike else ""
+            return f"{method} has no setting '{field}', expected one of: {listed}.{meant}"
+        if first["type"] == "missing_argument":
+            return f"{method} lacks the setting '{field}'. Give it"
+        expected = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        return f"{setting.format(field)}: found {first.get('input')!r}, expected {expected}"
+
+
+def _names(kind: type[Any]) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind)]
 
 
 def _present(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,22 +151,11 @@ def build(methods: Mapping[str, type[T]], name: str, values: Mapping[str, Any] |
     if name not in methods:
         raise InputError(f"{stage or 'method'} '{name}' is unknown, expected one of: {', '.join(methods)}")
     try:
-        return methods[name](**dict(values or {}))
-    except pydantic.ValidationError as error:
-        fields = [field.name for field in dataclasses.fields(methods[name])]  # type: ignore[arg-type]
-        raise InputError(_message(stage, name, fields, error)) from None
-
-
-def _message(stage: str, name: str, fields: list[str], error: pydantic.ValidationError) -> str:
-    """The first fault of some settings, in words."""
-    first = error.errors()[0]
-    field = str(first["loc"][0]) if first["loc"] else ""
-    if first["type"] == "unexpected_keyword_argument":
-        alike = difflib.get_close_matches(field, fields, n=1)
-        meant = f" Did you mean '{alike[0]}'?" if alike else ""
-        return f"{stage} '{name}' has no setting '{field}', expected one of: {', '.join(fields)}.{meant}"
-    expected = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return f"{stage}.{field} of '{name}': found {first.get('input')!r}, expected {expected}"
+        return methods[name](**{str(key): value for key, value in (values or {}).items()})
+    except SettingError as error:
+        if error.kind is not methods[name]:  # a setting of a setting
+            raise
+        raise InputError(error.said(f"{stage} '{name}'", f"{stage}.{{}} of '{name}'")) from None
 
 
 def name_of(methods: Mapping[str, type[Any]], value: object) -> str:

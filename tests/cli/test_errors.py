@@ -23,7 +23,7 @@ QUICK = ("--steps", 3)
         (("--set", "adopt.rate=1"), ("--set 'adopt.rate=1'", "calibrate, widen, randomize, refine, adapt")),
         (
             ("--set", "adapt.rte=1"),
-            ("adapt 'source-only' has no setting 'rte'", "expected one of: optimize, rate, ", "Did you mean 'rate'?"),
+            ("adapt 'source-only' has no setting 'rte'", "expected one of: rate, optimize, ", "Did you mean 'rate'?"),
         ),
         (("--set", "adapt.rate=-1"), ("adapt.rate", "found -1", "greater than 0")),
         (("--set", "adapt.rate=[1"), ("--set 'adapt.rate=[1'", "not YAML")),

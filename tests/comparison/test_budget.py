@@ -162,7 +162,7 @@ def test_a_plan_is_read_as_it_was_kept(tmp_path: Path) -> None:
 def test_a_refiner_is_shortened_in_proportion() -> None:
     own = SimGAN()
     short = shortened(Route(refine=own), 50).refine
-    assert 45 <= short.all_steps <= 55
+    assert (short.all_steps, short.pretrain_critic) == (50, 11)
     assert shortened(Route(refine=own), own.all_steps).refine is own
 
 
@@ -262,6 +262,18 @@ def test_samples_between_the_classes_are_listed_as_uncertain() -> None:
     (line,) = in_doubt(found)
     assert f"in doubt: {len(found.in_doubt)} of 100 target samples" in line
     assert found.plain()["in_doubt"][0] in line
+    for candidate in found.candidates:
+        candidate.learnt = False
+    assert found.in_doubt is None
+
+
+def test_models_that_have_not_learnt_the_source_name_no_uncertain_samples() -> None:
+    source, target = blobs(200, 0.5, 0, 0), blobs(100, 0.5, 0, 1).unlabelled()
+    found = compare({}, source, target, budget=Budget(steps=1, batch=16), seeds=(0,))
+    assert found.in_doubt is None
+    assert in_doubt(found) == []
+    assert any("the models have not learnt the source" in note for note in found.notes)
+    assert found.plain()["in_doubt"] is None
 
 
 def test_a_route_that_diverges_is_left_out_and_named(tmp_path: Path) -> None:

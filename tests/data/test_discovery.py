@@ -6,7 +6,7 @@ import pytest
 from helpers import save
 from synth2real import load, load_unlabelled
 from synth2real.data.discovery import as_spelled, files_below, image_suffixes
-from synth2real.errors import InputError
+from synth2real.errors import InputError, LeftOutWarning
 
 GREY = np.zeros((4, 4), dtype=np.uint8)
 
@@ -95,3 +95,19 @@ def test_a_table_may_spell_a_name_in_another_unicode_form(tmp_path):
     find = as_spelled(tmp_path)
     assert find(tmp_path / composed) == tmp_path / decomposed
     assert find(tmp_path / "other.png") == tmp_path / "other.png"
+
+
+def test_what_is_left_out_of_every_kind_of_folder_is_counted(tmp_path):
+    """As counts in the warnings: other suffixes, unreadable images, images without a row."""
+    for name in ("a", "b", "c"):
+        save(tmp_path / f"{name}.png", GREY)
+    (tmp_path / "d.heic").write_text("x")
+    (tmp_path / "broken.png").write_text("x")
+    (tmp_path / "metadata.csv").write_text("file_name,label\na.png,1\nb.png,2\nbroken.png,1\n")
+    for read, expected in (
+        (load, [{"without a row": 1}, {".heic": 1}, {"unreadable": 1}]),
+        (load_unlabelled, [{".heic": 1}, {"unreadable": 1}]),
+    ):
+        with pytest.warns(LeftOutWarning) as caught:
+            read(tmp_path, skip_bad=True)
+        assert [warning.message.counts for warning in caught] == expected

@@ -1,7 +1,9 @@
 """Domains and the batches sampled from them."""
 
+import numpy as np
 import pytest
 import torch
+from torch.utils.data import TensorDataset
 
 from synth2real.data.batch_sampler import BatchSampler
 from synth2real.data.domains import Labelled, Unlabelled, check_domains, to_float
@@ -40,7 +42,14 @@ IMAGES = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
         (lambda: Labelled(IMAGES, torch.tensor([0, -1, 0, 1])), "from -1 to 1, expected 0 to 1"),
         (lambda: Labelled(IMAGES, torch.zeros(4)), r"value labels of shape \(4,\), expected \(N, K\)"),
         (lambda: Labelled(IMAGES, torch.zeros(4, 2), columns=("x",)), "2 label columns but 1 column names"),
-        (lambda: Labelled(IMAGES, torch.zeros(4, dtype=torch.int32)), "labels of torch.int32, expected int64"),
+        (lambda: Labelled(IMAGES, torch.zeros(4, dtype=torch.int32)), r"labels of torch.int32, .* labels.long\(\)"),
+        (lambda: Labelled(IMAGES, np.zeros(4)), r"labels are a numpy array \(4,\), .* torch.from_numpy\(array\)"),
+        (lambda: Labelled(IMAGES, [0, 1, 0, 1]), r"labels are a list of 4, expected Tensor.*torch.tensor\(list\)"),
+        (lambda: Unlabelled(IMAGES.numpy()), "inputs are a numpy array .* torch.from_numpy"),
+        (lambda: Unlabelled("photos"), r"inputs are the text 'photos', .* load_unlabelled\(path\)"),
+        (lambda: Unlabelled(TensorDataset(IMAGES)), "inputs are TensorDataset, a data set of torch.*Stack its samples"),
+        (lambda: Unlabelled([IMAGES]), r"inputs are a list of 1, .*Unlabelled\(inputs\)"),
+        (lambda: Unlabelled(IMAGES.long()), "images of torch.int64, expected uint8 in 0..255 or float32"),
     ],
 )
 def test_invalid_domains_are_refused(make, message):

@@ -209,9 +209,7 @@ def test_every_image_mode_becomes_uint8(tmp_path):
 def test_float_images_in_0_to_1_become_uint8(tmp_path):
     ramp = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
     Image.fromarray(ramp.astype(np.float32) / 255).save(tmp_path / "light.tif")
-    Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "levels.tif")
-    for name in ("light.tif", "levels.tif"):
-        assert np.array_equal(load_unlabelled(tmp_path / name).inputs[0, 0].numpy(), ramp), name
+    assert np.array_equal(load_unlabelled(tmp_path / "light.tif").inputs[0, 0].numpy(), ramp)
 
 
 @pytest.mark.parametrize(
@@ -284,11 +282,6 @@ def test_rows_name_each_image_of_their_folder_once(tmp_path, monkeypatch):
     (folder / "metadata.csv").write_text("file_name,label\n1.png,b\n")
     with pytest.raises(InputError, match=r"1\.png: found 2 rows in the metadata tables of .*expected one"):
         load(folder)
-
-
-def test_a_dark_image_of_16_bits_stays_dark(tmp_path):
-    Image.fromarray(np.full((4, 4), 200, np.uint16)).save(tmp_path / "dark.png")
-    assert load_unlabelled(tmp_path / "dark.png").inputs.max() == 0
 
 
 def test_channels_are_converted_as_pillow_does(tmp_path):
@@ -410,7 +403,8 @@ def test_images_that_stay_on_disk_give_the_same_batches(tmp_path, monkeypatch):
         save(tmp_path / f"{i}.png", picture(i, (8, 10), 3))
     conversion = {"size": (6, 6), "channels": 1}
     memory = load_unlabelled(tmp_path, **conversion)
-    monkeypatch.setattr(pictures, "IN_MEMORY", 100)
+    monkeypatch.setattr(pictures, "limit", lambda: 100)
+    monkeypatch.setattr(pictures, "SUBSET", 100)
     disk = load_unlabelled(tmp_path, **conversion)
     assert isinstance(memory.inputs, torch.Tensor)
     assert isinstance(disk.inputs, ImageFiles)

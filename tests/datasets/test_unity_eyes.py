@@ -1,7 +1,6 @@
 """UnityEyes from tiny folders in its format: the crop, its labels, and invalid files."""
 
 import json
-import sys
 
 import pytest
 import torch
@@ -50,7 +49,7 @@ def test_histograms_are_equalised(folder):
 
 def test_crops_that_do_not_fit_in_memory_stay_on_disk(folder, monkeypatch):
     whole = unityeyes(folder)
-    monkeypatch.setattr(sys.modules[unityeyes.__module__], "IN_MEMORY", 100)
+    monkeypatch.setattr("synth2real.data.memory.limit", lambda: 100)
     lazy = unityeyes(folder)
     assert not isinstance(lazy.inputs, torch.Tensor)
     assert lazy.shape == whole.shape

@@ -5,7 +5,7 @@ import torch
 
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.data.groups import held_out, redrawn
-from synth2real.measure.data_checks import alike, check, grey, outliers_among
+from synth2real.measure.data_checks import Findings, alike, check, grey, outliers_among
 from synth2real.simulate import Digits, Eyes
 
 
@@ -98,3 +98,65 @@ def test_a_bootstrap_sample_holds_groups_whole() -> None:
     alone = redrawn(6, None, generator)
     assert len(alone) == 6
     assert 0 <= int(alone.min()) <= int(alone.max()) < 6
+
+
+def backdrop(count: int, seed: int = 0) -> torch.Tensor:
+    """Renders (N, 1, 64, 64) uint8 of one backdrop, with a little noise."""
+    generator = torch.Generator().manual_seed(seed)
+    plain = (128 + 60 * torch.linspace(-3, 3, 64).sin()).expand(1, 64, 64)
+    return (plain + 2 * torch.randn(count, 1, 64, 64, generator=generator)).round().to(torch.uint8)
+
+
+def other_scenes(count: int) -> Unlabelled:
+    generator = torch.Generator().manual_seed(9)
+    return Unlabelled(torch.randint(0, 255, (count, 1, 64, 64), generator=generator).to(torch.uint8))
+
+
+def test_renders_of_one_backdrop_are_counted_and_not_warned_of() -> None:
+    source = Labelled(backdrop(40), torch.zeros(40, dtype=torch.int64), ("a", "b"))
+    found = check(source, other_scenes(30))
+    assert len(found.duplicates["source"]) > 500
+    assert found.contradictions == {"source": []}
+    assert not any("near-duplicates" in line for line in found.warnings)
+
+
+def test_near_duplicates_of_different_labels_give_one_warning() -> None:
+    source = Labelled(backdrop(40), torch.arange(40) % 2, ("a", "b"))
+    found = check(source, other_scenes(30))
+    assert 200 < len(found.contradictions["source"]) < len(found.duplicates["source"])
+    assert all((a + b) % 2 for a, b in found.contradictions["source"])
+    (line,) = [line for line in found.warnings if "near-duplicates" in line]
+    assert "pairs of near-duplicates have different labels (image 0 and image" in line
+    assert "correct their labels" in line
+
+
+def test_a_small_object_on_one_backdrop_explains_the_label() -> None:
+    images = backdrop(40)
+    images[1::2, :, 30:34, 30:34] = 255
+    found = check(Labelled(images, torch.arange(40) % 2, ("a", "b")), other_scenes(30))
+    assert found.duplicates["source"]
+    assert found.contradictions["source"] == []
+
+
+def test_values_of_near_duplicates_contradict_if_they_are_far_apart() -> None:
+    images, values = backdrop(40), torch.linspace(0, 1, 40)[:, None]
+    found = check(Labelled(images, values, columns=("x",)), other_scenes(30))
+    apart = [abs(float(values[a] - values[b])) for a, b in found.contradictions["source"]]
+    assert min(apart) > float(values.std())
+    assert len(apart) > 50
+
+
+def test_images_of_both_domains_give_a_warning() -> None:
+    source = Labelled(backdrop(20), torch.zeros(20, dtype=torch.int64), ("a", "b"))
+    found = check(source, Unlabelled(torch.cat([backdrop(1, 1), other_scenes(30).inputs])))
+    assert any("20 images of source have near-duplicates in target" in line for line in found.warnings)
+
+
+def test_each_section_is_said_when_it_is_known() -> None:
+    sections: list[tuple[str, Findings]] = []
+    source = Labelled(backdrop(20), torch.arange(20) % 2, ("a", "b"))
+    found = check(source, other_scenes(30), on_section=lambda *section: sections.append(section))
+    assert [name for name, _ in sections] == ["domains", "duplicates", "outliers"]
+    assert not sections[0][1].duplicates
+    assert sections[1][1].duplicates == found.duplicates
+    assert sections[-1][1] == found

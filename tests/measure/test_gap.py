@@ -31,7 +31,7 @@ def test_black_and_white_images_are_two_apart() -> None:
     gap = measure_gap(Unlabelled(black), Unlabelled(white), resamples=8)
     assert list(gap.distances) == NAMES
     assert gap.on == "pixels of 1x8x8"
-    assert gap.distances["proxy_a_distance"] == Distance(2.0, 2.0, 2.0)
+    assert gap.distances["proxy_a_distance"] == Distance(2.0, 2.0, 2.0, noise=0.0, halved=2.0)
     assert gap.distances["mmd"].value == pytest.approx(2.0)
     assert gap.distances["coral"].value == 0.0  # neither varies
     assert gap.distances["kid"].value == pytest.approx(1 + 8 - 2)  # (0 + 1)^3 + (1 + 1)^3 - 2 (0 + 1)^3
@@ -137,3 +137,27 @@ def test_what_cannot_be_compared_is_refused() -> None:
     model = Model(Classification(("a", "b")), (1, 8, 8))
     with pytest.raises(InputError, match=r"the source has inputs of 1x16x16, the model takes 1x8x8"):
         measure_gap(images, images, features=model)
+
+
+def test_one_distribution_is_within_sampling_noise_and_another_beyond_it() -> None:
+    same = measure_gap(noise(300, 0), noise(300, 1), resamples=20)
+    assert not any(distance.real for distance in same.distances.values())
+    assert "does not tell the domains apart: it is wrong for" in same.meaning("proxy_a_distance")
+    assert "The covariances do not differ measurably, within sampling noise" in same.meaning("coral")
+    far = measure_gap(noise(300, 0), Unlabelled(3 * noise(300, 1, shift=2).inputs), resamples=20)
+    assert all(distance.real for distance in far.distances.values())
+    assert "tells the domains apart" in far.meaning("proxy_a_distance")
+    assert ", beyond sampling noise (two halves of one domain reach" in far.meaning("kid")
+    assert far.to_dict()["mmd"]["meaning"] == far.meaning("mmd")
+
+
+def test_sizes_that_differ_make_no_difference() -> None:
+    """Distances with a bias for few samples are compared at the size of the smaller domain."""
+    uneven = measure_gap(noise(400, 0), noise(60, 1), resamples=20)
+    assert not any(uneven.distances[name].real for name in ("coral", "sliced_wasserstein", "kid"))
+
+
+def test_the_interval_of_the_proxy_distance_stays_in_its_range() -> None:
+    for shift in (0.0, 0.7, 1.8, 3.0, 9.0):
+        found = measure_gap(noise(80, 0), noise(80, 1, shift=shift), resamples=20).distances["proxy_a_distance"]
+        assert 0 <= found.low <= found.value <= found.high <= 2

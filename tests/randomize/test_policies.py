@@ -2,7 +2,6 @@
 
 import math
 
-import pydantic
 import pytest
 import torch
 from hypothesis import given, settings
@@ -96,7 +95,7 @@ def test_widen_calls_the_simulator() -> None:
             return factor
 
     assert Widen(factor=2.0)(Recorder()) == 2.0  # type: ignore[arg-type, comparison-overlap]
-    with pytest.raises(pydantic.ValidationError):
+    with pytest.raises(InputError, match="expected greater than or equal to 1"):
         Widen(factor=0.5)
 
 

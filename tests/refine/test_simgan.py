@@ -7,7 +7,7 @@ from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError, RefinementWarning, TrainingDiverged
 from synth2real.networks.adversarial import GlobalCritic, PaperCritic, Watch, patch_loss
 from synth2real.networks.layers import PatchCritic, Refiner
-from synth2real.refine import METHODS, SimGAN
+from synth2real.refine import CUT, METHODS, SimGAN
 from synth2real.refine.simgan import START
 from synth2real.settings import build, to_dict
 from synth2real.simulate import Digits
@@ -276,3 +276,19 @@ def test_weights_before_a_divergence_stay_usable(tmp_path) -> None:
     assert all(weight.isfinite().all() for weight in gan.learnt().values())
     gan.save(tmp_path)
     assert gan.transform(x).shape == x.shape
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 100, 440, 441, 5000])
+def test_all_steps_are_as_many_as_asked_for(steps: int) -> None:
+    for own in (SimGAN(), SimGAN(preset="paper"), SimGAN(pretrain_refiner=30, pretrain_critic=0), CUT()):
+        refiner = own.lasting(steps)
+        assert refiner.all_steps == steps
+        assert refiner.steps >= 1
+
+
+def test_more_steps_leave_the_pretraining_as_it_is_and_fewer_shorten_it() -> None:
+    own = SimGAN()  # 100 and 340 steps
+    more, fewer = own.lasting(1000), own.lasting(220)
+    assert (more.pretrain_critic, more.steps) == (100, 900)
+    assert (fewer.pretrain_critic, fewer.steps) == (50, 170)
+    assert (own.pretrain_critic, own.steps) == (100, 340)

@@ -2,11 +2,14 @@
 
 import pytest
 import torch
+from torch.utils.data import TensorDataset
 
-from synth2real import Labelled, Route, Unlabelled
+from synth2real import Budget, Labelled, Model, Route, Unlabelled, compare, load, measure_gap
+from synth2real.adapt import SHOT
 from synth2real.calibrate import Search
 from synth2real.data.domains import check_domains
 from synth2real.errors import InputError
+from synth2real.refine import SimGAN
 from synth2real.route.route import default_steps, default_task
 from synth2real.simulate import Digits, Eyes
 from synth2real.tasks import Classification, Keypoints
@@ -66,3 +69,51 @@ def test_only_a_simulator_can_be_calibrated():
         InputError, match=r"--calibrate \(calibrate=\) needs a simulator, found 4 labelled samples. Give a simulator"
     ):
         Route(calibrate=Search()).fit(source, Unlabelled(torch.zeros(2, 1, 8, 8)))
+
+
+X, Y = torch.rand(8, 1, 8, 8), torch.arange(8) % 2
+SOURCE, TARGET = Labelled(X, Y), Unlabelled(X)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Route().run((X, Y), TARGET), r"the source is a tuple of 2, expected .*Labelled\(inputs, labels\)"),
+        (lambda: Route().run(TensorDataset(X, Y), TARGET), "the source is TensorDataset.*Stack its samples"),
+        (lambda: Route().run("synthetic", TARGET), r"the source is the text 'synthetic', .* load\(path, label=...\)"),
+        (lambda: Route().run(SOURCE, "photos"), r"the target is the text 'photos'.* load_unlabelled\(path\)"),
+        (lambda: Route().fit(SOURCE, SOURCE), r"the target is Labelled, expected Unlabelled.*data.unlabelled\(\)"),
+        (lambda: Route().run(SOURCE, X), r"the target is a tensor \(8, 1, 8, 8\).*Write Unlabelled\(inputs\)"),
+        (lambda: Route().run(SOURCE, TARGET, task="classify"), "the task is the text .*Classification.of"),
+        (lambda: Route().run(SOURCE, TARGET, budget=9), r"the budget is int, .* Budget\(steps=1000\)"),
+        (lambda: Route(adapt="dann"), r"adapt= is the name 'dann', expected an object of a method, such as DANN\(\)"),
+        (lambda: Route(refine=SimGAN), r"refine= is the class SimGAN, expected .*SimGAN\(\)"),
+        (lambda: Route(randomize="nobody"), "randomize= is the name 'nobody', .*one of: photometric"),
+        (lambda: compare({}, TensorDataset(X, Y), TARGET), "the source is TensorDataset"),
+        (lambda: compare({}, SOURCE, SOURCE), "the target is Labelled, expected Unlabelled"),
+        (lambda: compare({}, SOURCE, TARGET, test=TARGET), "the test data is Unlabelled, expected Labelled or None"),
+        (lambda: compare({"a": "dann"}, SOURCE, TARGET), "route 'a' is str, expected a Route"),
+        (lambda: compare([Route()], SOURCE, TARGET), "the routes are a list of 1, expected Mapping. Name each"),
+        (lambda: measure_gap("photos", TARGET), "the source is the text 'photos'"),
+        (lambda: load(TensorDataset(X, Y)), "the path is TensorDataset.*Stack its samples"),
+        (lambda: SHOT().fit("run", TARGET), r"the model is the text 'run', expected Model.*load_model\(folder\)"),
+        (lambda: model().predict(X.numpy()), "the data to predict is a numpy array .*torch.from_numpy"),
+        (lambda: model().evaluate((X, Y)), r"the data to evaluate on is a tuple of 2.*Labelled\(inputs, labels\)"),
+        (lambda: model().evaluate(TARGET), "the data to evaluate on is Unlabelled, expected Labelled"),
+    ],
+)
+def test_a_wrong_type_is_refused_with_the_mend(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def model():
+    return Model(Classification(("a", "b")), (1, 8, 8))
+
+
+def test_every_step_of_every_stage_is_counted():
+    seen = []
+    Route(refine=SimGAN(steps=2, pretrain_critic=1)).run(
+        SOURCE, TARGET, budget=Budget(steps=3, batch=4), on_step=lambda *step: seen.append(step)
+    )
+    assert seen == [("refine", i, 3) for i in (1, 2, 3)] + [("train", i, 3) for i in (1, 2, 3)]

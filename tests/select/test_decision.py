@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from synth2real.select.decision import ALONE, in_doubt, refusal, surely_better
+from synth2real.select.decision import ALONE, in_doubt, refusal, source_in_doubt, surely_better
 from synth2real.tasks import Classification, Regression
 
 TASK = Classification(("a", "b"))
@@ -49,3 +49,10 @@ def test_between_two_candidates_agreement_cannot_say_which_is_right() -> None:
     assert refusal(scores, baseline, own, [own], TASK, voted=False) is None
     assert refusal(scores, baseline, own[:, :1], [], VALUES) is None
     assert "not significantly better" in str(refusal(baseline, scores, own, [own], TASK))
+
+
+def test_doubt_about_the_source_itself_is_a_share_of_its_samples() -> None:
+    sure, unsure = torch.tensor([[0.9, 0.1], [0.1, 0.9]]), torch.tensor([[0.6, 0.4], [0.1, 0.9]])
+    assert source_in_doubt([sure], TASK) == 0
+    assert source_in_doubt([unsure], TASK) == 0.5
+    assert source_in_doubt([torch.zeros(4, 1)], VALUES) == 0

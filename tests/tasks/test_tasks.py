@@ -249,3 +249,35 @@ def test_gaze_turns_with_the_image_and_with_nothing_else():
     torch.testing.assert_close(5 * after[known][:, :2], tip[known, 0], atol=1e-4, rtol=0)
     assert torch.equal(GAZE.move(labels[:3], None), labels[:3])
     torch.testing.assert_close(to_angles(before)[known], labels[known])
+
+
+def test_precision_recall_and_confusion_by_hand():
+    """True ant, ant, bee; predicted ant, bee, bee: no sample is a cat, and none is called one."""
+    predictions, labels = torch.eye(3)[[0, 1, 1]], torch.tensor([0, 0, 1])
+    found = ANIMALS.details(predictions, labels, None)
+    assert found["confusion"] == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert found["per_class"]["ant"] == {"precision": 1.0, "recall": 0.5, "count": 2}
+    assert found["per_class"]["bee"] == {"precision": 0.5, "recall": 1.0, "count": 1}
+    assert math.isnan(found["per_class"]["cat"]["recall"])
+    assert found["most_confused"] == [{"true": "ant", "predicted": "bee", "count": 1}]
+
+
+def test_of_many_classes_the_most_confused_are_listed():
+    many = Classification(tuple(f"c{i}" for i in range(30)))
+    labels = torch.arange(30).repeat(2)
+    guesses = labels.clone()
+    guesses[[3, 33, 7]] = torch.tensor([4, 4, 8])
+    found = many.details(torch.eye(30)[guesses], labels, None)
+    assert found["confusion"] is None
+    assert found["most_confused"] == [
+        {"true": "c3", "predicted": "c4", "count": 2},
+        {"true": "c7", "predicted": "c8", "count": 1},
+    ]
+    assert len(found["per_class"]) == 30
+
+
+def test_errors_of_points_in_percent_of_the_diagonal_of_each_image():
+    predictions, sizes = torch.zeros(2, 2), torch.tensor([[30, 40], [300, 400]])
+    found = POINT.details(predictions, torch.tensor([[3.0, 4.0], [3.0, 4.0]]), sizes)
+    assert found == {"mean_error_percent": pytest.approx(5.5), "median_error_percent": pytest.approx(5.5)}
+    assert POINT.details(predictions, predictions, None) == {}

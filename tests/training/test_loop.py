@@ -154,3 +154,10 @@ def test_dropout_and_randomization_draw_different_numbers() -> None:
     Trainer(algorithm, images, images.unlabelled(), loop).run()
     drawn = torch.stack([*algorithm.dropout, *algorithm.randomization])  # each step: source and target randomized
     assert len(drawn.unique(dim=0)) == len(drawn) == 9
+
+
+def test_each_step_is_counted() -> None:
+    seen: list[tuple[int, int]] = []
+    loop = Loop(steps=3, batch=4, hardware=Hardware(), on_step=lambda step, steps: seen.append((step, steps)))
+    Trainer(_untouched(), SOURCE, TARGET, loop).run()
+    assert seen == [(1, 3), (2, 3), (3, 3)]

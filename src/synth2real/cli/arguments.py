@@ -25,6 +25,7 @@ from .options import (
     Overwrite,
     Params,
     Preset,
+    Quiet,
     RealTarget,
     Resume,
     RunArgument,
@@ -45,7 +46,15 @@ from .options import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class Command:
+    """How every command says what it made and found."""
+
+    as_json: Json = False
+    quiet: Quiet = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(Command):
     """How images are read."""
 
     size: SizeOption = None
@@ -80,7 +89,7 @@ class TestedData(Data):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderArguments:
+class RenderArguments(Command):
     """Render labelled images from a simulator."""
 
     name: SimulatorArgument
@@ -128,8 +137,6 @@ class ShowArguments(Reading):
 class CheckArguments(TestedData):
     """Inspect the data before any training. Reports balance, near-duplicates, outliers and expected minutes."""
 
-    as_json: Json = False
-
 
 @dataclass(frozen=True, kw_only=True)
 class GapArguments(Reading):
@@ -145,7 +152,6 @@ class GapArguments(Reading):
     ] = None
     group: Group = None
     seed: Seed = 0
-    as_json: Json = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +225,9 @@ class RefineArguments(Reading):
     apply: Annotated[
         Path | None, typer.Option("--apply", metavar="REFINED", help="Use the refiner saved there, without training.")
     ] = None
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="The same as --set refine.steps=N.")] = None
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="All training steps, with those of the pretraining.")
+    ] = None
     assign: Annotated[
         tuple[str, ...], typer.Option("--set", metavar="refine.FIELD=VALUE", help="A setting of the method.")
     ] = ()
@@ -269,7 +277,7 @@ class TrainArguments(Data):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptArguments:
+class AdaptArguments(Command):
     """Adapt a trained model to real data without its source."""
 
     run: Annotated[Path, typer.Argument(help="Run folder of a trained classifier.")]
@@ -304,7 +312,7 @@ class CompareArguments(TestedData):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateArguments:
+class EvaluateArguments(Command):
     """Score a trained model on labelled real data."""
 
     run: RunArgument
@@ -312,12 +320,11 @@ class EvaluateArguments:
     label: Annotated[
         tuple[str, ...], typer.Option("--label", help="Label column, if its name differs from that of the training.")
     ] = ()
-    as_json: Json = False
     skip_bad: SkipBad = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictArguments:
+class PredictArguments(Command):
     """Write predictions for images as CSV."""
 
     run: RunArgument
@@ -329,21 +336,21 @@ class PredictArguments:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportArguments:
-    """Write the HTML report of a run. It shows images, losses, features, mistakes and uncertain samples."""
+class ReportArguments(Command):
+    """Write the HTML report of a run or a comparison. It shows images, losses, mistakes and uncertain samples."""
 
-    run: Annotated[Path, typer.Argument(help="Run folder, as train and compare write it.")]
+    run: Annotated[Path, typer.Argument(help="Folder of a run or a comparison, as train and compare write it.")]
     test: Test = None
     out: Annotated[Path | None, typer.Option("--out", help="HTML file. Default: report.html in the run folder.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodsArguments:
+class MethodsArguments(Command):
     """List all methods, simulators, validators and estimates."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemoArguments:
+class DemoArguments(Command):
     """Run the demo, from rendered digits to real handwriting. Shows how much each method gains."""
 
     out: Out = Path("demo")

@@ -60,9 +60,11 @@ def add_command(name: str, options: type, folder: str) -> None:
     """Add a command: its options are the fields of `options`, and the function `name` of `FOLDER/NAME.py` runs it."""
 
     def call(**given: Any) -> None:
-        carry_out = getattr(import_module(f".{folder}.{name}", __package__), name)
+        from .console import carry_out
+
+        command = getattr(import_module(f".{folder}.{name}", __package__), name)
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-        carry_out(options(**values))
+        carry_out(name, command, options(**values))
 
     parameters = [_parameter(field, hint) for field, hint in _ordered(options)]
     call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]

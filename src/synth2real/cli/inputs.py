@@ -74,7 +74,7 @@ def check_for_simulators(source: str, n: int | None, preset: str | None, params:
     """Raise `InputError` where an option for simulators came with another source; warn where a folder is meant."""
     if is_simulator(source):
         if Path(source).is_dir():
-            console.print(f"warning: '{source}' is the simulator; for the folder of that name write ./{source}")
+            console.warn(f"'{source}' is the simulator; for the folder of that name write ./{source}")
         return
     if n is not None:
         raise InputError(

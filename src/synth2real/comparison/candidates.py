@@ -34,6 +34,7 @@ class RouteCandidate:
         estimate: estimated metric on real data; None if no estimate is possible.
         no_estimate: reason why it is not possible.
         refused: reason why the route must not be chosen; empty if it may be chosen.
+        learnt: whether it has learnt the source (`validators.has_learnt`).
     """
 
     name: str
@@ -46,6 +47,7 @@ class RouteCandidate:
     estimate: Estimate | None = None
     no_estimate: str = ""
     refused: str = ""
+    learnt: bool = True
 
     @property
     def score(self) -> float:

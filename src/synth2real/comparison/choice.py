@@ -109,6 +109,7 @@ class Chooser:
         for candidate, learned in zip(candidates, learnt, strict=True):
             metric, name = candidate.trials[0].source_metrics[self.task.metric], self.task.metric.replace("_", " ")
             why = guards.constant(candidate.trials[0].outputs, self.task)
+            candidate.learnt = learned
             if not learned:
                 why = f"it has not learnt the source: {name} {float(metric):.3g} on held-out samples"
             if why:

@@ -12,12 +12,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..data.domains import Labelled, Unlabelled, name_of
+from ..data.domains import Labelled, Unlabelled, check_kind, name_of
 from ..errors import InputError
 from ..route.route import Budget, OnReport, Route
 from ..select import decision
 from ..simulate import Simulator
-from ..tasks.base import Task
+from ..tasks import Classification, Task
 from .candidates import SOURCE_ONLY, RouteCandidate, better
 from .evaluation import Evaluation, Trial, shipped_source, some
 from .halving import Plan
@@ -30,6 +30,10 @@ from .workers import OnRoute, Workers
 
 __all__ = ["SOURCE_ONLY", "Comparison", "RouteCandidate", "Trial", "compare", "shipped_source", "some"]
 
+NOT_LEARNT = (
+    "the models have not learnt the source: on held-out source samples they are wrong or unsure, so that nothing shows "
+    "which target samples belong to no class of the source. Train for more steps"
+)
 PLAN, TRIALS = "plan.json", "trials"  # in the folder of a comparison
 
 
@@ -81,12 +85,25 @@ class Comparison:
         for candidate in self.candidates:
             said = dict.fromkeys(note for trial in candidate.trials for note in trial.run.notes)
             found += [f"“{candidate.name}”: {note}" for note in said]
-        return found
+        return [*found, NOT_LEARNT] if self.in_doubt is None else found
 
     @property
-    def in_doubt(self) -> list[int]:
-        """Indices of uncertain target samples, which may belong to no source class, see `decision.in_doubt`."""
-        return decision.in_doubt([candidate.trials[0].target for candidate in self.candidates], self.task)
+    def learners(self) -> list[RouteCandidate]:
+        """The routes that have learnt the source; all if none has."""
+        return [candidate for candidate in self.candidates if candidate.learnt] or self.candidates
+
+    @property
+    def in_doubt(self) -> list[int] | None:
+        """Indices of uncertain target samples, which may belong to no source class, see `decision.in_doubt`.
+
+        None if the models have not learnt the source, so that they are uncertain everywhere.
+        """
+        if not any(candidate.learnt for candidate in self.candidates) and isinstance(self.task, Classification):
+            return None
+        trials = [candidate.trials[0] for candidate in self.learners]
+        if decision.source_in_doubt([trial.held for trial in trials], self.task) > decision.DOUBTED:
+            return None
+        return decision.in_doubt([trial.target for trial in trials], self.task)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per route: metric (mean and spread over seeds, None without real labels), gaps, seconds, score."""
@@ -132,7 +149,7 @@ class Comparison:
             "baseline": self.baseline,
             "notes": self.notes,
             "diverged": self.diverged,
-            "in_doubt": [name_of(self.target, i) for i in self.in_doubt],
+            "in_doubt": None if self.in_doubt is None else [name_of(self.target, i) for i in self.in_doubt],
             "plan": None if self.plan is None else self.plan.plain(),
         }
 
@@ -209,6 +226,7 @@ def compare(
         InputError: as `Route.run`; `folder` has trainings on other data.
         TrainingDiverged: source only diverged. Other routes that diverge are left out and listed.
     """
+    check_kind(routes, Mapping, "the routes are", "Name each: {'dann': Route(adapt=adapt.DANN())}")
     _check(routes, minutes, then)
     named, baseline = with_baselines(routes)
     evaluation = Evaluation(source, target, test, task, budget or Budget(), source_groups, target_groups)
@@ -224,6 +242,10 @@ def _check(routes: Mapping[str, Route], minutes: float | None, then: Then | None
             "then= and minutes= exclude each other: found both, expected one, because halving drops routes itself"
         )
     check_names(routes)
+    wrong = next((name for name, route in routes.items() if not isinstance(route, Route)), None)
+    if wrong is not None:
+        found = type(routes[wrong]).__name__
+        raise InputError(f"route '{wrong}' is {found}, expected a Route, such as Route(adapt=DANN())")
 
 
 def _compared(

@@ -9,7 +9,6 @@ References:
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import time
@@ -22,6 +21,7 @@ from ..adapt import FeatureMapping, SourceOnly
 from ..adapt.mappings.closed_form import ClosedForm
 from ..calibrate import Calibrator
 from ..data.domains import Labelled, Unlabelled, evenly
+from ..refine.base import TrainedMapping
 from ..route.route import Budget, Route
 from ..simulate import Simulator
 from ..tasks.base import Task
@@ -174,12 +174,9 @@ def affordable(search: Calibrator, simulator: Simulator, seconds: float) -> int:
 def shortened(route: Route, steps: int | None) -> Route:
     """The route with a refiner that takes at most `steps` steps; all its phases are shortened in proportion."""
     refiner = route.refine
-    own = getattr(refiner, "all_steps", 0)
-    if refiner is None or steps is None or own <= steps:
+    if not isinstance(refiner, TrainedMapping) or steps is None or refiner.all_steps <= steps:
         return route
-    named = [f.name for f in dataclasses.fields(refiner) if f.name in PHASES]  # type: ignore[arg-type]
-    phases = {name: max(1, getattr(refiner, name) * steps // own) for name in named if getattr(refiner, name)}
-    return replace(route, refine=replace(refiner, **phases))  # type: ignore[type-var]
+    return replace(route, refine=refiner.lasting(steps))
 
 
 def stepless(route: Route) -> bool:
@@ -187,9 +184,6 @@ def stepless(route: Route) -> bool:
     adapt = route.adapt
     last = adapt.then if isinstance(adapt, FeatureMapping) else adapt
     return isinstance(last, ClosedForm) and getattr(adapt, "steps", 0) == 0
-
-
-PHASES = ("steps", "pretrain_refiner", "pretrain_critic")  # settings of refiners that count steps
 
 
 def measure(
@@ -233,6 +227,25 @@ def measure(
         refining, refine_step = refined[settings]
         speeds[name] = Speed(fixed + once + refining, step, refine_step, own)
     return speeds
+
+
+def step_seconds(route: Route, source: Labelled, target: Unlabelled, task: Task, budget: Budget) -> float:
+    """Seconds of one training step of a route, timed on a few samples after a first step that prepares it.
+
+    Args:
+        route: without the stages calibrate, widen and refine.
+        source, target, task, budget: as in `Route.run`.
+    """
+    few, some = source.subset(evenly(len(source), PROBE)), target.subset(evenly(len(target), PROBE))
+    times: list[float] = []
+    route.run(
+        few,
+        some,
+        task=task,
+        budget=replace(budget, steps=2),
+        on_step=lambda *_: times.append(time.perf_counter()),
+    )
+    return times[1] - times[0]
 
 
 def _steps(refiner: Refiner | None) -> int:

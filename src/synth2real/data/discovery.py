@@ -6,13 +6,13 @@ import os
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from PIL import Image
 
-from ..errors import InputError
+from ..errors import InputError, LeftOutWarning
 from .tables import TABLES, is_file, listed
 
 MASK = "_mask"  # `000000_mask.png` is the segmentation mask of `000000.png`, not an image
@@ -113,19 +113,31 @@ def images_below(folder: Path) -> list[Path]:
         InputError: there is none.
 
     Warns:
-        UserWarning: with the number of files of each other kind.
+        LeftOutWarning: with the number of files of each other kind.
     """
     files = files_below(folder)
     images = [file for file in files if is_image(file)]
-    left_out = said_by_suffix(file for file in files if not is_image(file) and file.suffix.lower() not in UNSAID)
+    counts = other_kinds(files)
     if not images:
-        found = f"; found {left_out}" if left_out else ""
+        found = f"; found {counted(counts)}" if counts else ""
         raise InputError(
             f"{folder}: found no image, expected files such as .png or .jpg in it or in its subfolders{found}"
         )
-    if left_out:
-        warnings.warn(f"{folder}: left out {left_out}, which are no images that can be read", stacklevel=3)
+    say_left_out(folder, counts)
     return images
+
+
+def other_kinds(files: Iterable[Path]) -> Counter[str]:
+    """Number of files that are neither images nor descriptions, by suffix."""
+    others = (file for file in files if not is_image(file) and file.suffix.lower() not in UNSAID)
+    return Counter(file.suffix.lower() or "without a suffix" for file in others)
+
+
+def say_left_out(folder: Path, counts: Counter[str]) -> None:
+    """Warn of the files that `other_kinds` has counted, if there are any."""
+    if counts:
+        text = f"{folder}: left out {counted(counts)}, which are no images that can be read"
+        warnings.warn(LeftOutWarning(text, counts), stacklevel=4)
 
 
 def metadata_tables(folder: Path) -> list[Path]:
@@ -133,9 +145,8 @@ def metadata_tables(folder: Path) -> list[Path]:
     return sorted(file for file in files_below(folder) if file.name in TABLES)
 
 
-def said_by_suffix(files: Iterable[Path]) -> str:
-    """`2 .heic, 1 without a suffix`, the most frequent first; empty without files."""
-    counts = Counter(file.suffix.lower() or "without a suffix" for file in files)
+def counted(counts: Mapping[str, int]) -> str:
+    """`2 .heic, 1 without a suffix`, the most frequent first."""
     return ", ".join(f"{count} {suffix}" for suffix, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])))
 
 

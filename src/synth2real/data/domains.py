@@ -6,14 +6,18 @@ labels, so target labels cannot leak into training.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from ..errors import InputError
 
 MOST = torch.finfo(torch.float32).max  # larger numbers would be infinite in a network
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 class Inputs(Protocol):
@@ -29,7 +33,66 @@ class Inputs(Protocol):
     def __getitem__(self, index: Tensor, /) -> Tensor: ...
 
 
+def check_kind(value: object, expected: type[Any] | tuple[type[Any], ...], what: str, mend: str = "") -> None:
+    """Raise `InputError` if a value is of no expected type. The message says how to make one.
+
+    Args:
+        value: what the user gave.
+        expected: a type, or several.
+        what: begins the message, such as `the source is`.
+        mend: how to make such a value; not needed for domains and tensors.
+    """
+    if isinstance(value, expected):
+        return
+    kinds = expected if isinstance(expected, tuple) else (expected,)
+    names = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
+    raise InputError(f"{what} {_found(value)}, expected {names}. {mend or _mend(value, kinds)}")
+
+
+def _found(value: object) -> str:
+    """A value of a wrong type in a message."""
+    if isinstance(value, str | Path):
+        return f"the text '{value}'"
+    if isinstance(value, np.ndarray):
+        return f"a numpy array {value.shape}"
+    if isinstance(value, Tensor):
+        return f"a tensor {tuple(value.shape)}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, Dataset | DataLoader):
+        return f"{type(value).__name__}, a data set of torch"
+    return (
+        "None" if value is None else f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+    )
+
+
+def _mend(value: object, kinds: tuple[type[Any], ...]) -> str:
+    """How to make a value of one of these types out of a wrong one."""
+    labelled = Labelled in kinds and Unlabelled not in kinds
+    if isinstance(value, np.ndarray):
+        return "Convert it: torch.from_numpy(array)"
+    if Tensor in kinds and Unlabelled not in kinds:
+        return "Convert it: torch.tensor(list)" if isinstance(value, list | tuple) else "Give a torch tensor"
+    if isinstance(value, str | Path):
+        return "Load it: load(path, label=...)" if labelled else "Load it: load_unlabelled(path)"
+    if isinstance(value, Labelled):
+        return "Leave its labels out: data.unlabelled()"
+    if isinstance(value, Dataset | DataLoader):
+        made = "Labelled(torch.stack(x), torch.tensor(y))" if labelled else "Unlabelled(torch.stack(x))"
+        return f"Stack its samples: x, y = zip(*dataset); {made}"
+    return f"Write {'Labelled(inputs, labels)' if labelled else 'Unlabelled(inputs)'}, with tensors"
+
+
 def _check_inputs(inputs: Inputs) -> None:
+    if isinstance(inputs, np.ndarray) or not all(hasattr(inputs, name) for name in ("shape", "__getitem__")):
+        raise InputError(
+            f"inputs are {_found(inputs)}, expected a tensor of images (N, C, H, W) or features (N, F). "
+            f"{_mend(inputs, (Unlabelled,))}"
+        )
+    if isinstance(inputs, Tensor) and inputs.ndim == 4 and inputs.dtype not in (torch.uint8, *FLOATS):
+        raise InputError(
+            f"images of {inputs.dtype}, expected uint8 in 0..255 or float32 in 0..1. Convert them: x.to(torch.uint8)"
+        )
     if len(inputs.shape) not in (2, 4):
         raise InputError(
             f"inputs of shape {tuple(inputs.shape)}: expected images (N, C, H, W) or features (N, F). "
@@ -48,6 +111,7 @@ class Unlabelled:
         names: N file names relative to the loaded folder; empty if the inputs do not come from files.
         sizes: (N, 2) int64, original height and width of each image, before it was resized on load; None if the
             inputs were not resized.
+        depth: bits per pixel of image files of more than 8 bits; None for other inputs.
 
     Raises:
         InputError: the shape is neither (N, C, H, W) nor (N, F), or there is no sample.
@@ -56,6 +120,7 @@ class Unlabelled:
     inputs: Inputs
     names: tuple[str, ...] = ()
     sizes: Tensor | None = None
+    depth: int | None = None
 
     def __post_init__(self) -> None:
         _check_inputs(self.inputs)
@@ -70,9 +135,8 @@ class Unlabelled:
 
     def subset(self, index: Tensor) -> "Unlabelled":
         """The samples at `index` (B,) int64, in that order."""
-        return Unlabelled(
-            _chosen(self.inputs, index), _pick(self.names, index), None if self.sizes is None else self.sizes[index]
-        )
+        sizes = None if self.sizes is None else self.sizes[index]
+        return Unlabelled(_chosen(self.inputs, index), _pick(self.names, index), sizes, self.depth)
 
 
 @dataclass(frozen=True)
@@ -85,7 +149,7 @@ class Labelled:
             pixels of the original image: x right, y down, and the centre of the top-left pixel is (0, 0).
         classes: names of the classes, in natural order, if labels are class indices.
         columns: names of the K columns, if labels are values.
-        names, sizes: as in `Unlabelled`.
+        names, sizes, depth: as in `Unlabelled`.
         domain: (N,) int64, index of the source of each sample, counted from 0 (see `multi_source.join`); None for one
             source.
 
@@ -101,9 +165,11 @@ class Labelled:
     names: tuple[str, ...] = field(default=(), repr=False)
     sizes: Tensor | None = field(default=None, repr=False)
     domain: Tensor | None = field(default=None, repr=False)
+    depth: int | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _check_inputs(self.inputs)
+        check_kind(self.labels, Tensor, "labels are")
         _check_domain(self.domain, len(self.inputs))
         if len(self.inputs) != len(self.labels):
             raise InputError(
@@ -128,7 +194,10 @@ class Labelled:
             if len(self.columns) != self.labels.shape[1]:
                 raise InputError(f"{self.labels.shape[1]} label columns but {len(self.columns)} column names")
         else:
-            raise InputError(f"labels of {self.labels.dtype}, expected int64 classes or float32 or float64 values")
+            raise InputError(
+                f"labels of {self.labels.dtype}, expected int64 classes or float32 or float64 values. Convert them: "
+                "labels.long()"
+            )
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -152,7 +221,7 @@ class Labelled:
 
     def unlabelled(self) -> Unlabelled:
         """The same inputs without the labels."""
-        return Unlabelled(self.inputs, self.names, self.sizes)
+        return Unlabelled(self.inputs, self.names, self.sizes, self.depth)
 
 
 def name_of(domain: Labelled | Unlabelled, index: int) -> str:
@@ -203,6 +272,11 @@ def _shape(shape: tuple[int, ...]) -> str:
 def evenly(count: int, most: int) -> Tensor:
     """Indices (int64) of at most `most` of `count` samples, evenly spaced."""
     return torch.linspace(0, count - 1, min(count, most)).long()
+
+
+def is_count(value: object) -> bool:
+    """Whether a value is a positive whole number."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def to_float(x: Tensor) -> Tensor:

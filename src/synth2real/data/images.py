@@ -1,190 +1,202 @@
-"""Image files to tensors: decoding in threads, resizing, and conversion between grey and colour."""
+"""Sets of image files as tensors: decoding in threads, in memory or from disk, resizing and channels."""
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import InputError
+from ..errors import InputError, LeftOutWarning
 from .domains import Inputs
+from .memory import limit
+from .pixels import DEPTHS, Conversion, Read, read_image, try_read
 
-ORIENTATION = 0x0112  # EXIF tag
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-PREVIEWS = ("MPO",)  # formats whose further frames belong to the first image
-LARGE, RATIO = 2**25, 100  # pixels; an image with more pixels, and with more than so many for each byte, is refused
-IN_MEMORY = 4 * 2**30  # bytes; a larger set of decoded images stays on disk
+LEAST_SIDE = 4  # pixels; smaller images hold nothing that a network could learn
+SUBSET = 2**28  # bytes; a smaller part of images on disk is decoded
+AHEAD = 64  # images that threads decode before they are taken
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Images (N, C, H, W) uint8, in memory or on disk; original sizes (N, 2); indices of the files kept."""
+    """Images (N, C, H, W) uint8, in memory or on disk; original sizes (N, 2); indices of the files kept; their depth.
+
+    Images in memory are channels last. The depth is None if no image has more than 8 bits per pixel.
+    """
 
     images: Inputs
     sizes: Tensor | None
     kept: list[int]
+    depth: int | None = None
 
 
 class ImageFiles:
     """Images that stay on disk. Threads decode one batch at a time.
 
     `files[index]` returns (B, C, H, W) uint8.
+
+    Args:
+        files: of the images.
+        how: with size and channels; with the depth if an image has more than 8 bits.
     """
 
-    def __init__(self, files: Sequence[Path], size: tuple[int, int], channels: int) -> None:
-        self.files, self.size, self.channels = list(files), size, channels
-        self.shape = torch.Size((len(self.files), channels, *size))
+    def __init__(self, files: Sequence[Path], how: Conversion) -> None:
+        assert how.size is not None
+        assert how.channels is not None
+        self.files, self.how = list(files), how
+        self.shape = torch.Size((len(self.files), how.channels, *how.size))
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: Tensor, /) -> Tensor:
-        if len(index) == 0:
-            return torch.empty(0, *self.shape[1:], dtype=torch.uint8)
+        images = _empty((len(index), *self.shape[1:]))
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            arrays = list(pool.map(lambda i: _read(self.files[i], self.size, self.channels)[0], index.tolist()))
-        return torch.from_numpy(np.stack(arrays))
+            read = pool.map(lambda i: read_image(self.files[i], self.how).eight_bits(self.how.depth), index.tolist())
+            for place, pixels in enumerate(read):
+                images[place].numpy()[:] = pixels
+        return images
 
     def subset(self, index: Tensor) -> Inputs:
-        """The images at `index` (B,) int64. They are decoded if they fit in memory, otherwise they stay on disk."""
-        if len(index) * self.shape[1:].numel() <= IN_MEMORY:
+        """The images at `index` (B,) int64. A small part is decoded, others stay on disk."""
+        if len(index) * self.shape[1:].numel() <= SUBSET:
             return self[index]
-        return ImageFiles([self.files[i] for i in index.tolist()], self.size, self.shape[1])
+        return ImageFiles([self.files[i] for i in index.tolist()], self.how)
 
 
-def _read(file: Path, size: tuple[int, int] | None, channels: int | None) -> tuple[np.ndarray, tuple[int, int]]:
-    """One image as (C, H, W) uint8, and its (height, width) on disk."""
-    with Image.open(file) as opened:
-        frames = getattr(opened, "n_frames", 1)
-        if frames > 1 and opened.format not in PREVIEWS:
-            raise ValueError(f"found {frames} frames, expected one image; save each frame as a file")
-        pixels, packed = opened.width * opened.height, file.stat().st_size
-        if pixels > max(LARGE, RATIO * packed):
-            raise ValueError(
-                f"found {opened.width} by {opened.height} pixels in {packed} bytes, expected at most {RATIO} pixels a "
-                "byte; save it uncompressed if it is yours"
-            )
-        image = _opaque(_upright(opened))
-        given = (image.height, image.width)
-        if image.mode.startswith(("I", "F")):  # more than 8 bits per pixel
-            image = _eight_bits(image)
-        if channels is None:
-            channels = 1 if image.mode in ("1", "L", "LA") else 3
-        image = image.convert("L" if channels == 1 else "RGB")
-    if size is not None and size != given:
-        shrinks = size[0] <= given[0] and size[1] <= given[1]
-        image = image.resize((size[1], size[0]), Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR)
-    array = np.asarray(image)
-    return np.ascontiguousarray(array[None] if array.ndim == 2 else array.transpose(2, 0, 1)), given
+@dataclass
+class _Collected:
+    """Decoded images, as they come.
 
-
-def _upright(image: Image.Image) -> Image.Image:
-    """The image as its EXIF orientation says. No other tag is read, because cameras write them in many wrong ways."""
-    turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
-    return image if turn is None else image.transpose(turn)
-
-
-def _opaque(image: Image.Image) -> Image.Image:
-    """The image on white if it is transparent: the colours under transparent pixels are hidden and arbitrary."""
-    if not image.has_transparency_data:
-        return image
-    grey = image.mode in ("L", "LA", "1")
-    above = image.convert("RGBA")
-    white = Image.new("RGBA", above.size, "white")
-    return Image.alpha_composite(white, above).convert("L" if grey else "RGB")
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """An image of more than 8 bits as 8 bits.
-
-    Floats are in 0..1, or whole levels in 0..255. Integers fill 16 bits, or 8 if none is above 255.
+    Images of 8 bits are written into one tensor for the whole set. Levels of deeper images wait until the highest one
+    is known. If the set exceeds `budget` bytes, no image is kept: all are decoded again from disk.
     """
-    values = np.asarray(image, dtype=np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("found NaN or infinite pixels, expected finite ones")
-    unit = values.min() >= 0 and values.max() <= 1
-    if image.mode == "F" and not unit and not (values.min() >= 0 and values.max() <= 255 and (values % 1 == 0).all()):
-        raise ValueError(
-            f"found floats from {values.min():.4g} to {values.max():.4g}, expected 0 to 1; save it as integers of 8 or "
-            "16 bits"
-        )
-    if image.mode == "F" and unit:
-        values = (255 * values).round()
-    scale = 257 if image.mode.startswith("I;16") or values.max() > 255 else 1
-    return Image.fromarray((values / scale).clip(0, 255).astype(np.uint8))
+
+    files: Sequence[Path]
+    budget: int
+    first: int = -1
+    shape: tuple[int, ...] = ()
+    kept: list[int] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    most: float = -1.0  # highest level of images of more than 8 bits
+    coarse: Path | None = None  # an image of 16 bits per channel that was read with 8
+    images: Tensor | None = None
+    levels: dict[int, Read] = field(default_factory=dict)
+
+    def add(self, index: int, read: Read) -> None:
+        """Take the image of `files[index]`. Raise `InputError` if its shape differs from that of the first one."""
+        if not self.kept:
+            self.first, self.shape = index, read.pixels.shape
+            if len(self.files) * read.pixels.size <= self.budget:
+                self.images = _empty((len(self.files), *read.pixels.shape))
+        if read.pixels.shape != self.shape:
+            raise _differ(self.files[self.first], self.shape, self.files[index], read.pixels.shape)
+        if read.most is not None:
+            self.most = max(self.most, read.most)
+            self.coarse = self.files[index] if read.pixels.dtype == np.uint8 else self.coarse
+        if self.images is not None and read.pixels.dtype == np.uint8:
+            self.images[len(self.kept)].numpy()[:] = read.pixels
+        elif self.images is not None:
+            self.levels[len(self.kept)] = read
+            self.budget -= read.pixels.nbytes
+            if self.budget < 0:
+                self.images, self.levels = None, {}
+        self.kept.append(index)
+        self.sizes.append(read.given)
+
+    def settled(self, how: Conversion, depth: int | None) -> Inputs:
+        """All images, in memory or on disk."""
+        if self.images is None:
+            height, width = self.shape[1:]
+            whole = replace(how, size=(height, width), channels=1 if self.shape[0] == 1 else 3, depth=depth)
+            return ImageFiles([self.files[i] for i in self.kept], whole)
+        for place, read in self.levels.items():
+            self.images[place].numpy()[:] = read.eight_bits(depth)
+        return self.images[: len(self.kept)]
 
 
-def decode(files: Sequence[Path], size: tuple[int, int] | None, channels: int | None, skip_bad: bool) -> Decoded:
-    """Decode images. All decoded images have the same size and channels.
+def _empty(shape: tuple[int, ...]) -> Tensor:
+    """Channels last, as training takes batches, so that images are not copied once more."""
+    return torch.empty(shape, dtype=torch.uint8, memory_format=torch.channels_last)
+
+
+def decode(files: Sequence[Path], how: Conversion) -> Decoded:
+    """Decode images. All decoded images have the same size and channels, and one depth.
 
     Args:
         files: at least one file.
-        size: (height, width) to resize to, without keeping the aspect ratio. An area filter is used for shrinking.
-            None keeps the original size.
-        channels: 1, 3, or None to keep the channels of the images.
-        skip_bad: skip unreadable files with a warning instead of raising.
+        how: the conversion. An area filter is used for shrinking, and the aspect ratio is not kept.
 
     Raises:
-        InputError: a file is unreadable or truncated, no file is readable, or two images differ in size or channels.
+        InputError: a file is unreadable or truncated, no file is readable, two images differ in size or channels, or a
+            pixel exceeds the depth.
     """
-    first: tuple[int, tuple[int, ...]] | None = None
-    arrays: list[np.ndarray] = []
-    kept, sizes, bad = [], [], []
-    budget = IN_MEMORY
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for i, result in enumerate(pool.map(lambda file: _try_read(file, size, channels), files)):
-            if isinstance(result, str):
-                if not skip_bad:
-                    raise InputError(
-                        f"{files[i]}: unreadable image ({result}). Repair or remove it, or pass --skip-bad"
-                    )
-                bad.append(files[i])
-                continue
-            array, given = result
-            first = first or (i, array.shape)
-            if array.shape != first[1]:
-                raise _differ(files[first[0]], first[1], files[i], array.shape)
-            kept.append(i)
-            sizes.append(given)
-            budget -= array.nbytes
-            if budget >= 0:
-                arrays.append(array)
-            else:
-                arrays.clear()
+    bad = []
+    found = _Collected(files, limit() if how.memory is None else how.memory)
+    for i, result in enumerate(_decoded(files, how)):
+        if isinstance(result, Read):
+            found.add(i, result)
+        elif how.skip_bad:
+            bad.append(files[i])
+        else:
+            raise InputError(f"{files[i]}: unreadable image ({result}). Repair or remove it, or pass --skip-bad")
     if bad:
-        warnings.warn(f"skipped {len(bad)} unreadable images: {', '.join(map(str, bad))}", stacklevel=2)
-    if first is None:
+        text = f"skipped {len(bad)} unreadable images: {', '.join(map(str, bad))}"
+        warnings.warn(LeftOutWarning(text, {"unreadable": len(bad)}), stacklevel=2)
+    if not found.kept:
         raise InputError(f"{files[0].parent}: none of {len(files)} images can be read, expected at least one")
-    if budget >= 0:
-        images: Inputs = torch.from_numpy(np.stack(arrays))
-    else:
-        images = ImageFiles([files[i] for i in kept], (first[1][1], first[1][2]), first[1][0])
-    return Decoded(images, None if size is None else torch.tensor(sizes), kept)
+    _check_sides([files[i] for i in found.kept], found.sizes, found.shape)
+    depth = None if found.most < 0 else how.depth or _depth_of(found.most, files[0].parent)
+    if found.coarse is not None and depth != DEPTHS[-1]:
+        raise InputError(
+            f"{found.coarse}: has 16 bits per channel, of which only the upper 8 are read, and all pixels are below "
+            f"{found.most / 65535:.0%} of white. Expected the full range. Scale the images, or save them with 8 bits"
+        )
+    sizes = None if how.size is None else torch.tensor(found.sizes)
+    return Decoded(found.settled(how, depth), sizes, found.kept, depth)
 
 
-def _try_read(
-    file: Path, size: tuple[int, int] | None, channels: int | None
-) -> tuple[np.ndarray, tuple[int, int]] | str:
-    try:
-        return _read(file, size, channels)
-    except Exception as error:  # decoders raise errors of any kind for damaged files
-        return str(error).replace(str(file), file.name) or type(error).__name__
+def _decoded(files: Sequence[Path], how: Conversion) -> Iterator[Read | str]:
+    """The images in order, decoded by threads a little ahead: a set that stays on disk never lies in memory."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(files), AHEAD):
+            yield from pool.map(lambda file: try_read(file, how), files[start : start + AHEAD])
+
+
+def _depth_of(most: float, folder: Path) -> int:
+    """The least of `DEPTHS` that holds the highest pixel. A guess of fewer than 16 bits is said."""
+    depth = next(bits for bits in DEPTHS if most < 2**bits)
+    if depth < DEPTHS[-1]:
+        warnings.warn(
+            f"{folder}: the images of more than 8 bits are read as {depth} bits, because their highest pixel is "
+            f"{most:.0f}. If that is wrong, set --depth",
+            stacklevel=4,
+        )
+    return depth
+
+
+def _check_sides(files: Sequence[Path], sizes: Sequence[tuple[int, int]], shape: Sequence[int]) -> None:
+    """Refuse images of a few pixels, and warn about those that were enlarged."""
+    tiny = [(file, size) for file, size in zip(files, sizes, strict=True) if min(size) < LEAST_SIDE]
+    if not tiny:
+        return
+    file, (height, width) = tiny[0]
+    if min(shape[1:]) < LEAST_SIDE:
+        raise InputError(
+            f"{file}: has {height}x{width} pixels, expected at least {LEAST_SIDE}x{LEAST_SIDE}. Remove it, or enlarge "
+            "all images with --size"
+        )
+    warnings.warn(
+        f"{len(tiny)} images have fewer than {LEAST_SIDE} pixels on a side, for example {file} ({height}x{width}). Are "
+        "they images of the task?",
+        stacklevel=3,
+    )
 
 
 def _differ(a: Path, shape_a: tuple[int, ...], b: Path, shape_b: tuple[int, ...]) -> InputError:

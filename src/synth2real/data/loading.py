@@ -16,7 +16,6 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,45 +24,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import InputError
-from .discovery import as_spelled, check_classes, files_below, images_below, is_image, without_masks
+from ..errors import InputError, LeftOutWarning
+from .discovery import (
+    as_spelled,
+    check_classes,
+    files_below,
+    images_below,
+    is_image,
+    other_kinds,
+    say_left_out,
+    without_masks,
+)
 from .discovery import metadata_tables as metadata_tables
-from .domains import MOST, Inputs, Labelled, Unlabelled
+from .domains import MOST, Inputs, Labelled, Unlabelled, check_kind
 from .images import Decoded, decode, resize
 from .npz import Arrays, arrays_of
-from .sparse import SVMLIGHT, Layout, from_compressed, is_compressed, is_count, read_svmlight
+from .pixels import Conversion
+from .sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
 from .tables import TABLES, is_file, listed, number, rows_of
 
 Channels = Literal[1, 3]
 Size = tuple[int, int]
 FILES = (".npz", *SVMLIGHT)
 AS_CLASSES = ("label", "class")  # default columns of class labels
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """Conversion of images on load.
-
-    Args:
-        size: height and width to resize to (antialiased). None keeps the original size, which must be the same for all
-            images.
-        channels: 1 for grey, 3 for RGB. None keeps the original channels, which must be the same for all images.
-        skip_bad: skip unreadable images and list them in a warning, instead of raising.
-
-    Raises:
-        InputError: the size is not a pair of positive whole numbers, or the channels are neither 1 nor 3.
-    """
-
-    size: Size | None = None
-    channels: Channels | None = None
-    skip_bad: bool = False
-
-    def __post_init__(self) -> None:
-        size = self.size
-        if size is not None and not (isinstance(size, tuple) and len(size) == 2 and all(map(is_count, size))):
-            raise InputError(f"size is {size!r}, expected (height, width) in pixels, such as (28, 28)")
-        if self.channels is not None and self.channels not in (1, 3):
-            raise InputError(f"channels is {self.channels!r}, expected 1 (grey) or 3 (colour)")
 
 
 def natural_key(name: str) -> list[tuple[int, int | str]]:
@@ -78,6 +61,8 @@ def load_unlabelled(
     size: Size | None = None,
     channels: Channels | None = None,
     skip_bad: bool = False,
+    depth: int | None = None,
+    background: str = "white",
     layout: Layout | None = None,
     masks: bool = True,
 ) -> Unlabelled:
@@ -91,6 +76,9 @@ def load_unlabelled(
         size: (height, width) to resize every image to. Required if the images differ in size.
         channels: 1 for grey, 3 for RGB. Required if the images differ in channels.
         skip_bad: skip unreadable images, with a warning that lists them.
+        depth: bits per pixel of images of more than 8 bits, 8 to 16. By default the least of 8, 10, 12, 14 and 16 that
+            holds the highest pixel of all images.
+        background: colour behind transparent pixels, such as `white` or `#808080`.
         layout: layout of svmlight files, if several files share one. By default the file alone determines it.
         masks: also load `NAME_mask.png` beside `NAME.png`. In a folder of labelled images these are segmentation masks.
 
@@ -98,7 +86,7 @@ def load_unlabelled(
         InputError: the path does not exist, there is no image, an image is unreadable, or images differ in size or
             channels.
     """
-    path, conversion = _existing(path), Conversion(size, channels, skip_bad)
+    path, conversion = _existing(path), Conversion(size, channels, skip_bad, depth, background)
     if path.suffix.lower() == ".npz":
         with _prefixed(path), arrays_of(path) as arrays:
             inputs, sizes = _array_inputs(path, arrays, conversion)
@@ -108,8 +96,8 @@ def load_unlabelled(
         return Unlabelled(features, _numbered(features))
     root, files = (path, images_below(path)) if path.is_dir() else (path.parent, [path])
     files = in_order(root, files if masks else without_masks(files)[0])
-    read = decode(files, size, channels, skip_bad)
-    return Unlabelled(read.images, _relative(root, files, read), read.sizes)
+    read = decode(files, conversion)
+    return Unlabelled(read.images, _relative(root, files, read), read.sizes, read.depth)
 
 
 def load(
@@ -119,6 +107,8 @@ def load(
     size: Size | None = None,
     channels: Channels | None = None,
     skip_bad: bool = False,
+    depth: int | None = None,
+    background: str = "white",
     layout: Layout | None = None,
 ) -> Labelled:
     """Load images or features with their labels.
@@ -128,13 +118,13 @@ def load(
             `.npz` has `images` or `features` (dense or sparse), and `labels` or one array per label column.
         label: a column name (classes), or a list of column names (numbers). The default is the column `label`, or the
             class subfolders if there is no table.
-        size, channels, skip_bad, layout: as in `load_unlabelled`.
+        size, channels, skip_bad, depth, background, layout: as in `load_unlabelled`.
 
     Raises:
         InputError: as in `load_unlabelled`; or the label column does not exist, an image of a row does not exist, or a
             label is not a number.
     """
-    path, conversion = _existing(path), Conversion(size, channels, skip_bad)
+    path, conversion = _existing(path), Conversion(size, channels, skip_bad, depth, background)
     if path.suffix.lower() == ".npz":
         return _load_arrays(path, label, conversion)
     if path.suffix.lower() in SVMLIGHT:
@@ -187,6 +177,7 @@ def is_name(value: Any) -> bool:
 
 
 def _existing(path: str | Path) -> Path:
+    check_kind(path, (str, Path), "the path is")
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such folder or file. Check the spelling; the path is relative to {Path.cwd()}")
@@ -215,10 +206,12 @@ def _load_class_folders(folder: Path, label: str | Sequence[str] | None, convers
             f"{' or '.join(TABLES)}. Expected one subfolder per class, or a table with file_name and label"
         )
     check_classes(folder, {file.relative_to(folder).parts[0] for file in files})
-    read = decode(files, conversion.size, conversion.channels, conversion.skip_bad)
+    read = decode(files, conversion)
     names = [files[i].relative_to(folder).parts[0] for i in read.kept]
     labels, classes = indexed(names)
-    return Labelled(read.images, labels, classes, names=_relative(folder, files, read), sizes=read.sizes)
+    return Labelled(
+        read.images, labels, classes, names=_relative(folder, files, read), sizes=read.sizes, depth=read.depth
+    )
 
 
 def _load_tables(
@@ -234,18 +227,20 @@ def _load_tables(
             f"{twice}: found {files.count(twice)} rows in the metadata tables of {folder}, expected one. Keep one row "
             f"for it, and keep only one of {' and '.join(TABLES)} in a folder"
         )
-    images, _ = without_masks([file for file in files_below(folder) if is_image(file)])
+    present = files_below(folder)
+    images, _ = without_masks([file for file in present if is_image(file)])
     left = sorted(set(images) - set(files))
     if left:
-        warnings.warn(
+        text = (
             f"{folder}: {len(left)} image(s) have no row in its metadata tables and are not loaded, for example "
-            f"{left[0].relative_to(folder)}",
-            stacklevel=2,
+            f"{left[0].relative_to(folder)}"
         )
+        warnings.warn(LeftOutWarning(text, {"without a row": len(left)}), stacklevel=2)
+    say_left_out(folder, other_kinds(set(present) - set(files)))
     absent = next((file for file in files if not is_file(file)), None)
     if absent is not None:
         raise InputError(f"{absent}: listed in the metadata table of {folder}, but there is no such file")
-    read = decode(files, conversion.size, conversion.channels, conversion.skip_bad)
+    read = decode(files, conversion)
     kept = [rows[i] for i in read.kept]
     names = _relative(folder, files, read)
     if label is None or isinstance(label, str):
@@ -257,12 +252,12 @@ def _load_tables(
                 "a class name"
             )
         labels, classes = as_classes([row[0] for _, _, row in kept])
-        return Labelled(read.images, labels, classes, names=names, sizes=read.sizes)
+        return Labelled(read.images, labels, classes, names=names, sizes=read.sizes, depth=read.depth)
     values = torch.tensor(
         [[number(v, c, table, file) for v, c in zip(row, columns, strict=True)] for table, file, row in kept],
         dtype=torch.float64,
     )
-    return Labelled(read.images, values, columns=tuple(columns), names=names, sizes=read.sizes)
+    return Labelled(read.images, values, columns=tuple(columns), names=names, sizes=read.sizes, depth=read.depth)
 
 
 @contextmanager
@@ -307,6 +302,11 @@ def _features(path: Path, values: NDArray[np.float64]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
+def _columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values (N, ...) as (N, K)."""
+    return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
 def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
     with _prefixed(path), arrays_of(path) as arrays:
         inputs, sizes = _array_inputs(path, arrays, conversion)
@@ -336,9 +336,9 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
                     "of each"
                 )
         if all(column in arrays for column in columns):
-            values = np.concatenate([arrays.numbers(column).reshape(len(inputs), -1) for column in columns], axis=1)
+            values = np.concatenate([_columns(arrays.numbers(column)) for column in columns], axis=1)
         elif "labels" in arrays:
-            values = arrays.numbers("labels").reshape(len(inputs), -1)
+            values = _columns(arrays.numbers("labels"))
         else:
             raise InputError(
                 f"{path}: found the arrays {listed(arrays.keys())}, expected {listed(columns)} or 'labels'"

@@ -17,6 +17,7 @@ from scipy.sparse import csc_array, csr_array, get_index_dtype
 from torch import Tensor
 
 from ..errors import InputError
+from .domains import is_count
 from .npz import Arrays
 
 SVMLIGHT = (".svmlight", ".libsvm")
@@ -185,11 +186,6 @@ def from_compressed(path: Path, arrays: Arrays) -> Sparse:
     if np.isnan(matrix.data).any():
         raise InputError(f"{path}: found NaN in the sparse matrix, expected numbers. Write it again")
     return Sparse(matrix)
-
-
-def is_count(value: object) -> bool:
-    """Whether a value is a positive whole number."""
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _text(part: Any) -> str:

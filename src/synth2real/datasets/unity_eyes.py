@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from ..data import memory
 from ..data.domains import Inputs, Labelled
-from ..data.images import IN_MEMORY
 from ..data.loading import Size, natural_key
 from ..errors import InputError
 from ..tasks.directions import to_angles
@@ -123,7 +123,7 @@ def unityeyes(
     boxes, values = zip(*(_read(text, file, size) for text, file in zip(described, files, strict=True)), strict=True)
     labels = torch.tensor(values)[:, [COLUMNS.index(name) for name in label]]
     crops = EyeCrops(files, boxes, size, equalise)
-    inputs: Inputs = crops.decoded() if crops.shape.numel() <= IN_MEMORY else crops
+    inputs: Inputs = crops.decoded() if crops.shape.numel() <= memory.limit() else crops
     return Labelled(inputs, labels, columns=tuple(label), names=tuple(file.name for file in files))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,9 @@ HASHED = 16  # side of the grey images that are searched for near-duplicates
 BITS = 24  # of 240 hash bits, maximum difference between two near-duplicates
 FLAT = 0.02  # a brightness increase up to this, in 0..1, counts as noise
 NEAR = 0.03  # maximum root mean squared pixel difference between two near-duplicates, in 0..1
+DETAIL = 64  # side of the grey images in which images with different labels are compared
+SPOT = 0.15  # maximum difference at any place there; a larger one shows why the labels differ
+DIFFERENT = 1.0  # standard deviations of a label column between two different labels
 SIDE = 8  # side of the pooled images that are searched for outliers
 NEIGHBOURS = 0.15  # share of the images; larger groups of similar outliers are not found
 REFERENCE = 3000  # images with which all images are compared
@@ -39,6 +42,8 @@ class Findings:
     Args:
         domains: count, shape and labels of source, target and test.
         duplicates: for each domain and each pair of domains, the index pairs of near-duplicate images.
+        contradictions: for each labelled domain, those of its near-duplicates that have different labels, although no
+            place of the image shows why.
         outliers: indices of target images that differ from all others, the most different first.
         minutes: expected training time in minutes, by route name; empty if it was not measured.
         warnings: warning texts.
@@ -49,11 +54,15 @@ class Findings:
     outliers: list[int]
     minutes: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    contradictions: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """Plain data. For near-duplicates it holds the count and the first 20 pairs."""
-        pairs = {name: {"count": len(found), "first": found[:20]} for name, found in self.duplicates.items()}
-        return {**asdict(self), "duplicates": pairs}
+        shortened = {
+            key: {name: {"count": len(pairs), "first": pairs[:20]} for name, pairs in getattr(self, key).items()}
+            for key in ("duplicates", "contradictions")
+        }
+        return {**asdict(self), **shortened}
 
 
 def check(
@@ -63,36 +72,80 @@ def check(
     *,
     source_groups: Tensor | None = None,
     target_groups: Tensor | None = None,
+    on_section: Callable[[str, Findings], None] | None = None,
 ) -> Findings:
     """Check the loaded data. No target label is used.
+
+    Near-duplicates within one domain are only counted, because renders of one scene are alike, and so are frames of a
+    video. There is a warning for those with different labels, and for those in two domains.
 
     Args:
         source: the source data; for a simulator, a sample of it.
         target, test: the real data, without and with labels.
         source_groups, target_groups: (N,) int64, the person or video of each sample. Similar images within one group
             are not reported.
+        on_section: called with `domains`, `duplicates` and `outliers` as soon as this part of the findings is known.
     """
+    say = on_section or (lambda section, found: None)
     named: dict[str, Domain] = {"source": source, "target": target}
     if test is not None:
         named["test"] = test
-    warnings = [*_shapes(named), *_labels(source, test)]
-    duplicates: dict[str, list[tuple[int, int]]] = {}
-    outliers: list[int] = []
-    if all(len(domain.shape) == 3 for domain in named.values()):
-        groups = {"source": source_groups, "target": target_groups}
-        small = {name: grey(domain.inputs, HASHED) for name, domain in named.items()}
-        names = list(named)
-        for i, one in enumerate(names):
-            for other in names[i:]:
-                found = alike(small[one], None if one == other else small[other])
-                group = groups.get(one) if one == other else None
-                if group is not None:
-                    found = [(a, b) for a, b in found if group[a] != group[b]]
-                duplicates[one if one == other else f"{one} and {other}"] = found
-        outliers = outliers_among(target.inputs, source.inputs if source.shape == target.shape else None)
-        warnings += [*_duplicates(duplicates, named), *_outliers(outliers, target), *_backgrounds(source, target)]
     domains = {name: _described(domain) for name, domain in named.items()}
-    return Findings(domains, duplicates, outliers, {}, warnings)
+    found = Findings(domains, {}, [], warnings=[*_shapes(named), *_labels(source, test)])
+    say("domains", found)
+    if all(len(domain.shape) == 3 for domain in named.values()):
+        pairs = _all_pairs(named, {"source": source_groups, "target": target_groups})
+        conflicts = {
+            name: contradicting(domain, pairs[name]) for name, domain in named.items() if isinstance(domain, Labelled)
+        }
+        told = [*_duplicates(pairs, named), *_contradictions(conflicts, named)]
+        found = replace(found, duplicates=pairs, contradictions=conflicts, warnings=[*found.warnings, *told])
+        say("duplicates", found)
+        outliers = outliers_among(target.inputs, source.inputs if source.shape == target.shape else None)
+        told = [*_outliers(outliers, target), *_backgrounds(source, target)]
+        found = replace(found, outliers=outliers, warnings=[*found.warnings, *told])
+        say("outliers", found)
+    return found
+
+
+def _all_pairs(named: dict[str, Domain], groups: dict[str, Tensor | None]) -> dict[str, list[tuple[int, int]]]:
+    """Near-duplicates within each domain, without those of one group, and between domains."""
+    small = {name: grey(domain.inputs, HASHED) for name, domain in named.items()}
+    names = list(named)
+    pairs = {}
+    for i, one in enumerate(names):
+        for other in names[i:]:
+            found = alike(small[one], None if one == other else small[other])
+            group = groups.get(one) if one == other else None
+            if group is not None:
+                found = [(a, b) for a, b in found if group[a] != group[b]]
+            pairs[one if one == other else f"{one} and {other}"] = found
+    return pairs
+
+
+def contradicting(domain: Labelled, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those near-duplicates whose labels differ although the images are alike at every place.
+
+    Class labels differ if they are not the same. Values differ by more than one standard deviation of a column.
+
+    Args:
+        domain: images with labels.
+        pairs: its near-duplicates.
+    """
+    if not pairs:
+        return []
+    both = torch.tensor(pairs)
+    if domain.classes:
+        different = domain.labels[both[:, 0]] != domain.labels[both[:, 1]]
+    else:
+        known = domain.labels.nan_to_num(0)
+        apart = (known[both[:, 0]] - known[both[:, 1]]).abs()
+        different = (apart > DIFFERENT * known.std(0)).any(1)
+    kept = []
+    for part in both[different].split(PART // 8):
+        one, other = (grey(domain.inputs[part[:, i]], min(DETAIL, *domain.shape[1:])) for i in (0, 1))
+        kept += [(a, b) for a, b in part[(one - other).abs().amax((1, 2)) <= SPOT].tolist()]
+    return kept
 
 
 def grey(inputs: Inputs, side: int) -> Tensor:
@@ -268,20 +321,36 @@ def _backgrounds(source: Labelled, target: Unlabelled) -> list[str]:
 
 
 def _duplicates(found: dict[str, list[tuple[int, int]]], named: dict[str, Domain]) -> list[str]:
+    """A warning for each two domains that share images."""
     warnings = []
     for where, pairs in found.items():
-        if not pairs:
-            continue
         one, _, other = where.partition(" and ")
-        first = ", ".join(f"{name_of(named[one], a)} and {name_of(named[other or one], b)}" for a, b in pairs[:LISTED])
+        if not (pairs and other):
+            continue
         images = len({a for a, _ in pairs})
-        if not other:
-            mend = "If they come from one sequence, name its column with --group. Otherwise remove the near-duplicates"
-            warnings.append(f"within {one}: {len(pairs)} pairs of images are near-duplicates ({first}). {mend}")
-        else:
-            mend = "They make the test score too high. Remove them from one of the two" if other == "test" else ""
-            warnings.append(f"{images} images of {one} have near-duplicates in {other} ({first}). {mend}".strip())
+        mend = (
+            "They make the test score too high. Remove them from one of the two"
+            if other == "test"
+            else "Source and target share images. Remove them from one of the two"
+        )
+        first = _first(pairs, named[one], named[other])
+        warnings.append(f"{images} images of {one} have near-duplicates in {other} ({first}). {mend}")
     return warnings
+
+
+def _contradictions(found: dict[str, list[tuple[int, int]]], named: dict[str, Domain]) -> list[str]:
+    """A warning for each domain with near-duplicates of different labels."""
+    return [
+        f"within {name}: {len(pairs)} pairs of near-duplicates have different labels "
+        f"({_first(pairs, named[name], named[name])}). Look at them, and correct their labels"
+        for name, pairs in found.items()
+        if pairs
+    ]
+
+
+def _first(pairs: Sequence[tuple[int, int]], one: Domain, other: Domain) -> str:
+    """The names of the first pairs."""
+    return ", ".join(f"{name_of(one, a)} and {name_of(other, b)}" for a, b in pairs[:LISTED])
 
 
 def _outliers(outliers: Sequence[int], target: Unlabelled) -> list[str]:

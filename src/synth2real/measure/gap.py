@@ -1,16 +1,17 @@
-"""Gap between two domains: five distances, each with a 95 percent interval. No labels are used."""
+"""Gap between two domains: five distances, each with a 95 percent interval and its meaning. No labels are used."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..data.domains import Labelled, Unlabelled, check_domains, to_float
+from ..data.domains import Labelled, Unlabelled, check_domains, check_kind, to_float
 from ..data.groups import Groups, check_groups, halves, of_samples
 from ..errors import InputError
 from ..training.model import Model
@@ -24,6 +25,16 @@ from .distances import (
     sliced_wasserstein,
 )
 
+PROXY = "proxy_a_distance"
+UNLIMITED = (-math.inf, math.inf)
+LIMITS = {PROXY: (0.0, 2.0)}  # values that a distance can have
+# what each of the other distances compares, as the subject of a sentence
+DIFFER = {
+    "mmd": "The distributions, compared at five scales,",
+    "coral": "The covariances",
+    "sliced_wasserstein": "The distributions of single features and of their mixtures",
+    "kid": "The means, covariances and skewnesses",
+}
 LEAST = 20  # minimum samples per domain: half of them must be enough to train and test a classifier
 SIDE = 8  # minimum pixels of the shorter side of an image after pooling
 Index = Tensor | slice  # of samples
@@ -32,11 +43,29 @@ Measure = Callable[[Index, Index], float]  # distance between selected samples o
 
 @dataclass(frozen=True)
 class Distance:
-    """One distance of a gap: its value and its 95 percent confidence interval."""
+    """One distance of a gap.
+
+    Args:
+        value: on all samples.
+        low, high: its 95 percent confidence interval.
+        noise: what sampling alone gives: the 95 percent quantile of the distance between random halves of one domain.
+        halved: mean distance between random halves of both domains. It has the sample size of `noise`, to compare.
+    """
 
     value: float
     low: float
     high: float
+    noise: float = -math.inf
+    halved: float = math.nan
+
+    @property
+    def real(self) -> bool:
+        """Whether the domains differ by more than two halves of one domain do."""
+        return self.halved > self.noise
+
+    def beyond(self, noise: float) -> Self:
+        """The same distance with at least this noise."""
+        return replace(self, noise=max(self.noise, noise))
 
 
 @dataclass(frozen=True)
@@ -55,9 +84,22 @@ class Gap:
     target: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: what was compared, and `{value, low, high}` for each distance."""
-        rows = {name: {"value": d.value, "low": d.low, "high": d.high} for name, d in self.distances.items()}
+        """Plain data: what was compared, and `{value, low, high, noise, meaning}` for each distance."""
+        rows = {
+            name: {"value": d.value, "low": d.low, "high": d.high, "noise": d.noise, "meaning": self.meaning(name)}
+            for name, d in self.distances.items()
+        }
         return {"on": self.on, "source": self.source, "target": self.target, **rows}
+
+    def meaning(self, name: str) -> str:
+        """What the distance of that name says, in one sentence."""
+        distance = self.distances[name]
+        noise = f"two halves of one domain reach {max(distance.noise, 0):.2g}"
+        beyond = f"beyond sampling noise ({noise})" if distance.real else f"within sampling noise ({noise})"
+        if name == PROXY:
+            error = (2 - distance.value) / 4
+            return f"A linear classifier {_told(distance)}: it is wrong for {error:.0%} of new samples, {beyond}."
+        return f"{DIFFER[name]} {'differ' if distance.real else 'do not differ measurably'}, {beyond}."
 
 
 def measure_gap(
@@ -86,8 +128,7 @@ def measure_gap(
         most: maximum number of samples per domain, selected at random.
         resamples: number of halves for the intervals.
         seed: seed of all randomness.
-        groups: person or video of each source and target sample, (N,) and (M,) int64. A group is sampled as a whole,
-            and is on one side of a classifier's split.
+        groups: person or video of each source and target sample, (N,) and (M,) int64. No group is split.
 
     Raises:
         InputError: the domains differ in shape or have too few samples, the model does not take the inputs, or the
@@ -103,9 +144,13 @@ def measure_gap(
     sampled_groups = of_samples(groups[0], indices[0]), of_samples(groups[1], indices[1])
     x, y = (_pixels(z) if features is None else features.embed(z) for z in inputs)
     on = f"features ({x.shape[1]})" if features is not None or inputs[0].ndim == 2 else _size_of(inputs[0])
-    measures = _measures(x, y, sampled_groups, seed, most)
+    measures = _measures(x, y, sampled_groups, y, seed, most)
     resampled = _resampled(x, y, sampled_groups, resamples, generator)
-    found = {name: _interval(measure, resampled) for name, measure in measures.items()}
+    found = {name: _interval(measure, resampled, LIMITS.get(name, UNLIMITED)) for name, measure in measures.items()}
+    for z, group in zip((x, y), sampled_groups, strict=True):
+        parted = [_parted(len(z), group, generator) for _ in range(-(-resamples // 2))]
+        for name, measure in _measures(z, z, (group, group), y, seed, most).items():
+            found[name] = found[name].beyond(_quantile(measure, parted))
     return Gap(found, on, len(x), len(y))
 
 
@@ -117,6 +162,7 @@ def _check(
 ) -> None:
     """Raise `InputError` if the domains cannot be compared, see `measure_gap`."""
     for what, domain in (("source", source), ("target", target)):
+        check_kind(domain, (Unlabelled, Labelled), f"the {what} is")
         if features is not None:
             features.check(domain.inputs, f"the {what}")
         if len(domain) < LEAST:
@@ -125,12 +171,14 @@ def _check(
     check_groups({"source": groups[0], "target": groups[1]}, {"source": len(source), "target": len(target)})
 
 
-def _measures(x: Tensor, y: Tensor, groups: tuple[Groups, Groups], seed: int, most: int) -> dict[str, Measure]:
-    """The five distances between features (N, F) and (M, F), by name."""
+def _measures(
+    x: Tensor, y: Tensor, groups: tuple[Groups, Groups], scale: Tensor, seed: int, most: int
+) -> dict[str, Measure]:
+    """The five distances between features (N, F) and (M, F), by name. The unit of the kernels is that of `scale`."""
     # The units of the kernels are fixed here, so that they are the same for all halves.
-    bandwidth, unit = median_distance(y), root_mean_square(y)
+    bandwidth, unit = median_distance(scale), root_mean_square(scale)
     return {
-        "proxy_a_distance": _proxy(x, y, groups, seed, most),
+        PROXY: _proxy(x, y, groups, seed, most),
         "mmd": lambda i, j: mmd(x[i], y[j], bandwidth),
         "coral": lambda i, j: coral(x[i], y[j]),
         "sliced_wasserstein": lambda i, j: sliced_wasserstein(x[i], y[j], seed=seed),
@@ -148,7 +196,7 @@ def proxy_gap(
         resamples, seed, groups: as in `measure_gap`.
     """
     resampled = _resampled(x, y, groups, resamples, torch.Generator().manual_seed(seed))
-    return _interval(_proxy(x, y, groups, seed), resampled)
+    return _interval(_proxy(x, y, groups, seed), resampled, LIMITS[PROXY])
 
 
 def _proxy(x: Tensor, y: Tensor, groups: tuple[Groups, Groups], seed: int, most: int = 1000) -> Measure:
@@ -173,12 +221,38 @@ def _half(count: int, groups: Groups, generator: torch.Generator) -> Tensor:
     return parts[int(torch.randint(2, (), generator=generator))]  # the second part is larger by up to one group
 
 
-def _interval(measure: Measure, resampled: list[tuple[Tensor, Tensor]]) -> Distance:
+def _parted(count: int, groups: Groups, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Indices of two disjoint random halves of one domain, of about half of it in whole groups if it has groups."""
+    parts = None
+    if groups is not None:
+        parts = halves(count, groups, LEAST // 2, int(torch.randint(2**31, (), generator=generator)))
+    first, second = parts or _some(count, count, generator).chunk(2)
+    return first, second
+
+
+def _quantile(measure: Measure, parted: list[tuple[Tensor, Tensor]]) -> float:
+    """The 95 percent quantile of the distance between these parts."""
+    return float(torch.tensor([measure(*parts) for parts in parted], dtype=torch.float64).quantile(0.95))
+
+
+def _interval(
+    measure: Measure, resampled: list[tuple[Tensor, Tensor]], limits: tuple[float, float] = UNLIMITED
+) -> Distance:
     """The value on all samples. The spread of the values on halves, centred on it, gives the interval."""
     value = measure(slice(None), slice(None))
     again = torch.tensor([measure(*half) for half in resampled], dtype=torch.float64)
-    low, high = (value + again - again.mean()).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return Distance(value, min(low, value), max(high, value))
+    spread = (value + again - again.mean()).clamp(*limits)
+    low, high = spread.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return Distance(value, min(low, value), max(high, value), halved=float(again.mean()))
+
+
+def _told(distance: Distance) -> str:
+    """Whether a linear classifier tells the domains apart."""
+    if not distance.real:
+        return "does not tell the domains apart"
+    if distance.value < LIMITS[PROXY][1] / 4:
+        return "hardly tells the domains apart"
+    return f"tells the domains apart {'almost always' if distance.value > 0.9 * LIMITS[PROXY][1] else 'often'}"
 
 
 def _some(count: int, most: int, generator: torch.Generator) -> Tensor:

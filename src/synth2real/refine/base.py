@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import abstractmethod
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -87,11 +87,22 @@ class TrainedMapping(ImageMapping, Algorithm):
 
     steps: int
     refiner: nn.Module
+    pretraining: ClassVar[tuple[str, ...]] = ()  # settings that count steps before `steps`
 
     @property
     def all_steps(self) -> int:
         """Steps of the loop, including the pretraining."""
-        return self.steps
+        return self.steps + sum(int(getattr(self, name)) for name in self.pretraining)
+
+    def lasting(self, steps: int) -> Self:
+        """A copy that trains for this number of steps in all, 1 or more.
+
+        If there are fewer steps than in `all_steps`, the pretraining is shortened in proportion. More steps are added
+        after the pretraining.
+        """
+        own = self.all_steps
+        before = {name: getattr(self, name) * min(steps, own) // own for name in self.pretraining}
+        return dataclasses.replace(self, **before, steps=steps - sum(before.values()))  # type: ignore[type-var]
 
     @abstractmethod
     def build(self, shape: tuple[int, ...]) -> None:

@@ -13,7 +13,7 @@ import csv
 import json
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,8 +89,15 @@ class RefineJob:
     hardware: Hardware | None = None
 
 
-def refine_folder(job: RefineJob, report: Report | None = None) -> int:
+def refine_folder(
+    job: RefineJob, report: Report | None = None, on_step: Callable[[int, int], None] | None = None
+) -> int:
     """Train the refiner if the job has a target, refine every image, and write the folder. No partial folder is left.
+
+    Args:
+        job: what to refine.
+        report: as in `Mapping.fit`.
+        on_step: as in `Loop`.
 
     Returns:
         The number of images written.
@@ -110,7 +117,7 @@ def refine_folder(job: RefineJob, report: Report | None = None) -> int:
         messages: list[str] = []
         try:
             if job.target is not None:
-                messages = learn(job, images, job.target, report)
+                messages = learn(job, images, job.target, report, on_step)
         except TrainingDiverged as error:
             shutil.rmtree(place)
             job.refiner.save(place / REFINER)
@@ -132,14 +139,21 @@ def refine_folder(job: RefineJob, report: Report | None = None) -> int:
     return len(images)
 
 
-def learn(job: RefineJob, images: Unlabelled, target: Unlabelled, report: Report | None) -> list[str]:
+def learn(
+    job: RefineJob,
+    images: Unlabelled,
+    target: Unlabelled,
+    report: Report | None,
+    on_step: Callable[[int, int], None] | None,
+) -> list[str]:
     """Train the refiner on both domains. Repeat its warnings, and return their texts."""
     # No refiner uses labels, and the folder may have none. These are placeholders.
     source = Labelled(images.inputs, torch.zeros(len(images), dtype=torch.int64), ("unread",))
     hardware = job.hardware or Hardware.detect()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        job.refiner.fit(source, target, Loop(steps=1, batch=job.batch, seed=job.seed, hardware=hardware), report)
+        loop = Loop(steps=1, batch=job.batch, seed=job.seed, hardware=hardware, on_step=on_step)
+        job.refiner.fit(source, target, loop, report)
     for warning in caught:
         warnings.warn(warning.message, stacklevel=3)
     return [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]

@@ -96,6 +96,7 @@ class SimGAN(TrainedMapping):
     """
 
     name: ClassVar[str] = "simgan"
+    pretraining: ClassVar[tuple[str, ...]] = ("pretrain_refiner", "pretrain_critic")
 
     preset: Literal["default", "paper"] = "default"
     steps: int = Field(default=340, ge=1)
@@ -122,10 +123,6 @@ class SimGAN(TrainedMapping):
     def _take_preset(cls, given: ArgsKwargs) -> ArgsKwargs:
         fields = given.kwargs or {}
         return ArgsKwargs((), {**PAPER, **fields} if fields.get("preset") == "paper" else fields)
-
-    @property
-    def all_steps(self) -> int:
-        return self.pretrain_refiner + self.pretrain_critic + self.steps
 
     def check(self, source: Labelled) -> None:
         super().check(source)

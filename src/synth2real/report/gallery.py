@@ -125,7 +125,7 @@ def doubts(comparison: Comparison) -> list[Picture]:
     target, task = comparison.target, comparison.task
     if len(target.shape) != 3:
         return []
-    every = [candidate.trials[0].target for candidate in comparison.candidates]
+    every = [candidate.trials[0].target for candidate in comparison.learners]
     if isinstance(task, Classification):
         mean = together(every, task)
         confidence = mean.max(1).values

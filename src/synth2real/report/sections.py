@@ -132,11 +132,10 @@ def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Pictu
     """Title, explanation and images of three galleries: largest errors, most uncertain images, outliers."""
     if isinstance(comparison.task, Classification):
         wrong = "Real test images that the chosen route classifies wrongly. The most confident predictions come first."
-        count = len(comparison.in_doubt)
         uncertain = (
             "Real images without labels. The average confidence of all routes is lowest for them. Such an image may be "
-            f"near a class boundary, hard to read, or of a class that the source lacks. {count} of "
-            f"{len(comparison.target)} target images are uncertain. If you can label some images, start here."
+            f"near a class boundary, hard to read, or of a class that the source lacks. {_doubt(comparison)} "
+            "If you can label some images, start here."
         )
     else:
         wrong = "Real test images with the largest prediction errors of the chosen route."
@@ -154,6 +153,13 @@ def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Pictu
             gallery.outliers(comparison),
         ),
     ]
+
+
+def _doubt(comparison: Comparison) -> str:
+    """How many target images are uncertain, as a sentence."""
+    if comparison.in_doubt is None:
+        return "The models have not learnt the source, so it is not known which images are of such a class."
+    return f"{len(comparison.in_doubt)} of {len(comparison.target)} target images are uncertain."
 
 
 @dataclass(frozen=True)

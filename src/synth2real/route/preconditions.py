@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import nn
 
 from ..adapt import OBJECTIVES, Objective
-from ..data.domains import Labelled
+from ..data.domains import Labelled, Unlabelled, check_kind
 from ..errors import InputError
 from ..randomize import Policy
 from ..settings import name_of
+from ..simulate import Simulator
+
+
+def check_data(source: object, target: object, test: object = None) -> None:
+    """Raise `InputError` if a domain is of a wrong type, with the way to make a right one."""
+    check_kind(source, (Labelled, Simulator), "the source is")
+    check_kind(target, Unlabelled, "the target is")
+    check_kind(test, (Labelled, type(None)), "the test data is")
+
+
+def check_stages(stages: Mapping[str, object], methods: Mapping[str, Mapping[str, type[Any]]]) -> None:
+    """Raise `InputError` if a stage of a route has the name or the class of a method.
+
+    Args:
+        stages: the method of each stage, or None.
+        methods: the known methods of each stage, by name.
+    """
+    for stage, method in stages.items():
+        if not isinstance(method, str | type):
+            continue
+        found, kind = (
+            (f"the class {method.__name__}", method)
+            if isinstance(method, type)
+            else (f"the name '{method}'", methods[stage].get(method))
+        )
+        made = f"such as {kind.__name__}()" if kind is not None else f"one of: {', '.join(methods[stage])}"
+        raise InputError(f"{stage}= is {found}, expected an object of a method, {made}")
 
 
 def check_labels(objective: Objective, mixes: Sequence[str]) -> None:

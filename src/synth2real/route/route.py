@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +14,7 @@ from torch import nn
 from ..adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective, SourceOnly
 from ..calibrate import METHODS as CALIBRATE
 from ..calibrate import Calibration, Calibrator
-from ..data.domains import Inputs, Labelled, Unlabelled, check_domains, to_float
+from ..data.domains import Inputs, Labelled, Unlabelled, check_domains, check_kind, to_float
 from ..data.sparse import Sparse
 from ..errors import InputError
 from ..networks.backbones import load_weights
@@ -27,15 +25,17 @@ from ..settings import migrated, name_of, to_dict
 from ..simulate import Simulator
 from ..tasks import Classification, Gaze, Keypoints, Regression, Task
 from ..training.hardware import Hardware
-from ..training.loop import Loop, Report, Trainer
+from ..training.loop import Loop, Trainer
 from ..training.mapping import Mapping
 from ..training.model import Model
-from .preconditions import check_labels, check_network
+from .preconditions import check_data, check_labels, check_network, check_stages
+from .recorder import OnReport as OnReport
+from .recorder import OnStep as OnStep
+from .recorder import Recorder
+from .recorder import Rows as Rows
 from .source_learner import SourceLearner
 from .source_notes import source_notes
 
-Rows = list[dict[str, float]]
-OnReport = Callable[[str, int, int, dict[str, float]], None]
 OnTrainer = Callable[[Trainer], None]
 OnRefiner = Callable[[Mapping], None]
 
@@ -86,30 +86,6 @@ class Budget:
     hardware: Hardware = field(default_factory=Hardware.detect)
 
 
-class _Recorder:
-    """Keeps the seconds and the reported losses of each stage."""
-
-    def __init__(self, on_report: OnReport | None) -> None:
-        self.on_report = on_report
-        self.seconds: dict[str, float] = {}
-        self.history: dict[str, Rows] = {}
-
-    @contextmanager
-    def stage(self, name: str, steps: int = 0) -> Iterator[Report]:
-        rows: Rows = []
-
-        def report(step: int, terms: dict[str, float]) -> None:
-            rows.append({"step": step, **terms})
-            if self.on_report is not None:
-                self.on_report(name, step, steps, terms)
-
-        start = time.perf_counter()
-        yield report
-        self.seconds[name] = time.perf_counter() - start
-        if rows:
-            self.history[name] = rows
-
-
 @dataclass(frozen=True)
 class Route:
     """One method for each stage; every stage but `adapt` may be empty.
@@ -130,6 +106,9 @@ class Route:
     refine: Mapping | None = None
     adapt: Objective | FeatureMapping = field(default_factory=SourceOnly)
     features: nn.Module | None = None
+
+    def __post_init__(self) -> None:
+        check_stages({stage: getattr(self, stage) for stage in STAGES}, STAGES)
 
     def fit(
         self,
@@ -167,6 +146,7 @@ class Route:
         task: Task | None = None,
         budget: Budget | None = None,
         on_report: OnReport | None = None,
+        on_step: OnStep | None = None,
         on_trainer: OnTrainer | None = None,
         on_refiner: OnRefiner | None = None,
         checkpoint: OnTrainer | None = None,
@@ -177,6 +157,7 @@ class Route:
             source, target, task: as in `fit`.
             budget: steps, batch, number of images to render, seed, hardware.
             on_report: called every few steps with the stage, the step, the number of steps and the losses.
+            on_step: called after every step with the stage, the step and the number of steps.
             on_trainer: called with the trainer before its first step, for example to restore a checkpoint.
             on_refiner: called with the refiner before its training, to save it if the training diverges.
             checkpoint: called with the trainer every few steps.
@@ -185,7 +166,10 @@ class Route:
             InputError: the domains differ in shape, the labels do not fit the task, or a stage needs a simulator.
             TrainingDiverged: a loss or gradient was not finite.
         """
-        budget, recorder = budget or Budget(), _Recorder(on_report)
+        check_data(source, target)
+        check_kind(task, (Task, type(None)), "the task is", "Make it: tasks.Classification.of(source)")
+        check_kind(budget, (Budget, type(None)), "the budget is", "Write Budget(steps=1000)")
+        budget, recorder = budget or Budget(), Recorder(on_report, on_step)
         with recorder.stage("calibrate"):
             simulator, calibration = self.simulator(source, target, task, budget)
         with recorder.stage("render"):
@@ -204,7 +188,7 @@ class Route:
         return Run(model, history, seconds, rendered, refined, calibration, refiner, changed, notes)
 
     def _refined(
-        self, source: Labelled, target: Unlabelled, loop: Loop, recorder: _Recorder, on_refiner: OnRefiner | None
+        self, source: Labelled, target: Unlabelled, loop: Loop, recorder: Recorder, on_refiner: OnRefiner | None
     ) -> tuple[Mapping | None, Inputs | None]:
         """The trained refiner and all refined inputs of the source; (None, None) without refinement."""
         refiner = copy.copy(self.refine)
@@ -213,7 +197,7 @@ class Route:
         if on_refiner is not None:
             on_refiner(refiner)
         with recorder.stage("refine", getattr(refiner, "all_steps", loop.steps)) as report:
-            refined = refine_all(refiner.fit(source, target, loop, report), source)
+            refined = refine_all(refiner.fit(source, target, recorder.watched(loop, "refine"), report), source)
         return refiner, refined
 
     def _trained(
@@ -222,7 +206,7 @@ class Route:
         target: Unlabelled,
         task: Task,
         loop: Loop,
-        recorder: _Recorder,
+        recorder: Recorder,
         on_trainer: OnTrainer | None,
         checkpoint: OnTrainer | None,
     ) -> tuple[Objective, list[str]]:
@@ -230,7 +214,7 @@ class Route:
         mapping = copy.copy(self.adapt) if isinstance(self.adapt, FeatureMapping) else None
         if mapping is not None:
             with recorder.stage("map", mapping.steps) as report:
-                source, target = mapping.fit_transform(source, target, loop, report)
+                source, target = mapping.fit_transform(source, target, recorder.watched(loop, "map"), report)
         with recorder.stage("train", loop.steps) as report:
             objective = self._prepare(source, target, task, loop.seed)
             objective.feature_map = None if mapping is None else mapping.feature_map
@@ -240,6 +224,7 @@ class Route:
                 source = replace(source, inputs=model.embed(source.inputs))
                 target = Unlabelled(model.embed(target.inputs))
                 model.train()
+            loop = recorder.watched(loop, "train")
             loop = replace(loop, randomize=None if self.randomize is None else self.randomize.settled(task))
             trainer = Trainer(objective, source, target, loop, task.move, task.mix)
             if on_trainer is not None:

@@ -32,7 +32,7 @@ from ..training.hardware import versions
 from ..training.loop import Trainer
 from ..training.mapping import REFINER, Mapping
 from ..training.model import DESCRIPTION, Model
-from .route import Budget, OnReport, OnTrainer, Route, Run, migrated_route
+from .route import Budget, OnReport, OnStep, OnTrainer, Route, Run, migrated_route
 
 SETTINGS, METRICS, LOG, CHECKPOINT = "settings.yaml", "metrics.jsonl", "log.txt", "checkpoint.safetensors"
 PARAMETERS, NOTES = "parameters.yaml", "notes.txt"
@@ -191,17 +191,16 @@ def train(
     layout: Layout | None = None,
     resume: bool = False,
     on_report: OnReport | None = None,
+    on_step: OnStep | None = None,
     on_checkpoint: OnTrainer | None = None,
 ) -> Run:
     """Run a route and write the run to a folder, with checkpoints.
 
     Args:
         folder: to write to.
-        route, source, target, task, budget: as in `Route.run`.
-        resize, channels: how images were converted on load; stored, so that prediction converts in the same way.
-        layout: how svmlight files were read; stored, so that prediction reads in the same way.
+        route, source, target, task, budget, on_report, on_step: as in `Route.run`; reports also go to the metrics file.
+        resize, channels, layout: how images and svmlight files were read; stored, so that prediction reads them alike.
         resume: continue from the folder's checkpoint.
-        on_report: as in `Route.run`; called in addition to the metrics file.
         on_checkpoint: called with the trainer after every report.
 
     Raises:
@@ -215,6 +214,7 @@ def train(
             task=task,
             budget=budget,
             on_report=both(folder.report, on_report),
+            on_step=on_step,
             on_trainer=watch.begin,
             on_refiner=watch.refiners.append,
             checkpoint=watch.checkpoint,

@@ -15,6 +15,7 @@ from ..tasks import Classification, Task
 from .guards import renamed
 from .validators import together
 
+DOUBTED = 0.2  # share of uncertain source samples above which the doubt about target samples means nothing
 JUDGES = 2  # other candidates that a candidate for classes needs
 ALONE = (
     "fewer than two other routes have learnt the source and tell the target samples apart, so that nothing shows which "
@@ -64,6 +65,17 @@ def refusal(
     if voted and isinstance(task, Classification) and len(others) < JUDGES:
         return ALONE
     return renamed(own, others, task, groups)
+
+
+def source_in_doubt(held_out: Sequence[Tensor], task: Task) -> float:
+    """Share of held-out source samples that are uncertain in the sense of `in_doubt`.
+
+    Above `DOUBTED` the models have not learnt the source, and their doubt says nothing about a single sample.
+
+    Args:
+        held_out: probabilities (H, C) of each route, on the same samples.
+    """
+    return len(in_doubt(held_out, task)) / len(held_out[0])
 
 
 def in_doubt(predictions: Sequence[Tensor], task: Task) -> list[int]:

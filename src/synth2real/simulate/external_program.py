@@ -34,9 +34,10 @@ from torch import Tensor
 from ..data.discovery import metadata_tables
 from ..data.images import decode
 from ..data.loading import natural_key
+from ..data.pixels import Conversion
 from ..data.tables import table_rows
 from ..errors import InputError
-from ..settings import read_yaml, settings
+from ..settings import SettingError, read_yaml, settings
 from .base import CHUNK, Distribution, Drawn, Parameter, Range, Simulator
 
 PLACES = ("parameters", "out")  # required placeholders of a command; optional ones are n, seed and python
@@ -183,7 +184,7 @@ class External(Simulator):
         if missing or len(files) != count:
             lost = f", but {len(missing)} files are missing ({missing[0]})" if missing else ""
             raise InputError(f"{named} wrote a table of {len(files)} images{lost}; expected {count}")
-        images = decode(files, self.size, self.channels, skip_bad=False).images
+        images = decode(files, Conversion(self.size, self.channels, depth=16)).images
         labels: dict[str, Tensor] = {}
         for label, names in self.classes.items():
             labels[label] = torch.tensor([_class(named, row, label, names) for row in rows])
@@ -206,8 +207,8 @@ def external(path: str | Path) -> type[External]:
     found = read_yaml(path, LINES)
     try:
         program = Description(**{str(name): value for name, value in found.items()})
-    except pydantic.ValidationError as error:
-        raise _invalid(path, error) from None
+    except SettingError as error:
+        raise _invalid(path, error.error) from None
     absent = [place for place in PLACES if f"{{{place}}}" not in program.command]
     if absent:
         raise InputError(f"{path}: the command has no {{{absent[0]}}}, expected {{parameters}} and {{out}} in it")

@@ -49,6 +49,15 @@ class Task(ABC):
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, Any]:
         """Metrics of the predictions against the labels, by name."""
 
+    def details(self, predictions: Tensor, labels: Tensor, sizes: Tensor | None) -> dict[str, Any]:
+        """What `metrics` leaves out: which errors occur, as plain data; by default nothing.
+
+        Args:
+            predictions, labels: as in `metrics`.
+            sizes: (N, 2) height and width of each image, in the pixels of the labels; None for features.
+        """
+        return {}
+
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """Mean loss over a batch, a scalar."""
         return self.losses(outputs, labels).mean()

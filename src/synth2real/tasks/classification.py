@@ -14,6 +14,9 @@ from ..errors import InputError
 from ..transforms.mix import Mix
 from .base import Task
 
+SHOWN_WHOLE = 20  # classes; the confusion matrix of more is too large to read
+MOST_CONFUSED = 10  # errors that are listed
+
 
 @dataclass(frozen=True)
 class Classification(Task):
@@ -70,6 +73,31 @@ class Classification(Task):
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, Any]:
         """`accuracy` in 0..1, from probabilities (N, C)."""
         return {"accuracy": float((predictions.argmax(1) == labels).double().mean())}
+
+    def details(self, predictions: Tensor, labels: Tensor, sizes: Tensor | None) -> dict[str, Any]:
+        """`per_class`, `confusion` and `most_confused`.
+
+        `per_class` holds for each class its `precision` and `recall` in 0..1, nan without a sample, and the `count` of
+        its samples. `confusion` is the matrix of counts, one row for each true class and one column for each predicted
+        class; None for more than 20 classes. `most_confused` lists the most frequent errors.
+        """
+        from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+        guesses, index = predictions.argmax(1), list(range(self.outputs))
+        precision, recall, _, counts = precision_recall_fscore_support(
+            labels, guesses, labels=index, zero_division=float("nan")
+        )
+        matrix = confusion_matrix(labels, guesses, labels=index)
+        rows = zip(self.classes, precision.tolist(), recall.tolist(), counts.tolist(), strict=True)
+        errors = [(int(matrix[i, j]), i, j) for i, j in zip(*matrix.nonzero(), strict=True) if i != j]
+        return {
+            "per_class": {name: {"precision": p, "recall": r, "count": n} for name, p, r, n in rows},
+            "confusion": matrix.tolist() if self.outputs <= SHOWN_WHOLE else None,
+            "most_confused": [
+                {"true": self.classes[i], "predicted": self.classes[j], "count": count}
+                for count, i, j in sorted(errors, key=lambda one: (-one[0], one[1:]))[:MOST_CONFUSED]
+            ],
+        }
 
     def align(self, evaluated: Labelled) -> Tensor:
         """Labels of another data set as indices into the classes of this task, (N,) int64.

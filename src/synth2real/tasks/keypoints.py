@@ -86,6 +86,17 @@ class Keypoints(Task):
             "within_4px": float((errors <= 4).double().mean()),
         }
 
+    def details(self, predictions: Tensor, labels: Tensor, sizes: Tensor | None) -> dict[str, Any]:
+        """`mean_error_percent` and `median_error_percent` per point, in percent of the diagonal of its image."""
+        if sizes is None:
+            return {}
+        errors = 100 * _pairs(predictions - labels).norm(dim=-1) / sizes.float().norm(dim=1, keepdim=True)
+        errors = errors[errors.isfinite()]
+        return {
+            "mean_error_percent": float(errors.mean()),
+            "median_error_percent": float(errors.quantile(0.5)),
+        }
+
     def to_input(self, labels: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
         return (labels if given is None else _scaled(labels, torch.tensor(list(size)) / given)).float()
 

@@ -138,6 +138,7 @@ class Loop:
         hardware: device, precision and memory format.
         randomize: randomization policy for the images of both domains, or None.
         report_every: steps between two reports.
+        on_step: called after every step with the step, counted from 1, and the number of steps.
     """
 
     steps: int
@@ -146,6 +147,7 @@ class Loop:
     hardware: Hardware = dataclasses.field(default_factory=Hardware.detect)
     randomize: Randomize | None = None
     report_every: int = 20
+    on_step: Callable[[int, int], None] | None = None
 
 
 class Trainer:
@@ -230,6 +232,8 @@ class Trainer:
                     sums[name] = sums[name] + term if name in sums else term
                     counts[name] = counts.get(name, 0) + 1
                 since += 1
+                if self.loop.on_step is not None:
+                    self.loop.on_step(self.step, self.loop.steps)
                 if since == self.loop.report_every or self.ended:
                     if report is not None:
                         report(self.step, {name: float(total) / counts[name] for name, total in sums.items()})

@@ -13,14 +13,15 @@ import yaml
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..data.domains import Inputs, Labelled, Unlabelled, to_float
-from ..data.loading import Channels, Conversion, load_unlabelled
+from ..data.domains import Inputs, Labelled, Unlabelled, check_kind, to_float
+from ..data.loading import Channels, load_unlabelled
+from ..data.pixels import Conversion
 from ..data.sparse import Layout
 from ..errors import InputError
 from ..networks.backbones import Frozen, build_network, width_of
 from ..networks.feature_maps import FeatureMap, describe
 from ..networks.feature_maps import build as build_map
-from ..networks.layers import Features, Norm, Normalise, Statistics, mlp
+from ..networks.layers import Features, Norm, Normalise, Statistics, mlp, share
 from ..networks.weights import read_tensors
 from ..settings import read_yaml
 from ..tasks import TASKS, Classification, Task
@@ -124,7 +125,7 @@ class Model(nn.Module):
         self.features: nn.Sequential = _Featured(
             Normalise(statistics, mean, std), Frozen(backbone) if frozen else backbone, images=len(shape) == 3
         )
-        self.head = nn.Sequential(nn.Dropout(dropout), mlp(self.width, head, task.outputs))
+        self.head = nn.Sequential(nn.Dropout(share(dropout, "dropout")), mlp(self.width, head, task.outputs))
         # The same memory format as in training, so that a loaded model gives the same bits as the trained model.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.resize: tuple[int, int] | None = None  # set if images are converted on load
@@ -205,6 +206,7 @@ class Model(nn.Module):
                 images, size=self.resize, channels=self.channels, skip_bad=skip_bad, layout=self.layout
             )
         else:
+            check_kind(images, (Unlabelled, Labelled, Tensor), "the data to predict is")
             domain = Unlabelled(images) if isinstance(images, Tensor) else images
         self.check(domain.inputs, str(images) if isinstance(images, str | Path) else "the data")
         values = self.task.predict(self.outputs(domain.inputs))
@@ -216,9 +218,9 @@ class Model(nn.Module):
         Raises:
             InputError: the data has a class that the model does not have, or inputs of another shape.
         """
-        values = self.predict(data.unlabelled()).values
+        check_kind(data, Labelled, "the data to evaluate on is")
         labels = self.task.align(data) if isinstance(self.task, Classification) else data.labels
-        return self.task.metrics(values, labels)
+        return self.task.metrics(self.predict(data.unlabelled()).values, labels)
 
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` and `model.yaml` into a folder. The folder is created if it does not exist."""
@@ -371,9 +373,7 @@ def load_model(folder: str | Path, features: nn.Module | None = None) -> Model:
     for name in (DESCRIPTION, WEIGHTS):
         if not (folder / name).is_file():
             if (folder / COMPARISON).is_file():
-                raise InputError(
-                    f"{folder}: this is the folder of a comparison, expected a run folder. Use {folder / 'chosen'}"
-                )
+                raise InputError(f"{folder}: this is the folder of a comparison, no run. Use {folder / 'chosen'}")
             raise InputError(f"{folder}: found no {name}, expected a run folder from `synth2real train --out`")
     description = read_yaml(folder / DESCRIPTION, "the description of a model. Train again")
     weights, read = read_tensors(folder / WEIGHTS, "the weights of a model. Train again"), DESCRIPTION

@@ -66,3 +66,10 @@ def test_a_rate_without_bounds_keeps_the_last_good_weights(synth2real, tmp_path,
     arguments = ("--target", photos, "--out", tmp_path / "out", "--set", "adapt.rate=1e30", "--steps", 9)
     refused(synth2real("adapt", run, *arguments), "training stopped at step", "--set adapt.rate")
     assert all(weights.isfinite().all() for weights in load_model(tmp_path / "out").state_dict().values())
+
+
+def test_it_says_whether_it_helped(synth2real, tmp_path, run, photos):
+    code, _, err = synth2real("adapt", run, "--target", photos, "--out", tmp_path / "out", "--steps", 2)
+    assert code == 0
+    assert "helped" in err
+    assert "helped" in (tmp_path / "out" / "log.txt").read_text()

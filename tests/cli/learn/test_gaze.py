@@ -34,7 +34,7 @@ def test_train_evaluate_and_predict(synth2real, tmp_path, eyes):
     assert load_model(run).task.columns == ("pitch", "yaw")
 
     found = json.loads(synth2real("evaluate", run, "--on", eyes, "--json")[1])
-    assert list(found) == ["mean_degrees", "median_degrees", "within_7_degrees"]
+    assert {"mean_degrees", "median_degrees", "within_7_degrees"} <= set(found)
 
     assert synth2real("predict", run, eyes, "--out", tmp_path / "p.csv")[0] == 0
     with (tmp_path / "p.csv").open(newline="") as file:

@@ -34,7 +34,7 @@ def table(file: Path) -> list[list[str]]:
 
 @pytest.mark.parametrize("run", RUNS)
 def test_a_saved_run_predicts_as_it_did(saved, synth2real, run: str) -> None:
-    code, _, err = synth2real("predict", saved / run, saved / "target.npz", "--out", saved / "again.csv")
+    code, _, err = synth2real("predict", saved / run, saved / "target.npz", "--out", saved / "again.csv", "--quiet")
     assert (code, err) == (0, "")
     found, expected = table(saved / "again.csv"), table(saved / f"{run}.csv")
     assert [row[:2] for row in found] == [row[:2] for row in expected]

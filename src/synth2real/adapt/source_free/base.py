@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from ...data.domains import Unlabelled
+from ...data.domains import Unlabelled, check_kind
 from ...errors import InputError
 from ...settings import settings
 from ...tasks import Classification
@@ -41,6 +41,8 @@ class SourceFree(Learner):
         Raises:
             InputError: the target has another shape or fewer than two samples, or the model does not classify.
         """
+        check_kind(model, Model, "the model is", "Load it: load_model(folder)")
+        check_kind(target, Unlabelled, "the target is")
         model.check(target.inputs, "the target")
         if len(target) < 2:
             raise InputError(f"the target holds {len(target)} sample, expected two or more. Pass more target images")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import Any
 
-from ...comparison.halving import measure
+from ...comparison.halving import step_seconds
 from ...comparison.named_routes import default_routes
-from ...data.domains import Labelled, Unlabelled
+from ...data.domains import Labelled, Unlabelled, name_of
 from ...measure.data_checks import Findings
 from ...measure.data_checks import check as find
 from ...route.route import Budget, Route, default_steps
 from ...tasks import TASKS, Task
 from ..arguments import CheckArguments
-from ..console import console, warnings_on_stderr
+from ..console import Result, console, duration, print_result
 from ..inputs import load_pair, load_test, one_source, read_both_groups
 
 SAMPLE = 2000  # images of a simulator that are looked at
@@ -22,47 +21,76 @@ TIMED = ("teacher",)  # beside source only
 SHOWN = 20  # classes or columns in a line
 
 
-def check(args: CheckArguments) -> None:
-    """Print the findings. Warnings go to stderr and do not change the exit code."""
-    with warnings_on_stderr():
-        given, target, layout = load_pair(args)
-        source = given if isinstance(given, Labelled) else given.labelled(min(args.n or SAMPLE, SAMPLE), args.seed)
-        task = TASKS[args.task].of(source)
-        test = load_test(args, task, layout, aligned=False)
+def check(args: CheckArguments) -> Result:
+    """Print each part of the findings when it is known, then time a step. Warnings do not change the exit code."""
+    given, target, layout = load_pair(args)
+    source = given if isinstance(given, Labelled) else given.labelled(min(args.n or SAMPLE, SAMPLE), args.seed)
+    task = TASKS[args.task].of(source)
+    test = load_test(args, task, layout, aligned=False)
     ours, theirs = read_both_groups(args.group, (one_source(args, "check"), given), (args.target, target))
-    found = find(source, target, test, source_groups=ours, target_groups=theirs)
+    said: list[str] = []
+
+    def show(section: str, found: Findings) -> None:
+        for line in LINES[section](found, target):
+            print_result(line)
+        for line in found.warnings[len(said) :]:
+            console.warn(line)
+        said[:] = found.warnings
+
+    found = find(source, target, test, source_groups=ours, target_groups=theirs, on_section=show)
     rendered = len(source) if isinstance(given, Labelled) else args.n or Budget.n
     if source.shape == target.shape:
         found = dataclasses.replace(found, minutes=expected_minutes(source, target, task, rendered))
-    if args.as_json:
-        print(json.dumps(found.plain()))
-    else:
-        show(found, target)
-    for line in found.warnings:
-        console.print(f"warning: {line}", soft_wrap=True)
+    return {name: value for name, value in found.plain().items() if name != "warnings"}
 
 
 def expected_minutes(source: Labelled, target: Unlabelled, task: Task, rendered: int) -> dict[str, float]:
     """Minutes of one training on this machine, by route, with the default number of steps for data of this size."""
-    images = len(target.shape) == 3
     known = default_routes(task, source, target)
     routes = {"source only": Route()} | {name: known[name] for name in TIMED}
-    steps = default_steps(rendered, len(target), task, images)
-    speeds = measure(routes, source, target, task, Budget(), 0.0)
-    return {name: round(speed.seconds(steps) / 60, 2) for name, speed in speeds.items()}
+    steps = default_steps(rendered, len(target), task, len(target.shape) == 3)
+    minutes = {}
+    for name, route in routes.items():
+        console.print(f"timing one training step of {name}", soft_wrap=True)
+        seconds = steps * step_seconds(route, source, target, task, Budget())
+        minutes[name] = round(seconds / 60, 2)
+        print_result(
+            f"one training of {name}: about {duration(seconds)} for {steps:,} steps at the present load of the machine"
+        )
+    return minutes
 
 
-def show(found: Findings, target: Unlabelled) -> None:
-    """Print the findings as text."""
-    for name, domain in found.domains.items():
-        print(f"{name}: {domain['count']} of {'x'.join(map(str, domain['shape']))}{balance(domain)}")
-    for where, pairs in found.duplicates.items():
-        print(f"near-duplicates, {where}: {len(pairs)} pairs")
-    print(f"outliers in the target: {len(found.outliers)}")
-    for i in found.outliers[:SHOWN]:
-        print(f"  {target.names[i] if target.names else i}")
-    for name, minutes in found.minutes.items():
-        print(f"one training of {name}: roughly {minutes:.1f} minutes at the present load of this machine")
+def domains(found: Findings, _: Unlabelled) -> list[str]:
+    """Size and labels of each domain."""
+    return [
+        f"{name}: {domain['count']} of {'x'.join(map(str, domain['shape']))}{balance(domain)}"
+        for name, domain in found.domains.items()
+    ]
+
+
+def duplicates(found: Findings, _: Unlabelled) -> list[str]:
+    """Number of near-duplicates within each domain and between domains."""
+    return [
+        f"near-duplicates, {where}: {len(pairs)} pairs{kinds(found, where)}"
+        for where, pairs in found.duplicates.items()
+    ]
+
+
+def kinds(found: Findings, where: str) -> str:
+    """What is known of the near-duplicates within a domain, behind their number."""
+    count = len(found.duplicates[where])
+    if where in found.contradictions:
+        return f", {len(found.contradictions[where])} of them with different labels" if count else ""
+    return ". If they come from one sequence, name its column with --group" if where == "target" and count else ""
+
+
+def outliers(found: Findings, target: Unlabelled) -> list[str]:
+    """Number and names of the outliers."""
+    names = [f"  {name_of(target, i)}" for i in found.outliers[:SHOWN]]
+    return [f"outliers in the target: {len(found.outliers)}", *names]
+
+
+LINES = {"domains": domains, "duplicates": duplicates, "outliers": outliers}
 
 
 def balance(domain: dict[str, Any]) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from ...data.domains import Unlabelled
@@ -16,12 +14,12 @@ from ...measure.gap import Gap, measure_gap
 from ...simulate import is_simulator, simulator
 from ...training.model import Model, load_model
 from ..arguments import GapArguments
-from ..console import warnings_on_stderr
+from ..console import Result, print_result
 from ..inputs import check_for_simulators, read_both_groups
 
 
-def gap(args: GapArguments) -> None:
-    """Load both domains, measure, and print a table, or one line of JSON."""
+def gap(args: GapArguments) -> Result:
+    """Load both domains, measure, and print a table and what its numbers mean."""
     check_for_simulators(args.source, args.n, None)
     model = None if args.features is None else load_model(args.features)
     if model is not None and (args.size or args.channels):
@@ -32,13 +30,12 @@ def gap(args: GapArguments) -> None:
     size, channels = (args.size, args.channels) if model is None else (model.resize, model.channels)
     layout = Layout.of([args.source, args.target]) if model is None else model.layout
     how: dict[str, Any] = {"size": size, "channels": channels, "skip_bad": args.skip_bad, "layout": layout}
-    with warnings_on_stderr():
-        target = load_unlabelled(args.target, **how)
-        source = (
-            rendered(args, target) if is_simulator(args.source) else load_unlabelled(args.source, **how, masks=False)
-        )
+    target = load_unlabelled(args.target, **how)
+    source = rendered(args, target) if is_simulator(args.source) else load_unlabelled(args.source, **how, masks=False)
     groups = read_both_groups(args.group, (args.source, source), (args.target, target))
-    show(measure_gap(source, target, features=model, seed=args.seed, groups=groups), args, model)
+    found = measure_gap(source, target, features=model, seed=args.seed, groups=groups)
+    show(found, args, model)
+    return found.to_dict()
 
 
 def rendered(args: GapArguments, target: Unlabelled) -> Unlabelled:
@@ -51,14 +48,13 @@ def rendered(args: GapArguments, target: Unlabelled) -> Unlabelled:
 
 
 def show(found: Gap, args: GapArguments, model: Model | None) -> None:
-    """Print the table, or one line of JSON."""
-    if args.as_json:
-        print(json.dumps(found.to_dict()))
-        return
+    """Print the table, and a sentence for each number."""
     on = found.on if model is None else f"{found.on} of {args.features}"
     table = Table(
         "distance", "value", "95% interval", title=f"{found.source} source and {found.target} target samples, {on}"
     )
     for name, distance in found.distances.items():
         table.add_row(name, f"{distance.value:.3g}", f"{distance.low:.3g} to {distance.high:.3g}")
-    Console().print(table)
+    print_result(table)
+    for name in found.distances:
+        print_result(f"{name}: {found.meaning(name)}")

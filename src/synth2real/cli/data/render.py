@@ -7,10 +7,10 @@ from typing import Any, cast
 from ...simulate import load_parameters, simulator
 from ...simulate import render as render_images
 from ..arguments import RenderArguments
-from ..console import console, warnings_on_stderr
+from ..console import Result, console
 
 
-def render(args: RenderArguments) -> None:
+def render(args: RenderArguments) -> Result:
     """Render the images and write them."""
     settings: dict[str, Any] = {"channels": args.channels or 1}
     if args.size is not None:
@@ -19,15 +19,15 @@ def render(args: RenderArguments) -> None:
         settings["preset"] = args.preset
     if args.params is not None:
         settings["ranges"] = load_parameters(args.params)
-    with warnings_on_stderr():
-        made = simulator(args.name, **settings)
-        render_images(
-            made,
-            args.n,
-            args.out,
-            args.seed,
-            args.overwrite,
-            args.masks,
-            cast(Any, args.format),
-        )
+    made = simulator(args.name, **settings)
+    render_images(
+        made,
+        args.n,
+        args.out,
+        args.seed,
+        args.overwrite,
+        args.masks,
+        cast(Any, args.format),
+    )
     console.print(f"rendered {args.n} images to {args.out}", soft_wrap=True)
+    return {"simulator": args.name, "images": args.n, "out": args.out}

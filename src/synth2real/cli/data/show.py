@@ -15,7 +15,7 @@ from ...settings import build
 from ...simulate import is_simulator, load_parameters, simulator
 from ...tasks import TASKS, Classification
 from ..arguments import ShowArguments
-from ..console import console, warnings_on_stderr
+from ..console import Result, console
 from ..inputs import check_for_simulators, check_labels, check_task, load_labelled
 from ..outputs import check_new_file
 from ..set_option import assignments_of
@@ -23,14 +23,13 @@ from ..set_option import assignments_of
 KNOWN_BY = 50  # rendered samples that determine the range of a label, even if fewer are shown
 
 
-def show(args: ShowArguments) -> None:
+def show(args: ShowArguments) -> Result:
     """Draw the sheet and write it as PNG."""
     check_new_file(args.out, "a PNG", (".png",), args.overwrite)
     check_task(args.task)
     check_for_simulators(args.source, None, args.preset, args.params)
     policy = build(METHODS, args.randomize, _settings(args), stage="randomize")
-    with warnings_on_stderr():
-        data, masks, whole = _rendered(args) if is_simulator(args.source) else _loaded(args)
+    data, masks, whole = _rendered(args) if is_simulator(args.source) else _loaded(args)
     if len(data.shape) != 3:
         raise InputError(f"{args.source}: holds features of shape {data.shape}, expected images")
     task = TASKS[args.task].of(whole) if args.task != "classify" or data.columns else Classification(data.classes)
@@ -44,6 +43,7 @@ def show(args: ShowArguments) -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     sheet(columns, task).save(args.out)
     console.print(f"showed {len(data)} images in {args.versions} versions in {args.out}", soft_wrap=True)
+    return {"randomize": args.randomize, "images": len(data), "versions": args.versions, "out": args.out}
 
 
 def _settings(args: ShowArguments) -> dict[str, Any]:

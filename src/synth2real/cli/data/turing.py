@@ -5,17 +5,17 @@ from __future__ import annotations
 from ...data.loading import load_unlabelled
 from ...report.turing import write_turing_test
 from ..arguments import TuringArguments
-from ..console import console, warnings_on_stderr
+from ..console import Result, console
 from ..outputs import check_new_file
 
 
-def turing(args: TuringArguments) -> None:
+def turing(args: TuringArguments) -> Result:
     """Load both kinds of images and write the page and its key."""
     check_new_file(args.out, "an HTML", (".html",), args.overwrite)
-    with warnings_on_stderr():
-        real, refined = (
-            load_unlabelled(path, size=args.size, channels=args.channels, skip_bad=args.skip_bad, masks=False)
-            for path in (args.real, args.refined)
-        )
+    real, refined = (
+        load_unlabelled(path, size=args.size, channels=args.channels, skip_bad=args.skip_bad, masks=False)
+        for path in (args.real, args.refined)
+    )
     key = write_turing_test(real, refined, args.out, args.n, args.seed)
     console.print(f"open {args.out} in a browser; the key is in {key}", soft_wrap=True)
+    return {"real": len(real), "refined": len(refined), "images": args.n, "out": args.out, "key": key}

@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from typing import Any
 
 from ...adapt import SOURCE_FREE, SourceFree
 from ...data.loading import load_unlabelled
 from ...errors import InputError, TrainingDiverged
 from ...route.run_folder import RunFolder, read_settings
+from ...select.adapted import judge
 from ...settings import build, to_dict
 from ...training.hardware import Hardware
 from ...training.loop import Loop
 from ...training.model import Model, load_model
 from ..arguments import AdaptArguments
-from ..console import bars, warnings_on_stderr
+from ..console import Result, bars, console
 from ..outputs import say
 from ..set_option import assignments_of
 
 
-def adapt(args: AdaptArguments) -> None:
-    """Load the run and the target, adapt, and write a run folder that `predict` and `evaluate` read."""
+def adapt(args: AdaptArguments) -> Result:
+    """Load the run and the target, adapt, write a run folder that `predict` reads, and say whether it helped."""
     if args.out.resolve() == args.run.resolve():
         raise InputError(
             f"--out {args.out} is the run itself, expected a new folder, because the run itself is not changed"
         )
     method = build_method(args)
     model = load_model(args.run)
-    with warnings_on_stderr():
-        target = load_unlabelled(
-            args.target,
-            size=model.resize,
-            channels=model.channels,
-            skip_bad=args.skip_bad,
-            layout=model.layout,
-        )
+    target = load_unlabelled(
+        args.target,
+        size=model.resize,
+        channels=model.channels,
+        skip_bad=args.skip_bad,
+        layout=model.layout,
+    )
     model.check(target.inputs, str(args.target))
     loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=Hardware.detect())
-    trainer = method.trainer(model, target, loop)
+    method.trainer(model, target, loop)  # refuses what it cannot adapt before anything is written
     folder = RunFolder(args.out, settings(args, method, model, loop), overwrite=args.overwrite, resumable=False)
     say(folder, f"{args.method}: {args.run} to {args.target} ({len(target)} samples), no source")
     say(
@@ -44,6 +45,8 @@ def adapt(args: AdaptArguments) -> None:
         f"{loop.steps} steps of {loop.batch}, seed {loop.seed}, {loop.hardware.device} {loop.hardware.precision}",
     )
     with bars() as shown:
+        counted = replace(loop, on_step=lambda step, steps: shown.step("adapt", step, steps))
+        trainer = method.trainer(model, target, counted)
 
         def report(step: int, terms: dict[str, float]) -> None:
             folder.report("adapt", step, loop.steps, terms)
@@ -54,8 +57,17 @@ def adapt(args: AdaptArguments) -> None:
         except TrainingDiverged:
             keep(folder, trainer.algorithm, model)
             raise
-    keep(folder, trainer.algorithm, model)
+    adapted = keep(folder, trainer.algorithm, model)
+    judgement = judge(model, adapted, target)
+    say(folder, judgement.words)
     say(folder, f"adapted; the run is in {args.out}")
+    return {
+        "method": args.method,
+        "samples": len(target),
+        "steps": trainer.step,
+        "judgement": asdict(judgement),
+        "out": args.out,
+    }
 
 
 def build_method(args: AdaptArguments) -> SourceFree:
@@ -63,13 +75,15 @@ def build_method(args: AdaptArguments) -> SourceFree:
     return build(SOURCE_FREE, args.method, assignments_of("adapt", args.assign), stage="--method")
 
 
-def keep(folder: RunFolder, algorithm: Any, before: Model) -> None:
+def keep(folder: RunFolder, algorithm: Any, before: Model) -> Model:
     """Write the adapted model, and print the notes. The model converts images on load as the model before it."""
-    model = algorithm.shipped()
+    model: Model = algorithm.shipped()
     model.resize, model.channels, model.layout = before.resize, before.channels, before.layout
     folder.finish(model)
     for note in algorithm.notes():
-        say(folder, f"warning: {note}")
+        folder.log(f"warning: {note}")
+        console.warn(note)
+    return model
 
 
 def settings(args: AdaptArguments, method: SourceFree, model: Model, loop: Loop) -> dict[str, Any]:

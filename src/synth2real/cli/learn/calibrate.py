@@ -16,34 +16,36 @@ from ...errors import InputError
 from ...settings import build, name_of, to_dict
 from ...simulate import Range, Simulator, save_parameters, simulator
 from ..arguments import CalibrateArguments
-from ..console import bars, console, warnings_on_stderr
+from ..console import Result, bars, console
 from ..outputs import check_new_file, check_overwrite_or_resume
 from ..set_option import assignments_of
 
 FAILS = 0.05  # p-value below which a check fails
+REPORT, PICTURES = ".report.yaml", ".unreached.png"  # suffixes of the files beside --out
 
 
-def calibrate(args: CalibrateArguments) -> None:
+def calibrate(args: CalibrateArguments) -> Result:
     """Calibrate, identify which parameters the images determine, write the result, and print the table."""
     check_overwrite_or_resume(args.overwrite, args.resume)
     check_new_file(args.out, "a YAML", (".yaml", ".yml"), args.overwrite or args.resume)
     search = method(args)
-    with warnings_on_stderr():
-        target = load_unlabelled(args.target, size=args.size, channels=args.channels, skip_bad=args.skip_bad)
-        made = place(args, target)
-        search.check(made, target)
-        storage = study_storage(args)
-        with bars() as shown:
+    target = load_unlabelled(args.target, size=args.size, channels=args.channels, skip_bad=args.skip_bad)
+    made = place(args, target)
+    search.check(made, target)
+    storage = study_storage(args)
+    with bars(estimates=False) as shown:
 
-            def report(done: int, trials: int, distance: float) -> None:
-                shown.report("calibrate", done, trials, {"distance": distance})
+        def report(done: int, trials: int, distance: float) -> None:
+            shown.report("calibrate", done, trials, {"distance": distance})
 
-            found = search.fit(made, target, storage=storage, resume=args.resume, on_trial=report)
-        judged = identify(search, made, target, found)
-    write(args, search, target, found, judged)
+        found = search.fit(made, target, storage=storage, resume=args.resume, on_trial=report)
+    judged = identify(search, made, target, found)
+    described = describe(args, search, target, found, judged)
+    write(args, described, target, found, judged)
     console.print(table(made, found, judged))
     for line in summary(args, search, found, judged):
         console.print(line, soft_wrap=True)
+    return {**described, "ranges": found.ranges, "out": args.out, "report": args.out.with_suffix(REPORT)}
 
 
 def method(args: CalibrateArguments) -> Calibrator:
@@ -82,12 +84,19 @@ def study_storage(args: CalibrateArguments) -> str:
 
 
 def write(
-    args: CalibrateArguments, search: Calibrator, target: Unlabelled, found: Calibration, judged: Identification
+    args: CalibrateArguments, described: Result, target: Unlabelled, found: Calibration, judged: Identification
 ) -> None:
     """Write the ranges, the report beside them, and a sheet of the real images that no rendered image matches."""
-    pictures, report_file = (args.out.with_suffix(suffix) for suffix in (".unreached.png", ".report.yaml"))
     farthest = torch.tensor(judged.farthest)
-    sheet(target.inputs[farthest], judged.nearest, pictures)
+    sheet(target.inputs[farthest], judged.nearest, args.out.with_suffix(PICTURES))
+    args.out.with_suffix(REPORT).write_text(yaml.safe_dump(described, sort_keys=False, default_flow_style=None))
+    save_parameters({**found.simulator.ranges, **found.ranges}, args.out)
+
+
+def describe(
+    args: CalibrateArguments, search: Calibrator, target: Unlabelled, found: Calibration, judged: Identification
+) -> Result:
+    """The content of the report, as plain data."""
     by_name = {one.name: one for one in judged.constraints}
     parameters = {
         name: {
@@ -99,7 +108,7 @@ def write(
         }
         for name in found.ranges
     }
-    report = {
+    return {
         "simulator": args.simulator,
         "target": str(args.target),
         "calibrate": {"method": name_of(METHODS, search), **to_dict(search)},
@@ -109,12 +118,10 @@ def write(
         "parameters": parameters,
         "unreached": {
             "share": judged.unreached,
-            "pictures": pictures.name,
+            "pictures": args.out.with_suffix(PICTURES).name,
             "farthest": [target.names[i] if target.names else i for i in judged.farthest],
         },
     }
-    report_file.write_text(yaml.safe_dump(report, sort_keys=False, default_flow_style=None))
-    save_parameters({**found.simulator.ranges, **found.ranges}, args.out)
 
 
 def table(made: Simulator, found: Calibration, judged: Identification) -> Table:
@@ -164,6 +171,6 @@ def summary(args: CalibrateArguments, search: Calibrator, found: Calibration, ju
     return [
         *lines,
         f"{judged.unreached:.0%} of the real images are not covered by the simulator: "
-        f"{args.out.with_suffix('.unreached.png')} shows the farthest, each beside its nearest rendered image",
-        f"ranges: {args.out}; report: {args.out.with_suffix('.report.yaml')}",
+        f"{args.out.with_suffix(PICTURES)} shows the farthest, each beside its nearest rendered image",
+        f"ranges: {args.out}; report: {args.out.with_suffix(REPORT)}",
     ]

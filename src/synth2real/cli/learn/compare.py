@@ -25,7 +25,7 @@ from ...simulate import Simulator
 from ...tasks.base import Task
 from ...training.hardware import versions
 from ..arguments import CompareArguments
-from ..console import announce, bars, console, warnings_on_stderr
+from ..console import Result, announce, bars, console, duration, warnings_on_stderr
 from ..inputs import described, load_pair, load_test, one_source, read_both_groups, settle_task
 from ..outputs import check_overwrite_or_resume, say, write_aggregates, write_chosen
 
@@ -36,24 +36,27 @@ PAINTS = (
 )
 
 
-def compare(args: CompareArguments) -> None:
+def compare(args: CompareArguments) -> Result:
     """Load, compare, print the table, and write comparison.json, the chosen run and the report."""
     check_overwrite_or_resume(args.overwrite, args.resume)
     if not 0 < args.minutes < float("inf"):
         raise InputError(f"--budget is {args.minutes:g}, expected minutes above 0, such as --budget 15")
     name = one_source(args, "compare")
-    with warnings_on_stderr():
-        source, target, layout = load_pair(args)
-        task = settle_task(args, source, target)
-        test = load_test(args, task, layout)
-        routes = checked_routes(args, task, source, target)
+    source, target, layout = load_pair(args)
+    task = settle_task(args, source, target)
+    test = load_test(args, task, layout)
+    routes = checked_routes(args, task, source, target)
     groups = read_both_groups(args.group, (name, source), (args.target, target))
     budget = Budget(n=args.n or Budget.n, seed=args.seed)
     settings = settings_of(args, routes, task, budget)
     folder = RunFolder(args.out, settings, overwrite=args.overwrite, resume=args.resume, metrics=False)
     if isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target):
         say(folder, PAINTS)
-    with bars() as shown, warnings_on_stderr(folder.log), interruptible():
+    say(
+        folder,
+        f"about {duration(60 * args.minutes)} for {len(routes)} routes (--budget), with a few timed steps of each",
+    )
+    with bars(estimates=False) as shown, warnings_on_stderr(folder.log), interruptible():
         comparison = compare_routes(
             routes,
             source,
@@ -76,7 +79,9 @@ def compare(args: CompareArguments) -> None:
     write(args, comparison, settings)
     for line in conclusions(comparison):
         say(folder, line)
-    console.print(f"report: {args.out / 'report.html'}", soft_wrap=True)
+    report = args.out / "report.html"
+    console.print(f"report: {report}", soft_wrap=True)
+    return {**comparison.plain(), "out": args.out, "chosen_run": args.out / "chosen", "report": report}
 
 
 def checked_routes(

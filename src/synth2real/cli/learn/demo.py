@@ -25,7 +25,7 @@ from ...route.route import Budget, Route
 from ...simulate import Digits
 from ...training.hardware import versions
 from ..arguments import DemoArguments
-from ..console import announce, bars, console
+from ..console import Result, announce, bars, console
 from ..outputs import write_chosen
 
 STEPS, FAST_STEPS = 1000, 150
@@ -64,7 +64,7 @@ def combination(ranked: Sequence[str]) -> dict[str, Route]:
     }
 
 
-def demo(args: DemoArguments) -> None:
+def demo(args: DemoArguments) -> Result:
     """Compare the routes, print the table, and write results.json, the chosen run and the report."""
     out, fast = args.out, args.fast
     if out.exists() and any(out.iterdir()):
@@ -86,7 +86,7 @@ def demo(args: DemoArguments) -> None:
     jobs = 1 if fast else min(2, os.cpu_count() or 1)
     named, _ = with_baselines(routes(fast))
     trainings = len(named) + 1 + 3 * (len(seeds) - 1)  # the combination, too; three routes are repeated
-    with bars() as shown:
+    with bars(estimates=False) as shown:
         comparison = compare_routes(
             routes(fast),
             simulator,
@@ -99,14 +99,15 @@ def demo(args: DemoArguments) -> None:
             on_route=lambda name, seed: announce(shown, name, seed, trainings if jobs > 1 else None),
             on_report=shown.report,
         )
-    write(comparison, out, budget)
+    results = write(comparison, out, budget)
     console.print(table(comparison))
     console.print(f"chosen without real labels: {comparison.chosen.name}")
     console.print(f"report: {out / 'report.html'}", soft_wrap=True)
+    return {**results, "out": out, "report": out / "report.html"}
 
 
-def write(comparison: Comparison, out: Path, budget: Budget) -> None:
-    """Write results.json, chosen/ and report.html."""
+def write(comparison: Comparison, out: Path, budget: Budget) -> Result:
+    """Write results.json, chosen/ and report.html. Returns the content of results.json."""
     out.mkdir(parents=True, exist_ok=True)
     chosen = comparison.chosen
     settings = {
@@ -118,9 +119,10 @@ def write(comparison: Comparison, out: Path, budget: Budget) -> None:
         "hardware": budget.hardware.settings(),
     }
     write_chosen(comparison, out / "chosen", settings)
-    results = {"routes": comparison.rows(), "chosen": chosen.name, "versions": versions()}
+    results: Result = {"routes": comparison.rows(), "chosen": chosen.name, "versions": versions()}
     (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
     write_report(comparison, out / "report.html")
+    return results
 
 
 def table(comparison: Comparison) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,18 @@ from ...data.domains import Unlabelled
 from ...data.loading import Channels, Size, load_unlabelled
 from ...errors import InputError
 from ...refine import METHODS, load_refiner
+from ...refine.base import TrainedMapping
 from ...refine.folder import RefineJob, refine_folder
 from ...settings import build
 from ...simulate import Simulator, is_simulator, simulator
 from ...training.mapping import Mapping
 from ..arguments import RefineArguments
-from ..console import bars, console, warnings_on_stderr
+from ..console import Result, bars, console
 from ..inputs import check_for_simulators
 from ..set_option import assignments_of
 
 
-def refine(args: RefineArguments) -> None:
+def refine(args: RefineArguments) -> Result:
     """Train a refiner, or load one, and write the refined folder."""
     if (args.apply is None) == (args.target is None):
         found = "neither" if args.apply is None else "both"
@@ -29,15 +29,19 @@ def refine(args: RefineArguments) -> None:
             f"--target and --apply: found {found}, expected one: real images to train on, or a saved refiner"
         )
     check_for_simulators(args.source, args.n, args.preset)
-    with warnings_on_stderr():
-        job = apply_job(args) if args.apply is not None else learn_job(args)
-        start = time.perf_counter()
-        with bars() as shown:
-            steps = getattr(job.refiner, "all_steps", 0)
-            count = refine_folder(job, lambda step, terms: shown.report("refine", step, steps, terms))
+    job = apply_job(args) if args.apply is not None else learn_job(args)
+    start = time.perf_counter()
+    steps = 0 if args.apply is not None else getattr(job.refiner, "all_steps", 0)
+    with bars() as shown:
+        count = refine_folder(
+            job,
+            lambda step, terms: shown.report("refine", step, steps, terms),
+            lambda step, steps: shown.step("refine", step, steps),
+        )
     seconds = time.perf_counter() - start
     line = f"refined {count} images by {job.refiner.name} in {seconds:.0f} s to {args.out}"
     console.print(line, soft_wrap=True)
+    return {"method": job.refiner.name, "images": count, "steps": steps, "out": args.out}
 
 
 def learn_job(args: RefineArguments) -> RefineJob:
@@ -102,11 +106,18 @@ def method(args: RefineArguments) -> Mapping:
         raise InputError(f"--method: found none, expected one of: {', '.join(METHODS)}")
     values = assignments_of("refine", args.assign)
     if args.steps is not None:
-        known = METHODS.get(args.method)
-        if known is not None and "steps" not in {field.name for field in dataclasses.fields(known)}:  # type: ignore[arg-type]
-            raise InputError(f"--steps {args.steps}: refine {args.method} takes no steps. Leave it out")
-        values["steps"] = args.steps
+        return lasting(args.method, values, args.steps)
     return build(METHODS, args.method, values, stage="refine")
+
+
+def lasting(name: str, values: dict[str, Any], steps: int) -> Mapping:
+    """The method with its settings, and with this number of steps in all."""
+    if "steps" in values:
+        raise InputError("--steps and --set refine.steps exclude each other: found both, expected one")
+    refiner = build(METHODS, name, values, stage="refine")
+    if not isinstance(refiner, TrainedMapping):
+        raise InputError(f"--steps {steps}: refine {name} takes no steps. Leave it out")
+    return refiner.lasting(steps)
 
 
 def place(args: RefineArguments, shape: tuple[int, ...]) -> Path | Simulator:

@@ -22,7 +22,7 @@ from ...route.tensorboard import TensorBoardLog
 from ...settings import build
 from ...tasks.base import Task
 from ..arguments import TrainArguments
-from ..console import Watch, bars, console, warnings_on_stderr
+from ..console import Result, Watch, bars, console, warnings_on_stderr
 from ..inputs import described, load_pair, settle_task
 from ..outputs import check_overwrite_or_resume, one_class, say
 from ..set_option import parse_assignments
@@ -36,13 +36,12 @@ FILLED_BY = {
 }
 
 
-def train(args: TrainArguments) -> None:
+def train(args: TrainArguments) -> Result:
     """Load, build the route, train, and write the run folder."""
     check_overwrite_or_resume(args.overwrite, args.resume)
-    with warnings_on_stderr():
-        source, target, layout = load_pair(args)
-        task = settle_task(args, source, target)
-        route = build_route(args, task, images=len(target.shape) == 3)
+    source, target, layout = load_pair(args)
+    task = settle_task(args, source, target)
+    route = build_route(args, task, images=len(target.shape) == 3)
     route.check(source, target, task=task)
     rendered = args.n or Budget.n
     count = len(source) if isinstance(source, Labelled) else rendered
@@ -67,6 +66,7 @@ def train(args: TrainArguments) -> None:
             layout=layout,
             resume=args.resume,
             on_report=shown.report if board is None else both(shown.report, board.report),
+            on_step=shown.step,
             on_checkpoint=watch.look if console.is_terminal or board is not None else None,
         )
         for line in [*run.notes, *one_class(run.model, run.model.predict(some(target, SHOWN)))]:
@@ -74,12 +74,27 @@ def train(args: TrainArguments) -> None:
         if board is not None:
             board.pictures(run, target.inputs)
     say(folder, f"{outcome(run)}; the run is in {args.out}")
+    return {
+        "source_samples": count,
+        "target_samples": len(target),
+        "route": route.describe(),
+        "steps": steps,
+        "losses": last_losses(run),
+        "notes": run.notes,
+        "stage_seconds": run.seconds,
+        "out": args.out,
+    }
+
+
+def last_losses(run: Run) -> dict[str, float]:
+    """The last losses of the training. A closed form has none."""
+    last = run.history["train"][-1] if "train" in run.history else {}
+    return {name: value for name, value in last.items() if name != "step"}
 
 
 def outcome(run: Run) -> str:
-    """Seconds of the training and its last losses. A closed form has no losses."""
-    last = run.history["train"][-1] if "train" in run.history else {}
-    losses = ", ".join(f"{name} {value:.3f}" for name, value in last.items() if name != "step")
+    """Seconds of the training and its last losses."""
+    losses = ", ".join(f"{name} {value:.3f}" for name, value in last_losses(run).items())
     return f"trained in {sum(run.seconds.values()):.0f} s{f' ({losses})' if losses else ''}"
 
 

@@ -3,37 +3,101 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
+import torch
+from rich.table import Table
+
+from ...data.domains import Labelled
 from ...data.loading import load, metadata_tables
 from ...errors import InputError
 from ...route.run_folder import read_settings
 from ...tasks import Classification
 from ...training.model import Model, load_model
 from ..arguments import EvaluateArguments
-from ..console import warnings_on_stderr
+from ..console import WIDTH, Result, print_result
+
+LISTED = 20  # classes in the table
 
 
-def evaluate(args: EvaluateArguments) -> None:
-    """Print the task's metrics of a run on labelled data."""
+def evaluate(args: EvaluateArguments) -> Result:
+    """Print the task's metrics of a run on labelled data, and which errors it makes."""
     model = load_model(args.run)
     columns = label_columns(args, model)
-    with warnings_on_stderr():
-        data = load(
-            args.on,
-            columns,
-            size=model.resize,
-            channels=model.channels,
-            skip_bad=args.skip_bad,
-            layout=model.layout,
-        )
+    data = load(
+        args.on,
+        columns,
+        size=model.resize,
+        channels=model.channels,
+        skip_bad=args.skip_bad,
+        layout=model.layout,
+    )
     model.check(data.inputs, str(args.on))
-    metrics = model.evaluate(data)
-    if args.as_json:
-        print(json.dumps(metrics))
-        return
+    metrics, details = scored(model, data)
     for name, value in metrics.items():
-        print(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {json.dumps(value)}")
+        print_result(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {json.dumps(value)}")
+    if "per_class" in details:
+        show_classes(details)
+    else:
+        for name, value in details.items():
+            print_result(f"{name}: {value:.2f} (of the diagonal of the image)")
+    print_result(f"{len(data)} {'images' if len(data.shape) == 3 else 'samples'}")
+    return {**metrics, "count": len(data), **details}
+
+
+def scored(model: Model, data: Labelled) -> tuple[Result, Result]:
+    """The metrics of the task, and its details."""
+    values = model.predict(data.unlabelled()).values
+    labels = model.task.align(data) if isinstance(model.task, Classification) else data.labels
+    sizes = data.sizes
+    if sizes is None and len(data.shape) == 3:
+        sizes = torch.tensor(data.shape[1:]).expand(len(data), 2)
+    return model.task.metrics(values, labels), model.task.details(values, labels, sizes)
+
+
+def show_classes(details: dict[str, Any]) -> None:
+    """Print precision and recall of each class, and the confusion matrix or the most frequent errors."""
+    rows = list(details["per_class"].items())
+    title = None
+    if len(rows) > LISTED:
+        rows = sorted(rows, key=lambda row: (math.isnan(row[1]["recall"]), row[1]["recall"]))[:LISTED]
+        title = f"the {LISTED} classes with the lowest recall, of {len(details['per_class'])}"
+    table = Table("class", "precision", "recall", "count", title=title)
+    for name, one in rows:
+        table.add_row(name, share(one["precision"]), share(one["recall"]), str(one["count"]))
+    print_result(table)
+    if details["confusion"] is None:
+        print_result("most confused: " + ", ".join(map(confused, details["most_confused"])))
+        return
+    for line in matrix(list(details["per_class"]), details["confusion"]):
+        print_result(line)
+
+
+def matrix(names: list[str], counts: list[list[int]]) -> list[str]:
+    """The confusion matrix as lines of text. Columns have numbers if the names are too long."""
+    rows, columns = names, names
+    if max(map(len, names)) * (len(names) + 1) > WIDTH:
+        columns = [f"({i + 1})" for i in range(len(names))]
+        rows = [f"{name} {column}" for name, column in zip(names, columns, strict=True)]
+    cells = [columns, *([str(count) for count in row] for row in counts)]
+    width, margin = max(len(cell) for row in cells for cell in row), max(map(len, rows))
+    lines = [
+        " ".join([name.rjust(margin), *(cell.rjust(width) for cell in row)])
+        for name, row in zip(["", *rows], cells, strict=True)
+    ]
+    return ["confusion: one row for each true class, one column for each predicted class", *lines]
+
+
+def share(value: float) -> str:
+    """A share in 0..1; `-` if it is not known."""
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def confused(error: dict[str, Any]) -> str:
+    """`cat as dog 12`."""
+    return f"{error['true']} as {error['predicted']} {error['count']}"
 
 
 def label_columns(args: EvaluateArguments, model: Model) -> str | tuple[str, ...] | None:

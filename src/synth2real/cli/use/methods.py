@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 
-from rich.console import Console
 from rich.table import Table
 
 from ...adapt import SOURCE_FREE
@@ -14,9 +13,10 @@ from ...select.estimates import METHODS as ESTIMATES
 from ...select.validators import METHODS as VALIDATORS
 from ...simulate import simulators
 from ..arguments import MethodsArguments
+from ..console import Result, print_result
 
 
-def methods(_: MethodsArguments) -> None:
+def methods(_: MethodsArguments) -> Result:
     """Print the methods of each kind with the first line of their documentation."""
     table = Table("kind", "name", "what it does")
     listed = {
@@ -27,7 +27,12 @@ def methods(_: MethodsArguments) -> None:
         "aggregate": AGGREGATES,
         "estimate": ESTIMATES,
     }
-    for kind, known in listed.items():
-        for name, method in known.items():
-            table.add_row(kind, name, (inspect.getdoc(method) or "").partition("\n")[0])
-    Console().print(table)
+    found = {
+        kind: {name: (inspect.getdoc(method) or "").partition("\n")[0] for name, method in known.items()}
+        for kind, known in listed.items()
+    }
+    for kind, known in found.items():
+        for name, does in known.items():
+            table.add_row(kind, name, does)
+    print_result(table)
+    return {"methods": found}

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import csv
 import re
-import warnings
 
+from ...data.discovery import counted
 from ...errors import InputError
-from ...tasks import Classification
+from ...tasks import Classification, Keypoints
 from ...training.model import Predictions, load_model
 from ..arguments import PredictArguments
-from ..console import warnings_on_stderr
+from ..console import Result, console
 from ..outputs import check_new_file, one_class
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a cell that spreadsheets run
 NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
+SHOWN = 20  # classes in a line
 
 
-def predict(args: PredictArguments) -> None:
-    """Write one row per image to a CSV file."""
+def predict(args: PredictArguments) -> Result:
+    """Write one row per image to a CSV file, and say how many there are of each class."""
     out = args.out
     if out.is_dir():
         raise InputError(f"{out}: found a folder, expected the name of a CSV file, such as {out / 'predictions.csv'}")
@@ -28,15 +29,49 @@ def predict(args: PredictArguments) -> None:
         raise InputError(
             f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies"
         )
-    with warnings_on_stderr():
-        predictions = model.predict(args.images, skip_bad=args.skip_bad)
-        for line in one_class(model, predictions):
-            warnings.warn(line, stacklevel=1)
+    predictions = model.predict(args.images, skip_bad=args.skip_bad)
+    for line in one_class(model, predictions):
+        console.warn(line)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{out.name}.partial")
     with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         csv.writer(file).writerows(rows(predictions, args.probabilities))
     partial.replace(out)
+    what = "images" if len(model.shape) == 3 else "samples"
+    found = summary(predictions)
+    left_out = counted(console.left_out)
+    for line in (
+        f"predicted {len(predictions.values)} {what}{described(found)}",
+        f"left out: {left_out}" if left_out else "",
+        f"predictions: {out}",
+    ):
+        if line:
+            console.print(line, soft_wrap=True)
+    return {"count": len(predictions.values), **found, "out": out}
+
+
+def summary(predictions: Predictions) -> Result:
+    """Number of samples of each class; or the range of each column of values. For points nothing."""
+    task, values = predictions.task, predictions.values
+    if isinstance(task, Classification):
+        counts = values.argmax(1).bincount(minlength=task.outputs).tolist()
+        return {"classes": dict(zip(task.classes, counts, strict=True))}
+    if isinstance(task, Keypoints):
+        return {}
+    ends = zip(values.amin(0).tolist(), values.amax(0).tolist(), strict=True)
+    columns: tuple[str, ...] = task.columns  # type: ignore[attr-defined]
+    return {"columns": {name: {"least": low, "most": high} for name, (low, high) in zip(columns, ends, strict=True)}}
+
+
+def described(found: Result) -> str:
+    """The summary in words, the most frequent class first."""
+    if "classes" in found:
+        counts = sorted(found["classes"].items(), key=lambda one: -one[1])
+        shown = [f"{name}: {count}" for name, count in counts if count]
+        more = [f"{len(shown) - SHOWN} more classes"] if len(shown) > SHOWN else []
+        return f" ({', '.join(shown[:SHOWN] + more)})"
+    columns = [f"{name} {c['least']:.4g} to {c['most']:.4g}" for name, c in found.get("columns", {}).items()]
+    return f" ({', '.join(columns)})" if columns else ""
 
 
 def rows(predictions: Predictions, probabilities: bool) -> list[list[str]]:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...comparison.comparison import Comparison, RouteCandidate
+from ...comparison.comparison import TRIALS, Comparison, RouteCandidate
+from ...comparison.comparison import compare as compare_routes
 from ...comparison.evaluation import Evaluation, Refined
 from ...comparison.named_routes import route_of
 from ...data.domains import Labelled
@@ -22,33 +23,66 @@ from ...route.route import Budget, Route, Rows, Run
 from ...route.run_folder import LOG, METRICS, PARAMETERS, SETTINGS, read_settings
 from ...simulate import Simulator, load_parameters
 from ...training.mapping import REFINER
-from ...training.model import load_model
+from ...training.model import COMPARISON, load_model
 from ..arguments import ReportArguments, TestedData
-from ..console import console, warnings_on_stderr
-from ..inputs import load_pair, load_test, read_both_groups
+from ..console import Result, console
+from ..inputs import load_pair, load_test, read_both_groups, settle_task
 
 
-def report(args: ReportArguments) -> None:
-    """Load the run and its data again, measure, and write the page."""
+def report(args: ReportArguments) -> Result:
+    """Load the run, or the trainings of a comparison, and the data again, measure, and write the page."""
     run, out = args.run, args.out
     if not (run / SETTINGS).is_file():
         raise InputError(f"{run}: found no {SETTINGS}, expected a run folder as `synth2real train --out` writes it")
     if out is not None and out.suffix.lower() != ".html":
         raise InputError(f"{out}: expected the name of an HTML file, such as {out.with_suffix('.html')}")
     path = out or run / "report.html"
-    with warnings_on_stderr():
-        measured = as_comparison(run, args.test)
-        write_report(measured, path)
+    settings = read_settings(run)
+    measured = again(run, settings, args.test) if "routes" in settings else as_comparison(run, settings, args.test)
+    write_report(measured, path)
     console.print(f"report: {path}", soft_wrap=True)
+    return {"routes": [one.name for one in measured.candidates], "chosen": measured.chosen.name, "out": path}
 
 
-def as_comparison(folder: Path, test: Path | None) -> Comparison:
-    """The run as a comparison of one route."""
-    settings = read_settings(folder)
-    if "routes" in settings:
+def again(folder: Path, settings: dict[str, Any], test: Path | None) -> Comparison:
+    """A finished comparison from its stored trainings, scored on `test` or on its own test data. Nothing is trained."""
+    if not (folder / COMPARISON).is_file() or not (folder / TRIALS).is_dir():
         raise InputError(
-            f"{folder}: this is the folder of a comparison, expected a run folder. Use {folder / 'chosen'}"
+            f"{folder}: found no {COMPARISON} with the trainings in {TRIALS}, so the comparison has not ended. Repeat "
+            "its command with --resume"
         )
+    data = data_of(settings, None if settings["test"] is None else Path(settings["test"]))
+    source, target, layout = load_pair(data)
+    task = settle_task(data, source, target)
+    groups = read_both_groups(data.group, (data.source[0], source), (data.target, target))
+    found = compare_routes(
+        {name: route_of(route, name) for name, route in settings["routes"].items()},
+        source,
+        target,
+        test=load_test(data, task, layout),
+        task=task,
+        budget=Budget(n=settings["n"] or Budget.n, seed=settings["seed"]),
+        seeds=tuple(range(settings["seed"], settings["seed"] + settings["seeds"])),
+        minutes=settings["minutes"],
+        jobs=1,
+        folder=folder,
+        source_groups=groups[0],
+        target_groups=groups[1],
+    )
+    labelled = None if test is None else load_test(replace(data, test=test), task, layout)
+    return found if labelled is None else scored_on(labelled, found)
+
+
+def scored_on(test: Labelled, comparison: Comparison) -> Comparison:
+    """The comparison with the scores of all models on other labelled data."""
+    for candidate in comparison.candidates:
+        candidate.trials = [replace(one, test_metrics=one.run.model.evaluate(test)) for one in candidate.trials]
+    aggregates = [replace(one, test_metrics=one.model.evaluate(test)) for one in comparison.aggregates]
+    return replace(comparison, test=test, aggregates=aggregates)
+
+
+def as_comparison(folder: Path, settings: dict[str, Any], test: Path | None) -> Comparison:
+    """The run as a comparison of one route."""
     if "source" not in settings:
         raise InputError(
             f"{folder}: its {SETTINGS} names no source and no target. The demo writes such runs and its own report. "

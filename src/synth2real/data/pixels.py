@@ -1,0 +1,186 @@
+"""One image file as pixels: orientation, transparency, images of more than 8 bits, size and channels."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageColor
+
+from ..errors import InputError
+from .domains import is_count
+
+ORIENTATION = 0x0112  # EXIF tag
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+PREVIEWS = ("MPO",)  # formats whose further frames belong to the first image
+LARGE, RATIO = 2**25, 100  # pixels; an image with more pixels, and with more than so many for each byte, is refused
+DEPTHS = (8, 10, 12, 14, 16)  # bits per pixel that cameras have
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Conversion of images on load.
+
+    Args:
+        size: height and width to resize to (antialiased). None keeps the original size, which must be the same for all
+            images.
+        channels: 1 for grey, 3 for RGB. None keeps the original channels, which must be the same for all images.
+        skip_bad: skip unreadable images and list them in a warning, instead of raising.
+        depth: bits per pixel of images of more than 8 bits; black is 0 and white is 2^depth - 1. None: the least of
+            `DEPTHS` that holds the highest pixel of all images. Floats without a depth are in 0..1.
+        background: colour behind transparent pixels, as Pillow names it: `white`, `#808080`.
+        memory: most bytes of decoded images; a larger set stays on disk. None: see `memory.limit`.
+
+    Raises:
+        InputError: the size is not a pair of positive whole numbers, the channels are neither 1 nor 3, or the depth or
+            the background does not exist.
+    """
+
+    size: tuple[int, int] | None = None
+    channels: Literal[1, 3] | None = None
+    skip_bad: bool = False
+    depth: int | None = None
+    background: str = "white"
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        size = self.size
+        if size is not None and not (isinstance(size, tuple) and len(size) == 2 and all(map(is_count, size))):
+            raise InputError(f"size is {size!r}, expected (height, width) in pixels, such as (28, 28)")
+        if self.channels is not None and self.channels not in (1, 3):
+            raise InputError(f"channels is {self.channels!r}, expected 1 (grey) or 3 (colour)")
+        if self.depth is not None and not 8 <= self.depth <= 16:
+            raise InputError(f"depth {self.depth}: expected 8 to 16 bits per pixel, such as 12")
+        try:
+            ImageColor.getrgb(self.background)
+        except ValueError:
+            raise InputError(
+                f"background '{self.background}': is no colour, expected a name or a code, such as white or #808080"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Read:
+    """One image.
+
+    Args:
+        pixels: (C, H, W) uint8; or float32 levels, if it has more than 8 bits per pixel.
+        given: (height, width) on disk.
+        most: highest level before resizing; None for 8 bits.
+    """
+
+    pixels: NDArray[Any]
+    given: tuple[int, int]
+    most: float | None = None
+
+    def eight_bits(self, depth: int | None) -> NDArray[np.uint8]:
+        """The pixels (C, H, W) uint8. Levels are in 0..2^depth - 1."""
+        if self.pixels.dtype == np.uint8:
+            return self.pixels
+        assert depth is not None
+        white = 2**depth - 1
+        if self.most is not None and self.most > white:
+            raise ValueError(f"found the level {self.most:g}, expected at most {white} for a depth of {depth} bits")
+        scaled: NDArray[np.uint8] = (self.pixels * (255 / white)).round().clip(0, 255).astype(np.uint8)
+        return scaled
+
+
+def read_image(file: Path, how: Conversion) -> Read:
+    """One image, resized and with the channels of `how`."""
+    with Image.open(file) as opened:
+        _check_header(opened, file)
+        coarse = _coarse(opened)
+        image = _opaque(_upright(opened), how.background)
+        given = (image.height, image.width)
+        most = None
+        if image.mode.startswith(("I", "F")):  # more than 8 bits per pixel
+            image, most = _levels(image, how.depth)
+        elif coarse:
+            most = 257.0 * int(np.asarray(image).max())
+        grey = how.channels == 1 or (how.channels is None and image.mode in ("1", "L", "LA", "F"))
+        if image.mode != "F":
+            image = image.convert("L" if grey else "RGB")
+    if how.size is not None and how.size != given:
+        shrinks = how.size[0] <= given[0] and how.size[1] <= given[1]
+        image = image.resize((how.size[1], how.size[0]), Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR)
+    array = np.asarray(image)
+    array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+    if not grey and len(array) == 1:
+        array = np.repeat(array, 3, axis=0)
+    return Read(array, given, most)
+
+
+def _check_header(opened: Image.Image, file: Path) -> None:
+    frames = getattr(opened, "n_frames", 1)
+    if frames > 1 and opened.format not in PREVIEWS:
+        raise ValueError(f"found {frames} frames, expected one image; save each frame as a file")
+    pixels, packed = opened.width * opened.height, file.stat().st_size
+    if pixels > max(LARGE, RATIO * packed):
+        raise ValueError(
+            f"found {opened.width} by {opened.height} pixels in {packed} bytes, expected at most {RATIO} pixels a "
+            "byte; save it uncompressed if it is yours"
+        )
+
+
+def _coarse(opened: Image.Image) -> bool:
+    """Whether it is a colour image of 16 bits, of which Pillow reads the upper 8."""
+    return opened.mode in ("RGB", "RGBA") and any(";16" in str(tile[3]) for tile in getattr(opened, "tile", []))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The image as its EXIF orientation says. No other tag is read, because cameras write them in many wrong ways."""
+    turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
+    return image if turn is None else image.transpose(turn)
+
+
+def _opaque(image: Image.Image, background: str) -> Image.Image:
+    """The image on a background if it is transparent: colours under transparent pixels are hidden and arbitrary."""
+    if not image.has_transparency_data:
+        return image
+    grey = image.mode in ("L", "LA", "1")
+    above = image.convert("RGBA")
+    behind = Image.new("RGBA", above.size, background)
+    return Image.alpha_composite(behind, above).convert("L" if grey else "RGB")
+
+
+def _levels(image: Image.Image, depth: int | None) -> tuple[Image.Image, float | None]:
+    """The levels of an image of more than 8 bits as floats, and the highest one; or 8 bits and None for floats in 0..1.
+
+    Raises:
+        ValueError: a pixel is not finite or negative, or floats without a depth exceed 1.
+    """
+    values = np.asarray(image, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("found NaN or infinite pixels, expected finite ones")
+    low, high = float(values.min()), float(values.max())
+    floats = image.mode == "F" and depth is None
+    if low < 0 or (floats and high > 1):
+        raise ValueError(
+            f"found {'floats' if image.mode == 'F' else 'levels'} from {low:.4g} to {high:.4g}, expected "
+            + ("0 to 1; say their range with --depth: 12 is 0 to 4095" if floats else "0 or more")
+        )
+    if floats:
+        return Image.fromarray((255 * values).round().astype(np.uint8)), None
+    if depth is None and high > 2 ** DEPTHS[-1] - 1:
+        raise ValueError(f"found the level {high:.0f}, expected at most 65535 (16 bits)")
+    return Image.fromarray(values.astype(np.float32)), high
+
+
+def try_read(file: Path, how: Conversion) -> Read | str:
+    """One image, or why it cannot be read."""
+    try:
+        read = read_image(file, how)
+        if how.depth is not None:
+            read.eight_bits(how.depth)  # a level above the depth is an error of this file
+        return read
+    except Exception as error:  # decoders raise errors of any kind for damaged files
+        return str(error).replace(str(file), file.name) or type(error).__name__

@@ -1,0 +1,77 @@
+"""Every command has --json and --quiet, and both do the same in all of them."""
+
+import json
+
+import pytest
+
+from helpers import refused
+from synth2real.cli.commands import COMMANDS
+
+QUICK = ("--steps", 2)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_both_options(synth2real, name):
+    assert all(option in synth2real(name, "--help")[1] for option in ("--json", "--quiet"))
+
+
+@pytest.fixture
+def commands(tmp_path, classes, photos, run):
+    """Arguments that each command succeeds with, and a key of its result."""
+    out = tmp_path / "out"
+    return {
+        "render": (("digits", "--n", 4, "--out", out), "images"),
+        "show": (("digits", "--n", 2, "--versions", 1, "--out", out.with_suffix(".png")), "images"),
+        "check": ((classes, "--target", photos), "minutes"),
+        "gap": ((classes, photos), "mmd"),
+        "turing": ((photos, classes, "--n", 4, "--out", out.with_suffix(".html")), "key"),
+        "calibrate": (
+            ("digits", "--target", photos, "--trials", 3, "--set", "calibrate.images=40", "--out", f"{out}.yaml"),
+            "parameters",
+        ),
+        "refine": ((classes, "--target", photos, "--method", "simgan", *QUICK, "--out", out), "steps"),
+        "train": ((classes, "--target", photos, *QUICK, "--out", out), "losses"),
+        "adapt": ((run, "--target", photos, *QUICK, "--out", out), "judgement"),
+        "evaluate": ((run, "--on", classes), "accuracy"),
+        "predict": ((run, photos, "--out", out.with_suffix(".csv")), "classes"),
+        "report": ((run, "--out", out.with_suffix(".html")), "out"),
+        "methods": ((), "methods"),
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("compare", "demo", "report")])
+def test_json_is_one_strict_object_and_quiet_says_nothing_else(synth2real, commands, name):
+    arguments, key = commands[name]
+    code, out, err = synth2real(name, *arguments, "--json", "--quiet")
+    assert (code, err) == (0, "")
+    assert out.count("\n") == 1
+    found = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert found["command"] == name
+    assert {key, "left_out", "warnings", "seconds"} <= set(found)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("methods", "demo")])
+def test_an_error_with_json_is_a_message_and_no_object(synth2real, tmp_path, photos, name):
+    gone = tmp_path / "gone"
+    given = {
+        "render": ("nobody", "--n", 4, "--out", gone),
+        "show": (gone, "--out", gone.with_suffix(".png")),
+        "gap": (gone, photos),
+        "turing": (gone, photos, "--out", gone.with_suffix(".html")),
+        "calibrate": ("digits", "--target", gone, "--out", gone.with_suffix(".yaml")),
+        "refine": (gone, "--target", photos, "--method", "simgan", "--out", tmp_path / "out"),
+        "adapt": (gone, "--target", photos, "--out", tmp_path / "out"),
+        "evaluate": (gone, "--on", photos),
+        "predict": (gone, photos, "--out", tmp_path / "out.csv"),
+        "report": (gone,),
+        "check": (gone, "--target", photos),
+    }
+    arguments = given.get(name, (gone, "--target", photos, "--out", tmp_path / "out"))
+    refused(synth2real(name, *arguments, "--json", "--quiet"))
+
+
+def test_a_former_name_of_a_setting_is_repeated_among_the_warnings(synth2real, tmp_path, classes, photos):
+    arguments = ("train", classes, "--target", photos, "--adapt", "dann", *QUICK, "--out", tmp_path / "run")
+    code, out, err = synth2real(*arguments, "--set", "adapt.tells=target", "--json", "--quiet")
+    assert (code, err) == (0, "")
+    assert any("is now called 'discriminates'" in line for line in json.loads(out)["warnings"])
