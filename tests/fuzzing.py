@@ -4,6 +4,7 @@ The default suite reads about 500 inputs, the same each time. `make fuzz` reads 
 """
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+import yaml
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -77,7 +79,7 @@ def check_domain(domain: Labelled | Unlabelled) -> None:
     if domain.classes:
         assert domain.labels.dtype == torch.int64
         assert len(set(domain.classes)) == len(domain.classes)
-        assert not {"", "nan"} & set(domain.classes)
+        assert "" not in domain.classes
     else:
         assert domain.labels.is_floating_point()
         assert domain.labels.shape[1] == len(domain.columns)
@@ -86,27 +88,89 @@ def check_domain(domain: Labelled | Unlabelled) -> None:
 
 @st.composite
 def mutated(draw: Any, valid: Sequence[bytes], tokens: Sequence[bytes] = ()) -> bytes:
-    """One of some valid files, with up to four edits: flips, truncation, splices, extreme numbers, and `tokens`."""
+    """One of some valid files, with up to four edits: flips, truncation, splices, extreme numbers.
+
+    `tokens` are inserted, or take the place of a whole word or number of a text.
+    """
     data = bytearray(draw(st.sampled_from(valid)))
+    new = st.sampled_from(INTERESTING) | st.binary(min_size=1, max_size=8)
+    new = st.sampled_from(tokens) | new if tokens else new
     for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(data)))
-        length = draw(st.integers(0, 32))
-        kind = draw(st.sampled_from(["overwrite", "insert", "delete", "cut", "repeat", "splice"]))
+        at, length = draw(st.integers(0, len(data))), draw(st.integers(0, 32))
+        kind = draw(
+            st.sampled_from(["overwrite", "insert", "delete", "cut", "repeat", "splice"] + 4 * ["word"] * bool(tokens))
+        )
         if kind == "overwrite":
-            new = draw(st.sampled_from([*tokens, *INTERESTING]) | st.binary(min_size=1, max_size=4))
-            data[at : at + len(new)] = new
+            chunk = draw(new)
+            data[at : at + len(chunk)] = chunk
         elif kind == "insert":
-            data[at:at] = draw(st.sampled_from([*tokens, *INTERESTING]) | st.binary(min_size=1, max_size=16))
+            data[at:at] = draw(new)
         elif kind == "delete":
             del data[at : at + length]
         elif kind == "cut":
             del data[at:]
         elif kind == "repeat":
             data[at:at] = data[at : at + length] * draw(st.integers(1, 8))
-        else:
-            other = draw(st.sampled_from(valid))
-            data[at : at + length] = other[at : at + length]
+        elif kind == "splice":
+            data[at : at + length] = draw(st.sampled_from(valid))[at : at + length]
+        elif words := [found.span() for found in re.finditer(rb"[\w.+-]+", data)]:
+            start, end = draw(st.sampled_from(words))
+            data[start:end] = draw(st.sampled_from(tokens))
     return bytes(data)
+
+
+BOMB = b"a: &a [x, x, x, x, x, x, x, x, x, x]\n" + b"".join(
+    b"%c: &%c [%s]\n" % (name, name, b", ".join([b"*%c" % (name - 1)] * 10)) for name in b"bcdefghi"
+)
+YAML = [
+    b"&a [*a]", b"*a", b"<<: *a", b"2001-99-99", b"!!timestamp x", b"!!python/object/apply:os.getcwd []",
+    b"!!float x", b"!!binary 1", b"[" * 2000, b"{" * 2000, b"9" * 5000, b".inf", b"-.nan", b"1e999", b"null",
+    b"true", b"? {}", b"\xff", b"\0", b"\t", b"- ", b": ", b"\n", b"|", b"%TAG", b"---\n", b"99999999999999999999",
+    b"-1", b"0", b"''", b"[]", b"{}", b"1:30", b"{nan: nan}", b"x" * 3000, BOMB, b"module:Class"
+]  # fmt: skip
+PLAIN = st.sampled_from(
+    [
+        None,
+        True,
+        -1,
+        0,
+        1.5,
+        10**9,
+        2**70,
+        float("inf"),
+        float("nan"),
+        "",
+        "x",
+        "é",
+        [],
+        [1],
+        [0, 1],
+        [[]],
+        {},
+        {"a": 1},
+    ]
+)
+
+
+def _holed(draw: Any, valid: Any) -> Any:
+    """Plain data with one value replaced by another, or removed."""
+    if isinstance(valid, dict | list) and valid and draw(st.integers(0, 3)):
+        keys = list(valid) if isinstance(valid, dict) else list(range(len(valid)))
+        key, copy = draw(st.sampled_from(keys)), valid.copy()
+        if draw(st.integers(0, 4)):
+            copy[key] = _holed(draw, valid[key])
+        else:
+            del copy[key]
+        return copy
+    return draw(PLAIN)
+
+
+@st.composite
+def damaged_yaml(draw: Any, valid: bytes) -> bytes:
+    """A YAML file with damaged bytes or with an odd value."""
+    if draw(st.booleans()):
+        return draw(mutated([valid], YAML))
+    return yaml.safe_dump(_holed(draw, yaml.safe_load(valid))).encode()
 
 
 @contextmanager

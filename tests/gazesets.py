@@ -58,7 +58,7 @@ def mpiigaze_folder(root: Path, days: dict[str, dict[str, int]], seed: int = 0) 
             names = [f"{i + 1:04d}.jpg" for i in range(count)]
             path = root / "Data" / "Normalized" / person / f"{day}.mat"
             path.parent.mkdir(parents=True, exist_ok=True)
-            savemat(path, {"data": sides, "filenames": np.array(names, dtype=object)[:, None]})
+            savemat(path, {"data": sides, "filenames": np.array(names, dtype=object)[:, None]}, do_compression=True)
             lines += [f"{day}/{name} {side}" for name in names for side in ("left", "right")]
         listed = root / "Evaluation Subset" / "sample list for eye image" / f"{person}.txt"
         listed.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from synth2real.adapt import DANN
 from synth2real.errors import InputError
 from synth2real.refine import SimGAN
 from synth2real.route.route import STAGES
-from synth2real.settings import build, name_of, to_dict
+from synth2real.settings import build, name_of, read_yaml, to_dict
 
 EVERY = [(stage, name) for stage, methods in STAGES.items() for name in methods]
 
@@ -55,6 +55,44 @@ def test_the_papers_preset_fills_what_is_not_given():
 def test_errors_name_the_field_what_was_found_and_what_was_expected(name, values, message):
     with pytest.raises(InputError, match=message):
         build(STAGES["adapt"], name, values, stage="adapt")
+
+
+REPEATED = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{of}'] * 10)}]\n" for of, name in zip("abcde", "bcdef", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", r"is not valid YAML \(line 1, column 5: .*\), expected ranges"),
+        ("", "contains NoneType, expected ranges"),
+        ("[1]", "contains list, expected ranges"),
+        ("a: 2001-99-99", r"is not valid YAML \(month must be in 1\.\.12\)"),
+        (
+            "a: !!python/object/apply:os.getcwd []",
+            r"is not valid YAML \(line 1, column 4: could not determine a constr",
+        ),
+        ("a: " + "[" * 2000, r"is not valid YAML \(maximum recursion depth exceeded"),
+        (REPEATED, r"is not valid YAML \(anchors repeat it to more than 100000 values\)"),
+        ("a: &a [*a]", r"is not valid YAML \(anchors repeat it to more than 100000 values\)"),
+    ],
+)
+def test_a_file_that_is_no_yaml_mapping_is_named(tmp_path, text, message) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(InputError, match=rf"a\.yaml: {message}"):
+        read_yaml(tmp_path / "a.yaml", "ranges")
+
+
+def test_yaml_files_are_utf_8_and_may_use_anchors(tmp_path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("a: &x [é]\nb: *x", encoding="utf-8")
+    assert read_yaml(file, "ranges") == {"a": ["é"], "b": ["é"]}
+    file.write_bytes("a: é".encode("latin-1"))
+    with pytest.raises(InputError, match=r"a\.yaml: is not UTF-8 \(byte 3\), expected ranges"):
+        read_yaml(file, "ranges")
+    with pytest.raises(InputError, match=r"none\.yaml: cannot be read \(No such file or directory\), expected ranges"):
+        read_yaml(tmp_path / "none.yaml", "ranges")
 
 
 @pytest.mark.parametrize(

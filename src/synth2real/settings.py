@@ -5,14 +5,17 @@ import difflib
 import functools
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar, cast, dataclass_transform
 
 import pydantic
+import yaml
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from .errors import InputError
 
 T = TypeVar("T")
+NODES = 100_000  # values in a YAML file
 
 # Former names of settings, methods and saved values, by where they stand. Saved runs and users' settings may hold them.
 RENAMED: dict[str, dict[str, str]] = {
@@ -148,7 +151,7 @@ def build(methods: Mapping[str, type[T]], name: str, values: Mapping[str, Any] |
     if name not in methods:
         raise InputError(f"{stage or 'method'} '{name}' is unknown, expected one of: {', '.join(methods)}")
     try:
-        return methods[name](**dict(values or {}))
+        return methods[name](**{str(key): value for key, value in (values or {}).items()})
     except SettingError as error:
         if error.kind is not methods[name]:  # a setting of a setting
             raise
@@ -158,3 +161,57 @@ def build(methods: Mapping[str, type[T]], name: str, values: Mapping[str, Any] |
 def name_of(methods: Mapping[str, type[Any]], value: object) -> str:
     """The name under which the class of `value` is listed in `methods` (the class's own name where it is not)."""
     return next((name for name, kind in methods.items() if type(value) is kind), type(value).__name__)
+
+
+def read_yaml(path: Path, expected: str) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Args:
+        path: the file, UTF-8.
+        expected: what it should contain, and how to mend it; the end of each message.
+
+    Raises:
+        InputError: the file cannot be read, is not YAML, or does not contain a mapping.
+    """
+    try:
+        found = parse_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), expected {expected}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 (byte {error.start}), expected {expected}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: is not valid YAML ({error}), expected {expected}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: contains {type(found).__name__}, expected {expected}")
+    return found
+
+
+def parse_yaml(text: str) -> Any:
+    """The value of a YAML text.
+
+    Raises:
+        ValueError: the text is not YAML, or a few lines repeat themselves by anchors to more than `NODES` values.
+    """
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _expanded(node, {}) > NODES:
+            raise ValueError(f"anchors repeat it to more than {NODES} values")
+        return loader.construct_document(node)
+    except yaml.YAMLError as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
+        where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+        raise ValueError(f"{where}{problem}") from None
+    except Exception as error:  # odd dates, numbers and tags, deep nesting: errors of any kind
+        raise ValueError(str(error) or type(error).__name__) from None
+
+
+def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """Number of values under a node if each alias is replaced by what it repeats; `sizes` are those known already."""
+    if id(node) not in sizes:
+        sizes[id(node)] = NODES + 1  # for an alias within its own anchor, which has no end
+        parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        sizes[id(node)] = 1 + (0 if isinstance(node, yaml.ScalarNode) else sum(_expanded(one, sizes) for one in parts))
+    return sizes[id(node)]

@@ -324,6 +324,22 @@ def test_folders_and_arrays_are_resized_alike(size):
         assert (torch.from_numpy(np.array(pillow)).permute(2, 0, 1).int() - mine).abs().float().mean() < 4
 
 
+def test_a_small_file_of_very_many_pixels_is_refused(tmp_path):
+    Image.new("P", (9000, 9000)).save(tmp_path / "bomb.png", transparency=0)
+    with pytest.raises(
+        InputError, match=r"bomb\.png: .*found 9000 by 9000 pixels in \d+ bytes, expected at most 100 pixels a"
+    ):
+        load_unlabelled(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"size": "8x8"}, {"size": (8,)}, {"size": (8, 0)}, {"size": (8, 2.5)}, {"channels": 2}]
+)
+def test_a_conversion_of_a_wrong_type_is_refused(classes, wrong):
+    with pytest.raises(InputError, match=rf"{next(iter(wrong))} is .*, expected "):
+        load_unlabelled(classes, **wrong)
+
+
 def test_images_that_differ_are_refused_with_a_remedy(tmp_path):
     save(tmp_path / "a.png", picture(0, (8, 8)))
     save(tmp_path / "b.png", picture(1, (8, 9)))

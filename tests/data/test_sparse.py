@@ -159,6 +159,31 @@ def test_other_or_broken_matrices_are_refused(tmp_path):
         load_unlabelled(tmp_path / "b.npz")
 
 
+def test_values_that_are_not_finite_are_refused(tmp_path):
+    matrix = scipy.sparse.csr_matrix(np.array([[1.0, np.nan], [0.0, 1.0]]))
+    scipy.sparse.save_npz(tmp_path / "a.npz", matrix)
+    with pytest.raises(InputError, match=r"a\.npz: found NaN in the sparse matrix"):
+        load_unlabelled(tmp_path / "a.npz")
+    scipy.sparse.save_npz(tmp_path / "a.npz", matrix.multiply(np.inf))
+    with pytest.raises(InputError, match=r"a\.npz: 'data' contains inf, expected finite numbers"):
+        load_unlabelled(tmp_path / "a.npz")
+    (tmp_path / "a.svmlight").write_text("1 1:0.5\nnan 2:1\n")
+    with pytest.raises(InputError, match=r"a\.svmlight: the label of row 2 is nan, expected a class number"):
+        load(tmp_path / "a.svmlight")
+    assert load(tmp_path / "a.svmlight", ["x"]).labels.isnan().tolist() == [[False], [True]]
+    (tmp_path / "a.svmlight").write_text("1e39 1:0.5\n")
+    with pytest.raises(InputError, match=r"a\.svmlight: found the label 1e\+39, expected finite numbers"):
+        load(tmp_path / "a.svmlight", ["x"])
+
+
+@pytest.mark.parametrize(("width", "zero_based"), [(0, True), (2.5, True), (True, True), (3, "no")])
+def test_a_layout_of_a_wrong_type_is_refused(width, zero_based):
+    with pytest.raises(
+        InputError, match=rf"layout of width {width} and zero_based .*, expected a positive whole number"
+    ):
+        Layout(width, zero_based)
+
+
 def test_train_evaluate_and_predict_on_svmlight(synth2real, tmp_path):
     source = write(tmp_path / "books.svmlight", *words(60))
     narrow = words(50, 1)[0]

@@ -97,6 +97,33 @@ def test_a_table_without_file_names_advises_to_rename_their_column(tmp_path):
     assert "--label" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["a" * 300 + ".png", "\\u0000.png", "\\ud800.png", "x/" * 5000 + "a.png"])
+def test_a_row_with_a_name_that_no_file_can_have_is_refused(tmp_path, name):
+    save(tmp_path / "a.png", np.zeros((4, 4), dtype=np.uint8))
+    (tmp_path / "metadata.jsonl").write_text(f'{{"file_name": "{name}", "label": 1}}\n')
+    with (
+        pytest.raises(InputError, match=r"listed in the metadata table of .*no such file"),
+        pytest.warns(UserWarning, match="no row"),
+    ):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(("value", "message"), [("1e39", "expected a finite number"), ("9" * 5000, "is not JSON")])
+def test_numbers_beyond_what_is_computed_with_are_refused(tmp_path, value, message):
+    save(tmp_path / "a.png", np.zeros((4, 4), dtype=np.uint8))
+    (tmp_path / "metadata.jsonl").write_text(f'{{"file_name": "a.png", "x": {value}}}\n')
+    with pytest.raises(InputError, match=rf"metadata\.jsonl: .*{message}"):
+        load(tmp_path, ["x"])
+
+
+def test_class_names_of_many_digits_are_names(tmp_path):
+    names = ["9" * 5000, "1" + "0" * 400 + ".0", "9007199254740993.0"]
+    for i in range(3):
+        save(tmp_path / f"{i}.png", np.zeros((4, 4), dtype=np.uint8))
+    table(tmp_path, [{"file_name": f"{i}.png", "label": name} for i, name in enumerate(names)])
+    assert set(load(tmp_path).classes) == {"9" * 5000, "1" + "0" * 400, "9007199254740993"}
+
+
 def test_tables_that_cannot_be_read_are_named(tmp_path):
     table(tmp_path, [{"file_name": "a.png", "label": 1}, {"file_name": "gone.png", "label": 2}])
     (tmp_path / "gone.png").unlink()

@@ -159,6 +159,10 @@ def test_archives_are_unpacked_completely_or_not_at_all(tmp_path, name):
     whole.write_bytes(whole.read_bytes()[:-90])
     with pytest.raises(InputError, match=r"is damaged .* Remove it and download it again"):
         unpack(whole, tmp_path / "torn")
+    for other in (b"PK\5\6" + bytes(9), whole.read_bytes()[:90].replace(b"one", b"\0" * 3)):
+        whole.write_bytes(other)
+        with pytest.raises(InputError, match=r"is damaged .* Remove it and download it again"):
+            unpack(whole, tmp_path / "torn")
     with pytest.raises(InputError, match="contains none of the expected files"):
         unpack(archive(tmp_path / name, {"b.txt": b""}), tmp_path / "none", only=lambda file: False)
     assert names(tmp_path) == ["out", name]

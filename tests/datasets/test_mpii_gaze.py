@@ -1,5 +1,6 @@
 """MPIIGaze from tiny archives in its format: labels, sides, lists, people, and errors for missing data."""
 
+import io
 import sys
 import tarfile
 
@@ -132,3 +133,35 @@ def test_data_that_differs_from_the_published_format(folder, tmp_path):
     day.unlink()
     with pytest.raises(InputError, match=r"p00: found no \.mat file"):
         mpiigaze(root, subset="all")
+
+
+def test_damage_is_found_before_scipy_reads_the_file(tmp_path):
+    folder = mpiigaze_folder(tmp_path, {"p00": {"day01": 2}})
+    file = folder / "Data" / "Normalized" / "p00" / "day01.mat"
+    whole = file.read_bytes()
+    middle = len(whole) // 2
+    wrong_kind = whole[:128] + b"\x0e" + whole[129:]
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    for damaged, why in {
+        b"": "no MAT file of version 5",
+        whole[:-9]: "a variable is incomplete",
+        flipped: "Error -",
+        wrong_kind: "variables of the kinds {14, 15}",
+        whole[:130]: "unpack_from requires a buffer",
+    }.items():
+        file.write_bytes(damaged)
+        with pytest.raises(
+            InputError, match=rf"day01\.mat: is not a day of MPIIGaze \(.*{why}.*Unpack the archive again"
+        ):
+            mpiigaze(folder, subset="all")
+    savemat(file, {name: value for name, value in loadmat(io.BytesIO(whole)).items() if name[0] != "_"})
+    assert len(mpiigaze(folder, subset="all").data) == 4, "files without compression are read, too"
+
+
+def test_a_list_that_is_empty_or_no_text_is_named(tmp_path):
+    folder = mpiigaze_folder(tmp_path, {"p00": {"day01": 2}})
+    listed = folder / "Evaluation Subset" / "sample list for eye image" / "p00.txt"
+    for content, message in {b"": "lists no image, expected lines like", b"\xff\xfe": "line 1 is"}.items():
+        listed.write_bytes(content)
+        with pytest.raises(InputError, match=rf"p00\.txt: {message}"):
+            mpiigaze(folder)

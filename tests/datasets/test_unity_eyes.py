@@ -88,6 +88,16 @@ def test_descriptions_in_another_format(tmp_path, change, message):
         unityeyes(path.parent)
 
 
+@pytest.mark.parametrize("place", ["(1e300, 1, 2)", "(9999999, 1, 2)", "(nan, 1, 2)", "(" + "9" * 5000 + ")", "(1,)"])
+def test_an_eye_far_outside_its_image_is_refused(tmp_path, place):
+    path = unityeyes_folder(tmp_path / "imgs", 1) / "1.json"
+    described = json.loads(path.read_text())
+    described["interior_margin_2d"][3] = place
+    path.write_text(json.dumps(described))
+    with pytest.raises(InputError, match=r"1\.json: is not in the format of UnityEyes, "):
+        unityeyes(path.parent)
+
+
 def test_folders_and_images_that_cannot_be_used(tmp_path):
     with pytest.raises(InputError, match=r"found no \.json, expected the folder 'imgs' .*cl\.cam\.ac\.uk"):
         unityeyes(tmp_path)

@@ -25,8 +25,10 @@ DTYPES = (
     | npst.byte_string_dtypes(max_len=3) | st.just(np.dtype([("a", "i4"), ("b", "f4")]))
 )  # fmt: skip
 SIDES = st.lists(st.sampled_from([0, 1, 2, 3, 4]), max_size=5)
-TOKENS = [b"'|O'", b"'<f8'", b"'>f4'", b"'<U9'", b"(99999999999, 3)", b"(-1,)", b"()", b"True", b"'<M8[ns]'", b"{", b"\0",
-          b"(4294967296, 4294967296)", b"'|V0'", b"PK\1\2", b"PK\5\6", b"(" * 300]  # fmt: skip
+TOKENS = [
+    b"'|O'", b"'<f8'", b"'>f4'", b"'<U9'", b"(99999999999, 3)", b"(-1,)", b"()", b"True", b"'<M8[ns]'", b"{",
+    b"\0", b"(4294967296, 4294967296)", b"'|V0'", b"PK\1\2", b"PK\5\6", b"(" * 300
+]  # fmt: skip
 
 
 RANDOM = np.random.default_rng(0)
@@ -74,13 +76,13 @@ def test_the_archives_to_be_damaged_are_valid(file, index) -> None:
         check_domain(load(file))
 
 
-@fuzzed(60)
+@fuzzed(40)
 @given(data=mutated(written(), TOKENS), label=LABELS)
 def test_a_damaged_archive_is_read_or_refused(file, data, label) -> None:
     check(file, data, label)
 
 
-@fuzzed(50)
+@fuzzed(40)
 @given(
     valid=st.sampled_from([{}, *ARRAYS]),
     odd=st.dictionaries(st.sampled_from(NAMES), npst.arrays(DTYPES, SIDES.map(tuple)), max_size=3),
@@ -91,7 +93,7 @@ def test_odd_arrays_are_read_or_refused(file, valid, odd, label) -> None:
     check(file, held.getvalue(), label)
 
 
-@fuzzed(20)
+@fuzzed(15)
 @given(
     descr=st.sampled_from(["<f4", "|u1", "|O", "<f8", "<i8", "<U1", "<M8[ns]", "|V0", "<c16", "", "<f3"]),
     shape=st.lists(st.integers(-2, 4) | st.sampled_from([2**31, 2**40, 2**63, 10**30]), max_size=5).map(tuple),
@@ -107,9 +109,3 @@ def test_headers_that_declare_other_arrays_are_refused(file, descr, shape, name,
     ) as archive:
         archive.writestr(f"{name}.npy", header + rest)
     check(file, held.getvalue(), None)
-
-
-def test_an_archive_that_unpacks_to_more_than_it_can_hold_is_refused(file) -> None:
-    np.savez_compressed(file, features=np.zeros((2**20, 300), np.float32))
-    assert file.stat().st_size < 2**21
-    assert read(lambda: load_unlabelled(file), file) is None

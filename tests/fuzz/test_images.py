@@ -85,21 +85,21 @@ def test_most_of_the_files_to_be_damaged_are_valid(folder) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of damage
-@fuzzed(120)
+@fuzzed(100)
 @given(image=damaged(), channels=st.sampled_from([None, 1, 3]), size=st.sampled_from([None, (8, 8), (3, 40)]))
 def test_a_damaged_image_is_read_or_refused(folder, image, channels, size) -> None:
     check(folder, *image, channels=channels, size=size)
 
 
 @pytest.mark.filterwarnings("ignore")
-@fuzzed(40)
+@fuzzed(30)
 @given(suffix=st.sampled_from(sorted(image_suffixes())), magic=st.sampled_from(MAGIC), rest=st.binary(max_size=300))
 def test_random_bytes_with_the_name_of_an_image_are_refused(folder, suffix, magic, rest) -> None:
     check(folder, suffix, magic + rest)
 
 
 @pytest.mark.filterwarnings("ignore")
-@fuzzed(20)
+@fuzzed(10)
 @given(image=damaged())
 def test_a_damaged_image_of_a_class_is_named_or_skipped(tmp_path_factory, image) -> None:
     folder = tmp_path_factory.mktemp("classes")

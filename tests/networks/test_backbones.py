@@ -186,7 +186,7 @@ def test_weights_are_loaded_or_their_keys_are_named(data, tmp_path) -> None:
     with pytest.raises(InputError, match=expected):
         load_weights(network, file, "net")
     file.write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"unreadable .*save_file"):
+    with pytest.raises(InputError, match=r"is damaged .*save_file"):
         load_weights(network, file, "net")
 
 

@@ -128,8 +128,8 @@ def test_parameters_round_trip_through_yaml(tmp_path):
         ("blur: [1, 2, 3]", "p.yaml: parameter 'blur' is [1, 2, 3]"),
         ("blur: true", "p.yaml: parameter 'blur' is True"),
         ("- 1", "p.yaml: contains list, expected lines such as"),
-        ("a: [", "p.yaml, line 1, column 5: is not valid YAML, expected lines such as"),
-        ("a: 1\nb: c: d", "p.yaml, line 2, column 5: is not valid YAML"),
+        ("a: [", "p.yaml: is not valid YAML (line 1, column 5: expected the node content"),
+        ("a: 1\nb: c: d", "p.yaml: is not valid YAML (line 2, column 5: mapping values are not allowed here)"),
     ],
 )
 def test_parameter_files_that_cannot_be_used_name_file_and_parameter(tmp_path, text, message):

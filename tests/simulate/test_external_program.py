@@ -109,7 +109,7 @@ def test_a_missing_program_is_named(tmp_path):
     ("text", "message"),
     [
         ("- 1", "contains list, expected the lines `command:`"),
-        ("command: [", "p.yaml, line 1, column 11: is not valid YAML, expected the lines `command:`"),
+        ("command: [", r"p\.yaml: is not valid YAML \(line 1, column 11: .*\), expected the lines `command:`"),
         ("command: run", "p.yaml: found no `parameters`, expected the lines `command:` and `parameters:`$"),
         ("parameters: {}", "p.yaml: found no `command`, expected the lines `command:` and `parameters:`$"),
         (

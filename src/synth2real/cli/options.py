@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,14 +14,17 @@ Channels = Literal[1, 3]
 SIMULATOR = "Name of a simulator, e.g. eyes; or module:Class, or the YAML file of a program."
 REAL = "Folder or .npz of unlabelled real images."
 METHODS = "`synth2real methods` lists them."
+LARGEST = 2**26  # pixels of --size
 
 
 def parse_size(text: str) -> Size:
     """Height and width in pixels from `HxW`."""
-    height, _, width = text.lower().partition("x")
-    if not (height.isdecimal() and width.isdecimal() and int(height) > 0 and int(width) > 0):
-        raise typer.BadParameter(f"'{text}', expected height x width in pixels, such as 28x28")
-    return int(height), int(width)
+    sides = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.lower())
+    if sides is None or not 0 < int(sides[1]) * int(sides[2]) <= LARGEST:
+        raise typer.BadParameter(
+            f"'{text[:50]}', expected height x width in pixels, such as 28x28, and at most {LARGEST} pixels in all"
+        )
+    return int(sides[1]), int(sides[2])
 
 
 def parse_channels(text: str) -> Channels:

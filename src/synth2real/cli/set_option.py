@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from ..errors import InputError
 from ..route.route import STAGES
+from ..settings import parse_yaml
 
 
 def parse_assignments(texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -22,8 +21,8 @@ def parse_assignments(texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:
                 f"with one of the stages {', '.join(STAGES)}"
             )
         try:
-            found.setdefault(stage, {})[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
+            found.setdefault(stage, {})[name] = parse_yaml(value)
+        except ValueError:
             raise InputError(f"--set '{text}': the value is not YAML, expected a number, a word or a [list]") from None
     return found
 

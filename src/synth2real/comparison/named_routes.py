@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..adapt import FeatureMapping, SourceOnly
 from ..data.domains import Labelled, Unlabelled
 from ..data.sparse import Sparse
 from ..errors import InputError
 from ..measure.backgrounds import lacks_backgrounds
 from ..route.route import STAGES, Route
-from ..settings import build
+from ..settings import build, read_yaml
 from ..simulate import Simulator
 from ..tasks import Classification, Regression, Task
 from .candidates import BASELINE, SOURCE_ONLY
@@ -142,14 +140,10 @@ def read_routes(path: Path) -> dict[str, Route]:
     Raises:
         InputError: the file cannot be read, is not such a mapping, or has an unknown stage, method or setting.
     """
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}), expected a YAML file of routes") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not YAML ({error}), expected 'name: {{adapt: {{method: teacher}}}}'") from None
-    if not isinstance(found, dict) or not found:
-        raise InputError(f"{path}: contains {type(found).__name__}, expected routes such as 'mine: {{adapt: teacher}}'")
+    expected = "routes such as 'mine: {adapt: teacher}'"
+    found = read_yaml(path, expected)
+    if not found:
+        raise InputError(f"{path}: contains no route, expected {expected}")
     routes = {}
     for name, stages in found.items():
         try:

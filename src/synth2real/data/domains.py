@@ -274,6 +274,11 @@ def evenly(count: int, most: int) -> Tensor:
     return torch.linspace(0, count - 1, min(count, most)).long()
 
 
+def is_count(value: object) -> bool:
+    """Whether a value is a positive whole number."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 def to_float(x: Tensor) -> Tensor:
     """Convert uint8 images to float32 in 0..1, and other inputs to float32 unscaled. Images become channels last."""
     x = x.float().div_(255) if x.dtype == torch.uint8 else x.float()

@@ -160,7 +160,7 @@ def read_groups(path: str | Path, column: str, domain: Labelled | Unlabelled) ->
         with arrays_of(path) as arrays:
             if column not in arrays:
                 return None
-            values = arrays[column].tolist()
+            values = arrays.column(column).tolist()
         if len(values) != len(domain):
             raise InputError(f"{path}: the group column '{column}' has {len(values)} values, expected {len(domain)}")
         return as_classes(values)[0]

@@ -306,6 +306,11 @@ def _features(path: Path, values: NDArray[np.float64]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
+def _columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values (N, ...) as (N, K)."""
+    return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
 def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
     with _prefixed(path), arrays_of(path) as arrays:
         inputs, sizes = _array_inputs(path, arrays, conversion)
@@ -319,7 +324,7 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
             if arrays[key].ndim != 1:
                 shape = arrays[key].shape
                 raise InputError(f"{path}: '{key}' of shape {shape}, expected ({len(inputs)},), one class per sample")
-            values = arrays[key].tolist()
+            values = arrays.column(key).tolist()
             wrong = next((i for i, value in enumerate(values) if not is_name(value)), None)
             if wrong is not None:
                 raise InputError(
@@ -329,14 +334,15 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
             return Labelled(inputs, labels, classes, names=names, sizes=sizes)
         columns = tuple(label)
         for key in columns if all(column in arrays for column in columns) else ("labels",):
-            if key in arrays and len(arrays[key]) != len(inputs):
+            if key in arrays and len(arrays.column(key)) != len(inputs):
                 raise InputError(
-                    f"{len(inputs)} inputs but {len(arrays[key])} values of '{key}', expected the same number of each"
+                    f"{len(inputs)} inputs but {len(arrays.column(key))} values of '{key}', expected the same number "
+                    "of each"
                 )
         if all(column in arrays for column in columns):
-            values = np.concatenate([arrays.numbers(column).reshape(len(inputs), -1) for column in columns], axis=1)
+            values = np.concatenate([_columns(arrays.numbers(column)) for column in columns], axis=1)
         elif "labels" in arrays:
-            values = arrays.numbers("labels").reshape(len(inputs), -1)
+            values = _columns(arrays.numbers("labels"))
         else:
             raise InputError(
                 f"{path}: found the arrays {listed(arrays.keys())}, expected {listed(columns)} or 'labels'"

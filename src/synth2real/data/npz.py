@@ -24,14 +24,13 @@ class Arrays(Mapping[str, NDArray[Any]]):
         self.path, self._archive = path, archive
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """The array, with at least one axis."""
         try:
             found = self._archive[name]
         except Exception as error:  # damaged archives and headers raise errors of any kind
             raise _unreadable(self.path, error) from None
         if not isinstance(found, np.ndarray):  # numpy returns the bytes of a member that is no array
             raise _unreadable(self.path, ValueError(f"'{name}' is no array"))
-        return np.atleast_1d(found)
+        return found
 
     def __contains__(self, name: object) -> bool:
         return name in self._archive.files
@@ -42,20 +41,24 @@ class Arrays(Mapping[str, NDArray[Any]]):
     def __len__(self) -> int:
         return len(self._archive.files)
 
+    def column(self, name: str) -> NDArray[Any]:
+        """The array, with at least one axis."""
+        return np.atleast_1d(self[name])
+
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """The array as float64.
+        """The array as float64, with at least one axis.
 
         Raises:
             InputError: it does not contain real numbers, or one is infinite or beyond the range of float32.
         """
-        found = self[name]
+        found = self.column(name)
         if not (np.issubdtype(found.dtype, np.number) or found.dtype == bool) or np.iscomplexobj(found):
             raise InputError(f"{self.path}: '{name}' of {found.dtype}, expected real numbers")
         values = found.astype(np.float64)
         if (np.abs(values) > MOST).any():
             raise InputError(
-                f"{self.path}: '{name}' contains {values[np.abs(values) > MOST][0]}, expected finite numbers of at most "
-                f"{MOST:.1e}"
+                f"{self.path}: '{name}' contains {values[np.abs(values) > MOST][0]}, expected finite numbers of at "
+                f"most {MOST:.1e}"
             )
         return values
 
@@ -74,11 +77,12 @@ def arrays_of(path: Path) -> Iterator[Arrays]:
     if not isinstance(archive, NpzFile):
         raise _unreadable(path, TypeError("a single array"))
     with archive:
-        packed, unpacked = path.stat().st_size, sum(member.file_size for member in archive.zip.infolist())
+        packed = path.stat().st_size
+        unpacked = sum(member.file_size for member in archive.zip.infolist()) if archive.zip else 0
         if unpacked > max(LARGE, RATIO * packed):
             raise InputError(
-                f"{path}: unpacks from {packed / 2**20:.1f} to {unpacked / 2**20:.0f} MiB, expected at most {RATIO} times "
-                "its size. Write it without compression (numpy.savez) if it is yours"
+                f"{path}: unpacks from {packed / 2**20:.1f} to {unpacked / 2**20:.0f} MiB, expected at most {RATIO} "
+                "times its size. Write it without compression (numpy.savez) if it is yours"
             )
         yield Arrays(path, archive)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
 from ..errors import InputError
+from .domains import is_count
 
 ORIENTATION = 0x0112  # EXIF tag
 TURNS = {
@@ -40,7 +41,8 @@ class Conversion:
         memory: most bytes of decoded images; a larger set stays on disk. None: see `memory.limit`.
 
     Raises:
-        InputError: the depth or the background does not exist.
+        InputError: the size is not a pair of positive whole numbers, the channels are neither 1 nor 3, or the depth or
+            the background does not exist.
     """
 
     size: tuple[int, int] | None = None
@@ -57,12 +59,17 @@ class Conversion:
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> Self:
-        """The conversion of `plain`, whose entries are removed; former files call the size `resize`, and have no more."""
+        """The conversion of `plain`, whose entries are removed. Former files have `resize` and `channels` alone."""
         size = plain.pop("size") if "size" in plain else plain.pop("resize")
         depth, background = plain.pop("depth", None), plain.pop("background", cls.background)
         return cls(tuple(size) if size else None, plain.pop("channels"), depth=depth, background=background)
 
     def __post_init__(self) -> None:
+        size = self.size
+        if size is not None and not (isinstance(size, tuple) and len(size) == 2 and all(map(is_count, size))):
+            raise InputError(f"size is {size!r}, expected (height, width) in pixels, such as (28, 28)")
+        if self.channels is not None and self.channels not in (1, 3):
+            raise InputError(f"channels is {self.channels!r}, expected 1 (grey) or 3 (colour)")
         if self.depth is not None and not 8 <= self.depth <= 16:
             raise InputError(f"depth {self.depth}: expected 8 to 16 bits per pixel, such as 12")
         try:

@@ -17,6 +17,7 @@ from scipy.sparse import csc_array, csr_array, get_index_dtype
 from torch import Tensor
 
 from ..errors import InputError
+from .domains import is_count
 from .npz import Arrays
 
 SVMLIGHT = (".svmlight", ".libsvm")
@@ -76,10 +77,20 @@ class Layout:
     Args:
         width: number of features.
         zero_based: True if indices count from 0, False if they count from 1.
+
+    Raises:
+        InputError: the width is not a positive whole number, or `zero_based` is not a truth value.
     """
 
     width: int
     zero_based: bool
+
+    def __post_init__(self) -> None:
+        if not is_count(self.width) or not isinstance(self.zero_based, bool):
+            raise InputError(
+                f"layout of width {self.width!r} and zero_based {self.zero_based!r}, expected a positive whole number "
+                "and True or False"
+            )
 
     @classmethod
     def of(cls, paths: Sequence[str | Path], zero_based: bool | None = None) -> Self | None:

@@ -75,7 +75,7 @@ def _parsed(table: Path) -> list[dict[str, Any]]:
             if line.strip():
                 try:
                     row = json.loads(line)
-                except (json.JSONDecodeError, RecursionError) as error:
+                except (ValueError, RecursionError) as error:
                     raise InputError(
                         f"{table}: line {number} is not JSON ({error}), expected one object per line"
                     ) from None

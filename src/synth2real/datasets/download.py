@@ -6,11 +6,12 @@ platform (`~/.cache/synth2real` on Linux).
 
 from __future__ import annotations
 
-import gzip
+import errno
 import hashlib
 import lzma
 import os
 import shutil
+import struct
 import sys
 import tarfile
 import zipfile
@@ -29,7 +30,12 @@ from ..errors import InputError
 BLOCK = 2**20  # bytes read at once
 PATIENCE = 60  # seconds without a response after which a download fails
 
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError)
+DAMAGED = (
+    tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, struct.error, EOFError, OSError, ValueError,
+    LookupError, NotImplementedError, OverflowError, RuntimeError,
+)  # fmt: skip
+# What the system says of places and names that no archive has; gzip's own errors have no number.
+BAD_NAMES = (None, errno.EINVAL, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 
 OnProgress = Callable[[int, int | None], None]
 
@@ -169,8 +175,12 @@ def unpack(archive: Path, folder: Path, only: Callable[[str], bool] = lambda nam
         if count == 0:
             raise InputError(f"{archive}: contains none of the expected files. Check that it is the published archive")
         partial_folder.replace(folder)
+    except InputError:
+        raise
     except DAMAGED as error:
-        why = str(error).partition("\n")[0].rstrip(":")
+        if isinstance(error, OSError) and error.errno not in BAD_NAMES:
+            raise  # a full disk, for example
+        why = str(error).partition("\n")[0].rstrip(":") or type(error).__name__
         raise InputError(f"{archive}: is damaged ({why}). Remove it and download it again") from None
     finally:
         shutil.rmtree(partial_folder, ignore_errors=True)

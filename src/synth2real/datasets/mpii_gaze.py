@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ URL = "http://datasets.d2.mpi-inf.mpg.de/MPIIGaze/MPIIGaze.tar.gz"
 PAGE = "https://www.perceptualui.org/research/datasets/MPIIGaze/"
 NORMALIZED = Path("Data", "Normalized")
 LISTS = Path("Evaluation Subset", "sample list for eye image")
+MATRIX, COMPRESSED = 14, 15  # kinds of variables in a MAT file
 SIDES = ("left", "right")
 COLUMNS = ("pitch", "yaw", "head_pitch", "head_yaw")
 
@@ -177,8 +179,11 @@ def _day(path: Path, person: str, mirror_right: bool) -> Iterator[_Eyes]:
     from scipy.spatial.transform import Rotation
 
     try:
+        check_mat(path.read_bytes())
         content = loadmat(path, struct_as_record=False, squeeze_me=True)
         files = [str(file).strip() for file in np.atleast_1d(content["filenames"])]
+        if not files:
+            raise ValueError("no file")
         for side in SIDES:
             eyes = getattr(content["data"], side)
             images = np.asarray(eyes.image, np.uint8).reshape(
@@ -188,12 +193,37 @@ def _day(path: Path, person: str, mirror_right: bool) -> Iterator[_Eyes]:
             # The pose is a rotation vector. The third axis of its matrix points out of the back of the head.
             head = -Rotation.from_rotvec(pose).as_matrix()[:, :, 2]
             found = _Eyes((images, gaze, head), tuple(f"{person}/{path.stem}/{file} {side}" for file in files))
+            if not np.isfinite([gaze, pose]).all():
+                raise ValueError("a direction that is not finite")
             yield found.mirrored() if mirror_right and side == "right" else found
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError, zlib.error) as error:
+    except Exception as error:  # scipy raises errors of any kind for damaged files
         raise InputError(
             f"{path}: is not a day of MPIIGaze ({type(error).__name__}: {error}), expected filenames and data.left, "
             "data.right with image (n, 36, 60), gaze (n, 3) and pose (n, 3). Unpack the archive again"
         ) from None
+
+
+def check_mat(data: bytes) -> None:
+    """Raise `ValueError` if a MAT file is damaged: scipy may end the process when it reads one.
+
+    Args:
+        data: a file of version 5. MATLAB compresses each variable, which gives it a checksum.
+    """
+    if not data.startswith(b"MATLAB") or data[124:128] != b"\0\1IM":
+        raise ValueError("no MAT file of version 5")
+    at, kinds = 128, set()
+    while at < len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        content = data[at + 8 : at + 8 + length]
+        kinds.add(kind)
+        if kind == COMPRESSED:
+            unpacker = zlib.decompressobj()
+            unpacker.decompress(content, 100 * length + 2**20)  # eyes compress less than this
+        if len(content) < length or (kind == COMPRESSED and not unpacker.eof):
+            raise ValueError("a variable is incomplete")
+        at += 8 + length
+    if kinds not in ({MATRIX}, {COMPRESSED}):
+        raise ValueError(f"variables of the kinds {kinds}")
 
 
 def _listed(path: Path, person: str, names: tuple[str, ...]) -> list[int]:
@@ -204,11 +234,13 @@ def _listed(path: Path, person: str, names: tuple[str, ...]) -> list[int]:
         )
     where = {name: i for i, name in enumerate(names)}
     index = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         if not re.fullmatch(r"\S+/\S+ (left|right)", line.strip()):
             raise InputError(f"{path}: line {number} is {line!r}, expected a line like 'day01/0001.jpg left'")
         name = f"{person}/{line.strip()}"
         if name not in where:
             raise InputError(f"{path}: line {number} lists {line.strip()!r}, but {person} has no such image")
         index.append(where[name])
+    if not index:
+        raise InputError(f"{path}: lists no image, expected lines like 'day01/0001.jpg left'")
     return index

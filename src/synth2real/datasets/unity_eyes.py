@@ -25,6 +25,7 @@ PAGE = "https://www.cl.cam.ac.uk/research/rainbow/projects/unityeyes/"
 COLUMNS = ("pitch", "yaw", "iris_x", "iris_y")
 ZOOM = 1.5  # width of the crop in widths of the eye, as in MPIIGaze
 OUTER_CORNER = 8  # index in the 16 points of the inner margin of the lids; the caruncle is at the other corner
+REACH = 10  # sides of the image; an eye farther away is a damaged description
 BATCH = 256  # images decoded at once
 
 Box = tuple[float, float, float, float]
@@ -61,7 +62,7 @@ class EyeCrops:
             with Image.open(self.files[i]) as opened:
                 # Pixels of the box outside the image are black.
                 image = opened.convert("L").crop(outside)
-        except OSError as error:
+        except Exception as error:  # decoders raise errors of any kind for damaged files
             raise InputError(
                 f"{self.files[i]}: unreadable image ({error}). Repair it, or remove it with its .json"
             ) from None
@@ -134,22 +135,23 @@ def _read(path: Path, image: Path, size: Size) -> tuple[Box, list[float]]:
         )
     try:
         with Image.open(image) as opened:
-            height = opened.height
+            height, farthest = opened.height, REACH * max(opened.size)
         described = json.loads(path.read_text())
         margin, caruncle, iris = (
             _points(described[f"{n}_2d"], height) for n in ("interior_margin", "caruncle", "iris")
         )
         x, y, z = _numbers(described["eye_details"]["look_vec"])[:3]
         box = _box(margin, caruncle, size)
-    except (OSError, KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        angles = to_angles(torch.tensor([[x, -y, z]]))[0]  # y of UnityEyes points up
+        values = [*angles.tolist(), *((iris.mean(0) - box[:2]) * size[1] / (box[2] - box[0]) - 0.5).tolist()]
+        if not all(abs(value) <= farthest for value in (*box, *values)):
+            raise ValueError(f"the eye is at {box}, outside the image")
+    except Exception as error:  # decoders, and descriptions of any form
         raise InputError(
             f"{path}: is not in the format of UnityEyes, or its .jpg is damaged "
             f"({type(error).__name__}: {error}). Render it again"
         ) from None
-    angles = to_angles(torch.tensor([[x, -y, z]]))[0]  # y of UnityEyes points up
-    centre = iris.mean(0) - box[:2]
-    scale = size[1] / (box[2] - box[0])
-    return box, [*angles.tolist(), *(centre * scale - 0.5).tolist()]
+    return box, values
 
 
 def _box(margin: NDArray[np.float64], caruncle: NDArray[np.float64], size: Size) -> Box:

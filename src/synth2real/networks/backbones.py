@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..errors import InputError
 from .layers import FOR_FEATURES, NETWORKS, Norm
+from .weights import read_tensors
 
 TIMM, TRANSFORMERS = "timm", "transformers"
 KINDS = (
@@ -200,12 +199,7 @@ def load_weights(network: nn.Module, file: str | Path, name: str) -> None:
     file = Path(file)
     if not file.is_file():
         raise InputError(f"{file}: no such file, expected the weights of '{name}' as .safetensors")
-    try:
-        given = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"{file}: unreadable ({error}), expected .safetensors. Write it with safetensors.torch.save_file"
-        ) from None
+    given = read_tensors(file, ".safetensors. Write it with safetensors.torch.save_file")
     expected = network.state_dict()
     shapes = [key for key in expected if key in given and given[key].shape != expected[key].shape]
     faults = {

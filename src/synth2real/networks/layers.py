@@ -278,6 +278,13 @@ NETWORKS: dict[str, Callable[..., Features]] = {
 }
 
 
+def share(value: float, name: str) -> float:
+    """The value, or an `InputError` that calls it `name` if it is not in 0..1."""
+    if not 0 <= value <= 1:
+        raise InputError(f"{name} is {value}, expected a share in 0..1")
+    return value
+
+
 def mlp(inputs: int, hidden: Sequence[int], outputs: int, dropout: float = 0.0) -> nn.Sequential:
     """Linear layers with ReLUs (and dropout) between them: a head, or a critic on features."""
     layers: list[nn.Module] = []

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,9 @@ from ..data.discovery import MASK, masks_below
 from ..data.domains import Labelled, Unlabelled
 from ..data.images import resize
 from ..data.loading import load_unlabelled
+from ..data.npz import arrays_of
 from ..data.pixels import Conversion
-from ..data.tables import TABLES
+from ..data.tables import TABLES, table_rows
 from ..errors import InputError, TrainingDiverged
 from ..settings import to_dict
 from ..simulate import render
@@ -79,7 +80,7 @@ class RefineJob:
     target: Unlabelled | None = None
     target_named: str = ""
     n: int = 8000
-    conversion: Conversion = Conversion()
+    conversion: Conversion = field(default_factory=Conversion)
     seed: int = 0
     batch: int = BATCH
     overwrite: bool = False
@@ -216,8 +217,8 @@ def write_images(refiner: Mapping, images: Unlabelled, files: Sequence[Path], ro
 
 def write_arrays(refiner: Mapping, images: Unlabelled, file: Path, path: Path) -> None:
     """Refine the `images` of an `.npz`, and write them with its other arrays. Size and axes do not change."""
-    with np.load(file, allow_pickle=False) as arrays:
-        kept = dict(arrays)
+    with arrays_of(file) as arrays:
+        kept: dict[str, Any] = dict(arrays)
     refined = torch.cat([refiner.transform(images.inputs[part]) for part in torch.arange(len(images)).split(CHUNK)])
     refined = resize(refined, kept["images"].shape[1:3], None).permute(0, 2, 3, 1)
     kept["images"] = (refined.squeeze(3) if kept["images"].ndim == 3 else refined).numpy()
@@ -258,6 +259,7 @@ def _copy_rows(table: Path, path: Path, names: set[str]) -> None:
     def stays(name: Any) -> bool:
         return Path(str(name)).as_posix() in names
 
+    table_rows(table)  # refuses what is no table
     with table.open(encoding="utf-8-sig", newline="") as lines, path.open("w", encoding="utf-8", newline="") as out:
         if table.suffix == ".jsonl":
             out.writelines(line for line in lines if line.strip() and stays(json.loads(line).get("file_name")))

@@ -25,6 +25,7 @@ from ..data.domains import Labelled, Unlabelled
 from ..data.pixels import Conversion
 from ..data.sparse import Layout
 from ..errors import InputError, TrainingDiverged
+from ..settings import read_yaml
 from ..simulate import Simulator, save_parameters
 from ..tasks.base import Task
 from ..training.hardware import versions
@@ -47,12 +48,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     file = folder / SETTINGS
     if not file.is_file():
         return {}
-    try:
-        settings = yaml.safe_load(file.read_text())
-    except yaml.YAMLError as error:
-        raise InputError(f"{file}: is not YAML ({error}), expected the settings of a run. Train again") from None
-    if not isinstance(settings, dict):
-        raise InputError(f"{file}: contains {type(settings).__name__}, expected the settings of a run. Train again")
+    settings = read_yaml(file, "the settings of a run. Train again")
     if "route" in settings:
         settings["route"] = migrated_route(settings["route"])
     if isinstance(settings.get("routes"), dict):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..data.domains import Labelled
 from ..errors import InputError
-from ..settings import settings
+from ..settings import read_yaml, settings
 
 Range = tuple[float, float]
 Distribution = Literal["uniform", "log-uniform", "normal", "integer"]
@@ -272,27 +272,12 @@ def load_parameters(path: str | Path) -> dict[str, float | Range]:
     Raises:
         InputError: the file is missing, is not a YAML mapping, or has a value that is neither a number nor a pair.
     """
-    try:
-        found = yaml.safe_load(Path(path).read_text())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}), expected a YAML file of parameters") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise not_yaml(path, error, "lines such as 'height: [0.5, 0.9]'") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: contains {type(found).__name__}, expected lines such as 'height: [0.5, 0.9]'")
     ranges: dict[str, float | Range] = {}
-    for name, value in found.items():
+    for name, value in read_yaml(Path(path), "lines such as 'height: [0.5, 0.9]'").items():
         if not _is_range(value):
             raise InputError(f"{path}: parameter '{name}' is {value!r}, expected a number or [low, high]")
         ranges[str(name)] = (float(value[0]), float(value[1])) if isinstance(value, list) else float(value)
     return ranges
-
-
-def not_yaml(path: str | Path, error: yaml.YAMLError | UnicodeDecodeError, expected: str) -> InputError:
-    """The error for a file that is not YAML. It names the line and the column if the parser knows them."""
-    mark = getattr(error, "problem_mark", None)
-    where = "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
-    return InputError(f"{path}{where}: is not valid YAML, expected {expected}")
 
 
 def save_parameters(ranges: Mapping[str, float | Range], path: str | Path) -> None:

@@ -37,8 +37,8 @@ from ..data.loading import natural_key
 from ..data.pixels import Conversion
 from ..data.tables import table_rows
 from ..errors import InputError
-from ..settings import SettingError, settings
-from .base import CHUNK, Distribution, Drawn, Parameter, Range, Simulator, not_yaml
+from ..settings import SettingError, read_yaml, settings
+from .base import CHUNK, Distribution, Drawn, Parameter, Range, Simulator
 
 PLACES = ("parameters", "out")  # required placeholders of a command; optional ones are n, seed and python
 LINES = "the lines `command:` and `parameters:`"
@@ -204,14 +204,7 @@ def external(path: str | Path) -> type[External]:
         InputError: the file is missing, is not YAML, or is not a valid description of a program.
     """
     path = Path(path)
-    try:
-        found = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}), expected the YAML of a simulator") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise not_yaml(path, error, LINES) from None
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: contains {type(found).__name__}, expected {LINES}")
+    found = read_yaml(path, LINES)
     try:
         program = Description(**{str(name): value for name, value in found.items()})
     except SettingError as error:

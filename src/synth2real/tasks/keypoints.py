@@ -53,8 +53,8 @@ class Keypoints(Task):
         corner = int((_pairs(labels) == 0).all(-1).sum())
         if corner:
             warnings.warn(
-                f"{corner} of {_pairs(labels).shape[:2].numel()} points are exactly at 0, 0, the corner of the image. If "
-                "that means an unknown point, leave its cells empty",
+                f"{corner} of {_pairs(labels).shape[:2].numel()} points are exactly at 0, 0, the corner of the image. "
+                "If that means an unknown point, leave its cells empty",
                 stacklevel=2,
             )
         return task

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ..data.domains import Labelled, Unlabelled
 from ..errors import InputError
-from ..settings import build, to_dict
+from ..networks.weights import read_tensors
+from ..settings import build, read_yaml, to_dict
 from .loop import Loop, Report
 
 LEARNT, DESCRIPTION = "refiner.safetensors", "refiner.yaml"
@@ -81,13 +81,14 @@ def load_mapping(folder: str | Path, methods: Dictionary[str, type[Mapping]]) ->
                 f"{folder}: found no {name}, expected a folder from `synth2real refine --out`, or a run that was "
                 "trained with --refine"
             )
+    description = read_yaml(folder / DESCRIPTION, "the description of a refiner. Run refine again")
+    tensors = read_tensors(folder / LEARNT, "what a refiner has learnt. Run refine again")
     try:
-        description = yaml.safe_load((folder / DESCRIPTION).read_text())
         mapping = build(methods, description["method"], description["settings"], stage="refine")
         mapping.shape = tuple(description["shape"])
-        mapping.take(load_file(folder / LEARNT))
-    except InputError:
-        raise
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
+        mapping.take(tensors)
+    except InputError as error:
+        raise InputError(f"{folder / DESCRIPTION}: {error}. Run refine again") from None
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{folder}: {DESCRIPTION} or {LEARNT} is damaged ({error}). Run refine again") from None
     return mapping

@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..data.domains import Inputs, Labelled, Unlabelled, check_kind, to_float
@@ -22,7 +21,9 @@ from ..errors import InputError
 from ..networks.backbones import Frozen, build_network, width_of
 from ..networks.feature_maps import FeatureMap, describe
 from ..networks.feature_maps import build as build_map
-from ..networks.layers import Features, Norm, Normalise, Statistics, mlp
+from ..networks.layers import Features, Norm, Normalise, Statistics, mlp, share
+from ..networks.weights import read_tensors
+from ..settings import read_yaml
 from ..tasks import TASKS, Classification, Task
 from .hardware import Hardware
 
@@ -124,7 +125,7 @@ class Model(nn.Module):
         self.features: nn.Sequential = _Featured(
             Normalise(statistics, mean, std), Frozen(backbone) if frozen else backbone, images=len(shape) == 3
         )
-        self.head = nn.Sequential(nn.Dropout(dropout), mlp(self.width, head, task.outputs))
+        self.head = nn.Sequential(nn.Dropout(share(dropout, "dropout")), mlp(self.width, head, task.outputs))
         # The same memory format as in training, so that a loaded model gives the same bits as the trained model.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.conversion = Conversion()  # of images on load
@@ -369,30 +370,26 @@ def load_model(folder: str | Path, features: nn.Module | None = None) -> Model:
     for name in (DESCRIPTION, WEIGHTS):
         if not (folder / name).is_file():
             if (folder / COMPARISON).is_file():
-                raise InputError(
-                    f"{folder}: this is the folder of a comparison, expected a run folder. Use {folder / 'chosen'}"
-                )
+                raise InputError(f"{folder}: this is the folder of a comparison, no run. Use {folder / 'chosen'}")
             raise InputError(f"{folder}: found no {name}, expected a run folder from `synth2real train --out`")
-    read = DESCRIPTION  # the file that an error comes from
+    description = read_yaml(folder / DESCRIPTION, "the description of a model. Train again")
+    weights, read = read_tensors(folder / WEIGHTS, "the weights of a model. Train again"), DESCRIPTION
     try:
-        description = yaml.safe_load((folder / DESCRIPTION).read_text())
-        task = description.pop("task")
-        conversion = Conversion.of(description)
-        layout, kept_map = description.pop("layout", None), description.pop("map", None)
+        task, conversion = description.pop("task"), Conversion.of(description)
+        layout, kept_map = (description.pop(name, None) for name in ("layout", "map"))
         shape = tuple(description.pop("shape"))
         model = _described(TASKS[task.pop("kind")](**task), shape, description, features)
         if kept_map:
             model.put_behind(build_map(kept_map))
+        model.conversion, model.layout = conversion, Layout(**layout) if layout is not None else None
         read = WEIGHTS
-        model.load_state_dict(load_file(folder / WEIGHTS))
+        model.load_state_dict(weights)
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
-    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         mend = "Train again" if features is None else "Pass features= with a network like the trained one"
         why = " ".join(str(error).split())
         raise InputError(f"{folder / read}: is damaged or does not fit the model ({why}). {mend}") from None
-    model.conversion = conversion
-    model.layout = Layout(**layout) if layout else None
     hardware = Hardware.detect()
     model.to(hardware.device, memory_format=hardware.memory_format)  # type: ignore[call-overload]
     return model.eval()

@@ -84,7 +84,7 @@ def test_routes_are_read_from_yaml_flat_or_nested(tmp_path):
         ("mine: {adapt: {method: dann, rate: -1}}", "adapt.rate of 'dann'"),
         ("mine: teacher", "route 'mine' is 'teacher', expected stages"),
         ("- teacher", "contains list, expected routes"),
-        ("{", "is not YAML"),
+        ("{", "is not valid YAML"),
     ],
 )
 def test_wrong_routes_are_refused_by_name(tmp_path, text, message):
