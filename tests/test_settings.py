@@ -57,6 +57,18 @@ def test_errors_name_the_field_what_was_found_and_what_was_expected(name, values
         build(STAGES["adapt"], name, values, stage="adapt")
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (True, "the settings of adapt 'dann' are True, expected NAME: VALUE"),
+        ({None: 1}, "adapt 'dann' has no setting 'None', expected one of"),
+    ],
+)
+def test_settings_of_a_file_that_are_no_names_and_values_are_refused(values, message):
+    with pytest.raises(InputError, match=message):
+        build(STAGES["adapt"], "dann", values, stage="adapt")
+
+
 REPEATED = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{of}'] * 10)}]\n" for of, name in zip("abcde", "bcdef", strict=True)
 )

@@ -150,6 +150,8 @@ def build(methods: Mapping[str, type[T]], name: str, values: Mapping[str, Any] |
     """Build the method called `name` with `values`, or raise an `InputError` that names the wrong field."""
     if name not in methods:
         raise InputError(f"{stage or 'method'} '{name}' is unknown, expected one of: {', '.join(methods)}")
+    if values is not None and not isinstance(values, Mapping):
+        raise InputError(f"the settings of {stage} '{name}' are {values!r}, expected NAME: VALUE")
     try:
         return methods[name](**{str(key): value for key, value in (values or {}).items()})
     except SettingError as error:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from synth2real.errors import InputError
-from synth2real.networks.layers import NETWORKS, Convolutional, ExpectedPosition, Normalise, reverse_gradient
+from synth2real.networks.layers import NETWORKS, Convolutional, ExpectedPosition, Normalise, reverse_gradient, share
 
 
 def test_reversal_is_the_identity_forwards_and_minus_the_weight_backwards() -> None:
@@ -81,3 +81,10 @@ def test_the_papers_network_for_house_numbers_drops_inputs_and_maps() -> None:
     shares.clear()
     network.eval()(x)
     assert shares == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, float("nan")])
+def test_a_dropout_that_is_no_share_is_refused(value) -> None:
+    with pytest.raises(InputError, match=rf"dropout is {value}, expected a share in 0\.\.1"):
+        share(value, "dropout")
+    assert share(0.25, "dropout") == 0.25
