@@ -77,7 +77,7 @@ def test_members_that_do_not_match_are_refused() -> None:
     with pytest.raises(InputError, match=r"differ in task: found Classification.* and Gaze.* Train them on one source"):
         Ensemble([one, models(EACH[3])[0]])
     two.conversion = Conversion((16, 16))
-    with pytest.raises(InputError, match=r"differ in resize: found None and \(16, 16\)"):
+    with pytest.raises(InputError, match=r"differ in size: found None and \[16, 16\]"):
         Ensemble([one, two])
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from ..adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective, SourceOnly
 from ..calibrate import METHODS as CALIBRATE
 from ..calibrate import Calibration, Calibrator
-from ..data.domains import Inputs, Labelled, Unlabelled, check_domains, check_kind, to_float
+from ..data.domains import Inputs, Labelled, Unlabelled, check_domains, check_kind, evenly, to_float
 from ..data.sparse import Sparse
 from ..errors import InputError
 from ..networks.backbones import load_weights
@@ -38,6 +38,8 @@ from .source_notes import source_notes
 
 OnTrainer = Callable[[Trainer], None]
 OnRefiner = Callable[[Mapping], None]
+
+VALUES, LEAST = 2**26, 256  # most values that statistics are of, and least samples
 
 
 @dataclass(frozen=True)
@@ -360,7 +362,8 @@ def default_steps(sources: int, targets: int, task: Task, images: bool = True) -
 
 
 def statistics(inputs: Inputs, most: int = 4096) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and deviation of each channel (or feature), (C,) float32 each, over at most `most` evenly spaced samples.
+    """Mean and deviation of each channel (or feature), (C,) float32 each, over at most `most` evenly spaced samples,
+    and fewer of large ones.
 
     Sparse features are counts, or weighted counts, in one unit. Their mean is set to 0, so that zeros stay zeros. Their
     deviation is the root mean square of all non-zero values. If each feature had its own deviation, a word in one of a
@@ -369,7 +372,6 @@ def statistics(inputs: Inputs, most: int = 4096) -> tuple[torch.Tensor, torch.Te
     if isinstance(inputs, Sparse):
         width = inputs.shape[1]
         return torch.zeros(width), torch.full((width,), inputs.scale())
-    index = torch.linspace(0, len(inputs) - 1, min(len(inputs), most)).long()
-    x = to_float(inputs[index])
+    x = to_float(inputs[evenly(len(inputs), min(most, max(LEAST, VALUES // inputs.shape[1:].numel())))])
     axes = [axis for axis in range(x.ndim) if axis != 1]
     return x.mean(axes), x.std(axes).clamp(min=1e-3)

@@ -132,6 +132,10 @@ class Model(nn.Module):
         self.layout: Layout | None = None  # set if svmlight files are read
         self.map: FeatureMap | None = None
 
+    def facts(self) -> dict[str, Any]:
+        """What two models must have in common to be one ensemble."""
+        return {"task": self.task, "shape": self.shape, "layout": self.layout, **self.conversion.plain()}
+
     def put_behind(self, feature_map: FeatureMap) -> None:
         """Set a feature map. Predictions apply it to the inputs first, but `forward` expects mapped inputs."""
         self.map, self.shape = feature_map.to(next(self.parameters()).device), (feature_map.inputs,)
@@ -315,8 +319,8 @@ class Ensemble(Model):
                 "without a feature map. Remove such models"
             )
         for member in members[1:]:
-            for what in ("task", "shape", "conversion", "layout"):
-                ours, theirs = getattr(first, what), getattr(member, what)
+            for what, ours in first.facts().items():
+                theirs = member.facts()[what]
                 if ours != theirs:
                     raise InputError(
                         f"members of an ensemble differ in {what}: found {ours} and {theirs}, expected the same. Train "
