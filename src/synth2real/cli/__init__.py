@@ -14,15 +14,17 @@ __all__ = ["app", "main"]
 
 def main() -> None:
     """Entry point. An error that the user can mend is one message with exit code 2, never a traceback."""
-    from ..errors import InputError, TrainingDiverged
+    from ..errors import InputError, TrainingDiverged, WriteError
 
     if str(Path.cwd()) not in sys.path:  # so that --network module:Class finds a module in the present folder
         sys.path.append(str(Path.cwd()))
     try:
         app()
-    except (InputError, TrainingDiverged) as error:
-        typer.echo(" ".join([f"error: {error}", *getattr(error, "__notes__", ())]), err=True)
+    except (InputError, TrainingDiverged, WriteError) as error:
+        *before, last = [str(error), *getattr(error, "__notes__", ())]
+        typer.echo("error: " + ". ".join([*(part.rstrip(".") for part in before), last]), err=True)
         sys.exit(2)
     except OSError as error:
-        typer.echo(f"error: {error}. Check that the path exists and can be read and written", err=True)
+        said = f"{error.filename}: {error.strerror.lower()}" if error.filename and error.strerror else error
+        typer.echo(f"error: {said}. Check that the path exists and can be read and written", err=True)
         sys.exit(2)

@@ -11,6 +11,7 @@ import torch
 from ..data.domains import Unlabelled
 from ..errors import InputError
 from ..route.realism import check_alike
+from ..storage import make_folder, whole, write_text
 from .images import SHEET_SIDE, thumbnails
 
 SIDE = 3 * SHEET_SIDE  # longer side of an image on the page, in pixels
@@ -57,11 +58,11 @@ def write_turing_test(real: Unlabelled, refined: Unlabelled, path: Path, n: int 
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     html = environment.get_template("turing.html").render(images=shown, test=test, key=key.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with key.open("w", newline="", encoding="utf-8") as file:
+    make_folder(path.parent)
+    with whole(key) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["test", "image", "truth", "file"])
         truths = ["real" if i < n // 2 else "refined" for i in order.tolist()]
         writer.writerows([test, place + 1, truths[place], names[i]] for place, i in enumerate(order.tolist()))
-    path.write_text(html, encoding="utf-8")
+    write_text(path, html)
     return key

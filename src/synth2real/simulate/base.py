@@ -18,6 +18,7 @@ from torch import Tensor
 from ..data.domains import Labelled
 from ..errors import InputError
 from ..settings import settings
+from ..storage import write_text
 
 Range = tuple[float, float]
 Distribution = Literal["uniform", "log-uniform", "normal", "integer"]
@@ -298,7 +299,7 @@ def not_yaml(path: str | Path, error: yaml.YAMLError | UnicodeDecodeError, expec
 def save_parameters(ranges: Mapping[str, float | Range], path: str | Path) -> None:
     """Write ranges as YAML in the format of `load_parameters`."""
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in ranges.items()}
-    Path(path).write_text(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None))
+    write_text(Path(path), yaml.safe_dump(plain, sort_keys=False, default_flow_style=None))
 
 
 def _is_number(value: object) -> bool:

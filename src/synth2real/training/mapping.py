@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from collections.abc import Mapping as Dictionary
 from pathlib import Path
 from typing import ClassVar, Self
 
 import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ..data.domains import Labelled, Unlabelled
 from ..errors import InputError
+from ..networks.named_code import check_code, named_in
 from ..settings import build, to_dict
+from ..storage import make_folder, write_tensors, write_text
 from .loop import Loop, Report
 
 LEARNT, DESCRIPTION = "refiner.safetensors", "refiner.yaml"
@@ -58,18 +61,22 @@ class Mapping(ABC):
     def save(self, folder: str | Path) -> None:
         """Write `refiner.safetensors` and `refiner.yaml` into a folder; `load_mapping` reads them."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({key: value.detach().cpu().contiguous() for key, value in self.learnt().items()}, folder / LEARNT)
+        make_folder(folder)
+        write_tensors(folder / LEARNT, self.learnt())
         description = {"method": self.name, "settings": to_dict(self), "shape": list(self.shape)}
-        (folder / DESCRIPTION).write_text(yaml.safe_dump(description, sort_keys=False))
+        write_text(folder / DESCRIPTION, yaml.safe_dump(description, sort_keys=False))
 
 
-def load_mapping(folder: str | Path, methods: Dictionary[str, type[Mapping]]) -> Mapping:
+def load_mapping(
+    folder: str | Path, methods: Dictionary[str, type[Mapping]], trust: bool | Collection[str] = False
+) -> Mapping:
     """A mapping as `Mapping.save` wrote it, ready to `transform`.
 
     Args:
         folder: the folder of the mapping.
         methods: the methods of the stage, by name.
+        trust: True imports every class that the folder names, also if it is not of an installed package; or the names
+            to import.
 
     Raises:
         InputError: the folder does not contain a mapping of these methods, or its files are damaged.
@@ -82,12 +89,13 @@ def load_mapping(folder: str | Path, methods: Dictionary[str, type[Mapping]]) ->
                 "trained with --refine"
             )
     try:
-        description = yaml.safe_load((folder / DESCRIPTION).read_text())
+        description = yaml.safe_load((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        check_code(named_in(description), trust)
         mapping = build(methods, description["method"], description["settings"], stage="refine")
         mapping.shape = tuple(description["shape"])
         mapping.take(load_file(folder / LEARNT))
-    except InputError:
-        raise
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from None
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError, yaml.YAMLError) as error:
         raise InputError(f"{folder}: {DESCRIPTION} or {LEARNT} is damaged ({error}). Run refine again") from None
     return mapping

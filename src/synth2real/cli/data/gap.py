@@ -14,7 +14,8 @@ from ...data.sparse import Layout
 from ...errors import InputError
 from ...measure.gap import Gap, measure_gap
 from ...simulate import is_simulator, simulator
-from ...training.model import Model, load_model
+from ...training.model import Model
+from ...training.saved_model import load_model
 from ..arguments import GapArguments
 from ..console import warnings_on_stderr
 from ..inputs import check_for_simulators, read_both_groups

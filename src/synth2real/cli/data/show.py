@@ -13,6 +13,7 @@ from ...randomize import METHODS
 from ...report.contact_sheet import Column, randomized, sheet
 from ...settings import build
 from ...simulate import is_simulator, load_parameters, simulator
+from ...storage import make_folder, whole
 from ...tasks import TASKS, Classification
 from ..arguments import ShowArguments
 from ..console import console, warnings_on_stderr
@@ -41,8 +42,9 @@ def show(args: ShowArguments) -> None:
     for i in range(args.versions):
         generator = torch.Generator().manual_seed(args.seed * 1_000_003 + i)
         columns.append(randomized(columns[0], str(i + 1), policy, task, generator))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    sheet(columns, task).save(args.out)
+    make_folder(args.out.parent)
+    with whole(args.out) as partial:
+        sheet(columns, task).save(partial)
     console.print(f"showed {len(data)} images in {args.versions} versions in {args.out}", soft_wrap=True)
 
 

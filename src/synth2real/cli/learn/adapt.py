@@ -11,7 +11,8 @@ from ...route.run_folder import RunFolder, read_settings
 from ...settings import build, to_dict
 from ...training.hardware import Hardware
 from ...training.loop import Loop
-from ...training.model import Model, load_model
+from ...training.model import Model
+from ...training.saved_model import load_model
 from ..arguments import AdaptArguments
 from ..console import bars, warnings_on_stderr
 from ..outputs import say

@@ -15,6 +15,7 @@ from ...data.loading import load_unlabelled
 from ...errors import InputError
 from ...settings import build, name_of, to_dict
 from ...simulate import Range, Simulator, save_parameters, simulator
+from ...storage import write_text
 from ..arguments import CalibrateArguments
 from ..console import bars, console, warnings_on_stderr
 from ..outputs import check_new_file, check_overwrite_or_resume
@@ -113,7 +114,7 @@ def write(
             "farthest": [target.names[i] if target.names else i for i in judged.farthest],
         },
     }
-    report_file.write_text(yaml.safe_dump(report, sort_keys=False, default_flow_style=None))
+    write_text(report_file, yaml.safe_dump(report, sort_keys=False, default_flow_style=None))
     save_parameters({**found.simulator.ranges, **found.ranges}, args.out)
 
 

@@ -13,7 +13,6 @@ from ...comparison.comparison import Comparison
 from ...comparison.comparison import compare as compare_routes
 from ...comparison.named_routes import chosen_routes, paints_backgrounds
 from ...comparison.pool import check_names
-from ...comparison.trials import write_whole
 from ...data.domains import Labelled, Unlabelled
 from ...errors import InputError
 from ...measure.backgrounds import lacks_backgrounds
@@ -22,6 +21,7 @@ from ...report import write_report
 from ...route.route import Budget, Route
 from ...route.run_folder import RunFolder
 from ...simulate import Simulator
+from ...storage import write_text
 from ...tasks.base import Task
 from ...training.hardware import versions
 from ..arguments import CompareArguments
@@ -50,7 +50,7 @@ def compare(args: CompareArguments) -> None:
     groups = read_both_groups(args.group, (name, source), (args.target, target))
     budget = Budget(n=args.n or Budget.n, seed=args.seed)
     settings = settings_of(args, routes, task, budget)
-    folder = RunFolder(args.out, settings, overwrite=args.overwrite, resume=args.resume, metrics=False)
+    folder = RunFolder(args.out, settings, overwrite=args.overwrite, resume=args.resume)
     if isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target):
         say(folder, PAINTS)
     with bars() as shown, warnings_on_stderr(folder.log), interruptible():
@@ -134,7 +134,7 @@ def write(args: CompareArguments, comparison: Comparison, settings: dict[str, An
     write_report(comparison, args.out / "report.html")
     console.print(table(comparison))
     text = json.dumps({**comparison.plain(), "versions": versions()}, indent=2)
-    write_whole(args.out / RESULT, text + "\n")
+    write_text(args.out / RESULT, text + "\n")
 
 
 def in_doubt(comparison: Comparison) -> list[str]:

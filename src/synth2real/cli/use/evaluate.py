@@ -9,7 +9,8 @@ from ...data.loading import load, metadata_tables
 from ...errors import InputError
 from ...route.run_folder import read_settings
 from ...tasks import Classification
-from ...training.model import Model, load_model
+from ...training.model import Model
+from ...training.saved_model import load_model
 from ..arguments import EvaluateArguments
 from ..console import warnings_on_stderr
 

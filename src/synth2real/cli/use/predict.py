@@ -7,8 +7,10 @@ import re
 import warnings
 
 from ...errors import InputError
+from ...storage import make_folder, whole
 from ...tasks import Classification
-from ...training.model import Predictions, load_model
+from ...training.model import Predictions
+from ...training.saved_model import load_model
 from ..arguments import PredictArguments
 from ..console import warnings_on_stderr
 from ..outputs import check_new_file, one_class
@@ -32,11 +34,9 @@ def predict(args: PredictArguments) -> None:
         predictions = model.predict(args.images, skip_bad=args.skip_bad)
         for line in one_class(model, predictions):
             warnings.warn(line, stacklevel=1)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
-    with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    make_folder(out.parent)
+    with whole(out) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         csv.writer(file).writerows(rows(predictions, args.probabilities))
-    partial.replace(out)
 
 
 def rows(predictions: Predictions, probabilities: bool) -> list[list[str]]:

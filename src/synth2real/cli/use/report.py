@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from dataclasses import replace
@@ -19,10 +18,10 @@ from ...refine import load_refiner
 from ...report import write_report
 from ...report.gaps import as_pixels
 from ...route.route import Budget, Route, Rows, Run
-from ...route.run_folder import LOG, METRICS, PARAMETERS, SETTINGS, read_settings
+from ...route.run_folder import LOG, PARAMETERS, SETTINGS, read_metrics, read_settings
 from ...simulate import Simulator, load_parameters
 from ...training.mapping import REFINER
-from ...training.model import load_model
+from ...training.saved_model import load_model
 from ..arguments import ReportArguments, TestedData
 from ..console import console, warnings_on_stderr
 from ..inputs import load_pair, load_test, read_both_groups
@@ -116,8 +115,7 @@ def data_of(settings: dict[str, Any], test: Path | None) -> TestedData:
 def history(folder: Path) -> dict[str, Rows]:
     """The losses of each stage, from the metrics file."""
     stages: dict[str, Rows] = defaultdict(list)
-    for line in (folder / METRICS).read_text().splitlines() if (folder / METRICS).is_file() else []:
-        row = json.loads(line)
+    for row in read_metrics(folder):
         stages[row.pop("stage")].append(row)
     return dict(stages)
 
