@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Waiting threads that spin take the second core from those that work.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all fuzz lint audit extras bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/synth2real demo --overwrite --out demo $(ARGS)
@@ -16,11 +16,25 @@ test: $(VENV)/installed
 test-all: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "slow or not slow" $(ARGS)
 
+# More inputs for every loader, and others each time. A seed repeats a run: make fuzz SEED=7
+fuzz: SEED := $(or $(SEED),$(shell date +%s))
+fuzz: $(VENV)/installed
+	@echo "seed $(SEED): make fuzz SEED=$(SEED) repeats this run"
+	OMP_NUM_THREADS=1 SYNTH2REAL_FUZZ=50000 $(BIN)/pytest tests/fuzz -n auto --hypothesis-seed=$(SEED) $(ARGS)
+
 lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Known vulnerabilities of the pinned versions, from PyPI. It fails if PyPI does not answer.
+audit: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[audit]"
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt --progress-spinner off
+
+# The optional dependencies, so that `make test` skips almost nothing.
+extras: $(VENV)/extras
 
 bench: $(VENV)/installed
 	for script in \
@@ -34,6 +48,10 @@ bench: $(VENV)/installed
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+$(VENV)/extras: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[all]"
 	touch $@
 
 clean:

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from helpers import dots, picture, save
+from skips import not_run
 from synth2real import cli
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """End with one line that says what was not run, and how to run it."""
+    skipped = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", [])]
+    slow = "not slow" in terminalreporter.config.option.markexpr
+    if line := not_run(skipped, slow_left_out=slow):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -71,5 +80,5 @@ def shared_data():
     beside = Path(__file__).parents[2] / "shared" / "data"
     folder = Path(os.environ.get("SYNTH2REAL_DATA", beside))
     if not folder.is_dir():
-        pytest.skip(f"no real data: {folder} is absent. Set SYNTH2REAL_DATA to the folder that holds it")
+        pytest.skip("needs the real data sets: set SYNTH2REAL_DATA to their folder")
     return folder

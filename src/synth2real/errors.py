@@ -1,12 +1,19 @@
 """Errors and warnings that users see: wrong input, a full disk, a diverged training, a refiner that is of no use."""
 
+LONGEST = 1600  # characters of a message
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used.
 
     The message names the file or argument, what was found, what was expected and how to mend it. The command line
-    prints it and exits with 2.
+    prints it and exits with 2. The middle of a long message is left out: files may contain values of any length.
     """
+
+    def __init__(self, message: str) -> None:
+        cut = len(message) - LONGEST
+        half = LONGEST // 2
+        super().__init__(f"{message[:half]} ... {cut} characters ... {message[-half:]}" if cut > 0 else message)
 
 
 class WriteError(OSError):

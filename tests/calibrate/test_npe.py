@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ramps import ramps
+from skips import optional
 from synth2real.calibrate import NPE, npe
 from synth2real.calibrate.npe import Summary, likeliest
 from synth2real.data.domains import Unlabelled
@@ -17,7 +18,7 @@ FAST = NPE(parameters=("level", "slope"), trials=24, images=100, rounds=2, epoch
 
 
 def test_hidden_centres_and_widths_are_found_and_the_checks_hold():
-    pytest.importorskip("sbi", reason="needs the extra synth2real[sbi]")
+    optional("sbi", "sbi")
     seen = Unlabelled(ramps(size=(8, 8), ranges=HIDDEN).sample(200, 9).images)
     reported = []
     found = FAST.fit(ramps(size=(8, 8)), seen, on_trial=lambda *report: reported.append(report[:2]))
@@ -33,7 +34,7 @@ def test_hidden_centres_and_widths_are_found_and_the_checks_hold():
 
 
 def test_images_of_another_kind_are_detected_and_no_file_is_left(tmp_path, monkeypatch):
-    pytest.importorskip("sbi", reason="needs the extra synth2real[sbi]")
+    optional("sbi", "sbi")
     monkeypatch.chdir(tmp_path)
     other = Unlabelled((255 * torch.rand(100, 1, 8, 8)).to(torch.uint8))
     assert FAST.fit(ramps(size=(8, 8)), other).checks["misspecification"] < 0.05
@@ -41,7 +42,7 @@ def test_images_of_another_kind_are_detected_and_no_file_is_left(tmp_path, monke
 
 
 def test_a_study_is_resumed(tmp_path):
-    pytest.importorskip("sbi", reason="needs the extra synth2real[sbi]")
+    optional("sbi", "sbi")
     seen = Unlabelled(ramps(size=(8, 8), ranges=HIDDEN).sample(60, 9).images)
     simulator, storage = ramps(size=(8, 8)), str(tmp_path / "study.db")
     first = FAST.fit(simulator, seen, storage=storage)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from synth2real import Labelled, Route
-from synth2real.adapt import DANN
+from synth2real.adapt import DANN, MSDA
 from synth2real.comparison.candidates import SOURCE_ONLY, RouteCandidate
 from synth2real.comparison.choice import UNDECIDABLE, Choice, Chooser, verdict
 from synth2real.comparison.evaluation import Evaluation, Trial
@@ -95,6 +95,17 @@ def test_a_clearly_better_route_is_chosen_and_the_verdict_says_what_it_adds(eval
     said = verdict(found, evaluation)
     assert said.startswith("teacher, 1 seed; no estimate: unknown; adds 0.")
     assert "to the label-free score of “randomized”" in said
+
+
+@pytest.mark.parametrize(("wrong", "first"), [(0.05, "msda"), (0.3, "teacher")])
+def test_a_closed_form_comes_before_a_trained_route_that_it_ties_with(
+    evaluation: Evaluation, made: Made, wrong: float, first: str
+) -> None:
+    trained = made("teacher", noisy(0.04, 4), steady=0.95, route=replace(RANDOMIZED, adapt=DANN()))
+    closed = made("msda", noisy(wrong, 4), steady=0.95, route=Route(adapt=MSDA()))
+    found = chosen(evaluation, [*usual(made), trained, closed])
+    assert trained.score > closed.score
+    assert found.route.name == first
 
 
 def test_a_route_that_is_not_surely_better_leaves_the_baseline(evaluation: Evaluation, made: Made) -> None:

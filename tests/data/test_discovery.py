@@ -32,7 +32,7 @@ def test_hidden_files_and_those_of_operating_systems_are_left_out(tmp_path):
 @pytest.mark.parametrize("suffix", [".JFIF", ".jp2", ".avif", ".jpe", ".tga"])
 def test_whatever_pillow_decodes_is_read(tmp_path, suffix):
     if suffix.lower() not in image_suffixes():
-        pytest.skip(f"this Pillow does not read {suffix}")
+        pytest.skip(f"needs a Pillow that reads {suffix}")
     from PIL import Image
 
     Image.fromarray(GREY.repeat(4, 0).repeat(4, 1)).convert("RGB").save(tmp_path / f"photo{suffix}")

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from helpers import refused, same
+from skips import optional
 from synth2real import Budget, Labelled, Model, Route, Unlabelled, load, load_model, load_unlabelled
 from synth2real.adapt import DANN, METHODS, SHOT, SourceOnly
 from synth2real.errors import InputError
@@ -287,10 +288,7 @@ def test_transformers_by_name_through_its_extra(monkeypatch, tmp_path) -> None:
 
 
 def test_transformers_itself_from_a_folder(data, tmp_path, monkeypatch) -> None:
-    try:
-        import transformers
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"transformers cannot be imported: {error}")
+    transformers = optional("transformers", "transformers")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
     transformers.ViTConfig(image_size=16, patch_size=8, **sizes).save_pretrained(tmp_path / "vit")
@@ -311,10 +309,7 @@ def test_transformers_itself_from_a_folder(data, tmp_path, monkeypatch) -> None:
 
 
 def test_timm_itself() -> None:
-    try:
-        import timm  # noqa: F401
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"timm cannot be imported: {error}")
+    optional("timm", "timm")
     assert Model(TASK, (3, 32, 32), network="timm:resnet18").width == 512
 
 

@@ -135,7 +135,7 @@ def test_refined_images_can_be_trained_on(refine, synth2real, tmp_path, classes,
     assert synth2real("train", tmp_path / "out", *arguments)[0] == 0
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU adds gradients up in any order")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU, which adds gradients up in any order")
 def test_the_same_seed_gives_the_same_files(refine, tmp_path, classes):
     for out in ("a", "b"):
         assert refine(classes, "--steps", 2, "--set", "refine.pretrain_critic=1", method="simgan", out=out)[0] == 0

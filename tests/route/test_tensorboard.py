@@ -8,6 +8,7 @@ from typing import ClassVar
 import pytest
 
 from helpers import refused
+from skips import optional
 from synth2real.cli.console import Watch
 from synth2real.route.tensorboard import TensorBoardLog
 
@@ -20,7 +21,7 @@ def test_without_the_package_it_says_what_to_install(synth2real, monkeypatch, tm
 
 
 def test_losses_and_images_are_logged(synth2real, tmp_path, classes, photos):
-    pytest.importorskip("tensorboard", reason="needs the extra synth2real[tensorboard]")
+    optional("tensorboard", "tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     route = ("--refine", "reinhard", "--adapt", "dann", "--steps", 100)

@@ -6,9 +6,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from synth2real.select.estimates import Estimate
-from synth2real.select.guards import constant, contradicted, renamed
-from synth2real.select.validators import CandidateOutputs
-from synth2real.tasks import Classification, Regression
+from synth2real.select.guards import astray, constant, contradicted, renamed
+from synth2real.select.validators import CandidateOutputs, Moved
+from synth2real.tasks import Classification, Keypoints, Regression
 
 TASK = Classification(("bolt", "gear", "valve"))
 VALUES = Regression(("x",), (0.0,), (1.0,))
@@ -83,3 +83,15 @@ def test_an_estimate_below_the_interval_of_the_baseline_contradicts_the_score() 
     assert contradicted(None, base, TASK) is None
     assert contradicted(Estimate(1.2, 1.0, 1.4), base, VALUES) is not None
     assert contradicted(Estimate(0.6, 0.4, 0.8), base, VALUES) is None
+
+
+@pytest.mark.parametrize(("slope", "noise", "found"), [(1.0, 0.5, True), (0.3, 0.5, True), (0.2, 8.0, False)])
+def test_points_that_do_not_follow_moves_are_named(slope: float, noise: float, found: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    before, move, errors = torch.randn(3, 400, 2, generator=generator)
+    moved = Moved(before, before + 4 * move, before + 4 * slope * move + noise * errors)
+    reason = astray(CandidateOutputs(before, before[:30], moved), Keypoints(("x", "y"), (32, 32)))
+    assert (reason is None) == found
+    if reason:
+        assert reason.startswith("its predictions hardly follow known moves of the image: the correlation is 0.1")
+    assert astray(CandidateOutputs(before, before[:30], moved), VALUES) is None

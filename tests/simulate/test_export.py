@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from skips import optional
 from synth2real.errors import InputError
 from synth2real.simulate import Digits, Eyes, export, load_parameters, render
 
@@ -108,7 +109,7 @@ def test_shards_hold_images_labels_and_masks(tmp_path, monkeypatch):
 
 
 def test_parquet_is_one_file_of_images_and_columns(tmp_path, monkeypatch):
-    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet = optional("pyarrow.parquet", "parquet")
     monkeypatch.setattr(export, "SHARD", 10)
     eyes = Eyes(size=(24, 32), ranges={"closed": 0.5})
     render(eyes, 25, tmp_path / "a" / "eyes.parquet", seed=3, masks=True)

@@ -225,7 +225,7 @@ def test_settings_that_do_not_fit_are_named():
         Eyes(ranges={"gaze_yaw": 90})
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_gives_the_same_kind_of_images():
     looks = Eyes(device="cuda").sample(250, 0)
     assert looks.images.device.type == "cpu"

@@ -19,6 +19,6 @@ def test_round_trip() -> None:
 
 
 def test_kornia_agrees() -> None:
-    kornia = pytest.importorskip("kornia", reason="kornia is not installed: no other library to compare with")
+    kornia = pytest.importorskip("kornia", reason="needs another library to compare with: pip install kornia")
     rgb = torch.rand(4, 3, 9, 9, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(to_lab(rgb), kornia.color.rgb_to_lab(rgb), atol=2e-2, rtol=1e-3)

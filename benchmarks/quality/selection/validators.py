@@ -37,7 +37,7 @@ from synth2real.errors import InputError
 from synth2real.select.aggregate import METHODS as AGGREGATES
 from synth2real.select.decision import refusal
 from synth2real.select.estimates import CLASSES, VALUES, NoEstimate, disagreement_bound, estimate, fit_of_line
-from synth2real.select.guards import constant
+from synth2real.select.guards import astray, constant
 from synth2real.select.validators import (
     CandidateOutputs,
     Pool,
@@ -182,6 +182,8 @@ def decided(outputs: list[CandidateOutputs], pool: Pool) -> int:
         others = [outputs[k].target for k in fit if k != i]
         if i == 0:
             break
+        if astray(outputs[i], pool.task):
+            continue
         if refusal(scores[i], scores[0], outputs[i].target, others, pool.task) is None:
             return i
     return 0

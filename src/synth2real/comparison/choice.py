@@ -18,6 +18,7 @@ from ..select.validators import Pool, has_learnt
 from ..tasks import Classification, Task
 from .candidates import SOURCE_ONLY, RouteCandidate, better, on_source, set_scores
 from .evaluation import Evaluation
+from .halving import stepless
 from .pool import estimated, pool_of
 
 UNDECIDABLE = (
@@ -127,7 +128,7 @@ class Chooser:
             reasons += [f"“{one.name}”: {one.refused}" for one in candidates if one.name == self.baseline]
         if base.samples is None:
             return Choice(base, base, [*reasons, UNDECIDABLE], pool)
-        for candidate in better([one for one in candidates if not one.refused], self.task):
+        for candidate in self.ranked([one for one in candidates if not one.refused]):
             if candidate is base:
                 break
             candidate.refused = self.refusal(candidate, base, candidates, unfit) or ""
@@ -135,6 +136,27 @@ class Chooser:
                 return Choice(candidate, base, reasons, pool)
             reasons.append(f"“{candidate.name}”: {candidate.refused}")
         return Choice(base, base, reasons, pool)
+
+    def ranked(self, candidates: Sequence[RouteCandidate]) -> list[RouteCandidate]:
+        """The candidates, the best score first. A closed form that ties with a trained best route comes before it.
+
+        Routes tie if the interval of their paired difference holds 0. The score of a trained route also depends on its
+        seed and steps, which that interval does not know.
+        """
+        ordered = better(candidates, self.task)
+        if not ordered:
+            return []
+        first, *rest = ordered
+        tied = []
+        if first.samples is not None and not stepless(first.route):
+            groups, best = self.evaluation.seen_groups, first.samples
+            tied = [
+                one
+                for one in rest
+                if stepless(one.route) and one.samples is not None
+                if not decision.surely_better(best, one.samples, groups)
+            ]
+        return [*tied, first, *(one for one in rest if one not in tied)]
 
     def estimate(self, candidate: RouteCandidate, pool: Pool, index: int) -> None:
         """Set the estimate of the candidate at `index` of the pool, or the reason why there is none."""
@@ -184,9 +206,13 @@ class Chooser:
         assert base.samples is not None
         others = [one.trials[0].outputs.target for one in candidates if one is not candidate and one.name not in unfit]
         own, groups = candidate.trials[0].outputs.target, self.evaluation.seen_groups
-        return decision.refusal(
-            candidate.samples, base.samples, own, others, self.task, groups, f"“{base.name}”", voted=self.voted
-        ) or guards.contradicted(candidate.estimate, base.estimate, self.task)
+        return (
+            guards.astray(candidate.trials[0].outputs, self.task)
+            or decision.refusal(
+                candidate.samples, base.samples, own, others, self.task, groups, f"“{base.name}”", voted=self.voted
+            )
+            or guards.contradicted(candidate.estimate, base.estimate, self.task)
+        )
 
 
 def added(choice: Choice, groups: Tensor | None) -> str:

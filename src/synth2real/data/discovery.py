@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import InputError
-from .tables import TABLES, listed
+from .tables import TABLES, is_file, listed
 
 MASK = "_mask"  # `000000_mask.png` is the segmentation mask of `000000.png`, not an image
 SYSTEM = ("__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini")  # written by operating systems, besides hidden files
@@ -77,7 +77,7 @@ def as_spelled(folder: Path) -> Callable[[Path], Path]:
     known: dict[str, Path] = {}
 
     def find(path: Path) -> Path:
-        if path.exists():
+        if is_file(path):
             return path
         if not known:
             known.update((_composed(file), file) for file in files_below(folder))

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from ..errors import InputError
 
+MOST = torch.finfo(torch.float32).max  # larger numbers would be infinite in a network
+
 
 class Inputs(Protocol):
     """The inputs of a domain: a tensor in memory, a `Sparse` matrix, or an object that decodes a batch on access.

@@ -28,6 +28,7 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 PREVIEWS = ("MPO",)  # formats whose further frames belong to the first image
+LARGE, RATIO = 2**25, 100  # pixels; an image with more pixels, and with more than so many for each byte, is refused
 IN_MEMORY = 4 * 2**30  # bytes; a larger set of decoded images stays on disk
 
 
@@ -73,6 +74,12 @@ def _read(file: Path, size: tuple[int, int] | None, channels: int | None) -> tup
         frames = getattr(opened, "n_frames", 1)
         if frames > 1 and opened.format not in PREVIEWS:
             raise ValueError(f"found {frames} frames, expected one image; save each frame as a file")
+        pixels, packed = opened.width * opened.height, file.stat().st_size
+        if pixels > max(LARGE, RATIO * packed):
+            raise ValueError(
+                f"found {opened.width} by {opened.height} pixels in {packed} bytes, expected at most {RATIO} pixels a byte; "
+                "save it uncompressed if it is yours"
+            )
         image = _opaque(_upright(opened))
         given = (image.height, image.width)
         if image.mode.startswith(("I", "F")):  # more than 8 bits per pixel

@@ -10,11 +10,9 @@ Metadata tables have the format of Hugging Face `datasets`: `metadata.csv` or `m
 `file_name`. This path is relative to the table.
 """
 
-import os
+import math
 import re
 import warnings
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,20 +22,21 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError
 from .discovery import as_spelled, check_classes, files_below, images_below, is_image, without_masks
 from .discovery import metadata_tables as metadata_tables
-from .domains import Inputs, Labelled, Unlabelled
+from .domains import MOST, Inputs, Labelled, Unlabelled
 from .images import Decoded, decode, resize
+from .npz import Arrays, arrays_of
 from .sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
-from .tables import TABLES, listed, number, rows_of
+from .tables import TABLES, is_file, listed, number, rows_of
 
 Channels = Literal[1, 3]
 Size = tuple[int, int]
 FILES = (".npz", *SVMLIGHT)
-ZIP = b"PK"  # first bytes of an .npz
 AS_CLASSES = ("label", "class")  # default columns of class labels
 
 
@@ -59,7 +58,7 @@ class Conversion:
 
 def natural_key(name: str) -> list[tuple[int, int | str]]:
     """Sort key that puts `img2` before `img10`. Different names have different keys."""
-    parts = [part for part in re.split(r"(\d+)", name) if part]
+    parts = [part for part in re.split(r"(\d{1,1000})", name) if part]  # Python converts no more than 4300 digits
     return [*((0, int(part)) if part.isdecimal() else (1, part) for part in parts), (-1, name)]
 
 
@@ -166,12 +165,15 @@ def indexed(names: Sequence[str], known: Sequence[str] | None = None) -> tuple[T
 def _class_name(value: Any) -> str:
     """The text of a cell; `3.0` becomes `3`, as spreadsheets and pandas write whole numbers in either form."""
     text = str(value).strip()
-    return str(int(float(text))) if re.fullmatch(r"[+-]?\d+\.0*", text) else text
+    whole = re.fullmatch(r"([+-]?\d{1,1000})\.0*", text)
+    return str(int(whole[1])) if whole else text
 
 
 def is_name(value: Any) -> bool:
-    """Whether a label is a class name or number: not empty, not blank, not NaN, and no list or object."""
-    return isinstance(value, str | int | float) and str(value).strip().lower() not in ("", "nan")
+    """Whether a label is a class name or number: not empty, not blank, not NaN or infinite, and no list or object."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, str | int) and str(value).strip().lower() not in ("", "nan")
 
 
 def _existing(path: str | Path) -> Path:
@@ -230,7 +232,7 @@ def _load_tables(
             f"{left[0].relative_to(folder)}",
             stacklevel=2,
         )
-    absent = next((file for file in files if not file.is_file()), None)
+    absent = next((file for file in files if not is_file(file)), None)
     if absent is not None:
         raise InputError(f"{absent}: listed in the metadata table of {folder}, but there is no such file")
     read = decode(files, conversion.size, conversion.channels, conversion.skip_bad)
@@ -254,30 +256,6 @@ def _load_tables(
 
 
 @contextmanager
-def arrays_of(path: Path) -> Iterator[Any]:
-    """The arrays of an `.npz`. Each array is read on access, so damage shows only then and raises `InputError`."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            yield arrays
-    except InputError:
-        raise
-    except (TypeError, OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: Exception) -> InputError:
-    if os.access(path, os.R_OK):
-        with path.open("rb") as file:
-            if file.read(len(ZIP)) != ZIP:
-                return InputError(
-                    f"{path}: is not an .npz file, expected arrays written by numpy.savez. Write it again"
-                )
-    objects = "allow_pickle" in str(error)  # numpy's advice to set allow_pickle is for programmers, and it is unsafe
-    why = "an array of Python objects" if objects else str(error)
-    return InputError(f"{path}: unreadable .npz ({why}), expected arrays of numbers. Write it again")
-
-
-@contextmanager
 def _prefixed(path: Path) -> Iterator[None]:
     """Put the path before the message of an `InputError` that does not name it."""
     try:
@@ -286,16 +264,18 @@ def _prefixed(path: Path) -> Iterator[None]:
         raise (error if str(error).startswith(str(path)) else InputError(f"{path}: {error}")) from None
 
 
-def _array_inputs(path: Path, arrays: Any, conversion: Conversion) -> tuple[Inputs, Tensor | None]:
+def _array_inputs(path: Path, arrays: Arrays, conversion: Conversion) -> tuple[Inputs, Tensor | None]:
     if is_compressed(arrays):
         return from_compressed(path, arrays), None
     if "features" in arrays:
-        return torch.from_numpy(np.ascontiguousarray(arrays["features"], dtype=np.float32)), None
+        return _features(path, arrays.numbers("features")), None
     if "images" not in arrays:
         raise InputError(f"{path}: found the arrays {listed(arrays.keys())}, expected 'images' or 'features'")
     images = arrays["images"]
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
         raise InputError(f"{path}: 'images' of shape {images.shape}, expected (N, H, W), (N, H, W, 1) or (N, H, W, 3)")
+    if images.size == 0:
+        raise InputError(f"{path}: 'images' of shape {images.shape} have no pixels, expected one image or more")
     if images.dtype != np.uint8:
         if not np.issubdtype(images.dtype, np.floating) or not (images.min() >= 0 and images.max() <= 1):
             raise InputError(f"{path}: 'images' of {images.dtype}, expected uint8 in 0..255 or floats in 0..1")
@@ -304,6 +284,17 @@ def _array_inputs(path: Path, arrays: Any, conversion: Conversion) -> tuple[Inpu
     given = torch.tensor(x.shape[2:]).expand(len(x), 2).clone()
     x = resize(x.contiguous(), conversion.size, conversion.channels)
     return x, given if conversion.size is not None else None
+
+
+def _features(path: Path, values: NDArray[np.float64]) -> Tensor:
+    if values.ndim != 2 or values.shape[1] == 0:
+        raise InputError(f"{path}: 'features' of shape {values.shape}, expected (N, F) with one feature or more")
+    if np.isnan(values).any():
+        row, column = np.argwhere(np.isnan(values))[0].tolist()
+        raise InputError(
+            f"{path}: 'features' contains NaN, first in row {row}, column {column}, expected numbers. Fill or remove it"
+        )
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
 
 
 def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
@@ -334,9 +325,9 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
                     f"{len(inputs)} inputs but {len(arrays[key])} values of '{key}', expected the same number of each"
                 )
         if all(column in arrays for column in columns):
-            values = np.stack([arrays[column] for column in columns], axis=1)
+            values = np.concatenate([arrays.numbers(column).reshape(len(inputs), -1) for column in columns], axis=1)
         elif "labels" in arrays:
-            values = arrays["labels"].reshape(len(inputs), -1)
+            values = arrays.numbers("labels").reshape(len(inputs), -1)
         else:
             raise InputError(
                 f"{path}: found the arrays {listed(arrays.keys())}, expected {listed(columns)} or 'labels'"
@@ -349,13 +340,19 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
 def _load_svmlight(path: Path, label: str | Sequence[str] | None, layout: Layout | None) -> Labelled:
     features, column = read_svmlight(path, layout)
     if label is None or isinstance(label, str):
+        wrong = next((row for row, value in enumerate(column, start=1) if not is_name(value)), None)
+        if wrong is not None:
+            raise InputError(f"{path}: the label of row {wrong} is {column[wrong - 1]}, expected a class number")
         labels, classes = as_classes(column)
         return Labelled(features, labels, classes, names=_numbered(features))
     if len(label) != 1:
         raise InputError(
             f"{path}: the label columns {listed(label)} were requested, but an svmlight file has one. Name one"
         )
-    return Labelled(features, torch.tensor(column, dtype=torch.float64)[:, None], columns=tuple(label), names=_numbered(features))
+    if any(abs(value) > MOST for value in column):
+        raise InputError(f"{path}: found the label {max(column, key=abs)}, expected finite numbers")
+    values = torch.tensor(column, dtype=torch.float64)[:, None]
+    return Labelled(features, values, columns=tuple(label), names=_numbered(features))
 
 
 def _numbered(inputs: Inputs) -> tuple[str, ...]:

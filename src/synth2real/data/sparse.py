@@ -17,6 +17,7 @@ from scipy.sparse import csc_array, csr_array, get_index_dtype
 from torch import Tensor
 
 from ..errors import InputError
+from .npz import Arrays
 
 SVMLIGHT = (".svmlight", ".libsvm")
 COMPRESSED = ("data", "indices", "indptr", "shape")  # arrays of a sparse .npz
@@ -149,27 +150,32 @@ def _read(path: Path) -> tuple[Any, list[float]]:
     return matrix, labels.tolist()
 
 
-def is_compressed(arrays: Any) -> bool:
+def is_compressed(arrays: Arrays) -> bool:
     """True if the arrays of an `.npz` are a sparse matrix."""
     return all(name in arrays for name in COMPRESSED)
 
 
-def from_compressed(path: Path, arrays: Any) -> Sparse:
+def from_compressed(path: Path, arrays: Arrays) -> Sparse:
     """The sparse matrix of an `.npz` of `scipy.sparse.save_npz`, in compressed rows or columns.
 
     Raises:
         InputError: the format is not csr or csc, or the arrays are not a valid matrix.
     """
-    data, indices, indptr, shape = (arrays[name] for name in COMPRESSED)
-    form = arrays["format"].item() if "format" in arrays else "csr"
-    form = form.decode() if isinstance(form, bytes) else form
+    data, (indices, indptr, shape) = arrays.numbers("data"), (arrays[name] for name in COMPRESSED[1:])
+    form = "".join(map(_text, arrays["format"].ravel().tolist())) if "format" in arrays else "csr"
     if form not in ("csr", "csc"):
         raise InputError(f"{path}: found a sparse matrix in the format {form}, expected csr. Save it as `x.tocsr()`")
     try:
         matrix = (csr_array if form == "csr" else csc_array)((data, indices, indptr), shape=tuple(shape.tolist()))
         matrix.check_format(full_check=True)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise InputError(
             f"{path}: is not a sparse matrix ({error}), expected the format of scipy.sparse.save_npz"
         ) from None
+    if np.isnan(matrix.data).any():
+        raise InputError(f"{path}: found NaN in the sparse matrix, expected numbers. Write it again")
     return Sparse(matrix)
+
+
+def _text(part: Any) -> str:
+    return part.decode(errors="replace") if isinstance(part, bytes) else str(part)

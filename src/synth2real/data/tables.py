@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..errors import InputError
+from .domains import MOST
 
 TABLES = ("metadata.csv", "metadata.jsonl")
 SHOWN = 60  # characters of a wrong line in a message
@@ -37,6 +38,14 @@ def rows_of(tables: Sequence[Path], folder: Path, columns: Sequence[str]) -> lis
     if not found:
         raise InputError(f"{tables[0]}: found no row, expected one row per image")
     return found
+
+
+def is_file(file: Path) -> bool:
+    """Whether there is such a file; False also for a name that no file can have."""
+    try:
+        return file.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def named_by(table: Path, row: dict[str, Any], folder: Path) -> Path:
@@ -116,7 +125,7 @@ def number(value: Any, column: str, table: Path, file: Path) -> float:
             f"{table}: the label column '{column}' of {of} contains {value!r}, expected a number. "
             "For class names use --task classify"
         ) from None
-    if math.isinf(found):
+    if abs(found) > MOST:
         raise InputError(f"{table}: the label column '{column}' of {of} contains {value!r}, expected a finite number")
     return found
 

@@ -17,8 +17,7 @@ CLASS_SCORE = (
 )
 VALUE_SCORE = (
     "Used to choose the route, without real labels. Higher is better; 1 follows known moves of the target images "
-    "exactly, 0 is a constant prediction. It is 1 minus the distance between the prediction for a moved image and the "
-    "one that the move makes of the prediction for the original, in units of the distance between different images."
+    "exactly, 0 does not follow them. It is the mean share of a move that the prediction follows."
 )
 
 

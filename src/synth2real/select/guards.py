@@ -12,8 +12,9 @@ from ..data.groups import half_width
 from ..tasks import Classification, Task
 from .estimates import Estimate
 from .estimates.base import one_class
-from .validators import CandidateOutputs, most_frequent, mutual_information
+from .validators import CandidateOutputs, most_frequent, moves_label, mutual_information
 
+FOLLOWS = 0.4  # least correlation with known moves; 0.6 or more on real eyes, 0.2 or less where most points are wrong
 INFORMATIVE = 0.05  # least mutual information of sample and class, as a share of its maximum; 0.63 or more is usual
 
 
@@ -30,6 +31,23 @@ def constant(outputs: CandidateOutputs, task: Task) -> str | None:
     if float(mutual_information(outputs.target.double()).mean()) < INFORMATIVE:
         return "it tells the target samples hardly apart: its probabilities are about the same for all of them"
     return None
+
+
+def astray(outputs: CandidateOutputs, task: Task) -> str | None:
+    """A sentence if the predicted points or directions change otherwise than the known moves of the image, else None.
+
+    Such a route mostly finds something else than the part, in clutter for example. It may follow small moves better
+    than the baseline, but this does not show which of the two is right.
+    """
+    if not moves_label(task) or outputs.moved is None:
+        return None
+    found = outputs.moved.correlation()
+    if found >= FOLLOWS:
+        return None
+    return (
+        f"its predictions hardly follow known moves of the image: the correlation is {found:.2f}, expected {FOLLOWS:g} "
+        "or more"
+    )
 
 
 def renamed(own: Tensor, others: Sequence[Tensor], task: Task, groups: Tensor | None = None) -> str | None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from skips import optional
 from synth2real import InputError, Labelled, Route, Unlabelled, load_model
 from synth2real.adapt import MAPPINGS, SVM
 from synth2real.adapt.mappings import skada as ours
@@ -49,7 +50,7 @@ def test_without_the_extra_the_message_names_what_to_install(name, monkeypatch):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_kept_map_is_the_adapters_for_new_samples_of_the_target(name, tmp_path):
-    pytest.importorskip("skada", reason="the extra synth2real[skada] is not installed")
+    optional("skada", "skada")
     source, target, truth = domains()
     mapping = MAPPINGS[name]()
     mapping.fit(source, target, Loop(steps=1))
@@ -65,7 +66,7 @@ def test_the_kept_map_is_the_adapters_for_new_samples_of_the_target(name, tmp_pa
 
 
 def test_coral_equals_the_covariances():
-    pytest.importorskip("skada", reason="the extra synth2real[skada] is not installed")
+    optional("skada", "skada")
     source, target, _ = domains()
     x, y = CoralMapping(shrinkage=0).fit_transform(source, target, Loop(steps=1))
     torch.testing.assert_close(torch.cov(x.inputs.T), torch.cov(y.inputs.T), atol=2e-2, rtol=2e-2)
@@ -105,7 +106,7 @@ def test_small_domains_have_a_number_of_components(shape):
 
 
 def test_by_default_subspace_alignment_changes_the_features():
-    pytest.importorskip("skada", reason="the extra synth2real[skada] is not installed")
+    optional("skada", "skada")
     x, y = (torch.from_numpy(spectrum(400, 60, seed)).float() for seed in (0, 1))
     count = stable_components(x.double().numpy(), y.double().numpy())
     labels = torch.arange(400) % 2
@@ -144,7 +145,7 @@ def test_transfer_components_solve_the_papers_problem():
 
 
 def test_tca_keeps_these_components():
-    pytest.importorskip("skada", reason="the extra synth2real[skada] is not installed")
+    optional("skada", "skada")
     source, target, _ = domains()
     x, y = TCA(mu=1e6).fit_transform(source, target, Loop(steps=1))
     gap = (x.inputs.mean(0) - y.inputs.mean(0)).abs() / x.inputs.std(0)
@@ -152,7 +153,7 @@ def test_tca_keeps_these_components():
 
 
 def test_transport_maps_the_source_onto_the_target_and_keeps_the_target():
-    pytest.importorskip("skada", reason="the extra synth2real[skada] is not installed")
+    optional("skada", "skada")
     source, target, truth = domains()
     x, y = OTMapping().fit_transform(source, target, Loop(steps=1))
     torch.testing.assert_close(y.inputs, target.inputs)

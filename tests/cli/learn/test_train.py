@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from helpers import picture, refused, save
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the signal SIGINT")
 def test_ctrl_c_ends_a_training_with_one_line_and_keeps_the_checkpoint(tmp_path):
     np.savez(tmp_path / "a.npz", features=np.random.default_rng(0).normal(size=(40, 5)), labels=np.arange(40) % 2)
     arguments = ("train", tmp_path / "a.npz", "--target", tmp_path / "a.npz", "--out", tmp_path / "run")

@@ -5,8 +5,8 @@ import re
 
 import pytest
 import torch
-from helpers import picture, save
 
+from helpers import picture, save
 from synth2real.cli.use.predict import harmless, rows
 from synth2real.tasks import Regression
 from synth2real.training.model import Predictions

@@ -156,12 +156,12 @@ def has_learnt(held_out: Sequence[Tensor], labels: Tensor, task: Task) -> list[b
 
 
 def equivariance_scores(candidates: Sequence[Moved], task: Task) -> Tensor:
-    """How well each candidate follows the moves of the image, for each sample: (M, N) float64 in 0..1.
+    """The share of a known move of the image that each candidate follows, for each sample: (M, N) float64.
 
-    It is 1 minus the distance between the prediction for the moved image and the prediction that the move makes of the
-    one for the original image. The unit is the mean distance between the predictions for different images, and a
-    distance of one unit or more counts as one: a constant prediction scores 0, and a few failures do not decide. Errors
-    that all images share are not seen.
+    A move T changes the prediction f(x) of an image to T f(x), at the distance d (the mean over the candidates). The
+    prediction for the moved image is at a distance e from that. No distance counts more than the mean of d; with d and
+    e cut at it, the score is (d - e) / mean d: in the mean 1 without errors and 0 for a prediction that does not follow
+    moves, constant or not. Errors that all images share are not seen.
 
     The mean of distances compares candidates better on real eyes and pupils than the error that follows from squares
     (the regression of the change on the displacement): a few images with large errors dominate squares.
@@ -170,12 +170,11 @@ def equivariance_scores(candidates: Sequence[Moved], task: Task) -> Tensor:
         candidates: predicted values of each candidate for the same moves.
         task: of all candidates.
     """
-    return torch.stack([1 - (_shortfall(one, task) / one.spread(task)).clamp(max=1) for one in candidates])
-
-
-def _shortfall(moved: Moved, task: Task) -> Tensor:
-    """Distance (N,) float64 between predictions for moved images and expected ones; 0 where one is unknown."""
-    return apart(task, moved.predictions, moved.expected).double().nan_to_num(0)
+    moved = torch.stack([apart(task, one.original, one.expected) for one in candidates]).double().nan_to_num(0).mean(0)
+    missed = torch.stack([apart(task, one.predictions, one.expected) for one in candidates]).double().nan_to_num(0)
+    most = moved.mean()
+    moved, missed = moved.clamp(max=most), missed.clamp(max=most)
+    return (moved - missed) / moved.mean().clamp(min=1e-9)
 
 
 def centred(x: Tensor) -> Tensor:

@@ -38,17 +38,23 @@ class Moved:
     expected: Tensor
     predictions: Tensor
 
-    def spread(self, task: Task) -> float:
-        """Mean distance between the predictions for different samples; tiny, not 0, if they are all the same."""
-        return max(float(apart(task, self.original, self.original.roll(1, 0)).nanmean()), 1e-9)
+    def correlation(self) -> float:
+        """Correlation in -1..1 of the change of the predictions with the change that the moves make; 0 if none change.
+
+        It is pooled over the coordinates.
+        """
+        before, after, moved = (x.double().nan_to_num(0) for x in (self.original, self.predictions, self.expected))
+        found, known = (change - change.mean(0) for change in (after - before, moved - before))
+        scale = (found.square().sum() * known.square().sum()).sqrt()
+        return float((found * known).sum() / scale) if scale > 0 else 0.0
 
     def inconsistency(self, task: Task) -> float:
         """Mean distance between predictions and expected predictions, over that between different samples.
 
         It is 1 if the predictions do not depend on the sample: then nothing is known about their consistency.
         """
-        far = float(apart(task, self.predictions, self.expected).nanmean())
-        return far / self.spread(task) if self.spread(task) > 1e-9 else 1.0
+        others = float(apart(task, self.original, self.original.roll(1, 0)).nanmean())
+        return float(apart(task, self.predictions, self.expected).nanmean()) / others if others > 0 else 1.0
 
 
 def moves_label(task: Task) -> bool:

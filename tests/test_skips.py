@@ -1,0 +1,26 @@
+"""What is said of tests that a machine cannot run."""
+
+import pytest
+
+from skips import not_run, optional
+
+
+def test_one_line_says_what_was_not_run_and_how_to_run_it() -> None:
+    reasons = [
+        "Skipped: needs the extra sbi (No module named 'sbi')",
+        "Skipped: needs a GPU",
+        "Skipped: needs the extra timm (operator torchvision::nms does not exist)",
+        "Skipped: needs a GPU",
+    ]
+    assert not_run(reasons, slow_left_out=True) == (
+        "not run: 2 tests need optional dependencies: .venv/bin/pip install -c constraints.txt -e '.[sbi,timm]'; "
+        "2 tests need a GPU; slow tests: make test-all"
+    )
+    assert not_run(reasons[:1]).startswith("not run: 1 test needs optional dependencies: ")
+    assert not_run([]) == ""
+
+
+def test_a_package_that_cannot_be_imported_skips_its_test() -> None:
+    with pytest.raises(pytest.skip.Exception, match=r"^needs the extra sbi \(No module named 'no_such_module'\)"):
+        optional("no_such_module", "sbi")
+    assert optional("json", "sbi").loads("1") == 1
