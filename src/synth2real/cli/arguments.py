@@ -38,6 +38,7 @@ from .options import (
     Steps,
     Task,
     Test,
+    Trust,
     ZeroBased,
     parse_channels,
     parse_size,
@@ -100,6 +101,7 @@ class RenderArguments:
         str | None, typer.Option("--format", help="folder, webdataset or parquet. By default it follows from --out.")
     ] = None
     seed: Seed = 0
+    resume: Resume = False
     overwrite: Overwrite = False
 
 
@@ -144,6 +146,7 @@ class GapArguments(Reading):
         int | None, typer.Option("--n", min=1, help="Number of images to render from a simulator. Default: 1000.")
     ] = None
     group: Group = None
+    trust: Trust = False
     seed: Seed = 0
     as_json: Json = False
 
@@ -225,6 +228,8 @@ class RefineArguments(Reading):
     ] = ()
     preset: Preset = None
     n: Images = None
+    trust: Trust = False
+    resume: Resume = False
     seed: Seed = 0
     overwrite: Overwrite = False
 
@@ -284,6 +289,7 @@ class AdaptArguments:
     ] = ()
     seed: Seed = 0
     skip_bad: SkipBad = False
+    trust: Trust = False
     overwrite: Overwrite = False
 
 
@@ -314,6 +320,7 @@ class EvaluateArguments:
     ] = ()
     as_json: Json = False
     skip_bad: SkipBad = False
+    trust: Trust = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -325,6 +332,7 @@ class PredictArguments:
     out: Annotated[Path, typer.Option("--out", help="CSV file to write.")]
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Add a column p_CLASS for each class.")] = False
     skip_bad: SkipBad = False
+    trust: Trust = False
     overwrite: Overwrite = False
 
 
@@ -335,6 +343,7 @@ class ReportArguments:
     run: Annotated[Path, typer.Argument(help="Run folder, as train and compare write it.")]
     test: Test = None
     out: Annotated[Path | None, typer.Option("--out", help="HTML file. Default: report.html in the run folder.")] = None
+    trust: Trust = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -37,6 +38,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "demo": (arguments.DemoArguments, "learn"),
 }
 
+READING = ("predict", "evaluate", "report", "adapt", "gap")  # read run folders, which may be of others
 LOCKING = ("render", "calibrate", "refine", "train", "adapt", "compare", "demo")  # write more than one file
 
 
@@ -61,6 +63,13 @@ app = typer.Typer(
 )
 
 
+def find_modules_here() -> None:
+    """Let Python find modules in the working folder, after all others."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+
+
 @contextmanager
 def output_locked(name: str, options: Any) -> Iterator[None]:
     """Keeps other processes away from the output of a command, from before anything is read.
@@ -82,6 +91,8 @@ def add_command(name: str, options: type, folder: str) -> None:
 
     def call(**given: Any) -> None:
         values = options(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
+        if name not in READING or values.trust:  # so that --network module:Class finds a module in the working folder
+            find_modules_here()
         with output_locked(name, values):
             carry_out = getattr(import_module(f".{folder}.{name}", __package__), name)
             carry_out(values)

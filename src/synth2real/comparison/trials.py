@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..calibrate import Calibration
@@ -70,7 +71,7 @@ class TrialStore:
             }
         fingerprints |= {"target": fingerprint(evaluation.target), "test": fingerprint(evaluation.test)}
         file = self.path / DATA
-        kept = json.loads(file.read_text()) if file.is_file() else fingerprints
+        kept = _read(file) if file.is_file() else fingerprints
         differing = [name for name, found in fingerprints.items() if kept.get(name) != found]
         differing = [name for name in differing if name != HELD_PART or "source" not in differing]
         begun = any(one.name != DATA and not one.name.startswith(".") for one in self.path.iterdir())
@@ -91,7 +92,7 @@ class TrialStore:
     def _kept(self, training: TrainingJob) -> dict[str, Any]:
         """The JSON of a stored training, under present names; empty if it is not stored."""
         file = self.path / training.key / TRIAL
-        kept = json.loads(file.read_text()) if file.is_file() else {}
+        kept = _read(file) if file.is_file() else {}
         return {**kept, "route": migrated_route(kept["route"])} if "route" in kept else kept
 
     def write(self, training: TrainingJob, made: Trial | TrainingDiverged) -> None:
@@ -130,7 +131,10 @@ class TrialStore:
         if "diverged" in kept:
             return TrainingDiverged(*kept["diverged"])
         own = tuple(named_in(training.route.describe()))  # the user has named these for this comparison
-        arrays = load_file(folder / ARRAYS)
+        try:
+            arrays = load_file(folder / ARRAYS)
+        except (SafetensorError, OSError):
+            raise _damaged(folder / ARRAYS) from None
         rendered, _ = evaluation.rendered(training.simulator, training.seed)
         refiner = load_refiner(folder, trust=own) if (folder / REFINER).is_dir() else None
         run = Run(
@@ -153,7 +157,7 @@ class TrialStore:
         file = self.path / f"{key}.json"
         if not file.is_file():
             return None
-        kept = json.loads(file.read_text())
+        kept = _read(file)
         calibration = None
         if kept["calibration"] is not None:
             plain = kept["calibration"]
@@ -180,6 +184,23 @@ class TrialStore:
         write_text(self.path / f"{key}.json", json.dumps(kept) + "\n")
 
 
+def _read(file: Path) -> dict[str, Any]:
+    """The content of a JSON file of the store. Raise `InputError` if it is damaged."""
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        kept = None
+    if not isinstance(kept, dict):
+        raise _damaged(file)
+    return kept
+
+
+def _damaged(file: Path) -> InputError:
+    """The error for a file of the store. Without it, a training or a search is done again."""
+    lost = file.parent if file.name in (TRIAL, ARRAYS) else file
+    return InputError(f"{file}: is damaged. Delete {lost}: the same command with --resume then does that part again")
+
+
 def fingerprint(domain: Labelled | Unlabelled | None) -> str:
     """Fingerprint of a domain: a hash of its size, of some evenly spaced inputs, and of all labels."""
     if domain is None:
@@ -193,4 +214,3 @@ def fingerprint(domain: Labelled | Unlabelled | None) -> str:
 
 def _ranges(plain: dict[str, Any]) -> dict[str, Any]:
     return {name: (r[0], r[1]) if isinstance(r, list) else r for name, r in plain.items()}
-

@@ -1,4 +1,4 @@
-"""Code that a file names, as `module:Class`: it is imported from installed packages only, unless the file is trusted."""
+"""Code that a file names, as `module:Class`. Unless the file is trusted, it comes from installed packages only."""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ from ..training.hardware import versions
 from ..training.loop import Trainer
 from ..training.mapping import REFINER, Mapping
 from ..training.model import DESCRIPTION, Model
-from ..training.saved_model import DIVERGED, SETTINGS
+from ..training.saved_model import DIVERGED
+from ..training.saved_model import SETTINGS as SETTINGS
 from .route import Budget, OnReport, OnTrainer, Route, Run, migrated_route
 
 METRICS, LOG, CHECKPOINT = "metrics.jsonl", "log.txt", "checkpoint.safetensors"
@@ -60,9 +61,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(settings, dict):
         found = "nothing" if settings is None else type(settings).__name__
-        raise InputError(
-            f"{file}: contains {found}, expected the settings of a run. Train again with --overwrite"
-        )
+        raise InputError(f"{file}: contains {found}, expected the settings of a run. Train again with --overwrite")
     if "route" in settings:
         settings["route"] = migrated_route(settings["route"])
     if isinstance(settings.get("routes"), dict):

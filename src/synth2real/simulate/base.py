@@ -182,12 +182,12 @@ class Simulator(ABC):
         )
         return Rendered(torch.cat([chunk.images for chunk in chunks]), labels, masks, parameters)
 
-    def stream(self, n: int, seed: int) -> Iterator[Rendered]:
-        """The result of `sample(n, seed)` in parts of at most `chunk` images."""
+    def stream(self, n: int, seed: int, first: int = 0) -> Iterator[Rendered]:
+        """The result of `sample(n, seed)` in parts of at most `chunk` images, from the part `first` on."""
         if n < 1:
             raise InputError(f"cannot render {n} images, expected 1 or more")
         size = self.chunk
-        return (self._chunk(min(size, n - i * size), seed * 1_000_003 + i) for i in range(-(-n // size)))
+        return (self._chunk(min(size, n - i * size), seed * 1_000_003 + i) for i in range(first, -(-n // size)))
 
     def labelled(self, n: int, seed: int, label: str | Sequence[str] | None = None) -> Labelled:
         """Sample `n` images with some of the labels, for training.

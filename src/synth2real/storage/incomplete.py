@@ -1,7 +1,7 @@
 """Folders that are written image by image, and say until their end that they are incomplete.
 
-While such a folder is written, it holds `INCOMPLETE.jsonl`: first what it is made from, then one line for each step that
-is done. The file goes last. Every command refuses a folder that holds it, and `--resume` goes on from it.
+While such a folder is written, it holds `INCOMPLETE.jsonl`: what it is made from, then one line for each step that is
+done. The file goes last. Every command refuses a folder that holds it, and `--resume` goes on from it.
 
 An earlier output that is replaced is kept in the hidden folder `.earlier` until then, and put back after an error.
 """
@@ -120,9 +120,9 @@ def building(
         InputError: there is nothing to resume, or it was made from something else.
         WriteError: the folder cannot be written.
     """
-    made_from = json.loads(json.dumps({"command": command, **made_from}))
+    plain: Plain = json.loads(json.dumps({"command": command, **made_from}))
     new = not out.exists()
-    found = _resumed(out, made_from) if resume else _begun(out, made_from, replaces)
+    found = _resumed(out, plain) if resume else _begun(out, plain, replaces)
     try:
         yield found
         with writing(out):

@@ -97,7 +97,9 @@ def load_model(
     except InputError as error:
         raise InputError(f"{folder}: {error}") from None
     except UNFIT as error:
-        mend = "Train again with --overwrite" if features is None else "Pass features= with a network like the trained one"
+        mend = (
+            "Train again with --overwrite" if features is None else "Pass features= with a network like the trained one"
+        )
         why = " ".join(str(error).split())
         raise InputError(f"{folder / read}: is damaged or does not fit the model ({why}). {mend}") from None
     hardware = Hardware.detect()
@@ -120,10 +122,10 @@ def _conversion(size: Any, channels: Any) -> tuple[tuple[int, int] | None, Chann
 def _check_finished(folder: Path) -> None:
     """Raise `InputError` if the folder has no model of a finished training."""
     if (folder / DIVERGED).is_file():
-        why = " ".join((folder / DIVERGED).read_text(encoding="utf-8", errors="replace").split())
+        why = " ".join((folder / DIVERGED).read_text(encoding="utf-8", errors="replace").split()).rstrip(".")
         raise InputError(
-            f"{folder}: its training diverged, so it has no finished model ({why}). Train again with --overwrite. To use "
-            f"what it has nevertheless, delete {folder / DIVERGED}"
+            f"{folder}: its training diverged, so it has no finished model ({why}). Train again with --overwrite. To "
+            f"use what it has nevertheless, delete {folder / DIVERGED}"
         )
     missing = next((name for name in (DESCRIPTION, WEIGHTS) if not (folder / name).is_file()), None)
     if missing is None:

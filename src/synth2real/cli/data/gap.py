@@ -24,7 +24,7 @@ from ..inputs import check_for_simulators, read_both_groups
 def gap(args: GapArguments) -> None:
     """Load both domains, measure, and print a table, or one line of JSON."""
     check_for_simulators(args.source, args.n, None)
-    model = None if args.features is None else load_model(args.features)
+    model = None if args.features is None else load_model(args.features, trust=args.trust)
     if model is not None and (args.size or args.channels):
         raise InputError(
             "--size and --channels apply to pixels, but --features compares features of a run, which converts "

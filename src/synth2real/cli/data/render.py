@@ -8,6 +8,7 @@ from ...simulate import load_parameters, simulator
 from ...simulate import render as render_images
 from ..arguments import RenderArguments
 from ..console import console, warnings_on_stderr
+from ..outputs import check_overwrite_or_resume
 
 
 def render(args: RenderArguments) -> None:
@@ -19,6 +20,7 @@ def render(args: RenderArguments) -> None:
         settings["preset"] = args.preset
     if args.params is not None:
         settings["ranges"] = load_parameters(args.params)
+    check_overwrite_or_resume(args.overwrite, args.resume)
     with warnings_on_stderr():
         made = simulator(args.name, **settings)
         render_images(
@@ -29,5 +31,6 @@ def render(args: RenderArguments) -> None:
             args.overwrite,
             args.masks,
             cast(Any, args.format),
+            args.resume,
         )
     console.print(f"rendered {args.n} images to {args.out}", soft_wrap=True)

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ... import storage
 from ...data.domains import Labelled, to_float
 from ...errors import InputError
 from ...randomize import METHODS
 from ...report.contact_sheet import Column, randomized, sheet
 from ...settings import build
 from ...simulate import is_simulator, load_parameters, simulator
-from ...storage import make_folder, whole
 from ...tasks import TASKS, Classification
 from ..arguments import ShowArguments
 from ..console import console, warnings_on_stderr
@@ -42,8 +42,8 @@ def show(args: ShowArguments) -> None:
     for i in range(args.versions):
         generator = torch.Generator().manual_seed(args.seed * 1_000_003 + i)
         columns.append(randomized(columns[0], str(i + 1), policy, task, generator))
-    make_folder(args.out.parent)
-    with whole(args.out) as partial:
+    storage.make_folder(args.out.parent)
+    with storage.whole(args.out) as partial:
         sheet(columns, task).save(partial)
     console.print(f"showed {len(data)} images in {args.versions} versions in {args.out}", soft_wrap=True)
 

@@ -26,7 +26,7 @@ def adapt(args: AdaptArguments) -> None:
             f"--out {args.out} is the run itself, expected a new folder, because the run itself is not changed"
         )
     method = build_method(args)
-    model = load_model(args.run)
+    model = load_model(args.run, trust=args.trust)
     with warnings_on_stderr():
         target = load_unlabelled(
             args.target,
@@ -50,12 +50,16 @@ def adapt(args: AdaptArguments) -> None:
             folder.report("adapt", step, loop.steps, terms)
             shown.report("adapt", step, loop.steps, terms)
 
+        algorithm: Any = trainer.algorithm
         try:
             trainer.run(report)
-        except TrainingDiverged:
-            keep(folder, trainer.algorithm, model)
+            algorithm.shipped().check_outputs(target.inputs, trainer.step)
+        except TrainingDiverged as error:
+            folder.diverged(error)
+            if not error.taken:
+                keep(folder, algorithm, model)
             raise
-    keep(folder, trainer.algorithm, model)
+    keep(folder, algorithm, model)
     say(folder, f"adapted; the run is in {args.out}")
 
 

@@ -18,6 +18,7 @@ from ...training.mapping import Mapping
 from ..arguments import RefineArguments
 from ..console import bars, console, warnings_on_stderr
 from ..inputs import check_for_simulators
+from ..outputs import check_overwrite_or_resume
 from ..set_option import assignments_of
 
 
@@ -29,6 +30,7 @@ def refine(args: RefineArguments) -> None:
             f"--target and --apply: found {found}, expected one: real images to train on, or a saved refiner"
         )
     check_for_simulators(args.source, args.n, args.preset)
+    check_overwrite_or_resume(args.overwrite, args.resume)
     with warnings_on_stderr():
         job = apply_job(args) if args.apply is not None else learn_job(args)
         start = time.perf_counter()
@@ -65,7 +67,7 @@ def apply_job(args: RefineArguments) -> RefineJob:
         raise InputError(
             f"{wrong}: a saved refiner (--apply) keeps its own, so the option has no effect. Leave {wrong} out"
         )
-    refiner = load_refiner(args.apply)
+    refiner = load_refiner(args.apply, trust=args.trust)
     channels, height, width = refiner.shape
     source = place(args, refiner.shape)
     return refine_job(args, source, refiner, None, (height, width), 1 if channels == 1 else 3)
@@ -93,6 +95,7 @@ def refine_job(
         seed=args.seed,
         skip_bad=args.skip_bad,
         overwrite=args.overwrite,
+        resume=args.resume,
     )
 
 

@@ -90,11 +90,11 @@ def interruptible(folder: RunFolder) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, WriteError) as error:
         step = folder.kept
-        way = f"The same command with --resume {f'goes on from step {step}' if step else 'begins anew'}"
+        left = f": the checkpoint of step {step} is kept" if step else " before the first checkpoint"
+        line = f"{left}. The same command with --resume {'goes on from it' if step else 'begins anew'}"
         if isinstance(error, WriteError):
-            error.add_note(way)
+            error.add_note(f"The training stopped{line}")
             raise
-        line = f"{f': the checkpoint of step {step} is kept' if step else ' before the first checkpoint'}. {way}"
         with suppress(WriteError):
             folder.log(f"interrupted{line}")
         raise KeyboardInterrupt(line) from None

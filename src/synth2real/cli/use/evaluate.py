@@ -17,7 +17,7 @@ from ..console import warnings_on_stderr
 
 def evaluate(args: EvaluateArguments) -> None:
     """Print the task's metrics of a run on labelled data."""
-    model = load_model(args.run)
+    model = load_model(args.run, trust=args.trust)
     columns = label_columns(args, model)
     with warnings_on_stderr():
         data = load(

@@ -8,23 +8,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from ...comparison.comparison import Comparison, RouteCandidate
 from ...comparison.evaluation import Evaluation, Refined
 from ...comparison.named_routes import route_of
 from ...data.domains import Labelled
 from ...errors import InputError
 from ...measure.distances import proxy_a_distance
+from ...networks.named_code import check_code, named_in
 from ...refine import load_refiner
 from ...report import write_report
 from ...report.gaps import as_pixels
 from ...route.route import Budget, Route, Rows, Run
 from ...route.run_folder import LOG, PARAMETERS, SETTINGS, read_metrics, read_settings
 from ...simulate import Simulator, load_parameters
+from ...simulate.registry import DESCRIBED
 from ...training.mapping import REFINER
 from ...training.saved_model import load_model
 from ..arguments import ReportArguments, TestedData
 from ..console import console, warnings_on_stderr
 from ..inputs import load_pair, load_test, read_both_groups
+from ..options import parse_channels, parse_size
 
 
 def report(args: ReportArguments) -> None:
@@ -36,40 +41,23 @@ def report(args: ReportArguments) -> None:
         raise InputError(f"{out}: expected the name of an HTML file, such as {out.with_suffix('.html')}")
     path = out or run / "report.html"
     with warnings_on_stderr():
-        measured = as_comparison(run, args.test)
+        measured = as_comparison(run, args.test, trust=args.trust)
         write_report(measured, path)
     console.print(f"report: {path}", soft_wrap=True)
 
 
-def as_comparison(folder: Path, test: Path | None) -> Comparison:
+def as_comparison(folder: Path, test: Path | None, *, trust: bool) -> Comparison:
     """The run as a comparison of one route."""
-    settings = read_settings(folder)
-    if "routes" in settings:
-        raise InputError(
-            f"{folder}: this is the folder of a comparison, expected a run folder. Use {folder / 'chosen'}"
-        )
-    if "source" not in settings:
-        raise InputError(
-            f"{folder}: its {SETTINGS} names no source and no target. The demo writes such runs and its own report. "
-            "Expected a run of `synth2real train` or the chosen one of `compare`"
-        )
-    if "route" not in settings:
-        raise InputError(
-            f"{folder}: its {SETTINGS} names no route; it is an aggregate, which is in the report of its comparison. "
-            "Expected a run of `synth2real train` or the chosen one of `compare`"
-        )
-    data = data_of(settings, test)
+    data, route, budget = read_run(folder, test, trust=trust)
+    model = load_model(folder, trust=trust)
     source, target, layout = load_pair(data)
     if isinstance(source, Simulator) and (folder / PARAMETERS).is_file():
         source = source.with_ranges(**load_parameters(folder / PARAMETERS))
-    model = load_model(folder)
     labelled = load_test(data, model.task, layout)
-    route = route_of(settings["route"], str(folder))
-    budget = Budget(n=settings["n"] or Budget.n, seed=settings["seed"], steps=settings["steps"])
     ours, theirs = read_both_groups(data.group, (data.source[0], source), (data.target, target))
     evaluation = Evaluation(source, target, labelled, model.task, budget, ours, theirs)
     rendered = source if isinstance(source, Labelled) else source.labelled(budget.n, budget.seed)
-    refiner = load_refiner(folder) if (folder / REFINER).is_dir() else None
+    refiner = load_refiner(folder, trust=trust) if (folder / REFINER).is_dir() else None
     made = Run(
         model=model,
         history=history(folder),
@@ -86,28 +74,77 @@ def as_comparison(folder: Path, test: Path | None) -> Comparison:
         as_pixels(evaluation.whole_source.unlabelled()), as_pixels(target), groups=(None, evaluation.seen_groups)
     )
     trial = replace(evaluation.measured(made, budget.seed, budget.steps, seconds), gap_before=before)
-    if isinstance(source, Labelled) and "group" not in settings:  # `train` holds no source data out
+    if isinstance(source, Labelled) and "group" not in read_settings(folder):  # `train` holds no source data out
         trial = replace(trial, source_metrics=dict.fromkeys(trial.source_metrics, float("nan")))
     candidate = RouteCandidate(named(route), route, [trial], chosen=True, spent=seconds)
     return Comparison([candidate], model.task, target, labelled, raw=evaluation.whole_source, target_groups=theirs)
 
 
+def read_run(folder: Path, test: Path | None, *, trust: bool) -> tuple[TestedData, Route, Budget]:
+    """What the settings of a run say: data, route and budget.
+
+    Raises:
+        InputError: the settings are not of a run, are damaged, or name code that is not trusted.
+    """
+    settings = read_settings(folder)
+    if "routes" in settings:
+        raise InputError(
+            f"{folder}: this is the folder of a comparison, expected a run folder. Use {folder / 'chosen'}"
+        )
+    if "source" not in settings:
+        raise InputError(
+            f"{folder}: its {SETTINGS} names no source and no target. The demo writes such runs and its own report. "
+            "Expected a run of `synth2real train` or the chosen one of `compare`"
+        )
+    if "route" not in settings:
+        raise InputError(
+            f"{folder}: its {SETTINGS} names no route; it is an aggregate, which is in the report of its comparison. "
+            "Expected a run of `synth2real train` or the chosen one of `compare`"
+        )
+    check_trusted(folder, settings, trust=trust)
+    try:
+        data, route = data_of(settings, test), route_of(settings["route"], str(folder))
+        return data, route, Budget(n=data.n or Budget.n, seed=data.seed, steps=int(settings["steps"]))
+    except InputError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, typer.BadParameter) as error:
+        raise InputError(
+            f"{folder / SETTINGS}: is damaged ({type(error).__name__}: {error}), expected the settings of a run. Train "
+            "again with --overwrite"
+        ) from None
+
+
+def check_trusted(folder: Path, settings: dict[str, Any], *, trust: bool) -> None:
+    """Raise `InputError` if the settings name code that is not trusted: a class, or a program that renders."""
+    sources = [str(name) for name in (settings["source"], *(settings.get("more") or ()))]
+    program = next((name for name in sources if name.endswith(DESCRIBED)), None)
+    if program is not None and not trust:
+        raise InputError(
+            f"{folder}: its source is '{program}', a program that would run. If you trust whoever made this folder, "
+            "pass --trust"
+        )
+    try:
+        check_code([*named_in(settings["route"]), *sources], trust)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from None
+
+
 def data_of(settings: dict[str, Any], test: Path | None) -> TestedData:
     """The data of a run."""
     return TestedData(
-        source=(settings["source"], *(settings.get("more") or ())),
+        source=(str(settings["source"]), *map(str, settings.get("more") or ())),
         target=Path(settings["target"]),
-        task=settings["task"]["kind"],
-        label=tuple(settings["label"] or ()),
+        task=str(settings["task"]["kind"]),
+        label=tuple(map(str, settings["label"] or ())),
         test=test,
         group=settings.get("group"),
         preset=settings["preset"],
         params=Path(settings["params"]) if settings["params"] else None,
-        n=settings["n"],
-        size=tuple(settings["size"]) if settings["size"] else None,
-        channels=settings["channels"],
+        n=int(settings["n"]) if settings["n"] else None,
+        size=parse_size("x".join(map(str, settings["size"]))) if settings["size"] else None,
+        channels=parse_channels(str(settings["channels"])) if settings["channels"] else None,
         zero_based=settings["zero_based"],
-        seed=settings["seed"],
+        seed=int(settings["seed"]),
         skip_bad=True,
     )
 
