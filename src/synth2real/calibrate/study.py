@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NAME = "calibrate"
 WAIT = 0.2  # seconds between two checks for free trials
 PATIENCE = 30.0  # seconds after which a trial without a worker name counts as abandoned
+FULL = "no space left on device"
 LOCKED = 60  # seconds that a write to SQLite waits for the writes of other workers
 OPENINGS = 5  # attempts to open a database; if several workers create it at once, all but one fail and try again
 
@@ -91,6 +92,8 @@ class Study:
         except Exception as error:
             if not _is_of_database(error):
                 raise
+            if _reason(error) == FULL:
+                raise self._unwritable(error) from None
             raise InputError(
                 f"--storage '{storage}': cannot be opened ({_reason(error)}), expected the URL of a database or a "
                 "file. If the file is damaged, begin anew with --overwrite"
@@ -106,10 +109,13 @@ class Study:
         except Exception as error:
             if not _is_of_database(error) or isinstance(error, optuna.exceptions.UpdateFinishedTrialError):
                 raise
-            raise WriteError(
-                f"{self.where}: the study cannot be written: {_reason(error)}. Free space on the disk, and check that it "
-                "is mounted; then the same command with --resume goes on after the last trial"
-            ) from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: Exception) -> WriteError:
+        return WriteError(
+            f"{self.where}: the study cannot be written: {_reason(error)}. Free space on the disk, and check that it "
+            "is mounted; then the same command, with --resume if the study exists, goes on after the last trial"
+        )
 
     def _check(self, made_by: dict[str, Any]) -> None:
         before = self.study.user_attrs.get("made_by")
@@ -226,7 +232,7 @@ def _is_of_database(error: Exception) -> bool:
 def _reason(error: BaseException) -> str:
     """The first line of an error of the database; of the error behind it, which says more, if there is one."""
     first = str(error.__cause__ or error).partition("\n")[0]
-    return "no space left on device" if "disk is full" in first else first
+    return FULL if "disk is full" in first else first
 
 
 def _opened(storage: str | None, resume: bool) -> OptunaStudy:

@@ -58,7 +58,7 @@ def make_folder(path: Path) -> None:
 
 def failed(path: Path, error: OSError) -> WriteError:
     """The `WriteError` for an error of the operating system."""
-    reason = error.strerror or str(error)
+    reason = os.strerror(error.errno) if error.errno else str(error)  # libraries put their own words around it
     if error.errno in FULL:
         mend = "Free space on the disk, or choose another place"
     elif error.errno in CLOSED:
@@ -109,6 +109,8 @@ def append_line(path: Path, line: str) -> None:
                 file.write(data[written:])
         except OSError:
             file.truncate(before)
+            if before == 0:
+                path.unlink()
             raise
 
 

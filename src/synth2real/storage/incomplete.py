@@ -197,7 +197,8 @@ def _with_the_way_on(error: BaseException, out: Path) -> BaseException:
     way = f"{out} is incomplete: the same command with --resume goes on"
     if isinstance(error, KeyboardInterrupt):
         return KeyboardInterrupt(f": {way}")
-    error.add_note(f"{way}.")
+    if not out.name.startswith("."):  # a hidden folder is a part of another one, which says it itself
+        error.add_note(f"{way}.")
     return error
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ except ImportError:  # Windows has no flock: outputs are not locked there
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".synth2real.lock"  # suffix of a lock beside the output; name of one inside it
+SIGNING = 50  # looks at a lock whose owner has just taken it and writes its name
 HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 
 
@@ -84,7 +86,7 @@ def _acquired(file: Path, out: Path, *, join: bool) -> int:
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             if not _flocked(descriptor, fcntl.LOCK_SH if join else fcntl.LOCK_EX):
-                raise _in_use(_owner(descriptor), out)
+                raise _in_use(descriptor, out)
             if not _is_at(file, descriptor):  # its last owner has just removed it
                 os.close(descriptor)
                 continue
@@ -143,7 +145,13 @@ def _released(file: Path, descriptor: int) -> None:
     os.close(descriptor)
 
 
-def _in_use(owner: dict[str, Any], out: Path) -> InputError:
+def _in_use(descriptor: int, out: Path) -> InputError:
+    owner = _owner(descriptor)
+    for _ in range(SIGNING):
+        if owner:
+            break
+        time.sleep(0.02)
+        owner = _owner(descriptor)
     who = f"process {owner.get('pid', 'unknown')} on {owner.get('host', 'this host')}"
     return InputError(f"{out}: is in use by {who}. Wait until it has ended, stop it, or choose another --out")
 

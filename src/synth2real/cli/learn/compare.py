@@ -14,7 +14,7 @@ from ...comparison.comparison import compare as compare_routes
 from ...comparison.named_routes import chosen_routes, paints_backgrounds
 from ...comparison.pool import check_names
 from ...data.domains import Labelled, Unlabelled
-from ...errors import InputError
+from ...errors import InputError, WriteError
 from ...measure.backgrounds import lacks_backgrounds
 from ...measure.data_checks import counted
 from ...report import write_report
@@ -95,11 +95,15 @@ def checked_routes(
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Adds to a Ctrl-C how to continue."""
+    """Adds to a Ctrl-C or a full disk how to continue."""
+    way = "the same command with --resume goes on after the last finished training"
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(": the same command with --resume goes on after the last finished training") from None
+        raise KeyboardInterrupt(f": {way}") from None
+    except WriteError as error:
+        error.add_note(f"Then {way}")
+        raise
 
 
 def conclusions(comparison: Comparison) -> list[str]:
