@@ -1,4 +1,4 @@
-"""Errors and warnings that users see: wrong input, files left out, a diverged training, a refiner of no use."""
+"""Errors and warnings that users see: wrong input, files left out, a full disk, a training of no use."""
 
 from collections.abc import Mapping
 
@@ -31,22 +31,37 @@ class LeftOutWarning(UserWarning):
         self.counts = dict(counts)
 
 
-class TrainingDiverged(RuntimeError):
-    """A loss term or a gradient is not finite.
+class WriteError(OSError):
+    """A file or folder cannot be written: the disk is full, the folder is read-only or has vanished.
 
-    The step was not taken, so the networks still hold the weights before it.
+    The message names the file, the reason and how to mend it. What was there before is as it was.
+
+    Args:
+        message: the message.
+        errno: of the error of the operating system.
+    """
+
+    def __init__(self, message: str, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.errno = errno
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss term, a gradient or the trained model's output is not finite.
 
     Args:
         step: the step, counted from 1.
-        term: the name of the term (or `gradient`).
+        term: the name of the term (or `gradient`, `output`).
         value: its value.
+        taken: whether the step was taken. If it was not, the networks still hold the weights before it.
     """
 
-    def __init__(self, step: int, term: str, value: float) -> None:
-        self.step, self.term, self.value = step, term, value
+    def __init__(self, step: int, term: str, value: float, taken: bool = False) -> None:
+        self.step, self.term, self.value, self.taken = step, term, value, taken
+        kept = "The weights are of no use" if taken else "The step was not taken, so the weights are those before it"
         super().__init__(
             f"training stopped at step {step}: the term '{term}' is {value}, expected a finite number. "
-            "The step was not taken, so the weights are those before it. Lower the learning rate "
+            f"{kept}. Lower the learning rate "
             "(--set adapt.rate=..., in a refiner --set refine.rate=...) or look for broken inputs and labels."
         )
 

@@ -14,7 +14,8 @@ from synth2real.settings import build, to_dict
 from synth2real.tasks import TASKS, Classification, Task
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Loop, Trainer
-from synth2real.training.model import Model, load_model
+from synth2real.training.model import Model
+from synth2real.training.saved_model import load_model
 
 SIDE = 8  # pixels: small, since all methods are trained on all tasks
 CLASSES_ONLY = ("adamatch", "cdan", "mcc", "mcd", "mdd")  # all other methods serve every task

@@ -16,7 +16,9 @@ from synth2real.tasks import Classification, Keypoints
 
 
 def values(*columns, shape=(1, 8, 8)):
-    return Labelled(torch.zeros(4, *shape), torch.arange(0.5, 2.5, 0.5)[:, None].expand(4, len(columns)), columns=columns)
+    return Labelled(
+        torch.zeros(4, *shape), torch.arange(0.5, 2.5, 0.5)[:, None].expand(4, len(columns)), columns=columns
+    )
 
 
 @pytest.mark.parametrize(

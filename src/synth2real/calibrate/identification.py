@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ..data.domains import Unlabelled, to_float
 from ..simulate import Simulator
+from ..storage import whole
 from .base import Calibration, Calibrator, shuffled
 from .image_statistics import measure
 from .ranges import REACH, Space
@@ -148,4 +149,5 @@ def sheet(real: Tensor, made: Tensor, path: Path, across: int = 6) -> None:
     count, channels, height, width = pairs.shape
     rows = pairs.view(count // across, across, channels, height, width).permute(0, 3, 1, 4, 2)
     pixels = (rows.reshape(count // across * height, across * width, channels) * 255).round().numpy().astype(np.uint8)
-    Image.fromarray(pixels).save(path)
+    with whole(path) as partial:
+        Image.fromarray(pixels).save(partial)

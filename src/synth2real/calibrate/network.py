@@ -11,7 +11,8 @@ from ..errors import InputError
 from ..simulate import Simulator
 from ..tasks import Classification, Regression
 from ..training.loop import Algorithm, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
-from ..training.model import Model, load_model
+from ..training.model import Model
+from ..training.saved_model import load_model
 from .image_statistics import describe
 from .ranges import Space
 

@@ -11,12 +11,13 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from ..errors import InputError
+from ..errors import InputError, WriteError
 from .ranges import REACH, WIDEST, Space
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 NAME = "calibrate"
 WAIT = 0.2  # seconds between two checks for free trials
 PATIENCE = 30.0  # seconds after which a trial without a worker name counts as abandoned
+FULL = "no space left on device"
 LOCKED = 60  # seconds that a write to SQLite waits for the writes of other workers
 OPENINGS = 5  # attempts to open a database; if several workers create it at once, all but one fail and try again
 
@@ -66,6 +68,7 @@ class Study:
     Raises:
         InputError: the storage cannot be opened, or it contains a study and `resume` is false, or it contains a study
             with other inputs.
+        WriteError: here or later, the storage cannot be written, for example because the disk is full.
     """
 
     def __init__(self, space: Space, storage: str | None, resume: bool, made_by: dict[str, Any]) -> None:
@@ -87,13 +90,32 @@ class Study:
                 "or use a file"
             ) from None
         except Exception as error:
-            if type(error).__module__.partition(".")[0] not in ("sqlalchemy", "optuna"):
+            if not _is_of_database(error):
                 raise
-            first = str(error).splitlines()[0]
+            if _reason(error) == FULL:
+                raise self._unwritable(error) from None
             raise InputError(
-                f"--storage '{storage}': cannot be opened ({first}), expected the URL of a database or a file"
+                f"--storage '{storage}': cannot be opened ({_reason(error)}), expected the URL of a database or a "
+                "file. If the file is damaged, begin anew with --overwrite"
             ) from None
-        self._check(json.loads(json.dumps(made_by)))
+        with self._stored():
+            self._check(json.loads(json.dumps(made_by)))
+
+    @contextmanager
+    def _stored(self) -> Iterator[None]:
+        """Turns an error of the database into a `WriteError`."""
+        try:
+            yield
+        except Exception as error:
+            if not _is_of_database(error) or isinstance(error, optuna.exceptions.UpdateFinishedTrialError):
+                raise
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: Exception) -> WriteError:
+        return WriteError(
+            f"{self.where}: the study cannot be written: {_reason(error)}. Free space on the disk, and check that it "
+            "is mounted; then the same command, with --resume if the study exists, goes on after the last trial"
+        )
 
     def _check(self, made_by: dict[str, Any]) -> None:
         before = self.study.user_attrs.get("made_by")
@@ -110,10 +132,12 @@ class Study:
     @property
     def done(self) -> list[optuna.trial.FrozenTrial]:
         """Complete trials, ordered by number."""
-        return self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+        with self._stored():
+            return self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
 
     def _running(self) -> list[optuna.trial.FrozenTrial]:
-        return self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+        with self._stored():
+            return self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
 
     def _orphan(self, running: Sequence[optuna.trial.FrozenTrial]) -> optuna.trial.FrozenTrial | None:
         """An abandoned trial: its worker ran on this machine and has ended, or never wrote its name."""
@@ -169,14 +193,16 @@ class Study:
                 time.sleep(WAIT)  # other workers run the last trials, or a trial has no worker name yet
                 continue
             self.study.sampler = sampler(count)
-            trial = self.study.ask() if orphan is None else optuna.trial.Trial(self.study, orphan._trial_id)
-            # An orphan already has a point. Proposing it again keeps the random state of the sampler in step.
-            assert trial.relative_params is not None
-            trial.set_user_attr("worker", self.worker)
-            if self._ahead(trial) >= most:  # another worker started the last trial at the same time
-                self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
-                continue
-            yield count, self._suggest(trial), self._teller(trial)
+            with self._stored():
+                trial = self.study.ask() if orphan is None else optuna.trial.Trial(self.study, orphan._trial_id)
+                # An orphan already has a point. Proposing it again keeps the random state of the sampler in step.
+                assert trial.relative_params is not None
+                trial.set_user_attr("worker", self.worker)
+                if self._ahead(trial) >= most:  # another worker started the last trial at the same time
+                    self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                    continue
+                point = self._suggest(trial)
+            yield count, point, self._teller(trial)
 
     def _ahead(self, trial: optuna.Trial) -> int:
         """Number of trials that are complete, or were started before this one and are running."""
@@ -190,20 +216,41 @@ class Study:
 
     def _teller(self, trial: optuna.Trial) -> Callable[..., None]:
         def tell(value: float, **beside: Any) -> None:
-            try:
+            # An error means that another worker took over the same orphan and found the same value.
+            with self._stored(), suppress(optuna.exceptions.UpdateFinishedTrialError):
                 for key, kept in beside.items():
                     trial.set_user_attr(key, kept)
                 self.study.tell(trial, value)
-            except optuna.exceptions.UpdateFinishedTrialError:
-                return  # another worker took over the same orphan and found the same value
 
         return tell
 
 
+def _is_of_database(error: Exception) -> bool:
+    return type(error).__module__.partition(".")[0] in ("sqlalchemy", "optuna")
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of an error of the database; of the error behind it, which says more, if there is one."""
+    first = str(error.__cause__ or error).partition("\n")[0]
+    return FULL if "disk is full" in first else first
+
+
 def _opened(storage: str | None, resume: bool) -> OptunaStudy:
-    """Create the study in the storage, or open it if `resume` is true."""
+    """Create the study in the storage, or open it if `resume` is true. A new file that cannot be filled is removed."""
     if storage is None:
         return optuna.create_study(study_name=NAME)
+    file = Path(storage)
+    new = "://" not in storage and not file.exists()
+    try:
+        return _connected(storage, resume)
+    except Exception as error:
+        if new and not resume and not isinstance(error, optuna.exceptions.DuplicatedStudyError):
+            for path in (file, file.with_name(f"{file.name}-journal")):
+                path.unlink(missing_ok=True)
+        raise
+
+
+def _connected(storage: str, resume: bool) -> OptunaStudy:
     url = storage if "://" in storage else f"sqlite:///{Path(storage).absolute()}"
     waits = {"connect_args": {"timeout": LOCKED}} if url.startswith("sqlite") else {}
     for left in reversed(range(OPENINGS)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import typer
 
@@ -14,15 +13,16 @@ __all__ = ["app", "main"]
 
 def main() -> None:
     """Entry point. An error that the user can mend is one message with exit code 2, never a traceback."""
-    from ..errors import InputError, TrainingDiverged
+    from ..errors import InputError, TrainingDiverged, WriteError
 
-    if str(Path.cwd()) not in sys.path:  # so that --network module:Class finds a module in the present folder
-        sys.path.append(str(Path.cwd()))
     try:
         app()
-    except (InputError, TrainingDiverged) as error:
-        typer.echo(" ".join([f"error: {error}", *getattr(error, "__notes__", ())]), err=True)
+    except (InputError, TrainingDiverged, WriteError) as error:
+        notes: list[str] = getattr(error, "__notes__", [])
+        said = " ".join([f"{str(error).rstrip('.')}.", *notes]) if notes else str(error)
+        typer.echo(f"error: {said}", err=True)
         sys.exit(2)
     except OSError as error:
-        typer.echo(f"error: {error}. Check that the path exists and can be read and written", err=True)
+        said = f"{error.filename}: {error.strerror.lower()}" if error.filename and error.strerror else str(error)
+        typer.echo(f"error: {said}. Check that the path exists and can be read and written", err=True)
         sys.exit(2)

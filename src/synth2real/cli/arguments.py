@@ -42,6 +42,7 @@ from .options import (
     Steps,
     Task,
     Test,
+    Trust,
     ZeroBased,
     parse_channels,
     parse_size,
@@ -115,6 +116,7 @@ class RenderArguments(Command):
         str | None, typer.Option("--format", help="folder, webdataset or parquet. By default it follows from --out.")
     ] = None
     seed: Seed = 0
+    resume: Resume = False
     overwrite: Overwrite = False
 
 
@@ -157,6 +159,7 @@ class GapArguments(Reading):
         int | None, typer.Option("--n", min=1, help="Number of images to render from a simulator. Default: 1000.")
     ] = None
     group: Group = None
+    trust: Trust = False
     seed: Seed = 0
 
 
@@ -239,6 +242,8 @@ class RefineArguments(Reading):
     ] = ()
     preset: Preset = None
     n: Images = None
+    trust: Trust = False
+    resume: Resume = False
     seed: Seed = 0
     overwrite: Overwrite = False
 
@@ -298,6 +303,7 @@ class AdaptArguments(Command):
     ] = ()
     seed: Seed = 0
     skip_bad: SkipBad = False
+    trust: Trust = False
     overwrite: Overwrite = False
 
 
@@ -327,6 +333,7 @@ class EvaluateArguments(Command):
         tuple[str, ...], typer.Option("--label", help="Label column, if its name differs from that of the training.")
     ] = ()
     skip_bad: SkipBad = False
+    trust: Trust = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,6 +345,7 @@ class PredictArguments(Command):
     out: Annotated[Path, typer.Option("--out", help="CSV file to write.")]
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Add a column p_CLASS for each class.")] = False
     skip_bad: SkipBad = False
+    trust: Trust = False
     overwrite: Overwrite = False
 
 
@@ -348,6 +356,7 @@ class ReportArguments(Command):
     run: Annotated[Path, typer.Argument(help="Folder of a run or a comparison, as train and compare write it.")]
     test: Test = None
     out: Annotated[Path | None, typer.Option("--out", help="HTML file. Default: report.html in the run folder.")] = None
+    trust: Trust = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -13,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 from typer.models import ArgumentInfo
 
+from ..storage import locked
 from . import arguments
 
 # command -> its options, and the folder with the file of its name, which is imported when the command runs
@@ -33,6 +37,9 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "methods": (arguments.MethodsArguments, "use"),
     "demo": (arguments.DemoArguments, "learn"),
 }
+
+READING = ("predict", "evaluate", "report", "adapt", "gap")  # read run folders, which may be of others
+LOCKING = ("render", "calibrate", "refine", "train", "adapt", "compare", "demo")  # write more than one file
 
 
 class Commands(TyperGroup):
@@ -56,15 +63,40 @@ app = typer.Typer(
 )
 
 
+def find_modules_here() -> None:
+    """Let Python find modules in the working folder, after all others."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+
+
+@contextmanager
+def output_locked(name: str, options: Any) -> Iterator[None]:
+    """Keeps other processes away from the output of a command, from before anything is read.
+
+    Several workers of `calibrate` may share one study: those with --resume join the first one.
+    """
+    outputs = [options.out] if name in LOCKING else []
+    if name == "calibrate" and options.storage is not None and "://" not in options.storage:
+        outputs.append(Path(options.storage))
+    shared = name == "calibrate"
+    with ExitStack() as locks:
+        for output in outputs:
+            locks.enter_context(locked(output, share=shared, join=shared and options.resume))
+        yield
+
+
 def add_command(name: str, options: type, folder: str) -> None:
     """Add a command: its options are the fields of `options`, and the function `name` of `FOLDER/NAME.py` runs it."""
 
     def call(**given: Any) -> None:
         from .console import carry_out
 
-        command = getattr(import_module(f".{folder}.{name}", __package__), name)
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-        carry_out(name, command, options(**values))
+        values = options(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
+        if name not in READING or values.trust:  # so that --network module:Class finds a module in the working folder
+            find_modules_here()
+        with output_locked(name, values):
+            carry_out(name, getattr(import_module(f".{folder}.{name}", __package__), name), values)
 
     parameters = [_parameter(field, hint) for field, hint in _ordered(options)]
     call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]

@@ -43,6 +43,9 @@ RealTarget = Annotated[Path, typer.Option("--target", help=REAL)]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier output of this command in --out.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --out after an interruption.")]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Import the classes that the run folder names, also from the working folder.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all randomness.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, the last line of stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result and errors only.")]

@@ -65,6 +65,6 @@ def write_chosen(comparison: Comparison, path: Path, settings: dict[str, Any]) -
 def write_aggregates(comparison: Comparison, path: Path, settings: dict[str, Any]) -> None:
     """Write each aggregate to a folder of its name below `path`, ready for `predict` and `evaluate`."""
     for one in comparison.aggregates:
-        folder = RunFolder(path / one.name, {**settings, "members": list(one.members)}, overwrite=True, metrics=False)
+        folder = RunFolder(path / one.name, {**settings, "members": list(one.members)}, overwrite=True)
         folder.log(f"{one.name} of {', '.join(one.members)}; an aggregate is never chosen, see docs/validators.md")
         folder.finish(one.model)

@@ -21,6 +21,7 @@ from ..adapt import FeatureMapping, SourceOnly
 from ..adapt.mappings.closed_form import ClosedForm
 from ..calibrate import Calibrator
 from ..data.domains import Labelled, Unlabelled, evenly
+from ..errors import InputError
 from ..refine.base import TrainedMapping
 from ..route.route import Budget, Route
 from ..simulate import Simulator
@@ -158,10 +159,15 @@ class Plan:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a plan from JSON, as `plain` returns it."""
-        kept = json.loads(path.read_text())
-        speeds = {name: Speed(**speed) for name, speed in kept["speeds"].items()}
-        return cls(**{**kept, "speeds": speeds, "pinned": tuple(kept.get("pinned", ()))})
+        """Read a plan from JSON, as `plain` returns it. Raise `InputError` if the file is damaged."""
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            speeds = {name: Speed(**speed) for name, speed in kept["speeds"].items()}
+            return cls(**{**kept, "speeds": speeds, "pinned": tuple(kept.get("pinned", ()))})
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise InputError(
+                f"{path}: is damaged. Delete it: the same command with --resume then makes a new plan"
+            ) from None
 
 
 def affordable(search: Calibrator, simulator: Simulator, seconds: float) -> int:

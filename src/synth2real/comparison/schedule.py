@@ -14,6 +14,7 @@ from ..data.domains import Labelled
 from ..errors import TrainingDiverged
 from ..route.route import OnReport, Route, default_steps
 from ..simulate import Simulator
+from ..storage import make_folder, write_text
 from ..tasks import Classification
 from ..training.model import Model
 from .candidates import SOURCE_ONLY, RouteCandidate
@@ -21,7 +22,7 @@ from .choice import Chooser, verdict
 from .evaluation import Evaluation, TrainingJob, shipped_source, some
 from .halving import ENOUGH, Plan, affordable, measure, shortened, stepless
 from .pool import Aggregate, aggregates
-from .trials import TrialStore, write_whole
+from .trials import TrialStore
 from .workers import Workers
 
 Then = Callable[[Sequence[str]], Mapping[str, Route]]
@@ -190,8 +191,8 @@ class Schedule:
         pinned = tuple(one.name for one in self.candidates if one.name in (SOURCE_ONLY, self.chooser.baseline))
         plan = Plan(left, self.workers.jobs, most, speeds, trials, pinned).affordable()
         self.leave_out(plan)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(plan.plain(), indent=2) + "\n")
+        make_folder(path.parent)
+        write_text(path, json.dumps(plan.plain(), indent=2) + "\n")
         return plan
 
     def leave_out(self, plan: Plan) -> None:

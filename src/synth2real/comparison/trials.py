@@ -9,17 +9,20 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from ..calibrate import Calibration
 from ..data.domains import Labelled, Unlabelled, evenly, to_float
 from ..errors import InputError, TrainingDiverged
+from ..networks.named_code import named_in
 from ..refine import load_refiner
 from ..route.route import Run, migrated_route
 from ..select.validators import Moved
 from ..simulate import Simulator
+from ..storage import make_folder, write_tensors, write_text, writing
 from ..training.mapping import REFINER
-from ..training.model import load_model
+from ..training.saved_model import load_model
 from .evaluation import Evaluation, Refined, TrainingJob, Trial
 
 TRIAL, ARRAYS, DATA = "trial.json", "predictions.safetensors", "data.json"
@@ -46,7 +49,7 @@ class TrialStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
 
     def check_same_data(self, evaluation: Evaluation) -> None:
         """Store a fingerprint of the data, so that trials on other data are never reused.
@@ -68,7 +71,7 @@ class TrialStore:
             }
         fingerprints |= {"target": fingerprint(evaluation.target), "test": fingerprint(evaluation.test)}
         file = self.path / DATA
-        kept = json.loads(file.read_text()) if file.is_file() else fingerprints
+        kept = _read(file) if file.is_file() else fingerprints
         differing = [name for name, found in fingerprints.items() if kept.get(name) != found]
         differing = [name for name in differing if name != HELD_PART or "source" not in differing]
         begun = any(one.name != DATA and not one.name.startswith(".") for one in self.path.iterdir())
@@ -78,7 +81,7 @@ class TrialStore:
                 f"{self.path}: found trainings with another {another}, expected the same data. Give the same data, or "
                 "another folder"
             )
-        write_whole(file, json.dumps(fingerprints) + "\n")
+        write_text(file, json.dumps(fingerprints) + "\n")
 
     def has(self, training: TrainingJob) -> bool:
         """Whether this training is stored with these settings and all present scores, finished or diverged."""
@@ -89,29 +92,37 @@ class TrialStore:
     def _kept(self, training: TrainingJob) -> dict[str, Any]:
         """The JSON of a stored training, under present names; empty if it is not stored."""
         file = self.path / training.key / TRIAL
-        kept = json.loads(file.read_text()) if file.is_file() else {}
+        kept = _read(file) if file.is_file() else {}
         return {**kept, "route": migrated_route(kept["route"])} if "route" in kept else kept
 
     def write(self, training: TrainingJob, made: Trial | TrainingDiverged) -> None:
         """Store a trial, or the error if its training diverged."""
         partial, whole = self.path / f".{training.key}.partial", self.path / training.key
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        try:
+            with writing(whole):
+                partial.mkdir(parents=True)
+                self._write(partial, training, made)
+                shutil.rmtree(whole, ignore_errors=True)  # of another version
+                partial.replace(whole)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    @staticmethod
+    def _write(partial: Path, training: TrainingJob, made: Trial | TrainingDiverged) -> None:
         if isinstance(made, TrainingDiverged):
-            kept: dict[str, Any] = {"diverged": [made.step, made.term, made.value]}
+            kept: dict[str, Any] = {"diverged": [made.step, made.term, made.value, made.taken]}
         else:
             made.run.model.save(partial)
             if made.run.refiner is not None:
                 made.run.refiner.save(partial / REFINER)
             arrays = {"target": made.target, "held": made.held}
             arrays |= {f"{MOVED}.{name}": values for name, values in (vars(made.moved) if made.moved else {}).items()}
-            save_file({name: values.contiguous().clone() for name, values in arrays.items()}, partial / ARRAYS)
+            write_tensors(partial / ARRAYS, {name: values.clone() for name, values in arrays.items()})
             kept = {name: getattr(made, name) for name in PLAIN} | {MOVED: made.moved is not None}
             kept |= {"history": made.run.history, "stages": made.run.seconds, NOTES: made.run.notes}
         kept["route"] = training.route.describe()
-        (partial / TRIAL).write_text(json.dumps({"name": training.name, **kept}) + "\n")
-        shutil.rmtree(whole, ignore_errors=True)  # of another version
-        partial.replace(whole)
+        write_text(partial / TRIAL, json.dumps({"name": training.name, **kept}) + "\n")
 
     def read(self, training: TrainingJob, evaluation: Evaluation) -> Trial | TrainingDiverged:
         """Read what `write` has stored; images are rendered and refined again when they are used."""
@@ -119,11 +130,15 @@ class TrialStore:
         kept = self._kept(training)
         if "diverged" in kept:
             return TrainingDiverged(*kept["diverged"])
-        arrays = load_file(folder / ARRAYS)
+        own = tuple(named_in(training.route.describe()))  # the user has named these for this comparison
+        try:
+            arrays = load_file(folder / ARRAYS)
+        except (SafetensorError, OSError):
+            raise _damaged(folder / ARRAYS) from None
         rendered, _ = evaluation.rendered(training.simulator, training.seed)
-        refiner = load_refiner(folder) if (folder / REFINER).is_dir() else None
+        refiner = load_refiner(folder, trust=own) if (folder / REFINER).is_dir() else None
         run = Run(
-            model=load_model(folder),
+            model=load_model(folder, trust=own),
             history=kept["history"],
             seconds=kept["stages"],
             rendered=rendered,
@@ -142,7 +157,7 @@ class TrialStore:
         file = self.path / f"{key}.json"
         if not file.is_file():
             return None
-        kept = json.loads(file.read_text())
+        kept = _read(file)
         calibration = None
         if kept["calibration"] is not None:
             plain = kept["calibration"]
@@ -166,7 +181,24 @@ class TrialStore:
             names = [f.name for f in fields(calibration) if f.name != "simulator"]
             plain = {name: getattr(calibration, name) for name in names}
         kept = {"ranges": found.ranges, "calibration": plain, "seconds": seconds}
-        write_whole(self.path / f"{key}.json", json.dumps(kept) + "\n")
+        write_text(self.path / f"{key}.json", json.dumps(kept) + "\n")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """The content of a JSON file of the store. Raise `InputError` if it is damaged."""
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        kept = None
+    if not isinstance(kept, dict):
+        raise _damaged(file)
+    return kept
+
+
+def _damaged(file: Path) -> InputError:
+    """The error for a file of the store. Without it, a training or a search is done again."""
+    lost = file.parent if file.name in (TRIAL, ARRAYS) else file
+    return InputError(f"{file}: is damaged. Delete {lost}: the same command with --resume then does that part again")
 
 
 def fingerprint(domain: Labelled | Unlabelled | None) -> str:
@@ -182,10 +214,3 @@ def fingerprint(domain: Labelled | Unlabelled | None) -> str:
 
 def _ranges(plain: dict[str, Any]) -> dict[str, Any]:
     return {name: (r[0], r[1]) if isinstance(r, list) else r for name, r in plain.items()}
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file atomically: it is complete or does not exist."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -13,6 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from ..errors import InputError, LeftOutWarning
+from ..storage import check_complete
 from .tables import TABLES, is_file, listed
 
 MASK = "_mask"  # `000000_mask.png` is the segmentation mask of `000000.png`, not an image
@@ -54,10 +55,14 @@ def files_below(folder: Path) -> list[Path]:
 
     Links to folders are followed, but not into a folder that they are in. Hidden files and folders
     (`.ipynb_checkpoints`, `._000.png`) and those of operating systems (`__MACOSX`) are left out.
+
+    Raises:
+        InputError: a folder is incomplete, because the command that writes it has not finished.
     """
     found: list[Path] = []
     above: dict[str, tuple[str, ...]] = {}  # for each folder, the real paths of those that it is in
     for root, folders, names in os.walk(folder, followlinks=True):
+        check_complete(Path(root))
         real, within = os.path.realpath(root), above.get(os.path.dirname(root), ())
         if real in within:
             folders.clear()

@@ -148,7 +148,7 @@ def _timm(name: str, channels: int) -> nn.Module:
 def _transformers(name: str, channels: int) -> nn.Module:
     transformers = _package(TRANSFORMERS, name)
     try:
-        config = transformers.AutoConfig.from_pretrained(name)
+        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
         config.num_channels = channels
         return Pooled(transformers.AutoModel.from_config(config))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:

@@ -1,5 +1,6 @@
 """Refine stage: methods that adapt the data. Each is a `Mapping` that makes synthetic images look more real."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from ..training.mapping import REFINER, Mapping, load_mapping
@@ -30,14 +31,16 @@ __all__ = [
 ]
 
 
-def load_refiner(folder: str | Path) -> Mapping:
+def load_refiner(folder: str | Path, *, trust: bool | Collection[str] = False) -> Mapping:
     """Load a refiner written by `refiner.save(folder)` or `synth2real refine`. It can `transform` more images.
 
     Args:
         folder: a folder with `refiner.yaml`, or with a subfolder `refiner` that contains it: refined images, or a run.
+        trust: True imports every class that the folder names, also if it is not of an installed package; or the names
+            to import.
 
     Raises:
         InputError: there is no refiner, or it is damaged.
     """
     folder = Path(folder)
-    return load_mapping(folder / REFINER if (folder / REFINER).is_dir() else folder, METHODS)
+    return load_mapping(folder / REFINER if (folder / REFINER).is_dir() else folder, METHODS, trust)

@@ -10,12 +10,12 @@ refiner/                        the refiner, to apply to more images
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,15 +33,19 @@ from ..data.loading import load_unlabelled
 from ..data.npz import arrays_of
 from ..data.pixels import Conversion
 from ..data.tables import TABLES, table_rows
-from ..errors import InputError, TrainingDiverged
+from ..errors import InputError, RefinementWarning, TrainingDiverged
+from ..networks.named_code import named_in
 from ..settings import to_dict
 from ..simulate import render
 from ..simulate.base import Simulator
+from ..simulate.export import TABLE, described
+from ..storage import INCOMPLETE, LOCK, Building, building, copied, is_empty, make_folder, whole, write_text
 from ..training.hardware import Hardware, versions
 from ..training.loop import Loop, Report
 from ..training.mapping import REFINER, Mapping
+from . import load_refiner
 
-DESCRIPTION = "refinement.yaml"
+DESCRIPTION, RENDERED = "refinement.yaml", ".rendered"
 CHUNK = 256  # images decoded, refined and written at once; limits the memory
 BATCH = 64
 KEPT = (*TABLES, "parameters.yaml")  # copied with the images
@@ -70,6 +74,8 @@ class RefineJob:
         seed: seed of all randomness.
         batch: images of each domain in one step.
         overwrite: replace the contents of `out` if it is a refined folder.
+        resume: go on in the folder that an interrupted job with the same settings has left. The result has the same
+            bits as that of an uninterrupted job.
         hardware: device, precision and memory format.
     """
 
@@ -84,13 +90,16 @@ class RefineJob:
     seed: int = 0
     batch: int = BATCH
     overwrite: bool = False
+    resume: bool = False
     hardware: Hardware | None = None
 
 
 def refine_folder(
     job: RefineJob, report: Report | None = None, on_step: Callable[[int, int], None] | None = None
 ) -> int:
-    """Train the refiner if the job has a target, refine every image, and write the folder. No partial folder is left.
+    """Train the refiner if the job has a target, refine every image, and write the folder.
+
+    The folder says that it is incomplete until its end; see `storage.building`.
 
     Args:
         job: what to refine.
@@ -101,40 +110,81 @@ def refine_folder(
         The number of images written.
 
     Raises:
-        InputError: the source contains no images, or `out` cannot be written.
+        InputError: the source contains no images, `out` must not be replaced, or there is nothing to resume.
+        WriteError: the disk is full, or `out` is read-only or has vanished.
         TrainingDiverged: `out` then contains the last good weights in `refiner/`, and no image.
     """
-    check_out(job)
-    with staging(job.out) as (place, publish):
-        if isinstance(job.source, Simulator):
-            root = place
-            render(job.source, job.n, place, job.seed)
-        else:
-            root = job.source
-        images = load_unlabelled(root, **asdict(job.conversion), masks=False)
-        messages: list[str] = []
+    diverged: TrainingDiverged
+    with building(job.out, "refine", made_from(job), resume=job.resume, replaces=check_out(job)) as made:
         try:
-            if job.target is not None:
-                messages = learn(job, images, job.target, report, on_step)
+            return write(job, made, report, on_step)
         except TrainingDiverged as error:
-            shutil.rmtree(place)
-            job.refiner.save(place / REFINER)
-            publish()
+            made.discard()
+            job.refiner.save(job.out / REFINER)
             error.add_note(f"No image was refined. {job.out / REFINER} holds the last good weights: --apply {job.out}")
-            raise
-        if root.is_dir():
-            files = [root / name for name in images.names]
-            write_images(job.refiner, images, files, root, place)
-            if root != place:
-                copy_tables(root, place, files if job.conversion.skip_bad else None)
-                copy_masks(root, place, files)
-        else:
-            write_arrays(job.refiner, images, root, place / root.name)
-        job.refiner.save(place / REFINER)
-        description = yaml.safe_dump(describe(job, images, messages), sort_keys=False, allow_unicode=True)
-        (place / DESCRIPTION).write_text(description, encoding="utf-8")
-        publish()
+            diverged = error
+    raise diverged
+
+
+def write(job: RefineJob, made: Building, report: Report | None, on_step: Callable[[int, int], None] | None) -> int:
+    """Write the folder, or what is missing in it. Returns the number of images."""
+    out = job.out
+    root = rendered(job.source, job) if isinstance(job.source, Simulator) else job.source
+    images = load_unlabelled(root, **asdict(job.conversion), masks=False)
+    check_same(made, images, root)
+    refiner, messages = trained(job, made, images, report, on_step)
+    if root.is_dir():
+        files = [root / name for name in images.names]
+        write_images(refiner, images, files, root, out)
+        copy_tables(root, out, files if job.conversion.skip_bad else None)
+        copy_masks(root, out, files)
+    else:
+        write_arrays(refiner, images, root, out / root.name)
+    shutil.rmtree(out / RENDERED, ignore_errors=True)
+    description = yaml.safe_dump(describe(job, images, messages), sort_keys=False, allow_unicode=True)
+    write_text(out / DESCRIPTION, description)
     return len(images)
+
+
+def rendered(simulator: Simulator, job: RefineJob) -> Path:
+    """The folder with the images of the simulator; rendered, or what is missing in it, if it is not complete."""
+    place = job.out / RENDERED
+    begun = (place / INCOMPLETE).is_file()
+    if begun or not (place / TABLE).is_file():
+        render(simulator, job.n, place, job.seed, resume=begun)
+    return place
+
+
+def check_same(made: Building, images: Unlabelled, root: Path) -> None:
+    """Note which images are refined. Raise `InputError` if a resumed job was begun with others."""
+    files = [root / name for name in images.names] if root.is_dir() else [root]
+    found = hashlib.sha256(repr([(file.name, file.stat().st_size) for file in files]).encode()).hexdigest()
+    before = next((row["images"] for row in made.rows if "images" in row), None)
+    if before is None:
+        made.add({"images": found})
+    elif before != found:
+        raise InputError(
+            f"{made.out}: was begun with other images than those that are in {root} now. Begin anew with --overwrite"
+        )
+
+
+def trained(
+    job: RefineJob,
+    made: Building,
+    images: Unlabelled,
+    report: Report | None,
+    on_step: Callable[[int, int], None] | None,
+) -> tuple[Mapping, list[str]]:
+    """The refiner, and the warnings of its training. A resumed job takes the one that it has trained."""
+    done = next((row["warnings"] for row in made.rows if "warnings" in row), None)
+    if done is not None:
+        for message in done:
+            warnings.warn(message, RefinementWarning, stacklevel=3)
+        return load_refiner(made.out, trust=tuple(named_in(to_dict(job.refiner)))), done
+    messages = [] if job.target is None else learn(job, images, job.target, report, on_step)
+    job.refiner.save(made.out / REFINER)
+    made.add({"warnings": messages})
+    return job.refiner, messages
 
 
 def learn(
@@ -157,8 +207,33 @@ def learn(
     return [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
 
 
-def check_out(job: RefineJob) -> None:
-    """Raise `InputError` if the folder must not be written."""
+def made_from(job: RefineJob) -> dict[str, Any]:
+    """All that determines the folder, as plain data."""
+    simulates = isinstance(job.source, Simulator)
+    return {
+        "source": described(job.source) if isinstance(job.source, Simulator) else job.named,
+        "n": job.n if simulates else None,
+        "target": None if job.target is None else [job.target_named, *job.target.inputs.shape],
+        "method": job.refiner.name,
+        "settings": to_dict(job.refiner),
+        "refiner": None if job.target is not None else digest(job.refiner),
+        **job.conversion.plain(),
+        "seed": job.seed,
+        "batch": job.batch,
+        "skip_bad": job.conversion.skip_bad,
+    }
+
+
+def digest(refiner: Mapping) -> str:
+    """Fingerprint of all that a refiner has learnt."""
+    found = hashlib.sha256()
+    for name, values in sorted(refiner.learnt().items()):
+        found.update(name.encode() + values.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+def check_out(job: RefineJob) -> list[str]:
+    """Names in the folder that belong to an earlier output. Raise `InputError` if the folder must not be written."""
     out = job.out
     if isinstance(job.source, Path):
         source, resolved = job.source.resolve(), out.resolve()
@@ -169,8 +244,15 @@ def check_out(job: RefineJob) -> None:
                 f"{out}: --out and the source {job.source} contain one another, expected separate folders. "
                 "Choose another --out"
             )
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
+    if job.resume or not out.exists() or (out.is_dir() and is_empty(out)):
+        return []
+    if (out / INCOMPLETE).is_file():
+        if not job.overwrite:
+            raise InputError(
+                f"{out}: is incomplete: an earlier command was stopped before its end. Pass --resume to go on, or "
+                "--overwrite to begin anew"
+            )
+        return []
     if not job.overwrite:
         raise InputError(
             f"{out}: the folder is not empty, expected a new or empty folder. Choose another --out, or pass --overwrite"
@@ -180,39 +262,23 @@ def check_out(job: RefineJob) -> None:
             f"{out}: --overwrite found no {DESCRIPTION} there, expected a folder of refined images. "
             "Delete the folder yourself"
         )
-
-
-@contextmanager
-def staging(out: Path) -> Iterator[tuple[Path, Any]]:
-    """A hidden folder beside `out`, deleted when the context ends, and a function that moves it to `out`."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    place, old = (out.with_name(f".{out.name}.{word}") for word in ("partial", "old"))
-
-    def publish() -> None:
-        if out.exists():
-            shutil.rmtree(old, ignore_errors=True)  # left by a run that was killed during the removal
-            out.rename(old)
-        place.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
-
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir()
-    try:
-        yield place, publish
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    return [path.name for path in out.iterdir() if path.name != LOCK]
 
 
 def write_images(refiner: Mapping, images: Unlabelled, files: Sequence[Path], root: Path, place: Path) -> None:
-    """Refine all images in chunks, and write each at its relative path in the source."""
+    """Refine all images in chunks, and write those that are missing at their relative paths in the source."""
     with ThreadPoolExecutor() as pool:
         for index in torch.arange(len(images)).split(CHUNK):
-            refined = refiner.transform(images.inputs[index])
             paths = [place / files[i].relative_to(root) for i in index.tolist()]
+            missing = [i for i, path in enumerate(paths) if not path.is_file()]
+            if not missing:
+                continue
+            # The whole chunk in any case: in a smaller batch the last bits may differ.
+            refined = refiner.transform(images.inputs[index])
             for folder in {path.parent for path in paths}:
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
             sizes: Sequence[Any] = [None] * len(paths) if images.sizes is None else images.sizes[index].tolist()
-            list(pool.map(_save, refined, paths, sizes))
+            list(pool.map(lambda i: _save(refined[i], paths[i], sizes[i]), missing))  # noqa: B023
 
 
 def write_arrays(refiner: Mapping, images: Unlabelled, file: Path, path: Path) -> None:
@@ -222,23 +288,25 @@ def write_arrays(refiner: Mapping, images: Unlabelled, file: Path, path: Path) -
     refined = torch.cat([refiner.transform(images.inputs[part]) for part in torch.arange(len(images)).split(CHUNK)])
     refined = resize(refined, kept["images"].shape[1:3], None).permute(0, 2, 3, 1)
     kept["images"] = (refined.squeeze(3) if kept["images"].ndim == 3 else refined).numpy()
-    np.savez_compressed(path, **kept)
+    with whole(path) as partial:
+        np.savez_compressed(partial, **kept)
 
 
 def _save(image: Tensor, path: Path, size: Sequence[int] | None) -> None:
     if size is not None:
         image = resize(image[None], (size[0], size[1]), None)[0]
     pixels = image.permute(1, 2, 0).squeeze(-1).numpy()
-    Image.fromarray(pixels).save(path, **QUALITY.get(path.suffix.lower(), {}))
+    with whole(path) as partial:
+        Image.fromarray(pixels).save(partial, **QUALITY.get(path.suffix.lower(), {}))
 
 
 def copy_tables(root: Path, place: Path, kept: Sequence[Path] | None) -> None:
     """Copy the tables. If `kept` is given, copy only the rows of these images."""
     for table in sorted(file for name in KEPT for file in root.rglob(name)):
         path = place / table.relative_to(root)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         if kept is None or table.name not in TABLES:
-            shutil.copyfile(table, path)
+            copied(table, path)
         else:
             _copy_rows(table, path, {file.relative_to(table.parent).as_posix() for file in kept if _below(file, table)})
 
@@ -248,7 +316,7 @@ def copy_masks(root: Path, place: Path, files: Sequence[Path]) -> None:
     kept = {file.with_suffix("") for file in files}
     for mask in masks_below(root):
         if mask.with_name(mask.stem.removesuffix(MASK)) in kept:
-            shutil.copyfile(mask, place / mask.relative_to(root))
+            copied(mask, place / mask.relative_to(root))
 
 
 def _below(file: Path, table: Path) -> bool:
@@ -260,7 +328,11 @@ def _copy_rows(table: Path, path: Path, names: set[str]) -> None:
         return Path(str(name)).as_posix() in names
 
     table_rows(table)  # refuses what is no table
-    with table.open(encoding="utf-8-sig", newline="") as lines, path.open("w", encoding="utf-8", newline="") as out:
+    with (
+        table.open(encoding="utf-8-sig", newline="") as lines,
+        whole(path) as partial,
+        partial.open("w", encoding="utf-8", newline="") as out,
+    ):
         if table.suffix == ".jsonl":
             out.writelines(line for line in lines if line.strip() and stays(json.loads(line).get("file_name")))
             return

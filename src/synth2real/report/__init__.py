@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..comparison.comparison import Comparison
+from ..storage import write_text
 
 __all__ = ["write_report"]
 
@@ -43,4 +44,4 @@ def write_report(comparison: Comparison, path: Path) -> None:
         plots={group: {title: divs[f"{group}-{title}"] for title in named} for group, named in figures.items()},
         plot_script=script,
     )
-    path.write_text(html, encoding="utf-8")
+    write_text(path, html)

@@ -11,6 +11,7 @@ import torch
 from ..data.domains import Unlabelled
 from ..errors import InputError
 from ..route.realism import check_alike
+from ..storage import make_folder, whole
 from .images import SHEET_SIDE, thumbnails
 
 SIDE = 3 * SHEET_SIDE  # longer side of an image on the page, in pixels
@@ -57,11 +58,12 @@ def write_turing_test(real: Unlabelled, refined: Unlabelled, path: Path, n: int 
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     html = environment.get_template("turing.html").render(images=shown, test=test, key=key.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with key.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["test", "image", "truth", "file"])
-        truths = ["real" if i < n // 2 else "refined" for i in order.tolist()]
-        writer.writerows([test, place + 1, truths[place], names[i]] for place, i in enumerate(order.tolist()))
-    path.write_text(html, encoding="utf-8")
+    make_folder(path.parent)
+    truths = ["real" if i < n // 2 else "refined" for i in order.tolist()]
+    with whole(path) as page, whole(key) as table:  # both or none
+        page.write_text(html, encoding="utf-8")
+        with table.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["test", "image", "truth", "file"])
+            writer.writerows([test, place + 1, truths[place], names[i]] for place, i in enumerate(order.tolist()))
     return key

@@ -187,6 +187,7 @@ class Route:
         objective, notes = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint)
         changed = simulator if self.calibrate is not None or self.widen is not None else None
         model, history, seconds = objective.ready(), recorder.history, recorder.seconds
+        model.check_outputs(target.inputs, steps)
         return Run(model, history, seconds, rendered, refined, calibration, refiner, changed, notes)
 
     def _refined(

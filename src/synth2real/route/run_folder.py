@@ -7,34 +7,39 @@ log.txt                         printed lines
 refiner/                        the refiner, if the route refines
 parameters.yaml                 the ranges after calibration or widening, to render with
 notes.txt                       what the user must know about the training, one sentence a line; absent without notes
+diverged.txt                    why the training stopped, if it diverged; such a run is not finished
 checkpoint.safetensors          state to resume from; removed when the training has ended
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import yaml
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
 
 from ..adapt import Objective
 from ..data.domains import Labelled, Unlabelled
 from ..data.pixels import Conversion
 from ..data.sparse import Layout
-from ..errors import InputError, TrainingDiverged
+from ..errors import InputError, TrainingDiverged, WriteError
 from ..settings import read_yaml
 from ..simulate import Simulator, save_parameters
+from ..storage import append_line, emptied, is_empty, make_folder, write_tensors, write_text
 from ..tasks.base import Task
 from ..training.hardware import versions
 from ..training.loop import Trainer
 from ..training.mapping import REFINER, Mapping
 from ..training.model import DESCRIPTION, Model
+from ..training.saved_model import DIVERGED
+from ..training.saved_model import SETTINGS as SETTINGS
 from .route import Budget, OnReport, OnStep, OnTrainer, Route, Run, migrated_route
 
-SETTINGS, METRICS, LOG, CHECKPOINT = "settings.yaml", "metrics.jsonl", "log.txt", "checkpoint.safetensors"
+METRICS, LOG, CHECKPOINT = "metrics.jsonl", "log.txt", "checkpoint.safetensors"
 PARAMETERS, NOTES = "parameters.yaml", "notes.txt"
 CHECKPOINT_EVERY = 200  # steps
 
@@ -48,7 +53,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     file = folder / SETTINGS
     if not file.is_file():
         return {}
-    settings = read_yaml(file, "the settings of a run. Train again")
+    settings = read_yaml(file, "the settings of a run. Train again with --overwrite")
     if "route" in settings:
         settings["route"] = migrated_route(settings["route"])
     if isinstance(settings.get("routes"), dict):
@@ -65,11 +70,11 @@ class RunFolder:
         overwrite: if the folder has a run, remove it first.
         resume: continue the run in the folder.
         resumable: whether the command has --resume; the message about a folder in use depends on it.
-        metrics: also create the file of metrics.
 
     Raises:
         InputError: the folder is not empty without `overwrite` or `resume`; it is not empty and has no run to
             overwrite; it has no unfinished run to resume; or that run has other settings.
+        WriteError: the folder cannot be written.
     """
 
     def __init__(
@@ -80,12 +85,11 @@ class RunFolder:
         overwrite: bool = False,
         resume: bool = False,
         resumable: bool = True,
-        metrics: bool = True,
     ) -> None:
         self.path, self.settings = path, settings
         if resume:
             self._check_resume()
-        elif path.exists() and (not path.is_dir() or any(path.iterdir())):
+        elif path.exists() and (not path.is_dir() or not is_empty(path)):
             if not overwrite:
                 raise InputError(self._in_use(resumable))
             if not (path / SETTINGS).is_file():
@@ -93,11 +97,14 @@ class RunFolder:
                     f"{path}: --overwrite found no {SETTINGS}, so this is not a run folder. Choose another --out, "
                     "or delete the folder"
                 )
-            shutil.rmtree(path)
-        path.mkdir(parents=True, exist_ok=True)
-        self._write(SETTINGS, yaml.safe_dump({**settings, "versions": versions()}, sort_keys=False))
-        if metrics and not resume:
-            (path / METRICS).touch()
+            emptied(path)
+        make_folder(path)
+        try:
+            write_text(path / SETTINGS, yaml.safe_dump({**settings, "versions": versions()}, sort_keys=False))
+        except WriteError:
+            if not resume and is_empty(path):
+                path.rmdir()
+            raise
 
     def _in_use(self, resumable: bool) -> str:
         """The error message for a path that is not empty. It offers only options that work for this folder."""
@@ -111,6 +118,11 @@ class RunFolder:
     def _check_resume(self) -> None:
         if not (self.path / SETTINGS).is_file():
             raise InputError(f"{self.path}: found no {SETTINGS}, so there is no run to --resume. Leave --resume out")
+        if (self.path / DIVERGED).is_file():
+            raise InputError(
+                f"{self.path}: this training has diverged, and would diverge again. Train with other settings and "
+                "--overwrite"
+            )
         if self.finished:
             raise InputError(f"{self.path}: this run has already finished. Use it, or train again with --overwrite")
         before = read_settings(self.path)
@@ -129,44 +141,50 @@ class RunFolder:
     @property
     def kept(self) -> int:
         """Step of the checkpoint; 0 if there is none."""
-        return int(load_file(self.path / CHECKPOINT)["step"]) if (self.path / CHECKPOINT).is_file() else 0
+        state = self._state()
+        return 0 if state is None else int(state["step"])
 
-    def _write(self, name: str, text: str) -> None:
-        partial = self.path / f".{name}.partial"
-        partial.write_text(text)
-        partial.replace(self.path / name)
+    def _state(self) -> dict[str, Tensor] | None:
+        """The checkpoint; None if there is none."""
+        file = self.path / CHECKPOINT
+        try:
+            return load_file(file) if file.is_file() else None
+        except SafetensorError as error:
+            raise damaged(file, error) from None
 
     def log(self, line: str) -> None:
         """Add a line to the log."""
-        with (self.path / LOG).open("a") as log:
-            log.write(line + "\n")
+        append_line(self.path / LOG, line)
 
     def report(self, stage: str, step: int, _: int, terms: dict[str, float]) -> None:
         """Add a line to the metrics."""
-        with (self.path / METRICS).open("a") as lines:
-            lines.write(json.dumps({"stage": stage, "step": step, **terms}) + "\n")
+        append_line(self.path / METRICS, json.dumps({"stage": stage, "step": step, **terms}))
 
     def checkpoint(self, trainer: Trainer) -> None:
         """Write the trainer's state every `CHECKPOINT_EVERY` steps."""
         if trainer.step % CHECKPOINT_EVERY == 0:
-            partial = self.path / f".{CHECKPOINT}.partial"
-            save_file(trainer.state(), partial)
-            partial.replace(self.path / CHECKPOINT)
+            write_tensors(self.path / CHECKPOINT, trainer.state())
 
     def restore(self, trainer: Trainer) -> None:
         """Restore a trainer from the checkpoint, and drop the metrics of later steps, which are computed again."""
-        if (self.path / CHECKPOINT).is_file():
-            trainer.restore(load_file(self.path / CHECKPOINT))
-        rows = [json.loads(line) for line in (self.path / METRICS).read_text().splitlines()]
+        state = self._state()
+        if state is not None:
+            try:
+                trainer.restore(state)
+            except (KeyError, ValueError, RuntimeError, TypeError) as error:
+                raise damaged(self.path / CHECKPOINT, error) from None
         kept = {
-            (row["stage"], row["step"]): row for row in rows if row["stage"] != "train" or row["step"] <= trainer.step
+            (row["stage"], row["step"]): row
+            for row in read_metrics(self.path)
+            if row["stage"] != "train" or row["step"] <= trainer.step
         }
-        self._write(METRICS, "".join(json.dumps(row) + "\n" for row in kept.values()))
+        if kept or (self.path / METRICS).is_file():
+            write_text(self.path / METRICS, "".join(json.dumps(row) + "\n" for row in kept.values()))
 
     def keep(self, run: Run) -> None:
         """Write the results of a run other than the model: its notes, the refiner and the ranges of the simulator."""
         if run.notes:
-            self._write(NOTES, "".join(f"{note}\n" for note in run.notes))
+            write_text(self.path / NOTES, "".join(f"{note}\n" for note in run.notes))
         if run.refiner is not None:
             run.refiner.save(self.path / REFINER)
         if run.simulator is not None:
@@ -176,6 +194,39 @@ class RunFolder:
         """Write the model and remove the checkpoint."""
         model.save(self.path)
         (self.path / CHECKPOINT).unlink(missing_ok=True)
+
+    def diverged(self, error: TrainingDiverged) -> None:
+        """Say in the folder that the training has diverged, so that nobody takes its model for a finished one."""
+        write_text(self.path / DIVERGED, f"{error}\n")
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The rows of the metrics of a run; none if it has written none. A torn last line is left out.
+
+    Raises:
+        InputError: another line is damaged.
+    """
+    file = folder / METRICS
+    lines = file.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if file.is_file() else []
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            rows.append({**row, "stage": str(row["stage"]), "step": int(row["step"])})
+        except (ValueError, TypeError, KeyError):
+            raise InputError(
+                f"{file}: line {number} is damaged, expected a stage, a step and losses. Delete the line or the file"
+            ) from None
+    return rows
+
+
+def damaged(file: Path, error: Exception) -> InputError:
+    """The error for a checkpoint that cannot be used."""
+    why = " ".join(str(error).split())
+    return InputError(
+        f"{file}: is damaged or of another training ({why}), expected a checkpoint. Delete it: the same command with "
+        "--resume then begins anew"
+    )
 
 
 def train(
@@ -203,7 +254,7 @@ def train(
         on_checkpoint: called with the trainer after every report.
 
     Raises:
-        TrainingDiverged: the last good weights are in the folder.
+        TrainingDiverged: the folder says so. The last good weights are in it, if there are any.
     """
     watch = _Watch(folder, resume, on_checkpoint)
     try:
@@ -218,10 +269,11 @@ def train(
             on_refiner=watch.refiners.append,
             checkpoint=watch.checkpoint,
         )
-    except TrainingDiverged:
+    except TrainingDiverged as error:
+        folder.diverged(error)
         if watch.refiners:
             watch.refiners[0].save(folder.path / REFINER)
-        if watch.trainers and isinstance(watch.trainers[0].algorithm, Objective):
+        if not error.taken and watch.trainers and isinstance(watch.trainers[0].algorithm, Objective):
             _finish(folder, watch.trainers[0].algorithm.ready(), conversion, layout)
         raise
     folder.keep(run)

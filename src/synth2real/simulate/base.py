@@ -18,6 +18,7 @@ from torch import Tensor
 from ..data.domains import Labelled
 from ..errors import InputError
 from ..settings import read_yaml, settings
+from ..storage import write_text
 
 Range = tuple[float, float]
 Distribution = Literal["uniform", "log-uniform", "normal", "integer"]
@@ -181,12 +182,12 @@ class Simulator(ABC):
         )
         return Rendered(torch.cat([chunk.images for chunk in chunks]), labels, masks, parameters)
 
-    def stream(self, n: int, seed: int) -> Iterator[Rendered]:
-        """The result of `sample(n, seed)` in parts of at most `chunk` images."""
+    def stream(self, n: int, seed: int, first: int = 0) -> Iterator[Rendered]:
+        """The result of `sample(n, seed)` in parts of at most `chunk` images, from the part `first` on."""
         if n < 1:
             raise InputError(f"cannot render {n} images, expected 1 or more")
         size = self.chunk
-        return (self._chunk(min(size, n - i * size), seed * 1_000_003 + i) for i in range(-(-n // size)))
+        return (self._chunk(min(size, n - i * size), seed * 1_000_003 + i) for i in range(first, -(-n // size)))
 
     def labelled(self, n: int, seed: int, label: str | Sequence[str] | None = None) -> Labelled:
         """Sample `n` images with some of the labels, for training.
@@ -283,7 +284,7 @@ def load_parameters(path: str | Path) -> dict[str, float | Range]:
 def save_parameters(ranges: Mapping[str, float | Range], path: str | Path) -> None:
     """Write ranges as YAML in the format of `load_parameters`."""
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in ranges.items()}
-    Path(path).write_text(yaml.safe_dump(plain, sort_keys=False, default_flow_style=None))
+    write_text(Path(path), yaml.safe_dump(plain, sort_keys=False, default_flow_style=None))
 
 
 def _is_number(value: object) -> bool:

@@ -5,27 +5,26 @@ Labels are columns. A class is its name, or a number if its name is a whole numb
 
 import io
 import json
+import os
 import tarfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 
-import numpy as np
-import torch
 import yaml
-from numpy.typing import NDArray
 
 from ..errors import InputError
-from .base import Rendered, Simulator, save_parameters
+from ..settings import to_dict
+from ..storage import INCOMPLETE, Building, building, is_empty, make_folder, whole, write_text
+from .base import Range, Simulator, save_parameters
+from .encoding import Row, encoded_rows
 
 Format = Literal["folder", "webdataset", "parquet"]
-Row = dict[str, Any]
 PARAMETERS, TABLE = "parameters.yaml", "metadata.jsonl"
 SHARD = 1000  # images in a tar file
-MASK_COLOURS = ((60, 60, 60), (240, 240, 240), (70, 130, 220), (220, 60, 60))
 
 
 def render(
@@ -36,6 +35,7 @@ def render(
     overwrite: bool = False,
     masks: bool = False,
     format: Format | None = None,
+    resume: bool = False,
 ) -> None:
     """Write `n` images to `out`.
 
@@ -43,6 +43,7 @@ def render(
     `parameters.yaml` with the sampling ranges; and with masks `000000_mask.png`. A mask pixel is the region index.
     `webdataset`: `shard-000000.tar` and so on, with `000000.png`, `000000.json` and `000000.mask.png` per image, and
     `parameters.yaml` beside them.
+    While a folder is written, it holds `INCOMPLETE.jsonl`, and `load` refuses it.
     `parquet`: one file. The columns `image` (and `mask`) have the fields `bytes` and `path`, which the library
     `datasets` displays as images. Each label column is one column. The ranges are in the metadata of the file.
 
@@ -52,10 +53,14 @@ def render(
         overwrite: replace an earlier output of `render`. Images of an earlier, longer run are deleted.
         masks: also write masks.
         format: by default `parquet` if `out` ends in `.parquet`, else `folder`.
+        resume: go on in a folder that an interrupted call with the same arguments has left. The result has the same
+            bits as that of an uninterrupted call.
 
     Raises:
         InputError: `out` exists and `overwrite` is False, or `render` did not write it; `n` is below 1; the simulator
-            has no masks; or the format is Parquet and pyarrow is not installed.
+            has no masks; the format is Parquet and pyarrow is not installed; or there is nothing to resume, or it was
+            begun with other arguments.
+        WriteError: the disk is full, or `out` is read-only or has vanished.
     """
     out = Path(out)
     if format is None:
@@ -64,87 +69,160 @@ def render(
         raise InputError(f"--format '{format}' is unknown, expected one of: {', '.join(WRITERS)}")
     if masks and not simulator.regions:
         raise InputError(f"--masks: simulator {simulator.called()} renders no masks. Remove --masks")
-    chunks = simulator.stream(n, seed)
-    done = 0
-    with WRITERS[format](out, simulator, overwrite) as writer, ThreadPoolExecutor() as pool:
-        for chunk in chunks:
-            names = [f"{done + i:06d}" for i in range(len(chunk))]
-            pixels = chunk.images.movedim(1, -1).squeeze(-1).numpy()
-            drawn = pool.map(_indexed, _regions(chunk, simulator)) if masks else iter([None] * len(chunk))
-            rows = _rows(chunk, simulator)
-            for name, image, mask, row in zip(names, pool.map(_png, pixels), drawn, rows, strict=True):
-                writer.add(name, image, mask, row)
-            done += len(chunk)
+    rendered = simulator.stream(n, seed)  # refuses a wrong count before anything is written
+    job = RenderJob(simulator, n, out, seed, overwrite, masks, format, resume)
+    with WRITERS[format].opened(job) as writer:
+        size = simulator.chunk
+        if writer.done:
+            rendered = simulator.stream(n, seed, first=writer.done // size)
+        encoded = encoded_rows(rendered, simulator, masks)
+        for i, (image, mask, row) in enumerate(encoded, start=writer.done // size * size):
+            if i >= writer.done:
+                writer.add(f"{i:06d}", image, mask, row)
+        writer.finish()
+
+
+@dataclass(frozen=True)
+class RenderJob:
+    """The arguments of `render`."""
+
+    simulator: Simulator
+    n: int
+    out: Path
+    seed: int
+    overwrite: bool
+    masks: bool
+    format: str
+    resume: bool
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        return {p.name: self.simulator.range(p.name) for p in self.simulator.parameters}
+
+    def made_from(self) -> dict[str, Any]:
+        """All that determines the images, as plain data."""
+        return {
+            "simulator": described(self.simulator),
+            "n": self.n,
+            "seed": self.seed,
+            "masks": self.masks,
+            "format": self.format,
+        }
+
+
+def described(simulator: Simulator) -> dict[str, Any]:
+    """A simulator with its ranges, and its program if it has one, as plain data."""
+    program = getattr(simulator, "program", None)
+    return {
+        "name": simulator.called(),
+        "settings": to_dict(simulator),
+        "ranges": {p.name: list(simulator.range(p.name)) for p in simulator.parameters},
+        "program": None if program is None else to_dict(program),
+    }
 
 
 class _Writer(ABC):
-    """Writes images one by one, encoded as PNG."""
+    """Writes images one by one, encoded as PNG. Images before the number `done` are there already."""
 
-    def __init__(self, out: Path, simulator: Simulator, overwrite: bool) -> None:
-        self.out = out
-        self.ranges = {p.name: simulator.range(p.name) for p in simulator.parameters}
+    done = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    @classmethod
+    @abstractmethod
+    def opened(cls, job: RenderJob) -> AbstractContextManager[Self]:
+        """A writer; its output is incomplete until the context ends without an error."""
 
     @abstractmethod
     def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None: ...
 
     @abstractmethod
-    def close(self) -> None: ...
+    def finish(self) -> None: ...
 
 
-class _Folder(_Writer):
-    def __init__(self, out: Path, simulator: Simulator, overwrite: bool) -> None:
-        super().__init__(out, simulator, overwrite)
-        _prepare(out, overwrite)
-        save_parameters(self.ranges, out / PARAMETERS)
-        self.table = (out / TABLE).open("w")
+class _InFolder(_Writer):
+    """Writes a folder that says that it is incomplete."""
 
-    def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None:
-        (self.out / f"{name}.png").write_bytes(image)
-        if mask is not None:
-            (self.out / f"{name}_mask.png").write_bytes(mask)
-        self.table.write(json.dumps({"file_name": f"{name}.png"} | row) + "\n")
+    def __init__(self, building: Building, job: RenderJob) -> None:
+        self.out, self.building, self.ranges = job.out, building, job.ranges
 
-    def close(self) -> None:
-        self.table.close()
+    @classmethod
+    @contextmanager
+    def opened(cls, job: RenderJob) -> Iterator[Self]:
+        replaces = _replaceable(job)
+        with building(job.out, "render", job.made_from(), resume=job.resume, replaces=replaces) as made:
+            yield cls(made, job)
 
 
-class _Shards(_Writer):
-    def __init__(self, out: Path, simulator: Simulator, overwrite: bool) -> None:
-        super().__init__(out, simulator, overwrite)
-        _prepare(out, overwrite)
-        save_parameters(self.ranges, out / PARAMETERS)
-        self.tar = self._shard(0)
-        self.count = 0
+class _Folder(_InFolder):
+    """The journal of the folder has the rows of the table."""
 
-    def _shard(self, index: int) -> tarfile.TarFile:
-        return tarfile.TarFile(self.out / f"shard-{index:06d}.tar", "w")
+    def __init__(self, building: Building, job: RenderJob) -> None:
+        super().__init__(building, job)
+        rows, files = building.rows, set(os.listdir(job.out))
+        needed = ({row["file_name"], *({f"{i:06d}_mask.png"} if job.masks else ())} for i, row in enumerate(rows))
+        self.done = next((i for i, names in enumerate(needed) if not names <= files), len(rows))
+        if self.done < len(rows):
+            building.keep(self.done)
 
     def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None:
-        if self.count and self.count % SHARD == 0:
-            self.close()
-            self.tar = self._shard(self.count // SHARD)
-        self.count += 1
+        for file, content in ((f"{name}.png", image), (f"{name}_mask.png", mask)):
+            if content is not None:
+                with whole(self.out / file) as partial:
+                    partial.write_bytes(content)
+        self.building.add({"file_name": f"{name}.png"} | row)
+
+    def finish(self) -> None:
+        save_parameters(self.ranges, self.out / PARAMETERS)
+        write_text(self.out / TABLE, "".join(json.dumps(row) + "\n" for row in self.building.rows))
+
+
+class _Shards(_InFolder):
+    """A shard is written when all its images are rendered. The journal has a row for each shard."""
+
+    def __init__(self, building: Building, job: RenderJob) -> None:
+        super().__init__(building, job)
+        self.shard: list[tuple[str, bytes]] = []  # members of the shard in the making: names and contents
+        self.count = 0  # its images
+        rows = building.rows
+        index = next((i for i, row in enumerate(rows) if not (job.out / row["shard"]).is_file()), len(rows))
+        self.done = index * SHARD
+        if index < len(rows):
+            building.keep(index)
+
+    def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None:
         parts = {"png": image, "json": json.dumps(row).encode()} | ({} if mask is None else {"mask.png": mask})
-        for kind, content in parts.items():
-            member = tarfile.TarInfo(f"{name}.{kind}")
-            member.size = len(content)
-            self.tar.addfile(member, io.BytesIO(content))
+        self.shard += [(f"{name}.{kind}", content) for kind, content in parts.items()]
+        self.count += 1
+        if self.count == SHARD:
+            self._flush()
 
-    def close(self) -> None:
-        self.tar.close()
+    def _flush(self) -> None:
+        name = f"shard-{len(self.building.rows):06d}.tar"
+        with whole(self.out / name) as partial, tarfile.TarFile(partial, "w") as tar:
+            for member_name, content in self.shard:
+                member = tarfile.TarInfo(member_name)
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+        self.building.add({"shard": name})
+        self.shard, self.count = [], 0
+
+    def finish(self) -> None:
+        if self.shard:
+            self._flush()
+        save_parameters(self.ranges, self.out / PARAMETERS)
 
 
 class _Parquet(_Writer):
-    def __init__(self, out: Path, simulator: Simulator, overwrite: bool) -> None:
-        super().__init__(out, simulator, overwrite)
+    """The file is hidden until it is complete."""
+
+    def __init__(self, partial: Path, arrow: Any, ranges: dict[str, Range]) -> None:
+        self.partial, self.arrow, self.ranges = partial, arrow, ranges
+        self.rows: list[Row] = []
+        self.writer: Any = None
+
+    @classmethod
+    @contextmanager
+    def opened(cls, job: RenderJob) -> Iterator[Self]:
+        out, overwrite = job.out, job.overwrite
         try:
             import pyarrow
             import pyarrow.parquet
@@ -153,18 +231,27 @@ class _Parquet(_Writer):
                 f"{out}: writing Parquet needs pyarrow, which is not installed. "
                 "Install it with: pip install 'synth2real[parquet]'"
             ) from None
+        if job.resume:
+            raise InputError(
+                f"{out}: --resume is for folders and shards, because a Parquet file appears when it is complete. Leave "
+                "--resume out"
+            )
         if out.is_dir() or (out.exists() and not overwrite):
             raise InputError(
                 f"{out}: exists already, expected a new file. Choose another --out, or pass --overwrite for a file"
             )
-        if out.exists() and not self._is_ours(pyarrow, out):
+        if out.exists() and not cls._is_ours(pyarrow, out):
             raise InputError(
                 f"{out}: found a file that `render` did not write as Parquet, but --overwrite replaces only an earlier "
                 "output of `render`. Choose another --out"
             )
-        out.parent.mkdir(parents=True, exist_ok=True)
-        self.arrow, self.rows = pyarrow, list[Row]()
-        self.writer: Any = None
+        make_folder(out.parent)
+        with whole(out) as partial:
+            writer = cls(partial, pyarrow, job.ranges)
+            try:
+                yield writer
+            finally:
+                writer.close()
 
     @staticmethod
     def _is_ours(arrow: Any, path: Path) -> bool:
@@ -195,13 +282,15 @@ class _Parquet(_Writer):
             metadata={"parameters": yaml.safe_dump({name: list(pair) for name, pair in self.ranges.items()})},
         )
         if self.writer is None:
-            self.writer = self.arrow.parquet.ParquetWriter(self.out, schema)
+            self.writer = self.arrow.parquet.ParquetWriter(self.partial, schema)
         self.writer.write_table(self.arrow.Table.from_pylist(self.rows, schema))
         self.rows.clear()
 
-    def close(self) -> None:
+    def finish(self) -> None:
         if self.rows:
             self._flush()
+
+    def close(self) -> None:
         if self.writer is not None:
             self.writer.close()
 
@@ -209,64 +298,42 @@ class _Parquet(_Writer):
 WRITERS: dict[str, type[_Writer]] = {"folder": _Folder, "webdataset": _Shards, "parquet": _Parquet}
 
 
-def _rows(chunk: Rendered, simulator: Simulator) -> Iterator[Row]:
-    """The labels of each image, one value per column."""
-    columns: dict[str, list[Any]] = {}
-    for label, values in chunk.labels.items():
-        if label in simulator.classes:
-            names = [int(name) if name.isdecimal() else name for name in simulator.classes[label]]
-            columns[label] = [names[i] for i in values.tolist()]
-        else:
-            known = ([x if x == x else None for x in column] for column in values.T.tolist())  # JSON has no nan
-            columns |= dict(zip(simulator.columns[label], known, strict=True))
-    return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+def _replaceable(job: RenderJob) -> list[str]:
+    """Names in the folder that belong to an earlier output.
 
-
-def _regions(chunk: Rendered, simulator: Simulator) -> NDArray[np.uint8]:
-    """(N, H, W), index of the region of each pixel."""
-    masks = torch.stack([chunk.masks[name] for name in simulator.regions])
-    return masks.to(torch.uint8).argmax(0).to(torch.uint8).numpy()
-
-
-def _png(pixels: NDArray[np.uint8]) -> bytes:
-    from PIL import Image
-
-    return _encoded(Image.fromarray(pixels))
-
-
-def _indexed(regions: NDArray[np.uint8]) -> bytes:
-    """A PNG of region indices, with a palette that makes the regions visible."""
-    from PIL import Image
-
-    image = Image.fromarray(regions, "P")
-    image.putpalette([level for colour in MASK_COLOURS for level in colour])
-    return _encoded(image)
-
-
-def _encoded(image: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "PNG", compress_level=1)
-    return file.getvalue()
-
-
-def _prepare(out: Path, overwrite: bool) -> None:
-    """Create the folder and delete the files of an earlier run."""
+    Raises:
+        InputError: the folder must not be written.
+    """
+    out = job.out
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file, expected a folder to write images to")
-    if out.exists() and any(out.iterdir()) and not overwrite:
+    if job.resume or not out.exists() or is_empty(out):
+        return []
+    if (out / INCOMPLETE).is_file():
+        if not job.overwrite:
+            raise InputError(
+                f"{out}: is incomplete: an earlier command was stopped before its end. Pass --resume to go on, or "
+                "--overwrite to begin anew"
+            )
+        return []
+    if not job.overwrite:
         raise InputError(
             f"{out}: the folder is not empty, expected a new or empty folder. Choose another --out, or pass --overwrite"
         )
-    if out.exists() and any(out.iterdir()) and not _is_ours(out):
+    if not _is_ours(out):
         raise InputError(
             f"{out}: the folder holds files that `render` did not write, but --overwrite replaces only an earlier "
             f"output of `render`: {PARAMETERS} and {TABLE}, or {PARAMETERS} and shards. Choose another --out"
         )
-    out.mkdir(parents=True, exist_ok=True)
-    for path in (*out.glob("*.png"), *out.glob("shard-*.tar"), *out.glob(TABLE)):
-        stem = path.stem.removesuffix("_mask").removeprefix("shard-")
-        if path.name == TABLE or (stem.isdecimal() and len(stem) >= 6):  # its name shows that `render` wrote it
-            path.unlink()
+    return [path.name for path in out.iterdir() if _is_written(path)]
+
+
+def _is_written(path: Path) -> bool:
+    """Whether the name shows that `render` wrote the file."""
+    if path.name in (TABLE, PARAMETERS):
+        return True
+    stem = path.stem.removesuffix("_mask").removeprefix("shard-")
+    return path.suffix in (".png", ".tar") and stem.isdecimal() and len(stem) >= 6
 
 
 def _is_ours(folder: Path) -> bool:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -38,6 +37,8 @@ from ..data.pixels import Conversion
 from ..data.tables import table_rows
 from ..errors import InputError
 from ..settings import SettingError, read_yaml, settings
+from ..storage import write_text
+from . import guard
 from .base import CHUNK, Distribution, Drawn, Parameter, Range, Simulator
 
 PLACES = ("parameters", "out")  # required placeholders of a command; optional ones are n, seed and python
@@ -118,9 +119,9 @@ class External(Simulator):
         }
         work = Path(tempfile.mkdtemp(prefix="synth2real-"))
         parameter_file, out = work / "parameters.yaml", work / "out"
-        out.mkdir()
-        parameter_file.write_text(yaml.safe_dump(order, sort_keys=False, default_flow_style=None))
         try:
+            out.mkdir()
+            write_text(parameter_file, yaml.safe_dump(order, sort_keys=False, default_flow_style=None))
             places = {
                 "parameters": parameter_file,
                 "out": out,
@@ -128,42 +129,49 @@ class External(Simulator):
                 "seed": order["seed"],
                 "python": sys.executable,
             }
-            self._run({name: str(value) for name, value in places.items()})
+            self._run(work, {name: str(value) for name, value in places.items()})
             drawn = self._read(out, count)
         except InputError as error:
             shutil.rmtree(out, ignore_errors=True)
             spans = ", ".join(f"{name} {float(v.min()):g} to {float(v.max()):g}" for name, v in values.items())
             raise InputError(f"{error}. Its parameters were: {spans}. They are saved in {parameter_file}") from None
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
         shutil.rmtree(work)
         return drawn
 
-    def _run(self, places: Mapping[str, str]) -> None:
-        """Run the command. On a timeout, kill it and all processes that it has started."""
+    def _run(self, work: Path, places: Mapping[str, str]) -> None:
+        """Run the command through `guard.py`, so that it never outlives this process, and `work` neither."""
         parts = [_filled(part, places) for part in shlex.split(self.program.command)]
         named = f"simulator '{type(self).__name__}': `{parts[0]}`"
+        reading, writing = os.pipe()  # the guard ends with the program when this process, which alone can write, ends
         try:
             process = subprocess.Popen(
-                parts,
+                [sys.executable, "-I", "-S", guard.__file__, str(work), *parts],
                 cwd=self.folder,
-                stdin=subprocess.DEVNULL,
+                stdin=reading,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
                 start_new_session=True,
             )
-        except OSError as error:
-            raise InputError(f"{named} cannot be started ({error.strerror}), expected a program. Install it") from None
-        try:
-            output, _ = process.communicate(timeout=self.program.timeout)
-        except subprocess.TimeoutExpired:
-            raise InputError(
-                f"{named} took more than {self.program.timeout:g} s, expected less. Raise `timeout`, or lower `chunk`"
-            ) from None
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
+            os.close(reading)
+        with process:
+            try:
+                output, _ = process.communicate(timeout=self.program.timeout)
+            except subprocess.TimeoutExpired:
+                os.write(writing, guard.KEEP)
+                raise InputError(
+                    f"{named} took more than {self.program.timeout:g} s, expected less. Raise `timeout`, or lower "
+                    "`chunk`"
+                ) from None
+            finally:
+                os.close(writing)
+        if process.returncode == guard.NOT_STARTED:
+            raise InputError(f"{named} cannot be started ({output.strip()}), expected a program. Install it")
         if process.returncode:
             last = " | ".join(output.strip().splitlines()[-LAST_LINES:]) or "nothing"
             raise InputError(f"{named} ended with exit code {process.returncode}, expected 0. Its last output: {last}")

@@ -3,7 +3,8 @@
 from .hardware import Hardware
 from .loop import Algorithm, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
 from .mapping import Mapping
-from .model import Ensemble, Model, Predictions, load_model
+from .model import Ensemble, Model, Predictions
+from .saved_model import load_model
 
 __all__ = [
     "Algorithm",

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from collections.abc import Mapping as Dictionary
 from pathlib import Path
 from typing import ClassVar, Self
 
 import yaml
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ..data.domains import Labelled, Unlabelled
 from ..errors import InputError
+from ..networks.named_code import check_code, named_in
 from ..networks.weights import read_tensors
 from ..settings import build, read_yaml, to_dict
+from ..storage import make_folder, write_tensors, write_text
 from .loop import Loop, Report
 
 LEARNT, DESCRIPTION = "refiner.safetensors", "refiner.yaml"
@@ -58,18 +60,22 @@ class Mapping(ABC):
     def save(self, folder: str | Path) -> None:
         """Write `refiner.safetensors` and `refiner.yaml` into a folder; `load_mapping` reads them."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({key: value.detach().cpu().contiguous() for key, value in self.learnt().items()}, folder / LEARNT)
+        make_folder(folder)
+        write_tensors(folder / LEARNT, self.learnt())
         description = {"method": self.name, "settings": to_dict(self), "shape": list(self.shape)}
-        (folder / DESCRIPTION).write_text(yaml.safe_dump(description, sort_keys=False))
+        write_text(folder / DESCRIPTION, yaml.safe_dump(description, sort_keys=False))
 
 
-def load_mapping(folder: str | Path, methods: Dictionary[str, type[Mapping]]) -> Mapping:
+def load_mapping(
+    folder: str | Path, methods: Dictionary[str, type[Mapping]], trust: bool | Collection[str] = False
+) -> Mapping:
     """A mapping as `Mapping.save` wrote it, ready to `transform`.
 
     Args:
         folder: the folder of the mapping.
         methods: the methods of the stage, by name.
+        trust: True imports every class that the folder names, also if it is not of an installed package; or the names
+            to import.
 
     Raises:
         InputError: the folder does not contain a mapping of these methods, or its files are damaged.
@@ -84,11 +90,12 @@ def load_mapping(folder: str | Path, methods: Dictionary[str, type[Mapping]]) ->
     description = read_yaml(folder / DESCRIPTION, "the description of a refiner. Run refine again")
     tensors = read_tensors(folder / LEARNT, "what a refiner has learnt. Run refine again")
     try:
+        check_code(named_in(description), trust)
         mapping = build(methods, description["method"], description["settings"], stage="refine")
         mapping.shape = tuple(description["shape"])
         mapping.take(tensors)
     except InputError as error:
         raise InputError(f"{folder / DESCRIPTION}: {error}. Run refine again") from None
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{folder}: {DESCRIPTION} or {LEARNT} is damaged ({error}). Run refine again") from None
     return mapping

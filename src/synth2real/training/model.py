@@ -10,26 +10,22 @@ from typing import Any
 
 import torch
 import yaml
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..data.domains import Inputs, Labelled, Unlabelled, check_kind, to_float
 from ..data.loading import load_unlabelled
 from ..data.pixels import Conversion
 from ..data.sparse import Layout
-from ..errors import InputError
+from ..errors import InputError, TrainingDiverged
 from ..networks.backbones import Frozen, build_network, width_of
 from ..networks.feature_maps import FeatureMap, describe
-from ..networks.feature_maps import build as build_map
 from ..networks.layers import Features, Norm, Normalise, Statistics, mlp, share
-from ..networks.weights import read_tensors
-from ..settings import read_yaml
-from ..tasks import TASKS, Classification, Task
-from .hardware import Hardware
+from ..storage import make_folder, write_tensors, write_text
+from ..tasks import Classification, Task
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
-COMPARISON = "comparison.json"  # is in the folder of a comparison, which is no run folder
 PREDICTION_BATCH = 512
+CHECKED = 64  # inputs on which a trained model is checked
 GIVEN = "given"  # replaces the network name if the user passed a network object
 
 
@@ -224,11 +220,23 @@ class Model(nn.Module):
         labels = self.task.align(data) if isinstance(self.task, Classification) else data.labels
         return self.task.metrics(self.predict(data.unlabelled()).values, labels)
 
+    def check_outputs(self, inputs: Inputs, step: int) -> None:
+        """Raise `TrainingDiverged` if the outputs for the first inputs are not finite.
+
+        Args:
+            inputs: as in training.
+            step: the last step, for the message.
+        """
+        outputs = self.outputs(inputs[torch.arange(min(CHECKED, len(inputs)))])
+        wrong = outputs[~outputs.isfinite()]
+        if len(wrong):
+            raise TrainingDiverged(step, "output", float(wrong[0]), taken=True)
+
     def save(self, folder: str | Path) -> None:
         """Write `model.safetensors` and `model.yaml` into a folder. The folder is created if it does not exist."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({key: value.contiguous() for key, value in self.state_dict().items()}, folder / WEIGHTS)
+        make_folder(folder)
+        write_tensors(folder / WEIGHTS, self.state_dict())
         description = {
             **self.description,
             "task": {"kind": self.task.kind, **self.task.settings()},
@@ -236,7 +244,7 @@ class Model(nn.Module):
             "map": describe(self.map) if self.map else None,
             "layout": dataclasses.asdict(self.layout) if self.layout else None,
         }
-        (folder / DESCRIPTION).write_text(yaml.safe_dump(description, sort_keys=False))
+        write_text(folder / DESCRIPTION, yaml.safe_dump(description, sort_keys=False))
 
 
 def _by(sides: Sequence[int]) -> str:
@@ -336,64 +344,3 @@ class Ensemble(Model):
             "members": [{k: v for k, v in member.description.items() if k != "shape"} for member in members],
             "weighted": weights is not None,
         }
-
-
-_NAMELESS = (
-    "the model was trained with a network object, not with a network name, so the folder is not enough to build it. "
-    "Pass a network of the same kind: load_model(folder, features=...). Or train with a name: --network module:Class"
-)
-_NAMED = "the model's network is '{}', which is built by name, but features= was given too. Remove features="
-
-
-def _described(task: Task, shape: tuple[int, ...], description: dict[str, Any], features: nn.Module | None) -> Model:
-    """Build a model or an ensemble from its description, without the weights."""
-    if "members" in description:
-        members = [_described(task, shape, dict(member), None) for member in description["members"]]
-        return Ensemble(members, torch.zeros(len(members)) if description["weighted"] else None)
-    given = description["network"] == GIVEN
-    if given == (features is None):
-        raise InputError(_NAMELESS if given else _NAMED.format(description["network"]))
-    head = tuple(description.pop("head"))
-    return Model(task, shape, features=features, head=head, **description)
-
-
-def load_model(folder: str | Path, features: nn.Module | None = None) -> Model:
-    """Load a model or an ensemble that `save` wrote.
-
-    If the model was trained with `module:Class`, this class is imported again. Its code runs.
-
-    Args:
-        folder: a run folder.
-        features: needed if the model was trained with a network object instead of a network name. Pass a network of the
-            same kind. It is used directly, and receives the trained weights.
-
-    Raises:
-        InputError: the folder does not contain a model, its network cannot be built again, or `features` does not fit.
-    """
-    folder = Path(folder)
-    for name in (DESCRIPTION, WEIGHTS):
-        if not (folder / name).is_file():
-            if (folder / COMPARISON).is_file():
-                raise InputError(f"{folder}: this is the folder of a comparison, no run. Use {folder / 'chosen'}")
-            raise InputError(f"{folder}: found no {name}, expected a run folder from `synth2real train --out`")
-    description = read_yaml(folder / DESCRIPTION, "the description of a model. Train again")
-    weights, read = read_tensors(folder / WEIGHTS, "the weights of a model. Train again"), DESCRIPTION
-    try:
-        task, conversion = description.pop("task"), Conversion.of(description)
-        layout, kept_map = (description.pop(name, None) for name in ("layout", "map"))
-        shape = tuple(description.pop("shape"))
-        model = _described(TASKS[task.pop("kind")](**task), shape, description, features)
-        if kept_map:
-            model.put_behind(build_map(kept_map))
-        model.conversion, model.layout = conversion, Layout(**layout) if layout is not None else None
-        read = WEIGHTS
-        model.load_state_dict(weights)
-    except InputError as error:
-        raise InputError(f"{folder}: {error}") from None
-    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        mend = "Train again" if features is None else "Pass features= with a network like the trained one"
-        why = " ".join(str(error).split())
-        raise InputError(f"{folder / read}: is damaged or does not fit the model ({why}). {mend}") from None
-    hardware = Hardware.detect()
-    model.to(hardware.device, memory_format=hardware.memory_format)  # type: ignore[call-overload]
-    return model.eval()

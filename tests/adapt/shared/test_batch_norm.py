@@ -10,7 +10,8 @@ from synth2real.errors import InputError
 from synth2real.route.route import Route
 from synth2real.tasks import Classification
 from synth2real.training.loop import SourceBatch, TargetBatch
-from synth2real.training.model import Model, load_model
+from synth2real.training.model import Model
+from synth2real.training.saved_model import load_model
 
 
 @pytest.mark.parametrize("method", [AdaBN, DSBN])

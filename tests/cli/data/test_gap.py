@@ -80,7 +80,8 @@ def test_what_cannot_be_compared_is_refused(synth2real, tmp_path, run, classes, 
     assert synth2real("gap", classes, tmp_path / "large", "--size", "8x8", "--json")[0] == 0
     refused(synth2real("gap", classes, photos, "--n", 10), "--n 10 sets how many images a simulator renders")
     refused(
-        synth2real("gap", classes, photos, "--features", run, "--size", "8x8"), "--size, --channels, --depth and --background apply to pixels"
+        synth2real("gap", classes, photos, "--features", run, "--size", "8x8"),
+        "--size, --channels, --depth and --background apply to pixels",
     )
     refused(synth2real("gap", classes, photos, "--features", photos), "found no model.yaml")
     np.savez(tmp_path / "rows.npz", features=np.zeros((30, 3)))

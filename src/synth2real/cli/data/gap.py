@@ -11,7 +11,8 @@ from ...data.sparse import Layout
 from ...errors import InputError
 from ...measure.gap import Gap, measure_gap
 from ...simulate import is_simulator, simulator
-from ...training.model import Model, load_model
+from ...training.model import Model
+from ...training.saved_model import load_model
 from ..arguments import GapArguments
 from ..console import Result, print_result
 from ..inputs import check_for_simulators, read_both_groups, reading, reading_of
@@ -20,7 +21,7 @@ from ..inputs import check_for_simulators, read_both_groups, reading, reading_of
 def gap(args: GapArguments) -> Result:
     """Load both domains, measure, and print a table and what its numbers mean."""
     check_for_simulators(args.source, args.n, None)
-    model = None if args.features is None else load_model(args.features)
+    model = None if args.features is None else load_model(args.features, trust=args.trust)
     if model is not None and (args.size or args.channels or args.depth or args.background != Conversion.background):
         raise InputError(
             "--size, --channels, --depth and --background apply to pixels, but --features compares features of a run, "

@@ -8,6 +8,7 @@ from ...simulate import load_parameters, simulator
 from ...simulate import render as render_images
 from ..arguments import RenderArguments
 from ..console import Result, console
+from ..outputs import check_overwrite_or_resume
 
 
 def render(args: RenderArguments) -> Result:
@@ -19,6 +20,7 @@ def render(args: RenderArguments) -> Result:
         settings["preset"] = args.preset
     if args.params is not None:
         settings["ranges"] = load_parameters(args.params)
+    check_overwrite_or_resume(args.overwrite, args.resume)
     made = simulator(args.name, **settings)
     render_images(
         made,
@@ -28,6 +30,7 @@ def render(args: RenderArguments) -> Result:
         args.overwrite,
         args.masks,
         cast(Any, args.format),
+        args.resume,
     )
     console.print(f"rendered {args.n} images to {args.out}", soft_wrap=True)
     return {"simulator": args.name, "images": args.n, "out": args.out}

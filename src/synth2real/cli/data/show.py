@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ... import storage
 from ...data.domains import Labelled, to_float
 from ...errors import InputError
 from ...randomize import METHODS
@@ -40,8 +41,9 @@ def show(args: ShowArguments) -> Result:
     for i in range(args.versions):
         generator = torch.Generator().manual_seed(args.seed * 1_000_003 + i)
         columns.append(randomized(columns[0], str(i + 1), policy, task, generator))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    sheet(columns, task).save(args.out)
+    storage.make_folder(args.out.parent)
+    with storage.whole(args.out) as partial:
+        sheet(columns, task).save(partial)
     console.print(f"showed {len(data)} images in {args.versions} versions in {args.out}", soft_wrap=True)
     return {"randomize": args.randomize, "images": len(data), "versions": args.versions, "out": args.out}
 

@@ -13,7 +13,8 @@ from ...select.adapted import judge
 from ...settings import build, to_dict
 from ...training.hardware import Hardware
 from ...training.loop import Loop
-from ...training.model import Model, load_model
+from ...training.model import Model
+from ...training.saved_model import load_model
 from ..arguments import AdaptArguments
 from ..console import Result, bars, console
 from ..inputs import reading_of
@@ -28,7 +29,7 @@ def adapt(args: AdaptArguments) -> Result:
             f"--out {args.out} is the run itself, expected a new folder, because the run itself is not changed"
         )
     method = build_method(args)
-    model = load_model(args.run)
+    model = load_model(args.run, trust=args.trust)
     target = load_unlabelled(args.target, **reading_of(model, skip_bad=args.skip_bad))
     model.check(target.inputs, str(args.target))
     loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=Hardware.detect())
@@ -47,12 +48,16 @@ def adapt(args: AdaptArguments) -> Result:
             folder.report("adapt", step, loop.steps, terms)
             shown.report("adapt", step, loop.steps, terms)
 
+        algorithm: Any = trainer.algorithm
         try:
             trainer.run(report)
-        except TrainingDiverged:
-            keep(folder, trainer.algorithm, model)
+            algorithm.shipped().check_outputs(target.inputs, trainer.step)
+        except TrainingDiverged as error:
+            folder.diverged(error)
+            if not error.taken:
+                keep(folder, algorithm, model)
             raise
-    adapted = keep(folder, trainer.algorithm, model)
+    adapted = keep(folder, algorithm, model)
     judgement = judge(model, adapted, target)
     say(folder, judgement.words)
     say(folder, f"adapted; the run is in {args.out}")

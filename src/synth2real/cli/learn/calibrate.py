@@ -15,6 +15,7 @@ from ...data.loading import load_unlabelled
 from ...errors import InputError
 from ...settings import build, name_of, to_dict
 from ...simulate import Range, Simulator, save_parameters, simulator
+from ...storage import make_folder, write_text
 from ..arguments import CalibrateArguments
 from ..console import Result, bars, console
 from ..inputs import reading
@@ -77,10 +78,10 @@ def study_storage(args: CalibrateArguments) -> str:
     storage = args.storage or str(args.out.with_suffix(".study.db"))
     if "://" not in storage:
         path = Path(storage)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         if args.overwrite:
             path.unlink(missing_ok=True)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out.parent)
     return storage
 
 
@@ -90,7 +91,7 @@ def write(
     """Write the ranges, the report beside them, and a sheet of the real images that no rendered image matches."""
     farthest = torch.tensor(judged.farthest)
     sheet(target.inputs[farthest], judged.nearest, args.out.with_suffix(PICTURES))
-    args.out.with_suffix(REPORT).write_text(yaml.safe_dump(described, sort_keys=False, default_flow_style=None))
+    write_text(args.out.with_suffix(REPORT), yaml.safe_dump(described, sort_keys=False, default_flow_style=None))
     save_parameters({**found.simulator.ranges, **found.ranges}, args.out)
 
 

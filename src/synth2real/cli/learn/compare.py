@@ -13,15 +13,15 @@ from ...comparison.comparison import Comparison
 from ...comparison.comparison import compare as compare_routes
 from ...comparison.named_routes import chosen_routes, paints_backgrounds
 from ...comparison.pool import check_names
-from ...comparison.trials import write_whole
 from ...data.domains import Labelled, Unlabelled
-from ...errors import InputError
+from ...errors import InputError, WriteError
 from ...measure.backgrounds import lacks_backgrounds
 from ...measure.data_checks import counted
 from ...report import write_report
 from ...route.route import Budget, Route
 from ...route.run_folder import RunFolder
 from ...simulate import Simulator
+from ...storage import write_text
 from ...tasks.base import Task
 from ...training.hardware import versions
 from ..arguments import CompareArguments
@@ -49,7 +49,7 @@ def compare(args: CompareArguments) -> Result:
     groups = read_both_groups(args.group, (name, source), (args.target, target))
     budget = Budget(n=args.n or Budget.n, seed=args.seed)
     settings = settings_of(args, routes, task, budget)
-    folder = RunFolder(args.out, settings, overwrite=args.overwrite, resume=args.resume, metrics=False)
+    folder = RunFolder(args.out, settings, overwrite=args.overwrite, resume=args.resume)
     if isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target):
         say(folder, PAINTS)
     say(
@@ -100,11 +100,15 @@ def checked_routes(
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Adds to a Ctrl-C how to continue."""
+    """Adds to a Ctrl-C or a full disk how to continue."""
+    way = "the same command with --resume goes on after the last finished training"
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(": the same command with --resume goes on after the last finished training") from None
+        raise KeyboardInterrupt(f": {way}") from None
+    except WriteError as error:
+        error.add_note(f"Then {way}")
+        raise
 
 
 def conclusions(comparison: Comparison) -> list[str]:
@@ -139,7 +143,7 @@ def write(args: CompareArguments, comparison: Comparison, settings: dict[str, An
     write_report(comparison, args.out / "report.html")
     console.print(table(comparison))
     text = json.dumps({**comparison.plain(), "versions": versions()}, indent=2)
-    write_whole(args.out / RESULT, text + "\n")
+    write_text(args.out / RESULT, text + "\n")
 
 
 def in_doubt(comparison: Comparison) -> list[str]:

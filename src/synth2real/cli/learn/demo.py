@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from ...refine import SimGAN
 from ...report import write_report
 from ...route.route import Budget, Route
 from ...simulate import Digits
+from ...storage import emptied, is_empty, write_text
 from ...training.hardware import versions
 from ..arguments import DemoArguments
 from ..console import Result, announce, bars, console
@@ -67,7 +67,7 @@ def combination(ranked: Sequence[str]) -> dict[str, Route]:
 def demo(args: DemoArguments) -> Result:
     """Compare the routes, print the table, and write results.json, the chosen run and the report."""
     out, fast = args.out, args.fast
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and not is_empty(out):
         if not args.overwrite:
             raise InputError(
                 f"{out}: the folder is not empty, expected a new folder. Choose another --out, or pass --overwrite"
@@ -77,7 +77,7 @@ def demo(args: DemoArguments) -> Result:
                 f"{out}: --overwrite found no results.json there, so it is no demo. Choose another --out, "
                 "or delete the folder"
             )
-        shutil.rmtree(out)
+        emptied(out)
     target, test = handwriting()
     simulator = Digits(size=(8, 8))
     budget = Budget(steps=FAST_STEPS if fast else STEPS, n=2000 if fast else 5000)
@@ -108,7 +108,7 @@ def demo(args: DemoArguments) -> Result:
 
 def write(comparison: Comparison, out: Path, budget: Budget) -> Result:
     """Write results.json, chosen/ and report.html. Returns the content of results.json."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     chosen = comparison.chosen
     settings = {
         "route": chosen.route.describe(),
@@ -120,7 +120,7 @@ def write(comparison: Comparison, out: Path, budget: Budget) -> Result:
     }
     write_chosen(comparison, out / "chosen", settings)
     results: Result = {"routes": comparison.rows(), "chosen": chosen.name, "versions": versions()}
-    (out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
     write_report(comparison, out / "report.html")
     return results
 

@@ -20,6 +20,7 @@ from ...training.mapping import Mapping
 from ..arguments import RefineArguments
 from ..console import Result, bars, console
 from ..inputs import check_for_simulators, reading
+from ..outputs import check_overwrite_or_resume
 from ..set_option import assignments_of
 
 
@@ -31,6 +32,7 @@ def refine(args: RefineArguments) -> Result:
             f"--target and --apply: found {found}, expected one: real images to train on, or a saved refiner"
         )
     check_for_simulators(args.source, args.n, args.preset)
+    check_overwrite_or_resume(args.overwrite, args.resume)
     job = apply_job(args) if args.apply is not None else learn_job(args)
     start = time.perf_counter()
     steps = 0 if args.apply is not None else getattr(job.refiner, "all_steps", 0)
@@ -71,7 +73,7 @@ def apply_job(args: RefineArguments) -> RefineJob:
         raise InputError(
             f"{wrong}: a saved refiner (--apply) keeps its own, so the option has no effect. Leave {wrong} out"
         )
-    refiner = load_refiner(args.apply)
+    refiner = load_refiner(args.apply, trust=args.trust)
     channels, height, width = refiner.shape
     source = place(args, refiner.shape)
     how = replace(Conversion(**reading(args)), size=(height, width), channels=1 if channels == 1 else 3)
@@ -97,6 +99,7 @@ def refine_job(
         conversion=conversion,
         seed=args.seed,
         overwrite=args.overwrite,
+        resume=args.resume,
     )
 
 

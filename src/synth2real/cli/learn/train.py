@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from typing import Any
 
 from ...adapt import MAPPINGS, OBJECTIVES, SOURCE_FREE, FeatureMapping, Objective
 from ...calibrate import method_of
 from ...comparison.comparison import some
 from ...data.domains import Labelled
-from ...errors import InputError
+from ...errors import InputError, WriteError
 from ...randomize import METHODS as RANDOMIZE
 from ...randomize import WIDEN
 from ...refine import METHODS as REFINE
@@ -99,14 +99,18 @@ def outcome(run: Run) -> str:
 
 @contextmanager
 def interruptible(folder: RunFolder) -> Iterator[None]:
-    """Adds to a Ctrl-C which checkpoint is kept, and how to continue."""
+    """Adds to a Ctrl-C or a full disk which checkpoint is kept, and how to continue."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, WriteError) as error:
         step = folder.kept
         left = f": the checkpoint of step {step} is kept" if step else " before the first checkpoint"
         line = f"{left}. The same command with --resume {'goes on from it' if step else 'begins anew'}"
-        folder.log(f"interrupted{line}")
+        if isinstance(error, WriteError):
+            error.add_note(f"The training stopped{line}")
+            raise
+        with suppress(WriteError):
+            folder.log(f"interrupted{line}")
         raise KeyboardInterrupt(line) from None
 
 

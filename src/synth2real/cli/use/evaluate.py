@@ -15,7 +15,8 @@ from ...data.loading import load, metadata_tables
 from ...errors import InputError
 from ...route.run_folder import read_settings
 from ...tasks import Classification
-from ...training.model import Model, load_model
+from ...training.model import Model
+from ...training.saved_model import load_model
 from ..arguments import EvaluateArguments
 from ..console import WIDTH, Result, print_result
 from ..inputs import reading_of
@@ -25,7 +26,7 @@ LISTED = 20  # classes in the table
 
 def evaluate(args: EvaluateArguments) -> Result:
     """Print the task's metrics of a run on labelled data, and which errors it makes."""
-    model = load_model(args.run)
+    model = load_model(args.run, trust=args.trust)
     columns = label_columns(args, model)
     data = load(args.on, columns, **reading_of(model, skip_bad=args.skip_bad))
     model.check(data.inputs, str(args.on))

@@ -7,8 +7,10 @@ import re
 
 from ...data.discovery import counted
 from ...errors import InputError
+from ...storage import make_folder, whole
 from ...tasks import Classification, Keypoints
-from ...training.model import Predictions, load_model
+from ...training.model import Predictions
+from ...training.saved_model import load_model
 from ..arguments import PredictArguments
 from ..console import Result, console
 from ..outputs import check_new_file, one_class
@@ -24,7 +26,7 @@ def predict(args: PredictArguments) -> Result:
     if out.is_dir():
         raise InputError(f"{out}: found a folder, expected the name of a CSV file, such as {out / 'predictions.csv'}")
     check_new_file(out, "a CSV", (), args.overwrite)
-    model = load_model(args.run)
+    model = load_model(args.run, trust=args.trust)
     if args.probabilities and not isinstance(model.task, Classification):
         raise InputError(
             f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies"
@@ -32,11 +34,9 @@ def predict(args: PredictArguments) -> Result:
     predictions = model.predict(args.images, skip_bad=args.skip_bad)
     for line in one_class(model, predictions):
         console.warn(line)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.partial")
-    with partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    make_folder(out.parent)
+    with whole(out) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         csv.writer(file).writerows(rows(predictions, args.probabilities))
-    partial.replace(out)
     what = "images" if len(model.shape) == 3 else "samples"
     found = summary(predictions)
     left_out = counted(console.left_out)

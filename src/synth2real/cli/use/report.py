@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import typer
 
 from ...comparison.comparison import TRIALS, Comparison, RouteCandidate
 from ...comparison.comparison import compare as compare_routes
@@ -16,17 +17,20 @@ from ...comparison.named_routes import route_of
 from ...data.domains import Labelled
 from ...errors import InputError
 from ...measure.distances import proxy_a_distance
+from ...networks.named_code import check_code, named_in
 from ...refine import load_refiner
 from ...report import write_report
 from ...report.gaps import as_pixels
 from ...route.route import Budget, Route, Rows, Run
-from ...route.run_folder import LOG, METRICS, PARAMETERS, SETTINGS, read_settings
+from ...route.run_folder import LOG, PARAMETERS, SETTINGS, read_metrics, read_settings
 from ...simulate import Simulator, load_parameters
+from ...simulate.registry import DESCRIBED
 from ...training.mapping import REFINER
-from ...training.model import COMPARISON, load_model
+from ...training.saved_model import COMPARISON, load_model
 from ..arguments import ReportArguments, TestedData
 from ..console import Result, console
 from ..inputs import load_pair, load_test, read_both_groups, settle_task
+from ..options import parse_channels, parse_size
 
 
 def report(args: ReportArguments) -> Result:
@@ -38,7 +42,11 @@ def report(args: ReportArguments) -> Result:
         raise InputError(f"{out}: expected the name of an HTML file, such as {out.with_suffix('.html')}")
     path = out or run / "report.html"
     settings = read_settings(run)
-    measured = again(run, settings, args.test) if "routes" in settings else as_comparison(run, settings, args.test)
+    if "routes" in settings:
+        check_trusted(run, settings, trust=args.trust)
+        measured = again(run, settings, args.test)
+    else:
+        measured = as_comparison(run, args.test, trust=args.trust)
     write_report(measured, path)
     console.print(f"report: {path}", soft_wrap=True)
     return {"routes": [one.name for one in measured.candidates], "chosen": measured.chosen.name, "out": path}
@@ -81,30 +89,18 @@ def scored_on(test: Labelled, comparison: Comparison) -> Comparison:
     return replace(comparison, test=test, aggregates=aggregates)
 
 
-def as_comparison(folder: Path, settings: dict[str, Any], test: Path | None) -> Comparison:
+def as_comparison(folder: Path, test: Path | None, *, trust: bool) -> Comparison:
     """The run as a comparison of one route."""
-    if "source" not in settings:
-        raise InputError(
-            f"{folder}: its {SETTINGS} names no source and no target. The demo writes such runs and its own report. "
-            "Expected a run of `synth2real train` or the chosen one of `compare`"
-        )
-    if "route" not in settings:
-        raise InputError(
-            f"{folder}: its {SETTINGS} names no route; it is an aggregate, which is in the report of its comparison. "
-            "Expected a run of `synth2real train` or the chosen one of `compare`"
-        )
-    data = data_of(settings, test)
+    data, route, budget = read_run(folder, test, trust=trust)
+    model = load_model(folder, trust=trust)
     source, target, layout = load_pair(data)
     if isinstance(source, Simulator) and (folder / PARAMETERS).is_file():
         source = source.with_ranges(**load_parameters(folder / PARAMETERS))
-    model = load_model(folder)
     labelled = load_test(data, model.task, layout)
-    route = route_of(settings["route"], str(folder))
-    budget = Budget(n=settings["n"] or Budget.n, seed=settings["seed"], steps=settings["steps"])
     ours, theirs = read_both_groups(data.group, (data.source[0], source), (data.target, target))
     evaluation = Evaluation(source, target, labelled, model.task, budget, ours, theirs)
     rendered = source if isinstance(source, Labelled) else source.labelled(budget.n, budget.seed)
-    refiner = load_refiner(folder) if (folder / REFINER).is_dir() else None
+    refiner = load_refiner(folder, trust=trust) if (folder / REFINER).is_dir() else None
     made = Run(
         model=model,
         history=history(folder),
@@ -121,30 +117,75 @@ def as_comparison(folder: Path, settings: dict[str, Any], test: Path | None) -> 
         as_pixels(evaluation.whole_source.unlabelled()), as_pixels(target), groups=(None, evaluation.seen_groups)
     )
     trial = replace(evaluation.measured(made, budget.seed, budget.steps, seconds), gap_before=before)
-    if isinstance(source, Labelled) and "group" not in settings:  # `train` holds no source data out
+    if isinstance(source, Labelled) and "group" not in read_settings(folder):  # `train` holds no source data out
         trial = replace(trial, source_metrics=dict.fromkeys(trial.source_metrics, float("nan")))
     candidate = RouteCandidate(named(route), route, [trial], chosen=True, spent=seconds)
     return Comparison([candidate], model.task, target, labelled, raw=evaluation.whole_source, target_groups=theirs)
 
 
+def read_run(folder: Path, test: Path | None, *, trust: bool) -> tuple[TestedData, Route, Budget]:
+    """What the settings of a run say: data, route and budget.
+
+    Raises:
+        InputError: the settings are not of a run, are damaged, or name code that is not trusted.
+    """
+    settings = read_settings(folder)
+    if "source" not in settings:
+        raise InputError(
+            f"{folder}: its {SETTINGS} names no source and no target. The demo writes such runs and its own report. "
+            "Expected a run of `synth2real train` or the chosen one of `compare`"
+        )
+    if "route" not in settings:
+        raise InputError(
+            f"{folder}: its {SETTINGS} names no route; it is an aggregate, which is in the report of its comparison. "
+            "Expected a run of `synth2real train` or the chosen one of `compare`"
+        )
+    check_trusted(folder, settings, trust=trust)
+    try:
+        data, route = data_of(settings, test), route_of(settings["route"], str(folder))
+        return data, route, Budget(n=data.n or Budget.n, seed=data.seed, steps=int(settings["steps"]))
+    except InputError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, typer.BadParameter) as error:
+        raise InputError(
+            f"{folder / SETTINGS}: is damaged ({type(error).__name__}: {error}), expected the settings of a run. Train "
+            "again with --overwrite"
+        ) from None
+
+
+def check_trusted(folder: Path, settings: dict[str, Any], *, trust: bool) -> None:
+    """Raise `InputError` if the settings name code that is not trusted: a class, or a program that renders."""
+    sources = [str(name) for name in (settings["source"], *(settings.get("more") or ()))]
+    program = next((name for name in sources if name.endswith(DESCRIBED)), None)
+    if program is not None and not trust:
+        raise InputError(
+            f"{folder}: its source is '{program}', a program that would run. If you trust whoever made this folder, "
+            "pass --trust"
+        )
+    try:
+        check_code([*named_in(settings.get("route", settings.get("routes"))), *sources], trust)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from None
+
+
 def data_of(settings: dict[str, Any], test: Path | None) -> TestedData:
     """The data of a run."""
     return TestedData(
-        source=(settings["source"], *(settings.get("more") or ())),
+        source=(str(settings["source"]), *map(str, settings.get("more") or ())),
         target=Path(settings["target"]),
-        task=settings["task"]["kind"],
-        label=tuple(settings["label"] or ()),
+        task=str(settings["task"]["kind"]),
+        label=tuple(map(str, settings["label"] or ())),
         test=test,
         group=settings.get("group"),
         preset=settings["preset"],
         params=Path(settings["params"]) if settings["params"] else None,
-        n=settings["n"],
-        size=tuple(settings["size"]) if settings["size"] else None,
-        channels=settings["channels"],
+        n=int(settings["n"]) if settings["n"] else None,
+        size=parse_size("x".join(map(str, settings["size"]))) if settings["size"] else None,
+        channels=parse_channels(str(settings["channels"])) if settings["channels"] else None,
         depth=settings.get("depth"),
         background=settings.get("background", "white"),
         zero_based=settings["zero_based"],
-        seed=settings["seed"],
+        seed=int(settings["seed"]),
         skip_bad=True,
     )
 
@@ -152,8 +193,7 @@ def data_of(settings: dict[str, Any], test: Path | None) -> TestedData:
 def history(folder: Path) -> dict[str, Rows]:
     """The losses of each stage, from the metrics file."""
     stages: dict[str, Rows] = defaultdict(list)
-    for line in (folder / METRICS).read_text().splitlines() if (folder / METRICS).is_file() else []:
-        row = json.loads(line)
+    for row in read_metrics(folder):
         stages[row.pop("stage")].append(row)
     return dict(stages)
 

@@ -1,0 +1,23 @@
+"""What is written to disk: whole files or none, folders that say that they are incomplete, locks of folders in use."""
+
+from .files import append_line, copied, make_folder, whole, write_tensors, write_text, writing
+from .incomplete import INCOMPLETE, Building, building, check_complete
+from .locks import LOCK, emptied, is_empty, locked
+
+__all__ = [
+    "INCOMPLETE",
+    "LOCK",
+    "Building",
+    "append_line",
+    "building",
+    "check_complete",
+    "copied",
+    "emptied",
+    "is_empty",
+    "locked",
+    "make_folder",
+    "whole",
+    "write_tensors",
+    "write_text",
+    "writing",
+]
