@@ -22,7 +22,7 @@ from ...refine import SimGAN
 from ...report import write_report
 from ...route.route import Budget, Route
 from ...simulate import Digits
-from ...storage import emptied, is_empty, write_text
+from ...storage import emptied, is_empty, make_folder, write_text
 from ...training.hardware import versions
 from ..arguments import DemoArguments
 from ..console import Result, announce, bars, console
