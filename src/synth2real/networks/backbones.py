@@ -86,14 +86,26 @@ def build_network(name: str, shape: Sequence[int], spatial: bool = False, norm: 
                 f"For {kind} choose --network {other}"
             )
         return NETWORKS[name](shape, spatial=spatial, norm=norm)
-    kind, colon, rest = name.partition(":")
-    if not colon:
-        raise InputError(f"network '{name}' is unknown, expected {KINDS}")
+    check_name(name)
+    kind, _, rest = name.partition(":")
     if kind in (TIMM, TRANSFORMERS):
         if len(shape) != 3:
             raise InputError(f"network '{name}' takes images, found features of shape {tuple(shape)}")
         return (_timm if kind == TIMM else _transformers)(rest, shape[0])
     return _call(name, _class(name, kind, rest), shape)
+
+
+def check_name(name: str) -> None:
+    """Raise `InputError` if no network, class or package has this name; the shape of the inputs need not be known."""
+    kind, colon, rest = name.partition(":")
+    if name in NETWORKS:
+        return
+    if not colon:
+        raise InputError(f"network '{name}' is unknown, expected {KINDS}")
+    if kind in (TIMM, TRANSFORMERS):
+        _package(kind, rest)
+    else:
+        _class(name, kind, rest)
 
 
 def _class(name: str, module: str, attribute: str) -> type[nn.Module]:

@@ -87,3 +87,19 @@ def test_notes_and_answers_of_one_class_are_warnings_and_kept(synth2real, tmp_pa
     for line in (note, "12 of 12 images are '"):
         assert f"warning: {line}" in err
         assert f"warning: {line}" in log
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--network", "resnett", "network 'resnett' is unknown"),
+        ("--network", "no_such_module:Net", "Python cannot import 'no_such_module'"),
+        ("--adapt", "dan-n", "dan-n"),
+        ("--refine", "simgam", "simgam"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_refused_before_anything_is_read(synth2real, tmp_path, option, value, message):
+    """The source is no folder, which would be the error of reading it."""
+    arguments = ("train", tmp_path / "none", "--target", tmp_path / "none", "--out", tmp_path / "run")
+    refused(synth2real(*arguments, option, value), message)
+    assert not (tmp_path / "run").exists()

@@ -12,6 +12,7 @@ from ...calibrate import method_of
 from ...comparison.comparison import some
 from ...data.domains import Labelled
 from ...errors import InputError, WriteError
+from ...networks.backbones import check_name as check_network_name
 from ...randomize import METHODS as RANDOMIZE
 from ...randomize import WIDEN
 from ...refine import METHODS as REFINE
@@ -39,6 +40,7 @@ FILLED_BY = {
 def train(args: TrainArguments) -> Result:
     """Load, build the route, train, and write the run folder."""
     check_overwrite_or_resume(args.overwrite, args.resume)
+    check_names(args)
     source, target, layout = load_pair(args)
     task = settle_task(args, source, target)
     route = build_route(args, task, images=len(target.shape) == 3)
@@ -112,6 +114,18 @@ def interruptible(folder: RunFolder) -> Iterator[None]:
         with suppress(WriteError):
             folder.log(f"interrupted{line}")
         raise KeyboardInterrupt(line) from None
+
+
+def check_names(args: TrainArguments) -> None:
+    """Raise `InputError` for a method or network that does not exist, before any data is read."""
+    parse_assignments(args.assign)
+    adapt = "source-only" if args.adapt == "none" else args.adapt
+    named = {"widen": args.widen, "randomize": args.randomize or "none", "refine": args.refine, "adapt": adapt}
+    for stage, name in named.items():
+        if name != "none":
+            check_name(stage, name)
+    if args.network is not None:
+        check_network_name(args.network)
 
 
 def build_route(args: TrainArguments, task: Task, *, images: bool) -> Route:
