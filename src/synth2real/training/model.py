@@ -24,7 +24,7 @@ from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Classification, Task
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
-PREDICTION_BATCH = 512
+PREDICTION_BATCH, PREDICTION_VALUES = 512, 2**23  # samples in a batch, and pixel values or features, at most
 CHECKED = 64  # inputs on which a trained model is checked
 GIVEN = "given"  # replaces the network name if the user passed a network object
 
@@ -178,7 +178,8 @@ class Model(nn.Module):
     def _batches(self, inputs: Inputs, module: nn.Module) -> Iterator[Tensor]:
         self.eval()
         device = next(self.parameters()).device
-        for index in torch.arange(len(inputs)).split(PREDICTION_BATCH):
+        batch = max(16, min(PREDICTION_BATCH, PREDICTION_VALUES // inputs.shape[1:].numel()))
+        for index in torch.arange(len(inputs)).split(batch):
             x = to_float(inputs[index].to(device))
             yield module(x if self.map is None else self.map(x)).float().cpu()
 
