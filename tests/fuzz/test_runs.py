@@ -16,7 +16,7 @@ from synth2real.refine import Reinhard, load_refiner
 from synth2real.route.run_folder import read_settings
 from synth2real.simulate import Digits
 from synth2real.training.loop import Loop
-from synth2real.training.model import load_model
+from synth2real.training.saved_model import load_model
 
 
 @pytest.fixture(scope="module")
