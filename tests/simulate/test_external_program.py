@@ -1,15 +1,20 @@
 """Simulators from external programs, from modules, and from registered packages."""
 
 import json
+import os
 import re
+import signal
+import subprocess
 import sys
+import tempfile
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from synth2real.errors import InputError
+from synth2real.errors import InputError, WriteError
 from synth2real.settings import to_dict
 from synth2real.simulate import Drawn, Parameter, declared, external, find, is_simulator, registry, simulator
 
@@ -198,3 +203,64 @@ def test_values_follow_their_distribution():
     assert normal.abs().max() <= 2
     with pytest.raises(InputError, match="parameter 'a' is log-uniform with the lower limit 0, expected above 0"):
         Parameter("a", "", "", (0, 1), (0.5, 1), "log-uniform")
+
+
+ASK = """
+import sys
+from synth2real.simulate import simulator
+simulator(sys.argv[1], size=(8, 8)).sample(2, 0)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_program_and_its_files_end_with_the_process_that_asked(tmp_path, how):
+    heater = """
+    import os, subprocess
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+    pathlib.Path("begun.txt").write_text(f"{os.getpid()} {child.pid}")
+    pathlib.Path("begun.txt").rename("pids.txt")
+    time.sleep(100)
+    """
+    described(tmp_path, heater)
+    (tmp_path / "tmp").mkdir()
+    paths = {"TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(Path(sys.modules["synth2real"].__file__).parents[1])}
+    asking = subprocess.Popen([sys.executable, "-c", ASK, tmp_path / "heater.yaml"], env=os.environ | paths)
+    waited(lambda: (tmp_path / "pids.txt").is_file())
+    assert len(list((tmp_path / "tmp").iterdir())) == 1
+    asking.send_signal(how)
+    asking.wait()
+    pids = map(int, (tmp_path / "pids.txt").read_text().split())
+    waited(lambda: not list((tmp_path / "tmp").iterdir()) and not any(is_running(pid) for pid in pids))
+
+
+def waited(until, seconds=60):
+    """Wait until something holds; it must."""
+    for _ in range(seconds * 50):
+        if until():
+            return
+        time.sleep(0.02)
+    assert until()
+
+
+def is_running(pid):
+    """Whether a process runs; one that has ended and waits for its parent does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def test_no_files_are_left_where_a_full_disk_stops_it(tmp_path, monkeypatch):
+    def full(path, text):
+        raise WriteError(f"{path}: cannot be written: no space left on device")
+
+    heater = described(tmp_path, "")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("synth2real.simulate.external_program.write_text", full)
+    with pytest.raises(WriteError, match="no space left on device"):
+        heater.sample(2, 0)
+    assert list((tmp_path / "tmp").iterdir()) == []

@@ -24,14 +24,19 @@ def main(folder: str, *command: str) -> int:
     except OSError as error:
         print(error.strerror)
         return NOT_STARTED
-    threading.Thread(target=end_with_parent, args=(program, folder), daemon=True).start()
+    ending = threading.Event()
+    watcher = threading.Thread(target=end_with_parent, args=(program, folder, ending), daemon=True)
+    watcher.start()
     code = program.wait()
+    if ending.is_set():
+        watcher.join()  # it ends this process when the folder is deleted
     return code if code >= 0 else 128 - code
 
 
-def end_with_parent(program: "subprocess.Popen[bytes]", folder: str) -> None:
+def end_with_parent(program: "subprocess.Popen[bytes]", folder: str, ending: threading.Event) -> None:
     """Wait until the pipe closes. Reading blocks, so this costs no time."""
     kept = os.read(sys.stdin.fileno(), len(KEEP))
+    ending.set()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(program.pid, signal.SIGKILL)
     if kept != KEEP:
