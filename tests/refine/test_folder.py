@@ -5,6 +5,7 @@ import dataclasses
 import json
 import re
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,12 @@ import yaml
 from PIL import Image
 
 from helpers import below, dots, picture, refused, save, truncate
-from synth2real import load, load_model, load_unlabelled
+from synth2real import load, load_unlabelled
+from synth2real.data.pixels import Conversion
 from synth2real.errors import InputError, TrainingDiverged
 from synth2real.refine import METHODS, Histogram, SimGAN, load_refiner
 from synth2real.refine.folder import RefineJob, refine_folder
+from synth2real.simulate import Digits
 
 
 def pixels(folder):
@@ -187,7 +190,7 @@ def test_existing_files_are_replaced_only_with_overwrite(refine, tmp_path, class
     before = below(tmp_path / "out")
     refused(refine(classes), "the folder is not empty", "--overwrite")
     save(tmp_path / "out" / "stale.png", picture(0))
-    save(tmp_path / ".out.old" / "of a run that was killed.png", picture(0))
+    save(tmp_path / "out" / ".earlier" / "of a run that was killed.png", picture(0))
     assert refine(classes, "--overwrite")[0] == 0
     assert below(tmp_path / "out") == before
     shutil.rmtree(tmp_path / "out")
@@ -282,6 +285,89 @@ def test_the_library_writes_the_same(tmp_path, classes, photos):
         refine_folder(bad)
 
 
+# Interrupted
+
+
+class Killed(BaseException):
+    """A kill, after which the folder stays as it is."""
+
+
+def contents(folder):
+    return {name: (folder / name).read_bytes() for name in below(folder)}
+
+
+def killed(monkeypatch, after, job):
+    """Refine, and stop when `after` files have been written."""
+    replace, left = Path.replace, [after]
+
+    def stop(self, target):
+        left[0] -= 1
+        if left[0] == -1:
+            raise Killed
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stop)
+        with pytest.raises(Killed):
+            refine_folder(job)
+
+
+@pytest.mark.parametrize("after", [2, 5, 25, 42])
+@pytest.mark.parametrize("source", ["folder", "tables", "simulator"])
+def test_an_interrupted_refinement_goes_on_with_the_same_bits(tmp_path, monkeypatch, classes, photos, source, after):
+    given = {"folder": classes, "tables": dots(tmp_path / "dots"), "simulator": Digits(size=(16, 16))}[source]
+    method = SimGAN(steps=3, maps=4, blocks=1, pretrain_critic=0)
+    job = RefineJob(given, source, tmp_path / "whole", method, load_unlabelled(photos), "photos", n=40)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        refine_folder(job)
+        method = SimGAN(steps=3, maps=4, blocks=1, pretrain_critic=0)
+        job = dataclasses.replace(job, out=tmp_path / "out", refiner=method)
+        killed(monkeypatch, after, job)
+        with pytest.raises(InputError, match=r"out: is incomplete: `synth2real refine` was stopped .* with --resume"):
+            load_unlabelled(tmp_path / "out")
+        with pytest.raises(InputError, match=r"is incomplete: .* Pass --resume to go on, or --overwrite to begin anew"):
+            refine_folder(job)
+        refine_folder(dataclasses.replace(job, resume=True))
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_a_refinement_is_not_resumed_with_other_arguments(tmp_path, monkeypatch, classes, photos):
+    source = shutil.copytree(classes, tmp_path / "in")
+    job = RefineJob(source, "in", tmp_path / "out", Histogram(), load_unlabelled(photos), "photos")
+    killed(monkeypatch, 20, job)
+    before = contents(tmp_path / "out")
+    for changed, message in (
+        ({"seed": 1}, "begun with seed 0, but --resume found 1"),
+        ({"named": "other"}, "begun with source in, but --resume found other"),
+        ({"refiner": Histogram(match="image")}, "begun with settings"),
+        ({"conversion": Conversion(size=(8, 8))}, "begun with size None"),
+        ({"target": None}, "begun with target"),
+    ):
+        with pytest.raises(InputError, match=message):
+            refine_folder(dataclasses.replace(job, **changed, resume=True))
+    assert contents(tmp_path / "out") == before
+    save(source / "dark" / "more.png", picture(0))
+    with pytest.raises(InputError, match=r"was begun with other images than those that are in .*in now"):
+        refine_folder(dataclasses.replace(job, resume=True))
+
+
+def test_a_saved_refiner_goes_on_only_as_itself(tmp_path, monkeypatch, classes, photos):
+    for name, level in (("a", 1), ("b", 2)):
+        job = RefineJob(
+            classes, "classes", tmp_path / name, Histogram(), load_unlabelled(photos).subset(torch.arange(level, 9))
+        )
+        refine_folder(job)
+    job = RefineJob(classes, "classes", tmp_path / "out", load_refiner(tmp_path / "a"))
+    refine_folder(dataclasses.replace(job, out=tmp_path / "whole"))
+    killed(monkeypatch, 20, job)
+    with pytest.raises(InputError, match="begun with refiner"):
+        refine_folder(dataclasses.replace(job, refiner=load_refiner(tmp_path / "b"), resume=True))
+    refine_folder(dataclasses.replace(job, resume=True))
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
 # In a route
 
 
@@ -317,4 +403,6 @@ def test_a_run_that_diverges_after_its_refiner_keeps_both(synth2real, tmp_path, 
     arguments = ("--refine", "histogram", "--set", "adapt.rate=1e30", "--steps", 20)
     refused(synth2real("train", classes, "--target", photos, "--out", tmp_path / "run", *arguments), "adapt.rate")
     assert load_refiner(tmp_path / "run").name == "histogram"
-    assert load_model(tmp_path / "run").task.classes == ("dark", "light")
+    assert (tmp_path / "run" / "model.safetensors").is_file()
+    out = ("--out", tmp_path / "p.csv")
+    refused(synth2real("predict", tmp_path / "run", photos, *out), "run: its training diverged", "stopped at step")

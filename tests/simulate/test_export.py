@@ -2,12 +2,15 @@ import io
 import json
 import sys
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from helpers import below
 from skips import optional
+from synth2real import load_unlabelled
 from synth2real.errors import InputError
 from synth2real.simulate import Digits, Eyes, export, load_parameters, render
 
@@ -145,3 +148,104 @@ def test_masks_that_a_simulator_does_not_have_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"--masks: simulator digits renders no masks\. Remove --masks"):
         render(Digits(), 2, tmp_path / "x", seed=0, masks=True)
     assert not (tmp_path / "x").exists()
+
+
+# Interrupted
+
+
+class Killed(BaseException):
+    """A kill, after which the folder stays as it is."""
+
+
+def killed(monkeypatch, after, *arguments, **more):
+    """Render, and stop when `after` files have been written."""
+    replace, left = Path.replace, [after]
+
+    def stop(self, target):
+        left[0] -= 1
+        if left[0] == -1:
+            raise Killed
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stop)
+        with pytest.raises(Killed):
+            render(*arguments, **more)
+
+
+def contents(folder):
+    return {name: (folder / name).read_bytes() for name in below(folder)}
+
+
+EYES = Eyes(size=(16, 20))
+
+
+@pytest.mark.parametrize(
+    ("after", "format"), [(3, "folder"), (10, "folder"), (437, "folder"), (4, "webdataset"), (8, "webdataset")]
+)
+def test_an_interrupted_render_goes_on_with_the_same_bits(tmp_path, monkeypatch, after, format):
+    monkeypatch.setattr(export, "SHARD", 30)
+    arguments = {"seed": 3, "masks": True, "format": format}
+    render(EYES, 220, tmp_path / "whole", **arguments)
+    killed(monkeypatch, after, EYES, 220, tmp_path / "out", **arguments)
+    with pytest.raises(InputError, match=r"out: is incomplete: `synth2real render` was stopped .* with --resume"):
+        load_unlabelled(tmp_path / "out")
+    assert not {"metadata.jsonl", "parameters.yaml"} & set(below(tmp_path / "out"))
+    with pytest.raises(InputError, match=r"is incomplete: .* Pass --resume to go on, or --overwrite to begin anew"):
+        render(EYES, 220, tmp_path / "out", **arguments)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("[0s]*")}
+    render(EYES, 220, tmp_path / "out", **arguments, resume=True)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    again = [path for path, time in kept.items() if path.stat().st_mtime_ns != time]
+    assert len(again) <= 2, "only an image without its row is rendered again"
+    with pytest.raises(InputError, match="nothing to --resume"):
+        render(EYES, 220, tmp_path / "out", **arguments, resume=True)
+
+
+def test_a_missing_image_is_rendered_again(tmp_path, monkeypatch):
+    render(EYES, 20, tmp_path / "whole", seed=0)
+    killed(monkeypatch, 15, EYES, 20, tmp_path / "out", seed=0)
+    (tmp_path / "out" / "000004.png").unlink()
+    render(EYES, 20, tmp_path / "out", seed=0, resume=True)
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"n": 30}, "begun with n 20, but --resume found 30"),
+        ({"n": 10}, "begun with n 20, but --resume found 10"),
+        ({"seed": 1}, "begun with seed 0, but --resume found 1"),
+        ({"masks": True}, "begun with masks False"),
+        ({"format": "webdataset"}, "begun with format folder"),
+        ({"simulator": Eyes(size=(20, 20))}, "begun with simulator"),
+        ({"simulator": Eyes(size=(16, 20), ranges={"closed": 0.5})}, "begun with simulator"),
+        ({"simulator": Digits(size=(16, 20))}, "begun with simulator"),
+    ],
+)
+def test_a_render_is_not_resumed_with_other_arguments(tmp_path, monkeypatch, changed, message):
+    arguments = {"simulator": EYES, "n": 20, "out": tmp_path / "out", "seed": 0}
+    killed(monkeypatch, 8, **arguments)
+    before = contents(tmp_path / "out")
+    with pytest.raises(InputError, match=message):
+        render(**{**arguments, **changed}, resume=True)
+    assert contents(tmp_path / "out") == before
+    render(**{**arguments, **changed}, overwrite=True)
+    render(**{**arguments, **changed, "out": tmp_path / "new"})
+    assert contents(tmp_path / "out") == contents(tmp_path / "new")
+
+
+def test_an_error_while_an_output_is_replaced_brings_it_back(tmp_path, monkeypatch):
+    render(Digits(), 30, tmp_path, seed=0)
+    (tmp_path / "notes.md").write_text("mine")
+    before = contents(tmp_path)
+    killed(monkeypatch, 12, Digits(), 20, tmp_path, seed=1, overwrite=True)
+    assert contents(tmp_path) == before
+
+
+def test_a_parquet_file_appears_whole_and_is_not_resumed(tmp_path, monkeypatch):
+    optional("pyarrow", "parquet")
+    killed(monkeypatch, 0, Digits(), 20, tmp_path / "a.parquet", seed=0)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match=r"a\.parquet: --resume is for folders and shards"):
+        render(Digits(), 20, tmp_path / "a.parquet", seed=0, resume=True)

@@ -39,7 +39,7 @@ from ..settings import to_dict
 from ..simulate import render
 from ..simulate.base import Simulator
 from ..simulate.export import TABLE, described
-from ..storage import INCOMPLETE, LOCK, Building, building, copied, is_empty, make_folder, whole, write_text
+from ..storage import INCOMPLETE, Building, building, copied, is_empty, make_folder, whole, write_text
 from ..training.hardware import Hardware, versions
 from ..training.loop import Loop, Report
 from ..training.mapping import REFINER, Mapping
@@ -262,7 +262,7 @@ def check_out(job: RefineJob) -> list[str]:
             f"{out}: --overwrite found no {DESCRIPTION} there, expected a folder of refined images. "
             "Delete the folder yourself"
         )
-    return [path.name for path in out.iterdir() if path.name != LOCK]
+    return [path.name for path in out.iterdir()]
 
 
 def write_images(refiner: Mapping, images: Unlabelled, files: Sequence[Path], root: Path, place: Path) -> None:

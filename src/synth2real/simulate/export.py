@@ -1,5 +1,13 @@
 """Write the images and labels of a simulator to disk: a folder, tar shards, or one Parquet file.
 
+`folder`: `000000.png` and so on; `metadata.jsonl` with one line per image: `file_name` and the labels;
+`parameters.yaml` with the sampling ranges; and with masks `000000_mask.png`. A mask pixel is the region index.
+`webdataset`: `shard-000000.tar` and so on, with `000000.png`, `000000.json` and `000000.mask.png` per image, and
+`parameters.yaml` beside them.
+While a folder is written, it holds `INCOMPLETE.jsonl`, and `load` refuses it.
+`parquet`: one file. The columns `image` (and `mask`) have the fields `bytes` and `path`, which the library `datasets`
+displays as images. Each label column is one column. The ranges are in the metadata of the file.
+
 Labels are columns. A class is its name, or a number if its name is a whole number. A missing value is null.
 """
 
@@ -39,20 +47,12 @@ def render(
 ) -> None:
     """Write `n` images to `out`.
 
-    `folder`: `000000.png` and so on; `metadata.jsonl` with one line per image: `file_name` and the labels;
-    `parameters.yaml` with the sampling ranges; and with masks `000000_mask.png`. A mask pixel is the region index.
-    `webdataset`: `shard-000000.tar` and so on, with `000000.png`, `000000.json` and `000000.mask.png` per image, and
-    `parameters.yaml` beside them.
-    While a folder is written, it holds `INCOMPLETE.jsonl`, and `load` refuses it.
-    `parquet`: one file. The columns `image` (and `mask`) have the fields `bytes` and `path`, which the library
-    `datasets` displays as images. Each label column is one column. The ranges are in the metadata of the file.
-
     Args:
         simulator, n, seed: the images are those of `simulator.sample(n, seed)`.
         out: the folder, which is created if it is missing; or the Parquet file.
         overwrite: replace an earlier output of `render`. Images of an earlier, longer run are deleted.
         masks: also write masks.
-        format: by default `parquet` if `out` ends in `.parquet`, else `folder`.
+        format: see above; by default `parquet` if `out` ends in `.parquet`, else `folder`.
         resume: go on in a folder that an interrupted call with the same arguments has left. The result has the same
             bits as that of an uninterrupted call.
 
@@ -69,14 +69,12 @@ def render(
         raise InputError(f"--format '{format}' is unknown, expected one of: {', '.join(WRITERS)}")
     if masks and not simulator.regions:
         raise InputError(f"--masks: simulator {simulator.called()} renders no masks. Remove --masks")
-    rendered = simulator.stream(n, seed)  # refuses a wrong count before anything is written
+    simulator.stream(n, seed)  # refuses a wrong count before anything is written
     job = RenderJob(simulator, n, out, seed, overwrite, masks, format, resume)
     with WRITERS[format].opened(job) as writer:
-        size = simulator.chunk
-        if writer.done:
-            rendered = simulator.stream(n, seed, first=writer.done // size)
-        encoded = encoded_rows(rendered, simulator, masks)
-        for i, (image, mask, row) in enumerate(encoded, start=writer.done // size * size):
+        first = writer.done // simulator.chunk  # a part is rendered whole, so that its images keep their bits
+        encoded = encoded_rows(simulator.stream(n, seed, first), simulator, masks)
+        for i, (image, mask, row) in enumerate(encoded, start=first * simulator.chunk):
             if i >= writer.done:
                 writer.add(f"{i:06d}", image, mask, row)
         writer.finish()

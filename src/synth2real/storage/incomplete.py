@@ -151,7 +151,12 @@ def _begun(out: Path, made_from: Plain, replaces: Sequence[str]) -> Building:
     else:
         left.discard()
         replaces, others = [], left.header["others"]
-    header = {"doing": REPLACING, "made_from": made_from, "replaces": list(replaces), "others": others}
+    header = {
+        "doing": REPLACING,
+        "made_from": made_from,
+        "replaces": [name for name in replaces if name not in OURS],
+        "others": others,
+    }
     found = Building(out, header)
     try:
         found.keep(0)
