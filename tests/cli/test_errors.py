@@ -4,9 +4,9 @@ import re
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from helpers import below, picture, refused, save, truncate
-from synth2real import load_model
 
 QUICK = ("--steps", 3)
 
@@ -117,7 +117,7 @@ def test_places_that_cannot_be_written(synth2real, tmp_path, run, classes, photo
         ("predict", run, photos, "--out", inside),
         ("render", "digits", "--n", 5, "--out", inside),
     ):
-        refused(synth2real(*command), inside.parent, "Check that the path")
+        refused(synth2real(*command), inside.parent, "cannot be written: not a directory")
 
 
 def test_resume_goes_on_with_the_same_arguments_only(synth2real, tmp_path, monkeypatch, classes, photos):
@@ -147,7 +147,7 @@ def test_divergence_is_told_and_the_last_good_weights_are_kept(synth2real, tmp_p
     )
     assert "Traceback" not in err
     assert "Warning" not in err
-    assert all(weights.isfinite().all() for weights in load_model(tmp_path / "run").state_dict().values())
+    assert all(weights.isfinite().all() for weights in load_file(tmp_path / "run" / "model.safetensors").values())
 
 
 def test_broken_features_are_refused_before_the_training(synth2real, tmp_path):

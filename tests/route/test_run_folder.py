@@ -12,12 +12,13 @@ from helpers import below
 from synth2real import Budget, Route, TrainingDiverged, load, load_model, load_unlabelled
 from synth2real.adapt import DANN, SourceOnly, Teacher
 from synth2real.adapt.self_training.value_labels import ValueLabels
-from synth2real.errors import InputError
+from synth2real.errors import InputError, WriteError
 from synth2real.randomize import Full, Photometric
 from synth2real.refine import SimGAN
 from synth2real.route import run_folder as runs
 from synth2real.route.run_folder import CHECKPOINT, LOG, METRICS, NOTES, SETTINGS, RunFolder, train
 from synth2real.tasks import TASKS
+from synth2real.training.saved_model import DIVERGED
 
 STEPS = 40
 WHOLE = ["metrics.jsonl", "model.safetensors", "model.yaml", "settings.yaml"]
@@ -155,7 +156,7 @@ def test_a_folder_in_use_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"file: this is a file, expected .* empty folder. Choose another --out$"):
         RunFolder(tmp_path / "file", {})
     RunFolder(tmp_path / "run", {"seed": 2}, overwrite=True)
-    assert below(tmp_path / "run") == [METRICS, SETTINGS]
+    assert below(tmp_path / "run") == [SETTINGS]
     assert yaml.safe_load((folder.path / SETTINGS).read_text())["seed"] == 2
 
 
@@ -189,7 +190,20 @@ def test_a_learning_rate_without_bounds_stops_and_keeps_finite_weights(tmp_path,
     ) as stop:
         fit(tmp_path, Route(adapt=adapt(rate=1e30)), data)
     assert 2 <= stop.value.step <= STEPS
-    assert all(weights.isfinite().all() for weights in load_model(tmp_path).state_dict().values())
+    assert all(weights.isfinite().all() for weights in load_file(tmp_path / "model.safetensors").values())
+    with pytest.raises(InputError, match=r"its training diverged, so it has no finished model \(training stopped at"):
+        load_model(tmp_path)
+    with pytest.raises(InputError, match=r"this training has diverged, and would diverge again"):
+        RunFolder(tmp_path, {}, resume=True)
+    (tmp_path / DIVERGED).unlink()  # as the message says
+    assert load_model(tmp_path).task.classes == ("dark", "light")
+
+
+@pytest.mark.parametrize(("rate", "term"), [(1e30, "output"), (1e39, "learning rate")])
+def test_a_training_that_diverges_in_its_last_step_leaves_no_model(tmp_path, data, rate, term):
+    with pytest.raises(TrainingDiverged, match=rf"at step 1: the term '{term}' is .*The weights are of no use"):
+        fit(tmp_path / "run", Route(adapt=SourceOnly(rate=rate)), data, steps=1)
+    assert set(below(tmp_path / "run")) - {METRICS} == {DIVERGED, SETTINGS}
 
 
 def test_a_broken_value_names_the_term_and_keeps_the_weights_before_it(tmp_path, data):
@@ -199,5 +213,65 @@ def test_a_broken_value_names_the_term_and_keeps_the_weights_before_it(tmp_path,
     with pytest.raises(TrainingDiverged) as stop:
         fit(tmp_path / "run", Route(), {**data, "classify": replace(good, inputs=images)})
     assert (stop.value.term, stop.value.step <= 5) == ("label", True)  # 5 batches of 8 are all 40 samples
-    weights = load_model(tmp_path / "run").features[1].state_dict()
-    assert all(weight.isfinite().all() for weight in weights.values())
+    weights = load_file(tmp_path / "run" / "model.safetensors")
+    assert all(weight.isfinite().all() for name, weight in weights.items() if name.startswith("features.1."))
+
+
+def test_damaged_checkpoints_are_named_with_the_way_on(tmp_path, monkeypatch, data, run):
+    monkeypatch.setattr(runs, "CHECKPOINT_EVERY", 20)
+    with pytest.raises(Interrupted):
+        fit(tmp_path, Route(), data, until=("train", 40))
+    whole = (tmp_path / CHECKPOINT).read_bytes()
+    for content in (b"", whole[:1000], whole[:-9], b"garbage" * 99, (run / "model.safetensors").read_bytes()):
+        (tmp_path / CHECKPOINT).write_bytes(content)
+        with pytest.raises(InputError, match=rf"{CHECKPOINT}: is damaged .*Delete it: the same command with --resume"):
+            fit(tmp_path, Route(), data, resume=True)
+    (tmp_path / CHECKPOINT).write_bytes(whole)
+    with (tmp_path / METRICS).open("a") as lines:
+        lines.write('{"stage": "tr')  # torn by a kill
+    fit(tmp_path, Route(), data, resume=True)
+    assert [row["step"] for row in rows(tmp_path)] == [20, 40]
+
+
+@pytest.mark.parametrize("text", ["", "- a", "a: [", "\x00"])
+def test_damaged_settings_are_named_with_the_way_on(tmp_path, text):
+    RunFolder(tmp_path / "run", {"seed": 1})
+    (tmp_path / "run" / SETTINGS).write_text(text)
+    with pytest.raises(
+        InputError, match=rf"(?s){SETTINGS}: .*expected the settings of a run. Train again with --overwrite"
+    ):
+        RunFolder(tmp_path / "run", {"seed": 1}, resume=True)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch, data):
+    monkeypatch.setattr(runs, "CHECKPOINT_EVERY", 20)
+    fit(tmp_path / "whole", Route(), data)
+    write = runs.write_tensors
+
+    def fill(path, state):
+        if int(state["step"]) > 20:
+            raise WriteError(f"{path}: cannot be written: no space left on device")
+        write(path, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "write_tensors", fill)
+        with pytest.raises(WriteError, match=rf"{CHECKPOINT}: cannot be written: no space left on device"):
+            fit(tmp_path / "broken", Route(), data)
+    assert int(load_file(tmp_path / "broken" / CHECKPOINT)["step"]) == 20
+    with pytest.raises(
+        InputError, match=r"found no model.yaml: this run has not finished. Repeat its .* with --resume"
+    ):
+        load_model(tmp_path / "broken")
+    fit(tmp_path / "broken", Route(), data, resume=True)
+    for file in ("model.safetensors", METRICS):
+        assert (tmp_path / "broken" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), file
+
+
+def test_a_folder_that_cannot_be_written_is_not_left_empty(tmp_path, monkeypatch):
+    def full(path, text):
+        raise WriteError(f"{path}: cannot be written: no space left on device")
+
+    monkeypatch.setattr(runs, "write_text", full)
+    with pytest.raises(WriteError, match=rf"{SETTINGS}: cannot be written"):
+        RunFolder(tmp_path / "run", {})
+    assert not (tmp_path / "run").exists()

@@ -56,7 +56,7 @@ def test_missing_and_damaged_files_are_named(tmp_path, name):
     whole = (tmp_path / name).read_bytes()
     for damaged in (b"", b"\xff\xfe", whole[: len(whole) // 2], b"a: [1"):
         (tmp_path / name).write_bytes(damaged)
-        with pytest.raises(InputError, match=rf"{tmp_path / name}: .*Train again$"):
+        with pytest.raises(InputError, match=rf"{tmp_path / name}: .*Train again with --overwrite$"):
             load_model(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(InputError, match=rf"found no {name}, expected a run folder"):

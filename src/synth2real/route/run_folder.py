@@ -271,10 +271,9 @@ def train(
         )
     except TrainingDiverged as error:
         folder.diverged(error)
-        if watch.refiners:
-            watch.refiners[0].save(folder.path / REFINER)
-        if not error.taken and watch.trainers and isinstance(watch.trainers[0].algorithm, Objective):
-            _finish(folder, watch.trainers[0].algorithm.ready(), conversion, layout)
+        last = watch.last_good(error)
+        if last is not None:
+            _finish(folder, last, conversion, layout)
         raise
     folder.keep(run)
     _finish(folder, run.model, conversion, layout)
@@ -293,6 +292,13 @@ class _Watch:
         self.trainers.append(trainer)
         if self.resume:
             self.folder.restore(trainer)
+
+    def last_good(self, error: TrainingDiverged) -> Model | None:
+        """The model before the step that diverged, if there is one. The refiner is written."""
+        if self.refiners:
+            self.refiners[0].save(self.folder.path / REFINER)
+        algorithm = self.trainers[0].algorithm if self.trainers else None
+        return algorithm.ready() if isinstance(algorithm, Objective) and not error.taken else None
 
     def checkpoint(self, trainer: Trainer) -> None:
         self.folder.checkpoint(trainer)

@@ -318,8 +318,13 @@ class Trainer:
         if finite:
             if self.algorithm.clip is not None:
                 nn.utils.clip_grads_with_norm_(parameters, self.algorithm.clip, norm)
-            for optimizer in optimizers:
-                optimizer.step()
+            try:
+                for optimizer in optimizers:
+                    optimizer.step()
+            except RuntimeError as error:
+                if "overflow" not in str(error):
+                    raise
+                raise TrainingDiverged(self.step + 1, "learning rate", float("inf"), taken=True) from None
         for optimizer in optimizers:
             optimizer.zero_grad()
         if not finite:
