@@ -126,7 +126,8 @@ def test_a_class_by_name_is_imported_again(data, tmp_path, nets) -> None:
     model = Route(adapt=adapt).run(*data, budget=Budget(steps=3, batch=16)).model
     model.save(tmp_path)
     assert model.width == 6
-    assert torch.equal(load_model(tmp_path).predict(data[1]).values, model.predict(data[1]).values)
+    again = load_model(tmp_path, trust=True)
+    assert torch.equal(again.predict(data[1]).values, model.predict(data[1]).values)
     assert build_network("my_nets:Sized", SHAPE)[1].in_features == 256
 
 
@@ -328,7 +329,7 @@ def test_the_command_line_takes_networks_and_weights(synth2real, tmp_path, class
     assert code == 0, err
     kept = yaml.safe_load((tmp_path / "run" / "settings.yaml").read_text())["route"]["adapt"]
     assert (kept["network"], kept["frozen"], kept["cached"]) == ("my_nets:Plain", True, True)
-    assert synth2real("predict", tmp_path / "run", photos, "--out", tmp_path / "p.csv")[0] == 0
+    assert synth2real("predict", tmp_path / "run", photos, "--out", tmp_path / "p.csv", "--trust")[0] == 0
 
 
 def test_a_class_in_the_present_folder_is_found(synth2real, tmp_path, monkeypatch) -> None:
