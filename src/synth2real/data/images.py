@@ -153,7 +153,8 @@ def decode(files: Sequence[Path], how: Conversion) -> Decoded:
     if not found.kept:
         raise InputError(f"{files[0].parent}: none of {len(files)} images can be read, expected at least one")
     _check_sides([files[i] for i in found.kept], found.sizes, found.shape)
-    depth = None if found.most < 0 else how.depth or _depth_of(found.most, Path(os.path.commonpath([file.parent for file in files])))
+    root = Path(os.path.commonpath([file.parent for file in files]))
+    depth = None if found.most < 0 else how.depth or _depth_of(found.most, root)
     if found.coarse is not None and depth != DEPTHS[-1]:
         raise InputError(
             f"{found.coarse}: has 16 bits per channel, of which only the upper 8 are read, and all pixels are below "

@@ -86,11 +86,11 @@ def build_network(name: str, shape: Sequence[int], spatial: bool = False, norm: 
                 f"For {kind} choose --network {other}"
             )
         return NETWORKS[name](shape, spatial=spatial, norm=norm)
+    kind, colon, rest = name.partition(":")
+    if colon and kind in (TIMM, TRANSFORMERS) and len(shape) != 3:
+        raise InputError(f"network '{name}' takes images, found features of shape {tuple(shape)}")
     check_name(name)
-    kind, _, rest = name.partition(":")
     if kind in (TIMM, TRANSFORMERS):
-        if len(shape) != 3:
-            raise InputError(f"network '{name}' takes images, found features of shape {tuple(shape)}")
         return (_timm if kind == TIMM else _transformers)(rest, shape[0])
     return _call(name, _class(name, kind, rest), shape)
 
