@@ -117,7 +117,7 @@ def test_places_that_cannot_be_written(synth2real, tmp_path, run, classes, photo
         ("predict", run, photos, "--out", inside),
         ("render", "digits", "--n", 5, "--out", inside),
     ):
-        refused(synth2real(*command), inside.parent, "cannot be written: not a directory")
+        refused(synth2real(*command), inside.parent, "cannot be written", "choose another place")
 
 
 def test_resume_goes_on_with_the_same_arguments_only(synth2real, tmp_path, monkeypatch, classes, photos):

@@ -63,7 +63,9 @@ def failed(path: Path, error: OSError) -> WriteError:
         mend = "Free space on the disk, or choose another place"
     elif error.errno in CLOSED:
         mend = "Choose a place that you can write to"
-    elif error.errno in (errno.ENOENT, errno.ENOTDIR):
+    elif error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        mend = "A file is where a folder should be, or a folder where a file should be: choose another place"
+    elif error.errno == errno.ENOENT:
         mend = "Its folder has vanished: check that the disk is still mounted"
     else:
         mend = "Check the disk"
