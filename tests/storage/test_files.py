@@ -131,3 +131,8 @@ def test_copies_and_folders_name_what_cannot_be_written(tmp_path):
     make_folder(tmp_path / "new" / "folder")
     with pytest.raises(WriteError, match=r"a/folder: cannot be written: .*A file is where a folder should be"):
         make_folder(tmp_path / "a" / "folder")
+
+
+def test_a_name_that_is_not_utf_8_is_written_as_it_is(tmp_path):
+    write_text(tmp_path / "a.txt", "caf\udce9")
+    assert (tmp_path / "a.txt").read_bytes() == b"caf\xe9"

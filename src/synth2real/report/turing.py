@@ -61,7 +61,7 @@ def write_turing_test(real: Unlabelled, refined: Unlabelled, path: Path, n: int 
     make_folder(path.parent)
     truths = ["real" if i < n // 2 else "refined" for i in order.tolist()]
     with whole(path) as page, whole(key) as table:  # both or none
-        page.write_text(html, encoding="utf-8")
+        page.write_text(html, encoding="utf-8", errors="surrogateescape")
         with table.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["test", "image", "truth", "file"])

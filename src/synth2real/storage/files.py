@@ -73,9 +73,9 @@ def failed(path: Path, error: OSError) -> WriteError:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, whole or not at all; see `whole`."""
+    """Write a text file in UTF-8, whole or not at all; see `whole`. Names that are not UTF-8 stay as they are."""
     with whole(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

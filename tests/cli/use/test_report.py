@@ -1,6 +1,7 @@
 """`synth2real report`: what it says of folders that it cannot make a page of."""
 
 import json
+import os
 
 import pytest
 import yaml
@@ -47,3 +48,15 @@ def test_a_comparison_is_reported_from_its_trainings(synth2real, tmp_path, class
     assert code == 0, err
     assert "Largest errors" in (tmp_path / "tested.html").read_text()
     assert synth2real("report", compared / "chosen")[0] == 0
+
+
+def test_a_report_of_data_whose_names_are_not_utf_8(synth2real, tmp_path, classes, photos):
+    target = tmp_path / os.fsdecode(b"t\xe9")
+    target.mkdir()
+    for file in photos.rglob("*.png"):
+        (target / os.fsdecode(os.fsencode(file.stem) + b"\xe9.png")).write_bytes(file.read_bytes())
+    run = tmp_path / "run"
+    assert synth2real("train", classes, "--target", target, "--steps", 2, "--out", run)[0] == 0
+    code, _, err = synth2real("report", run)
+    assert code == 0, err
+    assert (run / "report.html").stat().st_size > 1000

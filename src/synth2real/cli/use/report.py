@@ -110,7 +110,8 @@ def as_comparison(folder: Path, test: Path | None, *, trust: bool) -> Comparison
         calibration=None,
         refiner=refiner,
     )
-    logged = re.search(r"trained in (\d+) s", (folder / LOG).read_text() if (folder / LOG).is_file() else "")
+    log = (folder / LOG).read_text(encoding="utf-8", errors="replace") if (folder / LOG).is_file() else ""
+    logged = re.search(r"trained in (\d+) s", log)
     seconds = float(logged[1]) if logged else 0.0
     # A single run has no source-only model, so the gap before is measured on pixels.
     before = proxy_a_distance(
