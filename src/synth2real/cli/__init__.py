@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -15,6 +16,9 @@ def main() -> None:
     """Entry point. An error that the user can mend is one message with exit code 2, never a traceback."""
     from ..errors import InputError, TrainingDiverged, WriteError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be in the terminal's encoding
     try:
         app()
     except (InputError, TrainingDiverged, WriteError) as error:
