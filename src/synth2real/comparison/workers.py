@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -74,12 +75,13 @@ class Workers:
                 initializer=_begin,
                 initargs=(self.evaluation, self.store, self.threads),
             )
-        futures: dict[Future[None], TrainingJob] = {}
+        futures: dict[Future[list[str]], TrainingJob] = {}
         for training in missing:
             assert self._pool is not None
             futures[self._pool.submit(_work, training)] = training
         for done in as_completed(futures):
-            done.result()
+            for message in done.result():
+                warnings.warn(message, stacklevel=2)
             if on_route is not None:
                 on_route(futures[done].name, futures[done].seed)
 
@@ -119,7 +121,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(training: TrainingJob) -> None:
+def _work(training: TrainingJob) -> list[str]:
+    """Train and store. Returns the warnings, which the parent process shows as its own."""
     assert _here is not None
     evaluation, store = _here
-    _trial(evaluation, store, training, None)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default", UserWarning)
+        _trial(evaluation, store, training, None)
+    return [str(one.message) for one in caught if issubclass(one.category, UserWarning)]

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from ..errors import InputError
 
 MOST = torch.finfo(torch.float32).max  # larger numbers would be infinite in a network
+COPIED = 2**28  # bytes; a larger part of a set in memory is not copied
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -241,9 +242,36 @@ def _check_domain(domain: Tensor | None, count: int) -> None:
         )
 
 
+class Part:
+    """Some samples of inputs in memory. They are taken batch by batch, so that a large part is not copied.
+
+    Args:
+        inputs: all samples (N, ...).
+        index: of the samples, (M,) int64.
+    """
+
+    def __init__(self, inputs: Tensor, index: Tensor) -> None:
+        self.inputs, self.index = inputs, index
+        self.shape = torch.Size((len(index), *inputs.shape[1:]))
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, index: Tensor, /) -> Tensor:
+        return self.inputs[self.index[index]]
+
+    def subset(self, index: Tensor) -> Inputs:
+        """The samples at `index` (B,) int64 of this part; a small part is copied."""
+        return _chosen(self.inputs, self.index[index])
+
+
 def _chosen(inputs: Inputs, index: Tensor) -> Inputs:
     subset: Callable[[Tensor], Inputs] | None = getattr(inputs, "subset", None)  # keeps the subset sparse, or on disk
-    return inputs[index] if subset is None else subset(index)
+    if subset is not None:
+        return subset(index)
+    if isinstance(inputs, Tensor) and len(index) * inputs[:1].nbytes > COPIED:
+        return Part(inputs, index)
+    return inputs[index]
 
 
 def _pick(names: tuple[str, ...], index: Tensor) -> tuple[str, ...]:
