@@ -94,7 +94,10 @@ class Gap:
     def meaning(self, name: str) -> str:
         """What the distance of that name says, in one sentence."""
         distance = self.distances[name]
-        noise = f"two halves of one domain reach {max(distance.noise, 0):.2g}"
+        noise = (
+            f"halves of the two domains are {max(distance.halved, 0):.2g} apart, two halves of one domain up to "
+            f"{max(distance.noise, 0):.2g}"
+        )
         beyond = f"beyond sampling noise ({noise})" if distance.real else f"within sampling noise ({noise})"
         if name == PROXY:
             error = (2 - distance.value) / 4
