@@ -121,7 +121,7 @@ def test_arrays_of_features(tmp_path):
         ({"images": np.zeros((3, 4, 4), np.uint8)}, None, "found the arrays 'images', expected 'labels'"),
         ({"images": np.zeros((3, 4, 4, 2), np.uint8)}, None, r"shape \(3, 4, 4, 2\), expected \(N, H, W\)"),
         ({"images": np.full((3, 4, 4), 300.0)}, None, "float64, expected uint8 in 0..255 or floats in 0..1"),
-        ({"images": np.full((3, 4, 4), np.nan)}, None, "expected uint8 in 0..255 or floats in 0..1"),
+        ({"images": np.full((3, 4, 4), np.nan)}, None, "contains NaN, first in row 0"),
         ({"features": np.zeros((3, 4)), "labels": np.zeros((3, 3))}, ["x"], r"shape \(3, 3\), expected \(3, 1\)"),
         ({"features": np.zeros((3, 4)), "labels": np.eye(3)}, None, r"'labels' of shape \(3, 3\), expected \(3,\)"),
         ({"features": np.zeros((3, 4)), "labels": np.zeros(2)}, None, r"a\.npz: 3 inputs but 2 labels"),
@@ -451,3 +451,11 @@ def test_a_table_names_its_images_in_another_unicode_form(tmp_path):
     data = load(tmp_path)
     assert data.names == ("cafe\u0301.png",)
     assert read_groups(tmp_path, "person", data).tolist() == [0]
+
+
+def test_an_image_with_nan_in_an_npz_is_named_by_its_row(tmp_path):
+    images = np.zeros((3, 4, 4), dtype=np.float32)
+    images[2, 1, 1] = np.nan
+    np.savez(tmp_path / "a.npz", images=images)
+    with pytest.raises(InputError, match=r"a\.npz: 'images' contains NaN, first in row 2, expected numbers in 0\.\.1"):
+        load_unlabelled(tmp_path / "a.npz")

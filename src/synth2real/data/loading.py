@@ -286,6 +286,9 @@ def _array_inputs(path: Path, arrays: Arrays, conversion: Conversion) -> tuple[I
     if images.size == 0:
         raise InputError(f"{path}: 'images' of shape {images.shape} have no pixels, expected one image or more")
     if images.dtype != np.uint8:
+        if np.issubdtype(images.dtype, np.floating) and np.isnan(images).any():
+            row = int(np.isnan(images).reshape(len(images), -1).any(1).argmax())
+            raise InputError(f"{path}: 'images' contains NaN, first in row {row}, expected numbers in 0..1. Remove it")
         if not np.issubdtype(images.dtype, np.floating) or not (images.min() >= 0 and images.max() <= 1):
             raise InputError(f"{path}: 'images' of {images.dtype}, expected uint8 in 0..255 or floats in 0..1")
         images = images.astype(np.float32)
