@@ -2,9 +2,11 @@
 
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -66,3 +68,29 @@ def refused(result, *parts):
     for part in parts:
         assert str(part) in err
     return err
+
+
+class Killed(BaseException):
+    """A kill, after which a folder stays as it is."""
+
+
+@contextmanager
+def killed_at(monkeypatch, method, after, *, forever=False):
+    """Expect a kill at a call of this method of `Path`, after `after` others; `forever`: at later ones, too."""
+    call, left = getattr(Path, method), [after]
+
+    def stop(self, target):
+        left[0] -= 1
+        if left[0] == -1 or (forever and left[0] < 0):
+            raise Killed
+        return call(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, method, stop)
+        with pytest.raises(Killed):
+            yield
+
+
+def contents(folder):
+    """The bytes of each file below a folder, by name."""
+    return {name: (folder / name).read_bytes() for name in below(folder)}

@@ -14,7 +14,7 @@ import torch
 import yaml
 from PIL import Image
 
-from helpers import below, dots, picture, refused, save, truncate
+from helpers import below, contents, dots, killed_at, picture, refused, save, truncate
 from synth2real import load, load_unlabelled
 from synth2real.data.pixels import Conversion
 from synth2real.errors import InputError, TrainingDiverged
@@ -288,28 +288,10 @@ def test_the_library_writes_the_same(tmp_path, classes, photos):
 # Interrupted
 
 
-class Killed(BaseException):
-    """A kill, after which the folder stays as it is."""
-
-
-def contents(folder):
-    return {name: (folder / name).read_bytes() for name in below(folder)}
-
-
 def killed(monkeypatch, after, job):
     """Refine, and stop when `after` files have been written."""
-    replace, left = Path.replace, [after]
-
-    def stop(self, target):
-        left[0] -= 1
-        if left[0] == -1:
-            raise Killed
-        return replace(self, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", stop)
-        with pytest.raises(Killed):
-            refine_folder(job)
+    with killed_at(monkeypatch, "replace", after):
+        refine_folder(job)
 
 
 @pytest.mark.parametrize("after", [2, 5, 25, 42])

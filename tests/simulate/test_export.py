@@ -2,13 +2,12 @@ import io
 import json
 import sys
 import tarfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import below
+from helpers import below, contents, killed_at
 from skips import optional
 from synth2real import load_unlabelled
 from synth2real.errors import InputError
@@ -153,28 +152,10 @@ def test_masks_that_a_simulator_does_not_have_are_refused(tmp_path):
 # Interrupted
 
 
-class Killed(BaseException):
-    """A kill, after which the folder stays as it is."""
-
-
 def killed(monkeypatch, after, *arguments, **more):
     """Render, and stop when `after` files have been written."""
-    replace, left = Path.replace, [after]
-
-    def stop(self, target):
-        left[0] -= 1
-        if left[0] == -1:
-            raise Killed
-        return replace(self, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", stop)
-        with pytest.raises(Killed):
-            render(*arguments, **more)
-
-
-def contents(folder):
-    return {name: (folder / name).read_bytes() for name in below(folder)}
+    with killed_at(monkeypatch, "replace", after):
+        render(*arguments, **more)
 
 
 EYES = Eyes(size=(16, 20))

@@ -1,19 +1,14 @@
 """Folders that say that they are incomplete: after errors, kills at every moment, and on resuming."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from helpers import below
+from helpers import Killed, below, killed_at
 from synth2real import load_unlabelled
 from synth2real.errors import InputError, WriteError
 from synth2real.storage import INCOMPLETE, Building, building, check_complete, write_text
 from synth2real.storage.incomplete import EARLIER, REPLACING, RESTORING
-
-
-class Killed(BaseException):
-    """A kill: nothing of `building` runs after it."""
 
 
 def text_of(folder):
@@ -124,19 +119,9 @@ def test_what_was_killed_while_it_replaced_can_be_resumed_or_begun_anew(earlier,
 
 @pytest.mark.parametrize("moved", range(6))
 def test_a_kill_while_the_earlier_output_moves_away_loses_nothing(earlier, monkeypatch, moved):
-    rename, left = Path.rename, [moved]
-
-    def stop(self, target):
-        if left[0] == 0:
-            raise Killed
-        left[0] -= 1
-        return rename(self, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", stop)
+    with monkeypatch.context() as patch, killed_at(monkeypatch, "rename", moved, forever=True):
         patch.setattr(Building, "restore", lambda self: None)
-        with pytest.raises(Killed):
-            make(earlier, "new", replaces=list("01234"), error=Killed, stop=0)
+        make(earlier, "new", replaces=list("01234"), error=Killed, stop=0)
     if moved < 5:
         assert Building.read(earlier).header["doing"] == REPLACING
     make(earlier, "new", resume=True)
@@ -145,18 +130,9 @@ def test_a_kill_while_the_earlier_output_moves_away_loses_nothing(earlier, monke
 
 @pytest.mark.parametrize("moved", range(5))
 def test_a_kill_while_the_earlier_output_moves_back_loses_nothing(earlier, monkeypatch, moved):
-    before, rename, left = text_of(earlier), Path.rename, [5 + moved]
-
-    def stop(self, target):
-        if left[0] == 0:
-            raise Killed
-        left[0] -= 1
-        return rename(self, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", stop)
-        with pytest.raises(Killed):
-            make(earlier, "new", stop=2, replaces=list("01234"))
+    before = text_of(earlier)
+    with killed_at(monkeypatch, "rename", 5 + moved, forever=True):
+        make(earlier, "new", stop=2, replaces=list("01234"))
     assert Building.read(earlier).header["doing"] == RESTORING
     with pytest.raises(InputError, match="nothing to --resume"):
         make(earlier, "new", resume=True)

@@ -39,7 +39,7 @@ from ..settings import to_dict
 from ..simulate import render
 from ..simulate.base import Simulator
 from ..simulate.export import TABLE, described
-from ..storage import INCOMPLETE, Building, building, copied, is_empty, make_folder, whole, write_text
+from ..storage import INCOMPLETE, Building, building, copied, is_free, make_folder, whole, write_text
 from ..training.hardware import Hardware, versions
 from ..training.loop import Loop, Report
 from ..training.mapping import REFINER, Mapping
@@ -244,19 +244,8 @@ def check_out(job: RefineJob) -> list[str]:
                 f"{out}: --out and the source {job.source} contain one another, expected separate folders. "
                 "Choose another --out"
             )
-    if job.resume or not out.exists() or (out.is_dir() and is_empty(out)):
+    if job.resume or is_free(out, overwrite=job.overwrite):
         return []
-    if (out / INCOMPLETE).is_file():
-        if not job.overwrite:
-            raise InputError(
-                f"{out}: is incomplete: an earlier command was stopped before its end. Pass --resume to go on, or "
-                "--overwrite to begin anew"
-            )
-        return []
-    if not job.overwrite:
-        raise InputError(
-            f"{out}: the folder is not empty, expected a new or empty folder. Choose another --out, or pass --overwrite"
-        )
     if not (out / DESCRIPTION).is_file() and not (out / REFINER).is_dir():
         raise InputError(
             f"{out}: --overwrite found no {DESCRIPTION} there, expected a folder of refined images. "

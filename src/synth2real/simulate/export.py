@@ -26,7 +26,7 @@ import yaml
 
 from ..errors import InputError
 from ..settings import to_dict
-from ..storage import INCOMPLETE, Building, building, is_empty, make_folder, whole, write_text
+from ..storage import Building, building, is_free, make_folder, whole, write_text
 from .base import Range, Simulator, save_parameters
 from .encoding import Row, encoded_rows
 
@@ -305,19 +305,8 @@ def _replaceable(job: RenderJob) -> list[str]:
     out = job.out
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file, expected a folder to write images to")
-    if job.resume or not out.exists() or is_empty(out):
+    if job.resume or is_free(out, overwrite=job.overwrite):
         return []
-    if (out / INCOMPLETE).is_file():
-        if not job.overwrite:
-            raise InputError(
-                f"{out}: is incomplete: an earlier command was stopped before its end. Pass --resume to go on, or "
-                "--overwrite to begin anew"
-            )
-        return []
-    if not job.overwrite:
-        raise InputError(
-            f"{out}: the folder is not empty, expected a new or empty folder. Choose another --out, or pass --overwrite"
-        )
     if not _is_ours(out):
         raise InputError(
             f"{out}: the folder holds files that `render` did not write, but --overwrite replaces only an earlier "

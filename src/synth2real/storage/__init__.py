@@ -1,7 +1,7 @@
 """What is written to disk: whole files or none, folders that say that they are incomplete, locks of folders in use."""
 
 from .files import append_line, copied, make_folder, whole, write_tensors, write_text, writing
-from .incomplete import INCOMPLETE, Building, building, check_complete
+from .incomplete import INCOMPLETE, Building, building, check_complete, is_free
 from .locks import LOCK, emptied, is_empty, locked
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "copied",
     "emptied",
     "is_empty",
+    "is_free",
     "locked",
     "make_folder",
     "whole",

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import InputError, WriteError
 from .files import append_line, make_folder, write_text, writing
-from .locks import LOCK
+from .locks import LOCK, is_empty
 
 INCOMPLETE, EARLIER = "INCOMPLETE.jsonl", ".earlier"
 OURS = (INCOMPLETE, EARLIER, LOCK)
@@ -205,6 +205,27 @@ def _with_the_way_on(error: BaseException, out: Path) -> BaseException:
     if not out.name.startswith("."):  # a hidden folder is a part of another one, which says it itself
         error.add_note(f"{way}.")
     return error
+
+
+def is_free(out: Path, *, overwrite: bool) -> bool:
+    """Whether a folder can be written without replacing an output: it is new, empty, or incomplete and given up.
+
+    Raises:
+        InputError: it is incomplete or not empty, and is not to be overwritten.
+    """
+    if not out.exists() or (out.is_dir() and is_empty(out)):
+        return True
+    incomplete = (out / INCOMPLETE).is_file()
+    if overwrite:
+        return incomplete
+    if incomplete:
+        raise InputError(
+            f"{out}: is incomplete: an earlier command was stopped before its end. Pass --resume to go on, or "
+            "--overwrite to begin anew"
+        )
+    raise InputError(
+        f"{out}: the folder is not empty, expected a new or empty folder. Choose another --out, or pass --overwrite"
+    )
 
 
 def check_complete(folder: Path) -> None:
