@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
+from pydantic import Field
 from torch import Tensor
 
 from ...data.domains import Unlabelled
@@ -34,9 +36,11 @@ class DSBN(Teacher):
 
     Args:
         norm: must be `batch`; other normalisations have no statistics to separate.
+        adversary: as in `Teacher`, but 0 for all tasks: the branches already align the domains.
     """
 
     norm: Norm = "batch"
+    adversary: float | None = Field(default=0.0, ge=0)
     least_batch: ClassVar[int] = 2
     adapts_extractor: ClassVar[bool] = True
 
@@ -54,6 +58,6 @@ class DSBN(Teacher):
     def source_model(self) -> Model:
         return choose(self.model, "source")
 
-    def outputs(self, source: SourceBatch, target: TargetBatch) -> tuple[Tensor, Tensor]:
-        known = choose(self.model, "source")(source.x)
-        return known, choose(self.model, "target")(target.x)
+    def features(self, source: SourceBatch, target: TargetBatch) -> Tensor:
+        known = choose(self.model, "source").features(source.x)
+        return torch.cat([known, choose(self.model, "target").features(target.x)])
