@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from ..tasks import Classification, Task
 from .averaging import RunningMean
 
-# Least value at which the source counts as learnt. Values have another scale: a constant answer is at 0.3, and a gaze model
-# that had converged under full randomization at 0.49 (2,100 steps of 32 rendered eyes).
+# Least value at which the source counts as learnt. Values have another scale: a constant answer is at 0.3, and a gaze
+# model that had converged under full randomization at 0.49 (2,100 steps of 32 rendered eyes).
 LEARNT, LEARNT_VALUES = 0.5, 0.4
 
 
