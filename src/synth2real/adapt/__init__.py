@@ -14,13 +14,11 @@ from .adversarial.mcd import MCD
 from .adversarial.mdd import MDD
 from .base import Learner, Objective
 from .discrepancy.afn import AFN
-from .discrepancy.cod import COD
 from .discrepancy.dan import DAN
 from .discrepancy.daregram import DAREGRAM
 from .discrepancy.deepcoral import DeepCORAL
 from .discrepancy.jan import JAN
 from .discrepancy.rsd import RSD
-from .discrepancy.uga import UGA
 from .mappings.base import FeatureMapping
 from .mappings.closed_form_self_training import SelfTraining
 from .mappings.msda import MSDA
@@ -54,8 +52,6 @@ METHODS: dict[str, type[Objective]] = {
     "mcc": MCC,
     "rsd": RSD,
     "daregram": DAREGRAM,
-    "cod": COD,
-    "uga": UGA,
     "untied": Untied,
     "adabn": AdaBN,
     "dsbn": DSBN,
@@ -76,7 +72,6 @@ __all__ = [
     "ADDA",
     "AFN",
     "CDAN",
-    "COD",
     "DAN",
     "DANN",
     "DAREGRAM",
@@ -97,7 +92,6 @@ __all__ = [
     "SVM",
     "TCA",
     "TENT",
-    "UGA",
     "AdaBN",
     "AdaMatch",
     "CoralMapping",

@@ -28,17 +28,6 @@ def gaussian(squared: Tensor, unit: float | Tensor) -> Tensor:
     return torch.stack([torch.exp(scaled / width**2) for width in WIDTHS]).mean(0)
 
 
-def kernel(x: Tensor, unit: float | Tensor | None = None) -> Tensor:
-    """Kernel matrix (N, N) of the samples x (N, F): the mean of Gaussian kernels of five widths.
-
-    Args:
-        unit: unit of the kernel widths. The default is the root mean squared distance between all samples, without
-            gradient.
-    """
-    squared = squared_distances(x, x)
-    return gaussian(squared, _typical(squared) if unit is None else unit)
-
-
 def unbiased(kernel: Tensor, n: int) -> Tensor:
     """Squared MMD, as a U-statistic, from a kernel matrix (N + M, N + M).
 
@@ -77,7 +66,9 @@ def joint_mmd(xs: Sequence[Tensor], ys: Sequence[Tensor], unit: float | Tensor |
     """
     kernels = []
     for x, y in zip(xs, ys, strict=True):
-        kernels.append(kernel(torch.cat([x, y]).float(), unit))
+        both = torch.cat([x, y]).float()
+        squared = squared_distances(both, both)
+        kernels.append(gaussian(squared, _typical(squared) if unit is None else unit))
     return unbiased(torch.stack(kernels).prod(0), len(xs[0]))
 
 
