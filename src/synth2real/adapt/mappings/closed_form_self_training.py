@@ -17,7 +17,7 @@ from ...data.domains import Inputs, Labelled, Unlabelled
 from ...data.sparse import Sparse
 from ...errors import InputError
 from ...settings import settings
-from ...training.source_fit import SourceFit
+from ...training.source_fit import LEARNT, SourceFit
 from .closed_form import ClosedForm, dense, write_head
 
 Array = NDArray[Any]
@@ -74,7 +74,7 @@ class SelfTraining(ClosedForm):
         duals = machine(inner, index, labels, self.ridge)
         self.fit = SourceFit(self.task, momentum=1.0)
         self.fit.observe(torch.from_numpy(inner[:count, :count] @ duals), source.labels)
-        rounds = self.rounds if self.fit.learnt() else 0
+        rounds = self.rounds if self.fit.value() >= LEARNT else 0
         for part in range(1, rounds + 1):
             picked, classes = most_certain(inner[count:, index] @ duals, shares, part / rounds)
             index = np.concatenate([np.arange(count), count + picked])
@@ -88,7 +88,7 @@ class SelfTraining(ClosedForm):
         write_head(self.model, weights, BIAS * every.sum(0) - weights @ mean)
 
     def notes(self) -> list[str]:
-        if self.rounds == 0 or self.fit.learnt():
+        if self.rounds == 0 or self.fit.value() >= LEARNT:
             return super().notes()
         return [f"self-training never started, as the source was not fitted well enough: {self.fit.text()}"]
 

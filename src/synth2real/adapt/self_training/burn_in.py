@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...tasks import Task
 from ...training.loop import Progress
-from ...training.source_fit import SourceFit
+from ...training.source_fit import LEARNT, SourceFit
 
 EARLIEST = 0.2  # share of the training before which self-training never starts
 RISE = 0.5  # share of the rest over which its weight rises
@@ -19,8 +19,8 @@ class BurnIn(nn.Module):
     """Delays self-training until the source is learnt. The state is saved with the training state.
 
     Labels from a model that has not learnt the source are noise, and self-training confirms this noise. It therefore
-    starts when the randomized source batches are learnt (`SourceFit.learnt`), and the predictions for the target tell
-    its samples apart. Then its weight rises along half a cosine, as in AdaMatch. If this never happens,
+    starts when the fit of the randomized source batches (`SourceFit`) reaches `LEARNT`, and the predictions for the
+    target tell its samples apart. Then its weight rises along half a cosine, as in AdaMatch. If this never happens,
     self-training never starts.
     """
 
@@ -38,7 +38,7 @@ class BurnIn(nn.Module):
         """
         self.fit.observe(outputs, labels)
         if progress.fraction >= EARLIEST:
-            starts = (self.started < 0) & self.fit.learnt() & informative
+            starts = (self.started < 0) & (self.fit.value() >= LEARNT) & informative
             self.started.copy_(torch.where(starts, progress.step, self.started))
 
     def weight(self, progress: Progress) -> Tensor:
@@ -56,6 +56,6 @@ class BurnIn(nn.Module):
         if self.over:
             return []
         why = "the model predicts nearly the same for all target samples"
-        if not self.fit.learnt():
+        if self.fit.value() < LEARNT:
             why = f"the source was not fitted well enough: {self.fit.text()}"
         return [f"self-training never started, as {why}"]
