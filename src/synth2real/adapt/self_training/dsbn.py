@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from ...data.domains import Unlabelled
@@ -36,11 +35,9 @@ class DSBN(Teacher):
 
     Args:
         norm: must be `batch`; other normalisations have no statistics to separate.
-        adversary: as in `Teacher`, but 0 for all tasks: the branches already align the domains.
     """
 
     norm: Norm = "batch"
-    adversary: float | None = Field(default=0.0, ge=0)
     least_batch: ClassVar[int] = 2
     adapts_extractor: ClassVar[bool] = True
 

@@ -35,11 +35,9 @@ class MIC(Teacher):
         ratio: share of the image that is hidden (0.7 in the paper).
         patch: side of a hidden square, as a share of the image's shorter side (2/7 in the paper, for classes: 64 of
             224 pixels).
-        adversary: as in `Teacher`, but 0 for all tasks: the critic would classify the domain by the hidden squares.
     """
 
     ratio: float = Field(default=0.7, ge=0, lt=1)
-    adversary: float | None = Field(default=0.0, ge=0)
     patch: float = Field(default=2 / 7, gt=0, le=1)
 
     def features(self, source: SourceBatch, target: TargetBatch) -> Tensor:
