@@ -93,6 +93,7 @@ def facts(comparison: Comparison) -> dict[str, str]:
     return {
         "source": f"{len(comparison.candidates[0].trials[0].run.rendered)} labelled samples",
         "target": f"{len(comparison.target)} samples without labels",
+        "given": ", ".join(comparison.target.given_columns) or "nothing",
         "real labels": "none" if test is None else f"{len(test)}, used only to measure the result",
         "seconds": f"{sum(candidate.spent for candidate in comparison.candidates):.0f} for all trainings"
         + (f"; first training of the chosen route: {stages}" if stages else ""),
