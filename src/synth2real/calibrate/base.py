@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from ..data.domains import Unlabelled
 from ..errors import InputError
 from ..settings import settings, to_dict
-from ..simulate import Range, Simulator
+from ..simulate import Sampling, Simulator
 from .ranges import Space
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ class Calibration:
 
     Args:
         simulator: the simulator with the new ranges.
-        ranges_before: initial range of each searched parameter.
-        ranges: new range of each searched parameter. They are the initial ranges if no other ranges were closer to the
-            real images.
+        ranges_before: initial range, or distribution, of each searched parameter.
+        ranges: the new ones. They are the initial ones if no others were closer to the real images.
         before, after: distance to the real images with the initial ranges and with the new ranges. The real images were
             not used in the search.
         trials: distance of each trial, or at the beginning of each round, in order.
@@ -41,16 +40,20 @@ class Calibration:
             standard deviations of single images; None if the method does not estimate it.
         checks: p-values by name, for the assumptions of the method. A small value means that the assumption fails.
             None if the method has no checks.
+        given: distribution of each parameter whose values the target gives. They were not searched.
+        correlations: of the pairs `a ~ b` of parameters that are given or were searched.
     """
 
     simulator: Simulator
-    ranges_before: dict[str, Range]
-    ranges: dict[str, Range]
+    ranges_before: dict[str, Sampling]
+    ranges: dict[str, Sampling]
     before: float
     after: float
     trials: tuple[float, ...]
     discrepancy: float | None = None
     checks: dict[str, float] | None = None
+    given: dict[str, Sampling] = field(default_factory=dict)
+    correlations: dict[str, float] = field(default_factory=dict)
 
     @property
     def moved(self) -> bool:
@@ -149,9 +152,10 @@ class Calibrator:
 
         on_trial = on_trial or (lambda done, trials, distance: None)
         found = self.find(SearchProblem(space, simulator, seen, distance_to, study, on_trial))
-        own, distance = dict(zip(space.names, space.own, strict=True)), distance_to(unseen)
-        ranges = (own, *map(space.ranges, (found.point, *found.alternatives)))
-        simulators = (simulator, *(simulator.with_ranges(**each) for each in ranges[1:]))
+        own, distance = dict(zip(space.names, space.before, strict=True)), distance_to(unseen)
+        points = (found.point, *found.alternatives)
+        ranges = (own, *map(space.ranges, points))
+        simulators = (simulator, *(space.applied(simulator, point) for point in points))
         distances = [distance(each.sample(self.images, self.seed + 1).images) for each in simulators]
         best = distances.index(min(distances))
         return Calibration(

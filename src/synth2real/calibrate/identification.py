@@ -16,7 +16,7 @@ from ..simulate import Simulator
 from ..storage import whole
 from .base import Calibration, Calibrator, shuffled
 from .image_statistics import measure
-from .ranges import REACH, Space
+from .ranges import REACH, Space, span
 from .response import Response
 
 CONSTRAINED, WEAKLY = 0.1, 0.4  # maximum standard errors of a centre, in widths of the initial range, for each verdict
@@ -84,7 +84,7 @@ def identify(search: Calibrator, simulator: Simulator, target: Unlabelled, calib
     space = Space.of(simulator, search.parameters)
     real = shuffled(target, search.seed)[: search.rendered // 2]
     images = target.inputs[real]
-    about = {name: _grown(calibration.ranges[name], own, limits) for name, own, limits in _parts(space)}
+    about = {name: _grown(span(calibration.ranges[name]), own, limits) for name, own, limits in _parts(space)}
     response = Response.learn(space, simulator.with_ranges(**about), images, search.rendered, search.seed + 4)
     widest = simulator.with_ranges(**space.wide(1 + 2 * REACH))
     half = search.rendered // 4

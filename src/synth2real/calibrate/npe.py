@@ -107,7 +107,7 @@ class NPE(Rounds):
             flow = self._learnt(values[HELD_OUT:], x[HELD_OUT:])
             held_out, posterior = (sampled(flow, some) for some in (x[:HELD_OUT], real))
         towards = space.point(torch.cat(likeliest(posterior)).double())
-        made = problem.simulator.with_ranges(**space.ranges(towards)).sample(HELD_OUT, self.seed + 1000).images
+        made = space.applied(problem.simulator, towards).sample(HELD_OUT, self.seed + 1000).images
         return towards, {"checks": checks_of(held_out, values[:HELD_OUT], summary(measure(made)), real)}
 
     def _made(self, space: Space, simulator: Simulator, seed: int) -> tuple[Tensor, Tensor]:

@@ -62,7 +62,7 @@ class Posterior(Rounds):
     ) -> tuple[dict[str, float], dict[str, Any]]:
         """Compute the posterior of the centres with Bayes' rule, and the growth of the ranges."""
         space = problem.space
-        about = problem.simulator.with_ranges(**space.ranges(point))
+        about = space.applied(problem.simulator, point)
         response = Response.learn(space, about, problem.seen, self.rendered, self.seed + 2 + number)
         centres, (_, widths) = response.infer_centres(), space.vector(point).chunk(2)
         if number >= self.rounds - GROWING:

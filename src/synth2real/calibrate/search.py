@@ -124,7 +124,7 @@ class Search(Calibrator):
             return FixedPointSampler(space.start()) if number == 0 else study.cma(self.seed)
 
         for number, point, done in study.trials(self.trials, sampler):
-            made = problem.simulator.with_ranges(**space.ranges(point)).sample(self.images, self.seed).images
+            made = space.applied(problem.simulator, point).sample(self.images, self.seed).images
             distance = distance_of(made)
             first = study.done[0].user_attrs["distance"] if number else distance
             displacement = sum(point[f"{name}.centre"] ** 2 for name in space.names)

@@ -57,7 +57,7 @@ class Rounds(Calibrator):
             return study.done[number - 1].user_attrs["next"] if number else space.start()
 
         for number, point, done in study.trials(self.rounds, lambda n: FixedPointSampler(start_of(n)), one_by_one=True):
-            made = problem.simulator.with_ranges(**space.ranges(point)).sample(self.images, self.seed).images
+            made = space.applied(problem.simulator, point).sample(self.images, self.seed).images
             distance = distance_to(made)
             following, fields = self.step(problem, point, number)
             done(distance, next=following, **fields)

@@ -14,7 +14,8 @@ from ...data.domains import Unlabelled
 from ...data.loading import load_unlabelled
 from ...errors import InputError
 from ...settings import build, name_of, to_dict
-from ...simulate import Range, Simulator, save_parameters, simulator
+from ...simulate import Simulator, save_parameters, simulator
+from ...simulate.distributions import plain, text
 from ...storage import make_folder, write_text
 from ..arguments import CalibrateArguments
 from ..console import Result, bars, console
@@ -92,7 +93,7 @@ def write(
     farthest = torch.tensor(judged.farthest)
     sheet(target.inputs[farthest], judged.nearest, args.out.with_suffix(PICTURES))
     write_text(args.out.with_suffix(REPORT), yaml.safe_dump(described, sort_keys=False, default_flow_style=None))
-    save_parameters({**found.simulator.ranges, **found.ranges}, args.out)
+    save_parameters({**found.simulator.ranges, **found.ranges}, args.out, found.simulator.correlations)
 
 
 def describe(
@@ -102,8 +103,8 @@ def describe(
     by_name = {one.name: one for one in judged.constraints}
     parameters = {
         name: {
-            "before": list(found.ranges_before[name]),
-            "after": list(found.ranges[name]),
+            "before": plain(found.ranges_before[name]),
+            "after": plain(found.ranges[name]),
             "standard_error": round(by_name[name].error, 4),
             "verdict": by_name[name].verdict,
             "like": by_name[name].like or None,
@@ -137,17 +138,12 @@ def table(made: Simulator, found: Calibration, judged: Identification) -> Table:
         shown.add_row(
             one.name,
             units[one.name],
-            span(found.ranges_before[one.name]),
-            span(found.ranges[one.name]),
+            text(found.ranges_before[one.name]),
+            text(found.ranges[one.name]),
             f"{one.error:.2f} of the range",
             verdict + (f", not separable from {one.like}" if one.like else ""),
         )
     return shown
-
-
-def span(values: Range) -> str:
-    """`0.62 to 0.8`."""
-    return f"{values[0]:.3g} to {values[1]:.3g}"
 
 
 def summary(args: CalibrateArguments, search: Calibrator, found: Calibration, judged: Identification) -> list[str]:
