@@ -17,8 +17,9 @@ from ..networks.named_code import check_code, named_in
 from ..networks.weights import read_tensors
 from ..settings import read_yaml
 from ..tasks import TASKS, Task
+from .ensemble import Ensemble
 from .hardware import Hardware
-from .model import DESCRIPTION, GIVEN, WEIGHTS, Ensemble, Model
+from .model import DESCRIPTION, GIVEN, WEIGHTS, Model
 
 SETTINGS = "settings.yaml"  # of a run
 DIVERGED = "diverged.txt"  # is in the folder of a training that diverged
