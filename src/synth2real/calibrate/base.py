@@ -14,7 +14,8 @@ from ..data.domains import Unlabelled
 from ..errors import InputError
 from ..settings import settings, to_dict
 from ..simulate import Sampling, Simulator
-from .ranges import Space
+from .given import warn_of_units, with_given
+from .ranges import Kind, Space
 
 if TYPE_CHECKING:
     from .study import Study
@@ -106,7 +107,11 @@ class Calibrator:
     A method defines the search for a point (`find`) and the distance for its evaluation (`distance_to`).
 
     Args:
-        parameters: names of the parameters to find. The default is all parameters that are not fixed.
+        parameters: names of the parameters to find. The default is all parameters that are not fixed and not given.
+        distribution: what is searched for a parameter whose values are uniform or normal within a range. `range`: a
+            centre and a width. `normal`: a mean and a standard deviation. Normal and empirical distributions of the
+            simulator are moved and scaled, and keep their kind.
+        narrowest: minimum width of a range, or standard deviation, as a share of the initial one.
         trials: number of trials, with `images` rendered images each.
         images: rendered images per trial. Distances use at most this many images of each domain.
         seed: seed of all randomness.
@@ -116,6 +121,8 @@ class Calibrator:
     any_number: ClassVar[bool] = False  # whether a study can be resumed with another number of trials
 
     parameters: tuple[str, ...] | None = None
+    distribution: Kind = "range"
+    narrowest: float = Field(default=0.0, ge=0, le=1)
     trials: int = Field(default=100, ge=1)
     images: int = Field(default=250, ge=20)
     seed: int = 0
@@ -131,7 +138,8 @@ class Calibrator:
     ) -> Calibration:
         """Calibrate `simulator` to the images of `target`. New ranges must be closer to unseen target images.
 
-        Otherwise the initial ranges are kept.
+        Otherwise the initial ranges are kept. Given columns of the target are not searched: they fix the distribution
+        of the parameters of the same names, see `with_given`.
 
         Args:
             storage: storage of the trials: the URL of a database, or a file for SQLite; None for memory.
@@ -141,7 +149,7 @@ class Calibrator:
         Raises:
             InputError: as in `check`, or the storage cannot be used.
         """
-        space = self.check(simulator, target)
+        space, simulator = self.check(simulator, target), with_given(simulator, target)
         seen, unseen = parted(target, self.reads, self.images, self.seed)
         distance_to = self.distance_to(space, simulator)
 
@@ -167,6 +175,8 @@ class Calibrator:
             found.trials,
             found.discrepancy,
             found.checks,
+            {name: simulator.sampling(name) for name in target.given_columns},
+            _among(simulators[best], (*space.names, *target.given_columns)),
         )
 
     def check(self, simulator: Simulator, target: Unlabelled) -> Space:
@@ -174,9 +184,32 @@ class Calibrator:
 
         Raises:
             InputError: the target images differ from the simulator in size or channels, there are too few of them, a
-                parameter is unknown, or no parameter is free.
+                parameter is unknown, or no parameter is free; or a given column fits no parameter.
+
+        Warns:
+            UserWarning: a given column seems to be in another unit.
         """
-        return refuse_unfit(simulator, target, self.parameters)
+        refuse_unfit(simulator, target)
+        warn_of_units(simulator, target)
+        space = self.space(simulator, target)
+        if not space.names:
+            raise InputError(
+                "calibrate found no parameter to search: each has a fixed value or is given, expected a range for at "
+                "least one of them"
+            )
+        return space
+
+    def space(self, simulator: Simulator, target: Unlabelled) -> Space:
+        """The search space, which may be empty. Raise `InputError` if a parameter to find is unknown or given."""
+        given = next((name for name in self.parameters or () if name in target.given_columns), None)
+        if given is not None:
+            raise InputError(
+                f"calibrate.parameters (--only) has '{given}', which the target gives, so it is not searched. Leave it "
+                "out there, or leave it out of --given (given= in Python)"
+            )
+        names = self.parameters or tuple(parameter.name for parameter in simulator.parameters)
+        free = tuple(name for name in names if name not in target.given_columns)
+        return Space.of(with_given(simulator, target), free, self.narrowest, self.distribution)
 
     @property
     def reads(self) -> int:
@@ -208,10 +241,14 @@ class Calibrator:
         }
 
 
-def refuse_unfit(
-    simulator: Simulator, target: Unlabelled, parameters: tuple[str, ...] | None, narrowest: float = 0.0
-) -> Space:
-    """The search space. Raises `InputError` if the simulator cannot be compared with the target."""
+def _among(simulator: Simulator, names: tuple[str, ...]) -> dict[str, float]:
+    """The correlations of the simulator between these parameters."""
+    found = simulator.all_correlations()
+    return {pair: value for pair, value in found.items() if set(pair.split(" ~ ")) <= set(names)}
+
+
+def refuse_unfit(simulator: Simulator, target: Unlabelled) -> None:
+    """Raise `InputError` if the simulator cannot be compared with the target."""
     expected = (simulator.channels, *simulator.size)
     if target.shape != expected:
         raise InputError(
@@ -219,12 +256,6 @@ def refuse_unfit(
         )
     if len(target) < FEWEST:
         raise InputError(f"the target holds {len(target)} images, expected at least {FEWEST}. Add images to --target")
-    space = Space.of(simulator, parameters, narrowest)
-    if not space.names:
-        raise InputError(
-            "calibrate found no parameter to search: each has a fixed value, expected a range for at least one of them"
-        )
-    return space
 
 
 def shuffled(target: Unlabelled, seed: int) -> Tensor:

@@ -63,7 +63,8 @@ class NPE(Rounds):
         neural networks. GCPR.
 
     Args:
-        parameters, images, seed: as in `Calibrator`.
+        parameters, distribution, narrowest, images, seed: as in `Calibrator`. The likelihood is that of ranges; a
+            normal distribution has the standard deviation of the range that was found.
         trials: number of trials. `trials` times `images` training images are rendered, divided equally between rounds.
         rounds: number of training rounds.
         flow: `maf` (masked autoregressive) or `nsf` (neural splines, slower).

@@ -54,7 +54,9 @@ class Space:
                 each range in which the values are uniform or normal.
         """
         known = {parameter.name: parameter for parameter in simulator.parameters}
-        free = [name for name in names or known if simulator.range(name)[0] < simulator.range(name)[1]]
+        free = [
+            name for name in (known if names is None else names) if simulator.range(name)[0] < simulator.range(name)[1]
+        ]
         before = tuple(simulator.sampling(name) for name in free)
         shapes = tuple(map(_normal, (known[name] for name in free), before)) if kind == "normal" else before
         return cls(tuple(free), before, shapes, tuple(known[name].limits for name in free), narrowest)
