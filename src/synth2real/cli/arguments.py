@@ -19,6 +19,7 @@ from .options import (
     Channels,
     ChannelsOption,
     Depth,
+    Given,
     Group,
     Images,
     Json,
@@ -80,6 +81,7 @@ class Data(Reading):
     target: Annotated[Path, typer.Option("--target", help="Folder, .npz or .svmlight without labels.")]
     task: Task = "classify"
     label: Labels = ()
+    given: Given = ()
     preset: Preset = None
     params: Params = None
     n: Images = None

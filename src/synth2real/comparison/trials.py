@@ -200,11 +200,13 @@ def _damaged(file: Path) -> InputError:
 
 
 def fingerprint(domain: Labelled | Unlabelled | None) -> str:
-    """Fingerprint of a domain: a hash of its size, of some evenly spaced inputs, and of all labels."""
+    """Fingerprint of a domain: a hash of its size, of some evenly spaced inputs, and of all labels and given values."""
     if domain is None:
         return "none"
     found = hashlib.sha256(f"{len(domain)} {domain.shape}".encode())
     found.update(to_float(domain.inputs[evenly(len(domain), MARKED)]).contiguous().numpy().tobytes())
+    if domain.given is not None:
+        found.update(domain.given.contiguous().numpy().tobytes() + repr(domain.given_columns).encode())
     if isinstance(domain, Labelled):
         found.update(domain.labels.contiguous().numpy().tobytes() + repr((domain.classes, domain.columns)).encode())
     return found.hexdigest()

@@ -7,13 +7,16 @@ from typing import ClassVar
 
 import torch
 from pydantic import Field
+from scipy.sparse import hstack
 from torch import Tensor, nn
 
-from ...data.domains import Inputs
+from ...data.domains import Inputs, Labelled, Unlabelled
+from ...data.sparse import Sparse
 from ...errors import InputError
 from ...networks.layers import Statistics
 from ...settings import settings
 from ...tasks import Classification
+from ...training.given import given_of
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ...training.model import Model
 from ..base import Objective
@@ -40,6 +43,17 @@ class ClosedForm(Objective):
                 f"adapt {self.name} needs features, found images of shape {self.model.shape}. "
                 "Choose --adapt source-only"
             )
+
+    def inputs_of(self, domain: Labelled | Unlabelled) -> Inputs:
+        """The features of the head: the inputs, and the standardised given columns beside them."""
+        given = given_of(domain, self.model.given_columns, "the data")
+        if given is None:
+            return domain.inputs
+        mean, std = self.model.given_scale
+        given = (given - mean) / std
+        if isinstance(domain.inputs, Sparse):
+            return Sparse(hstack([domain.inputs.matrix, given.numpy()]))
+        return torch.cat([dense(domain.inputs), given], 1)
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         yield from ()

@@ -31,7 +31,7 @@ def adapt(args: AdaptArguments) -> Result:
     method = build_method(args)
     model = load_model(args.run, trust=args.trust)
     target = load_unlabelled(args.target, **reading_of(model, skip_bad=args.skip_bad))
-    model.check(target.inputs, str(args.target))
+    model.inputs_of(target, str(args.target))
     loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=Hardware.detect())
     method.trainer(model, target, loop)  # refuses what it cannot adapt before anything is written
     folder = RunFolder(args.out, settings(args, method, model, loop), overwrite=args.overwrite, resumable=False)
@@ -51,7 +51,7 @@ def adapt(args: AdaptArguments) -> Result:
         algorithm: Any = trainer.algorithm
         try:
             trainer.run(report)
-            algorithm.shipped().check_outputs(target.inputs, trainer.step)
+            algorithm.shipped().check_outputs(target, trainer.step)
         except TrainingDiverged as error:
             folder.diverged(error)
             if not error.taken:
