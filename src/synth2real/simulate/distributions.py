@@ -145,7 +145,7 @@ class Empirical:
         return math.sqrt(float(((low.square() + low * high + high.square()) / 3).mean()))
 
     def __str__(self) -> str:
-        return f"{self.quantiles[0]:.3g} to {self.quantiles[-1]:.3g} in {len(self.quantiles)} quantiles"
+        return f"{self.quantiles[0]:.3g} to {self.quantiles[-1]:.3g} (quantiles)"
 
 
 Sampling = Range | Normal | Empirical  # what values are sampled from; a fixed value v is the range (v, v)

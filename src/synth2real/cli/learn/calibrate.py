@@ -32,7 +32,7 @@ def calibrate(args: CalibrateArguments) -> Result:
     check_overwrite_or_resume(args.overwrite, args.resume)
     check_new_file(args.out, "a YAML", (".yaml", ".yml"), args.overwrite or args.resume)
     search = method(args)
-    target = load_unlabelled(args.target, **reading(args))
+    target = load_unlabelled(args.target, **reading(args), given=args.given)
     made = place(args, target)
     search.check(made, target)
     storage = study_storage(args)
@@ -48,7 +48,8 @@ def calibrate(args: CalibrateArguments) -> Result:
     console.print(table(made, found, judged))
     for line in summary(args, search, found, judged):
         console.print(line, soft_wrap=True)
-    return {**described, "ranges": found.ranges, "out": args.out, "report": args.out.with_suffix(REPORT)}
+    ranges = {name: plain(one) for name, one in found.ranges.items()}
+    return {**described, "ranges": ranges, "out": args.out, "report": args.out.with_suffix(REPORT)}
 
 
 def method(args: CalibrateArguments) -> Calibrator:
@@ -119,6 +120,12 @@ def describe(
         "discrepancy": found.discrepancy,
         "checks": found.checks,
         "parameters": parameters,
+        "given": {name: plain(one) for name, one in found.given.items()},
+        "correlations": found.correlations,
+        "combinations": [
+            {"sum": str(one), "coefficients": one.coefficients, "standard_error": round(one.error, 4)}
+            for one in judged.combinations
+        ],
         "unreached": {
             "share": judged.unreached,
             "pictures": args.out.with_suffix(PICTURES).name,
@@ -128,7 +135,7 @@ def describe(
 
 
 def table(made: Simulator, found: Calibration, judged: Identification) -> Table:
-    """One row per parameter: its range before and after, and whether the real images determine it."""
+    """One row per parameter: its range before and after, and whether the real images determine or give it."""
     shown = Table(
         "parameter", "unit", "before", "after", "standard error of the centre", "identified by the real images"
     )
@@ -143,6 +150,8 @@ def table(made: Simulator, found: Calibration, judged: Identification) -> Table:
             f"{one.error:.2f} of the range",
             verdict + (f", not separable from {one.like}" if one.like else ""),
         )
+    for name, sampling in found.given.items():
+        shown.add_row(name, units[name], text(made.sampling(name)), text(sampling), "", "given with the real images")
     return shown
 
 
@@ -158,6 +167,13 @@ def summary(args: CalibrateArguments, search: Calibrator, found: Calibration, ju
             f"no ranges with a smaller distance were found in {effort}, so all ranges stay unchanged. "
             "Try fewer parameters (--only), more trials, or the other --method"
         )
+    if found.correlations:
+        pairs = ", ".join(f"{pair} {value:+.2f}" for pair, value in found.correlations.items())
+        lines.append(f"correlations: {pairs}")
+    lines += [
+        f"constrained together, but not alone: {one} (standard error {one.error:.2f} of the range)"
+        for one in judged.combinations
+    ]
     if found.discrepancy is not None:
         lines.append(
             "difference between the mean real image and the closest mean rendered image: "
