@@ -201,6 +201,14 @@ class CalibrateArguments(Reading):
         tuple[str, ...],
         typer.Option("--only", metavar="PARAM", help="Calibrate this parameter only. Repeat it for several."),
     ] = ()
+    given: Annotated[
+        tuple[str, ...],
+        typer.Option(
+            "--given",
+            metavar="COLUMN",
+            help="Column of numbers known of the real images. The parameter of that name takes their distribution.",
+        ),
+    ] = ()
     distance: Annotated[
         str | None,
         typer.Option("--distance", help="Distance for --method search: sliced-wasserstein, mmd or classifier."),

@@ -162,7 +162,7 @@ def load_simulator(data: Data, target: Unlabelled) -> Simulator:
     if data.preset is not None:
         values["preset"] = data.preset
     if data.params is not None:
-        values["ranges"] = load_parameters(data.params)
+        values |= load_parameters(data.params)
     return simulator(name, **values)
 
 

@@ -11,7 +11,7 @@ import yaml
 from ..calibrate import Calibration
 from ..comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate
 from ..comparison.halving import stepless
-from ..simulate import Range
+from ..simulate import Range, Sampling
 from ..tasks import Classification
 from ..training.hardware import versions
 from . import gallery, gaps
@@ -188,7 +188,7 @@ def ranges(calibration: Calibration) -> list[Found]:
     found = []
     for name, new in calibration.ranges.items():
         p, old = known[name], calibration.ranges_before[name]
-        bars = [_percent_of(p.limits, one) for one in (old, new)]
+        bars = [_percent_of(p.limits, p.range(one)) for one in (old, new)]
         found.append(Found(name, p.unit, p.description, _text(old), _text(new), bars[0], bars[1]))
     return found
 
@@ -198,5 +198,5 @@ def _percent_of(limits: Range, part: Range) -> Range:
     return (part[0] - limits[0]) * scale, (part[1] - part[0]) * scale
 
 
-def _text(values: Range) -> str:
-    return f"{number(values[0])} to {number(values[1])}"
+def _text(values: Sampling) -> str:
+    return f"{number(values[0])} to {number(values[1])}" if isinstance(values, tuple) else str(values)

@@ -95,7 +95,7 @@ def as_comparison(folder: Path, test: Path | None, *, trust: bool) -> Comparison
     model = load_model(folder, trust=trust)
     source, target, layout = load_pair(data)
     if isinstance(source, Simulator) and (folder / PARAMETERS).is_file():
-        source = source.with_ranges(**load_parameters(folder / PARAMETERS))
+        source = replace(source, **load_parameters(folder / PARAMETERS))
     labelled = load_test(data, model.task, layout)
     ours, theirs = read_both_groups(data.group, (data.source[0], source), (data.target, target))
     evaluation = Evaluation(source, target, labelled, model.task, budget, ours, theirs)
