@@ -12,7 +12,7 @@ from synth2real.networks.feature_maps import Layers
 from synth2real.select.aggregate import METHODS, aggregate, encoded
 from synth2real.select.validators import Pool, observe
 from synth2real.tasks import Classification, Gaze, Keypoints, Regression, Task
-from synth2real.training.model import Ensemble, mix
+from synth2real.training.ensemble import Ensemble, mix
 
 EACH: tuple[Task, ...] = (
     Classification(("a", "b", "c")),

@@ -5,7 +5,7 @@ import torch
 
 from synth2real.errors import InputError
 from synth2real.settings import to_dict
-from synth2real.simulate import SIMULATORS, Digits, load_parameters, save_parameters, simulator
+from synth2real.simulate import SIMULATORS, Digits, Eyes, load_parameters, save_parameters, simulator
 from synth2real.simulate.base import CHUNK
 
 
@@ -138,3 +138,27 @@ def test_parameter_files_that_cannot_be_used_name_file_and_parameter(tmp_path, t
         load_parameters(tmp_path / "p.yaml")
     with pytest.raises(InputError, match=r"none\.yaml: cannot be read"):
         load_parameters(tmp_path / "none.yaml")
+
+
+def test_given_columns_are_labels_or_else_parameters():
+    made = Eyes(size=(24, 40), label=("pitch", "yaw"))
+    drawn, data = made.sample(20, 3), made.labelled(20, 3, given=["head_yaw", "exposure"])
+    assert (data.columns, data.given_columns) == (("pitch", "yaw"), ("head_yaw", "exposure"))
+    assert torch.equal(data.given[:, 0], drawn.labels["head"][:, 1])  # radians
+    assert torch.allclose(data.given[:, 0].rad2deg(), drawn.parameters["head_yaw"], atol=1e-4)
+    assert torch.equal(data.given[:, 1], drawn.parameters["exposure"])
+    assert torch.equal(data.inputs, made.labelled(20, 3).inputs)
+    assert Digits().labelled(5, 0, given=["rotation"]).given.shape == (5, 1)
+
+
+def test_a_given_column_that_is_a_label_or_unknown_is_refused():
+    made = Eyes(size=(24, 40), label=("pitch", "yaw"))
+    with pytest.raises(InputError, match="the given column 'yaw' is a label column too"):
+        made.labelled(2, 0, given=["yaw"])
+    with pytest.raises(InputError, match="the given column 'label' is a label column too"):
+        Digits().labelled(2, 0, given=["label"])
+    with pytest.raises(InputError, match=r"simulator eyes has no column or parameter 'iso' to give, .* some of: pitch"):
+        made.labelled(2, 0, given=["iso"])
+    closed = made.with_ranges(closed=0, opening=0)
+    with pytest.raises(InputError, match="simulator eyes: 'iris_x' is not known of every image, so that it cannot be"):
+        closed.labelled(2, 0, given=["iris_x"])

@@ -48,7 +48,7 @@ from synth2real.select.validators import (
     serving,
 )
 from synth2real.tasks import Classification
-from synth2real.training.model import mix
+from synth2real.training.ensemble import mix
 
 RELATIVE = (
     "ensv",

@@ -142,7 +142,7 @@ def say_left_out(folder: Path, counts: Counter[str]) -> None:
     """Warn of the files that `other_kinds` has counted, if there are any."""
     if counts:
         text = f"{folder}: left out {counted(counts)}, which are no images that can be read"
-        warnings.warn(LeftOutWarning(text, counts), stacklevel=4)
+        warnings.warn(LeftOutWarning(text, counts), stacklevel=5)
 
 
 def metadata_tables(folder: Path) -> list[Path]:

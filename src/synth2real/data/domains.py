@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import InputError
+from .given import check_given
 
 MOST = torch.finfo(torch.float32).max  # larger numbers would be infinite in a network
 COPIED = 2**28  # bytes; a larger part of a set in memory is not copied
@@ -113,18 +114,25 @@ class Unlabelled:
         sizes: (N, 2) int64, original height and width of each image, before it was resized on load; None if the
             inputs were not resized.
         depth: bits per pixel of image files of more than 8 bits; None for other inputs.
+        given: (N, G) float32, finite: what is known of each sample and is no label, such as the angles of the head.
+            None if nothing is given.
+        given_columns: names of the G columns.
 
     Raises:
-        InputError: the shape is neither (N, C, H, W) nor (N, F), or there is no sample.
+        InputError: the shape is neither (N, C, H, W) nor (N, F), there is no sample, or `given` fits neither the inputs
+            nor its columns.
     """
 
     inputs: Inputs
     names: tuple[str, ...] = ()
     sizes: Tensor | None = None
     depth: int | None = None
+    given: Tensor | None = None
+    given_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_inputs(self.inputs)
+        check_given(self.given, self.given_columns, len(self.inputs))
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -136,8 +144,10 @@ class Unlabelled:
 
     def subset(self, index: Tensor) -> "Unlabelled":
         """The samples at `index` (B,) int64, in that order."""
-        sizes = None if self.sizes is None else self.sizes[index]
-        return Unlabelled(_chosen(self.inputs, index), _pick(self.names, index), sizes, self.depth)
+        sizes, given = (None if kept is None else kept[index] for kept in (self.sizes, self.given))
+        return replace(
+            self, inputs=_chosen(self.inputs, index), names=_pick(self.names, index), sizes=sizes, given=given
+        )
 
 
 @dataclass(frozen=True)
@@ -150,13 +160,13 @@ class Labelled:
             pixels of the original image: x right, y down, and the centre of the top-left pixel is (0, 0).
         classes: names of the classes, in natural order, if labels are class indices.
         columns: names of the K columns, if labels are values.
-        names, sizes, depth: as in `Unlabelled`.
+        names, sizes, depth, given, given_columns: as in `Unlabelled`. A given column is no label column.
         domain: (N,) int64, index of the source of each sample, counted from 0 (see `multi_source.join`); None for one
             source.
 
     Raises:
-        InputError: inputs and labels differ in length, labels fit neither `classes` nor `columns`, or `domain` is not
-            an int64 tensor (N,) of indices from 0.
+        InputError: inputs and labels differ in length, labels fit neither `classes` nor `columns`, `domain` is not
+            an int64 tensor (N,) of indices from 0, or as `Unlabelled`.
     """
 
     inputs: Inputs
@@ -167,9 +177,12 @@ class Labelled:
     sizes: Tensor | None = field(default=None, repr=False)
     domain: Tensor | None = field(default=None, repr=False)
     depth: int | None = field(default=None, repr=False)
+    given: Tensor | None = field(default=None, repr=False)
+    given_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_inputs(self.inputs)
+        check_given(self.given, self.given_columns, len(self.inputs), self.columns)
         check_kind(self.labels, Tensor, "labels are")
         _check_domain(self.domain, len(self.inputs))
         if len(self.inputs) != len(self.labels):
@@ -210,7 +223,7 @@ class Labelled:
 
     def subset(self, index: Tensor) -> "Labelled":
         """The samples at `index` (B,) int64, in that order."""
-        sizes, domain = (None if kept is None else kept[index] for kept in (self.sizes, self.domain))
+        sizes, domain, given = (None if kept is None else kept[index] for kept in (self.sizes, self.domain, self.given))
         return replace(
             self,
             inputs=_chosen(self.inputs, index),
@@ -218,11 +231,12 @@ class Labelled:
             names=_pick(self.names, index),
             sizes=sizes,
             domain=domain,
+            given=given,
         )
 
     def unlabelled(self) -> Unlabelled:
         """The same inputs without the labels."""
-        return Unlabelled(self.inputs, self.names, self.sizes, self.depth)
+        return Unlabelled(self.inputs, self.names, self.sizes, self.depth, self.given, self.given_columns)
 
 
 def name_of(domain: Labelled | Unlabelled, index: int) -> str:

@@ -178,7 +178,7 @@ def _depth_of(most: float, folder: Path) -> int:
         warnings.warn(
             f"{folder}: the images of more than 8 bits are read as {depth} bits, because their highest pixel is "
             f"{most:.0f}. If that is wrong, set --depth",
-            stacklevel=4,
+            stacklevel=5,
         )
     return depth
 

@@ -37,9 +37,11 @@ from .discovery import (
 )
 from .discovery import metadata_tables as metadata_tables
 from .domains import MOST, Inputs, Labelled, Unlabelled, check_kind
+from .given import check_given_names
 from .images import Decoded, decode, resize
 from .npz import Arrays, arrays_of
 from .pixels import Conversion
+from .read_given import with_given
 from .sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
 from .tables import TABLES, is_file, listed, number, rows_of
 
@@ -66,6 +68,7 @@ def load_unlabelled(
     memory: int | None = None,
     layout: Layout | None = None,
     masks: bool = True,
+    given: Sequence[str] = (),
 ) -> Unlabelled:
     """Load unlabelled images or features from a folder or a file.
 
@@ -73,7 +76,8 @@ def load_unlabelled(
     `.npz` with `images` or `features`, a sparse `.npz` of `scipy.sparse.save_npz`, or an svmlight file.
 
     Args:
-        path: the folder or file. Labels beside the images are never read.
+        path: the folder or file. Labels beside the images are never read; of a metadata table, only the columns
+            `file_name` and `given`, and without `given` nothing.
         size: (height, width) to resize every image to. Required if the images differ in size.
         channels: 1 for grey, 3 for RGB. Required if the images differ in channels.
         skip_bad: skip unreadable images, with a warning that lists them.
@@ -84,12 +88,19 @@ def load_unlabelled(
             free memory.
         layout: layout of svmlight files, if several files share one. By default the file alone determines it.
         masks: also load `NAME_mask.png` beside `NAME.png`. In a folder of labelled images these are segmentation masks.
+        given: columns of numbers that are known of every image and are no labels: columns of a metadata table, or
+            arrays (N,) of an `.npz`.
 
     Raises:
-        InputError: the path does not exist, there is no image, an image is unreadable, or images differ in size or
-            channels.
+        InputError: the path does not exist, there is no image, an image is unreadable, images differ in size or
+            channels, or an image has no finite value of a given column.
     """
     path, conversion = _existing(path), Conversion(size, channels, skip_bad, depth, background, memory)
+    given = check_given_names(given)
+    return with_given(_unlabelled(path, conversion, layout, masks), path, given)
+
+
+def _unlabelled(path: Path, conversion: Conversion, layout: Layout | None, masks: bool) -> Unlabelled:
     if path.suffix.lower() == ".npz":
         with _prefixed(path), arrays_of(path) as arrays:
             inputs, sizes = _array_inputs(path, arrays, conversion)
@@ -114,6 +125,7 @@ def load(
     background: str = "white",
     memory: int | None = None,
     layout: Layout | None = None,
+    given: Sequence[str] = (),
 ) -> Labelled:
     """Load images or features with their labels.
 
@@ -122,13 +134,18 @@ def load(
             `.npz` has `images` or `features` (dense or sparse), and `labels` or one array per label column.
         label: a column name (classes), or a list of column names (numbers). The default is the column `label`, or the
             class subfolders if there is no table.
-        size, channels, skip_bad, depth, background, memory, layout: as in `load_unlabelled`.
+        size, channels, skip_bad, depth, background, memory, layout, given: as in `load_unlabelled`.
 
     Raises:
         InputError: as in `load_unlabelled`; or the label column does not exist, an image of a row does not exist, or a
-            label is not a number.
+            label is not a number, or a given column is a label.
     """
     path, conversion = _existing(path), Conversion(size, channels, skip_bad, depth, background, memory)
+    given = check_given_names(given, () if label is None else [label] if isinstance(label, str) else label)
+    return with_given(_labelled(path, label, conversion, layout), path, given)
+
+
+def _labelled(path: Path, label: str | Sequence[str] | None, conversion: Conversion, layout: Layout | None) -> Labelled:
     if path.suffix.lower() == ".npz":
         return _load_arrays(path, label, conversion)
     if path.suffix.lower() in SVMLIGHT:

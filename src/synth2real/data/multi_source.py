@@ -15,7 +15,8 @@ def join(sources: Sequence[Labelled], called: Sequence[str] = ()) -> Labelled:
     """Concatenate several labelled sources. `domain` of the result is the index of the source of each sample.
 
     Args:
-        sources: sources with the same classes or the same columns. Their inputs have the same shape and are in memory.
+        sources: sources with the same classes or the same columns, and the same given columns. Their inputs have the
+            same shape and are in memory.
         called: the names of the sources in error messages; by default `source 1`, `source 2` and so on.
 
     Raises:
@@ -36,19 +37,14 @@ def join(sources: Sequence[Labelled], called: Sequence[str] = ()) -> Labelled:
                 f"{name}: has inputs of {_by(source.shape)}, {called[0]} of {_by(first.shape)}: expected the same "
                 "shape. Convert images with --size and --channels"
             )
-        for what in ("classes", "columns"):
-            ours, theirs = getattr(first, what), getattr(source, what)
-            if ours != theirs:
-                raise InputError(
-                    f"{name}: has the {what} {_listed(theirs)}, {called[0]} has {_listed(ours)}: expected the same in "
-                    "every source. Rename them, or remove those that only one source has"
-                )
+        _check_names(first, source, called[0], name)
     parts = [torch.as_tensor(source.inputs) for source in sources]
     if len({part.dtype for part in parts}) > 1:
         raise InputError(
             f"the sources have inputs of {_listed([str(part.dtype) for part in parts])}, expected the same type"
         )
-    given = any(source.sizes is not None for source in sources)
+    resized = any(source.sizes is not None for source in sources)
+    given = [source.given for source in sources if source.given is not None]
     named = all(source.names for source in sources)
     return Labelled(
         torch.cat(parts),
@@ -58,9 +54,22 @@ def join(sources: Sequence[Labelled], called: Sequence[str] = ()) -> Labelled:
         tuple(f"{name}/{of}" for name, source in zip(called, sources, strict=True) for of in source.names)
         if named
         else (),
-        torch.cat([_sizes(source) for source in sources]) if given else None,
+        torch.cat([_sizes(source) for source in sources]) if resized else None,
         torch.arange(len(sources)).repeat_interleave(torch.tensor([len(source) for source in sources])),
+        given=torch.cat(given) if given else None,
+        given_columns=first.given_columns,
     )
+
+
+def _check_names(first: Labelled, source: Labelled, called: str, name: str) -> None:
+    """Raise `InputError` if a source has other classes, columns or given columns than the first one."""
+    for what in ("classes", "columns", "given_columns"):
+        ours, theirs = getattr(first, what), getattr(source, what)
+        if ours != theirs:
+            raise InputError(
+                f"{name}: has the {what.replace('_', ' ')} {_listed(theirs)}, {called} has {_listed(ours)}: "
+                "expected the same in every source. Rename them, or remove those that only one source has"
+            )
 
 
 def _sizes(source: Labelled) -> Tensor:

@@ -112,8 +112,14 @@ def _csv_rows(table: Path, lines: TextIO) -> list[dict[str, Any]]:
     return rows
 
 
-def number(value: Any, column: str, table: Path, file: Path) -> float:
-    """A cell as a number; nan if it is empty. Raise `InputError` for text and infinity, with the table and image."""
+def number(value: Any, column: str, table: Path, file: Path, kind: str = "label") -> float:
+    """A cell as a number; nan if it is empty. Raise `InputError` for text and infinity, with the table and image.
+
+    Args:
+        value: the cell.
+        column, table, file: of the cell, and the image of its row, for messages.
+        kind: what messages call the column, `label` or `given`.
+    """
     if value is None or str(value).strip() == "":
         return float("nan")
     of = os.path.relpath(file, table.parent)
@@ -121,11 +127,11 @@ def number(value: Any, column: str, table: Path, file: Path) -> float:
         found = float(value)
     except (TypeError, ValueError, OverflowError):
         raise InputError(
-            f"{table}: the label column '{column}' of {of} contains {value!r}, expected a number. "
-            "For class names use --task classify"
+            f"{table}: the {kind} column '{column}' of {of} contains {value!r}, expected a number. "
+            + ("For class names use --task classify" if kind == "label" else "Write numbers, such as 0 and 1 for names")
         ) from None
     if abs(found) > MOST:
-        raise InputError(f"{table}: the label column '{column}' of {of} contains {value!r}, expected a finite number")
+        raise InputError(f"{table}: the {kind} column '{column}' of {of} contains {value!r}, expected a finite number")
     return found
 
 

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from ..errors import InputError
 from ..tasks import Classification, Gaze, Keypoints, Regression, Task
 from ..tasks.directions import to_vectors
-from ..training.model import Ensemble, Model
+from ..training.ensemble import Ensemble
+from ..training.model import Model
 from .validators import Pool
 
 CUT = 0.01  # eigenvalues below this share of the Gram matrix's largest one count as zero

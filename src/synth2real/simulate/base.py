@@ -16,6 +16,7 @@ import yaml
 from torch import Tensor
 
 from ..data.domains import Labelled
+from ..data.given import check_given_names
 from ..errors import InputError
 from ..settings import read_yaml, settings
 from ..storage import write_text
@@ -189,35 +190,73 @@ class Simulator(ABC):
         size = self.chunk
         return (self._chunk(min(size, n - i * size), seed * 1_000_003 + i) for i in range(first, -(-n // size)))
 
-    def labelled(self, n: int, seed: int, label: str | Sequence[str] | None = None) -> Labelled:
+    def labelled(
+        self, n: int, seed: int, label: str | Sequence[str] | None = None, given: Sequence[str] = ()
+    ) -> Labelled:
         """Sample `n` images with some of the labels, for training.
 
         Args:
             n, seed: as in `sample`.
             label: the name of one label or column, or of several columns. The name of a label means all its columns.
                 None means the setting `label` of the simulator, or the first label if that is also None.
+            given: names of columns that are given, as in `Labelled`. Each is a label column or else a parameter, in its
+                own unit: `head_pitch` of `eyes` is the label column in radians, not the parameter in degrees.
 
         Raises:
-            InputError: the simulator has no such label or column.
+            InputError: the simulator has no such label, column or parameter; or a given column is also a label, or is
+                not known of an image.
         """
         label = self.label if label is None else label
         label = [*self.classes, *self.columns][0] if label is None else label
         names = [label] if isinstance(label, str) else list(label)
         if len(names) == 1 and names[0] in self.classes:
             of, columns = names[0], tuple[str, ...]()
-            chunks = [(chunk.images, chunk.labels[of]) for chunk in self.stream(n, seed)]
+            given = check_given_names(given, [of])
+            chunks = [(chunk.images, chunk.labels[of], self._given(chunk, given)) for chunk in self.stream(n, seed)]
         else:
             picks, columns = self._picks(names)
+            given = check_given_names(given, columns)
             chunks = [
-                (chunk.images, torch.stack([chunk.labels[of][:, i] for of, i in picks], 1))
+                (
+                    chunk.images,
+                    torch.stack([chunk.labels[of][:, i] for of, i in picks], 1),
+                    self._given(chunk, given),
+                )
                 for chunk in self.stream(n, seed)
             ]
-        images, values = (torch.cat(parts) for parts in zip(*chunks, strict=True))
-        return Labelled(images, values, self.classes.get(names[0], ()), columns)
+        images, values, known = (torch.cat(parts) for parts in zip(*chunks, strict=True))
+        classes = self.classes.get(names[0], ())
+        return Labelled(images, values, classes, columns, given=known if given else None, given_columns=given)
+
+    def _given(self, chunk: Rendered, names: Sequence[str]) -> Tensor:
+        """The given columns (N, G) float32 of a part of a sample."""
+        where = self._where()
+        found = []
+        for name in names:
+            if name in where:
+                label, i = where[name]
+                found.append(chunk.labels[label][:, i])
+            elif name in chunk.parameters:
+                found.append(chunk.parameters[name])
+            else:
+                known = ", ".join([*where, *chunk.parameters])
+                raise InputError(
+                    f"simulator {self.called()} has no column or parameter '{name}' to give, expected some of: {known}"
+                )
+            if not found[-1].isfinite().all():
+                raise InputError(
+                    f"simulator {self.called()}: '{name}' is not known of every image, so that it cannot be given. "
+                    "Remove it from --given (given= in Python)"
+                )
+        return torch.stack(found, 1).float() if found else torch.zeros(len(chunk), 0)
+
+    def _where(self) -> dict[str, tuple[str, int]]:
+        """For each column of the labels, its label and its index in the label."""
+        return {column: (label, i) for label, columns in self.columns.items() for i, column in enumerate(columns)}
 
     def _picks(self, names: Sequence[str]) -> tuple[list[tuple[str, int]], tuple[str, ...]]:
         """For each column of these names, its label and its index in the label; and the column names."""
-        where = {column: (label, i) for label, columns in self.columns.items() for i, column in enumerate(columns)}
+        where = self._where()
         columns = tuple(column for name in names for column in self.columns.get(name, (name,)))
         for name in columns:
             if name not in where:

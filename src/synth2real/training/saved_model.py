@@ -18,8 +18,9 @@ from ..networks.weights import read_tensors
 from ..settings import read_yaml
 from ..tasks import TASKS, Task
 from .corrected_head import CORRECTIONS, put_on
+from .ensemble import Ensemble
 from .hardware import Hardware
-from .model import DESCRIPTION, GIVEN, WEIGHTS, Ensemble, Model
+from .model import DESCRIPTION, GIVEN, WEIGHTS, Model
 
 SETTINGS = "settings.yaml"  # of a run
 DIVERGED = "diverged.txt"  # is in the folder of a training that diverged

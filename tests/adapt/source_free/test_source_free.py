@@ -11,9 +11,10 @@ from synth2real.errors import InputError
 from synth2real.measure.discrepancies import entropy
 from synth2real.settings import build, to_dict
 from synth2real.tasks import Classification, Regression
+from synth2real.training.ensemble import Ensemble
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Loop, Progress
-from synth2real.training.model import Ensemble, Model
+from synth2real.training.model import Model
 
 SIDE = 16
 
