@@ -24,6 +24,7 @@ from ..networks.feature_maps import FeatureMap, describe
 from ..networks.layers import Features, Norm, Normalise, Statistics, mlp, share
 from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Classification, Task
+from .corrected_head import outputs_by_group
 from .given import WithGiven, append, given_of, split
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
@@ -301,16 +302,20 @@ class Model(nn.Module):
         features = self.embed(WithGiven(inputs, self.given_scale[0].expand(len(inputs), -1)))
         return features[:, : -self._featured().added]
 
-    def predict(self, images: str | Path | Unlabelled | Tensor, *, skip_bad: bool = False) -> Predictions:
+    def predict(
+        self, images: str | Path | Unlabelled | Tensor, *, skip_bad: bool = False, groups: Sequence[str] | None = None
+    ) -> Predictions:
         """Predictions for a folder or file, a domain, or a tensor.
 
         Args:
             images: a path is read and converted in the same way as the training images, with the given columns of the
                 model: from the metadata table beside the images, or arrays of the `.npz`.
             skip_bad: skip unreadable images.
+            groups: name of the group of each sample, for a model with corrections by group (`correct`).
 
         Raises:
-            InputError: the inputs do not have the input shape of the model, lack a given column, or cannot be read.
+            InputError: the inputs do not have the input shape of the model, lack a given column, or cannot be read; or
+                groups do not fit.
         """
         if isinstance(images, str | Path):
             how = dataclasses.replace(self.conversion, skip_bad=skip_bad)
@@ -319,7 +324,8 @@ class Model(nn.Module):
             check_kind(images, (Unlabelled, Labelled, Tensor), "the data to predict is")
             domain = Unlabelled(images) if isinstance(images, Tensor) else images
         inputs = self.inputs_of(domain, str(images) if isinstance(images, str | Path) else "the data")
-        values = self.task.predict(self.outputs(inputs))
+        outputs = self.outputs(inputs) if groups is None else outputs_by_group(self, inputs, groups)
+        values = self.task.predict(outputs)
         return Predictions(self.task.from_input(values, domain.sizes, self.shape[1:]), self.task, domain.names)
 
     def evaluate(self, data: Labelled) -> dict[str, Any]:
