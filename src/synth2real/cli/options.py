@@ -52,6 +52,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result and error
 
 Task = Annotated[str, typer.Option("--task", help="What to predict: classify, regress, keypoints or gaze.")]
 Labels = Annotated[tuple[str, ...], typer.Option("--label", help="Label column. Repeat it for several columns.")]
+Given = Annotated[
+    tuple[str, ...],
+    typer.Option(
+        "--given", metavar="COLUMN", help="Column of numbers known of both domains, an input of the model. Repeat it."
+    ),
+]
 Group = Annotated[
     str | None,
     typer.Option(
@@ -59,6 +65,10 @@ Group = Annotated[
     ),
 ]
 Test = Annotated[Path | None, typer.Option("--test", help="Labelled real data to score on. It never affects a choice.")]
+FewLabels = Annotated[
+    Path | None,
+    typer.Option("--few-labels", help="1 to 200 labelled real samples. They correct the model and choose nothing."),
+]
 SizeOption = Annotated[
     Size | None, typer.Option("--size", metavar="HxW", parser=parse_size, help="Resize every image on load.")
 ]
