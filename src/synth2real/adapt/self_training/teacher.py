@@ -75,7 +75,7 @@ class Teacher(SelfTrained):
             critic. Real gaze, from rendered eyes whose pitch was 6 degrees off: mean error 8.0 degrees by source only,
             5.7 by DANN, 10.4 by the teacher and 5.5 with a critic of 1. From rendered eyes without an offset the critic
             does harm: 5.1 by source only, 6.8 by DANN, 5.6 by the teacher and 7.9 with a critic of 1 (dev labels, one
-            seed, 300 steps of 32 images from a trained feature extractor).
+            seed, 300 steps of 32 images; see docs/methods.md).
     """
 
     threshold: float = Field(default=0.9, gt=0, le=1)
