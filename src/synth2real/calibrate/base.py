@@ -160,8 +160,13 @@ class Calibrator:
 
         on_trial = on_trial or (lambda done, trials, distance: None)
         found = self.find(SearchProblem(space, simulator, seen, distance_to, study, on_trial))
-        own, distance = dict(zip(space.names, space.before, strict=True)), distance_to(unseen)
-        points = (found.point, *found.alternatives)
+        return self._closest(space, simulator, found, distance_to(unseen), target.given_columns)
+
+    def _closest(
+        self, space: Space, simulator: Simulator, found: SearchResult, distance: Distance, given: tuple[str, ...]
+    ) -> Calibration:
+        """The calibration by the point that is closest to unseen images, or by the initial ranges if they are."""
+        own, points = dict(zip(space.names, space.before, strict=True)), (found.point, *found.alternatives)
         ranges = (own, *map(space.ranges, points))
         simulators = (simulator, *(space.applied(simulator, point) for point in points))
         distances = [distance(each.sample(self.images, self.seed + 1).images) for each in simulators]
@@ -175,8 +180,8 @@ class Calibrator:
             found.trials,
             found.discrepancy,
             found.checks,
-            {name: simulator.sampling(name) for name in target.given_columns},
-            _among(simulators[best], (*space.names, *target.given_columns)),
+            {name: simulator.sampling(name) for name in given},
+            _among(simulators[best], (*space.names, *given)),
         )
 
     def check(self, simulator: Simulator, target: Unlabelled) -> Space:

@@ -286,7 +286,7 @@ def train(
     Raises:
         TrainingDiverged: the folder says so. The last good weights are in it, if there are any.
     """
-    watch = _Watch(folder, resume, on_checkpoint)
+    watch = _Watch(folder, resume, conversion or Conversion(), layout, on_checkpoint)
     try:
         run = route.run(
             source,
@@ -300,25 +300,38 @@ def train(
             checkpoint=watch.checkpoint,
         )
     except TrainingDiverged as error:
-        folder.diverged(error)
-        last = watch.last_good(error)
-        if last is not None:
-            _finish(folder, last, conversion, layout)
+        watch.diverged(error)
         raise
     folder.keep(run)
-    if few_labels is not None:
-        correction = correct(run.model, few_labels, target, target_groups=target_groups)
-        folder.corrected(correction)
-        run = replace(run, model=correction.model, correction=correction)
-    _finish(folder, run.model, conversion, layout)
+    run = _corrected(folder, run, few_labels, target, target_groups)
+    watch.finish(run.model)
     return run
 
 
-class _Watch:
-    """Keeps the trainers and refiners of a run, and writes or restores the checkpoints of its folder."""
+def _corrected(
+    folder: RunFolder, run: Run, few_labels: FewLabels | None, target: Unlabelled, groups: Sequence[str] | None
+) -> Run:
+    """The run, with its model corrected if there are few labels. What they bought is written."""
+    if few_labels is None:
+        return run
+    correction = correct(run.model, few_labels, target, target_groups=groups)
+    folder.corrected(correction)
+    return replace(run, model=correction.model, correction=correction)
 
-    def __init__(self, folder: RunFolder, resume: bool, on_checkpoint: OnTrainer | None) -> None:
+
+class _Watch:
+    """Keeps the trainers and refiners of a run, restores and writes the checkpoints of its folder, and its model."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        resume: bool,
+        conversion: Conversion,
+        layout: Layout | None,
+        on_checkpoint: OnTrainer | None,
+    ) -> None:
         self.folder, self.resume, self.on_checkpoint = folder, resume, on_checkpoint
+        self.conversion, self.layout = conversion, layout
         self.trainers: list[Trainer] = []
         self.refiners: list[Mapping] = []
 
@@ -327,23 +340,24 @@ class _Watch:
         if self.resume:
             self.folder.restore(trainer)
 
-    def last_good(self, error: TrainingDiverged) -> Model | None:
-        """The model before the step that diverged, if there is one. The refiner is written."""
+    def finish(self, model: Model) -> None:
+        """Write the model, together with the way in which its data was loaded."""
+        model.conversion, model.layout = self.conversion, self.layout
+        self.folder.finish(model)
+
+    def diverged(self, error: TrainingDiverged) -> None:
+        """Say so in the folder, and write the refiner and the model before the step that diverged, if there is one."""
+        self.folder.diverged(error)
         if self.refiners:
             self.refiners[0].save(self.folder.path / REFINER)
         algorithm = self.trainers[0].algorithm if self.trainers else None
-        return algorithm.ready() if isinstance(algorithm, Objective) and not error.taken else None
+        if isinstance(algorithm, Objective) and not error.taken:
+            self.finish(algorithm.ready())
 
     def checkpoint(self, trainer: Trainer) -> None:
         self.folder.checkpoint(trainer)
         if self.on_checkpoint is not None:
             self.on_checkpoint(trainer)
-
-
-def _finish(folder: RunFolder, model: Model, conversion: Conversion | None, layout: Layout | None) -> None:
-    """Write the model, together with the way in which its data was loaded."""
-    model.conversion, model.layout = conversion or Conversion(), layout
-    folder.finish(model)
 
 
 def both(first: OnReport, second: OnReport | None) -> OnReport:

@@ -151,28 +151,31 @@ def correct(
     basis = Basis.of(*(torch.cat(both) for both in zip(*seen, strict=True)))
     observed = Observed.of(model.task, few_labels, basis, *seen[1])
     common, own = fit(observed, len(few_labels.group_names))
-    best = own or common
-    scores = _Scores(model, few_labels)
+    result = _scored(model, few_labels, observed, common, own or common, curve=curve)
+    _install(model, basis, own or common, result)
+    return result
+
+
+def _scored(
+    model: Model, few_labels: FewLabels, observed: Observed, common: Fit, best: Fit, *, curve: bool
+) -> Correction:
+    """What the correction `best` bought; `common` is that for samples of new groups."""
+    scores, groups, one = _Scores(model, few_labels), few_labels.group_names, len(few_labels) == 1
     before = scores.of(observed.coordinates)
-    one = len(few_labels) == 1
-    interval = None if one else scores.interval(observed.coordinates, best.held)
     after = None if one else scores.of(best.held)
-    several = len(few_labels.group_names) > 1
-    result = Correction(
+    return Correction(
         model=model,
         metric=model.task.metric,
         count=len(few_labels),
-        groups=few_labels.group_names,
+        groups=groups,
         shares=best.shares,
         before=before,
         after=after,
         gain=None if after is None else scores.sign * (after - before),
-        interval=interval,
-        other_groups=scores.of(common.held) if several else None,
-        curve=_curve(observed, scores, len(few_labels.group_names)) if curve and not one else (),
+        interval=None if one else scores.interval(observed.coordinates, best.held),
+        other_groups=scores.of(common.held) if len(groups) > 1 else None,
+        curve=_curve(observed, scores, len(groups)) if curve and not one else (),
     )
-    _install(model, basis, best, result)
-    return result
 
 
 def _install(model: Model, basis: Basis, found: Fit, result: Correction) -> None:
@@ -232,14 +235,14 @@ def _curve(observed: Observed, scores: _Scores, groups: int) -> tuple[Point, ...
         found = []
         for _ in range(SUBSETS):
             order = torch.randperm(count, generator=generator)
-            found.append(_scored(observed, scores, order[:size], order[size:], groups))
+            found.append(_on_the_rest(observed, scores, order[:size], order[size:], groups))
         metrics = torch.tensor(found, dtype=torch.float64)
         points.append(Point(size, float(metrics.mean()), float(metrics.std())))
     common, own = fit(observed, groups)
     return (*points, Point(count, scores.of((own or common).held), None))
 
 
-def _scored(observed: Observed, scores: _Scores, index: Tensor, rest: Tensor, groups: int) -> float:
+def _on_the_rest(observed: Observed, scores: _Scores, index: Tensor, rest: Tensor, groups: int) -> float:
     """The metric of a correction by the labels at `index`, on the others."""
     part, others = observed.subset(index), observed.subset(rest)
     if isinstance(observed.task, Classification) and len(part.labels.unique()) < 2:
