@@ -15,6 +15,7 @@ from ramps import ramps
 from synth2real.calibrate import Posterior, Search, identify, method_of
 from synth2real.calibrate.base import SearchResult, parted
 from synth2real.calibrate.image_statistics import measure
+from synth2real.calibrate.moments import Moments
 from synth2real.calibrate.response import Response
 from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
@@ -109,9 +110,9 @@ def test_the_posterior_of_the_centres_follows_bayes_rule(prior):
     """Compared with the textbook's other form: precisions add, and the mean is weighted with them."""
     generator = torch.Generator().manual_seed(0)
     slope = torch.randn(6, 3, generator=generator).double()
-    response = Response(
-        slope, torch.randn(6, generator=generator).double(), torch.eye(6).double() * 0.01, torch.ones(6), torch.ones(3)
-    )
+    offset, unit = torch.randn(6, generator=generator).double(), torch.eye(6).double()
+    moments = Moments.of(slope, torch.eye(3).double(), unit, unit, 100)
+    response = Response(slope, offset, unit * 0.01, torch.ones(6), torch.ones(3), moments)
     centres = response.infer_centres(prior)
     assert prior is None or centres.prior == prior
     precision = (torch.eye(6).double() * (0.01 + centres.discrepancy**2)).inverse()

@@ -14,7 +14,8 @@ from ..simulate import Empirical, Parameter, Sampling, Simulator
 from ..simulate.correlations import pair_key
 
 IMAGES = 20  # rendered images that show the unit of a label column
-EXACT = 1e-3  # largest error of a proportion between a column and a parameter, relative to the largest value
+EXACT = 1e-3  # largest error of a line between a column and a parameter, relative to the largest value
+OTHERS = 0.5  # largest deviation from that line by other parameters, relative to the deviation of the parameter
 USUAL = (0.03, 100.0)  # usual spread of a column, in spreads of the simulator's default
 HIGHEST = 0.99  # largest correlation, because two columns may hold the same values
 
@@ -23,11 +24,13 @@ def with_given(simulator: Simulator, target: Unlabelled) -> Simulator:
     """The simulator with the distribution of the target's given columns: their quantiles, and their correlations.
 
     A column belongs to the parameter of the same name. If it is also a label column of the simulator, it has the unit
-    of that label, such as radians; else that of the parameter.
+    and the zero of that label, such as radians; else those of the parameter.
 
     Raises:
         InputError: the simulator has no such parameter, or a value is outside its limits.
     """
+    if not target.given_columns:
+        return simulator
     values = given_values(simulator, target)
     fixed: dict[str, Sampling] = {}
     for name, column in values.items():
@@ -60,7 +63,8 @@ def given_values(simulator: Simulator, target: Unlabelled) -> dict[str, Tensor]:
         return {}
     found = {}
     for name, column in zip(target.given_columns, target.given.double().unbind(1), strict=True):
-        values, (least, most) = column * _factor(simulator, known[name]), known[name].limits
+        (factor, offset), (least, most) = _relation(simulator, known[name]), known[name].limits
+        values = factor * column + offset
         outside = (values < least) | (values > most)
         if outside.any():
             row = int(outside.int().argmax())
@@ -90,29 +94,50 @@ def warn_of_units(simulator: Simulator, target: Unlabelled) -> None:
             )
 
 
-def _factor(simulator: Simulator, parameter: Parameter) -> float:
-    """Units of the parameter in one unit of the label column of the same name, from rendered images; 1 without it."""
+def _relation(simulator: Simulator, parameter: Parameter) -> tuple[float, float]:
+    """Factor and offset that turn the label column of the same name into the parameter; 1 and 0 without such a column.
+
+    They are those of rendered images in which the other parameters have their median. `head_pitch` of `eyes` is in
+    radians, for one, and its label has the median `face_tilt` added.
+    """
     name = parameter.name
     label = next((label for label, columns in simulator.columns.items() if name in columns), None)
     if label is None:
-        return 1.0
+        return 1.0, 0.0
     default = simulator.defaults()[name]
     varied = default if parameter.range(default)[0] < parameter.range(default)[1] else parameter.limits
     simulator = simulator.with_ranges(**{name: varied})
+    column, values = _rendered(simulator, name, label, alone=True)
+    centred = column - column.mean()
+    factor = float((centred @ values) / (centred @ centred).clamp(min=1e-12))
+    offset = float(values.mean()) - factor * float(column.mean())
+    exact = float((factor * column + offset - values).abs().max()) <= EXACT * float(values.abs().max())
+    column, values = _rendered(simulator, name, label, alone=False)
+    if not exact or float((factor * column + offset - values).std()) > OTHERS * float(values.std()):
+        raise InputError(
+            f"calibrate: the label column '{name}' of the simulator {simulator.called()} does not follow from its "
+            f"parameter '{name}' by a factor and an offset, so a given column does not say what to render. Leave it "
+            "out of --given (given= in Python)"
+        )
+    return factor, offset
+
+
+def _rendered(simulator: Simulator, name: str, label: str, *, alone: bool) -> tuple[Tensor, Tensor]:
+    """A label column and the parameter of the same name in rendered images, (N,) float64 each.
+
+    Args:
+        label: that has the column.
+        alone: no other parameter varies.
+    """
     generator = simulator.generator(0)
     units = simulator.units(generator)
-    drawn = {one.name: one.at(units[one.name][:IMAGES], simulator.sampling(one.name)) for one in simulator.parameters}
+    levels = {
+        one: part[:IMAGES] if one == name or not alone else part[:IMAGES] * 0 + 0.5 for one, part in units.items()
+    }
+    drawn = {one.name: one.at(levels[one.name], simulator.sampling(one.name)) for one in simulator.parameters}
     labels = simulator.render(drawn, generator).labels[label]
     column, values = labels[:, simulator.columns[label].index(name)].double().cpu(), drawn[name].double().cpu()
-    column, values = column[column.isfinite()], values[column.isfinite()]
-    factor = float((column @ values) / (column @ column).clamp(min=1e-12))
-    if not len(column) or float((factor * column - values).abs().max()) > EXACT * float(values.abs().max()):
-        raise InputError(
-            f"calibrate: the label column '{name}' of the simulator {simulator.called()} is not in proportion to its "
-            f"parameter '{name}', so a given column does not say what to render. Leave it out of --given (given= in "
-            "Python)"
-        )
-    return factor
+    return column[column.isfinite()], values[column.isfinite()]
 
 
 def _unit(parameter: Parameter) -> str:

@@ -239,7 +239,7 @@ class Simulator(ABC):
             elif name in chunk.parameters:
                 found.append(chunk.parameters[name])
             else:
-                known = ", ".join([*where, *chunk.parameters])
+                known = ", ".join(dict.fromkeys([*where, *chunk.parameters]))
                 raise InputError(
                     f"simulator {self.called()} has no column or parameter '{name}' to give, expected some of: {known}"
                 )
