@@ -23,6 +23,9 @@ def few(tmp_path_factory):
     return folder
 
 
+FOLDERS = (("source", 1.0), ("good", 1.0), ("far", 100.0))  # name, and the unit of the given column
+
+
 def write(folder, rows):
     (folder / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
@@ -145,7 +148,7 @@ def test_compare_corrects_what_it_has_chosen_without_them_and_warns_of_a_shared_
         (lambda folder: dots(folder, count=201), "{}: 201 few labels, expected at most 200"),
         (
             lambda folder: write(dots(folder, 2), [{"file_name": "0.png", "x": 1}, {"file_name": "1.png", "x": 2}]),
-            "has no column 'y'",
+            "--few-labels {}: has no column 'y' in a metadata table, expected the labels of the task keypoints",
         ),
         (
             lambda folder: write(dots(folder, 1), [{"file_name": "0.png", "x": 1, "y": None}]),
@@ -163,10 +166,33 @@ def test_wrong_ones_are_refused(synth2real, tmp_path, plain, points, make, messa
     assert not (tmp_path / "p.csv").exists()
 
 
+def given(folder, rows, iso=1.0):
+    write(folder, [{**row, "iso": iso * (1 + i % 5)} for i, row in enumerate(rows)])
+    return folder
+
+
+def test_their_given_columns_are_read_and_checked_before_anything_is_trained(synth2real, tmp_path, few):
+    rows = [json.loads(line) for line in (few / "metadata.jsonl").read_text().splitlines()]
+    source, good, far = (given(dots(tmp_path / name, count=12), rows, iso) for name, iso in FOLDERS)
+    code, _, err = train(synth2real, source, tmp_path / "run", "--given", "iso", "--few-labels", good)
+    assert code == 0, err
+    assert "12 few labels: " in err
+    message = f"the given column 'iso' is 100 to 500 in --few-labels {far}, but "
+    refused(train(synth2real, source, tmp_path / "none", "--given", "iso", "--few-labels", far), message)
+    assert not (tmp_path / "none").exists()
+    predict = ("predict", tmp_path / "run", source, "--out", tmp_path / "p.csv", "--few-labels")
+    refused(synth2real(*predict, far), message)
+    refused(synth2real(*predict, few), "has no column 'iso'")
+    refused(
+        synth2real("predict", tmp_path / "run", far, "--out", tmp_path / "p.csv"),
+        f"the given column 'iso' is 100 to 500 in {far}, but ",
+    )
+
+
 def test_nothing_is_trained_or_written_if_they_do_not_fit(synth2real, tmp_path, points, few, classes):
     refused(
         train(synth2real, points, tmp_path / "run", "--few-labels", few, "--group", "person"),
-        f"--few-labels {few}: the few labels have the groups a, b, but the target has none",
+        f"--group 'person': {points} has no such column in a metadata table or .npz, expected the group of each",
     )
     refused(
         train(synth2real, points, tmp_path / "run", "--group", "person"),

@@ -8,19 +8,54 @@ from typing import Any
 
 from ..data.domains import Labelled, Unlabelled
 from ..data.few_labels import FewLabels, load_few_labels
+from ..data.given import check_units
 from ..data.groups import read_group_names
 from ..data.loading import metadata_tables
 from ..data.npz import arrays_of
-from ..data.tables import table_rows
+from ..data.sparse import Layout
+from ..data.tables import listed, table_rows
 from ..errors import InputError
 from ..route.run_folder import read_settings
+from ..simulate import Simulator
 from ..tasks import Classification, Task
 from ..training.corrected_head import correction_of
 from ..training.correction import check_few_labels
 from ..training.model import Model
+from .arguments import AdaptArguments, CompareArguments, PredictArguments, TrainArguments
 from .console import console
+from .inputs import reading, reading_of, shown
 
 Grouped = tuple[FewLabels | None, tuple[str, ...] | None]  # few labels, and the group of each target sample
+
+
+def few_labels_of(
+    args: TrainArguments | CompareArguments,
+    task: Task,
+    source: Labelled | Simulator,
+    target: Unlabelled,
+    layout: Layout | None,
+) -> Grouped:
+    """The few labels of a command that trains, and the groups of the target. Their given columns fit the source.
+
+    The --group of `compare` is also for the groups of source and target, so there the few labels need not have it.
+    """
+    path, group = args.few_labels, args.group
+    if isinstance(args, CompareArguments) and group is not None and (path is None or not has_column(path, group)):
+        group = None
+    how = {**reading(args), "layout": layout, "given": args.given}
+    few, groups = read_few_labels(path, group, task, args.label, how, (args.target, target))
+    if few is not None and args.given:
+        check_units(shown(source, args), few.unlabelled(), f"--few-labels {path}")
+    return few, groups
+
+
+def few_labels_for(model: Model, args: AdaptArguments | PredictArguments, images: tuple[Path, Unlabelled]) -> Grouped:
+    """The few labels of a command that has a trained model, which can take them, and the groups of its images."""
+    label = read_settings(args.run).get("label") or ()
+    few, groups = read_few_labels(args.few_labels, args.group, model.task, label, reading_of(model), images)
+    if few is not None:
+        model.inputs_of(few.unlabelled(), f"--few-labels {args.few_labels}")
+    return few, groups
 
 
 def read_few_labels(
@@ -54,8 +89,20 @@ def read_few_labels(
     named = (label[0] if label else None) if isinstance(task, Classification) else columns
     if isinstance(named, str) and path.is_dir() and not metadata_tables(path):
         named = None  # classes as folders have no column
+    if path.is_dir() and not isinstance(task, Classification):
+        lacking = [column for column in columns if not has_column(path, column)]
+        if lacking:
+            raise InputError(
+                f"--few-labels {path}: has no column {listed(lacking)} in a metadata table, expected the labels of the "
+                f"task {task.kind}. Give samples with these labels, or leave --few-labels out"
+            )
     few = load_few_labels(path, named, group=group, **how)
     groups = None if group is None else read_group_names(target[0], group, target[1])
+    if group is not None and groups is None:
+        raise InputError(
+            f"--group '{group}': {target[0]} has no such column in a metadata table or .npz, expected the group of "
+            "each sample, as in the few labels. Add it, or leave --group out"
+        )
     try:
         check_few_labels(task, few, target[1], groups)
     except InputError as error:
@@ -107,9 +154,11 @@ def groups_of(run: Path, model: Model, group: str | None, images: tuple[Path, La
     return names
 
 
-def warn_of_test(few: FewLabels, test: Labelled | None) -> None:
+def warn_of_test(few: FewLabels | None, test: Labelled | None) -> None:
     """Warn of few labels that are also test data: then the test is not honest."""
-    both = [] if test is None else few.also_in(test)
+    if few is None or test is None:
+        return
+    both = few.also_in(test)
     if both:
         console.warn(
             f"{len(both)} of {len(few)} few labels are also in --test, for example {both[0]}: the test of the "

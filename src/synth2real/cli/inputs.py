@@ -21,6 +21,8 @@ from ..training.model import Model
 from .arguments import Data, Reading, TestedData
 from .console import console
 
+SHOWN = 200  # rendered images that show what a simulator renders
+
 
 def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | None]:
     """Source and target, and how svmlight files among them are read."""
@@ -51,9 +53,14 @@ def reading_of(model: Model, *, skip_bad: bool = False) -> dict[str, Any]:
 
 def settle_task(data: Data, source: Labelled | Simulator, target: Unlabelled) -> Task:
     """The task, after a check that source and target fit each other."""
-    labelled = source if isinstance(source, Labelled) else source.labelled(200, data.seed, given=data.given)
+    labelled = shown(source, data)
     check_pair(labelled, target)
     return TASKS[data.task].of(labelled)
+
+
+def shown(source: Labelled | Simulator, data: Data) -> Labelled:
+    """A labelled source as it is, or some images of a simulator, which show what it renders."""
+    return source if isinstance(source, Labelled) else source.labelled(SHOWN, data.seed, given=data.given)
 
 
 def described(data: Data, task: Task) -> dict[str, Any]:
@@ -209,7 +216,18 @@ def load_test(data: TestedData, task: Task, layout: Layout | None = None, *, ali
     test = load(data.test, label, **reading(data), layout=layout, given=data.given)
     if aligned and isinstance(task, Classification):
         task.align(test)
+    check_units_of(task, test, f"--test {data.test}")
     return test
+
+
+def check_units_of(task: Task, data: Labelled, what: str) -> None:
+    """Raise `InputError` if labels of a task of values cannot be in its units. The message calls the data `what`."""
+    if isinstance(task, Classification):
+        return
+    try:
+        task.check_labels(data.labels)
+    except InputError as error:
+        raise InputError(f"{what}: {error}") from None
 
 
 def read_both_groups(

@@ -108,14 +108,41 @@ def check_both(source: Labelled | Unlabelled, target: Labelled | Unlabelled) -> 
             )
     if ours != theirs:
         raise InputError(f"the given columns are {ours} in the source and {theirs} in the target, expected one order")
-    if source.given is None or target.given is None:
+    check_units(source, target, "the target")
+    if source.given is not None and target.given is not None and min(len(source), len(target)) > 1:
+        for column, x, y in zip(ours, source.given.double().T, target.given.double().T, strict=True):
+            _warn_of_spread(column, x, y)
+
+
+def check_units(source: Labelled | Unlabelled, other: Labelled | Unlabelled, what: str) -> None:
+    """Check that given values of real samples are in the units of the source.
+
+    Args:
+        source: what a model is trained on. One sample is enough if its scale is not known yet.
+        other: real samples with the same given columns in the same order.
+        what: the name of `other` in a message, such as `the target`.
+
+    Raises:
+        InputError: a direction is not in radians, a column has the same value for the whole source, or the values of
+            `other` are far from all values of the source.
+    """
+    if source.given is None or other.given is None:
         return
-    for pair in direction_columns(ours):
+    for pair in direction_columns(source.given_columns):
         for i in pair:
             if i is not None:
-                _check_radians(ours[i], source.given[:, i], target.given[:, i])
-    for column, x, y in zip(ours, source.given.double().T, target.given.double().T, strict=True):
-        _check_units(column, x, y)
+                _check_radians(source.given_columns[i], source.given[:, i], "the source")
+                _check_radians(source.given_columns[i], other.given[:, i], what)
+    if len(source) == 1:
+        return
+    for column, x, y in zip(source.given_columns, source.given.double().T, other.given.double().T, strict=True):
+        mean, std = float(x.mean()), float(x.std())
+        if std == 0:
+            raise InputError(
+                f"the given column '{column}' is {mean:.4g} for every sample of the source, so that a model cannot "
+                "learn what it says. Leave it out, or vary it in the source"
+            )
+        check_near(column, y, mean, std, what)
 
 
 def scale_of(given: Tensor) -> tuple[Tensor, Tensor]:
@@ -139,25 +166,16 @@ def check_near(column: str, values: Tensor, mean: float, std: float, what: str) 
         )
 
 
-def _check_radians(column: str, source: Tensor, target: Tensor) -> None:
-    for name, values in (("source", source), ("target", target)):
-        if float(values.abs().max()) > torch.pi + 1e-3:
-            raise InputError(
-                f"the given column '{column}' is {_range(values)} in the {name}, expected radians, at most 3.1416, as "
-                "it is a direction and turns with the image. Convert degrees to radians: x * pi / 180"
-            )
-
-
-def _check_units(column: str, source: Tensor, target: Tensor) -> None:
-    if len(source) == 1 or len(target) == 1:
-        return
-    ours, theirs = float(source.std()), float(target.std())
-    if ours == 0:
+def _check_radians(column: str, values: Tensor, what: str) -> None:
+    if float(values.abs().max()) > torch.pi + 1e-3:
         raise InputError(
-            f"the given column '{column}' is {float(source[0]):.4g} for every sample of the source, so that a model "
-            "cannot learn what it says. Leave it out, or vary it in the source"
+            f"the given column '{column}' is {_range(values)} in {what}, expected radians, at most 3.1416, as it is a "
+            "direction and turns with the image. Convert degrees to radians: x * pi / 180"
         )
-    check_near(column, target, float(source.mean()), ours, "the target")
+
+
+def _warn_of_spread(column: str, source: Tensor, target: Tensor) -> None:
+    ours, theirs = float(source.std()), float(target.std())
     if theirs > 0 and max(ours / theirs, theirs / ours) > APART:
         warnings.warn(
             f"the given column '{column}' is {_range(source)} in the source and {_range(target)} in the target: one "

@@ -49,6 +49,10 @@ class Task(ABC):
     def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, Any]:
         """Metrics of the predictions against the labels, by name."""
 
+    def check_labels(self, labels: Tensor) -> None:
+        """Raise `InputError` if labels of the task's columns cannot be in its units. By default all can."""
+        return
+
     def details(self, predictions: Tensor, labels: Tensor, sizes: Tensor | None) -> dict[str, Any]:
         """What `metrics` leaves out: which errors occur, as plain data; by default nothing.
 

@@ -57,13 +57,16 @@ class Gaze(Task):
             raise InputError(
                 f"the label columns {', '.join(task.columns)} hold no direction (pitch and yaw), expected one or more"
             )
-        most = source.labels[known].abs().max()
+        task.check_labels(source.labels)
+        return task
+
+    def check_labels(self, labels: Tensor) -> None:
+        most = float(labels[labels.isfinite()].abs().max())
         if most > torch.pi + 1e-3:
             raise InputError(
-                f"the label columns {', '.join(task.columns)} hold {float(most):g}, expected radians, at most 3.1416. "
+                f"the label columns {', '.join(self.columns)} hold {most:g}, expected radians, at most 3.1416. "
                 "Convert degrees to radians: x * pi / 180"
             )
-        return task
 
     @property
     def outputs(self) -> int:

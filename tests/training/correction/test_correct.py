@@ -181,6 +181,11 @@ def test_a_model_with_given_columns_is_corrected_by_few_labels_that_have_them():
             "the few labels have the columns x, y, the model predicts pitch, yaw: expected the same columns",
         ),
         (
+            lambda: FewLabels(images(4), torch.full((4, 2), 12.0), columns=("pitch", "yaw")),
+            None,
+            "the label columns pitch, yaw hold 12, expected radians, at most 3.1416",
+        ),
+        (
             lambda: FewLabels(torch.rand(4, 1, 9, 8), torch.rand(4, 2), columns=("pitch", "yaw")),
             None,
             "the few labels have inputs of 1x9x8, the target of 1x8x8: expected the same",

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ...adapt import SOURCE_FREE, SourceFree
+from ...data.domains import Unlabelled
 from ...data.loading import load_unlabelled
 from ...errors import InputError, TrainingDiverged
 from ...route.run_folder import RunFolder, read_settings
@@ -18,7 +19,7 @@ from ...training.model import Model
 from ...training.saved_model import load_model
 from ..arguments import AdaptArguments
 from ..console import Result, bars, console
-from ..few_labels import plain_few_labels, read_few_labels
+from ..few_labels import few_labels_for, plain_few_labels
 from ..inputs import reading_of
 from ..outputs import say
 from ..set_option import assignments_of
@@ -34,10 +35,7 @@ def adapt(args: AdaptArguments) -> Result:
     model = load_model(args.run, trust=args.trust)
     target = load_unlabelled(args.target, **reading_of(model, skip_bad=args.skip_bad))
     model.inputs_of(target, str(args.target))
-    label = read_settings(args.run).get("label") or ()
-    few, groups = read_few_labels(
-        args.few_labels, args.group, model.task, label, reading_of(model), (args.target, target)
-    )
+    few, groups = few_labels_for(model, args, (args.target, target))
     loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=Hardware.detect())
     method.trainer(model, target, loop)  # refuses what it cannot adapt before anything is written
     folder = RunFolder(args.out, settings(args, method, model, loop), overwrite=args.overwrite, resumable=False)
@@ -46,6 +44,32 @@ def adapt(args: AdaptArguments) -> Result:
         folder,
         f"{loop.steps} steps of {loop.batch}, seed {loop.seed}, {loop.hardware.device} {loop.hardware.precision}",
     )
+    adapted, steps = trained(folder, method, model, target, loop)
+    judgement = judge(model, adapted, target)
+    say(folder, judgement.words)
+    correction = None if few is None else correct(adapted, few, target, target_groups=groups)
+    if correction is not None:
+        folder.corrected(correction)
+        folder.finish(correction.model)
+        say(folder, correction.words)
+    say(folder, f"adapted; the run is in {args.out}")
+    return {
+        "method": args.method,
+        "samples": len(target),
+        "steps": steps,
+        "judgement": asdict(judgement),
+        "few_labels": None if correction is None else correction.plain(),
+        "out": args.out,
+    }
+
+
+def build_method(args: AdaptArguments) -> SourceFree:
+    """The method of that name with its settings."""
+    return build(SOURCE_FREE, args.method, assignments_of("adapt", args.assign), stage="--method")
+
+
+def trained(folder: RunFolder, method: SourceFree, model: Model, target: Unlabelled, loop: Loop) -> tuple[Model, int]:
+    """The adapted model, which is written to the folder, and the number of steps that were taken."""
     with bars() as shown:
         counted = replace(loop, on_step=lambda step, steps: shown.step("adapt", step, steps))
         trainer = method.trainer(model, target, counted)
@@ -63,28 +87,7 @@ def adapt(args: AdaptArguments) -> Result:
             if not error.taken:
                 keep(folder, algorithm, model)
             raise
-    adapted = keep(folder, algorithm, model)
-    judgement = judge(model, adapted, target)
-    say(folder, judgement.words)
-    correction = None if few is None else correct(adapted, few, target, target_groups=groups)
-    if correction is not None:
-        folder.corrected(correction)
-        folder.finish(correction.model)
-        say(folder, correction.words)
-    say(folder, f"adapted; the run is in {args.out}")
-    return {
-        "method": args.method,
-        "samples": len(target),
-        "steps": trainer.step,
-        "judgement": asdict(judgement),
-        "few_labels": None if correction is None else correction.plain(),
-        "out": args.out,
-    }
-
-
-def build_method(args: AdaptArguments) -> SourceFree:
-    """The method of that name with its settings."""
-    return build(SOURCE_FREE, args.method, assignments_of("adapt", args.assign), stage="--method")
+    return keep(folder, algorithm, model), trainer.step
 
 
 def keep(folder: RunFolder, algorithm: Any, before: Model) -> Model:

@@ -24,8 +24,8 @@ from ...settings import build
 from ...tasks.base import Task
 from ..arguments import TrainArguments
 from ..console import Result, Watch, bars, console, warnings_on_stderr
-from ..few_labels import plain_few_labels, read_few_labels
-from ..inputs import conversion_of, described, load_pair, reading, settle_task
+from ..few_labels import few_labels_of, plain_few_labels
+from ..inputs import conversion_of, described, load_pair, settle_task
 from ..outputs import check_overwrite_or_resume, one_class, say
 from ..set_option import parse_assignments
 
@@ -46,12 +46,10 @@ def train(args: TrainArguments) -> Result:
     task = settle_task(args, source, target)
     route = build_route(args, task, images=len(target.shape) == 3)
     route.check(source, target, task=task)
-    how = {**reading(args), "layout": layout}
-    few, groups = read_few_labels(args.few_labels, args.group, task, args.label, how, (args.target, target))
-    rendered = args.n or Budget.n
-    count = len(source) if isinstance(source, Labelled) else rendered
+    few, groups = few_labels_of(args, task, source, target, layout)
+    count = len(source) if isinstance(source, Labelled) else args.n or Budget.n
     steps = args.steps or default_steps(count, len(target), task, len(target.shape) == 3)
-    budget = Budget(steps=steps, n=rendered, seed=args.seed)
+    budget = Budget(steps=steps, n=args.n or Budget.n, seed=args.seed)
     board = TensorBoardLog(args.out / "tensorboard") if args.tensorboard else None
     folder = RunFolder(args.out, settings(args, route, task, budget), overwrite=args.overwrite, resume=args.resume)
     for line in summary(args, route, count, len(target), steps, budget):
@@ -79,19 +77,20 @@ def train(args: TrainArguments) -> Result:
             warnings.warn(line, stacklevel=1)
         if board is not None:
             board.pictures(run, target.inputs)
-    for line in () if run.correction is None else (run.correction.words,):
-        say(folder, line)
+    if run.correction is not None:
+        say(folder, run.correction.words)
     say(folder, f"{outcome(run)}; the run is in {args.out}")
+    samples = {"source_samples": count, "target_samples": len(target)}
+    return {**samples, "route": route.describe(), "steps": steps, **results(run), "out": args.out}
+
+
+def results(run: Run) -> Result:
+    """What came of a run, as plain data."""
     return {
-        "source_samples": count,
-        "target_samples": len(target),
-        "route": route.describe(),
-        "steps": steps,
         "losses": last_losses(run),
         "notes": run.notes,
         "stage_seconds": run.seconds,
         "few_labels": None if run.correction is None else run.correction.plain(),
-        "out": args.out,
     }
 
 

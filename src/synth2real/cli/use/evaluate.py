@@ -21,7 +21,7 @@ from ...training.saved_model import load_model
 from ..arguments import EvaluateArguments
 from ..console import WIDTH, Result, print_result
 from ..few_labels import groups_of
-from ..inputs import reading_of
+from ..inputs import check_units_of, reading_of
 
 LISTED = 20  # classes in the table
 
@@ -32,6 +32,7 @@ def evaluate(args: EvaluateArguments) -> Result:
     columns = label_columns(args, model)
     data = load(args.on, columns, **reading_of(model, skip_bad=args.skip_bad))
     model.inputs_of(data, str(args.on))
+    check_units_of(model.task, data, f"--on {args.on}")
     metrics, details = scored(model, data, groups_of(args.run, model, args.group, (args.on, data)))
     for name, value in metrics.items():
         print_result(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {json.dumps(value)}")

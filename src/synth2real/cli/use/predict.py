@@ -10,7 +10,6 @@ from ...data.discovery import counted
 from ...data.domains import Unlabelled
 from ...data.loading import load_unlabelled
 from ...errors import InputError
-from ...route.run_folder import read_settings
 from ...storage import make_folder, whole
 from ...tasks import Classification, Keypoints
 from ...training.correction import Correction, correct
@@ -18,7 +17,7 @@ from ...training.model import Model, Predictions
 from ...training.saved_model import load_model
 from ..arguments import PredictArguments
 from ..console import Result, console
-from ..few_labels import groups_of, read_few_labels
+from ..few_labels import few_labels_for, groups_of
 from ..inputs import reading_of
 from ..outputs import check_new_file, one_class
 
@@ -39,7 +38,7 @@ def predict(args: PredictArguments) -> Result:
             f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies"
         )
     images = load_unlabelled(args.images, **reading_of(model, skip_bad=args.skip_bad))
-    model.check(images.inputs, str(args.images))
+    model.inputs_of(images, str(args.images))
     model, groups, correction = corrected(args, model, images)
     predictions = model.predict(images, groups=groups)
     for line in one_class(model, predictions):
@@ -68,10 +67,7 @@ def corrected(
     """The model, corrected by --few-labels if they are given, the groups of the images, and the correction."""
     if args.few_labels is None:
         return model, groups_of(args.run, model, args.group, (args.images, images)), None
-    label = read_settings(args.run).get("label") or ()
-    few, groups = read_few_labels(
-        args.few_labels, args.group, model.task, label, reading_of(model), (args.images, images)
-    )
+    few, groups = few_labels_for(model, args, (args.images, images))
     assert few is not None
     correction = correct(model, few, images, target_groups=groups, curve=False)
     return correction.model, groups, correction

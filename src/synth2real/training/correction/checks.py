@@ -66,6 +66,7 @@ def _check_task(task: Task, few: FewLabels) -> None:
             f"the few labels have the columns {_listed(few.columns)}, the model predicts "
             f"{_listed(task.settings()['columns'])}: expected the same columns in the same order"
         )
+    task.check_labels(few.labels)
 
 
 def _check_groups(few: FewLabels, count: int, target_groups: Sequence[str] | None) -> None:
