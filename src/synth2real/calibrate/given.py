@@ -29,6 +29,8 @@ def with_given(simulator: Simulator, target: Unlabelled) -> Simulator:
         InputError: the simulator has no such parameter, or a value is outside its limits.
     """
     values = given_values(simulator, target)
+    if not values:
+        return simulator
     fixed: dict[str, Sampling] = {}
     for name, column in values.items():
         low, high = float(column.min()), float(column.max())
