@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import adapt, calibrate, randomize, refine, simulate, tasks
     from .comparison import Comparison, compare
-    from .data import Labelled, Unlabelled, join, load, load_unlabelled
+    from .data import FewLabels, Labelled, Unlabelled, join, load, load_few_labels, load_unlabelled
     from .errors import InputError, TrainingDiverged
     from .measure import Gap, measure_gap
     from .route import Budget, Route, Run, realism
     from .select import aggregate, estimates, validators
-    from .training import Ensemble, Model, Predictions, load_model
+    from .training import Correction, Ensemble, Model, Predictions, correct, load_model
 
 __all__ = [
     "Budget",
     "Comparison",
+    "Correction",
     "Ensemble",
+    "FewLabels",
     "Gap",
     "InputError",
     "Labelled",
@@ -34,9 +36,11 @@ __all__ = [
     "aggregate",
     "calibrate",
     "compare",
+    "correct",
     "estimates",
     "join",
     "load",
+    "load_few_labels",
     "load_model",
     "load_unlabelled",
     "measure_gap",
@@ -50,12 +54,12 @@ __all__ = [
 
 _HOMES = {
     "comparison": ("Comparison", "compare"),
-    "data": ("Labelled", "Unlabelled", "join", "load", "load_unlabelled"),
+    "data": ("FewLabels", "Labelled", "Unlabelled", "join", "load", "load_few_labels", "load_unlabelled"),
     "errors": ("InputError", "TrainingDiverged"),
     "measure": ("Gap", "measure_gap"),
     "route": ("Budget", "Route", "Run", "realism"),
     "select": ("aggregate", "estimates", "validators"),
-    "training": ("Ensemble", "Model", "Predictions", "load_model"),
+    "training": ("Correction", "Ensemble", "Model", "Predictions", "correct", "load_model"),
 }
 
 

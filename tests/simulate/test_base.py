@@ -204,6 +204,6 @@ def test_a_given_column_that_is_a_label_or_unknown_is_refused():
         Digits().labelled(2, 0, given=["label"])
     with pytest.raises(InputError, match=r"simulator eyes has no column or parameter 'iso' to give, .* some of: pitch"):
         made.labelled(2, 0, given=["iso"])
-    closed = made.with_ranges(closed=1)
+    closed = made.with_ranges(closed=0, opening=0)
     with pytest.raises(InputError, match="simulator eyes: 'iris_x' is not known of every image, so that it cannot be"):
         closed.labelled(2, 0, given=["iris_x"])

@@ -12,6 +12,7 @@ from synth2real.simulate.camera import equalise
 
 # A plain, wide open eye in the centre that looks into the camera. Each test changes only what it tests.
 OPEN = {"gaze_pitch": 0, "gaze_yaw": 0, "head_pitch": 0, "head_yaw": 0, "roll": 0, "offset_x": 0, "offset_y": 0}
+OPEN |= {"eye_height": 0, "kappa_in": 0, "kappa_up": 0, "slant": 0}
 OPEN |= {"opening": 1, "closed": 0, "upper_lid": 9, "lower_lid": 9, "equalised": 0, "grain": 0, "glasses": 0}
 
 
@@ -73,6 +74,46 @@ def test_gaze_moves_the_iris_as_in_mpiigaze():
     assert torch.all(up[:, 1] < still[:, 1] - 3)
     assert torch.allclose(up[:, 0], still[:, 0], atol=1e-3)
     assert torch.all(left[:, 0] < still[:, 0] - 3)
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_the_pupil_of_a_level_gaze_is_above_the_line_of_the_corners(left):
+    looks = made(eye_height=2, left=left, field=40, slant=7, roll=(-10, 10))
+    points = looks.labels["eyelid"].view(-1, 16, 2)
+    nose, outer, iris = points[:, 0], points[:, 8], looks.labels["iris"]
+    across = outer - nose
+    away = (iris - nose)[:, 0] * across[:, 1] - (iris - nose)[:, 1] * across[:, 0]
+    above = (away / across.norm(dim=1)) * (1 if left else -1)
+    assert torch.allclose(above, torch.full_like(above, 2 * 120 / 40), atol=0.01)
+
+
+def test_the_slant_lifts_the_outer_corner_on_both_sides():
+    for left in (0, 1):
+        points = made(slant=8, left=left).labels["eyelid"].view(-1, 16, 2)
+        rise, run = points[:, 0, 1] - points[:, 8, 1], (points[:, 0, 0] - points[:, 8, 0]).abs()
+        assert torch.allclose(torch.atan2(rise, run).rad2deg(), torch.tensor(8.0), atol=0.01)
+
+
+def test_the_line_of_sight_points_nasally_and_up_from_the_axis_of_the_eyeball():
+    straight = made(field=40, left=(0.5, 0.5))
+    turned = made(field=40, left=(0.5, 0.5), kappa_in=6, kappa_up=2, eyeball=12, iris=5)
+    still = made(field=40, left=(0.5, 0.5), eyeball=12, iris=5)
+    assert torch.equal(turned.labels["gaze"], straight.labels["gaze"])
+    reach, scale = (12**2 - 5**2) ** 0.5, 120 / 40
+    moved = (turned.labels["iris"] - still.labels["iris"]) / scale
+    points = turned.labels["eyelid"].view(-1, 16, 2)
+    nasal = (points[:, 0, 0] - points[:, 8, 0]).sign()
+    assert torch.allclose(moved[:, 0] * nasal, torch.tensor(-reach * math.sin(math.radians(6))), atol=0.02)
+    assert torch.allclose(moved[:, 1], torch.tensor(reach * math.sin(math.radians(2))), atol=0.02)
+
+
+def test_the_eye_in_the_head_follows_from_gaze_and_head():
+    labels = Eyes(ranges={"face_tilt": 10}).sample(200, 0)
+    head = labels.labels["head"] - torch.tensor([math.radians(10), 0])
+    names = ("head_pitch", "head_yaw")
+    assert torch.allclose(head, torch.stack([labels.parameters[n] for n in names], 1).deg2rad(), atol=1e-6)
+    assert made(4, gaze_pitch=20, head_pitch=5).labels["eye"].rad2deg()[0].tolist() == pytest.approx([15, 0], abs=1e-4)
+    assert made(4, gaze_yaw=-8, head_yaw=5).labels["eye"].rad2deg()[0].tolist() == pytest.approx([0, -13], abs=1e-4)
 
 
 def test_gaze_and_its_vector_agree():

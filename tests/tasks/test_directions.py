@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from synth2real.tasks.directions import degrees_between, to_angles, to_vectors
+from synth2real.tasks.directions import degrees_between, relative_to, to_angles, to_vectors
 
 NAN = float("nan")
 
@@ -49,3 +49,12 @@ def test_what_is_unknown_stays_unknown() -> None:
     angles = torch.tensor([[NAN, 0.1], [0.1, NAN]])
     assert to_vectors(angles).isnan().any(1).all()
     assert to_angles(to_vectors(angles)).isnan().any(1).all()
+
+
+def test_a_direction_relative_to_itself_is_straight_ahead_and_turns_back_by_the_frame():
+    frame = (torch.rand(50, 2, dtype=torch.float64) - 0.5) * 2
+    assert torch.allclose(relative_to(frame, frame), torch.zeros(50, 2, dtype=torch.float64), atol=1e-7)
+    apart = degrees_between(relative_to(frame, frame.flip(0)), relative_to(frame.flip(0), frame.flip(0)))
+    assert torch.allclose(apart, degrees_between(frame, frame.flip(0)), atol=1e-6)
+    yaw = torch.tensor([[0.1, 0.5]])
+    assert torch.allclose(relative_to(yaw, torch.tensor([[0.0, 0.2]])), torch.tensor([[0.1, 0.3]]), atol=1e-6)

@@ -15,7 +15,7 @@ from synth2real.tasks import Classification, Gaze, Regression
 from synth2real.training.given import WithGiven, append, move_given, split
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Algorithm, Loop, Trainer
-from synth2real.training.model import DESCRIPTION
+from synth2real.training.model import DESCRIPTION, EMBEDDED
 from synth2real.transforms.warp import Warp
 
 HEAD = ("head_pitch", "head_yaw")
@@ -183,12 +183,14 @@ def test_features_alone_do_not_depend_on_given_values() -> None:
     made, (source, target) = model(), domains()
     alone = made.embed_alone(source.inputs)
     every = made.embed(made.inputs_of(source))
-    assert alone.shape[1] + 2 == every.shape[1] == made.width
-    assert torch.equal(alone, every[:, :-2])
-    assert torch.allclose(every[:, -2:], source.given)
+    width = alone.shape[1]
+    assert width + 2 + EMBEDDED == every.shape[1] == made.width
+    assert torch.equal(alone, every[:, :width])
+    assert torch.allclose(every[:, width : width + 2], source.given)
+    assert torch.equal(every[:, width:], made.of_given(source))
     together = Ensemble([made, made])
     assert together.given_columns == HEAD
-    assert together.embed_alone(target.inputs)[:, made.width - 2 : made.width].std(0).max() == 0
+    assert together.embed_alone(target.inputs)[:, width : made.width].std(0).max() < 1e-6
 
 
 def test_an_ensemble_takes_the_given_columns_of_its_members(tmp_path) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from benchmarks.lib.protocols import CLASSES, digits, fonts, mnist_to_usps, usps_to_mnist
 from benchmarks.lib.protocols import Protocol as ClassProtocol
-from benchmarks.quality.gaze.between import TARGET_SEED, TARGETS, TEST_SEED, harder, narrow
+from benchmarks.quality.gaze_between import TARGET_SEED, TARGETS, TEST_SEED, harder, narrow
 from benchmarks.quality.protocols.eyes import EYE_SOURCE, eyes
 from benchmarks.quality.protocols.pupils import NARROW, PUPIL_SOURCE, pupils
 from synth2real import Budget, Labelled, Model, Route, Unlabelled

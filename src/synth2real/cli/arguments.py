@@ -19,6 +19,7 @@ from .options import (
     Channels,
     ChannelsOption,
     Depth,
+    FewLabels,
     Given,
     Group,
     Images,
@@ -290,6 +291,8 @@ class TrainArguments(Data):
         typer.Option("--weights", metavar="FILE", help="Initial weights of the feature extractor, .safetensors."),
     ] = None
     steps: Steps = None
+    few_labels: FewLabels = None
+    group: Group = None
     resume: Resume = False
     overwrite: Overwrite = False
     tensorboard: Annotated[
@@ -311,6 +314,8 @@ class AdaptArguments(Command):
     assign: Annotated[
         tuple[str, ...], typer.Option("--set", metavar="adapt.FIELD=VALUE", help="A setting of the method.")
     ] = ()
+    few_labels: FewLabels = None
+    group: Group = None
     seed: Seed = 0
     skip_bad: SkipBad = False
     trust: Trust = False
@@ -329,6 +334,7 @@ class CompareArguments(TestedData):
     ] = None
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Number of parallel training processes.")] = 1
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds for the chosen route.")] = 3
+    few_labels: FewLabels = None
     resume: Resume = False
     overwrite: Overwrite = False
 
@@ -342,6 +348,7 @@ class EvaluateArguments(Command):
     label: Annotated[
         tuple[str, ...], typer.Option("--label", help="Label column, if its name differs from that of the training.")
     ] = ()
+    group: Group = None
     skip_bad: SkipBad = False
     trust: Trust = False
 
@@ -354,6 +361,8 @@ class PredictArguments(Command):
     images: Annotated[Path, typer.Argument(help="Folder, image, .npz or .svmlight.")]
     out: Annotated[Path, typer.Option("--out", help="CSV file to write.")]
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Add a column p_CLASS for each class.")] = False
+    few_labels: FewLabels = None
+    group: Group = None
     skip_bad: SkipBad = False
     trust: Trust = False
     overwrite: Overwrite = False

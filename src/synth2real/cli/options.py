@@ -65,6 +65,10 @@ Group = Annotated[
     ),
 ]
 Test = Annotated[Path | None, typer.Option("--test", help="Labelled real data to score on. It never affects a choice.")]
+FewLabels = Annotated[
+    Path | None,
+    typer.Option("--few-labels", help="1 to 200 labelled real samples. They correct the model and choose nothing."),
+]
 SizeOption = Annotated[
     Size | None, typer.Option("--size", metavar="HxW", parser=parse_size, help="Resize every image on load.")
 ]

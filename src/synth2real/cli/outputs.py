@@ -10,6 +10,7 @@ from ..errors import InputError
 from ..route.run_folder import RunFolder
 from ..select.validators import most_frequent
 from ..tasks import Classification
+from ..training.correction import Correction
 from ..training.model import Model, Predictions
 from .console import console
 
@@ -50,8 +51,10 @@ def say(folder: RunFolder, line: str) -> None:
     console.print(line, soft_wrap=True)
 
 
-def write_chosen(comparison: Comparison, path: Path, settings: dict[str, Any]) -> None:
-    """Write the chosen route's first run, ready for `predict` and `evaluate`."""
+def write_chosen(
+    comparison: Comparison, path: Path, settings: dict[str, Any], correction: Correction | None = None
+) -> None:
+    """Write the chosen route's first run, corrected by the few labels if there are any, ready for `predict`."""
     folder = RunFolder(path, settings, overwrite=True)
     run = comparison.chosen.trials[0].run
     for stage, rows in run.history.items():
@@ -59,7 +62,9 @@ def write_chosen(comparison: Comparison, path: Path, settings: dict[str, Any]) -
             folder.report(stage, int(row["step"]), 0, {name: value for name, value in row.items() if name != "step"})
     folder.log(f"chosen without real labels among {', '.join(one.name for one in comparison.candidates)}")
     folder.keep(run)
-    folder.finish(run.model)
+    if correction is not None:
+        folder.corrected(correction)
+    folder.finish(run.model if correction is None else correction.model)
 
 
 def write_aggregates(comparison: Comparison, path: Path, settings: dict[str, Any]) -> None:

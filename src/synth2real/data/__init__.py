@@ -1,6 +1,7 @@
 """Training data: labelled and unlabelled domains, and the functions that read them from disk."""
 
 from .domains import Inputs, Labelled, Unlabelled
+from .few_labels import FewLabels, load_few_labels
 from .images import ImageFiles
 from .loading import Channels, Size, load, load_unlabelled
 from .multi_source import join
@@ -8,6 +9,7 @@ from .sparse import Layout, Sparse
 
 __all__ = [
     "Channels",
+    "FewLabels",
     "ImageFiles",
     "Inputs",
     "Labelled",
@@ -17,5 +19,6 @@ __all__ = [
     "Unlabelled",
     "join",
     "load",
+    "load_few_labels",
     "load_unlabelled",
 ]

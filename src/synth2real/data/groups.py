@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -147,6 +148,15 @@ def redrawn(count: int, groups: Groups, generator: torch.Generator) -> Tensor:
 def read_groups(path: str | Path, column: str, domain: Labelled | Unlabelled) -> Tensor | None:
     """Group of each sample (N,) int64, from a metadata table or an array of an `.npz`; None if neither has `column`.
 
+    Args, raises: as `read_group_names`.
+    """
+    names = read_group_names(path, column, domain)
+    return None if names is None else as_classes(names)[0]
+
+
+def read_group_names(path: str | Path, column: str, domain: Labelled | Unlabelled) -> tuple[str, ...] | None:
+    """Name of the group of each sample, N texts; None if neither a metadata table nor an `.npz` has `column`.
+
     Args:
         path: the folder or file that `domain` was loaded from.
         column: name of the group column.
@@ -163,7 +173,7 @@ def read_groups(path: str | Path, column: str, domain: Labelled | Unlabelled) ->
             values = arrays.column(column).tolist()
         if len(values) != len(domain):
             raise InputError(f"{path}: the group column '{column}' has {len(values)} values, expected {len(domain)}")
-        return as_classes(values)[0]
+        return _named(values)
     found, find = {}, as_spelled(path)
     for table in metadata_tables(path) if path.is_dir() else []:
         for row in table_rows(table):
@@ -174,4 +184,10 @@ def read_groups(path: str | Path, column: str, domain: Labelled | Unlabelled) ->
     missing = next((name for name in domain.names if name not in found), None)
     if missing is not None:
         raise InputError(f"{path / missing}: no row of a metadata table has a group '{column}' for it, expected one")
-    return as_classes([found[name] for name in domain.names])[0]
+    return _named([found[name] for name in domain.names])
+
+
+def _named(values: list[Any]) -> tuple[str, ...]:
+    """The cells of a group column as names: `3.0` and `3` are one group."""
+    index, names = as_classes(values)
+    return tuple(names[i] for i in index.tolist())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..comparison.comparison import Comparison
 from ..storage import write_text
@@ -10,12 +11,13 @@ from ..storage import write_text
 __all__ = ["write_report"]
 
 
-def write_report(comparison: Comparison, path: Path) -> None:
+def write_report(comparison: Comparison, path: Path, few_labels: dict[str, Any] | None = None) -> None:
     """Write the report of a comparison as an HTML file.
 
     Args:
         comparison: of a classification or a regression task, on images or on features, with or without real labels.
         path: of the HTML file. Its folder must exist.
+        few_labels: what a few labels bought, as `Correction.plain` gives it; None without them.
     """
     from bokeh.embed import components
     from bokeh.resources import Resources
@@ -28,6 +30,7 @@ def write_report(comparison: Comparison, path: Path) -> None:
         "embeddings": plots.embeddings(comparison),
         "errors": plots.true_against_predicted(comparison),
         "ranges": plots.errors_by_range(comparison),
+        "few_labels": plots.errors_by_number(few_labels),
     }
     flat = {f"{group}-{title}": figure for group, named in figures.items() for title, figure in named.items()}
     script, divs = components(flat)
@@ -39,7 +42,7 @@ def write_report(comparison: Comparison, path: Path) -> None:
         lstrip_blocks=True,
     )
     html = environment.get_template("template.html").render(
-        **sections.everything(comparison),
+        **sections.everything(comparison, few_labels),
         bokeh=Resources(mode="inline", components=["bokeh"]).render_js(),
         plots={group: {title: divs[f"{group}-{title}"] for title in named} for group, named in figures.items()},
         plot_script=script,

@@ -19,6 +19,7 @@ from ..data.domains import Labelled, Unlabelled
 from ..route.route import Rows
 from ..tasks import Classification, Task
 from .images import thumbnails
+from .ranking import METRICS
 
 # The palette of Okabe & Ito, which colour-blind readers can distinguish. Its blue is lightened to be visible on black.
 COLOURS = ("#2489C9", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999933", "#AA4499")
@@ -175,6 +176,24 @@ def _by_range(column: str, truth: Tensor, predicted: dict[str, Tensor]) -> Any:
         plot.scatter(middles, means, color=colour, size=6, legend_label=name)
     plot.y_range.start = 0
     return _legend_below(plot)
+
+
+def errors_by_number(few_labels: dict[str, Any] | None) -> Figures:
+    """The metric against the number of few labels, with its spread; empty without few labels, or with one."""
+    if few_labels is None or not few_labels["curve"]:
+        return {}
+    points, name = few_labels["curve"], METRICS.get(few_labels["metric"], "mean error")
+    plot = _plot(height=320, x_axis_label="few labels", y_axis_label=name)
+    for point in points:
+        if point["spread"] is not None:
+            ends = [point["mean"] - point["spread"], point["mean"] + point["spread"]]
+            plot.line([point["labels"]] * 2, ends, color=COLOURS[0], line_width=1.4)
+    counts, means = [point["labels"] for point in points], [point["mean"] for point in points]
+    plot.line(counts, means, color=COLOURS[0], line_width=2)
+    plot.scatter(counts, means, color=COLOURS[0], size=7)
+    if few_labels["metric"] != "accuracy":
+        plot.y_range.start = 0
+    return {name: plot}
 
 
 def _plot(**settings: Any) -> Any:

@@ -19,6 +19,7 @@ VALUE_SCORE = (
     "Used to choose the route, without real labels. Higher is better; 1 follows known moves of the target images "
     "exactly, 0 does not follow them. It is the mean share of a move that the prediction follows."
 )
+METRICS = {"accuracy": "accuracy", "mean_degrees": "mean error in degrees"}  # others are a mean error
 
 
 def percent(share: float) -> str:
@@ -72,7 +73,7 @@ class Column:
 def columns(comparison: Comparison) -> list[Column]:
     """Columns of the ranking. A column is left out if no route has a value for it."""
     rows = comparison.rows()
-    word = {"accuracy": "accuracy", "mean_degrees": "mean error in degrees"}.get(comparison.metric, "mean error")
+    word = METRICS.get(comparison.metric, "mean error")
     form = percent if comparison.metric == "accuracy" else number
     every = [
         Column(

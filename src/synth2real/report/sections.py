@@ -16,21 +16,22 @@ from ..tasks import Classification
 from ..training.hardware import versions
 from . import gallery, gaps
 from .plots import dashes
-from .ranking import columns, number, percent
+from .ranking import METRICS, columns, number, percent
 
 
-def everything(comparison: Comparison) -> dict[str, Any]:
-    """The variables of the template, without the plots."""
+def everything(comparison: Comparison, few: dict[str, Any] | None) -> dict[str, Any]:
+    """The variables of the template, without the plots; `few` is what few labels bought."""
     task, trials = comparison.task, [candidate.trials[0] for candidate in comparison.candidates]
     calibration = next((trial.run.calibration for trial in trials if trial.run.calibration is not None), None)
     shown, rows = columns(comparison), gaps.rows(comparison)
     after = next(column for column in shown if column.key == "gap_after")
     return {
-        "verdict": verdict(comparison),
+        "verdict": verdict(comparison, few),
+        "few_labels": few_labels(few),
         "advice": comparison.verdict,
         "refused": {candidate.name: candidate.refused for candidate in comparison.candidates if candidate.refused}
         | comparison.diverged,
-        "facts": facts(comparison),
+        "facts": facts(comparison, few),
         "columns": shown,
         "rows": rows,
         "aggregates": comparison.aggregates,
@@ -55,13 +56,15 @@ def everything(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def verdict(comparison: Comparison) -> str:
+def verdict(comparison: Comparison, few: dict[str, Any] | None) -> str:
     """Which route was chosen and what it reaches on real data, in a few sentences."""
     rows = {row["name"]: row for row in comparison.rows()}
     name, key = comparison.chosen.name, f"{comparison.metric}_mean"
     begin = f"“{name}” was chosen from {len(rows)} routes. The choice used no real labels."
     if len(rows) == 1:
         begin = f"“{name}” was trained without real labels."
+        if few is not None:
+            begin = f"{begin} Then {few['count']} real labels corrected it."
     if comparison.test is None:
         return f"{begin} The result on real data is unknown, because no real test labels were given."
     count, reached, before = len(comparison.test), rows[name][key], rows.get(SOURCE_ONLY, rows[name])[key]
@@ -85,7 +88,7 @@ def _fair_baseline(comparison: Comparison, rows: dict[str, dict[str, Any]]) -> s
     return f" “{name}”, the baseline of the choice, reaches {shown}."
 
 
-def facts(comparison: Comparison) -> dict[str, str]:
+def facts(comparison: Comparison, few: dict[str, Any] | None) -> dict[str, str]:
     """Data, training time, steps, seeds, machine and versions."""
     found = versions()
     stages = ", ".join(f"{name} {s:.1f}" for name, s in comparison.chosen.trials[0].run.seconds.items())
@@ -93,7 +96,9 @@ def facts(comparison: Comparison) -> dict[str, str]:
     return {
         "source": f"{len(comparison.candidates[0].trials[0].run.rendered)} labelled samples",
         "target": f"{len(comparison.target)} samples without labels",
+        "given": ", ".join(comparison.target.given_columns) or "nothing",
         "real labels": "none" if test is None else f"{len(test)}, used only to measure the result",
+        **({} if few is None else {"few labels": f"{few['count']}, used only to correct the trained model"}),
         "seconds": f"{sum(candidate.spent for candidate in comparison.candidates):.0f} for all trainings"
         + (f"; first training of the chosen route: {stages}" if stages else ""),
         "steps": ", ".join(f"{candidate.name}: {steps_of(candidate)}" for candidate in comparison.candidates),
@@ -101,6 +106,27 @@ def facts(comparison: Comparison) -> dict[str, str]:
         "machine": f"{found.pop('machine')}, threads: {torch.get_num_threads()}",
         "versions": ", ".join(f"{name} {version}" for name, version in found.items()),
     }
+
+
+def few_labels(few: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What a few labels bought: a sentence, and rows of figures; None without few labels.
+
+    Args:
+        few: of `Correction.plain`.
+    """
+    if few is None:
+        return None
+    form = percent if few["metric"] == "accuracy" else number
+    rows = {"labels": str(few["count"]), f"{METRICS.get(few['metric'], 'mean error')} before": form(few["before"])}
+    if few["after"] is not None:
+        low, high = map(form, few["interval"])
+        rows |= {"after": form(few["after"]), "gain": f"{form(few['gain'])} ({low} to {high})"}
+    if few["other_groups"] is not None:
+        rows["after, for new groups"] = form(few["other_groups"])
+    if few["groups"]:
+        rows["corrected groups"] = ", ".join(few["groups"])
+    rows["correction"] = ", ".join(f"{kind} {percent(share)}" for kind, share in few["shares"].items())
+    return {"words": few["words"], "rows": rows}
 
 
 def steps_of(candidate: RouteCandidate) -> str:

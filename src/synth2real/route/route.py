@@ -25,6 +25,7 @@ from ..refine import METHODS as REFINE
 from ..settings import migrated, name_of, to_dict
 from ..simulate import Simulator
 from ..tasks import Classification, Gaze, Keypoints, Regression, Task
+from ..training.correction import Correction
 from ..training.hardware import Hardware
 from ..training.loop import Loop, Trainer
 from ..training.mapping import Mapping
@@ -57,6 +58,7 @@ class Run:
         refiner: that refined the source, ready to `transform` and `save`; None without refinement.
         simulator: after calibration and widening; None if the route does neither, or the source is labelled data.
         notes: what the user must know about the training, in sentences; see `Learner.notes` and `source_notes`.
+        correction: of the model by a few real labels, after the route; None without them.
     """
 
     model: Model
@@ -68,6 +70,7 @@ class Run:
     refiner: Mapping | None = None
     simulator: Simulator | None = None
     notes: list[str] = field(default_factory=list)
+    correction: Correction | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ metrics.jsonl                   one line per report: stage, step, losses
 log.txt                         printed lines
 refiner/                        the refiner, if the route refines
 parameters.yaml                 the ranges after calibration or widening, to render with
+few_labels.json                 what a few real labels bought; absent without them
 notes.txt                       what the user must know about the training, one sentence a line; absent without notes
 diverged.txt                    why the training stopped, if it diverged; such a run is not finished
 checkpoint.safetensors          state to resume from; removed when the training has ended
@@ -14,6 +15,8 @@ checkpoint.safetensors          state to resume from; removed when the training 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from torch import Tensor
 
 from ..adapt import Objective
 from ..data.domains import Labelled, Unlabelled
+from ..data.few_labels import FewLabels
 from ..data.pixels import Conversion
 from ..data.sparse import Layout
 from ..errors import InputError, TrainingDiverged, WriteError
@@ -31,6 +35,7 @@ from ..settings import read_yaml
 from ..simulate import Simulator, save_parameters
 from ..storage import append_line, emptied, is_empty, make_folder, write_tensors, write_text
 from ..tasks.base import Task
+from ..training.correction import Correction, correct
 from ..training.hardware import versions
 from ..training.loop import Trainer
 from ..training.mapping import REFINER, Mapping
@@ -40,7 +45,7 @@ from ..training.saved_model import SETTINGS as SETTINGS
 from .route import Budget, OnReport, OnStep, OnTrainer, Route, Run, migrated_route
 
 METRICS, LOG, CHECKPOINT = "metrics.jsonl", "log.txt", "checkpoint.safetensors"
-PARAMETERS, NOTES = "parameters.yaml", "notes.txt"
+PARAMETERS, NOTES, FEW_LABELS = "parameters.yaml", "notes.txt", "few_labels.json"
 CHECKPOINT_EVERY = 200  # steps
 
 
@@ -190,6 +195,10 @@ class RunFolder:
         if run.simulator is not None:
             save_parameters(run.simulator.ranges, self.path / PARAMETERS, run.simulator.correlations)
 
+    def corrected(self, correction: Correction) -> None:
+        """Write what a few labels bought."""
+        write_text(self.path / FEW_LABELS, json.dumps(correction.plain(), indent=2) + "\n")
+
     def finish(self, model: Model) -> None:
         """Write the model and remove the checkpoint."""
         model.save(self.path)
@@ -198,6 +207,24 @@ class RunFolder:
     def diverged(self, error: TrainingDiverged) -> None:
         """Say in the folder that the training has diverged, so that nobody takes its model for a finished one."""
         write_text(self.path / DIVERGED, f"{error}\n")
+
+
+def read_few_labels(folder: Path) -> dict[str, Any] | None:
+    """What a few labels bought for a run, as `Correction.plain` gives it; None without few labels.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    file = folder / FEW_LABELS
+    if not file.is_file():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if not {field.name for field in fields(Correction)} - {"model"} <= found.keys():
+            raise ValueError("figures are missing")
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"{file}: is damaged ({error}), expected the figures of few labels. Delete the file") from None
+    return found
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -240,6 +267,8 @@ def train(
     conversion: Conversion | None = None,
     layout: Layout | None = None,
     resume: bool = False,
+    few_labels: FewLabels | None = None,
+    target_groups: Sequence[str] | None = None,
     on_report: OnReport | None = None,
     on_step: OnStep | None = None,
     on_checkpoint: OnTrainer | None = None,
@@ -251,6 +280,7 @@ def train(
         route, source, target, task, budget, on_report, on_step: as in `Route.run`; reports also go to the metrics file.
         conversion, layout: how images and svmlight files were read; stored, so that prediction reads them alike.
         resume: continue from the folder's checkpoint.
+        few_labels, target_groups: correct the trained model, see `correct`; the training does not see them.
         on_checkpoint: called with the trainer after every report.
 
     Raises:
@@ -276,6 +306,10 @@ def train(
             _finish(folder, last, conversion, layout)
         raise
     folder.keep(run)
+    if few_labels is not None:
+        correction = correct(run.model, few_labels, target, target_groups=target_groups)
+        folder.corrected(correction)
+        run = replace(run, model=correction.model, correction=correction)
     _finish(folder, run.model, conversion, layout)
     return run
 

@@ -70,6 +70,22 @@ class Task(ABC):
         """Inverse of `to_input`: predictions in pixels of the original image."""
         return predictions
 
+    def coordinates(self, outputs: Tensor) -> Tensor:
+        """Raw outputs (N, outputs) in coordinates (N, K) in which a systematic error is corrected by adding."""
+        return outputs
+
+    def from_coordinates(self, coordinates: Tensor) -> Tensor:
+        """Inverse of `coordinates`: raw outputs that give the same prediction."""
+        return coordinates
+
+    def residuals(self, coordinates: Tensor, labels: Tensor) -> Tensor:
+        """What must be added to the coordinates (N, K), so that the prediction is the label. Not for classes."""
+        raise InputError(f"the task {self.kind} has no correction by a few labels")
+
+    def distances(self, coordinates: Tensor, labels: Tensor) -> Tensor:
+        """Size of each sample's error (N,), for cross-validation: the mean of its absolute residuals."""
+        return self.residuals(coordinates, labels).abs().mean(1)
+
     def move(self, labels: Tensor, warp: Warp | None) -> Tensor:
         """Labels after `warp` has transformed the images. Labels without geometry do not change."""
         return labels

@@ -27,6 +27,20 @@ def to_angles(vectors: Tensor) -> Tensor:
     return torch.stack([torch.asin(-y.clamp(-1, 1)), torch.atan2(-x, -z)], -1)
 
 
+def relative_to(angles: Tensor, frame: Tensor) -> Tensor:
+    """Pitch and yaw (N, 2) of directions in a turned frame, such as the eye in the head, all in radians.
+
+    Args:
+        angles: directions in the camera's frame, (N, 2).
+        frame: pitch and yaw of the frame's own forward direction, (N, 2). It turns by yaw, then by pitch; no roll.
+    """
+    x, y, z = to_vectors(angles).unbind(-1)
+    pitch, yaw = frame.unbind(-1)
+    x, z = yaw.cos() * x - yaw.sin() * z, yaw.sin() * x + yaw.cos() * z
+    y, z = pitch.cos() * y - pitch.sin() * z, pitch.sin() * y + pitch.cos() * z
+    return to_angles(torch.stack([x, y, z], -1))
+
+
 def degrees_between(a: Tensor, b: Tensor) -> Tensor:
     """Angles (N,) in degrees, 0..180, between directions (pitch and yaw, (N, 2), in radians); nan if one is nan."""
     u, v = to_vectors(a.double()), to_vectors(b.double())

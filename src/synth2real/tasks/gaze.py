@@ -82,6 +82,20 @@ class Gaze(Task):
         huber = (1 + apart.square().sum(1) / self.NEAR**2).sqrt() - 1
         return torch.where(known, huber, 0)
 
+    def coordinates(self, outputs: Tensor) -> Tensor:
+        """Pitch and yaw (N, 2) in radians."""
+        return to_angles(self._vectors(outputs))
+
+    def from_coordinates(self, coordinates: Tensor) -> Tensor:
+        return to_vectors(coordinates) - coordinates.new_tensor([0.0, 0.0, -1.0])
+
+    def residuals(self, coordinates: Tensor, labels: Tensor) -> Tensor:
+        return (labels - coordinates + torch.pi) % (2 * torch.pi) - torch.pi  # the shorter way round
+
+    def distances(self, coordinates: Tensor, labels: Tensor) -> Tensor:
+        """Angles (N,) in degrees."""
+        return degrees_between(coordinates, labels)
+
     def predict(self, outputs: Tensor) -> Tensor:
         """Pitch and yaw (N, 2) in radians."""
         return to_angles(self._vectors(outputs))

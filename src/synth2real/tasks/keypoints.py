@@ -70,8 +70,20 @@ class Keypoints(Task):
         """Half of width and height in pixels, (2,): the unit of the outputs, which are 0 at the image centre."""
         return constant((self.size[1] / 2, self.size[0] / 2), like.device).to(like.dtype)
 
+    def _scaled_labels(self, labels: Tensor, like: Tensor) -> Tensor:
+        """Points (N, 2 K) in pixels as outputs."""
+        return ((_pairs(labels) + 0.5) / self._half(like) - 1).flatten(1)
+
+    def residuals(self, coordinates: Tensor, labels: Tensor) -> Tensor:
+        return self._scaled_labels(labels, coordinates) - coordinates
+
+    def distances(self, coordinates: Tensor, labels: Tensor) -> Tensor:
+        """Mean distance of the points of each sample (N,), in pixels."""
+        apart: Tensor = (_pairs(self.residuals(coordinates, labels)) * self._half(coordinates)).norm(dim=-1)
+        return apart.mean(1)
+
     def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        target = ((_pairs(labels) + 0.5) / self._half(outputs) - 1).flatten(1)
+        target = self._scaled_labels(labels, outputs)
         known = target.isfinite()
         each = F.smooth_l1_loss(outputs, torch.where(known, target, outputs.detach()), reduction="none", beta=0.02)
         return each.sum(1) / known.sum(1).clamp(min=1)

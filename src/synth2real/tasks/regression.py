@@ -73,6 +73,9 @@ class Regression(Task):
         wide = labels.to(_widest(labels.device))
         return ((wide - wide.new_tensor(self.mean)) / wide.new_tensor(self.std)).float()
 
+    def residuals(self, coordinates: Tensor, labels: Tensor) -> Tensor:
+        return self.standardised(labels) - coordinates
+
     def predict(self, outputs: Tensor) -> Tensor:
         """Values (N, K) float64 in the units of the labels."""
         wide = outputs.to(_widest(outputs.device))

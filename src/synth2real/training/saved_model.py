@@ -17,6 +17,7 @@ from ..networks.named_code import check_code, named_in
 from ..networks.weights import read_tensors
 from ..settings import read_yaml
 from ..tasks import TASKS, Task
+from .corrected_head import CORRECTIONS, put_on
 from .ensemble import Ensemble
 from .hardware import Hardware
 from .model import DESCRIPTION, GIVEN, WEIGHTS, Model
@@ -83,10 +84,13 @@ def load_model(
         check_code(named_in({key: value for key, value in description.items() if key != "task"}), trust)
         task, conversion = description.pop("task"), Conversion.of(description)
         layout, kept_map = (description.pop(name, None) for name in ("layout", "map"))
+        corrections = description.pop(CORRECTIONS, [])
         shape = tuple(description.pop("shape"))
         model = _described(TASKS[task.pop("kind")](**task), shape, description, features)
         if kept_map:
             model.put_behind(build_map(kept_map))
+        for correction in corrections:
+            put_on(model, correction)
         read = WEIGHTS
         model.load_state_dict(weights)
         read = DESCRIPTION

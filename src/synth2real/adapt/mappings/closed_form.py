@@ -16,7 +16,6 @@ from ...errors import InputError
 from ...networks.layers import Statistics
 from ...settings import settings
 from ...tasks import Classification
-from ...training.given import given_of
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ...training.model import Model
 from ..base import Objective
@@ -45,12 +44,10 @@ class ClosedForm(Objective):
             )
 
     def inputs_of(self, domain: Labelled | Unlabelled) -> Inputs:
-        """The features of the head: the inputs, and the standardised given columns beside them."""
-        given = given_of(domain, self.model.given_columns, "the data")
+        """The features that the head takes: the inputs, and beside them the given columns with their embedding."""
+        given = self.model.of_given(domain)
         if given is None:
             return domain.inputs
-        mean, std = self.model.given_scale
-        given = (given - mean) / std
         if isinstance(domain.inputs, Sparse):
             return Sparse(hstack([domain.inputs.matrix, given.numpy()]))
         return torch.cat([dense(domain.inputs), given], 1)

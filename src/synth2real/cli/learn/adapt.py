@@ -11,12 +11,14 @@ from ...errors import InputError, TrainingDiverged
 from ...route.run_folder import RunFolder, read_settings
 from ...select.adapted import judge
 from ...settings import build, to_dict
+from ...training.correction import correct
 from ...training.hardware import Hardware
 from ...training.loop import Loop
 from ...training.model import Model
 from ...training.saved_model import load_model
 from ..arguments import AdaptArguments
 from ..console import Result, bars, console
+from ..few_labels import plain_few_labels, read_few_labels
 from ..inputs import reading_of
 from ..outputs import say
 from ..set_option import assignments_of
@@ -32,6 +34,10 @@ def adapt(args: AdaptArguments) -> Result:
     model = load_model(args.run, trust=args.trust)
     target = load_unlabelled(args.target, **reading_of(model, skip_bad=args.skip_bad))
     model.inputs_of(target, str(args.target))
+    label = read_settings(args.run).get("label") or ()
+    few, groups = read_few_labels(
+        args.few_labels, args.group, model.task, label, reading_of(model), (args.target, target)
+    )
     loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=Hardware.detect())
     method.trainer(model, target, loop)  # refuses what it cannot adapt before anything is written
     folder = RunFolder(args.out, settings(args, method, model, loop), overwrite=args.overwrite, resumable=False)
@@ -60,12 +66,18 @@ def adapt(args: AdaptArguments) -> Result:
     adapted = keep(folder, algorithm, model)
     judgement = judge(model, adapted, target)
     say(folder, judgement.words)
+    correction = None if few is None else correct(adapted, few, target, target_groups=groups)
+    if correction is not None:
+        folder.corrected(correction)
+        folder.finish(correction.model)
+        say(folder, correction.words)
     say(folder, f"adapted; the run is in {args.out}")
     return {
         "method": args.method,
         "samples": len(target),
         "steps": trainer.step,
         "judgement": asdict(judgement),
+        "few_labels": None if correction is None else correction.plain(),
         "out": args.out,
     }
 
@@ -91,6 +103,7 @@ def settings(args: AdaptArguments, method: SourceFree, model: Model, loop: Loop)
     return {
         "run": str(args.run),
         "target": str(args.target),
+        "few_labels": plain_few_labels(args.few_labels, args.group),
         "label": read_settings(args.run).get("label"),
         "task": {"kind": model.task.kind, **model.task.settings()},
         "adapt": {"method": args.method, **to_dict(method)},

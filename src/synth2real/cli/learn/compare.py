@@ -14,6 +14,7 @@ from ...comparison.comparison import compare as compare_routes
 from ...comparison.named_routes import chosen_routes, paints_backgrounds
 from ...comparison.pool import check_names
 from ...data.domains import Labelled, Unlabelled
+from ...data.sparse import Layout
 from ...errors import InputError, WriteError
 from ...measure.backgrounds import lacks_backgrounds
 from ...measure.data_checks import counted
@@ -23,10 +24,12 @@ from ...route.run_folder import RunFolder
 from ...simulate import Simulator
 from ...storage import write_text
 from ...tasks.base import Task
+from ...training.correction import Correction, correct
 from ...training.hardware import versions
 from ..arguments import CompareArguments
 from ..console import Result, announce, bars, console, duration, warnings_on_stderr
-from ..inputs import conversion_of, described, load_pair, load_test, one_source, read_both_groups, settle_task
+from ..few_labels import Grouped, has_column, plain_few_labels, read_few_labels, warn_of_test
+from ..inputs import conversion_of, described, load_pair, load_test, one_source, read_both_groups, reading, settle_task
 from ..outputs import check_overwrite_or_resume, say, write_aggregates, write_chosen
 
 RESULT, AGGREGATES = "comparison.json", "aggregates"
@@ -45,6 +48,9 @@ def compare(args: CompareArguments) -> Result:
     source, target, layout = load_pair(args)
     task = settle_task(args, source, target)
     test = load_test(args, task, layout)
+    few, few_groups = few_labels_of(args, task, target, layout)
+    if few is not None:
+        warn_of_test(few, test)
     routes = checked_routes(args, task, source, target)
     groups = read_both_groups(args.group, (name, source), (args.target, target))
     budget = Budget(n=args.n or Budget.n, seed=args.seed)
@@ -76,12 +82,28 @@ def compare(args: CompareArguments) -> Result:
     trained = [trial.run.model for candidate in comparison.candidates for trial in candidate.trials]
     for model in (*trained, *(one.model for one in comparison.aggregates)):
         model.conversion, model.layout = conversion_of(args, source, target), layout
-    write(args, comparison, settings)
-    for line in conclusions(comparison):
+    chosen = comparison.chosen.trials[0].run.model  # chosen before the few labels are used
+    correction = None if few is None else correct(chosen, few, target, target_groups=few_groups)
+    write(args, comparison, settings, correction)
+    for line in [*conclusions(comparison), *([] if correction is None else [correction.words])]:
         say(folder, line)
     report = args.out / "report.html"
     console.print(f"report: {report}", soft_wrap=True)
-    return {**comparison.plain(), "out": args.out, "chosen_run": args.out / "chosen", "report": report}
+    return {
+        **comparison.plain(),
+        "few_labels": None if correction is None else correction.plain(),
+        "out": args.out,
+        "chosen_run": args.out / "chosen",
+        "report": report,
+    }
+
+
+def few_labels_of(args: CompareArguments, task: Task, target: Unlabelled, layout: Layout | None) -> Grouped:
+    """The few labels and the groups of the target; --group serves them only if they have that column."""
+    how, group = {**reading(args), "layout": layout}, args.group
+    if group is not None and (args.few_labels is None or not has_column(args.few_labels, group)):
+        group = None
+    return read_few_labels(args.few_labels, group, task, args.label, how, (args.target, target))
 
 
 def checked_routes(
@@ -125,6 +147,7 @@ def settings_of(args: CompareArguments, routes: dict[str, Route], task: Task, bu
         "routes": {name: route.describe() for name, route in routes.items()},
         "test": None if args.test is None else str(args.test),
         "group": args.group,
+        "few_labels": plain_few_labels(args.few_labels, args.group),
         "minutes": args.minutes,
         "jobs": args.jobs,
         "seeds": args.seeds,
@@ -133,14 +156,16 @@ def settings_of(args: CompareArguments, routes: dict[str, Route], task: Task, bu
     }
 
 
-def write(args: CompareArguments, comparison: Comparison, settings: dict[str, Any]) -> None:
+def write(
+    args: CompareArguments, comparison: Comparison, settings: dict[str, Any], correction: Correction | None
+) -> None:
     """Write comparison.json, chosen/, aggregates/ and report.html, and print the table."""
     chosen = comparison.chosen
     kept = {key: value for key, value in settings.items() if key not in ("routes", "minutes", "jobs", "seeds")}
     own = {"route": chosen.route.describe(), "steps": chosen.trials[0].steps, "seed": chosen.trials[0].seed}
-    write_chosen(comparison, args.out / "chosen", {**kept, **own})
+    write_chosen(comparison, args.out / "chosen", {**kept, **own}, correction)
     write_aggregates(comparison, args.out / AGGREGATES, kept)
-    write_report(comparison, args.out / "report.html")
+    write_report(comparison, args.out / "report.html", None if correction is None else correction.plain())
     console.print(table(comparison))
     text = json.dumps({**comparison.plain(), "versions": versions()}, indent=2)
     write_text(args.out / RESULT, text + "\n")

@@ -24,7 +24,8 @@ from ...settings import build
 from ...tasks.base import Task
 from ..arguments import TrainArguments
 from ..console import Result, Watch, bars, console, warnings_on_stderr
-from ..inputs import conversion_of, described, load_pair, settle_task
+from ..few_labels import plain_few_labels, read_few_labels
+from ..inputs import conversion_of, described, load_pair, reading, settle_task
 from ..outputs import check_overwrite_or_resume, one_class, say
 from ..set_option import parse_assignments
 
@@ -45,6 +46,8 @@ def train(args: TrainArguments) -> Result:
     task = settle_task(args, source, target)
     route = build_route(args, task, images=len(target.shape) == 3)
     route.check(source, target, task=task)
+    how = {**reading(args), "layout": layout}
+    few, groups = read_few_labels(args.few_labels, args.group, task, args.label, how, (args.target, target))
     rendered = args.n or Budget.n
     count = len(source) if isinstance(source, Labelled) else rendered
     steps = args.steps or default_steps(count, len(target), task, len(target.shape) == 3)
@@ -66,6 +69,8 @@ def train(args: TrainArguments) -> Result:
             conversion=conversion_of(args, source, target),
             layout=layout,
             resume=args.resume,
+            few_labels=few,
+            target_groups=groups,
             on_report=shown.report if board is None else both(shown.report, board.report),
             on_step=shown.step,
             on_checkpoint=watch.look if console.is_terminal or board is not None else None,
@@ -74,6 +79,8 @@ def train(args: TrainArguments) -> Result:
             warnings.warn(line, stacklevel=1)
         if board is not None:
             board.pictures(run, target.inputs)
+    for line in () if run.correction is None else (run.correction.words,):
+        say(folder, line)
     say(folder, f"{outcome(run)}; the run is in {args.out}")
     return {
         "source_samples": count,
@@ -83,6 +90,7 @@ def train(args: TrainArguments) -> Result:
         "losses": last_losses(run),
         "notes": run.notes,
         "stage_seconds": run.seconds,
+        "few_labels": None if run.correction is None else run.correction.plain(),
         "out": args.out,
     }
 
@@ -182,6 +190,7 @@ def settings(args: TrainArguments, route: Route, task: Task, budget: Budget) -> 
     """What the run is made from, as plain data for `settings.yaml`."""
     return {
         **described(args, task),
+        "few_labels": plain_few_labels(args.few_labels, args.group),
         "route": route.describe(),
         "steps": budget.steps,
         "batch": budget.batch,
@@ -196,6 +205,7 @@ def summary(args: TrainArguments, route: Route, sources: int, targets: int, step
     source = " + ".join(args.source)
     return [
         f"source {source} ({sources} samples), target {args.target} ({targets} samples)",
+        *([f"given, as inputs of the model: {', '.join(args.given)}"] if args.given else []),
         "route: " + ", ".join(f"{stage} {name}" for stage, name in stages.items()),
         f"{steps} steps of {budget.batch} + {budget.batch}"
         + ("" if args.steps else " (from the size of the data; --steps changes it)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ...training.model import Model
 from ...training.saved_model import load_model
 from ..arguments import EvaluateArguments
 from ..console import WIDTH, Result, print_result
+from ..few_labels import groups_of
 from ..inputs import reading_of
 
 LISTED = 20  # classes in the table
@@ -30,7 +32,7 @@ def evaluate(args: EvaluateArguments) -> Result:
     columns = label_columns(args, model)
     data = load(args.on, columns, **reading_of(model, skip_bad=args.skip_bad))
     model.inputs_of(data, str(args.on))
-    metrics, details = scored(model, data)
+    metrics, details = scored(model, data, groups_of(args.run, model, args.group, (args.on, data)))
     for name, value in metrics.items():
         print_result(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {json.dumps(value)}")
     if "per_class" in details:
@@ -42,9 +44,9 @@ def evaluate(args: EvaluateArguments) -> Result:
     return {**metrics, "count": len(data), **details}
 
 
-def scored(model: Model, data: Labelled) -> tuple[Result, Result]:
-    """The metrics of the task, and its details."""
-    values = model.predict(data.unlabelled()).values
+def scored(model: Model, data: Labelled, groups: Sequence[str] | None) -> tuple[Result, Result]:
+    """The metrics of the task, and its details; with `groups` each sample is corrected for its own."""
+    values = model.predict(data.unlabelled(), groups=groups).values
     labels = model.task.align(data) if isinstance(model.task, Classification) else data.labels
     sizes = data.sizes
     if sizes is None and len(data.shape) == 3:

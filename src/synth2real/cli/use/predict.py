@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 
 from ...data.discovery import counted
+from ...data.domains import Unlabelled
+from ...data.loading import load_unlabelled
 from ...errors import InputError
+from ...route.run_folder import read_settings
 from ...storage import make_folder, whole
 from ...tasks import Classification, Keypoints
-from ...training.model import Predictions
+from ...training.correction import Correction, correct
+from ...training.model import Model, Predictions
 from ...training.saved_model import load_model
 from ..arguments import PredictArguments
 from ..console import Result, console
+from ..few_labels import groups_of, read_few_labels
+from ..inputs import reading_of
 from ..outputs import check_new_file, one_class
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a cell that spreadsheets run
@@ -31,7 +38,10 @@ def predict(args: PredictArguments) -> Result:
         raise InputError(
             f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies"
         )
-    predictions = model.predict(args.images, skip_bad=args.skip_bad)
+    images = load_unlabelled(args.images, **reading_of(model, skip_bad=args.skip_bad))
+    model.check(images.inputs, str(args.images))
+    model, groups, correction = corrected(args, model, images)
+    predictions = model.predict(images, groups=groups)
     for line in one_class(model, predictions):
         console.warn(line)
     make_folder(out.parent)
@@ -42,12 +52,29 @@ def predict(args: PredictArguments) -> Result:
     left_out = counted(console.left_out)
     for line in (
         f"predicted {len(predictions.values)} {what}{described(found)}",
+        correction.words if correction is not None else "",
         f"left out: {left_out}" if left_out else "",
         f"predictions: {out}",
     ):
         if line:
             console.print(line, soft_wrap=True)
-    return {"count": len(predictions.values), **found, "out": out}
+    few = {} if correction is None else {"few_labels": correction.plain()}
+    return {"count": len(predictions.values), **found, **few, "out": out}
+
+
+def corrected(
+    args: PredictArguments, model: Model, images: Unlabelled
+) -> tuple[Model, Sequence[str] | None, Correction | None]:
+    """The model, corrected by --few-labels if they are given, the groups of the images, and the correction."""
+    if args.few_labels is None:
+        return model, groups_of(args.run, model, args.group, (args.images, images)), None
+    label = read_settings(args.run).get("label") or ()
+    few, groups = read_few_labels(
+        args.few_labels, args.group, model.task, label, reading_of(model), (args.images, images)
+    )
+    assert few is not None
+    correction = correct(model, few, images, target_groups=groups, curve=False)
+    return correction.model, groups, correction
 
 
 def summary(predictions: Predictions) -> Result:

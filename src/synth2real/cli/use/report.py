@@ -22,7 +22,7 @@ from ...refine import load_refiner
 from ...report import write_report
 from ...report.gaps import as_pixels
 from ...route.route import Budget, Route, Rows, Run
-from ...route.run_folder import LOG, PARAMETERS, SETTINGS, read_metrics, read_settings
+from ...route.run_folder import LOG, PARAMETERS, SETTINGS, read_few_labels, read_metrics, read_settings
 from ...simulate import Simulator, load_parameters
 from ...simulate.registry import DESCRIBED
 from ...training.mapping import REFINER
@@ -47,7 +47,7 @@ def report(args: ReportArguments) -> Result:
         measured = again(run, settings, args.test)
     else:
         measured = as_comparison(run, args.test, trust=args.trust)
-    write_report(measured, path)
+    write_report(measured, path, read_few_labels(run if "routes" not in settings else run / "chosen"))
     console.print(f"report: {path}", soft_wrap=True)
     return {"routes": [one.name for one in measured.candidates], "chosen": measured.chosen.name, "out": path}
 

@@ -79,7 +79,7 @@ def mirrored(geometry: Geometry, values: Values, generator: torch.Generator) -> 
     before = before - (CORNEA**2 - flat["iris"].square()).sqrt()  # from the eyeball's centre to the cornea's
     place_x, place_y = (
         c[:, 0] + before * g[:, 0] + CORNEA * h
-        for c, g, h in zip(geometry.centre, geometry.gaze[:2], (half_x, half_y), strict=True)
+        for c, g, h in zip(geometry.centre, geometry.axis[:2], (half_x, half_y), strict=True)
     )
     away = (place_x - geometry.iris.x[:, 0]).square() + (place_y - geometry.iris.y[:, 0]).square()
     outside = away > flat["iris"].square()

@@ -8,7 +8,7 @@ from pydantic_core import ArgsKwargs
 from torch import Tensor
 
 from ...settings import settings
-from ...tasks.directions import components
+from ...tasks.directions import relative_to, to_vectors
 from ..base import CHUNK, Drawn, Parameter, Simulator
 from ..camera import blur, equalise
 from ..distributions import Sampling
@@ -20,6 +20,7 @@ from .skin import Surround, draw, smooth_noise, surround
 Side = Annotated[int, Field(ge=16, le=1024)]
 CHUNK_PIXELS = 600_000  # of all images rendered at once, so that the maps of a chunk fit in the CPU cache
 GPU_CHUNKS = 8  # times more images at once on a GPU, where the time of kernel launches is the limit
+LOOKS = ("gaze", "head")
 SIZES = {"webcam": (36, 60), "infrared": (128, 128)}
 
 # Red, green, blue of each part at equal luminance. The iris colour is between BROWN and BLUE.
@@ -33,11 +34,26 @@ class Eyes(Simulator):
 
     The eyeball is a sphere with a cornea. The projection is scaled orthographic, so iris and pupil are ellipses. The
     lids are curves that follow gaze and head. One light shades the surrounding skin. Angles have the conventions of
-    `directions`, as in the normalised images of MPIIGaze (Zhang et al., Appearance-based gaze estimation in the wild,
-    CVPR 2015).
+    `directions`, as in the normalised images of MPIIGaze (Zhang et al. 2015).
+
+    Anatomy that decides how gaze and image correspond:
+        The pupil is one to two millimetres above the line of the corners at a level gaze (`eye_height`). One
+        millimetre is 5 degrees of pitch: without it, a network reads every real eye as looking up by 8 degrees.
+        The line of sight points 5 degrees nasally and 1.5 degrees upwards from the axis of the eyeball (`kappa_in`,
+        `kappa_up`; Guestrin & Eizenman 2006). The label `gaze` is the line of sight.
+        The margins are 3.5 to 4 mm above and 5 mm below the pupil (Rana et al. 2023). In downgaze the upper margin
+        follows four fifths of the pupil's way, the lower one two fifths: the aperture falls from 9.7 mm at level gaze
+        to 6.4 at 40 degrees (Read et al. 2006). The outer corner is higher than the nose's (`slant`).
+        The visible iris has a radius of 5.9 mm, give or take a quarter.
+
+    Gaze and head are the sampled angles, both to the camera, because a screen fixes the one and the posture the other.
+    The eye in the head follows from them (label `eye`). MPIIGaze defines the head by the plane through eyes and mouth.
+    Mouth corners lie in front of eye corners, so a level face has a published pitch of about 10 degrees (`face_tilt`);
+    `head_pitch` is anatomical, the label `head` is as published. MPIIGaze crops are 60 pixels wide at a focal length
+    of 960 pixels and a distance of 600 mm, so `field` is 37.5 mm for a face of average size.
 
     Labels are in pixels and radians. A label is nan if its part is completely covered or outside the image:
-        gaze, gaze_vector, head: pitch and yaw, or a unit vector.
+        gaze, gaze_vector, head: pitch and yaw, or a unit vector. eye: pitch and yaw of the gaze in the head's frame.
         iris: centre of the whole iris, including hidden parts. ellipse: its semi-axes and the angle of the longer one,
             from x towards y.
         pupil: centroid of the part of the pupil that the lids do not cover.
@@ -45,6 +61,15 @@ class Eyes(Simulator):
 
     Limits: there is no perspective. For a wide lens at a few centimetres, the iris is therefore wrong by up to some
     percent. The pupil mask includes parts that lashes, reflections or glasses cover.
+
+    References:
+        Guestrin & Eizenman (2006). General theory of remote gaze estimation using the pupil center and corneal
+            reflections. IEEE Transactions on Biomedical Engineering 53(6).
+        Rana et al. (2023). Normal periocular anthropometric measurements in an Australian population. International
+            Ophthalmology 43.
+        Read, Collins, Carney & Iskander (2006). The morphology of the palpebral fissure in different directions of
+            vertical gaze. Optometry and Vision Science 83(10).
+        Zhang, Sugano, Fritz & Bulling (2015). Appearance-based gaze estimation in the wild. CVPR.
 
     Args:
         preset: default ranges and default size. `webcam`: 36 by 60, histogram-equalised like the published MPIIGaze.
@@ -69,6 +94,7 @@ class Eyes(Simulator):
         "pupil": ("pupil_x", "pupil_y"),
         "ellipse": ("ellipse_width", "ellipse_height", "ellipse_angle"),
         "eyelid": tuple(f"lid_{i:02d}_{axis}" for i in range(LANDMARKS) for axis in "xy"),
+        "eye": ("eye_pitch", "eye_yaw"),
     }
 
     preset: Literal["webcam", "infrared"] = "webcam"
@@ -158,7 +184,7 @@ def _labels(
     v: Values, geometry: Geometry, seen: Tensor, pupil_cover: Tensor
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """All labels, and the masks of the regions."""
-    pitch, yaw = v["gaze_pitch"].deg2rad(), v["gaze_yaw"].deg2rad()
+    gaze, head = (torch.cat([v[f"{of}_{axis}"][:, 0] for axis in ("pitch", "yaw")], 1).deg2rad() for of in LOOKS)
     open_ = seen >= 0.5
     iris, pupil = ((disc.squared <= 1) & open_ for disc in (geometry.iris, geometry.pupil))
     masks = {"skin": ~open_, "sclera": open_ & ~iris, "iris": iris & ~pupil, "pupil": pupil}
@@ -169,18 +195,20 @@ def _labels(
     y = (weight.sum(2) * torch.arange(weight.shape[1], device=weight.device)).sum(1) / mass
     centre = geometry.pixels(geometry.iris.x, geometry.iris.y).flatten(1)
     radius = (geometry.iris.radius * geometry.scale)[:, 0]
-    gaze = torch.cat([part[:, 0] for part in components(pitch, yaw)], 1)
-    angle = torch.atan2(gaze[:, 0], -gaze[:, 1])
+    axis = torch.cat([part[:, 0] for part in geometry.axis], 1)
+    angle = torch.atan2(axis[:, 0], -axis[:, 1])
     angle = (angle + torch.pi / 2) % torch.pi - torch.pi / 2
-    ellipse = torch.cat([radius, radius * gaze[:, 2:].abs(), angle[:, None]], 1)
+    ellipse = torch.cat([radius, radius * axis[:, 2:].abs(), angle[:, None]], 1)
     nan = torch.tensor(float("nan"), device=seen.device)
+    tilt = torch.cat([v["face_tilt"][:, 0].deg2rad(), torch.zeros_like(head[:, 1:])], 1)
     labels = {
-        "gaze": torch.cat([pitch[:, 0], yaw[:, 0]], 1),
-        "gaze_vector": gaze,
-        "head": torch.cat([v[name].deg2rad()[:, 0] for name in ("head_pitch", "head_yaw")], 1),
+        "gaze": gaze,
+        "gaze_vector": to_vectors(gaze),
+        "head": head + tilt,
         "iris": torch.where(hidden, nan, centre),
         "pupil": torch.where(none, nan, torch.stack([x, y], 1)),
         "ellipse": torch.where(hidden, nan, ellipse),
         "eyelid": geometry.pixels(*geometry.landmarks).flatten(1),
+        "eye": relative_to(gaze, head),
     }
     return labels, masks

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .geometry import Geometry, Values
+from .geometry import Frame, Geometry, Values
 
 STRANDS = 110  # control points of the comb function that models the lashes
 FINE = 512  # samples of the comb
@@ -69,8 +69,7 @@ def _shading(geometry: Geometry, values: Values, size: tuple[int, int], generato
     rows, columns = (int(12 + s / 12) for s in size)
     x = torch.lerp(wide[:, :, :1], wide[:, :, 1:], torch.linspace(0, 1, columns, device=side.device)[None, None])
     y = torch.lerp(high[:, :1], high[:, 1:], torch.linspace(0, 1, rows, device=side.device)[None, :, None])
-    cos, sin = values["roll"].deg2rad().cos(), values["roll"].deg2rad().sin()
-    across, up = (x * cos + y * sin) * side, x * sin - y * cos
+    across, up = Frame.of(values, side).of_points(x, y)
     size_of = 0.5 + draw((8, n, 1, 1), generator)  # the size of each part differs between people
     relief = (
         4.0 * size_of[0] * bell(across - 1, 9.0) * bell(up + 1, 7.0)  # the eyeball under the lids

@@ -11,7 +11,7 @@ grey. A network with three input channels gets three equal channels. The columns
                     0.5 is chance
     middle, right   the same for the middle and the right third
 
-    python -m benchmarks.quality.gaze.order [--score] [--steps N] [--seeds 2] [--routes randomized teacher]
+    python -m benchmarks.quality.gaze_order [--score] [--steps N] [--seeds 2] [--routes randomized teacher]
         [--channels 3]
 """
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks.quality.gaze import mpiigaze as benchmark
+from benchmarks.quality import gaze_mpiigaze as benchmark
 from gazesets import mpiigaze_folder, unityeyes_folder
 from synth2real.data.domains import Labelled
 from synth2real.simulate import SIMULATORS

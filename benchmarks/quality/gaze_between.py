@@ -4,7 +4,7 @@ The source is `eyes` with narrow ranges around the middle of its webcam preset. 
 of its ranges is outside the source's range or several times as wide: closer lids, glasses, make-up, hard side light,
 blur, noise, darker and paler people, another camera. Routes see the target images without their gaze.
 
-    python -m benchmarks.quality.gaze.between [--steps 800] [--seeds 3] [--routes randomized teacher]
+    python -m benchmarks.quality.gaze_between [--steps 800] [--seeds 3] [--routes randomized teacher]
 """
 
 from __future__ import annotations

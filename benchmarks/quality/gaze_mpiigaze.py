@@ -1,6 +1,6 @@
 """Gaze on MPIIGaze from rendered eyes: methods of the SimGAN paper, routes of this library, and a geometric model.
 
-    python -m benchmarks.quality.gaze.mpiigaze --mpiigaze MPIIGaze --unityeyes imgs
+    python -m benchmarks.quality.gaze_mpiigaze --mpiigaze MPIIGaze --unityeyes imgs
 
 --mpiigaze is the unpacked archive; `synth2real.datasets.mpiigaze` documents where to get it. --unityeyes is the folder
 of images rendered by UnityEyes. The defaults are `MPIIGaze` and `UnityEyes/imgs` in the cache folder. A missing source

@@ -1,0 +1,117 @@
+"""`--few-labels`: labelled real samples that correct a model, and the groups of what it predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..data.domains import Labelled, Unlabelled
+from ..data.few_labels import FewLabels, load_few_labels
+from ..data.groups import read_group_names
+from ..data.loading import metadata_tables
+from ..data.npz import arrays_of
+from ..data.tables import table_rows
+from ..errors import InputError
+from ..route.run_folder import read_settings
+from ..tasks import Classification, Task
+from ..training.corrected_head import correction_of
+from ..training.correction import check_few_labels
+from ..training.model import Model
+from .console import console
+
+Grouped = tuple[FewLabels | None, tuple[str, ...] | None]  # few labels, and the group of each target sample
+
+
+def read_few_labels(
+    path: Path | None,
+    group: str | None,
+    task: Task,
+    label: Sequence[str],
+    how: dict[str, Any],
+    target: tuple[Path, Unlabelled],
+) -> Grouped:
+    """The few labels of a command, checked against the task and the target, and the group of each target sample.
+
+    Args:
+        path: of --few-labels.
+        group: column of --group.
+        task: of the model.
+        label: column of the classes, if there is one; values have those of the task.
+        how: images are read, as keyword arguments of `load`.
+        target: the samples to predict, with their path.
+
+    Raises:
+        InputError: the few labels cannot be read, or do not fit; or --group without --few-labels.
+    """
+    if path is None:
+        if group is not None:
+            raise InputError(
+                f"--group '{group}' names the groups of --few-labels, found none. Add them or leave it out"
+            )
+        return None, None
+    columns: Any = task.settings().get("columns")
+    named = (label[0] if label else None) if isinstance(task, Classification) else columns
+    if isinstance(named, str) and path.is_dir() and not metadata_tables(path):
+        named = None  # classes as folders have no column
+    few = load_few_labels(path, named, group=group, **how)
+    groups = None if group is None else read_group_names(target[0], group, target[1])
+    try:
+        check_few_labels(task, few, target[1], groups)
+    except InputError as error:
+        raise InputError(f"--few-labels {path}: {error}") from None
+    return few, groups
+
+
+def has_column(path: Path, group: str) -> bool:
+    """Whether the few labels have this column, in a metadata table or the `.npz`."""
+    if path.suffix.lower() == ".npz" and path.is_file():
+        with arrays_of(path) as arrays:
+            return group in arrays
+    return path.is_dir() and any(group in row for table in metadata_tables(path) for row in table_rows(table))
+
+
+def plain_few_labels(path: Path | None, group: str | None) -> dict[str, Any] | None:
+    """The few labels as plain data for `settings.yaml`."""
+    return None if path is None else {"path": str(path), "group": group}
+
+
+def groups_of(run: Path, model: Model, group: str | None, images: tuple[Path, Labelled | Unlabelled]) -> Any:
+    """Group of each image, for a run with corrections by group; None if it has none, or the images have no groups.
+
+    Args:
+        run: the run folder, whose few labels had a group column.
+        model: of the run.
+        group: column of --group; by default that of the run.
+        images: to predict, with their path.
+
+    Raises:
+        InputError: --group for a run without corrections by group, or a column that the images lack.
+    """
+    corrected = correction_of(model)
+    if corrected is None or not corrected.groups:
+        if group is not None:
+            raise InputError(
+                f"--group '{group}': the run has no correction by group. Leave it out, or correct the run with "
+                "--few-labels"
+            )
+        return None
+    column = group or (read_settings(run).get("few_labels") or {}).get("group")
+    names = None if column is None else read_group_names(images[0], str(column), images[1])
+    if names is None and group is not None:
+        raise InputError(f"--group '{group}': {images[0]} has no such column in a metadata table or .npz")
+    if names is None:
+        console.warn(
+            f"{images[0]} has no column '{column}', so every image gets the common correction, not that of its group"
+        )
+    return names
+
+
+def warn_of_test(few: FewLabels, test: Labelled | None) -> None:
+    """Warn of few labels that are also test data: then the test is not honest."""
+    both = [] if test is None else few.also_in(test)
+    if both:
+        console.warn(
+            f"{len(both)} of {len(few)} few labels are also in --test, for example {both[0]}: the test of the "
+            "corrected model is not honest. Remove them from one of the two"
+        )

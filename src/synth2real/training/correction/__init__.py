@@ -1,0 +1,6 @@
+"""A few real labels correct a trained model: an offset, an affine map or the last layer, by cross-validation."""
+
+from .checks import check_few_labels
+from .result import Correction, Point, correct
+
+__all__ = ["Correction", "Point", "check_few_labels", "correct"]
