@@ -32,3 +32,12 @@ def test_values_are_compared_with_a_permutation_of_the_labels() -> None:
     assert exact.value().item() == pytest.approx(1.0)
     assert constant.value().item() == pytest.approx(0.0)
     assert constant.text() == "the loss is 1.00 of that of a random permutation of the labels"
+
+
+def test_values_count_as_learnt_at_a_lower_fit_than_classes() -> None:
+    classes, values = SourceFit(TASK), SourceFit(Regression(("x",), (0.0,), (1.0,)))
+    for fit in (classes, values):
+        fit.right.update(torch.tensor(0.45))
+        assert fit.learnt() == (fit is values)
+    values.right.mean.fill_(0.3)  # as a constant answer
+    assert not values.learnt()

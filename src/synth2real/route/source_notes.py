@@ -6,7 +6,7 @@ import torch
 
 from ..adapt import Objective
 from ..training.loop import Trainer
-from ..training.source_fit import LEARNT, SourceFit
+from ..training.source_fit import SourceFit
 
 BATCHES = 4  # batches of the source on which the model is checked
 
@@ -20,7 +20,7 @@ def source_notes(trainer: Trainer) -> list[str]:
     for ahead in range(BATCHES):
         source, _ = trainer.batches(ahead)
         fit.observe(model(source.x).cpu(), source.y.cpu())
-    if fit.value() >= LEARNT:
+    if fit.learnt():
         return []
     where, mend = "source", "train longer"
     if trainer.loop.randomize is not None:

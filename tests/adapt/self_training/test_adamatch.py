@@ -89,7 +89,7 @@ def test_the_teacher_of_mic_sees_the_whole_image_and_the_student_the_masked_one(
     model = Model(Classification(("a", "b")), (1, 16, 16))
     method.prepare(model, Unlabelled(torch.rand(8, 1, 16, 16)))
     seen: list[torch.Tensor] = []
-    for network in (model, method.average):
+    for network in (model.features, method.average.features):
         network.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
     source, target = batches()
     next(method.updates(source, target, Progress(0, 10)))

@@ -1,14 +1,16 @@
 """Teacher: one method for classes and values, whose labels are a matter of the task."""
 
+import math
+
 import pytest
 import torch
 
-from synth2real.adapt import Teacher
+from synth2real.adapt import DSBN, MIC, Teacher
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.route.route import Budget, Route
-from synth2real.tasks import Classification, Keypoints
-from synth2real.training.loop import Progress
+from synth2real.tasks import Classification, Gaze, Keypoints, Task
+from synth2real.training.loop import Progress, SourceBatch, TargetBatch
 from synth2real.training.model import Model
 
 
@@ -22,6 +24,17 @@ def keypoints() -> Teacher:
     method = Teacher()
     method.prepare(Model(Keypoints(("x", "y"), (16, 16)), (1, 16, 16)), Unlabelled(torch.rand(4, 1, 16, 16)))
     return method
+
+
+def of_images(method: Teacher, task: Task) -> Teacher:
+    norm = "batch" if isinstance(method, DSBN) else "group"
+    method.prepare(Model(task, (1, 16, 16), norm=norm), Unlabelled(torch.rand(4, 1, 16, 16)))
+    return method
+
+
+def batches() -> tuple[SourceBatch, TargetBatch]:
+    ours, theirs = torch.rand(6, 1, 16, 16), torch.rand(6, 1, 16, 16)
+    return SourceBatch(ours, 0.1 * torch.randn(6, 2), ours), TargetBatch(theirs, theirs, None)
 
 
 def test_a_prior_of_the_wrong_length_is_refused() -> None:
@@ -57,3 +70,41 @@ def test_a_source_that_is_not_learnt_is_no_base_for_self_training() -> None:
     assert started.startswith("self-training never started, as the source was not fitted well enough: accuracy 0.")
     assert learnt.startswith("the source was not learnt: on batches of the source, accuracy 0.")
     assert {row["pseudo"] for row in run.history["train"]} != {0.0}, "it is measured"
+
+
+def test_there_is_a_critic_only_if_it_is_asked_for() -> None:
+    for method in (Teacher, MIC, DSBN):
+        assert "critic" not in of_images(method(), Gaze()).networks
+        assert "critic" in of_images(method(adversary=0.5), Gaze()).networks
+
+
+def test_the_student_works_against_the_critic_that_the_same_update_trains() -> None:
+    torch.manual_seed(0)
+    method = of_images(Teacher(adversary=2.0), Gaze())
+    (update,) = method.updates(*batches(), Progress(9, 10))
+    model, critic = update.of
+    assert critic is method.networks["critic"]
+    weight, domain = update.terms["domain"]
+    assert weight == 1
+    label = update.terms["label"][1].detach()
+    (bias,) = torch.autograd.grad(domain, [critic[-1].bias], retain_graph=True)
+    assert bias.abs() > 0
+    first = next(model.features.parameters())
+    (against,) = torch.autograd.grad(domain, [first], retain_graph=True)
+
+    torch.manual_seed(0)  # the same networks and batches, and the same loss without reversal
+    plain = of_images(Teacher(adversary=2.0), Gaze())
+    source, target = batches()
+    features = plain.features(source, target)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(
+        plain.networks["critic"](features).flatten(), torch.tensor([1.0] * 6 + [0.0] * 6)
+    )
+    assert loss.item() == pytest.approx(domain.item(), rel=1e-5)
+    (towards,) = torch.autograd.grad(loss, [next(plain.model.features.parameters())])
+    strength = 2.0 * (2 / (1 + math.exp(-9)) - 1) * float(label)
+    torch.testing.assert_close(against, -strength * towards, rtol=1e-3, atol=1e-6)
+
+
+def test_without_a_critic_there_is_no_domain_loss() -> None:
+    (update,) = of_images(Teacher(), Gaze()).updates(*batches(), Progress(5, 10))
+    assert set(update.terms) == {"label", "pseudo"}

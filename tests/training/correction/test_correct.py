@@ -139,7 +139,7 @@ def test_each_group_has_a_correction_and_a_new_group_the_common_one(tmp_path):
     assert torch.allclose(common, loaded.predict(TARGET, groups=target_groups).values[2::3], atol=1e-6)
     with pytest.raises(InputError, match="60 inputs but 1 groups, expected the same number"):
         loaded.predict(TARGET, groups=["ann"])
-    with pytest.raises(InputError, match="the model has no correction by group. Leave the groups out"):
+    with pytest.raises(InputError, match=r"the model has no correction by group\. Leave the groups out"):
         model.predict(TARGET, groups=target_groups)
 
 
@@ -150,6 +150,21 @@ def test_a_corrected_model_is_corrected_again_for_a_new_person(tmp_path):
     second.model.save(tmp_path)
     same(load_model(tmp_path).predict(TARGET).values, second.model.predict(TARGET).values)
     assert second.after < 0.2 * second.before
+
+
+def test_a_model_with_given_columns_is_corrected_by_few_labels_that_have_them():
+    torch.manual_seed(0)
+    model = Model(TASKS["gaze"], (1, 8, 8), given_columns=("head_pitch",)).eval()
+    head = {"given": torch.linspace(-1, 1, 20)[:, None], "given_columns": ("head_pitch",)}
+    target = Unlabelled(images(20), **head)
+    labels = model.predict(target).values + 0.2
+    found = correct(model, FewLabels(images(20), labels, columns=("pitch", "yaw"), **head), target)
+    assert found.after < 0.2 * found.before
+    assert torch.allclose(found.model.predict(target).values, labels, atol=0.05)
+    with pytest.raises(
+        InputError, match="the data of the few labels has no given column 'head_pitch', which the model takes"
+    ):
+        correct(model, FewLabels(images(20), labels, columns=("pitch", "yaw")), target)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from ...data.domains import Unlabelled
@@ -54,6 +55,6 @@ class DSBN(Teacher):
     def source_model(self) -> Model:
         return choose(self.model, "source")
 
-    def outputs(self, source: SourceBatch, target: TargetBatch) -> tuple[Tensor, Tensor]:
-        known = choose(self.model, "source")(source.x)
-        return known, choose(self.model, "target")(target.x)
+    def features(self, source: SourceBatch, target: TargetBatch) -> Tensor:
+        known = choose(self.model, "source").features(source.x)
+        return torch.cat([known, choose(self.model, "target").features(target.x)])

@@ -40,10 +40,9 @@ class MIC(Teacher):
     ratio: float = Field(default=0.7, ge=0, lt=1)
     patch: float = Field(default=2 / 7, gt=0, le=1)
 
-    def outputs(self, source: SourceBatch, target: TargetBatch) -> tuple[Tensor, Tensor]:
-        seen = torch.cat([source.x, masked(target.x, self.ratio, self.patch)])
-        known, unknown = self.model(seen).split([len(source), len(target)])
-        return known, unknown
+    def features(self, source: SourceBatch, target: TargetBatch) -> Tensor:
+        features: Tensor = self.model.features(torch.cat([source.x, masked(target.x, self.ratio, self.patch)]))
+        return features
 
 
 def masked(x: Tensor, ratio: float, patch: float) -> Tensor:

@@ -40,8 +40,8 @@ class Reversal(Objective):
         return critic
 
     def ramp(self, progress: Progress) -> float:
-        """DANN's lambda, 2 / (1 + exp(-gamma p)) - 1, from 0 to 1 over the training."""
-        return 2 / (1 + math.exp(-self.gamma * progress.fraction)) - 1
+        """DANN's lambda; see `rise`."""
+        return rise(progress, self.gamma)
 
     def pull(self, label: Tensor, progress: Progress) -> float | Tensor:
         """Strength of the reversed gradient relative to the label loss, a scalar tensor: `ramp` times `unit(label)`."""
@@ -50,6 +50,11 @@ class Reversal(Objective):
     def reverse(self, features: Tensor, ramp: float | Tensor) -> Tensor:
         """The unchanged features. Their gradient is reversed and multiplied by `weight * ramp`."""
         return reverse_gradient(features, self.weight * ramp)
+
+
+def rise(progress: Progress, gamma: float = 10.0) -> float:
+    """DANN's lambda, 2 / (1 + exp(-gamma p)) - 1, from 0 to 1 over the training."""
+    return 2 / (1 + math.exp(-gamma * progress.fraction)) - 1
 
 
 def domain_loss(logits: Tensor, sources: int, weights: Tensor | None = None) -> Tensor:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from ...data.domains import Labelled, Unlabelled
+from ...data.domains import Labelled
 from ...data.few_labels import FewLabels
 from ...tasks import Classification
 from ..averaging import unfrozen
@@ -32,6 +32,7 @@ class _FineTune(Algorithm):
     def __init__(self, model: Model, few: Labelled, rate: float, weight: float) -> None:
         self.model, self.few, self.rate, self.weight = model, few, rate, weight
         self.networks: dict[str, nn.Module] = {"model": model}
+        self.given_columns = model.given_columns
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         task = self.model.task
@@ -73,7 +74,7 @@ def fine_tune(
         TrainingDiverged: a loss is not finite.
     """
     check_few_labels(model.task, replace(few_labels, groups=()), few_labels.unlabelled(), None)
-    model.check(few_labels.inputs, "the few labels")
+    model.inputs_of(few_labels.unlabelled(), "the data of the few labels")
     model = unfrozen(copy.deepcopy(model)).train()
     task = model.task
     few = few_labels.labelled()
@@ -82,5 +83,5 @@ def fine_tune(
         replace(data, labels=task.to_input(data.labels, data.sizes, data.shape[1:])) for data in (source, few)
     )
     algorithm = _FineTune(model, theirs, rate, weight)
-    Trainer(algorithm, ours, Unlabelled(few.inputs), loop, task.move, task.mix).run()
+    Trainer(algorithm, ours, few.unlabelled(), loop, task.move, task.mix).run()
     return model.eval()
