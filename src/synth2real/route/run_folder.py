@@ -314,10 +314,7 @@ def train(
             checkpoint=watch.checkpoint,
         )
     except TrainingDiverged as error:
-        folder.diverged(error)
-        last = watch.last_good(error)
-        if last is not None:
-            _finish(folder, last, conversion, layout)
+        watch.stopped(error, conversion, layout)
         raise
     folder.keep(run)
     run = run if few is None else _corrected(folder, run, route, target, few, budget)
@@ -350,6 +347,13 @@ class _Watch:
         self.trainers.append(trainer)
         if self.resume:
             self.folder.restore(trainer)
+
+    def stopped(self, error: TrainingDiverged, conversion: Conversion | None, layout: Layout | None) -> None:
+        """Say in the folder that the training has diverged, and write the last good weights."""
+        self.folder.diverged(error)
+        last = self.last_good(error)
+        if last is not None:
+            _finish(self.folder, last, conversion, layout)
 
     def last_good(self, error: TrainingDiverged) -> Model | None:
         """The model before the step that diverged, if there is one. The refiner is written."""
