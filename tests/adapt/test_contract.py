@@ -1,6 +1,7 @@
 """One contract for every method: it is tested by being listed in METHODS."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from synth2real.randomize import Full, Photometric
 from synth2real.route.route import Budget, Route
 from synth2real.settings import build, to_dict
 from synth2real.tasks import TASKS, Classification, Task
+from synth2real.training.given import split
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Loop, Trainer
 from synth2real.training.model import Model
@@ -192,3 +194,26 @@ def test_a_batch_of_one_is_served_or_refused_and_so_is_a_target_of_one_image(nam
     else:
         with pytest.raises(InputError, match=f"batch is 1, but {METHODS[name].__name__} .* 2 samples of each domain"):
             route.run(source, target, budget=small)
+
+
+@each_method
+def test_given_columns_reach_the_network_as_they_are(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a method does to the pixels of a batch, each network gets values that were given."""
+    source, target, task = domains("classify")
+    known = torch.arange(96.0 + 80)
+    source = replace(source, given=known[:96, None], given_columns=("iso",))
+    target = replace(target, given=known[96:, None], given_columns=("iso",))
+    seen = []
+
+    def watched(x: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+        inputs, given = split(x, count)
+        assert torch.allclose(x[:, -1:], given[:, :, None, None].expand(-1, -1, SIDE, SIDE))
+        seen.append(given)
+        return inputs, given
+
+    monkeypatch.setattr("synth2real.training.model.split", watched)
+    objective = prepared(name, source, target, task)
+    loop = Loop(steps=8, batch=8, hardware=Hardware(), randomize=Photometric(), report_every=1)
+    Trainer(objective, source, target, loop, task.move).run()
+    assert torch.isin(torch.cat(seen).round(decimals=3), known).all()
+    assert objective.ready().predict(target).values.isfinite().all()

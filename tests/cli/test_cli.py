@@ -235,7 +235,8 @@ def test_a_simulator_is_calibrated_and_trained_on(synth2real, tmp_path, photos):
     assert (kept["n"], kept["route"]["calibrate"]["trials"]) == (50, 3)
     found = ("--params", tmp_path / "run" / "parameters.yaml", "--size", "16x16", "--out", tmp_path / "more")
     assert synth2real("render", "digits", "--n", 5, *found)[0] == 0
-    drawn, ranges = load_parameters(tmp_path / "more" / "parameters.yaml"), load_parameters(found[1])
+    files = (tmp_path / "more" / "parameters.yaml", found[1])
+    drawn, ranges = (load_parameters(file)["ranges"] for file in files)
     assert ranges
     assert {name: drawn[name] for name in ranges} == ranges
     assert load_model(tmp_path / "run").task.classes == tuple("0123456789")

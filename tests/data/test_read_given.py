@@ -101,7 +101,10 @@ def test_a_value_that_is_no_number_is_refused_with_its_image(tmp_path, change, m
 def test_a_missing_table_column_or_row_is_refused(tmp_path) -> None:
     for name in ("0.png", "1.png"):
         save(tmp_path / name, picture(0))
-    with pytest.raises(InputError, match=r"were requested, but found no metadata.csv or .* Write .*metadata.csv with"):
+    with pytest.raises(
+        InputError,
+        match=r"needs the given columns 'head_pitch', 'head_yaw', but found no metadata.csv .* Write ",
+    ):
         load_unlabelled(tmp_path, given=HEAD)
     (tmp_path / "metadata.csv").write_text("file_name,head_pitch\n0.png,1\n")
     with pytest.raises(InputError, match=r"row 1 has no column 'head_yaw'; found the columns 'file_name',"):
@@ -133,7 +136,7 @@ def test_arrays_that_are_no_column_of_numbers_are_refused(tmp_path, given, messa
 
 def test_an_svmlight_file_has_no_given_columns(tmp_path) -> None:
     (tmp_path / "x.svmlight").write_text("1 1:0.5\n0 2:1\n")
-    with pytest.raises(InputError, match=r"'exposure' were requested, but an svmlight file has none. Write an .npz"):
+    with pytest.raises(InputError, match=r"'exposure', which an svmlight file does not have. Write an .npz"):
         load_unlabelled(tmp_path / "x.svmlight", given=["exposure"])
 
 

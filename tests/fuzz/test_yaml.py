@@ -52,8 +52,8 @@ def test_damaged_routes_are_read_or_refused(place, data) -> None:
 def test_damaged_ranges_are_read_or_refused(place, data) -> None:
     file = place / "parameters.yaml"
     file.write_bytes(data)
-    if ranges := read(lambda: load_parameters(file), file):
-        made = read(lambda: simulator("digits", ranges=ranges), *ranges)
+    if found := read(lambda: load_parameters(file), file):
+        made = read(lambda: simulator("digits", **found), *found["ranges"], "correlation")
         assert made is None or len(made.sample(1, 0)) == 1
 
 

@@ -69,6 +69,13 @@ def test_each_range_grows_while_the_performance_is_high(reach: float, seed: int,
     assert found.range("fixed") == (0.5, 0.5)
 
 
+def test_a_stated_distribution_stays_as_it_is() -> None:
+    stated = Toy().with_ranges(level={"mean": 0.4, "std": 0.1})
+    found = Automatic(rounds=20)(stated, Follows(100.0))
+    assert found.sampling("level") == stated.sampling("level")
+    assert found.range("x") != Toy().widened(0.2).range("x")
+
+
 def test_ranges_stay_within_the_limits_of_a_parameter() -> None:
     found = Automatic(rounds=60, widest=50.0)(Toy(), Follows(100.0))
     assert found.range("level") == (0, 0.9)

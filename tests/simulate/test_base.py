@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -5,7 +6,7 @@ import torch
 
 from synth2real.errors import InputError
 from synth2real.settings import to_dict
-from synth2real.simulate import SIMULATORS, Digits, Eyes, load_parameters, save_parameters, simulator
+from synth2real.simulate import SIMULATORS, Digits, Empirical, Eyes, Normal, simulator
 from synth2real.simulate.base import CHUNK
 
 
@@ -114,30 +115,74 @@ def test_settings_round_trip_and_errors():
         simulator("digits", preset="infrared")
 
 
-def test_parameters_round_trip_through_yaml(tmp_path):
-    ranges = {"height": (0.5, 0.75), "blur": 0.5}
-    save_parameters(ranges, tmp_path / "p.yaml")
-    assert (tmp_path / "p.yaml").read_text() == "height: [0.5, 0.75]\nblur: 0.5\n"
-    assert load_parameters(tmp_path / "p.yaml") == ranges
+def test_a_simulator_with_distributions_survives_a_round_trip_of_its_settings():
+    ranges = {"rotation": Normal(9, 10), "blur": Empirical([0, 0.2, 1]), "height": {"mean": 0.6, "std": 0.1}}
+    made = Digits(ranges=ranges, correlations={"blur~rotation": 0.5, "height ~ blur": -0.2})
+    assert made.sampling("height") == Normal(0.6, 0.1)
+    assert simulator("digits", **to_dict(made)) == made
+    assert json.loads(json.dumps(to_dict(made))) == to_dict(made)
+    assert made.all_correlations() == {"rotation ~ blur": 0.5, "height ~ blur": -0.2}
+
+
+def test_the_range_of_a_distribution_is_where_most_of_its_values_are():
+    made = Digits(ranges={"rotation": Normal(9, 10), "height": Normal(0.9, 0.1), "blur": Empirical([0, 0.2, 1])})
+    assert made.range("rotation") == (-11, 29)
+    assert made.range("height") == pytest.approx((0.7, 1))
+    assert made.range("blur") == (0, 1)
+
+
+def test_widened_scales_a_distribution_about_its_mean():
+    made = Digits(ranges={"rotation": Normal(9, 10), "height": Normal(0.9, 0.5), "blur": Empirical([0, 0.2, 1])})
+    wide = made.widened(2)
+    assert wide.sampling("rotation") == Normal(9, 20)
+    assert wide.sampling("height") == Normal(0.9, 0.8)  # the distance of its limits
+    assert wide.sampling("blur").quantiles == pytest.approx((0, 0.05, 1.65))
+    assert made.widened(0).range("rotation") == (9, 9)
+
+
+def test_a_correlation_changes_no_other_parameter_and_no_distribution():
+    plain, correlated = Digits(), Digits(correlations={"rotation ~ blur": 0.9})
+    first, second = (made.sample(CHUNK + 9, 3).parameters for made in (plain, correlated))
+    assert {name for name in first if not torch.equal(first[name], second[name])} == {"rotation", "blur"}
+    torch.testing.assert_close(first["rotation"], second["rotation"], atol=1e-3, rtol=0)
+    assert torch.corrcoef(torch.stack([second["rotation"], second["blur"]]))[0, 1] > 0.8
+    low, high = plain.range("blur")
+    assert low <= second["blur"].min() <= second["blur"].max() <= high
+    short = correlated.sample(5, 3)
+    assert torch.equal(short.parameters["blur"], second["blur"][:5])
+
+
+def test_default_correlations_of_a_class_hold_until_they_are_replaced():
+    kind = type("Tilted", (Digits,), {"default_correlations": {"blur ~ rotation": 0.6}})
+    made = kind()
+    assert made.all_correlations() == {"rotation ~ blur": 0.6}
+    assert made.with_correlations({"rotation~blur": 0}).all_correlations() == {}
+    both = made.with_correlations({"height ~ blur": 0.3})
+    assert both.all_correlations() == {"rotation ~ blur": 0.6, "height ~ blur": 0.3}
+    assert both.correlations == {"height ~ blur": 0.3}
+    with pytest.raises(InputError, match=r"the correlation 'height ~ blur' is 0\.9, which contradicts the others"):
+        made.with_correlations({"height ~ blur": 0.9})
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("ranges", "message"),
     [
-        ("blur: much", "p.yaml: parameter 'blur' is 'much', expected a number or [low, high]"),
-        ("blur: [1, 2, 3]", "p.yaml: parameter 'blur' is [1, 2, 3]"),
-        ("blur: true", "p.yaml: parameter 'blur' is True"),
-        ("- 1", "p.yaml: contains list, expected lines such as"),
-        ("a: [", "p.yaml: is not valid YAML (line 1, column 5: expected the node content"),
-        ("a: 1\nb: c: d", "p.yaml: is not valid YAML (line 2, column 5: mapping values are not allowed here)"),
+        (
+            {"height": {"mean": 2, "std": 0.1}},
+            "simulator digits: height is {'mean': 2.0, 'std': 0.1}, expected {mean, std} with 0.2 <= mean <= 1 and "
+            "0 <= std <= 0.8",
+        ),
+        ({"height": Normal(0.5, 3)}, "height is {'mean': 0.5, 'std': 3.0}, expected {mean, std} with 0.2 <= mean"),
+        ({"height": {"mean": 0.5}}, "height is {'mean': 0.5}, expected a number or [low, high], or {mean: ..., std: "),
+        ({"height": {"mean": "a", "std": 1}}, "height: Normal has mean 'a' and std 1, expected two finite numbers"),
+        ({"height": {"quantiles": [0, 0.5]}}, "height is {'quantiles': [0.0, 0.5]}, expected quantiles from 0.2 to 1"),
+        ({"height": {"quantiles": 3}}, "height: Empirical has quantiles 3, expected 2 or more finite numbers"),
     ],
 )
-def test_parameter_files_that_cannot_be_used_name_file_and_parameter(tmp_path, text, message):
-    (tmp_path / "p.yaml").write_text(text)
-    with pytest.raises(InputError, match=re.escape(message)):
-        load_parameters(tmp_path / "p.yaml")
-    with pytest.raises(InputError, match=r"none\.yaml: cannot be read"):
-        load_parameters(tmp_path / "none.yaml")
+def test_distributions_that_cannot_be_used_name_the_parameter(ranges, message):
+    for build in (lambda: simulator("digits", ranges=ranges), lambda: Digits().with_ranges(**ranges)):
+        with pytest.raises(InputError, match=re.escape(message)):
+            build()
 
 
 def test_given_columns_are_labels_or_else_parameters():

@@ -2,6 +2,7 @@ import io
 import json
 import sys
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from helpers import below, contents, killed_at
 from skips import optional
 from synth2real import load_unlabelled
 from synth2real.errors import InputError
-from synth2real.simulate import Digits, Eyes, export, load_parameters, render
+from synth2real.simulate import Digits, Eyes, Normal, export, load_parameters, render
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -26,8 +27,17 @@ def test_folder_holds_what_sample_gives(tmp_path, channels):
         pixels = np.asarray(Image.open(tmp_path / "a" / "out" / f"{i:06d}.png"))
         expected = made.images[i].movedim(0, -1).squeeze(-1).numpy()
         assert np.array_equal(pixels, expected)
-    ranges = load_parameters(tmp_path / "a" / "out" / "parameters.yaml")
-    assert digits.with_ranges(**ranges).sample(5, 0).images.equal(digits.sample(5, 0).images)
+    kept = load_parameters(tmp_path / "a" / "out" / "parameters.yaml")
+    assert replace(digits, **kept).sample(5, 0).images.equal(digits.sample(5, 0).images)
+
+
+def test_the_parameters_of_a_folder_render_the_same_joint_distribution(tmp_path):
+    ranges = {"rotation": Normal(9, 10), "blur": {"quantiles": [0, 0.2, 1]}}
+    digits = Digits(size=(12, 12), ranges=ranges, correlations={"blur ~ rotation": 0.9})
+    render(digits, 3, tmp_path, seed=4)
+    kept = load_parameters(tmp_path / "parameters.yaml")
+    assert (kept["ranges"]["rotation"], kept["correlations"]) == (Normal(9, 10), {"rotation ~ blur": 0.9})
+    assert Digits(size=(12, 12), **kept).sample(50, 1).images.equal(digits.sample(50, 1).images)
 
 
 def test_a_folder_with_files_is_refused_unless_overwritten(tmp_path):

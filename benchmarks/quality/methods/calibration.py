@@ -28,7 +28,7 @@ from benchmarks.quality.protocols.eyes import eyes
 from benchmarks.quality.protocols.pupils import pupils
 from synth2real import Budget, Model, Route, Unlabelled
 from synth2real.calibrate import METHODS, Search, identify
-from synth2real.calibrate.ranges import Space
+from synth2real.calibrate.ranges import Space, span
 from synth2real.errors import InputError
 from synth2real.measure.gap import measure_gap
 from synth2real.simulate import Digits, Eyes, Range, Simulator
@@ -51,7 +51,7 @@ def hidden(space: Space, seed: int) -> dict[str, Range]:
     generator = torch.Generator().manual_seed(1000 + seed)
     unit = torch.rand(2, len(space.names), generator=generator)
     vector = torch.cat([FAR * (2 * unit[0] - 1), NARROW + (WIDE - NARROW) * unit[1]]).double()
-    return space.ranges(space.point(vector))
+    return {name: span(one) for name, one in space.ranges(space.point(vector)).items()}
 
 
 def errors(space: Space, truth: dict[str, Range], found: dict[str, Range]) -> torch.Tensor:
@@ -77,7 +77,7 @@ def recover(name: str, truths: int, method: str, first: int) -> None:
         start = time.process_time()
         found = search.fit(simulator, target)
         took = time.process_time() - start
-        error = errors(space, ranges, found.ranges)
+        error = errors(space, ranges, {name: span(one) for name, one in found.ranges.items()})
         all_errors.append(error)
         estimated_errors.append([one.error for one in identify(search, simulator, target, found).constraints])
         cells = " ".join(f"{centre:+9.3f} {width:+8.2f}" for centre, width in error.tolist())

@@ -52,7 +52,7 @@ class Learner(Algorithm):
         labelled data.
         """
         self.model, self.task, self.sources = model, model.task, sources
-        self.networks = {"model": model}
+        self.networks, self.given_columns = {"model": model}, model.given_columns
         self.feature_map: FeatureMap | None = None
         self.watch: CollapseWatch | None = None  # `build` sets it if the method learns from its own predictions
         self.refuse()

@@ -65,7 +65,8 @@ class Untied(Objective):
                 )
         # Copy only the untied layers. The memo makes `deepcopy` reuse all other modules instead of copying them.
         shared = [module for i, layer in enumerate(layers) if i not in self.untied_layers for module in layer]
-        kept = [self.model.head, self.model.features[0], *shared]
+        features = list(self.model.features)
+        kept = [self.model.head, features[0], *features[2:], *shared]
         memo = {id(part): part for whole in kept for part in [*whole.modules(), *whole.parameters(), *whole.buffers()]}
         self.stream: Model = copy.deepcopy(self.model, memo)
         theirs = weighted(self.stream)

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import fields
 
 from .base import Calibration, Calibrator
+from .combinations import Combination
+from .given import with_given
 from .identification import Constraint, Identification, identify, sheet
 from .npe import NPE
 from .posterior import Posterior
@@ -25,6 +27,7 @@ __all__ = [
     "NPE",
     "Calibration",
     "Calibrator",
+    "Combination",
     "Constraint",
     "Identification",
     "Posterior",
@@ -32,4 +35,5 @@ __all__ = [
     "identify",
     "method_of",
     "sheet",
+    "with_given",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -13,8 +13,9 @@ from torch import Tensor
 from ..data.domains import Unlabelled
 from ..errors import InputError
 from ..settings import settings, to_dict
-from ..simulate import Range, Simulator
-from .ranges import Space
+from ..simulate import Sampling, Simulator
+from .given import warn_of_units, with_given
+from .ranges import Kind, Space
 
 if TYPE_CHECKING:
     from .study import Study
@@ -31,9 +32,8 @@ class Calibration:
 
     Args:
         simulator: the simulator with the new ranges.
-        ranges_before: initial range of each searched parameter.
-        ranges: new range of each searched parameter. They are the initial ranges if no other ranges were closer to the
-            real images.
+        ranges_before: initial range, or distribution, of each searched parameter.
+        ranges: the new ones. They are the initial ones if no others were closer to the real images.
         before, after: distance to the real images with the initial ranges and with the new ranges. The real images were
             not used in the search.
         trials: distance of each trial, or at the beginning of each round, in order.
@@ -41,16 +41,20 @@ class Calibration:
             standard deviations of single images; None if the method does not estimate it.
         checks: p-values by name, for the assumptions of the method. A small value means that the assumption fails.
             None if the method has no checks.
+        given: distribution of each parameter whose values the target gives. They were not searched.
+        correlations: of the pairs `a ~ b` of parameters that are given or were searched.
     """
 
     simulator: Simulator
-    ranges_before: dict[str, Range]
-    ranges: dict[str, Range]
+    ranges_before: dict[str, Sampling]
+    ranges: dict[str, Sampling]
     before: float
     after: float
     trials: tuple[float, ...]
     discrepancy: float | None = None
     checks: dict[str, float] | None = None
+    given: dict[str, Sampling] = field(default_factory=dict)
+    correlations: dict[str, float] = field(default_factory=dict)
 
     @property
     def moved(self) -> bool:
@@ -103,7 +107,11 @@ class Calibrator:
     A method defines the search for a point (`find`) and the distance for its evaluation (`distance_to`).
 
     Args:
-        parameters: names of the parameters to find. The default is all parameters that are not fixed.
+        parameters: names of the parameters to find. The default is all parameters that are not fixed and not given.
+        distribution: what is searched for a parameter whose values are uniform or normal within a range. `range`: a
+            centre and a width. `normal`: a mean and a standard deviation. Normal and empirical distributions of the
+            simulator are moved and scaled, and keep their kind.
+        narrowest: minimum width of a range, or standard deviation, as a share of the initial one.
         trials: number of trials, with `images` rendered images each.
         images: rendered images per trial. Distances use at most this many images of each domain.
         seed: seed of all randomness.
@@ -113,6 +121,8 @@ class Calibrator:
     any_number: ClassVar[bool] = False  # whether a study can be resumed with another number of trials
 
     parameters: tuple[str, ...] | None = None
+    distribution: Kind = "range"
+    narrowest: float = Field(default=0.0, ge=0, le=1)
     trials: int = Field(default=100, ge=1)
     images: int = Field(default=250, ge=20)
     seed: int = 0
@@ -128,7 +138,8 @@ class Calibrator:
     ) -> Calibration:
         """Calibrate `simulator` to the images of `target`. New ranges must be closer to unseen target images.
 
-        Otherwise the initial ranges are kept.
+        Otherwise the initial ranges are kept. Given columns of the target are not searched: they fix the distribution
+        of the parameters of the same names, see `with_given`.
 
         Args:
             storage: storage of the trials: the URL of a database, or a file for SQLite; None for memory.
@@ -138,7 +149,7 @@ class Calibrator:
         Raises:
             InputError: as in `check`, or the storage cannot be used.
         """
-        space = self.check(simulator, target)
+        space, simulator = self.check(simulator, target), with_given(simulator, target)
         seen, unseen = parted(target, self.reads, self.images, self.seed)
         distance_to = self.distance_to(space, simulator)
 
@@ -149,9 +160,10 @@ class Calibrator:
 
         on_trial = on_trial or (lambda done, trials, distance: None)
         found = self.find(SearchProblem(space, simulator, seen, distance_to, study, on_trial))
-        own, distance = dict(zip(space.names, space.own, strict=True)), distance_to(unseen)
-        ranges = (own, *map(space.ranges, (found.point, *found.alternatives)))
-        simulators = (simulator, *(simulator.with_ranges(**each) for each in ranges[1:]))
+        own, distance = dict(zip(space.names, space.before, strict=True)), distance_to(unseen)
+        points = (found.point, *found.alternatives)
+        ranges = (own, *map(space.ranges, points))
+        simulators = (simulator, *(space.applied(simulator, point) for point in points))
         distances = [distance(each.sample(self.images, self.seed + 1).images) for each in simulators]
         best = distances.index(min(distances))
         return Calibration(
@@ -163,6 +175,8 @@ class Calibrator:
             found.trials,
             found.discrepancy,
             found.checks,
+            {name: simulator.sampling(name) for name in target.given_columns},
+            _among(simulators[best], (*space.names, *target.given_columns)),
         )
 
     def check(self, simulator: Simulator, target: Unlabelled) -> Space:
@@ -170,9 +184,32 @@ class Calibrator:
 
         Raises:
             InputError: the target images differ from the simulator in size or channels, there are too few of them, a
-                parameter is unknown, or no parameter is free.
+                parameter is unknown, or no parameter is free; or a given column fits no parameter.
+
+        Warns:
+            UserWarning: a given column seems to be in another unit.
         """
-        return refuse_unfit(simulator, target, self.parameters)
+        refuse_unfit(simulator, target)
+        warn_of_units(simulator, target)
+        space = self.space(simulator, target)
+        if not space.names:
+            raise InputError(
+                "calibrate found no parameter to search: each has a fixed value or is given, expected a range for at "
+                "least one of them"
+            )
+        return space
+
+    def space(self, simulator: Simulator, target: Unlabelled) -> Space:
+        """The search space, which may be empty. Raise `InputError` if a parameter to find is unknown or given."""
+        given = next((name for name in self.parameters or () if name in target.given_columns), None)
+        if given is not None:
+            raise InputError(
+                f"calibrate.parameters (--only) has '{given}', which the target gives, so it is not searched. Leave it "
+                "out there, or leave it out of --given (given= in Python)"
+            )
+        names = self.parameters or tuple(parameter.name for parameter in simulator.parameters)
+        free = tuple(name for name in names if name not in target.given_columns)
+        return Space.of(with_given(simulator, target), free, self.narrowest, self.distribution)
 
     @property
     def reads(self) -> int:
@@ -204,10 +241,14 @@ class Calibrator:
         }
 
 
-def refuse_unfit(
-    simulator: Simulator, target: Unlabelled, parameters: tuple[str, ...] | None, narrowest: float = 0.0
-) -> Space:
-    """The search space. Raises `InputError` if the simulator cannot be compared with the target."""
+def _among(simulator: Simulator, names: tuple[str, ...]) -> dict[str, float]:
+    """The correlations of the simulator between these parameters."""
+    found = simulator.all_correlations()
+    return {pair: value for pair, value in found.items() if set(pair.split(" ~ ")) <= set(names)}
+
+
+def refuse_unfit(simulator: Simulator, target: Unlabelled) -> None:
+    """Raise `InputError` if the simulator cannot be compared with the target."""
     expected = (simulator.channels, *simulator.size)
     if target.shape != expected:
         raise InputError(
@@ -215,12 +256,6 @@ def refuse_unfit(
         )
     if len(target) < FEWEST:
         raise InputError(f"the target holds {len(target)} images, expected at least {FEWEST}. Add images to --target")
-    space = Space.of(simulator, parameters, narrowest)
-    if not space.names:
-        raise InputError(
-            "calibrate found no parameter to search: each has a fixed value, expected a range for at least one of them"
-        )
-    return space
 
 
 def shuffled(target: Unlabelled, seed: int) -> Tensor:

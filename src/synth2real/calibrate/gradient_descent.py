@@ -7,9 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..simulate import Simulator
+from ..simulate import Empirical, Normal, Parameter, Simulator
+from ..simulate.distributions import normal_at
 from .image_statistics import measure
-from .ranges import REACH, WIDEST, Space
+from .ranges import DEVIATIONS, REACH, WIDEST, Space
 
 RATE = 0.08  # initial learning rate of Adam, in widths of the initial range per step; it falls to 0 at the last step
 AVERAGED = 0.2  # the result is the mean over this last share of the steps
@@ -72,17 +73,25 @@ def _rendered(space: Space, simulator: Simulator, point: Tensor, images: int, se
     count, chunks = len(space.names), []
     for i in range(-(-images // simulator.chunk)):
         generator = simulator.generator(seed * 1_000_003 + i)
-        values = {}
+        values, units = {}, simulator.units(generator)
         for parameter in simulator.parameters:
-            unit = torch.rand(simulator.chunk, generator=generator, device=generator.device)
-            low: float | Tensor
-            high: float | Tensor
-            low, high = simulator.range(parameter.name)
-            if parameter.name in space.names:
-                k = space.names.index(parameter.name)
-                (least, most), own = space.limits[k], high - low
-                middle, half = (low + high) / 2 + point[k] * own, point[count + k] * own / 2
-                low, high = (middle - half).clamp(least, most), (middle + half).clamp(least, most)
-            values[parameter.name] = parameter.draw(unit, low, high)
+            unit = units[parameter.name]
+            if parameter.name not in space.names:
+                values[parameter.name] = parameter.at(unit, simulator.sampling(parameter.name))
+                continue
+            k = space.names.index(parameter.name)
+            values[parameter.name] = _drawn(space, k, parameter, unit, point[k], point[count + k])
         chunks.append(simulator.render(values, generator).images)
     return chunks
+
+
+def _drawn(space: Space, k: int, parameter: Parameter, unit: Tensor, centre: Tensor, width: Tensor) -> Tensor:
+    """The values (N,) of the searched parameter k at probabilities `unit`, with gradients to its centre and width."""
+    (low, high), (least, most), shape = space.own[k], space.limits[k], space.shapes[k]
+    middle, half = (low + high) / 2 + centre * (high - low), width * (high - low) / 2
+    if isinstance(shape, Normal):
+        return normal_at(unit, middle, 2 * half / DEVIATIONS, (least, most))
+    ends = (middle - half).clamp(least, most), (middle + half).clamp(least, most)
+    if isinstance(shape, Empirical):
+        return torch.lerp(*ends, (shape.at(unit, (least, most)) - low) / (high - low))
+    return parameter.draw(unit, *ends)

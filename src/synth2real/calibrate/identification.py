@@ -15,8 +15,10 @@ from ..data.domains import Unlabelled, to_float
 from ..simulate import Simulator
 from ..storage import whole
 from .base import Calibration, Calibrator, shuffled
+from .combinations import Combination, combinations
+from .given import with_given
 from .image_statistics import measure
-from .ranges import REACH, Space
+from .ranges import REACH, Space, span
 from .response import Response
 
 CONSTRAINED, WEAKLY = 0.1, 0.4  # maximum standard errors of a centre, in widths of the initial range, for each verdict
@@ -53,6 +55,7 @@ class Identification:
         constraints: one per searched parameter.
         farthest: target indices of the images that are farthest from all rendered images, the farthest first.
         nearest: (K, C, H, W) uint8, the rendered image that is nearest to each of them.
+        combinations: sums of parameters that the images constrain, of parameters that are not constrained alone.
         unreached: share of the real images whose distance to the nearest rendered image is larger than usual. Usual is
             the 99 percent quantile of the distance between a rendered image and its nearest neighbour.
     """
@@ -61,6 +64,7 @@ class Identification:
     farthest: tuple[int, ...]
     nearest: Tensor
     unreached: float
+    combinations: tuple[Combination, ...] = ()
 
 
 def identify(search: Calibrator, simulator: Simulator, target: Unlabelled, calibration: Calibration) -> Identification:
@@ -81,18 +85,20 @@ def identify(search: Calibrator, simulator: Simulator, target: Unlabelled, calib
         target: the target of the calibration.
         calibration: the result of the calibration.
     """
-    space = Space.of(simulator, search.parameters)
+    space, simulator = search.space(simulator, target), with_given(simulator, target)
     real = shuffled(target, search.seed)[: search.rendered // 2]
     images = target.inputs[real]
-    about = {name: _grown(calibration.ranges[name], own, limits) for name, own, limits in _parts(space)}
+    about = {name: _grown(span(calibration.ranges[name]), own, limits) for name, own, limits in _parts(space)}
     response = Response.learn(space, simulator.with_ranges(**about), images, search.rendered, search.seed + 4)
     widest = simulator.with_ranges(**space.wide(1 + 2 * REACH))
     half = search.rendered // 4
     made = torch.cat([s.sample(half, search.seed + 5).images for s in (calibration.simulator, widest)])
     far, near, unreached = _unreached(images, made)
     found = tuple(int(real[i]) for i in far.tolist())
-    constraints = _constraints(space, response.infer_centres(prior=1.0).covariance)
-    return Identification(constraints, found, made[near], unreached)
+    covariance = response.infer_centres(prior=1.0).covariance
+    widths = [high - low for low, high in space.own]
+    sums = combinations(space.names, widths, covariance, CONSTRAINED)
+    return Identification(_constraints(space, covariance), found, made[near], unreached, sums)
 
 
 def _parts(space: Space) -> list[tuple[str, tuple[float, float], tuple[float, float]]]:

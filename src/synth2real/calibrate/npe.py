@@ -63,7 +63,8 @@ class NPE(Rounds):
         neural networks. GCPR.
 
     Args:
-        parameters, images, seed: as in `Calibrator`.
+        parameters, distribution, narrowest, images, seed: as in `Calibrator`. The likelihood is that of ranges; a
+            normal distribution has the standard deviation of the range that was found.
         trials: number of trials. `trials` times `images` training images are rendered, divided equally between rounds.
         rounds: number of training rounds.
         flow: `maf` (masked autoregressive) or `nsf` (neural splines, slower).
@@ -107,7 +108,7 @@ class NPE(Rounds):
             flow = self._learnt(values[HELD_OUT:], x[HELD_OUT:])
             held_out, posterior = (sampled(flow, some) for some in (x[:HELD_OUT], real))
         towards = space.point(torch.cat(likeliest(posterior)).double())
-        made = problem.simulator.with_ranges(**space.ranges(towards)).sample(HELD_OUT, self.seed + 1000).images
+        made = space.applied(problem.simulator, towards).sample(HELD_OUT, self.seed + 1000).images
         return towards, {"checks": checks_of(held_out, values[:HELD_OUT], summary(measure(made)), real)}
 
     def _made(self, space: Space, simulator: Simulator, seed: int) -> tuple[Tensor, Tensor]:

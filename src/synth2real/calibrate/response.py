@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..simulate import Simulator
 from .image_statistics import measure
+from .moments import STEP, Moments
 from .ranges import Space
 
 COMPONENTS = 250  # principal components of the image statistics
@@ -18,7 +19,6 @@ PRIORS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)  # standard deviations of the
 DISCREPANCIES = tuple(0.003 * 1.5**step for step in range(17))  # 0.003 to 2, in standard deviations of single images
 SHAPES = (0.0, 0.5, 1.0)  # the discrepancy falls with this power of the variance of a component
 GROWTH_RIDGE = 0.02  # weight of the squared growth, relative to the unexplained squared spread
-STEP = 2.5  # maximum growth of the variance of a range per round, and inverse of the minimum: a factor 1.6 in width
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Response:
         noise: (K, K), covariance of `offset` because of the finite number of rendered and real images.
         variance: (K,), variance of each component over rendered images. The components are scaled with it.
         growth: (P,), factor for the width of each range, after which rendered images vary as much as real images.
+        moments: standard deviations and correlations of the parameters over real images.
     """
 
     slope: Tensor
@@ -60,6 +61,7 @@ class Response:
     noise: Tensor
     variance: Tensor
     growth: Tensor
+    moments: Moments
 
     @classmethod
     def learn(cls, space: Space, simulator: Simulator, real: Tensor, images: int, seed: int) -> Response:
@@ -85,9 +87,12 @@ class Response:
         slope = torch.linalg.solve(normal, centred.T @ x)
         error = torch.linalg.inv(normal).diagonal().sqrt()[:, None] * (x - centred @ slope).std(0)
         slope = torch.where(slope.abs() > SIGNIFICANT * error, slope, 0).T
-        noise = torch.cov(y.T) / len(y) + torch.cov(x.T) / len(x)
-        growth = _growth(slope, centred.var(0), x.var(0), torch.cov(y.T))
-        return cls(slope, y.mean(0) + slope @ values.mean(0), noise, variance, growth)
+        rendered, seen = torch.cov(x.T), torch.cov(y.T)
+        noise = seen / len(y) + rendered / len(x)
+        growth = _growth(slope, centred.var(0), x.var(0), seen)
+        sampled = torch.atleast_2d(torch.cov(values.T))
+        moments = Moments.of(slope, sampled, rendered, seen, len(y))
+        return cls(slope, y.mean(0) + slope @ values.mean(0), noise, variance, growth, moments)
 
     def infer_centres(self, prior: float | None = None) -> CentrePosterior:
         """Posterior of the centres given the real images, with the discrepancy of the largest evidence.

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..measure.distances import classifier_distance, median_distance, mmd, sliced_wasserstein
 from ..settings import settings
 from ..simulate import Simulator
-from .base import Calibrator, Distance, SearchProblem, SearchResult, refuse_unfit
+from .base import Calibrator, Distance, SearchProblem, SearchResult
 from .network import LEARNT, feature_function, saved
 from .ranges import Space
 
@@ -48,13 +48,13 @@ class Search(Calibrator):
         Gretton et al. (2012). A kernel two-sample test.
 
     Args:
-        parameters, images, seed: as in `Calibrator`.
+        parameters, distribution, images, seed: as in `Calibrator`.
         trials: number of trials. The first trial uses the initial ranges.
         distance: `sliced-wasserstein`, `mmd` or `classifier`, on pixels and their local contrast, or on `features`.
             `sliced-wasserstein` distinguishes slant from rotation.
         features: network features for the distance: `learnt` trains a network on the labels of the simulator; otherwise
             the folder of a run. None: pixels and their local contrast.
-        narrowest: minimum width of a range, in widths of the initial range.
+        narrowest: as in `Calibrator`.
         prior: penalty for changes of the centres. A change by one initial width costs this share of the first distance.
             It decides between settings with similar images, such as a rotation that a shear cancels.
         learn: number of images rendered to train the network of `features`.
@@ -92,7 +92,7 @@ class Search(Calibrator):
 
     def check(self, simulator: Simulator, target: Unlabelled) -> Space:
         """See `Calibrator`. Also raises `InputError` if a gradient search has a parameter without gradient."""
-        space = refuse_unfit(simulator, target, self.parameters, self.narrowest)
+        space = super().check(simulator, target)
         self._check_features(simulator)
         fixed = [name for name in space.names if name not in simulator.differentiable]
         if self.optimizer == "gradient" and fixed:
@@ -124,7 +124,7 @@ class Search(Calibrator):
             return FixedPointSampler(space.start()) if number == 0 else study.cma(self.seed)
 
         for number, point, done in study.trials(self.trials, sampler):
-            made = problem.simulator.with_ranges(**space.ranges(point)).sample(self.images, self.seed).images
+            made = space.applied(problem.simulator, point).sample(self.images, self.seed).images
             distance = distance_of(made)
             first = study.done[0].user_attrs["distance"] if number else distance
             displacement = sum(point[f"{name}.centre"] ** 2 for name in space.names)

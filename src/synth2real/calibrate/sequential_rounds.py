@@ -56,8 +56,9 @@ class Rounds(Calibrator):
             """The point at which this round starts."""
             return study.done[number - 1].user_attrs["next"] if number else space.start()
 
-        for number, point, done in study.trials(self.rounds, lambda n: FixedPointSampler(start_of(n)), one_by_one=True):
-            made = problem.simulator.with_ranges(**space.ranges(point)).sample(self.images, self.seed).images
+        for number, _, done in study.trials(self.rounds, lambda n: FixedPointSampler(start_of(n)), one_by_one=True):
+            point = start_of(number)  # with its correlations, which the study does not sample
+            made = space.applied(problem.simulator, point).sample(self.images, self.seed).images
             distance = distance_to(made)
             following, fields = self.step(problem, point, number)
             done(distance, next=following, **fields)

@@ -20,6 +20,7 @@ from .options import (
     ChannelsOption,
     Depth,
     FewLabels,
+    Given,
     Group,
     Images,
     Json,
@@ -81,6 +82,7 @@ class Data(Reading):
     target: Annotated[Path, typer.Option("--target", help="Folder, .npz or .svmlight without labels.")]
     task: Task = "classify"
     label: Labels = ()
+    given: Given = ()
     preset: Preset = None
     params: Params = None
     n: Images = None
@@ -199,6 +201,14 @@ class CalibrateArguments(Reading):
     only: Annotated[
         tuple[str, ...],
         typer.Option("--only", metavar="PARAM", help="Calibrate this parameter only. Repeat it for several."),
+    ] = ()
+    given: Annotated[
+        tuple[str, ...],
+        typer.Option(
+            "--given",
+            metavar="COLUMN",
+            help="Column of numbers known of the real images. The parameter of that name takes their distribution.",
+        ),
     ] = ()
     distance: Annotated[
         str | None,

@@ -206,7 +206,7 @@ class Watch:
         some = torch.arange(min(self.SAMPLES, len(trainer.target)))
         model = algorithm.shipped()
         training = model.training
-        found = live_score(model, trainer.target.inputs[some])
+        found = live_score(model, model.inputs_of(trainer.target)[some])
         model.train(training)  # scoring has switched it to evaluation mode
         if found is not None:
             name, value = f"{found[0]} on real", found[1]

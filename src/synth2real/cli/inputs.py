@@ -6,13 +6,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ..data.domains import Labelled, Unlabelled, check_domains
+from ..data.domains import Labelled, Unlabelled
 from ..data.groups import Groups, read_groups
 from ..data.loading import load, load_unlabelled, metadata_tables
 from ..data.multi_source import join
 from ..data.pixels import Conversion
 from ..data.sparse import SVMLIGHT, Layout
 from ..errors import InputError
+from ..route.preconditions import check_pair
 from ..route.route import Budget
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
 from ..tasks import TASKS, Classification, Gaze, Task
@@ -26,7 +27,7 @@ def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | No
     check_task(data.task)
     check_for_simulators(data.source[0], data.n, data.preset, data.params)
     layout = decide_layout(data)
-    target = load_unlabelled(data.target, **reading(data), layout=layout)
+    target = load_unlabelled(data.target, **reading(data), layout=layout, given=data.given)
     return load_source(data, target, layout), target, layout
 
 
@@ -44,13 +45,14 @@ def conversion_of(args: Data, source: Labelled | Simulator, target: Unlabelled) 
 
 def reading_of(model: Model, *, skip_bad: bool = False) -> dict[str, Any]:
     """How the images of a run were read, as keyword arguments of `load` and `load_unlabelled`."""
-    return {**asdict(replace(model.conversion, skip_bad=skip_bad)), "layout": model.layout}
+    how = asdict(replace(model.conversion, skip_bad=skip_bad))
+    return {**how, "layout": model.layout, "given": model.given_columns}
 
 
 def settle_task(data: Data, source: Labelled | Simulator, target: Unlabelled) -> Task:
     """The task, after a check that source and target fit each other."""
-    labelled = source if isinstance(source, Labelled) else source.labelled(200, data.seed)
-    check_domains(labelled, target)
+    labelled = source if isinstance(source, Labelled) else source.labelled(200, data.seed, given=data.given)
+    check_pair(labelled, target)
     return TASKS[data.task].of(labelled)
 
 
@@ -62,6 +64,7 @@ def described(data: Data, task: Task) -> dict[str, Any]:
         "more": more or None,
         "target": str(data.target),
         "label": list(data.label) or None,
+        "given": list(data.given) or None,
         "task": {"kind": task.kind, **task.settings()},
         "preset": data.preset,
         "params": str(data.params) if data.params else None,
@@ -146,7 +149,7 @@ def load_several(data: Data, layout: Layout | None) -> Labelled:
 
 def load_named(name: str, data: Data, layout: Layout | None) -> Labelled:
     """The labelled folder or file of that name."""
-    return load_labelled(name, data.task, data.label, reading(data), layout)
+    return load_labelled(name, data.task, data.label, {**reading(data), "given": data.given}, layout)
 
 
 def load_simulator(data: Data, target: Unlabelled) -> Simulator:
@@ -159,7 +162,7 @@ def load_simulator(data: Data, target: Unlabelled) -> Simulator:
     if data.preset is not None:
         values["preset"] = data.preset
     if data.params is not None:
-        values["ranges"] = load_parameters(data.params)
+        values |= load_parameters(data.params)
     return simulator(name, **values)
 
 
@@ -203,7 +206,7 @@ def load_test(data: TestedData, task: Task, layout: Layout | None = None, *, ali
     label = (data.label[0] if data.label else None) if isinstance(task, Classification) else tuple(known)
     if isinstance(label, str) and data.test.is_dir() and not metadata_tables(data.test):
         label = None  # classes as folders have no column
-    test = load(data.test, label, **reading(data), layout=layout)
+    test = load(data.test, label, **reading(data), layout=layout, given=data.given)
     if aligned and isinstance(task, Classification):
         task.align(test)
     return test

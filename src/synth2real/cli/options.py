@@ -52,6 +52,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result and error
 
 Task = Annotated[str, typer.Option("--task", help="What to predict: classify, regress, keypoints or gaze.")]
 Labels = Annotated[tuple[str, ...], typer.Option("--label", help="Label column. Repeat it for several columns.")]
+Given = Annotated[
+    tuple[str, ...],
+    typer.Option(
+        "--given", metavar="COLUMN", help="Column of numbers known of both domains, an input of the model. Repeat it."
+    ),
+]
 Group = Annotated[
     str | None,
     typer.Option(

@@ -125,7 +125,8 @@ class Evaluation:
             self.held_groups = None if self.groups is None else self.groups[held]
         else:
             self.source = self.original_source
-            self.held = self.whole_source = self.original_source.labelled(HELD, HELD_SEED)
+            given = self.target.given_columns
+            self.held = self.whole_source = self.original_source.labelled(HELD, HELD_SEED, given=given)
             self.held_groups = None
         self.task = self.requested_task or default_task(self.whole_source)
 
@@ -147,7 +148,7 @@ class Evaluation:
         key = f"{simulator!r}, {seed}"
         if key not in self._rendered:
             start = time.perf_counter()
-            source = simulator.labelled(self.budget.n, seed)
+            source = simulator.labelled(self.budget.n, seed, given=self.target.given_columns)
             self._rendered[key] = (source, time.perf_counter() - start)
         return self._rendered[key]
 
@@ -167,7 +168,7 @@ class Evaluation:
 
     def measured(self, run: Run, seed: int, steps: int | None, seconds: float) -> Trial:
         """The trial of a finished run: predictions and scores on all data of the evaluation."""
-        inputs = some(self.target).inputs
+        inputs = run.model.inputs_of(some(self.target))
         target, held_out = (run.model.predict(domain).values for domain in (self.target, self.held.unlabelled()))
         return Trial(
             seed=seed,
@@ -183,8 +184,8 @@ class Evaluation:
         )
 
     def gap(self, model: Model, source: Labelled) -> float:
-        """Proxy A-distance between the domains in a model's features."""
-        ours, theirs = (model.embed(some(domain).inputs) for domain in (source.unlabelled(), self.target))
+        """Proxy A-distance between the domains in a model's features, of the inputs without given columns."""
+        ours, theirs = (model.embed_alone(some(domain).inputs) for domain in (source.unlabelled(), self.target))
         return proxy_a_distance(ours, theirs, groups=(None, self.seen_groups))
 
 

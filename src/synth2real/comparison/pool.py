@@ -141,7 +141,7 @@ def _aggregates(
         test_metrics = None
         if evaluation.test is not None:
             if test_features is None:
-                test_features = model.embed(evaluation.test.inputs)
+                test_features = model.embed(model.inputs_of(evaluation.test, "the test data"))
             test_metrics = _metrics(model, test_features, evaluation.test)
         yield Aggregate(
             name=name,

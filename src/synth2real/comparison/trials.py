@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from ..networks.named_code import named_in
 from ..refine import load_refiner
 from ..route.route import Run, migrated_route
 from ..select.validators import Moved
-from ..simulate import Simulator
+from ..simulate import Sampling, Simulator
+from ..simulate.distributions import plain, read_sampling
 from ..storage import make_folder, write_tensors, write_text, writing
 from ..training.mapping import REFINER
 from ..training.saved_model import load_model
@@ -29,6 +31,7 @@ TRIAL, ARRAYS, DATA = "trial.json", "predictions.safetensors", "data.json"
 MOVED = "moved"  # predictions for moved samples, in the arrays; and in the JSON, whether there are any
 NOTES = "notes"  # of the run
 HELD_PART = "held part of the source"  # key in data.json
+SAMPLINGS = ("ranges_before", "ranges", "given")  # fields of a calibration that hold ranges or distributions
 MARKED = 64  # inputs of a domain that go into its fingerprint
 PLAIN = (
     "seed",
@@ -59,9 +62,8 @@ class TrialStore:
         """
         source = evaluation.original_source
         if isinstance(source, Simulator):  # by its settings: rendered images may differ in the last bit
-            ranges = {p.name: source.range(p.name) for p in source.parameters}
             fingerprints = {
-                "simulator": repr((source, ranges)),
+                "simulator": repr((source, source.samplings(), source.all_correlations())),
                 "number of images to render": str(evaluation.budget.n),
             }
         else:
@@ -148,9 +150,9 @@ class TrialStore:
             simulator=evaluation.changed(training.simulator),
             notes=kept[NOTES],
         )
-        plain = {name: kept[name] for name in PLAIN}
+        stored = {name: kept[name] for name in PLAIN}
         moved = Moved(*(arrays[f"{MOVED}.{f.name}"] for f in fields(Moved))) if kept[MOVED] else None
-        return Trial(run=run, target=arrays["target"], held=arrays["held"], moved=moved, **plain)
+        return Trial(run=run, target=arrays["target"], held=arrays["held"], moved=moved, **stored)
 
     def search(self, key: str, simulator: Simulator) -> tuple[Simulator, Calibration | None, float] | None:
         """A calibrated or widened simulator that `keep_search` has stored; None if there is none."""
@@ -160,28 +162,24 @@ class TrialStore:
         kept = _read(file)
         calibration = None
         if kept["calibration"] is not None:
-            plain = kept["calibration"]
-            before, ranges = ({n: (r[0], r[1]) for n, r in plain[k].items()} for k in ("ranges_before", "ranges"))
-            calibration = Calibration(
-                simulator.with_ranges(**ranges),
-                before,
-                ranges,
-                plain["before"],
-                plain["after"],
-                tuple(plain["trials"]),
-                plain.get("discrepancy"),
-                plain.get("checks"),
-            )
-        return simulator.with_ranges(**_ranges(kept["ranges"])), calibration, kept["seconds"]
+            found: dict[str, Any] = {**kept["calibration"]}
+            found |= {name: _samplings(found.get(name, {})) for name in SAMPLINGS}
+            found |= {"trials": tuple(found["trials"]), "correlations": found.get("correlations", {})}
+            ranges = found["given"] | found["ranges"]
+            calibrated = simulator.with_ranges(**ranges).with_correlations(found["correlations"])
+            calibration = Calibration(calibrated, **found)
+        changed = simulator.with_ranges(**_samplings(kept["ranges"])).with_correlations(kept.get("correlations", {}))
+        return changed, calibration, kept["seconds"]
 
     def keep_search(self, key: str, found: Simulator, calibration: Calibration | None, seconds: float) -> None:
-        """Store the ranges of a calibrated or widened simulator, and the result of the search."""
-        plain = None
+        """Store the joint distribution of a calibrated or widened simulator, and the result of the search."""
+        described = None
         if calibration is not None:
             names = [f.name for f in fields(calibration) if f.name != "simulator"]
-            plain = {name: getattr(calibration, name) for name in names}
-        kept = {"ranges": found.ranges, "calibration": plain, "seconds": seconds}
-        write_text(self.path / f"{key}.json", json.dumps(kept) + "\n")
+            described = {name: getattr(calibration, name) for name in names}
+            described |= {name: _plain(described[name]) for name in SAMPLINGS}
+        kept = {"ranges": _plain(found.ranges), "correlations": dict(found.correlations), "calibration": described}
+        write_text(self.path / f"{key}.json", json.dumps(kept | {"seconds": seconds}) + "\n")
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -202,15 +200,22 @@ def _damaged(file: Path) -> InputError:
 
 
 def fingerprint(domain: Labelled | Unlabelled | None) -> str:
-    """Fingerprint of a domain: a hash of its size, of some evenly spaced inputs, and of all labels."""
+    """Fingerprint of a domain: a hash of its size, of some evenly spaced inputs, and of all labels and given values."""
     if domain is None:
         return "none"
     found = hashlib.sha256(f"{len(domain)} {domain.shape}".encode())
     found.update(to_float(domain.inputs[evenly(len(domain), MARKED)]).contiguous().numpy().tobytes())
+    if domain.given is not None:
+        found.update(domain.given.contiguous().numpy().tobytes() + repr(domain.given_columns).encode())
     if isinstance(domain, Labelled):
         found.update(domain.labels.contiguous().numpy().tobytes() + repr((domain.classes, domain.columns)).encode())
     return found.hexdigest()
 
 
-def _ranges(plain: dict[str, Any]) -> dict[str, Any]:
-    return {name: (r[0], r[1]) if isinstance(r, list) else r for name, r in plain.items()}
+def _plain(ranges: Mapping[str, float | Sampling]) -> dict[str, Any]:
+    return {name: plain(one) for name, one in ranges.items()}
+
+
+def _samplings(kept: dict[str, Any]) -> dict[str, Any]:
+    """What `_plain` made plain. A fixed value becomes a range."""
+    return {name: read_sampling(one) for name, one in kept.items()}

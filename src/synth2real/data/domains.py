@@ -149,6 +149,11 @@ class Unlabelled:
             self, inputs=_chosen(self.inputs, index), names=_pick(self.names, index), sizes=sizes, given=given
         )
 
+    def labelled(self, labels: Tensor, classes: tuple[str, ...]) -> "Labelled":
+        """The same samples with class labels (N,) int64, for example predicted ones."""
+        more = {name: getattr(self, name) for name in ("names", "sizes", "depth", "given", "given_columns")}
+        return Labelled(self.inputs, labels, classes, **more)
+
 
 @dataclass(frozen=True)
 class Labelled:

@@ -6,7 +6,7 @@ load_few_labels("labelled/", label=["pitch", "yaw"], group="person")
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from .loading import Channels, Size, as_classes, load
 from .sparse import Layout
 
 MOST = 200  # labels; with more, they are a labelled source
+SHARED = ("inputs", "labels", "classes", "columns", "names", "sizes", "given", "given_columns")  # with `Labelled`
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class FewLabels:
     them takes this type, so these labels cannot choose anything.
 
     Args:
-        inputs, labels, classes, columns, names, sizes: as in `Labelled`. No value is nan.
+        inputs, labels, classes, columns, names, sizes, given, given_columns: as in `Labelled`. No label is nan.
         groups: name of the group (person, camera) of each sample, N texts; empty without groups. With several groups
             the model gets a correction for each.
 
@@ -44,6 +45,8 @@ class FewLabels:
     names: tuple[str, ...] = field(default=(), repr=False)
     sizes: Tensor | None = field(default=None, repr=False)
     groups: tuple[str, ...] = field(default=(), repr=False)
+    given: Tensor | None = field(default=None, repr=False)
+    given_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         labelled = self.labelled()  # checks shapes and types, and names classes and columns
@@ -89,17 +92,17 @@ class FewLabels:
 
     def labelled(self) -> Labelled:
         """The samples as labelled data, to score a model on."""
-        return Labelled(self.inputs, self.labels, self.classes, self.columns, self.names, self.sizes)
+        return Labelled(**{name: getattr(self, name) for name in SHARED})
 
     def unlabelled(self) -> Unlabelled:
         """The samples without their labels."""
-        return Unlabelled(self.inputs, self.names, self.sizes)
+        return self.labelled().unlabelled()
 
     def subset(self, index: Tensor) -> FewLabels:
         """The samples at `index` (B,) int64, in that order."""
         part = self.labelled().subset(index)
         groups = tuple(self.groups[i] for i in index.tolist()) if self.groups else ()
-        return replace(self, inputs=part.inputs, labels=part.labels, names=part.names, sizes=part.sizes, groups=groups)
+        return FewLabels(**{name: getattr(part, name) for name in SHARED}, groups=groups)
 
     def also_in(self, other: Labelled) -> list[str]:
         """Names of the samples whose inputs are also in other data, bit by bit; empty if the shapes differ."""
@@ -127,11 +130,13 @@ def load_few_labels(
     background: str = "white",
     memory: int | None = None,
     layout: Layout | None = None,
+    given: Sequence[str] = (),
 ) -> FewLabels:
     """Load a few labelled real images or features.
 
     Args:
-        path, label, size, channels, skip_bad, depth, background, memory, layout: as in `load`.
+        path, label, size, channels, skip_bad, depth, background, memory, layout, given: as in
+            `load`.
         group: column with the group (person, camera) of each sample, in the metadata table or the `.npz`.
 
     Raises:
@@ -147,6 +152,7 @@ def load_few_labels(
         background=background,
         memory=memory,
         layout=layout,
+        given=given,
     )
     groups = None if group is None else read_group_names(path, group, data)
     if group is not None and groups is None:
@@ -155,6 +161,6 @@ def load_few_labels(
             "it, or leave the group out"
         )
     try:
-        return FewLabels(data.inputs, data.labels, data.classes, data.columns, data.names, data.sizes, groups or ())
+        return FewLabels(**{name: getattr(data, name) for name in SHARED}, groups=groups or ())
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

@@ -42,7 +42,7 @@ def read_given(path: Path, columns: Sequence[str], names: Sequence[str]) -> Tens
     suffix = path.suffix.lower()
     if suffix in SVMLIGHT:
         raise InputError(
-            f"{path}: the given columns {listed(columns)} were requested, but an svmlight file has none. Write an .npz"
+            f"{path}: needs the given columns {listed(columns)}, which an svmlight file does not have. Write an .npz"
         )
     if suffix == ".npz":
         return _from_arrays(path, columns, len(names))
@@ -51,7 +51,7 @@ def read_given(path: Path, columns: Sequence[str], names: Sequence[str]) -> Tens
     tables = metadata_tables(path) if path.is_dir() else beside
     if not tables:
         raise InputError(
-            f"{path}: the given columns {listed(columns)} were requested, but found no {' or '.join(TABLES)}. Write "
+            f"{path}: needs the given columns {listed(columns)}, but found no {' or '.join(TABLES)}. Write "
             f"{folder / TABLES[0]} with the columns {listed(('file_name', *columns))}, one row per image"
         )
     return _from_tables(folder, tables, columns, names)

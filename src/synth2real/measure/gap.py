@@ -126,8 +126,8 @@ def measure_gap(
 
     Args:
         source, target: images of one shape, or features of one width, 20 samples or more each.
-        features: a model; its features are compared. The default is pixels, each channel average-pooled to a shorter
-            side of 8 to 15 pixels.
+        features: a model; its features are compared, of the inputs without given columns. The default is pixels, each
+            channel average-pooled to a shorter side of 8 to 15 pixels.
         most: maximum number of samples per domain, selected at random.
         resamples: number of halves for the intervals.
         seed: seed of all randomness.
@@ -145,7 +145,7 @@ def measure_gap(
     indices = [_some(len(domain), most, generator) for domain in (source, target)]
     inputs = [domain.inputs[index] for domain, index in zip((source, target), indices, strict=True)]
     sampled_groups = of_samples(groups[0], indices[0]), of_samples(groups[1], indices[1])
-    x, y = (_pixels(z) if features is None else features.embed(z) for z in inputs)
+    x, y = (_pixels(z) if features is None else features.embed_alone(z) for z in inputs)
     on = f"features ({x.shape[1]})" if features is not None or inputs[0].ndim == 2 else _size_of(inputs[0])
     measures = _measures(x, y, sampled_groups, y, seed, most)
     resampled = _resampled(x, y, sampled_groups, resamples, generator)

@@ -44,7 +44,7 @@ class Automatic:
     The paper compares with absolute thresholds and fills a buffer of evaluations for each end before the end moves.
     Here the thresholds are shares of the best performance within the ranges, so they serve every task. One evaluation
     has as many images as a buffer. All widths are relative to the ranges of the given simulator. A fixed value stays
-    fixed.
+    fixed, and so does a normal or empirical distribution: it is stated, and has no end that could move.
 
     References:
         Akkaya, Andrychowicz, Chociej et al. (2019). Solving Rubik's Cube with a robot hand, section 5.
@@ -89,14 +89,17 @@ class Automatic:
                 f"widen.shrink={self.shrink:g} is above widen.grow={self.grow:g}, expected at most widen.grow. "
                 "Otherwise an end would move in both directions"
             )
-        own = {parameter.name: simulator.range(parameter.name) for parameter in simulator.parameters}
-        bounds: list[Bound] = [(name, end) for name, (low, high) in own.items() if low < high for end in (0, 1)]
+        own = simulator.samplings()
+        ranges = {name: sampling for name, sampling in own.items() if isinstance(sampling, tuple)}
+        bounds: list[Bound] = [(name, end) for name, (low, high) in ranges.items() if low < high for end in (0, 1)]
         if not bounds:
             raise InputError(
-                f"every parameter of {type(simulator).__name__} is fixed, expected a parameter with a range"
+                f"every parameter of {type(simulator).__name__} is fixed or has a distribution, expected a parameter "
+                "with a range"
             )
         generator = torch.Generator().manual_seed(self.seed)
-        now, best = simulator.widened(self.start), 0.0
+        stated = {name: sampling for name, sampling in own.items() if name not in ranges}
+        now, best = simulator.widened(self.start).with_ranges(**stated), 0.0
         for turn in range(self.rounds):
             seed = self.seed * 1_000_003 + 2 * turn
             learner.learn(now, seed)

@@ -59,7 +59,7 @@ def _gap(model: Model | None, source: Labelled, comparison: Comparison) -> Dista
     if min(len(source), len(target)) < LEAST:
         return None
     both = (source.unlabelled(), target)
-    ours, theirs = (as_pixels(one) if model is None else model.embed(some(one).inputs) for one in both)
+    ours, theirs = (as_pixels(one) if model is None else model.embed_alone(some(one).inputs) for one in both)
     return proxy_gap(ours, theirs, groups=(None, of_samples(comparison.target_groups, evenly(len(target), SHOWN))))
 
 

@@ -74,7 +74,7 @@ def embeddings(comparison: Comparison) -> Figures:
 def _embedding(candidate: RouteCandidate, comparison: Comparison) -> Any:
     run = candidate.trials[0].run
     source, target = some(shipped_source(run), POINTS), some(comparison.target, POINTS)
-    plane = flatten(torch.cat([run.model.embed(domain.inputs) for domain in (source, target)]))
+    plane = flatten(torch.cat([run.model.embed_alone(domain.inputs) for domain in (source, target)]))
     labels = comparison.task.align(source) if isinstance(comparison.task, Classification) else source.labels
     predicted = run.model.predict(target).values
     plot = _plot(height=400, tools="hover", tooltips=TOOLTIP.format(picture=PICTURE if len(source.shape) == 3 else ""))

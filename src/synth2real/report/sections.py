@@ -11,7 +11,7 @@ import yaml
 from ..calibrate import Calibration
 from ..comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate
 from ..comparison.halving import stepless
-from ..simulate import Range
+from ..simulate import Range, Sampling
 from ..tasks import Classification
 from ..training.hardware import versions
 from . import gallery, gaps
@@ -96,6 +96,7 @@ def facts(comparison: Comparison, few: dict[str, Any] | None) -> dict[str, str]:
     return {
         "source": f"{len(comparison.candidates[0].trials[0].run.rendered)} labelled samples",
         "target": f"{len(comparison.target)} samples without labels",
+        "given": ", ".join(comparison.target.given_columns) or "nothing",
         "real labels": "none" if test is None else f"{len(test)}, used only to measure the result",
         **({} if few is None else {"few labels": f"{few['count']}, used only to correct the trained model"}),
         "seconds": f"{sum(candidate.spent for candidate in comparison.candidates):.0f} for all trainings"
@@ -212,7 +213,7 @@ def ranges(calibration: Calibration) -> list[Found]:
     found = []
     for name, new in calibration.ranges.items():
         p, old = known[name], calibration.ranges_before[name]
-        bars = [_percent_of(p.limits, one) for one in (old, new)]
+        bars = [_percent_of(p.limits, p.range(one)) for one in (old, new)]
         found.append(Found(name, p.unit, p.description, _text(old), _text(new), bars[0], bars[1]))
     return found
 
@@ -222,5 +223,5 @@ def _percent_of(limits: Range, part: Range) -> Range:
     return (part[0] - limits[0]) * scale, (part[1] - part[0]) * scale
 
 
-def _text(values: Range) -> str:
-    return f"{number(values[0])} to {number(values[1])}"
+def _text(values: Sampling) -> str:
+    return f"{number(values[0])} to {number(values[1])}" if isinstance(values, tuple) else str(values)

@@ -8,7 +8,8 @@ from typing import Any
 from torch import nn
 
 from ..adapt import OBJECTIVES, Objective
-from ..data.domains import Labelled, Unlabelled, check_kind
+from ..data.domains import Labelled, Unlabelled, check_domains, check_kind
+from ..data.given import check_both
 from ..errors import InputError
 from ..randomize import Policy
 from ..settings import name_of
@@ -20,6 +21,12 @@ def check_data(source: object, target: object, test: object = None) -> None:
     check_kind(source, (Labelled, Simulator), "the source is")
     check_kind(target, Unlabelled, "the target is")
     check_kind(test, (Labelled, type(None)), "the test data is")
+
+
+def check_pair(source: Labelled, target: Unlabelled) -> None:
+    """Raise `InputError` if the domains differ in their inputs or in their given columns, see `given.check_both`."""
+    check_domains(source, target)
+    check_both(source, target)
 
 
 def check_stages(stages: Mapping[str, object], methods: Mapping[str, Mapping[str, type[Any]]]) -> None:

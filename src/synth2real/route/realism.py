@@ -70,7 +70,9 @@ def kid(real: Inputs, refined: Inputs, model: Model) -> float:
         model.check(inputs, what)
         if len(inputs) < 2:
             raise InputError(f"{what} has {len(inputs)} image, expected two or more")
-    ours, theirs = (model.embed(z[torch.linspace(0, len(z) - 1, min(len(z), MOST)).long()]) for z in (refined, real))
+    ours, theirs = (
+        model.embed_alone(z[torch.linspace(0, len(z) - 1, min(len(z), MOST)).long()]) for z in (refined, real)
+    )
     return kernel_distance(ours, theirs, unit=root_mean_square(theirs))
 
 

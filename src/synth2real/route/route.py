@@ -14,7 +14,8 @@ from torch import nn
 from ..adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective, SourceOnly
 from ..calibrate import METHODS as CALIBRATE
 from ..calibrate import Calibration, Calibrator
-from ..data.domains import Inputs, Labelled, Unlabelled, check_domains, check_kind, evenly, to_float
+from ..data.domains import Inputs, Labelled, Unlabelled, check_kind, evenly, to_float
+from ..data.given import scale_of
 from ..data.sparse import Sparse
 from ..errors import InputError
 from ..networks.backbones import load_weights
@@ -29,7 +30,7 @@ from ..training.hardware import Hardware
 from ..training.loop import Loop, Trainer
 from ..training.mapping import Mapping
 from ..training.model import Model
-from .preconditions import check_data, check_labels, check_network, check_stages
+from .preconditions import check_data, check_labels, check_network, check_pair, check_stages
 from .recorder import OnReport as OnReport
 from .recorder import OnStep as OnStep
 from .recorder import Recorder
@@ -127,7 +128,7 @@ class Route:
         """Run the route and return its model.
 
         Args:
-            source: labelled images or features, or a simulator to render them.
+            source: labelled images or features, or a simulator to render them, with the given columns of the target.
             target: unlabelled inputs of the same shape.
             task: what to predict; None to derive it from the labels, see `default_task`.
             steps, seed: see `Budget`.
@@ -168,7 +169,7 @@ class Route:
             checkpoint: called with the trainer every few steps.
 
         Raises:
-            InputError: the domains differ in shape, the labels do not fit the task, or a stage needs a simulator.
+            InputError: the domains do not fit each other, the labels not the task, or a stage needs a simulator.
             TrainingDiverged: a loss or gradient was not finite.
         """
         check_data(source, target)
@@ -178,9 +179,10 @@ class Route:
         with recorder.stage("calibrate"):
             simulator, calibration = self.simulator(source, target, task, budget)
         with recorder.stage("render"):
-            rendered = source if simulator is None else simulator.labelled(budget.n, budget.seed)
+            known = target.given_columns
+            rendered = source if simulator is None else simulator.labelled(budget.n, budget.seed, given=known)
         assert isinstance(rendered, Labelled)
-        check_domains(rendered, target)
+        check_pair(rendered, target)
         task = task or default_task(rendered)
         steps = budget.steps or default_steps(len(rendered), len(target), task, len(rendered.shape) == 3)
         loop = Loop(steps=steps, batch=budget.batch, seed=budget.seed, hardware=budget.hardware)
@@ -190,7 +192,7 @@ class Route:
         objective, notes = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint)
         changed = simulator if self.calibrate is not None or self.widen is not None else None
         model, history, seconds = objective.ready(), recorder.history, recorder.seconds
-        model.check_outputs(target.inputs, steps)
+        model.check_outputs(target, steps)
         return Run(model, history, seconds, rendered, refined, calibration, refiner, changed, notes)
 
     def _refined(
@@ -227,8 +229,8 @@ class Route:
             objective.solve(source, target)
             if objective.cached:
                 model = objective.model.to(loop.hardware.device)
-                source = replace(source, inputs=model.embed(source.inputs))
-                target = Unlabelled(model.embed(target.inputs))
+                source = replace(source, inputs=model.embed_alone(source.inputs))
+                target = replace(target, inputs=model.embed_alone(target.inputs))
                 model.train()
             loop = recorder.watched(loop, "train")
             loop = replace(loop, randomize=None if self.randomize is None else self.randomize.settled(task))
@@ -248,8 +250,8 @@ class Route:
         else:
             if self.calibrate is not None:
                 self.calibrate.check(source, target)
-            source = source.labelled(1, 0)
-        check_domains(source, target)
+            source = source.labelled(1, 0, given=target.given_columns)
+        check_pair(source, target)
         if self.refine is not None:
             self.refine.check(source)
         if isinstance(self.adapt, FeatureMapping):
@@ -299,6 +301,8 @@ class Route:
                 head=objective.head,
                 dropout=objective.dropped(task),
                 norm=objective.norm,
+                given_columns=source.given_columns,
+                given_scale=None if source.given is None else scale_of(source.given),
             )
             if objective.weights is not None:
                 load_weights(model.backbone, objective.weights, str(model.description["network"]))

@@ -193,7 +193,7 @@ class RunFolder:
         if run.refiner is not None:
             run.refiner.save(self.path / REFINER)
         if run.simulator is not None:
-            save_parameters(run.simulator.ranges, self.path / PARAMETERS)
+            save_parameters(run.simulator.ranges, self.path / PARAMETERS, run.simulator.correlations)
 
     def corrected(self, correction: Correction) -> None:
         """Write what a few labels bought."""

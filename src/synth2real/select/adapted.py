@@ -48,7 +48,7 @@ def judge(before: Model, after: Model, target: Unlabelled) -> Judgement:
         before, after: classifiers of the same classes.
         target: unlabelled inputs that both support.
     """
-    inputs = target.subset(evenly(len(target), SEEN)).inputs
+    inputs = before.inputs_of(target.subset(evenly(len(target), SEEN)))
     outputs = [model.outputs(inputs) for model in (before, after)]
     old, new = (before.task.predict(one) for one in outputs)
     changed = float((old.argmax(1) != new.argmax(1)).double().mean())

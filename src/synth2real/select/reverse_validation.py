@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 
@@ -61,7 +60,7 @@ def reverse_accuracy(route: Route, source: Labelled, target: Unlabelled, budget:
     predicted = first.predict(target_train).values.argmax(1)
     if len(predicted.unique()) < 2:
         return 1 / task.outputs  # a model that predicts a single class gives labels that teach nothing
-    labelled = replace(source_train, inputs=target_train.inputs, labels=predicted, names=(), sizes=None, domain=None)
+    labelled = target_train.labelled(predicted, source.classes)
     back = route.run(labelled, source_train.unlabelled(), task=task, budget=budget).model
     return float(back.evaluate(held_out)["accuracy"])
 

@@ -4,12 +4,14 @@ from typing import Any
 
 from ..errors import InputError
 from ..settings import build
-from .base import Distribution, Drawn, Parameter, Range, Rendered, Simulator, load_parameters, save_parameters
+from .base import Drawn, Rendered, Simulator
 from .digits import Digits
+from .distributions import Empirical, Normal, Range, Sampling
 from .export import render
 from .external_program import External, external
 from .eyes.simulator import Eyes
 from .function_simulator import declared
+from .parameter import Distribution, Parameter, load_parameters, save_parameters
 from .registry import SIMULATORS, find, is_simulator, simulators
 
 __all__ = [
@@ -17,11 +19,14 @@ __all__ = [
     "Digits",
     "Distribution",
     "Drawn",
+    "Empirical",
     "External",
     "Eyes",
+    "Normal",
     "Parameter",
     "Range",
     "Rendered",
+    "Sampling",
     "Simulator",
     "declared",
     "external",

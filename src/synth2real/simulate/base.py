@@ -1,72 +1,28 @@
-"""Base of all simulators: named parameters with ranges, and seeded sampling of images with labels.
+"""Base of all simulators: named parameters with a joint distribution, and seeded sampling of images with labels.
 
-A simulator consists of settings: the image size and channels, and one sampling range per parameter. Calibration shifts
-and narrows these ranges. Randomization widens them. Both are functions `Simulator -> Simulator`.
+A simulator consists of settings: the image size and channels, and for each parameter a range or a distribution, with
+correlations between them. Calibration shifts and narrows the ranges. Randomization widens them. Both are functions
+`Simulator -> Simulator`.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import torch
-import yaml
 from torch import Tensor
 
 from ..data.domains import Labelled
 from ..data.given import check_given_names
 from ..errors import InputError
-from ..settings import read_yaml, settings
-from ..storage import write_text
+from ..settings import settings
+from .correlations import Copula, read_correlations
+from .distributions import Empirical, Normal, Sampling
+from .distributions import Range as Range
+from .parameter import Parameter as Parameter
 
-Range = tuple[float, float]
-Distribution = Literal["uniform", "log-uniform", "normal", "integer"]
 CHUNK = 200  # images rendered at once: limits memory, fits in the CPU cache, and is a multiple of the 10 digits
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One named quantity of a simulator.
-
-    Args:
-        name, unit, description: texts for reports. `name` is also the key in `ranges`.
-        limits: lowest and highest meaningful value.
-        default: sampling range if `ranges` has none. For a fixed value, low equals high.
-        distribution: distribution within a range. `uniform`; `log-uniform`, for a positive quantity; `normal`, with its
-            mean at the centre and truncated at two standard deviations, which are the ends of the range; `integer`,
-            whole numbers with equal probability.
-
-    Raises:
-        InputError: the default is outside the limits, or the lower limit of a log-uniform parameter is not positive.
-    """
-
-    name: str
-    unit: str
-    description: str
-    limits: Range
-    default: Range
-    distribution: Distribution = "uniform"
-
-    def __post_init__(self) -> None:
-        if self.distribution == "log-uniform" and self.limits[0] <= 0:
-            raise InputError(
-                f"parameter '{self.name}' is log-uniform with the lower limit {self.limits[0]:g}, expected above 0"
-            )
-        _check_range(self, self.default, "parameter")
-
-    def draw(self, unit: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
-        """Map uniform `unit` in 0..1 to values between low and high. Gradients flow to low and high."""
-        if self.distribution == "log-uniform":
-            return low * (torch.as_tensor(high) / low) ** unit
-        if self.distribution == "normal":
-            edge = 0.5 * math.erfc(2 / math.sqrt(2))
-            unit = torch.special.ndtri(edge + (1 - 2 * edge) * unit) / 4 + 0.5
-        elif self.distribution == "integer":
-            first = math.ceil(low)
-            return first + (unit * (math.floor(high) - first + 1)).floor().clamp(max=max(0, math.floor(high) - first))
-        return low + (high - low) * unit
 
 
 @dataclass(frozen=True)
@@ -106,11 +62,16 @@ class Simulator(ABC):
     Args:
         size: height and width of the images, pixels.
         channels: 1 for grey, 3 for RGB.
-        ranges: for each parameter without its default range, a sampling range `(low, high)` or a fixed number.
+        ranges: for each parameter without its default range, a sampling range `(low, high)`, a fixed number, or a
+            distribution: `Normal` or `Empirical`, or the mapping `{mean: ..., std: ...}` or `{quantiles: [...]}`.
+        correlations: for each pair of parameters `a ~ b` without its default, the correlation of a Gaussian copula,
+            above -1 and below 1. It leaves the distribution of each parameter as it is. For two normal distributions
+            it is their correlation; for two uniform ones theirs is up to 0.02 nearer to 0.
         label: default of the argument `label` of `labelled`.
 
     Raises:
-        InputError: a parameter is unknown, or its range is reversed, outside the limits, or not a range.
+        InputError: a parameter is unknown, or its range is reversed, outside the limits, or not a range; or the
+            correlations are no numbers above -1 and below 1, or contradict each other.
     """
 
     parameters: ClassVar[tuple[Parameter, ...]]
@@ -120,20 +81,26 @@ class Simulator(ABC):
     columns: ClassVar[dict[str, tuple[str, ...]]] = {}  # for each value label, the names of its columns
     regions: ClassVar[tuple[str, ...]] = ()  # the masks that it renders; together they cover the image
     differentiable: ClassVar[tuple[str, ...]] = ()  # parameters for which the images have gradients
+    default_correlations: ClassVar[dict[str, float]] = {}  # for pairs `a ~ b` of parameters
 
     size: tuple[int, int] = (28, 28)
     channels: Literal[1, 3] = 1
-    ranges: dict[str, float | Range] = field(default_factory=dict)
+    ranges: Mapping[str, float | Range | Normal | Empirical] = field(default_factory=dict)
+    correlations: Mapping[str, float] = field(default_factory=dict)
     label: str | tuple[str, ...] | None = None
 
-    def __new__(cls, *_: Any, ranges: Any = None, **__: Any) -> Self:
+    def __new__(cls, *_: Any, ranges: Any = None, correlations: Any = None, **__: Any) -> Self:
         # Not in __post_init__, because there pydantic would replace the InputError by its own error.
+        known, where = {parameter.name: parameter for parameter in cls.parameters}, f"simulator {cls.called()}:"
         if isinstance(ranges, Mapping):
-            known = {parameter.name: parameter for parameter in cls.parameters}
             for name, found in ranges.items():
                 if name not in known:
                     raise _no_parameter(cls, name)
-                _check_range(known[name], found, f"simulator {cls.called()}:")
+                known[name].check(found, where)
+        default, own = (
+            read_correlations(where, x or {}, tuple(known)) for x in (cls.default_correlations, correlations)
+        )
+        Copula(default | own).check(where)
         return super().__new__(cls)
 
     @classmethod
@@ -141,32 +108,65 @@ class Simulator(ABC):
         """The name of the simulator in messages: the class name, in lower case if the simulator is built in."""
         return cls.__name__.lower() if cls.__module__.startswith(f"{__package__}.") else cls.__name__
 
-    def range(self, name: str) -> Range:
-        """Sampling range (low, high) of parameter `name`. Raise `InputError` if there is no such parameter."""
+    def sampling(self, name: str) -> Sampling:
+        """What the values of parameter `name` are sampled from: a range (low, high), `Normal` or `Empirical`.
+
+        Raises:
+            InputError: there is no such parameter.
+        """
         default = self.defaults()
         if name not in default:
             raise _no_parameter(type(self), name)
-        return _pair(self.ranges.get(name, default[name]))
+        found = self.ranges.get(name, default[name])
+        return (found, found) if isinstance(found, float | int) else found
 
-    def defaults(self) -> dict[str, Range]:
-        """For each parameter the sampling range that applies if `ranges` has none."""
+    def range(self, name: str) -> Range:
+        """The range (low, high) of parameter `name`. Raise `InputError` if there is no such parameter.
+
+        For a normal distribution this is its mean plus and minus two standard deviations, within the limits; for an
+        empirical one, its first and last quantile.
+        """
+        sampling = self.sampling(name)
+        return next(parameter.range(sampling) for parameter in self.parameters if parameter.name == name)
+
+    def defaults(self) -> dict[str, Sampling]:
+        """For each parameter what its values are sampled from if `ranges` has nothing."""
         return {parameter.name: parameter.default for parameter in self.parameters}
 
-    def with_ranges(self, **ranges: float | Range) -> Self:
-        """The same simulator with these ranges replaced. Other ranges do not change."""
+    def samplings(self) -> dict[str, Sampling]:
+        """For each parameter what its values are sampled from, see `sampling`."""
+        return {parameter.name: self.sampling(parameter.name) for parameter in self.parameters}
+
+    def all_correlations(self) -> dict[str, float]:
+        """For each correlated pair `a ~ b` of parameters its correlation: the defaults, and those of the settings."""
+        merged = self._pairs(self.default_correlations) | self._pairs(self.correlations)
+        return {pair: value for pair, value in merged.items() if value}
+
+    def with_ranges(self, **ranges: float | Sampling) -> Self:
+        """The same simulator with these ranges or distributions replaced. Others do not change."""
         return replace(self, ranges={**self.ranges, **ranges})
+
+    def with_correlations(self, correlations: Mapping[str, float]) -> Self:
+        """The same simulator with the correlations of these pairs `a ~ b` replaced. Others do not change."""
+        return replace(self, correlations=self._pairs(self.correlations) | self._pairs(correlations))
+
+    def _pairs(self, correlations: Mapping[str, float]) -> dict[str, float]:
+        names = [parameter.name for parameter in self.parameters]
+        return read_correlations(f"simulator {self.called()}:", correlations, names)
 
     def widened(self, factor: float) -> Self:
         """The same simulator with each range scaled by `factor` about its centre, then clipped to the limits.
 
-        A factor below 1 narrows the ranges. A fixed value stays fixed, because its range has width 0.
+        A factor below 1 narrows the ranges. A fixed value stays fixed, because its range has width 0. A normal
+        distribution keeps its mean, and its standard deviation is scaled; an empirical one is scaled about its mean.
+        Correlations do not change.
 
         Raises:
             InputError: `factor` is negative or not finite.
         """
         if not 0 <= factor < float("inf"):
             raise InputError(f"factor of widened() is {factor}, expected a finite number of 0 or more")
-        return self.with_ranges(**{p.name: _widen(self.range(p.name), p.limits, factor) for p in self.parameters})
+        return self.with_ranges(**{p.name: p.widened(self.sampling(p.name), factor) for p in self.parameters})
 
     def sample(self, n: int, seed: int) -> Rendered:
         """Sample `n` images with all labels and parameter values.
@@ -299,63 +299,19 @@ class Simulator(ABC):
 
     def _values(self, generator: torch.Generator, keep: int) -> dict[str, Tensor]:
         """Parameter values of a chunk. Only the first `keep` images of the chunk are kept."""
-        values = {}
-        for parameter in self.parameters:
-            unit = torch.rand(self.chunk, generator=generator, device=generator.device)
-            values[parameter.name] = parameter.draw(unit, *self.range(parameter.name))
-        return values
+        units = self.units(generator)
+        return {p.name: p.at(units[p.name], self.sampling(p.name)) for p in self.parameters}
 
-
-def load_parameters(path: str | Path) -> dict[str, float | Range]:
-    """Load ranges from a YAML file with lines `parameter: value` or `parameter: [low, high]`.
-
-    Raises:
-        InputError: the file is missing, is not a YAML mapping, or has a value that is neither a number nor a pair.
-    """
-    ranges: dict[str, float | Range] = {}
-    for name, value in read_yaml(Path(path), "lines such as 'height: [0.5, 0.9]'").items():
-        if not _is_range(value):
-            raise InputError(f"{path}: parameter '{name}' is {value!r}, expected a number or [low, high]")
-        ranges[str(name)] = (float(value[0]), float(value[1])) if isinstance(value, list) else float(value)
-    return ranges
-
-
-def save_parameters(ranges: Mapping[str, float | Range], path: str | Path) -> None:
-    """Write ranges as YAML in the format of `load_parameters`."""
-    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in ranges.items()}
-    write_text(Path(path), yaml.safe_dump(plain, sort_keys=False, default_flow_style=None))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_range(value: object) -> bool:
-    pair = isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value))
-    return pair or _is_number(value)
-
-
-def _pair(value: float | Range) -> Range:
-    return value if isinstance(value, tuple) else (value, value)
+    def units(self, generator: torch.Generator) -> dict[str, Tensor]:
+        """For each parameter the probabilities of its values in a chunk, (chunk,) float32 in 0..1, correlated."""
+        # Drawn for each parameter on its own, so that correlations change nothing of the parameters without any.
+        independent = {
+            parameter.name: torch.rand(self.chunk, generator=generator, device=generator.device)
+            for parameter in self.parameters
+        }
+        return Copula(self.all_correlations())(independent)
 
 
 def _no_parameter(kind: type[Simulator], name: str) -> InputError:
     known = ", ".join(parameter.name for parameter in kind.parameters)
     return InputError(f"simulator {kind.called()} has no parameter '{name}', expected one of: {known}")
-
-
-def _check_range(parameter: Parameter, found: Any, where: str) -> None:
-    least, most = parameter.limits
-    low, high = (found if isinstance(found, list | tuple) else (found, found)) if _is_range(found) else (1.0, 0.0)
-    if not least <= low <= high <= most:
-        given = list(found) if isinstance(found, tuple) else found
-        unit = f" ({parameter.unit})" if parameter.unit else ""
-        raise InputError(
-            f"{where} {parameter.name} is {given!r}, expected a number or [low, high] with "
-            f"{least:g} <= low <= high <= {most:g}{unit}"
-        )
-
-
-def _widen(now: Range, limits: Range, factor: float) -> float | Range:
-    centre, half = sum(now) / 2, (now[1] - now[0]) / 2 * factor
-    return (max(limits[0], centre - half), min(limits[1], centre + half)) if now[0] < now[1] else now[0]

@@ -1,12 +1,13 @@
 """Write the images and labels of a simulator to disk: a folder, tar shards, or one Parquet file.
 
 `folder`: `000000.png` and so on; `metadata.jsonl` with one line per image: `file_name` and the labels;
-`parameters.yaml` with the sampling ranges; and with masks `000000_mask.png`. A mask pixel is the region index.
+`parameters.yaml` with the sampling ranges and correlations; and with masks `000000_mask.png`. A mask pixel is the
+region index.
 `webdataset`: `shard-000000.tar` and so on, with `000000.png`, `000000.json` and `000000.mask.png` per image, and
 `parameters.yaml` beside them.
 While a folder is written, it holds `INCOMPLETE.jsonl`, and `load` refuses it.
 `parquet`: one file. The columns `image` (and `mask`) have the fields `bytes` and `path`, which the library `datasets`
-displays as images. Each label column is one column. The ranges are in the metadata of the file.
+displays as images. Each label column is one column. The content of `parameters.yaml` is in the metadata of the file.
 
 Labels are columns. A class is its name, or a number if its name is a whole number. A missing value is null.
 """
@@ -22,13 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
-
 from ..errors import InputError
 from ..settings import to_dict
 from ..storage import Building, building, is_free, make_folder, whole, write_text
-from .base import Range, Simulator, save_parameters
+from .base import Simulator
+from .distributions import plain
 from .encoding import Row, encoded_rows
+from .parameter import parameters_yaml
 
 Format = Literal["folder", "webdataset", "parquet"]
 PARAMETERS, TABLE = "parameters.yaml", "metadata.jsonl"
@@ -94,8 +95,9 @@ class RenderJob:
     resume: bool
 
     @property
-    def ranges(self) -> dict[str, Range]:
-        return {p.name: self.simulator.range(p.name) for p in self.simulator.parameters}
+    def parameters(self) -> str:
+        """The content of `parameters.yaml`."""
+        return parameters_yaml(self.simulator.samplings(), self.simulator.all_correlations())
 
     def made_from(self) -> dict[str, Any]:
         """All that determines the images, as plain data."""
@@ -114,7 +116,8 @@ def described(simulator: Simulator) -> dict[str, Any]:
     return {
         "name": simulator.called(),
         "settings": to_dict(simulator),
-        "ranges": {p.name: list(simulator.range(p.name)) for p in simulator.parameters},
+        "ranges": {name: plain(sampling) for name, sampling in simulator.samplings().items()},
+        "correlations": simulator.all_correlations(),
         "program": None if program is None else to_dict(program),
     }
 
@@ -140,7 +143,7 @@ class _InFolder(_Writer):
     """Writes a folder that says that it is incomplete."""
 
     def __init__(self, building: Building, job: RenderJob) -> None:
-        self.out, self.building, self.ranges = job.out, building, job.ranges
+        self.out, self.building, self.parameters = job.out, building, job.parameters
 
     @classmethod
     @contextmanager
@@ -169,7 +172,7 @@ class _Folder(_InFolder):
         self.building.add({"file_name": f"{name}.png"} | row)
 
     def finish(self) -> None:
-        save_parameters(self.ranges, self.out / PARAMETERS)
+        write_text(self.out / PARAMETERS, self.parameters)
         write_text(self.out / TABLE, "".join(json.dumps(row) + "\n" for row in self.building.rows))
 
 
@@ -206,14 +209,14 @@ class _Shards(_InFolder):
     def finish(self) -> None:
         if self.shard:
             self._flush()
-        save_parameters(self.ranges, self.out / PARAMETERS)
+        write_text(self.out / PARAMETERS, self.parameters)
 
 
 class _Parquet(_Writer):
     """The file is hidden until it is complete."""
 
-    def __init__(self, partial: Path, arrow: Any, ranges: dict[str, Range]) -> None:
-        self.partial, self.arrow, self.ranges = partial, arrow, ranges
+    def __init__(self, partial: Path, arrow: Any, parameters: str) -> None:
+        self.partial, self.arrow, self.parameters = partial, arrow, parameters
         self.rows: list[Row] = []
         self.writer: Any = None
 
@@ -245,7 +248,7 @@ class _Parquet(_Writer):
             )
         make_folder(out.parent)
         with whole(out) as partial:
-            writer = cls(partial, pyarrow, job.ranges)
+            writer = cls(partial, pyarrow, job.parameters)
             try:
                 yield writer
             finally:
@@ -277,7 +280,7 @@ class _Parquet(_Writer):
         kinds |= {name: picture for name in ("image", "mask") if name in first}
         schema = self.arrow.schema(
             [(name, kinds.get(name, self.arrow.float32())) for name in first],
-            metadata={"parameters": yaml.safe_dump({name: list(pair) for name, pair in self.ranges.items()})},
+            metadata={"parameters": self.parameters},
         )
         if self.writer is None:
             self.writer = self.arrow.parquet.ParquetWriter(self.partial, schema)

@@ -39,7 +39,9 @@ from ..errors import InputError
 from ..settings import SettingError, read_yaml, settings
 from ..storage import write_text
 from . import guard
-from .base import CHUNK, Distribution, Drawn, Parameter, Range, Simulator
+from .base import CHUNK, Drawn, Simulator
+from .distributions import Empirical, Normal, Range
+from .parameter import Distribution, Parameter
 
 PLACES = ("parameters", "out")  # required placeholders of a command; optional ones are n, seed and python
 LINES = "the lines `command:` and `parameters:`"
@@ -53,7 +55,7 @@ class Declared:
     unit: str = ""
     description: str = ""
     limits: Range
-    default: Range | float
+    default: float | Range | Normal | Empirical
     distribution: Distribution = "uniform"
 
 
@@ -86,8 +88,9 @@ class External(Simulator):
     """A simulator that runs an external program. `external(file)` builds a subclass with its parameters and labels.
 
     The file of parameters is YAML: `n`, `seed`, `size` (height, width) and `channels`; `parameters`, with n values per
-    name, one per image; and `ranges`, for programs that sample the values themselves. The images are read in natural
-    order of their names. They are resized and converted if they differ from `size` and `channels`.
+    name, one per image; and `ranges`, [low, high] by name, for programs that sample the values themselves. Only
+    `parameters` has distributions and correlations. The images are read in natural order of their names. They are
+    resized and converted if they differ from `size` and `channels`.
 
     Raises:
         InputError: while rendering, if the program cannot be started, fails, takes too long or does not write the
@@ -248,7 +251,7 @@ def _invalid(path: Path, error: pydantic.ValidationError) -> InputError:
 
 
 def _parameter(path: Path, name: str, declared: Declared) -> Parameter:
-    default = declared.default if isinstance(declared.default, tuple) else (declared.default, declared.default)
+    default = (declared.default, declared.default) if isinstance(declared.default, float) else declared.default
     try:
         return Parameter(name, declared.unit, declared.description, declared.limits, default, declared.distribution)
     except InputError as error:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from .base import Drawn, Parameter, Simulator
+from .base import Drawn, Simulator
+from .parameter import Parameter
 
 Draw = Callable[[dict[str, Tensor], Simulator, torch.Generator], Drawn]
 
@@ -16,6 +17,7 @@ def declared(
     columns: Mapping[str, Sequence[str]] | None = None,
     regions: Sequence[str] = (),
     differentiable: Sequence[str] = (),
+    correlations: Mapping[str, float] | None = None,
 ) -> Callable[[Draw], type[Simulator]]:
     """Decorator that converts a function to a simulator class.
 
@@ -29,6 +31,7 @@ def declared(
     Args:
         parameters: the parameters of the function, see `Parameter`.
         classes, columns, regions, differentiable: as in `Simulator`.
+        correlations: the `default_correlations` of `Simulator`.
 
     The function has three arguments (see `Simulator.render`): the values, (N,) float32 for each parameter; the
     simulator, for its `size` and `channels`; and the generator of everything random that is not a parameter.
@@ -47,6 +50,7 @@ def declared(
             "columns": {label: tuple(names) for label, names in (columns or {}).items()},
             "regions": tuple(regions),
             "differentiable": tuple(differentiable),
+            "default_correlations": dict(correlations or {}),
         }
         return type(draw.__name__, (Simulator,), body)
 

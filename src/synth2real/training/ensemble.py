@@ -92,7 +92,7 @@ class Ensemble(Model):
                         "them on one source, with the same --size and --channels"
                     )
         self.task, self.shape, self.layout = first.task, first.shape, first.layout
-        self.conversion, self.map = first.conversion, None
+        self.conversion, self.given_columns, self.map = first.conversion, first.given_columns, None
         self.features: nn.Sequential = nn.Sequential(_Concatenated(members))
         self.head = nn.Sequential(_Mixture(members, None if weights is None else weights.detach().float().cpu()))
         self.width = sum(member.width for member in members)

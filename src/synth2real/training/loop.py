@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.batch_sampler import BatchSampler
-from ..data.domains import Inputs, Labelled, Unlabelled, as_fetched, to_float
+from ..data.domains import Labelled, Unlabelled, as_fetched, to_float
 from ..errors import InputError, TrainingDiverged
 from ..transforms.mix import Mix
 from ..transforms.warp import Warp
+from .given import append, given_of, move_given, split
 from .hardware import Hardware
 
 Terms = tuple[float | Tensor, Tensor]
@@ -104,6 +105,7 @@ class Algorithm(ABC):
 
     networks: dict[str, nn.Module]
     clip: float | None = None  # maximum norm of the gradient of an update
+    given_columns: tuple[str, ...] = ()  # given columns that its networks take, as further channels of the inputs
     least_batch: ClassVar[int] = 1  # minimum number of samples per domain in a batch
 
     @abstractmethod
@@ -213,6 +215,8 @@ class Trainer:
         origin = None if source is None else source.domain
         self._domains = None if origin is None else F.one_hot(origin).float().to(device)
         self._inputs = tuple(loop.hardware.at_hand(as_fetched(domain.inputs)) for domain in (first, target))
+        columns = algorithm.given_columns
+        self._given = (given_of(first, columns, "the source"), given_of(target, columns, "the target"))
         self._generator = torch.Generator(device)
 
     def run(self, report: Report | None = None, checkpoint: Callable[[Trainer], None] | None = None) -> None:
@@ -273,26 +277,31 @@ class Trainer:
         """The batches of the current step, or of a step `ahead` of it."""
         index, target_index = (sample(self.step + ahead) for sample in self._samplers)
         index = index[:0] if self.source is None else index
-        inputs, target_inputs = self._inputs
-        clean, x, warp = self._draw(inputs, index)
+        clean, x, warp = self._draw(0, index)
         labels = self._labels[index.to(self._labels.device)]
         domain = None if self._domains is None else self._domains[index.to(self._domains.device)]
         source = self._mixed(SourceBatch(x, self.move(labels, warp), clean, domain))
-        clean, x, warp = self._draw(target_inputs, target_index)
+        clean, x, warp = self._draw(1, target_index)
         return source, TargetBatch(x, clean, warp, target_index)
 
-    def _draw(self, inputs: Inputs, index: Tensor) -> tuple[Tensor, Tensor, Warp | None]:
+    def _draw(self, domain: int, index: Tensor) -> tuple[Tensor, Tensor, Warp | None]:
+        """Samples of a domain (0 the source, 1 the target): clean and randomized, with given values; and the warp."""
+        inputs, every = self._inputs[domain], self._given[domain]
+        given = None if every is None else every[index].to(self.loop.hardware.device)
         index = index.to(inputs.device) if isinstance(inputs, Tensor) else index
         clean = to_float(inputs[index].to(self.loop.hardware.device, non_blocking=True))
         if self.loop.randomize is None or clean.ndim != 4:
+            clean = append(clean, given)
             return clean, clean, None
         x, warp = self.loop.randomize.draw(clean, self._generator)
-        return clean, x, warp
+        moved = None if given is None else move_given(given, self.algorithm.given_columns, warp)
+        return append(clean, given), append(x, moved), warp
 
     def _mixed(self, source: SourceBatch) -> SourceBatch:
         if self.loop.randomize is None or source.x.ndim != 4:
             return source
-        mix = self.loop.randomize.mix(source.x, self._generator)
+        x, given = split(source.x, len(self.algorithm.given_columns))
+        mix = self.loop.randomize.mix(x, self._generator)
         if mix is None:
             return source
         if self.mix is None:
@@ -301,7 +310,8 @@ class Trainer:
                 "mixing. Remove the mixing"
             )
         domain = None if source.domain is None else mix.labels(source.domain)
-        return SourceBatch(mix.image(source.x), self.mix(source.y, mix), source.clean, domain)
+        mixed = append(mix.image(x), None if given is None else mix.labels(given))
+        return SourceBatch(mixed, self.mix(source.y, mix), source.clean, domain)
 
     def _take(self, update: Update) -> None:
         """Compute gradients, check them, step the optimizers, clear. Only the networks of the update get gradients."""

@@ -13,9 +13,11 @@ import yaml
 from torch import Tensor, nn
 
 from ..data.domains import Inputs, Labelled, Unlabelled, check_kind, to_float
+from ..data.given import check_near
 from ..data.loading import load_unlabelled
 from ..data.pixels import Conversion
 from ..data.sparse import Layout
+from ..data.tables import listed
 from ..errors import InputError, TrainingDiverged
 from ..networks.backbones import Frozen, build_network, width_of
 from ..networks.feature_maps import FeatureMap, describe
@@ -23,10 +25,12 @@ from ..networks.layers import Features, Norm, Normalise, Statistics, mlp, share
 from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Classification, Task
 from .corrected_head import outputs_by_group
+from .given import WithGiven, append, given_of, split
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
 PREDICTION_BATCH, PREDICTION_VALUES = 512, 2**23  # samples in a batch, and pixel values or features, at most
 CHECKED = 64  # inputs on which a trained model is checked
+EMBEDDED = 32  # width of the embedding of given values
 GIVEN = "given"  # replaces the network name if the user passed a network object
 
 
@@ -54,14 +58,63 @@ class Predictions:
 
 
 class _Featured(nn.Sequential):
-    """Normalisation, then the feature extractor. For a model of images, precomputed features (N, F) pass unchanged."""
+    """Normalisation, then the feature extractor. For a model of images, precomputed features (N, F) pass unchanged.
 
-    def __init__(self, normalise: Normalise, backbone: nn.Module, *, images: bool) -> None:
+    Given values come as further channels of the inputs (see `given`). They are standardised and appended to the
+    features, with a small learnt embedding of them. One weight a column would learn too slowly: on a class of features
+    that follows from a given column, the accuracy after 500 steps was 0.80 instead of 0.98.
+
+    Args:
+        normalise, backbone: see `Model`.
+        shape: of an input, without given values.
+        width: F, of the features without given values.
+        given: names of the given columns.
+        scale: mean and deviation of the given columns in the source, (G,) float32 each; zeros and ones by default.
+    """
+
+    def __init__(
+        self,
+        normalise: Normalise,
+        backbone: nn.Module,
+        shape: tuple[int, ...],
+        width: int,
+        given: tuple[str, ...],
+        scale: tuple[Tensor, Tensor] | None,
+    ) -> None:
         super().__init__(normalise, backbone)
-        self.images = images
+        self.shape, self.width, self.given = shape, width, given
+        self.given_mean: Tensor
+        self.given_std: Tensor
+        mean, std = scale or (torch.zeros(len(given)), torch.ones(len(given)))
+        self.added = len(given) + EMBEDDED if given else 0  # width of what is appended
+        if given:
+            self.embedding = nn.Sequential(mlp(len(given), (EMBEDDED,), EMBEDDED), nn.ReLU())
+            self.register_buffer("given_mean", mean.clone())
+            self.register_buffer("given_std", std.clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        return x if self.images and x.ndim == 2 else super().forward(x)  # type: ignore[no-untyped-call]
+        cached = len(self.shape) == 3 and x.ndim == 2
+        if not self.given:
+            return x if cached else self.extracted(x)
+        plain = self.width if cached else self.shape[0]
+        if x.shape[1] != plain + len(self.given):
+            raise InputError(
+                f"the model takes {plain} channels or features and the given columns {listed(self.given)}, found "
+                f"{x.shape[1]} in all. Pass model.inputs_of(domain), which has the given columns"
+            )
+        x, given = split(x, len(self.given))
+        assert given is not None
+        return torch.cat([x if cached else self.extracted(x), self.of_given(given)], 1)
+
+    def extracted(self, x: Tensor) -> Tensor:
+        """Features (N, F) of inputs without given values."""
+        features: Tensor = self[1](self[0](x))
+        return features
+
+    def of_given(self, given: Tensor) -> Tensor:
+        """What is appended to the features: the standardised given values (N, G), and their embedding."""
+        known = (given - self.given_mean) / self.given_std
+        return torch.cat([known, self.embedding(known)], 1)
 
 
 class Model(nn.Module):
@@ -79,6 +132,9 @@ class Model(nn.Module):
         head: widths of the hidden layers between features and outputs.
         dropout: share of features dropped before the head, during training.
         norm: normalisation between the layers of the library's own networks, `group` or `batch`.
+        given_columns: names of G given columns (see `domains.Labelled`) that the head takes beside the features, like
+            the angles of the head in Zhang et al. (2015), Appearance-based gaze estimation in the wild, CVPR.
+        given_scale: mean and deviation of these columns in the source, (G,) float32 each; zeros and ones by default.
 
     Raises:
         InputError: the network does not exist, or its output for such inputs is not (N, F).
@@ -98,9 +154,11 @@ class Model(nn.Module):
         head: tuple[int, ...] = (),
         dropout: float = 0.0,
         norm: Norm = "group",
+        given_columns: Sequence[str] = (),
+        given_scale: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.task, self.shape = task, tuple(shape)
+        self.task, self.shape, self.given_columns = task, tuple(shape), tuple(given_columns)
         if features is None:
             network = network or ("convolutional" if len(shape) == 3 else "perceptron")
             backbone = build_network(network, shape, task.spatial, norm)
@@ -114,14 +172,16 @@ class Model(nn.Module):
             "head": list(head),
             "dropout": dropout,
             "norm": norm,
+            "given_columns": list(given_columns),
         }
         name = type(backbone).__name__ if network == GIVEN else network
-        self.width = backbone.width if isinstance(backbone, Features) else width_of(backbone, self.shape, name)
+        width = backbone.width if isinstance(backbone, Features) else width_of(backbone, self.shape, name)
         mean = torch.zeros(shape[0]) if mean is None else mean
         std = torch.ones(shape[0]) if std is None else std
-        self.features: nn.Sequential = _Featured(
-            Normalise(statistics, mean, std), Frozen(backbone) if frozen else backbone, images=len(shape) == 3
-        )
+        parts = Normalise(statistics, mean, std), Frozen(backbone) if frozen else backbone
+        featured = _Featured(*parts, self.shape, width, self.given_columns, given_scale)
+        self.features: nn.Sequential = featured
+        self.width = width + featured.added
         self.head = nn.Sequential(nn.Dropout(share(dropout, "dropout")), mlp(self.width, head, task.outputs))
         # The same memory format as in training, so that a loaded model gives the same bits as the trained model.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -131,7 +191,8 @@ class Model(nn.Module):
 
     def facts(self) -> dict[str, Any]:
         """What two models must have in common to be one ensemble."""
-        return {"task": self.task, "shape": self.shape, "layout": self.layout, **self.conversion.plain()}
+        own = {"task": self.task, "shape": self.shape, "given columns": self.given_columns, "layout": self.layout}
+        return {**own, **self.conversion.plain()}
 
     def put_behind(self, feature_map: FeatureMap) -> None:
         """Set a feature map. Predictions apply it to the inputs first, but `forward` expects mapped inputs."""
@@ -144,7 +205,10 @@ class Model(nn.Module):
         return inner.network if isinstance(inner, Frozen) else inner
 
     def forward(self, x: Tensor) -> Tensor:
-        """Raw outputs (N, outputs) float32 for inputs from `domains.to_float`. Apply the feature map first, if any."""
+        """Raw outputs (N, outputs) float32 for a batch of `domains.to_float`. Apply the feature map first, if any.
+
+        With given columns it is a batch of `inputs_of`.
+        """
         outputs: Tensor = self.head(self.features(x))
         return outputs.float()
 
@@ -175,6 +239,42 @@ class Model(nn.Module):
             "Train with --size HxW, which resizes every image on load"
         )
 
+    def inputs_of(self, domain: Labelled | Unlabelled, what: str = "the data") -> Inputs:
+        """The inputs of a domain as the model takes them, with its given columns.
+
+        Raises:
+            InputError: they do not have the input shape of the model; or a given column is missing, or is far from all
+                values of the training. The message calls the domain `what`.
+        """
+        self.check(domain.inputs, what)
+        given = given_of(domain, self.given_columns, what)
+        if given is None:
+            return domain.inputs
+        means, deviations = (part.tolist() for part in self.given_scale)
+        for i, column in enumerate(self.given_columns):
+            check_near(column, given[:, i], means[i], deviations[i], what)
+        return WithGiven(domain.inputs, given)
+
+    @property
+    def given_scale(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation (G,) of the given columns in the source of the training."""
+        first = self._featured()
+        return first.given_mean.cpu(), first.given_std.cpu()
+
+    def _featured(self) -> _Featured:
+        """The features of the model, or of the first member of an ensemble."""
+        return next(part for part in self.features.modules() if isinstance(part, _Featured))
+
+    @torch.no_grad()
+    def of_given(self, domain: Labelled | Unlabelled) -> Tensor | None:
+        """What the features of a domain have beside those of its inputs, (N, width) on the CPU; None without columns.
+
+        Raises:
+            InputError: a given column is missing.
+        """
+        given = given_of(domain, self.given_columns, "the data")
+        return None if given is None else self._featured().of_given(given.to(next(self.parameters()).device)).cpu()
+
     @torch.no_grad()
     def _batches(self, inputs: Inputs, module: nn.Module) -> Iterator[Tensor]:
         self.eval()
@@ -182,15 +282,25 @@ class Model(nn.Module):
         batch = max(16, min(PREDICTION_BATCH, PREDICTION_VALUES // inputs.shape[1:].numel()))
         for index in torch.arange(len(inputs)).split(batch):
             x = to_float(inputs[index].to(device))
-            yield module(x if self.map is None else self.map(x)).float().cpu()
+            if self.map is not None:
+                x, given = split(x, len(self.given_columns))
+                x = append(self.map(x), given)
+            yield module(x).float().cpu()
 
     def outputs(self, inputs: Inputs) -> Tensor:
-        """Raw outputs (N, outputs) float32 on the CPU, computed in batches."""
+        """Raw outputs (N, outputs) float32 on the CPU, computed in batches of inputs, see `inputs_of`."""
         return torch.cat(list(self._batches(inputs, self)))
 
     def embed(self, inputs: Inputs) -> Tensor:
-        """Features (N, F) float32 on the CPU, computed in batches."""
+        """Features (N, F) float32 on the CPU, computed in batches of inputs, see `inputs_of`."""
         return torch.cat(list(self._batches(inputs, self.features)))
+
+    def embed_alone(self, inputs: Inputs) -> Tensor:
+        """Features (N, F) of inputs without their given values, which are no features that a network could align."""
+        if not self.given_columns:
+            return self.embed(inputs)
+        features = self.embed(WithGiven(inputs, self.given_scale[0].expand(len(inputs), -1)))
+        return features[:, : -self._featured().added]
 
     def predict(
         self, images: str | Path | Unlabelled | Tensor, *, skip_bad: bool = False, groups: Sequence[str] | None = None
@@ -198,21 +308,22 @@ class Model(nn.Module):
         """Predictions for a folder or file, a domain, or a tensor.
 
         Args:
-            images: a path is read and converted in the same way as the training images.
+            images: a path is read and converted in the same way as the training images, with the given columns of the
+                model: from the metadata table beside the images, or arrays of the `.npz`.
             skip_bad: skip unreadable images.
             groups: name of the group of each sample, for a model with corrections by group (`correct`).
 
         Raises:
-            InputError: the inputs do not have the input shape of the model, or cannot be read; or groups do not fit.
+            InputError: the inputs do not have the input shape of the model, lack a given column, or cannot be read; or
+                groups do not fit.
         """
         if isinstance(images, str | Path):
             how = dataclasses.replace(self.conversion, skip_bad=skip_bad)
-            domain = load_unlabelled(images, **dataclasses.asdict(how), layout=self.layout)
+            domain = load_unlabelled(images, **dataclasses.asdict(how), layout=self.layout, given=self.given_columns)
         else:
             check_kind(images, (Unlabelled, Labelled, Tensor), "the data to predict is")
             domain = Unlabelled(images) if isinstance(images, Tensor) else images
-        self.check(domain.inputs, str(images) if isinstance(images, str | Path) else "the data")
-        inputs = domain.inputs
+        inputs = self.inputs_of(domain, str(images) if isinstance(images, str | Path) else "the data")
         outputs = self.outputs(inputs) if groups is None else outputs_by_group(self, inputs, groups)
         values = self.task.predict(outputs)
         return Predictions(self.task.from_input(values, domain.sizes, self.shape[1:]), self.task, domain.names)
@@ -227,14 +338,14 @@ class Model(nn.Module):
         labels = self.task.align(data) if isinstance(self.task, Classification) else data.labels
         return self.task.metrics(self.predict(data.unlabelled()).values, labels)
 
-    def check_outputs(self, inputs: Inputs, step: int) -> None:
+    def check_outputs(self, domain: Unlabelled, step: int) -> None:
         """Raise `TrainingDiverged` if the outputs for the first inputs are not finite.
 
         Args:
-            inputs: as in training.
+            domain: as in training.
             step: the last step, for the message.
         """
-        outputs = self.outputs(inputs[torch.arange(min(CHECKED, len(inputs)))])
+        outputs = self.outputs(self.inputs_of(domain)[torch.arange(min(CHECKED, len(domain)))])
         wrong = outputs[~outputs.isfinite()]
         if len(wrong):
             raise TrainingDiverged(step, "output", float(wrong[0]), taken=True)

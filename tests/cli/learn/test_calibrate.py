@@ -36,7 +36,7 @@ def test_what_is_found_is_written_and_rendered_from(synth2real, tmp_path, real):
     assert code == 0, err
     assert "height" in err
     assert "in 4 trials" in err
-    ranges = load_parameters(out)
+    ranges = load_parameters(out)["ranges"]
     assert set(ranges) == {"height", "blur"}
     report = yaml.safe_load(out.with_suffix(".report.yaml").read_text())
     assert report["parameters"]["height"]["after"] == list(ranges["height"])
@@ -56,7 +56,7 @@ def test_a_posterior_is_written_with_what_the_simulator_cannot_make(synth2real, 
     assert code == 0, err
     assert "in 20 trials" in err
     assert "difference between the mean real image and the closest mean rendered image" in err
-    low, high = load_parameters(out)["height"]
+    low, high = load_parameters(out)["ranges"]["height"]
     assert 0.75 < (low + high) / 2 < 0.95
     report = yaml.safe_load(out.with_suffix(".report.yaml").read_text())
     assert report["calibrate"]["method"] == "posterior"
@@ -73,7 +73,7 @@ def test_a_search_that_finds_nothing_nearer_leaves_the_ranges(synth2real, tmp_pa
     code, _, err = synth2real("calibrate", "digits", "--target", tmp_path / "own", "--out", out, *FAST, "--trials", 1)
     assert code == 0, err
     assert "no ranges with a smaller distance were found in 1 trials, so all ranges stay unchanged" in err
-    assert load_parameters(out)["blur"] == pytest.approx(Digits().range("blur"))
+    assert load_parameters(out)["ranges"]["blur"] == pytest.approx(Digits().range("blur"))
 
 
 def test_features_are_compared_where_asked_for(synth2real, tmp_path, real):

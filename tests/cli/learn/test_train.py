@@ -1,5 +1,6 @@
 """`synth2real train`: what it takes for granted and what not, and what Ctrl-C leaves."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+import yaml
 from safetensors.torch import load_file
 
 from helpers import picture, refused, save
@@ -103,3 +105,76 @@ def test_a_name_that_does_not_exist_is_refused_before_anything_is_read(synth2rea
     arguments = ("train", tmp_path / "none", "--target", tmp_path / "none", "--out", tmp_path / "run")
     refused(synth2real(*arguments, option, value), message)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def given(tmp_path):
+    """Features whose class depends on a given column alone: `source.npz`, `target.npz` and `test.npz`."""
+    generator = np.random.default_rng(0)
+    for name in ("source", "target", "test"):
+        count = 400 if name == "source" else 80
+        iso = generator.uniform(0, 1, count)
+        labels = {} if name == "target" else {"labels": (iso > 0.5).astype(int)}
+        np.savez(tmp_path / f"{name}.npz", features=generator.normal(size=(count, 2)), iso=iso, **labels)
+    return tmp_path
+
+
+@pytest.mark.parametrize("adapt", ["source-only", "svm", "msda"])
+def test_given_columns_are_inputs_of_the_model(synth2real, given, adapt):
+    arguments = ("train", given / "source.npz", "--target", given / "target.npz", "--given", "iso", "--adapt", adapt)
+    code, _, err = synth2real(*arguments, "--steps", 150, "--out", given / "run")
+    assert code == 0, err
+    assert "given, as inputs of the model: iso\n" in err
+    assert yaml.safe_load((given / "run" / "settings.yaml").read_text())["given"] == ["iso"]
+    code, out, _ = synth2real("evaluate", given / "run", "--on", given / "test.npz", "--json")
+    assert json.loads(out)["accuracy"] > 0.9
+    assert synth2real("predict", given / "run", given / "target.npz", "--out", given / "p.csv")[0] == 0
+    code, _, err = synth2real("report", given / "run")
+    assert code == 0, err
+    assert "iso" in (given / "run" / "report.html").read_text()
+
+
+def test_a_comparison_gives_the_columns_to_every_route(synth2real, given):
+    arguments = ("compare", given / "source.npz", "--target", given / "target.npz", "--given", "iso", "--seeds", 1)
+    arguments = (*arguments, "--test", given / "test.npz", "--routes", "svm,self-training", "--budget", 0.05)
+    code, out, err = synth2real(*arguments, "--out", given / "compared", "--json")
+    assert code == 0, err
+    tested = [one["test_score"] for one in json.loads(out)["ranking"] if one["name"] == "svm"]
+    assert tested[0] > 0.9
+    assert synth2real("predict", given / "compared" / "chosen", given / "test.npz", "--out", given / "p.csv")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (("iso", "iso"), "the given column 'iso' is named twice"),
+        (("gain",), "target.npz: has no array 'gain' for the given column, found 'features', 'iso'"),
+        (("labels",), "the given column 'labels' is a label column too"),
+    ],
+)
+def test_wrong_given_columns_are_refused(synth2real, given, columns, message):
+    options = [part for column in columns for part in ("--given", column)]
+    arguments = ("train", given / "source.npz", "--target", given / "target.npz", *options, "--out", given / "run")
+    refused(synth2real(*arguments), message)
+    assert not (given / "run").exists()
+
+
+def test_a_model_with_given_columns_refuses_images_without_a_table(synth2real, tmp_path):
+    rows = [f"{i}.png,{i / 10},{i % 2}\n" for i in range(20)]
+    for i in range(20):
+        for folder in ("real", "bare"):
+            save(tmp_path / folder / f"{i}.png", picture(i))
+    (tmp_path / "real" / "metadata.csv").write_text("file_name,iso,label\n" + "".join(rows))
+    arguments = ("train", tmp_path / "real", "--target", tmp_path / "real", "--given", "iso", "--steps", 2)
+    code, _, err = synth2real(*arguments, "--out", tmp_path / "run")
+    assert code == 0, err
+    assert synth2real("predict", tmp_path / "run", tmp_path / "real", "--out", tmp_path / "p.csv")[0] == 0
+    found = synth2real("predict", tmp_path / "run", tmp_path / "bare", "--out", tmp_path / "q.csv")
+    refused(found, "bare: needs the given columns 'iso', but found no metadata.csv or metadata.jsonl. Write")
+    assert not (tmp_path / "q.csv").exists()
+    code, _, err = synth2real(
+        "adapt", tmp_path / "run", "--target", tmp_path / "real", "--steps", 2, "--out", tmp_path / "b"
+    )
+    assert code == 0, err
+    code, _, err = synth2real("gap", tmp_path / "real", tmp_path / "bare", "--features", tmp_path / "run")
+    assert code == 0, err

@@ -5,12 +5,13 @@ import scipy.sparse
 import torch
 from torch import nn
 
-from synth2real import Labelled, Model
+from synth2real import Labelled, Model, Unlabelled
 from synth2real.comparison.evaluation import Evaluation
 from synth2real.data.sparse import Sparse
 from synth2real.route.route import Budget, Route
 from synth2real.select.validators import Moved, move
 from synth2real.tasks import Classification, Gaze, Keypoints, Regression
+from synth2real.training.model import EMBEDDED
 
 CLASSES = Classification(("no", "yes"))
 
@@ -92,3 +93,36 @@ def test_every_trial_of_a_comparison_has_moved_predictions_if_a_move_is_known(ki
     evaluation = Evaluation(data, data.unlabelled(), None, task, Budget(steps=2, batch=8))
     run = Route().run(evaluation.source, evaluation.target, task=task, budget=evaluation.budget)
     assert (evaluation.measured(run, 0, 2, 0.0).moved is None) == (kind == "features")
+
+
+def test_a_given_direction_turns_with_the_moved_image() -> None:
+    """The model predicts the given direction and looks at nothing else, so that its prediction follows every turn."""
+    task = Gaze()
+    model = Model(task, (1, 8, 8), given_columns=("head_pitch", "head_yaw", "iso"), statistics="none").eval()
+    width = model.width - EMBEDDED - 3
+    given = (torch.rand(30, 3, generator=torch.Generator().manual_seed(0)) - 0.5) / 5
+    head = next(module for module in model.head.modules() if isinstance(module, nn.Linear))
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.zero_()
+        head.weight[0, width + 1] = head.weight[1, width] = -1  # x and y of a small angle
+    target = Unlabelled(torch.zeros(30, 1, 8, 8, dtype=torch.uint8), given=given, given_columns=model.given_columns)
+    inputs = model.inputs_of(target)
+    moved = move(model, inputs, model.outputs(inputs))
+    assert moved is not None
+    assert moved.correlation() > 0.99
+    assert moved.inconsistency(task) < 0.05
+
+
+def test_words_are_removed_and_given_values_stay() -> None:
+    model = Model(CLASSES, (40,), given_columns=("iso",), network="linear", statistics="none").eval()
+    head = next(module for module in model.head.modules() if isinstance(module, nn.Linear))
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.zero_()
+        head.weight[1, 40] = 1
+    given = torch.linspace(-1, 1, 200)[:, None]
+    inputs = model.inputs_of(Unlabelled(texts(), given=given, given_columns=("iso",)))
+    moved = move(model, inputs, model.outputs(inputs))
+    assert moved is not None
+    assert torch.equal(moved.predictions, moved.original)

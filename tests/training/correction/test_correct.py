@@ -152,6 +152,21 @@ def test_a_corrected_model_is_corrected_again_for_a_new_person(tmp_path):
     assert second.after < 0.2 * second.before
 
 
+def test_a_model_with_given_columns_is_corrected_by_few_labels_that_have_them():
+    torch.manual_seed(0)
+    model = Model(TASKS["gaze"], (1, 8, 8), given_columns=("head_pitch",)).eval()
+    head = {"given": torch.linspace(-1, 1, 20)[:, None], "given_columns": ("head_pitch",)}
+    target = Unlabelled(images(20), **head)
+    labels = model.predict(target).values + 0.2
+    found = correct(model, FewLabels(images(20), labels, columns=("pitch", "yaw"), **head), target)
+    assert found.after < 0.2 * found.before
+    assert torch.allclose(found.model.predict(target).values, labels, atol=0.05)
+    with pytest.raises(
+        InputError, match="the data of the few labels has no given column 'head_pitch', which the model takes"
+    ):
+        correct(model, FewLabels(images(20), labels, columns=("pitch", "yaw")), target)
+
+
 @pytest.mark.parametrize(
     ("few", "groups", "message"),
     [

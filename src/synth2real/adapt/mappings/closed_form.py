@@ -7,9 +7,11 @@ from typing import ClassVar
 
 import torch
 from pydantic import Field
+from scipy.sparse import hstack
 from torch import Tensor, nn
 
-from ...data.domains import Inputs
+from ...data.domains import Inputs, Labelled, Unlabelled
+from ...data.sparse import Sparse
 from ...errors import InputError
 from ...networks.layers import Statistics
 from ...settings import settings
@@ -40,6 +42,15 @@ class ClosedForm(Objective):
                 f"adapt {self.name} needs features, found images of shape {self.model.shape}. "
                 "Choose --adapt source-only"
             )
+
+    def inputs_of(self, domain: Labelled | Unlabelled) -> Inputs:
+        """The features that the head takes: the inputs, and beside them the given columns with their embedding."""
+        given = self.model.of_given(domain)
+        if given is None:
+            return domain.inputs
+        if isinstance(domain.inputs, Sparse):
+            return Sparse(hstack([domain.inputs.matrix, given.numpy()]))
+        return torch.cat([dense(domain.inputs), given], 1)
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         yield from ()

@@ -64,7 +64,8 @@ class SelfTraining(ClosedForm):
                 f"adapt self-training: found {total} samples in both domains, expected {MOST} or fewer, because it "
                 "stores a matrix of samples by samples. Choose --adapt svm or source-only, or train on fewer samples"
             )
-        inner = products(source.inputs, target.inputs)
+        both = self.inputs_of(source), self.inputs_of(target)
+        inner = products(*both)
         unit = float(np.diag(inner)[:count].mean())  # the mean squared length
         inner /= unit
         inner += BIAS
@@ -82,7 +83,6 @@ class SelfTraining(ClosedForm):
             duals = machine(inner, index, labels, self.ridge)
         every = torch.zeros(total, len(shares))
         every[torch.from_numpy(index)] = torch.from_numpy(duals).float()
-        both = source.inputs, target.inputs
         mean = gathered(both, torch.full((total, 1), 1 / total))[0]
         weights = (gathered(both, every) - every.sum(0)[:, None] * mean) / unit
         write_head(self.model, weights, BIAS * every.sum(0) - weights @ mean)

@@ -47,7 +47,7 @@ class SVM(ClosedForm):
     def solve(self, source: Labelled, target: Unlabelled) -> None:
         from sklearn.svm import LinearSVC
 
-        x, back = coordinates(source.inputs)
+        x, back = coordinates(self.inputs_of(source))
         lengths = float(np.square(x.data if isinstance(x, csr_array) else x).sum(dtype=np.float64)) / len(source)
         machine = LinearSVC(C=self.penalty / max(lengths, 1e-12), dual=x.shape[0] < x.shape[1], random_state=0)
         machine.fit(x, source.labels.numpy())

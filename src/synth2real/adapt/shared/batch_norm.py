@@ -45,6 +45,7 @@ def take_statistics(model: Model, inputs: Inputs, statistics_by: Literal["layers
     """Replace the running statistics of `model` by those of `inputs`, from at most `MOST` evenly spaced samples.
 
     Args:
+        inputs: as the model takes them, see `Model.inputs_of`.
         statistics_by: `batches` computes all layers in one pass, in which each batch is normalised by its own
             statistics. `layers` computes one layer after the other. Each layer then receives the outputs of the layers
             before it with their new statistics.

@@ -43,7 +43,7 @@ class SourceFree(Learner):
         """
         check_kind(model, Model, "the model is", "Load it: load_model(folder)")
         check_kind(target, Unlabelled, "the target is")
-        model.check(target.inputs, "the target")
+        model.inputs_of(target, "the target")
         if len(target) < 2:
             raise InputError(f"the target holds {len(target)} sample, expected two or more. Pass more target images")
         learner = self.fresh()

@@ -60,7 +60,7 @@ class SHOT(SourceFree):
 
     def build(self, target: Unlabelled) -> None:
         self.model.head.requires_grad_(False)
-        self.target = target.inputs
+        self.target = self.model.inputs_of(target)
         self.labels = Labels(len(target))
         self.networks["labels"] = self.labels
         self.networks["watch"] = self.watch = CollapseWatch(self.model)

@@ -78,7 +78,7 @@ class TENT(SourceFree):
     def shipped(self) -> Model:
         # While it trains, a layer normalises by its batch, and its running statistics follow the target only in part.
         if norms(self.model):
-            take_statistics(self.model, self.target.inputs, "batches")
+            take_statistics(self.model, self.model.inputs_of(self.target), "batches")
         return self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:

@@ -52,7 +52,7 @@ class AdaBN(Objective):
 
     def shipped(self) -> Model:
         adapted = copy.deepcopy(super().shipped())
-        take_statistics(adapted, self.target.inputs, self.statistics_by)
+        take_statistics(adapted, adapted.inputs_of(self.target), self.statistics_by)
         return adapted
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:

@@ -8,6 +8,7 @@ from typing import Any
 from ...comparison.halving import step_seconds
 from ...comparison.named_routes import default_routes
 from ...data.domains import Labelled, Unlabelled, name_of
+from ...data.given import check_both
 from ...measure.data_checks import Findings
 from ...measure.data_checks import check as find
 from ...route.route import Budget, Route, default_steps
@@ -24,7 +25,9 @@ SHOWN = 20  # classes or columns in a line
 def check(args: CheckArguments) -> Result:
     """Print each part of the findings when it is known, then time a step. Warnings do not change the exit code."""
     given, target, layout = load_pair(args)
-    source = given if isinstance(given, Labelled) else given.labelled(min(args.n or SAMPLE, SAMPLE), args.seed)
+    count = min(args.n or SAMPLE, SAMPLE)
+    source = given if isinstance(given, Labelled) else given.labelled(count, args.seed, given=args.given)
+    check_both(source, target)
     task = TASKS[args.task].of(source)
     test = load_test(args, task, layout, aligned=False)
     ours, theirs = read_both_groups(args.group, (one_source(args, "check"), given), (args.target, target))

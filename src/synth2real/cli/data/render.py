@@ -19,7 +19,7 @@ def render(args: RenderArguments) -> Result:
     if args.preset is not None:
         settings["preset"] = args.preset
     if args.params is not None:
-        settings["ranges"] = load_parameters(args.params)
+        settings |= load_parameters(args.params)
     check_overwrite_or_resume(args.overwrite, args.resume)
     made = simulator(args.name, **settings)
     render_images(

@@ -68,7 +68,7 @@ def _rendered(args: ShowArguments) -> tuple[Labelled, Tensor, Labelled]:
     }
     settings: dict[str, Any] = {name: value for name, value in given.items() if value}
     if args.params is not None:
-        settings["ranges"] = load_parameters(args.params)
+        settings |= load_parameters(args.params)
     made = simulator(args.source, **settings)
     data, masks = made.labelled(args.n, args.seed), made.sample(args.n, args.seed).masks
     none = torch.zeros(len(data), 0, *made.size, dtype=torch.bool)

@@ -33,7 +33,7 @@ def adapt(args: AdaptArguments) -> Result:
     method = build_method(args)
     model = load_model(args.run, trust=args.trust)
     target = load_unlabelled(args.target, **reading_of(model, skip_bad=args.skip_bad))
-    model.check(target.inputs, str(args.target))
+    model.inputs_of(target, str(args.target))
     label = read_settings(args.run).get("label") or ()
     seen = (args.target, target)
     grouped = read_few_labels(args.few_labels, args.group, model.task, label, reading_of(model), seen)
@@ -76,7 +76,7 @@ def run(folder: RunFolder, trainer: Trainer, report: Report, before: Model, targ
     algorithm: Any = trainer.algorithm
     try:
         trainer.run(report)
-        algorithm.shipped().check_outputs(target.inputs, trainer.step)
+        algorithm.shipped().check_outputs(target, trainer.step)
     except TrainingDiverged as error:
         folder.diverged(error)
         if not error.taken:

@@ -14,7 +14,8 @@ from ...data.domains import Unlabelled
 from ...data.loading import load_unlabelled
 from ...errors import InputError
 from ...settings import build, name_of, to_dict
-from ...simulate import Range, Simulator, save_parameters, simulator
+from ...simulate import Simulator, save_parameters, simulator
+from ...simulate.distributions import plain, text
 from ...storage import make_folder, write_text
 from ..arguments import CalibrateArguments
 from ..console import Result, bars, console
@@ -31,7 +32,7 @@ def calibrate(args: CalibrateArguments) -> Result:
     check_overwrite_or_resume(args.overwrite, args.resume)
     check_new_file(args.out, "a YAML", (".yaml", ".yml"), args.overwrite or args.resume)
     search = method(args)
-    target = load_unlabelled(args.target, **reading(args))
+    target = load_unlabelled(args.target, **reading(args), given=args.given)
     made = place(args, target)
     search.check(made, target)
     storage = study_storage(args)
@@ -47,7 +48,8 @@ def calibrate(args: CalibrateArguments) -> Result:
     console.print(table(made, found, judged))
     for line in summary(args, search, found, judged):
         console.print(line, soft_wrap=True)
-    return {**described, "ranges": found.ranges, "out": args.out, "report": args.out.with_suffix(REPORT)}
+    ranges = {name: plain(one) for name, one in found.ranges.items()}
+    return {**described, "ranges": ranges, "out": args.out, "report": args.out.with_suffix(REPORT)}
 
 
 def method(args: CalibrateArguments) -> Calibrator:
@@ -92,7 +94,7 @@ def write(
     farthest = torch.tensor(judged.farthest)
     sheet(target.inputs[farthest], judged.nearest, args.out.with_suffix(PICTURES))
     write_text(args.out.with_suffix(REPORT), yaml.safe_dump(described, sort_keys=False, default_flow_style=None))
-    save_parameters({**found.simulator.ranges, **found.ranges}, args.out)
+    save_parameters({**found.simulator.ranges, **found.ranges}, args.out, found.simulator.correlations)
 
 
 def describe(
@@ -102,8 +104,8 @@ def describe(
     by_name = {one.name: one for one in judged.constraints}
     parameters = {
         name: {
-            "before": list(found.ranges_before[name]),
-            "after": list(found.ranges[name]),
+            "before": plain(found.ranges_before[name]),
+            "after": plain(found.ranges[name]),
             "standard_error": round(by_name[name].error, 4),
             "verdict": by_name[name].verdict,
             "like": by_name[name].like or None,
@@ -118,6 +120,12 @@ def describe(
         "discrepancy": found.discrepancy,
         "checks": found.checks,
         "parameters": parameters,
+        "given": {name: plain(one) for name, one in found.given.items()},
+        "correlations": found.correlations,
+        "combinations": [
+            {"sum": str(one), "coefficients": one.coefficients, "standard_error": round(one.error, 4)}
+            for one in judged.combinations
+        ],
         "unreached": {
             "share": judged.unreached,
             "pictures": args.out.with_suffix(PICTURES).name,
@@ -127,7 +135,7 @@ def describe(
 
 
 def table(made: Simulator, found: Calibration, judged: Identification) -> Table:
-    """One row per parameter: its range before and after, and whether the real images determine it."""
+    """One row per parameter: its range before and after, and whether the real images determine or give it."""
     shown = Table(
         "parameter", "unit", "before", "after", "standard error of the centre", "identified by the real images"
     )
@@ -137,17 +145,14 @@ def table(made: Simulator, found: Calibration, judged: Identification) -> Table:
         shown.add_row(
             one.name,
             units[one.name],
-            span(found.ranges_before[one.name]),
-            span(found.ranges[one.name]),
+            text(found.ranges_before[one.name]),
+            text(found.ranges[one.name]),
             f"{one.error:.2f} of the range",
             verdict + (f", not separable from {one.like}" if one.like else ""),
         )
+    for name, sampling in found.given.items():
+        shown.add_row(name, units[name], text(made.sampling(name)), text(sampling), "", "given with the real images")
     return shown
-
-
-def span(values: Range) -> str:
-    """`0.62 to 0.8`."""
-    return f"{values[0]:.3g} to {values[1]:.3g}"
 
 
 def summary(args: CalibrateArguments, search: Calibrator, found: Calibration, judged: Identification) -> list[str]:
@@ -162,6 +167,13 @@ def summary(args: CalibrateArguments, search: Calibrator, found: Calibration, ju
             f"no ranges with a smaller distance were found in {effort}, so all ranges stay unchanged. "
             "Try fewer parameters (--only), more trials, or the other --method"
         )
+    if found.correlations:
+        pairs = ", ".join(f"{pair} {value:+.2f}" for pair, value in found.correlations.items())
+        lines.append(f"correlations: {pairs}")
+    lines += [
+        f"constrained together, but not alone: {one} (standard error {one.error:.2f} of the range)"
+        for one in judged.combinations
+    ]
     if found.discrepancy is not None:
         lines.append(
             "difference between the mean real image and the closest mean rendered image: "

@@ -216,6 +216,7 @@ def summary(args: TrainArguments, route: Route, sources: int, targets: int, step
     source = " + ".join(args.source)
     return [
         f"source {source} ({sources} samples), target {args.target} ({targets} samples)",
+        *([f"given, as inputs of the model: {', '.join(args.given)}"] if args.given else []),
         "route: " + ", ".join(f"{stage} {name}" for stage, name in stages.items()),
         f"{steps} steps of {budget.batch} + {budget.batch}"
         + ("" if args.steps else " (from the size of the data; --steps changes it)")

@@ -31,7 +31,7 @@ def evaluate(args: EvaluateArguments) -> Result:
     model = load_model(args.run, trust=args.trust)
     columns = label_columns(args, model)
     data = load(args.on, columns, **reading_of(model, skip_bad=args.skip_bad))
-    model.check(data.inputs, str(args.on))
+    model.inputs_of(data, str(args.on))
     metrics, details = scored(model, data, groups_of(args.run, model, args.group, (args.on, data)))
     for name, value in metrics.items():
         print_result(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {json.dumps(value)}")

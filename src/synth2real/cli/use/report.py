@@ -95,11 +95,11 @@ def as_comparison(folder: Path, test: Path | None, *, trust: bool) -> Comparison
     model = load_model(folder, trust=trust)
     source, target, layout = load_pair(data)
     if isinstance(source, Simulator) and (folder / PARAMETERS).is_file():
-        source = source.with_ranges(**load_parameters(folder / PARAMETERS))
+        source = replace(source, **load_parameters(folder / PARAMETERS))
     labelled = load_test(data, model.task, layout)
     ours, theirs = read_both_groups(data.group, (data.source[0], source), (data.target, target))
     evaluation = Evaluation(source, target, labelled, model.task, budget, ours, theirs)
-    rendered = source if isinstance(source, Labelled) else source.labelled(budget.n, budget.seed)
+    rendered = source if isinstance(source, Labelled) else source.labelled(budget.n, budget.seed, given=data.given)
     refiner = load_refiner(folder, trust=trust) if (folder / REFINER).is_dir() else None
     made = Run(
         model=model,
@@ -176,6 +176,7 @@ def data_of(settings: dict[str, Any], test: Path | None) -> TestedData:
         target=Path(settings["target"]),
         task=str(settings["task"]["kind"]),
         label=tuple(map(str, settings["label"] or ())),
+        given=tuple(map(str, settings.get("given") or ())),
         test=test,
         group=settings.get("group"),
         preset=settings["preset"],

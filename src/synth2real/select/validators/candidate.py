@@ -122,17 +122,16 @@ def observe(
             `mixed` is nan and `moved` is None.
 
     Raises:
-        InputError: the inputs do not have the shape that the model takes.
+        InputError: the inputs do not have the shape that the model takes, or lack a given column.
     """
-    model.check(held_out.inputs, "the held-out source")
-    model.check(target.inputs, "the target")
-    source_features, target_features = model.embed(held_out.inputs), model.embed(target.inputs)
+    known, inputs = model.inputs_of(held_out, "the held-out source"), model.inputs_of(target, "the target")
+    source_features, target_features = model.embed(known), model.embed(inputs)
     outputs = head_of(model, target_features)
     last = model.head[-1][-1] if isinstance(model.head[-1], nn.Sequential) else model.head[-1]
     linear = isinstance(last, nn.Linear) and last.in_features == source_features.shape[1]
     mixed = torch.nan, torch.nan
     if probed and isinstance(model.task, Classification):
-        mixed = _mixed(model, to_float(target.inputs[torch.arange(len(target))]), outputs)
+        mixed = _mixed(model, to_float(inputs[torch.arange(len(target))]), outputs)
     return Candidate(
         name=name,
         seed=seed,
@@ -142,7 +141,7 @@ def observe(
         target_features=target_features,
         classifier=last.weight.detach().cpu().clone() if linear and isinstance(last, nn.Linear) else None,
         mixed=mixed,
-        moved=move(model, target.inputs, outputs) if probed else None,
+        moved=move(model, inputs, outputs) if probed else None,
     )
 
 

@@ -22,7 +22,7 @@ def live_score(model: Model, some: Tensor) -> tuple[str, float] | None:
 
     Args:
         model: keeps its mode, training or evaluation.
-        some: target inputs, about 100 of them.
+        some: target inputs as the model takes them (see `Model.inputs_of`), about 100 of them.
     """
     training = model.training
     outputs = model.outputs(some)

@@ -11,6 +11,7 @@ from torch import Tensor
 from ...data.domains import Inputs, to_float
 from ...data.sparse import Sparse
 from ...tasks import Gaze, Keypoints, Task
+from ...training.given import WithGiven, append, move_given, split
 from ...training.model import Model
 from ...transforms.warp import Warp
 from .prediction_distance import apart
@@ -69,16 +70,20 @@ def move(model: Model, inputs: Inputs, outputs: Tensor) -> Moved | None:
 
     Args:
         model: trained.
-        inputs: target samples (N, ...), at most about 1,000.
+        inputs: target samples (N, ...) as the model takes them (see `Model.inputs_of`), at most about 1,000. Given
+            directions turn with the image.
         outputs: raw outputs (N, O) of the model for them.
     """
     task, original = model.task, model.task.predict(outputs)
-    x, generator = to_float(inputs[torch.arange(len(inputs))]), torch.Generator().manual_seed(0)
+    every, generator = to_float(inputs[torch.arange(len(inputs))]), torch.Generator().manual_seed(0)
+    x, given = split(every, len(model.given_columns))
     if x.ndim == 4:
         ranges = TURNS if isinstance(task, Gaze) else FAR_SHIFTS if isinstance(task, Keypoints) else SHIFTS
         warp = Warp.sample(len(x), (x.shape[2], x.shape[3]), generator=generator, **ranges)
-        return Moved(original, task.move(original, warp), task.predict(model.outputs(warp.image(x))))
-    if isinstance(inputs, Sparse):
+        turned = None if given is None else move_given(given, model.given_columns, warp)
+        moved = append(warp.image(x), turned)
+        return Moved(original, task.move(original, warp), task.predict(model.outputs(moved)))
+    if isinstance(inputs.inputs if isinstance(inputs, WithGiven) else inputs, Sparse):
         kept = torch.rand(x.shape, generator=generator) >= STRUCK
-        return Moved(original, original, task.predict(model.outputs(x * kept)))
+        return Moved(original, original, task.predict(model.outputs(append(x * kept, given))))
     return None

@@ -1,6 +1,7 @@
 """Parameters of `Eyes` with their default ranges, and the ranges of the infrared preset."""
 
-from ..base import Parameter, Range
+from ..base import Parameter
+from ..distributions import Sampling
 
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter("gaze_pitch", "degrees", "pitch of the gaze, positive up", (-60, 60), (-25, 12)),
@@ -95,7 +96,7 @@ PARAMETERS: tuple[Parameter, ...] = (
 )  # fmt: skip
 
 # Like MEYE: a close camera with infrared LEDs. Skin, sclera and iris have almost the same brightness.
-INFRARED: dict[str, Range] = {
+INFRARED: dict[str, Sampling] = {
     "iris": (5.5, 6.4),
     "shadow_reach": (0.8, 3.5),
     "gaze_pitch": (-16, 22),

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from ...settings import settings
 from ...tasks.directions import relative_to, to_vectors
-from ..base import CHUNK, Drawn, Parameter, Range, Simulator
+from ..base import CHUNK, Drawn, Parameter, Simulator
 from ..camera import blur, equalise
+from ..distributions import Sampling
 from .eyeball import ball, edge, mirrored
 from .geometry import LANDMARKS, Geometry, Values, place
 from .parameters import INFRARED, PARAMETERS
@@ -115,7 +116,7 @@ class Eyes(Simulator):
     def generator(self, seed: int) -> torch.Generator:
         return torch.Generator(self.device).manual_seed(seed)
 
-    def defaults(self) -> dict[str, Range]:
+    def defaults(self) -> dict[str, Sampling]:
         return super().defaults() | (INFRARED if self.preset == "infrared" else {})
 
     def render(self, values: dict[str, Tensor], generator: torch.Generator) -> Drawn:

@@ -141,11 +141,14 @@ def correct(
     """
     check_kind(few_labels, FewLabels, "the few labels are", "Load them: load_few_labels(path, label=...)")
     check_kind(target, Unlabelled, "the target is")
-    model.check(target.inputs, "the target")
     check_few_labels(model.task, few_labels, target, target_groups)
     model = copy.deepcopy(model).eval()
-    inputs = target.subset(evenly(len(target), MOST)).inputs
-    seen = [seen_by(model, one) for one in (inputs, few_labels.inputs)]
+    some = target.subset(evenly(len(target), MOST))
+    inputs = (
+        model.inputs_of(some, "the target"),
+        model.inputs_of(few_labels.unlabelled(), "the data of the few labels"),
+    )
+    seen = [seen_by(model, one) for one in inputs]
     basis = Basis.of(*(torch.cat(both) for both in zip(*seen, strict=True)))
     observed = Observed.of(model.task, few_labels, basis, *seen[1])
     result, best = _measured(model, few_labels, observed, curve)

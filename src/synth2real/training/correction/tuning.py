@@ -36,6 +36,7 @@ class _FineTune(Algorithm):
 
     def __init__(self, model: Model, few: Labelled, rate: float, weight: float) -> None:
         self.model, self.few, self.rate, self.weight = model, few, rate, weight
+        self.given_columns = model.given_columns
         self.networks: dict[str, nn.Module] = {"model": model}
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
@@ -70,7 +71,7 @@ def fine_tune(
     """
     if model.map is not None:
         raise InputError("the model has a feature map, which is not fine-tuned. Correct it without fine-tuning")
-    model.check(few_labels.inputs, "the few labels: their data")
+    model.inputs_of(few_labels.unlabelled(), "the data of the few labels")
     model = unfrozen(copy.deepcopy(model)).train()
     task, few = model.task, few_labels.labelled()
     if isinstance(task, Classification):
@@ -78,7 +79,7 @@ def fine_tune(
     ours, theirs = (
         replace(data, labels=task.to_input(data.labels, data.sizes, data.shape[1:])) for data in (source, few)
     )
-    Trainer(_FineTune(model, theirs, rate, weight), ours, Unlabelled(few.inputs), loop, task.move, task.mix).run()
+    Trainer(_FineTune(model, theirs, rate, weight), ours, few.unlabelled(), loop, task.move, task.mix).run()
     return model.eval()
 
 
@@ -105,11 +106,11 @@ def fine_tuned(model: Model, few_labels: FewLabels, source: Labelled, target: Un
     count = len(few_labels)
     halves = held_out(count, count // 2, few_labels.group_index, loop.seed)
     scores = Scores(model, few_labels)
-    before = seen_by(model, few_labels.inputs)[1]
+    before = seen_by(model, model.inputs_of(few_labels.unlabelled()))[1]
     held = before.clone()
     for rest, half in (halves, halves[::-1]):
         tuned = fine_tune(model, few_labels.subset(rest), source, loop)
-        held[half] = seen_by(tuned, few_labels.subset(half).inputs)[1]
+        held[half] = seen_by(tuned, tuned.inputs_of(few_labels.subset(half).unlabelled()))[1]
     return Correction(
         model=fine_tune(model, few_labels, source, loop),
         metric=model.task.metric,
