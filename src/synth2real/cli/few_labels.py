@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..adapt import FeatureMapping
 from ..data.domains import Labelled, Unlabelled
 from ..data.few_labels import FewLabels, load_few_labels
 from ..data.groups import read_group_names
@@ -13,12 +14,14 @@ from ..data.loading import metadata_tables
 from ..data.npz import arrays_of
 from ..data.tables import table_rows
 from ..errors import InputError
-from ..route.run_folder import read_settings
+from ..route.route import Route
+from ..route.run_folder import RunFolder, read_settings
 from ..tasks import Classification, Task
 from ..training.corrected_head import correction_of
-from ..training.correction import check_few_labels
+from ..training.correction import Correction, check_enough, check_few_labels, correct
 from ..training.model import Model
 from .console import console
+from .outputs import say
 
 Grouped = tuple[FewLabels | None, tuple[str, ...] | None]  # few labels, and the group of each target sample
 
@@ -61,6 +64,32 @@ def read_few_labels(
     except InputError as error:
         raise InputError(f"--few-labels {path}: {error}") from None
     return few, groups
+
+
+def check_fine_tune(steps: int, few: FewLabels | None, route: Route) -> None:
+    """Raise `InputError` if --fine-tune has no few labels, too few of them, or a route that it does not serve."""
+    if not steps:
+        return
+    if few is None:
+        raise InputError(f"--fine-tune {steps}: found no --few-labels to train on with. Add them or leave it out")
+    check_enough(few)
+    if isinstance(route.adapt, FeatureMapping) or getattr(route.adapt, "cached", False):
+        raise InputError(
+            f"--fine-tune {steps}: the route maps or caches features, so the network is not trained on images, "
+            "expected another --adapt. Leave it out: the few labels correct the model"
+        )
+
+
+def keep_correction(
+    folder: RunFolder, model: Model, grouped: Grouped, target: Unlabelled
+) -> tuple[Model, Correction | None]:
+    """The model, corrected by the few labels if there are any; the folder and the user are told what they bought."""
+    if grouped[0] is None:
+        return model, None
+    correction = correct(model, grouped[0], target, target_groups=grouped[1])
+    folder.corrected(correction)
+    say(folder, correction.words)
+    return correction.model, correction
 
 
 def has_column(path: Path, group: str) -> bool:
@@ -107,10 +136,10 @@ def groups_of(run: Path, model: Model, group: str | None, images: tuple[Path, La
     return names
 
 
-def warn_of_test(few: FewLabels, test: Labelled | None) -> None:
+def warn_of_test(few: FewLabels | None, test: Labelled | None) -> None:
     """Warn of few labels that are also test data: then the test is not honest."""
-    both = [] if test is None else few.also_in(test)
-    if both:
+    both = [] if few is None or test is None else few.also_in(test)
+    if few is not None and both:
         console.warn(
             f"{len(both)} of {len(few)} few labels are also in --test, for example {both[0]}: the test of the "
             "corrected model is not honest. Remove them from one of the two"

@@ -6,19 +6,19 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ...adapt import SOURCE_FREE, SourceFree
+from ...data.domains import Unlabelled
 from ...data.loading import load_unlabelled
 from ...errors import InputError, TrainingDiverged
 from ...route.run_folder import RunFolder, read_settings
 from ...select.adapted import judge
 from ...settings import build, to_dict
-from ...training.correction import correct
 from ...training.hardware import Hardware
-from ...training.loop import Loop
+from ...training.loop import Loop, Report, Trainer
 from ...training.model import Model
 from ...training.saved_model import load_model
 from ..arguments import AdaptArguments
 from ..console import Result, bars, console
-from ..few_labels import plain_few_labels, read_few_labels
+from ..few_labels import keep_correction, plain_few_labels, read_few_labels
 from ..inputs import reading_of
 from ..outputs import say
 from ..set_option import assignments_of
@@ -35,9 +35,8 @@ def adapt(args: AdaptArguments) -> Result:
     target = load_unlabelled(args.target, **reading_of(model, skip_bad=args.skip_bad))
     model.inputs_of(target, str(args.target))
     label = read_settings(args.run).get("label") or ()
-    few, groups = read_few_labels(
-        args.few_labels, args.group, model.task, label, reading_of(model), (args.target, target)
-    )
+    seen = (args.target, target)
+    grouped = read_few_labels(args.few_labels, args.group, model.task, label, reading_of(model), seen)
     loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=Hardware.detect())
     method.trainer(model, target, loop)  # refuses what it cannot adapt before anything is written
     folder = RunFolder(args.out, settings(args, method, model, loop), overwrite=args.overwrite, resumable=False)
@@ -55,22 +54,12 @@ def adapt(args: AdaptArguments) -> Result:
             shown.report("adapt", step, loop.steps, terms)
 
         algorithm: Any = trainer.algorithm
-        try:
-            trainer.run(report)
-            algorithm.shipped().check_outputs(target, trainer.step)
-        except TrainingDiverged as error:
-            folder.diverged(error)
-            if not error.taken:
-                keep(folder, algorithm, model)
-            raise
+        run(folder, trainer, report, model, target)
     adapted = keep(folder, algorithm, model)
     judgement = judge(model, adapted, target)
     say(folder, judgement.words)
-    correction = None if few is None else correct(adapted, few, target, target_groups=groups)
-    if correction is not None:
-        folder.corrected(correction)
-        folder.finish(correction.model)
-        say(folder, correction.words)
+    adapted, correction = keep_correction(folder, adapted, grouped, target)
+    folder.finish(adapted)
     say(folder, f"adapted; the run is in {args.out}")
     return {
         "method": args.method,
@@ -80,6 +69,19 @@ def adapt(args: AdaptArguments) -> Result:
         "few_labels": None if correction is None else correction.plain(),
         "out": args.out,
     }
+
+
+def run(folder: RunFolder, trainer: Trainer, report: Report, before: Model, target: Unlabelled) -> None:
+    """Train; if it diverges, the folder says so and has the last good weights."""
+    algorithm: Any = trainer.algorithm
+    try:
+        trainer.run(report)
+        algorithm.shipped().check_outputs(target, trainer.step)
+    except TrainingDiverged as error:
+        folder.diverged(error)
+        if not error.taken:
+            keep(folder, algorithm, before)
+        raise
 
 
 def build_method(args: AdaptArguments) -> SourceFree:

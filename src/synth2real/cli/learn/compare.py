@@ -24,11 +24,11 @@ from ...route.run_folder import RunFolder
 from ...simulate import Simulator
 from ...storage import write_text
 from ...tasks.base import Task
-from ...training.correction import Correction, correct
+from ...training.correction import Correction
 from ...training.hardware import versions
 from ..arguments import CompareArguments
 from ..console import Result, announce, bars, console, duration, warnings_on_stderr
-from ..few_labels import Grouped, has_column, plain_few_labels, read_few_labels, warn_of_test
+from ..few_labels import Grouped, has_column, keep_correction, plain_few_labels, read_few_labels, warn_of_test
 from ..inputs import conversion_of, described, load_pair, load_test, one_source, read_both_groups, reading, settle_task
 from ..outputs import check_overwrite_or_resume, say, write_aggregates, write_chosen
 
@@ -48,9 +48,8 @@ def compare(args: CompareArguments) -> Result:
     source, target, layout = load_pair(args)
     task = settle_task(args, source, target)
     test = load_test(args, task, layout)
-    few, few_groups = few_labels_of(args, task, target, layout)
-    if few is not None:
-        warn_of_test(few, test)
+    few = few_labels_of(args, task, target, layout)
+    warn_of_test(few[0], test)
     routes = checked_routes(args, task, source, target)
     groups = read_both_groups(args.group, (name, source), (args.target, target))
     budget = Budget(n=args.n or Budget.n, seed=args.seed)
@@ -82,20 +81,14 @@ def compare(args: CompareArguments) -> Result:
     trained = [trial.run.model for candidate in comparison.candidates for trial in candidate.trials]
     for model in (*trained, *(one.model for one in comparison.aggregates)):
         model.conversion, model.layout = conversion_of(args, source, target), layout
-    chosen = comparison.chosen.trials[0].run.model  # chosen before the few labels are used
-    correction = None if few is None else correct(chosen, few, target, target_groups=few_groups)
+    _, correction = keep_correction(folder, comparison.chosen.trials[0].run.model, few, target)
+    few_labels = None if correction is None else correction.plain()
     write(args, comparison, settings, correction)
-    for line in [*conclusions(comparison), *([] if correction is None else [correction.words])]:
+    for line in conclusions(comparison):
         say(folder, line)
-    report = args.out / "report.html"
+    report, chosen = args.out / "report.html", args.out / "chosen"
     console.print(f"report: {report}", soft_wrap=True)
-    return {
-        **comparison.plain(),
-        "few_labels": None if correction is None else correction.plain(),
-        "out": args.out,
-        "chosen_run": args.out / "chosen",
-        "report": report,
-    }
+    return {**comparison.plain(), "few_labels": few_labels, "out": args.out, "chosen_run": chosen, "report": report}
 
 
 def few_labels_of(args: CompareArguments, task: Task, target: Unlabelled, layout: Layout | None) -> Grouped:

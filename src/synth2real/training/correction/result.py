@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -66,9 +66,9 @@ class Correction:
     groups: tuple[str, ...]
     shares: dict[str, float]
     before: float
-    after: float | None
-    gain: float | None
-    interval: tuple[float, float] | None
+    after: float | None = None
+    gain: float | None = None
+    interval: tuple[float, float] | None = None
     other_groups: float | None = None
     curve: tuple[Point, ...] = ()
 
@@ -82,8 +82,9 @@ class Correction:
                 "benefit cannot be measured"
             )
         low, high = self.interval
+        by = "two-fold cross-validation" if "fine-tuning" in self.shares else "cross-validation"
         said = (
-            f"{self.count} few labels: {name} {self.before:.3g} before, {self.after:.3g} after (cross-validated; gain "
+            f"{self.count} few labels: {name} {self.before:.3g} before, {self.after:.3g} after, by {by} (gain "
             f"{self.gain:.3g}, 95 % interval {low:.3g} to {high:.3g}); correction: {self.mixture}"
         )
         return said if low > 0 else f"{said}. It is not sure that these labels help: label more"
@@ -150,29 +151,29 @@ def correct(
     seen = [seen_by(model, one) for one in inputs]
     basis = Basis.of(*(torch.cat(both) for both in zip(*seen, strict=True)))
     observed = Observed.of(model.task, few_labels, basis, *seen[1])
-    common, own = fit(observed, len(few_labels.group_names))
-    best = own or common
-    scores = _Scores(model, few_labels)
-    before = scores.of(observed.coordinates)
-    one = len(few_labels) == 1
-    interval = None if one else scores.interval(observed.coordinates, best.held)
-    after = None if one else scores.of(best.held)
-    several = len(few_labels.group_names) > 1
-    result = Correction(
-        model=model,
-        metric=model.task.metric,
-        count=len(few_labels),
-        groups=few_labels.group_names,
-        shares=best.shares,
-        before=before,
-        after=after,
-        gain=None if after is None else scores.sign * (after - before),
-        interval=interval,
-        other_groups=scores.of(common.held) if several else None,
-        curve=_curve(observed, scores, len(few_labels.group_names)) if curve and not one else (),
-    )
+    result, best = _measured(model, few_labels, observed, curve)
     _install(model, basis, best, result)
     return result
+
+
+def _measured(model: Model, few: FewLabels, observed: Observed, curve: bool) -> tuple[Correction, Fit]:
+    """The fitted correction, and what it buys; it is not yet in the model."""
+    groups = len(few.group_names)
+    common, own = fit(observed, groups)
+    best, scores = own or common, Scores(model, few)
+    before = scores.of(observed.coordinates)
+    result = Correction(model, model.task.metric, len(few), few.group_names, best.shares, before)
+    if len(few) == 1:
+        return result, best
+    after = scores.of(best.held)
+    return replace(
+        result,
+        after=after,
+        gain=scores.sign * (after - before),
+        interval=scores.interval(observed.coordinates, best.held),
+        other_groups=scores.of(common.held) if groups > 1 else None,
+        curve=_curve(observed, scores, groups) if curve else (),
+    ), best
 
 
 def _install(model: Model, basis: Basis, found: Fit, result: Correction) -> None:
@@ -183,7 +184,7 @@ def _install(model: Model, basis: Basis, found: Fit, result: Correction) -> None
             buffer[i] = value.to(buffer)
 
 
-class _Scores:
+class Scores:
     """The main metric of corrected coordinates of the few labels.
 
     Args:
@@ -224,7 +225,7 @@ class _Scores:
         return low, high
 
 
-def _curve(observed: Observed, scores: _Scores, groups: int) -> tuple[Point, ...]:
+def _curve(observed: Observed, scores: Scores, groups: int) -> tuple[Point, ...]:
     """The metric against the number of labels, from none to all."""
     count, generator = len(observed), torch.Generator().manual_seed(0)
     points = [Point(0, scores.of(observed.coordinates), None)]
@@ -239,7 +240,7 @@ def _curve(observed: Observed, scores: _Scores, groups: int) -> tuple[Point, ...
     return (*points, Point(count, scores.of((own or common).held), None))
 
 
-def _scored(observed: Observed, scores: _Scores, index: Tensor, rest: Tensor, groups: int) -> float:
+def _scored(observed: Observed, scores: Scores, index: Tensor, rest: Tensor, groups: int) -> float:
     """The metric of a correction by the labels at `index`, on the others."""
     part, others = observed.subset(index), observed.subset(rest)
     if isinstance(observed.task, Classification) and len(part.labels.unique()) < 2:
