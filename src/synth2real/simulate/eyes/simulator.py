@@ -39,6 +39,8 @@ class Eyes(Simulator):
     Anatomy that decides how gaze and image correspond:
         The pupil is one to two millimetres above the line of the corners at a level gaze (`eye_height`). One
         millimetre is 5 degrees of pitch: without it, a network reads every real eye as looking up by 8 degrees.
+        The eyeball's centre is 13 mm behind the apex of the cornea, the corners are 8 to 12 mm behind it: `socket`. A
+        deeper one makes the iris move against every turn of the head, which real crops do not show, and hides the gaze.
         The line of sight points 5 degrees nasally and 1.5 degrees upwards from the axis of the eyeball (`kappa_in`,
         `kappa_up`; Guestrin & Eizenman 2006). The label `gaze` is the line of sight.
         The margins are 3.5 to 4 mm above and 5 mm below the pupil (Rana et al. 2023). In downgaze the upper margin
