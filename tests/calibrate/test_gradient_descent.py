@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from synth2real.calibrate import Search
+from synth2real.calibrate.gradient_descent import _drawn
+from synth2real.calibrate.ranges import Space
 from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.simulate import Digits, Eyes
@@ -42,6 +44,21 @@ def test_a_hidden_blur_is_found_by_gradients():
     assert sum(found.ranges["contrast"]) / 2 == pytest.approx(1.4, abs=0.25)
     assert found.after < 0.8 * found.before
     assert len(found.trials) == 30
+
+
+def test_distributions_are_drawn_as_they_are_rendered_and_have_gradients():
+    ranges = {"blur": {"mean": 1, "std": 0.4}, "contrast": {"quantiles": [1.2, 1.5, 2.4]}}
+    simulator = Digits(size=(12, 12), ranges=ranges)
+    space, unit = Space.of(simulator, ("blur", "contrast", "height")), torch.linspace(0.01, 0.99, 50)
+    known = {parameter.name: parameter for parameter in simulator.parameters}
+    for k, name in enumerate(space.names):
+        centre, width = (torch.tensor(x, requires_grad=True) for x in (0.1, 0.8))
+        values = _drawn(space, k, known[name], unit, centre, width)
+        expected = known[name].at(unit, space.sampling(k, 0.1, 0.8))
+        torch.testing.assert_close(values.detach(), expected, atol=1e-4, rtol=0)
+        values.square().sum().backward()
+        assert centre.grad != 0
+        assert width.grad != 0
 
 
 def test_what_is_not_differentiable_is_refused():

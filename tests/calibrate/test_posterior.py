@@ -20,7 +20,7 @@ from synth2real.calibrate.response import Response
 from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.measure.distances import classifier_distance
-from synth2real.simulate import Digits
+from synth2real.simulate import Digits, Normal
 
 FAST = Posterior(trials=36, images=100, rounds=6)
 SEARCH = Search(trials=20, images=40)
@@ -59,6 +59,41 @@ def test_a_range_grows_to_the_span_of_the_images_and_a_range_without_effect_stay
     assert width["level"] == pytest.approx(0.2, abs=0.02)
     assert width["slope"] == pytest.approx(0.36, abs=0.03)
     assert ranges["nothing"] == pytest.approx(simulator.range("nothing"), abs=0.15)
+
+
+def test_hidden_means_deviations_and_a_correlation_are_recovered():
+    """600 digits of 12 by 12, two seeds. Means within 0.05 initial ranges, deviations within 20 percent."""
+    simulator = Digits(size=(12, 12))
+    truth = {"contrast": Normal(1.5, 0.25), "height": Normal(0.68, 0.04)}
+    hidden = simulator.with_ranges(**truth).with_correlations({"height ~ contrast": -0.7})
+    method = Posterior(parameters=("contrast", "height"), distribution="normal", narrowest=0.3, trials=40)
+    for seed in (7, 8):
+        found = method.fit(simulator, Unlabelled(hidden.sample(600, seed).images))
+        assert found.moved
+        for name, one in truth.items():
+            low, high = simulator.range(name)
+            assert abs(found.ranges[name].mean - one.mean) < 0.05 * (high - low), name
+            assert found.ranges[name].std == pytest.approx(one.std, rel=0.2), name
+        assert found.correlations["height ~ contrast"] == pytest.approx(-0.7, abs=0.2)
+        assert found.simulator.all_correlations() == found.correlations
+
+
+def test_a_deviation_shrinks_only_if_asked():
+    simulator = ramps(size=(8, 8), ranges={"level": (0.3, 0.7)})
+    real = Unlabelled(ramps(size=(8, 8), ranges={"level": Normal(0.5, 0.03)}).sample(300, 9).images)
+    wide, narrow = (
+        Posterior(parameters=("level",), distribution="normal", narrowest=share, trials=20).fit(simulator, real)
+        for share in (1, 0.2)
+    )
+    assert wide.ranges["level"].std >= 0.4 / 12**0.5 - 1e-6
+    assert narrow.ranges["level"].std == pytest.approx(0.03, rel=0.25)
+
+
+def test_a_range_may_shrink_too_if_asked():
+    simulator = ramps(size=(8, 8), ranges={"level": (0.3, 0.7)})
+    real = Unlabelled(ramps(size=(8, 8), ranges={"level": (0.45, 0.55)}).sample(300, 9).images)
+    low, high = Posterior(parameters=("level",), narrowest=0.2, trials=20).fit(simulator, real).ranges["level"]
+    assert high - low < 0.25
 
 
 def test_no_range_grows_beyond_twice_its_width():
@@ -110,9 +145,9 @@ def test_the_posterior_of_the_centres_follows_bayes_rule(prior):
     """Compared with the textbook's other form: precisions add, and the mean is weighted with them."""
     generator = torch.Generator().manual_seed(0)
     slope = torch.randn(6, 3, generator=generator).double()
-    offset, unit = torch.randn(6, generator=generator).double(), torch.eye(6).double()
-    moments = Moments.of(slope, torch.eye(3).double(), unit, unit, 100)
-    response = Response(slope, offset, unit * 0.01, torch.ones(6), torch.ones(3), moments)
+    moments = Moments(torch.ones(3), torch.eye(3), torch.eye(3), torch.ones(3))
+    offset, noise = torch.randn(6, generator=generator).double(), torch.eye(6).double() * 0.01
+    response = Response(slope, offset, noise, torch.ones(6), torch.ones(3), moments)
     centres = response.infer_centres(prior)
     assert prior is None or centres.prior == prior
     precision = (torch.eye(6).double() * (0.01 + centres.discrepancy**2)).inverse()

@@ -3,12 +3,13 @@
 import pytest
 import torch
 
+from ramps import ramps
 from synth2real.calibrate import METHODS, Search
 from synth2real.calibrate.image_statistics import describe
 from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.settings import build, to_dict
-from synth2real.simulate import Digits
+from synth2real.simulate import Digits, Normal
 
 
 def test_a_hidden_height_is_recovered() -> None:
@@ -23,6 +24,15 @@ def test_a_hidden_height_is_recovered() -> None:
     assert found.simulator.range("height") == found.ranges["height"]
     assert found.ranges_before == {"height": (0.5, 0.7)}
     assert found.simulator.range("shear") == simulator.range("shear")
+
+
+def test_a_search_may_find_a_mean_and_a_deviation() -> None:
+    simulator = ramps(size=(8, 8))
+    real = Unlabelled(ramps(size=(8, 8), ranges={"level": Normal(0.5, 0.04)}).sample(300, 9).images)
+    search = Search(parameters=("level",), trials=60, images=100, distribution="normal")
+    found = search.fit(simulator, real).ranges["level"]
+    assert found.mean == pytest.approx(0.5, abs=0.02)
+    assert 0.4 * 0.2 / 12**0.5 <= found.std <= 0.2
 
 
 def test_the_same_seed_finds_the_same_ranges() -> None:

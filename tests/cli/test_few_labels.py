@@ -221,3 +221,23 @@ def test_a_classifier_is_adapted_and_corrected_and_refuses_one_label(synth2real,
         synth2real("predict", run, photos, "--group", "person", "--out", tmp_path / "p.csv"),
         "--group 'person': the run has no correction by group. Leave it out, or correct the run with --few-labels",
     )
+
+
+def test_fine_tuning_is_measured_by_two_halves_and_refused_before_the_training(synth2real, tmp_path, points, few):
+    code, out, err = train(
+        synth2real, points, tmp_path / "run", "--few-labels", few, "--fine-tune", 2, "--group", "person"
+    )
+    assert code == 2  # the target has no persons
+    code, out, err = train(synth2real, points, tmp_path / "run", "--few-labels", few, "--fine-tune", 2, "--json")
+    assert code == 0, err
+    assert json.loads(out)["few_labels"]["shares"] == {"fine-tuning": 1.0}
+    assert synth2real("predict", tmp_path / "run", points, "--out", tmp_path / "p.csv")[0] == 0
+    refused(
+        train(synth2real, points, tmp_path / "other", "--fine-tune", 2),
+        "--fine-tune 2: found no --few-labels to train on with. Add them or leave it out",
+    )
+    refused(
+        train(synth2real, points, tmp_path / "other", "--few-labels", dots(tmp_path / "3", 3), "--fine-tune", 2),
+        "3 few label(s), expected 4 or more to fine-tune",
+    )
+    assert not (tmp_path / "other").exists()

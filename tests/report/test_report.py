@@ -23,7 +23,7 @@ from synth2real.report import gaps, write_report
 from synth2real.report.images import contact_sheet, pixels
 from synth2real.report.sections import ranges, steps_of
 from synth2real.route.route import Budget, Route
-from synth2real.simulate import Digits
+from synth2real.simulate import Digits, Normal
 from synth2real.tasks import Gaze
 
 VOID = {"meta", "link", "img", "br"}
@@ -119,6 +119,10 @@ def test_report_shows_ranges_before_and_after_calibration(comparison: Comparison
     low, high = next(p.limits for p in calibration.simulator.parameters if p.name == "height")
     assert height.before == "0.61 to 0.72"
     assert height.old == pytest.approx((100 * (0.61 - low) / (high - low), 100 * 0.11 / (high - low)))
+    normal = replace(calibration, ranges={**calibration.ranges, "height": Normal(0.6, 0.05)})
+    (height,) = [found for found in ranges(normal) if found.name == "height"]
+    assert height.after == "0.6 ± 0.05"
+    assert height.new == pytest.approx((100 * (0.5 - low) / (high - low), 100 * 0.2 / (high - low)))
     html = report.read_text(encoding="utf-8")
     for found in ranges(calibration):
         assert f"<td>{found.name}</td><td>{found.before}</td><td>{found.after}</td>" in html

@@ -160,27 +160,28 @@ class Calibrator:
 
         on_trial = on_trial or (lambda done, trials, distance: None)
         found = self.find(SearchProblem(space, simulator, seen, distance_to, study, on_trial))
-        return self._closest(space, simulator, found, distance_to(unseen), target.given_columns)
+        given = {name: simulator.sampling(name) for name in target.given_columns}
+        return self._nearest(space, simulator, found, distance_to(unseen), given)
 
-    def _closest(
-        self, space: Space, simulator: Simulator, found: SearchResult, distance: Distance, given: tuple[str, ...]
+    def _nearest(
+        self, space: Space, simulator: Simulator, found: SearchResult, distance: Distance, given: dict[str, Sampling]
     ) -> Calibration:
-        """The calibration by the point that is closest to unseen images, or by the initial ranges if they are."""
-        own, points = dict(zip(space.names, space.before, strict=True)), (found.point, *found.alternatives)
-        ranges = (own, *map(space.ranges, points))
+        """The result with the simulator that is nearest to unseen images: as it was, or at one of the points found."""
+        points = (found.point, *found.alternatives)
+        ranges = (dict(zip(space.names, space.before, strict=True)), *map(space.ranges, points))
         simulators = (simulator, *(space.applied(simulator, point) for point in points))
         distances = [distance(each.sample(self.images, self.seed + 1).images) for each in simulators]
         best = distances.index(min(distances))
         return Calibration(
             simulators[best],
-            own,
+            ranges[0],
             ranges[best],
             distances[0],
             distances[best],
             found.trials,
             found.discrepancy,
             found.checks,
-            {name: simulator.sampling(name) for name in given},
+            given,
             _among(simulators[best], (*space.names, *given)),
         )
 

@@ -13,9 +13,8 @@ from ..errors import InputError
 from ..simulate import Empirical, Parameter, Sampling, Simulator
 from ..simulate.correlations import pair_key
 
-IMAGES = 20  # rendered images that show the unit of a label column
-EXACT = 1e-3  # largest error of a line between a column and a parameter, relative to the largest value
-OTHERS = 0.5  # largest deviation from that line by other parameters, relative to the deviation of the parameter
+IMAGES = 100  # rendered images that show how a label column follows from a parameter
+EXACT = 1e-2  # largest departure of a label column from a line, as a share of its change over the range
 USUAL = (0.03, 100.0)  # usual spread of a column, in spreads of the simulator's default
 HIGHEST = 0.99  # largest correlation, because two columns may hold the same values
 
@@ -23,15 +22,15 @@ HIGHEST = 0.99  # largest correlation, because two columns may hold the same val
 def with_given(simulator: Simulator, target: Unlabelled) -> Simulator:
     """The simulator with the distribution of the target's given columns: their quantiles, and their correlations.
 
-    A column belongs to the parameter of the same name. If it is also a label column of the simulator, it has the unit
-    and the zero of that label, such as radians; else those of the parameter.
+    A column belongs to the parameter of the same name. If it is also a label column of the simulator, it is that label,
+    with its unit, such as radians; else it has the unit of the parameter.
 
     Raises:
         InputError: the simulator has no such parameter, or a value is outside its limits.
     """
-    if not target.given_columns:
-        return simulator
     values = given_values(simulator, target)
+    if not values:
+        return simulator
     fixed: dict[str, Sampling] = {}
     for name, column in values.items():
         low, high = float(column.min()), float(column.max())
@@ -63,8 +62,7 @@ def given_values(simulator: Simulator, target: Unlabelled) -> dict[str, Tensor]:
         return {}
     found = {}
     for name, column in zip(target.given_columns, target.given.double().unbind(1), strict=True):
-        (factor, offset), (least, most) = _relation(simulator, known[name]), known[name].limits
-        values = factor * column + offset
+        values, (least, most) = _as_parameter(column, simulator, known[name]), known[name].limits
         outside = (values < least) | (values > most)
         if outside.any():
             row = int(outside.int().argmax())
@@ -94,50 +92,47 @@ def warn_of_units(simulator: Simulator, target: Unlabelled) -> None:
             )
 
 
-def _relation(simulator: Simulator, parameter: Parameter) -> tuple[float, float]:
-    """Factor and offset that turn the label column of the same name into the parameter; 1 and 0 without such a column.
+def _as_parameter(column: Tensor, simulator: Simulator, parameter: Parameter) -> Tensor:
+    """Values (N,) of a given column in the unit of the parameter.
 
-    They are those of rendered images in which the other parameters have their median. `head_pitch` of `eyes` is in
-    radians, for one, and its label has the median `face_tilt` added.
+    How the label column of the same name follows from the parameter is seen in rendered images: the label may have
+    another unit, and it may be the sum of the parameter and of others, such as the angle of the published head and that
+    of the face. The mean of the others is subtracted, and the spread is reduced by theirs.
     """
-    name = parameter.name
-    label = next((label for label, columns in simulator.columns.items() if name in columns), None)
+    label = next((label for label, columns in simulator.columns.items() if parameter.name in columns), None)
     if label is None:
-        return 1.0, 0.0
-    default = simulator.defaults()[name]
-    varied = default if parameter.range(default)[0] < parameter.range(default)[1] else parameter.limits
-    simulator = simulator.with_ranges(**{name: varied})
-    column, values = _rendered(simulator, name, label, alone=True)
-    centred = column - column.mean()
-    factor = float((centred @ values) / (centred @ centred).clamp(min=1e-12))
-    offset = float(values.mean()) - factor * float(column.mean())
-    exact = float((factor * column + offset - values).abs().max()) <= EXACT * float(values.abs().max())
-    column, values = _rendered(simulator, name, label, alone=False)
-    if not exact or float((factor * column + offset - values).std()) > OTHERS * float(values.std()):
+        return column
+    slope, rest = _relation(simulator, parameter, label)
+    values = (column - rest.mean()) / slope
+    spread, others = values.std(correction=0), (rest / slope).std(correction=0)
+    share = (1 - (others / spread.clamp(min=1e-12)).square()).clamp(min=0).sqrt() if spread > 0 else 1
+    return values.mean() + share * (values - values.mean())
+
+
+def _relation(simulator: Simulator, parameter: Parameter, label: str) -> tuple[float, Tensor]:
+    """Change of a label column per change of the parameter, and the rest of the column (M,), which others determine."""
+    name, default = parameter.name, simulator.defaults()[parameter.name]
+    ends = parameter.range(default) if parameter.range(default)[0] < parameter.range(default)[1] else parameter.limits
+    units = simulator.units(simulator.generator(0))
+    drawn = {one.name: one.at(units[one.name][:IMAGES], simulator.sampling(one.name)) for one in simulator.parameters}
+    index = simulator.columns[label].index(name)
+    low, middle, high = (
+        simulator.render(drawn | {name: torch.full_like(drawn[name], at)}, simulator.generator(1)).labels[label]
+        for at in (ends[0], sum(ends) / 2, ends[1])
+    )
+    low, middle, high = (one[:, index].double().cpu() for one in (low, middle, high))
+    known = low.isfinite() & middle.isfinite() & high.isfinite()
+    low, middle, high = low[known], middle[known], high[known]
+    change = float((high - low).mean()) if len(low) else 0.0
+    errors = torch.cat([high - low - change, middle - low - change / 2])
+    if change == 0 or float(errors.abs().max()) > EXACT * abs(change):
         raise InputError(
-            f"calibrate: the label column '{name}' of the simulator {simulator.called()} does not follow from its "
-            f"parameter '{name}' by a factor and an offset, so a given column does not say what to render. Leave it "
-            "out of --given (given= in Python)"
+            f"calibrate: the label column '{name}' of the simulator {simulator.called()} is not in proportion to its "
+            f"parameter '{name}', so a given column does not say what to render. Leave it out of --given (given= in "
+            "Python)"
         )
-    return factor, offset
-
-
-def _rendered(simulator: Simulator, name: str, label: str, *, alone: bool) -> tuple[Tensor, Tensor]:
-    """A label column and the parameter of the same name in rendered images, (N,) float64 each.
-
-    Args:
-        label: that has the column.
-        alone: no other parameter varies.
-    """
-    generator = simulator.generator(0)
-    units = simulator.units(generator)
-    levels = {
-        one: part[:IMAGES] if one == name or not alone else part[:IMAGES] * 0 + 0.5 for one, part in units.items()
-    }
-    drawn = {one.name: one.at(levels[one.name], simulator.sampling(one.name)) for one in simulator.parameters}
-    labels = simulator.render(drawn, generator).labels[label]
-    column, values = labels[:, simulator.columns[label].index(name)].double().cpu(), drawn[name].double().cpu()
-    return column[column.isfinite()], values[column.isfinite()]
+    slope = change / (ends[1] - ends[0])
+    return slope, low - slope * ends[0]
 
 
 def _unit(parameter: Parameter) -> str:

@@ -292,6 +292,9 @@ class TrainArguments(Data):
     ] = None
     steps: Steps = None
     few_labels: FewLabels = None
+    fine_tune: Annotated[
+        int, typer.Option("--fine-tune", min=0, help="Steps to train on with the --few-labels. 0: they only correct.")
+    ] = 0
     group: Group = None
     resume: Resume = False
     overwrite: Overwrite = False

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..adapt import FeatureMapping
 from ..data.domains import Labelled, Unlabelled
 from ..data.few_labels import FewLabels, load_few_labels
 from ..data.given import check_units
@@ -15,41 +16,38 @@ from ..data.npz import arrays_of
 from ..data.sparse import Layout
 from ..data.tables import listed, table_rows
 from ..errors import InputError
-from ..route.run_folder import read_settings
+from ..route.route import Route
+from ..route.run_folder import RunFolder, read_settings
 from ..simulate import Simulator
 from ..tasks import Classification, Task
 from ..training.corrected_head import correction_of
-from ..training.correction import check_few_labels
+from ..training.correction import Correction, check_enough, check_few_labels, correct
 from ..training.model import Model
 from .arguments import AdaptArguments, CompareArguments, PredictArguments, TrainArguments
 from .console import console
 from .inputs import reading, reading_of, shown
+from .outputs import say
 
 Grouped = tuple[FewLabels | None, tuple[str, ...] | None]  # few labels, and the group of each target sample
 
 
-def few_labels_of(
+def read_for_training(
     args: TrainArguments | CompareArguments,
+    group: str | None,
     task: Task,
     source: Labelled | Simulator,
     target: Unlabelled,
     layout: Layout | None,
 ) -> Grouped:
-    """The few labels of a command that trains, and the groups of the target. Their given columns fit the source.
-
-    The --group of `compare` is also for the groups of source and target, so there the few labels need not have it.
-    """
-    path, group = args.few_labels, args.group
-    if isinstance(args, CompareArguments) and group is not None and (path is None or not has_column(path, group)):
-        group = None
+    """The few labels of a command that trains, and the groups of the target. Their given columns fit the source."""
     how = {**reading(args), "layout": layout, "given": args.given}
-    few, groups = read_few_labels(path, group, task, args.label, how, (args.target, target))
+    few, groups = read_few_labels(args.few_labels, group, task, args.label, how, (args.target, target))
     if few is not None and args.given:
-        check_units(shown(source, args), few.unlabelled(), f"--few-labels {path}")
+        check_units(shown(source, args), few.unlabelled(), f"--few-labels {args.few_labels}")
     return few, groups
 
 
-def few_labels_for(model: Model, args: AdaptArguments | PredictArguments, images: tuple[Path, Unlabelled]) -> Grouped:
+def read_for_model(model: Model, args: AdaptArguments | PredictArguments, images: tuple[Path, Unlabelled]) -> Grouped:
     """The few labels of a command that has a trained model, which can take them, and the groups of its images."""
     label = read_settings(args.run).get("label") or ()
     few, groups = read_few_labels(args.few_labels, args.group, model.task, label, reading_of(model), images)
@@ -110,6 +108,32 @@ def read_few_labels(
     return few, groups
 
 
+def check_fine_tune(steps: int, few: FewLabels | None, route: Route) -> None:
+    """Raise `InputError` if --fine-tune has no few labels, too few of them, or a route that it does not serve."""
+    if not steps:
+        return
+    if few is None:
+        raise InputError(f"--fine-tune {steps}: found no --few-labels to train on with. Add them or leave it out")
+    check_enough(few)
+    if isinstance(route.adapt, FeatureMapping) or getattr(route.adapt, "cached", False):
+        raise InputError(
+            f"--fine-tune {steps}: the route maps or caches features, so the network is not trained on images, "
+            "expected another --adapt. Leave it out: the few labels correct the model"
+        )
+
+
+def keep_correction(
+    folder: RunFolder, model: Model, grouped: Grouped, target: Unlabelled
+) -> tuple[Model, Correction | None]:
+    """The model, corrected by the few labels if there are any; the folder and the user are told what they bought."""
+    if grouped[0] is None:
+        return model, None
+    correction = correct(model, grouped[0], target, target_groups=grouped[1])
+    folder.corrected(correction)
+    say(folder, correction.words)
+    return correction.model, correction
+
+
 def has_column(path: Path, group: str) -> bool:
     """Whether the few labels have this column, in a metadata table or the `.npz`."""
     if path.suffix.lower() == ".npz" and path.is_file():
@@ -156,10 +180,8 @@ def groups_of(run: Path, model: Model, group: str | None, images: tuple[Path, La
 
 def warn_of_test(few: FewLabels | None, test: Labelled | None) -> None:
     """Warn of few labels that are also test data: then the test is not honest."""
-    if few is None or test is None:
-        return
-    both = few.also_in(test)
-    if both:
+    both = [] if few is None or test is None else few.also_in(test)
+    if few is not None and both:
         console.warn(
             f"{len(both)} of {len(few)} few labels are also in --test, for example {both[0]}: the test of the "
             "corrected model is not honest. Remove them from one of the two"

@@ -18,7 +18,6 @@ from ..route.route import Budget, OnReport, Route
 from ..select import decision
 from ..simulate import Simulator
 from ..tasks import Classification, Task
-from ..training.model import Model
 from .candidates import SOURCE_ONLY, RouteCandidate, better
 from .evaluation import Evaluation, Trial, shipped_source, some
 from .halving import Plan
@@ -73,12 +72,6 @@ class Comparison:
     def chosen(self) -> RouteCandidate:
         """The route to ship."""
         return next(candidate for candidate in self.candidates if candidate.chosen)
-
-    @property
-    def models(self) -> list[Model]:
-        """The trained model of every trial, and the aggregates."""
-        trained = [trial.run.model for candidate in self.candidates for trial in candidate.trials]
-        return [*trained, *(one.model for one in self.aggregates)]
 
     @property
     def metric(self) -> str:

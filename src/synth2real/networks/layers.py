@@ -63,12 +63,15 @@ class Normalise(nn.Module):
         return torch.addcmul((-self.mean * scale).view(shape), x, scale.view(shape))
 
 
+SHARPNESS = 5.0  # of the softmax over positions at the start; at 1 every position is near the middle, and learns slowly
+
+
 class ExpectedPosition(nn.Module):
     """Expected position of the activation of each channel of (N, C, H, W): (N, 2 C) in -1..1 (Finn et al. 2016)."""
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
-        self.sharpness = nn.Parameter(torch.tensor(1.0))
+        self.sharpness = nn.Parameter(torch.tensor(SHARPNESS))
         self.grid: Tensor
         x = (torch.arange(width) + 0.5) / width * 2 - 1
         y = (torch.arange(height) + 0.5) / height * 2 - 1

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,9 @@ from ..settings import read_yaml
 from ..simulate import Simulator, save_parameters
 from ..storage import append_line, emptied, is_empty, make_folder, write_tensors, write_text
 from ..tasks.base import Task
-from ..training.correction import Correction, correct
+from ..training.correction import Correction, correct, fine_tuned
 from ..training.hardware import versions
-from ..training.loop import Trainer
+from ..training.loop import Loop, Trainer
 from ..training.mapping import REFINER, Mapping
 from ..training.model import DESCRIPTION, Model
 from ..training.saved_model import DIVERGED
@@ -256,6 +256,21 @@ def damaged(file: Path, error: Exception) -> InputError:
     )
 
 
+@dataclass(frozen=True)
+class Few:
+    """A few real labels, and what a run does with them when its route has ended.
+
+    Args:
+        labels: the few labels.
+        target_groups: group of each target sample, see `correct`.
+        fine_tune: steps to train on with the labels beside the source, instead of a correction; 0 for none.
+    """
+
+    labels: FewLabels
+    target_groups: Sequence[str] | None = None
+    fine_tune: int = 0
+
+
 def train(
     folder: RunFolder,
     route: Route,
@@ -267,8 +282,7 @@ def train(
     conversion: Conversion | None = None,
     layout: Layout | None = None,
     resume: bool = False,
-    few_labels: FewLabels | None = None,
-    target_groups: Sequence[str] | None = None,
+    few: Few | None = None,
     on_report: OnReport | None = None,
     on_step: OnStep | None = None,
     on_checkpoint: OnTrainer | None = None,
@@ -280,13 +294,13 @@ def train(
         route, source, target, task, budget, on_report, on_step: as in `Route.run`; reports also go to the metrics file.
         conversion, layout: how images and svmlight files were read; stored, so that prediction reads them alike.
         resume: continue from the folder's checkpoint.
-        few_labels, target_groups: correct the trained model, see `correct`; the training does not see them.
+        few: labels that correct the trained model; the training of the route does not see them.
         on_checkpoint: called with the trainer after every report.
 
     Raises:
         TrainingDiverged: the folder says so. The last good weights are in it, if there are any.
     """
-    watch = _Watch(folder, resume, conversion or Conversion(), layout, on_checkpoint)
+    watch = _Watch(folder, resume, on_checkpoint)
     try:
         run = route.run(
             source,
@@ -300,38 +314,32 @@ def train(
             checkpoint=watch.checkpoint,
         )
     except TrainingDiverged as error:
-        watch.diverged(error)
+        watch.stopped(error, conversion, layout)
         raise
     folder.keep(run)
-    run = _corrected(folder, run, few_labels, target, target_groups)
-    watch.finish(run.model)
+    run = run if few is None else _corrected(folder, run, route, target, few, budget)
+    _finish(folder, run.model, conversion, layout)
     return run
 
 
-def _corrected(
-    folder: RunFolder, run: Run, few_labels: FewLabels | None, target: Unlabelled, groups: Sequence[str] | None
-) -> Run:
-    """The run, with its model corrected if there are few labels. What they bought is written."""
-    if few_labels is None:
-        return run
-    correction = correct(run.model, few_labels, target, target_groups=groups)
+def _corrected(folder: RunFolder, run: Run, route: Route, target: Unlabelled, few: Few, budget: Budget) -> Run:
+    """The run with a model that the few labels have corrected or fine-tuned; the folder says what they bought."""
+    if few.fine_tune:
+        randomize = None if route.randomize is None else route.randomize.settled(run.model.task)
+        source = run.rendered if run.refined is None else replace(run.rendered, inputs=run.refined)
+        loop = Loop(few.fine_tune, budget.batch, budget.seed, budget.hardware, randomize)
+        correction = fine_tuned(run.model, few.labels, source, target, loop)
+    else:
+        correction = correct(run.model, few.labels, target, target_groups=few.target_groups)
     folder.corrected(correction)
     return replace(run, model=correction.model, correction=correction)
 
 
 class _Watch:
-    """Keeps the trainers and refiners of a run, restores and writes the checkpoints of its folder, and its model."""
+    """Keeps the trainers and refiners of a run, and writes or restores the checkpoints of its folder."""
 
-    def __init__(
-        self,
-        folder: RunFolder,
-        resume: bool,
-        conversion: Conversion,
-        layout: Layout | None,
-        on_checkpoint: OnTrainer | None,
-    ) -> None:
+    def __init__(self, folder: RunFolder, resume: bool, on_checkpoint: OnTrainer | None) -> None:
         self.folder, self.resume, self.on_checkpoint = folder, resume, on_checkpoint
-        self.conversion, self.layout = conversion, layout
         self.trainers: list[Trainer] = []
         self.refiners: list[Mapping] = []
 
@@ -340,24 +348,30 @@ class _Watch:
         if self.resume:
             self.folder.restore(trainer)
 
-    def finish(self, model: Model) -> None:
-        """Write the model, together with the way in which its data was loaded."""
-        model.conversion, model.layout = self.conversion, self.layout
-        self.folder.finish(model)
-
-    def diverged(self, error: TrainingDiverged) -> None:
-        """Say so in the folder, and write the refiner and the model before the step that diverged, if there is one."""
+    def stopped(self, error: TrainingDiverged, conversion: Conversion | None, layout: Layout | None) -> None:
+        """Say in the folder that the training has diverged, and write the last good weights."""
         self.folder.diverged(error)
+        last = self.last_good(error)
+        if last is not None:
+            _finish(self.folder, last, conversion, layout)
+
+    def last_good(self, error: TrainingDiverged) -> Model | None:
+        """The model before the step that diverged, if there is one. The refiner is written."""
         if self.refiners:
             self.refiners[0].save(self.folder.path / REFINER)
         algorithm = self.trainers[0].algorithm if self.trainers else None
-        if isinstance(algorithm, Objective) and not error.taken:
-            self.finish(algorithm.ready())
+        return algorithm.ready() if isinstance(algorithm, Objective) and not error.taken else None
 
     def checkpoint(self, trainer: Trainer) -> None:
         self.folder.checkpoint(trainer)
         if self.on_checkpoint is not None:
             self.on_checkpoint(trainer)
+
+
+def _finish(folder: RunFolder, model: Model, conversion: Conversion | None, layout: Layout | None) -> None:
+    """Write the model, together with the way in which its data was loaded."""
+    model.conversion, model.layout = conversion or Conversion(), layout
+    folder.finish(model)
 
 
 def both(first: OnReport, second: OnReport | None) -> OnReport:

@@ -1,11 +1,12 @@
 """`synth2real calibrate`: from a folder of real images to ranges, a report and pictures; and what it refuses."""
 
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
 from helpers import refused
-from synth2real.simulate import Digits, load_parameters, render
+from synth2real.simulate import Digits, Empirical, Normal, load_parameters, render
 
 FAST = (
     "--method",
@@ -65,6 +66,37 @@ def test_a_posterior_is_written_with_what_the_simulator_cannot_make(synth2real, 
     refused(synth2real("calibrate", "digits", "--target", real, "--out", out, *quick), "the file exists", "--overwrite")
     assert synth2real("calibrate", "digits", "--target", real, "--out", out, *quick, "--resume")[0] == 0
     assert out.read_text() == before
+
+
+def test_distributions_correlations_and_given_columns_are_written(synth2real, tmp_path):
+    hidden = {"contrast": Normal(1.5, 0.25), "height": Normal(0.68, 0.04), "blur": Normal(0.6, 0.1)}
+    correlations = {"height ~ contrast": -0.8}
+    made = Digits(size=(12, 12), ranges=hidden, correlations=correlations).sample(300, 7)
+    given = {"given": made.parameters["blur"].numpy(), "blur": made.parameters["blur"].numpy()}
+    np.savez(tmp_path / "real.npz", images=made.images[:, 0].numpy(), **given)
+    out = tmp_path / "params.yaml"
+    options = ("--only", "contrast", "--only", "height", "--trials", 40, "--set", "calibrate.narrowest=0.3")
+    options += ("--set", "calibrate.distribution=normal", "--given", "blur")
+    code, _, err = synth2real("calibrate", "digits", "--target", tmp_path / "real.npz", "--out", out, *options)
+    assert code == 0, err
+    assert "given with" in err
+    assert "correlations: height ~ contrast -0." in err
+    kept = load_parameters(out)
+    assert isinstance(kept["ranges"]["contrast"], Normal)
+    assert kept["ranges"]["blur"] == Empirical.of(made.parameters["blur"])
+    assert list(kept["correlations"]) == ["height ~ contrast"]
+    report = yaml.safe_load(out.with_suffix(".report.yaml").read_text())
+    assert report["parameters"]["height"]["after"] == kept["ranges"]["height"].plain()
+    assert report["given"]["blur"] == kept["ranges"]["blur"].plain()
+    assert report["correlations"] == kept["correlations"]
+    assert isinstance(report["combinations"], list)
+    assert synth2real("render", "digits", "--n", 2, "--params", out, "--out", tmp_path / "again")[0] == 0
+    refused(
+        synth2real(
+            "calibrate", "digits", "--target", tmp_path / "real.npz", "--given", "given", "--out", tmp_path / "p.yaml"
+        ),
+        "the given columns given are no parameters of the simulator digits",
+    )
 
 
 def test_a_search_that_finds_nothing_nearer_leaves_the_ranges(synth2real, tmp_path):

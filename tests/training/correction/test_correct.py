@@ -139,7 +139,7 @@ def test_each_group_has_a_correction_and_a_new_group_the_common_one(tmp_path):
     assert torch.allclose(common, loaded.predict(TARGET, groups=target_groups).values[2::3], atol=1e-6)
     with pytest.raises(InputError, match="60 inputs but 1 groups, expected the same number"):
         loaded.predict(TARGET, groups=["ann"])
-    with pytest.raises(InputError, match=r"the model has no correction by group\. Leave the groups out"):
+    with pytest.raises(InputError, match=r"the model has no correction by group. Leave the groups out"):
         model.predict(TARGET, groups=target_groups)
 
 

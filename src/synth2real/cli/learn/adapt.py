@@ -12,14 +12,13 @@ from ...errors import InputError, TrainingDiverged
 from ...route.run_folder import RunFolder, read_settings
 from ...select.adapted import judge
 from ...settings import build, to_dict
-from ...training.correction import correct
 from ...training.hardware import Hardware
-from ...training.loop import Loop
+from ...training.loop import Loop, Report, Trainer
 from ...training.model import Model
 from ...training.saved_model import load_model
 from ..arguments import AdaptArguments
 from ..console import Result, bars, console
-from ..few_labels import few_labels_for, plain_few_labels
+from ..few_labels import keep_correction, plain_few_labels, read_for_model
 from ..inputs import reading_of
 from ..outputs import say
 from ..set_option import assignments_of
@@ -35,7 +34,7 @@ def adapt(args: AdaptArguments) -> Result:
     model = load_model(args.run, trust=args.trust)
     target = load_unlabelled(args.target, **reading_of(model, skip_bad=args.skip_bad))
     model.inputs_of(target, str(args.target))
-    few, groups = few_labels_for(model, args, (args.target, target))
+    grouped = read_for_model(model, args, (args.target, target))
     loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=Hardware.detect())
     method.trainer(model, target, loop)  # refuses what it cannot adapt before anything is written
     folder = RunFolder(args.out, settings(args, method, model, loop), overwrite=args.overwrite, resumable=False)
@@ -44,32 +43,6 @@ def adapt(args: AdaptArguments) -> Result:
         folder,
         f"{loop.steps} steps of {loop.batch}, seed {loop.seed}, {loop.hardware.device} {loop.hardware.precision}",
     )
-    adapted, steps = trained(folder, method, model, target, loop)
-    judgement = judge(model, adapted, target)
-    say(folder, judgement.words)
-    correction = None if few is None else correct(adapted, few, target, target_groups=groups)
-    if correction is not None:
-        folder.corrected(correction)
-        folder.finish(correction.model)
-        say(folder, correction.words)
-    say(folder, f"adapted; the run is in {args.out}")
-    return {
-        "method": args.method,
-        "samples": len(target),
-        "steps": steps,
-        "judgement": asdict(judgement),
-        "few_labels": None if correction is None else correction.plain(),
-        "out": args.out,
-    }
-
-
-def build_method(args: AdaptArguments) -> SourceFree:
-    """The method of that name with its settings."""
-    return build(SOURCE_FREE, args.method, assignments_of("adapt", args.assign), stage="--method")
-
-
-def trained(folder: RunFolder, method: SourceFree, model: Model, target: Unlabelled, loop: Loop) -> tuple[Model, int]:
-    """The adapted model, which is written to the folder, and the number of steps that were taken."""
     with bars() as shown:
         counted = replace(loop, on_step=lambda step, steps: shown.step("adapt", step, steps))
         trainer = method.trainer(model, target, counted)
@@ -79,15 +52,39 @@ def trained(folder: RunFolder, method: SourceFree, model: Model, target: Unlabel
             shown.report("adapt", step, loop.steps, terms)
 
         algorithm: Any = trainer.algorithm
-        try:
-            trainer.run(report)
-            algorithm.shipped().check_outputs(target, trainer.step)
-        except TrainingDiverged as error:
-            folder.diverged(error)
-            if not error.taken:
-                keep(folder, algorithm, model)
-            raise
-    return keep(folder, algorithm, model), trainer.step
+        run(folder, trainer, report, model, target)
+    adapted = keep(folder, algorithm, model)
+    judgement = judge(model, adapted, target)
+    say(folder, judgement.words)
+    adapted, correction = keep_correction(folder, adapted, grouped, target)
+    folder.finish(adapted)
+    say(folder, f"adapted; the run is in {args.out}")
+    return {
+        "method": args.method,
+        "samples": len(target),
+        "steps": trainer.step,
+        "judgement": asdict(judgement),
+        "few_labels": None if correction is None else correction.plain(),
+        "out": args.out,
+    }
+
+
+def run(folder: RunFolder, trainer: Trainer, report: Report, before: Model, target: Unlabelled) -> None:
+    """Train; if it diverges, the folder says so and has the last good weights."""
+    algorithm: Any = trainer.algorithm
+    try:
+        trainer.run(report)
+        algorithm.shipped().check_outputs(target, trainer.step)
+    except TrainingDiverged as error:
+        folder.diverged(error)
+        if not error.taken:
+            keep(folder, algorithm, before)
+        raise
+
+
+def build_method(args: AdaptArguments) -> SourceFree:
+    """The method of that name with its settings."""
+    return build(SOURCE_FREE, args.method, assignments_of("adapt", args.assign), stage="--method")
 
 
 def keep(folder: RunFolder, algorithm: Any, before: Model) -> Model:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -15,6 +14,7 @@ from ...comparison.comparison import compare as compare_routes
 from ...comparison.named_routes import chosen_routes, paints_backgrounds
 from ...comparison.pool import check_names
 from ...data.domains import Labelled, Unlabelled
+from ...data.sparse import Layout
 from ...errors import InputError, WriteError
 from ...measure.backgrounds import lacks_backgrounds
 from ...measure.data_checks import counted
@@ -24,11 +24,11 @@ from ...route.run_folder import RunFolder
 from ...simulate import Simulator
 from ...storage import write_text
 from ...tasks.base import Task
-from ...training.correction import Correction, correct
+from ...training.correction import Correction
 from ...training.hardware import versions
 from ..arguments import CompareArguments
 from ..console import Result, announce, bars, console, duration, warnings_on_stderr
-from ..few_labels import few_labels_of, plain_few_labels, warn_of_test
+from ..few_labels import Grouped, has_column, keep_correction, plain_few_labels, read_for_training, warn_of_test
 from ..inputs import conversion_of, described, load_pair, load_test, one_source, read_both_groups, settle_task
 from ..outputs import check_overwrite_or_resume, say, write_aggregates, write_chosen
 
@@ -48,15 +48,19 @@ def compare(args: CompareArguments) -> Result:
     source, target, layout = load_pair(args)
     task = settle_task(args, source, target)
     test = load_test(args, task, layout)
-    few, few_groups = few_labels_of(args, task, source, target, layout)
-    warn_of_test(few, test)
+    few = few_labels_of(args, task, source, target, layout)
+    warn_of_test(few[0], test)
     routes = checked_routes(args, task, source, target)
     groups = read_both_groups(args.group, (name, source), (args.target, target))
     budget = Budget(n=args.n or Budget.n, seed=args.seed)
     settings = settings_of(args, routes, task, budget)
     folder = RunFolder(args.out, settings, overwrite=args.overwrite, resume=args.resume)
-    for line in opening(args, routes, source, target):
-        say(folder, line)
+    if isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target):
+        say(folder, PAINTS)
+    say(
+        folder,
+        f"about {duration(60 * args.minutes)} for {len(routes)} routes (--budget), with a few timed steps of each",
+    )
     with bars(estimates=False) as shown, warnings_on_stderr(folder.log), interruptible():
         comparison = compare_routes(
             routes,
@@ -74,21 +78,27 @@ def compare(args: CompareArguments) -> Result:
             on_route=lambda name, seed: announce(shown, name, seed),
             on_report=shown.report,
         )
-    for model in comparison.models:
+    trained = [trial.run.model for candidate in comparison.candidates for trial in candidate.trials]
+    for model in (*trained, *(one.model for one in comparison.aggregates)):
         model.conversion, model.layout = conversion_of(args, source, target), layout
-    chosen = comparison.chosen.trials[0].run.model  # chosen before the few labels are used
-    correction = None if few is None else correct(chosen, few, target, target_groups=few_groups)
-    report = write(args, comparison, settings, correction)
-    for line in [*conclusions(comparison), *([] if correction is None else [correction.words])]:
+    _, correction = keep_correction(folder, comparison.chosen.trials[0].run.model, few, target)
+    few_labels = None if correction is None else correction.plain()
+    write(args, comparison, settings, correction)
+    for line in conclusions(comparison):
         say(folder, line)
+    report, chosen = args.out / "report.html", args.out / "chosen"
     console.print(f"report: {report}", soft_wrap=True)
-    return {
-        **comparison.plain(),
-        "few_labels": None if correction is None else correction.plain(),
-        "out": args.out,
-        "chosen_run": args.out / "chosen",
-        "report": report,
-    }
+    return {**comparison.plain(), "few_labels": few_labels, "out": args.out, "chosen_run": chosen, "report": report}
+
+
+def few_labels_of(
+    args: CompareArguments, task: Task, source: Labelled | Simulator, target: Unlabelled, layout: Layout | None
+) -> Grouped:
+    """The few labels and the groups of the target; --group serves them only if they have that column."""
+    group = args.group
+    if group is not None and (args.few_labels is None or not has_column(args.few_labels, group)):
+        group = None
+    return read_for_training(args, group, task, source, target, layout)
 
 
 def checked_routes(
@@ -103,18 +113,6 @@ def checked_routes(
         except InputError as error:
             raise InputError(f"route '{name}': {error}") from None
     return routes
-
-
-def opening(
-    args: CompareArguments, routes: dict[str, Route], source: Labelled | Simulator, target: Unlabelled
-) -> list[str]:
-    """What is about to be done, for the eye and the log."""
-    painted = isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target)
-    minutes = duration(60 * args.minutes)
-    return [
-        *([PAINTS] if painted else []),
-        f"about {minutes} for {len(routes)} routes (--budget), with a few timed steps of each",
-    ]
 
 
 @contextmanager
@@ -155,19 +153,17 @@ def settings_of(args: CompareArguments, routes: dict[str, Route], task: Task, bu
 
 def write(
     args: CompareArguments, comparison: Comparison, settings: dict[str, Any], correction: Correction | None
-) -> Path:
-    """Write comparison.json, chosen/, aggregates/ and the report, whose path it returns, and print the table."""
-    report = args.out / "report.html"
+) -> None:
+    """Write comparison.json, chosen/, aggregates/ and report.html, and print the table."""
     chosen = comparison.chosen
     kept = {key: value for key, value in settings.items() if key not in ("routes", "minutes", "jobs", "seeds")}
     own = {"route": chosen.route.describe(), "steps": chosen.trials[0].steps, "seed": chosen.trials[0].seed}
     write_chosen(comparison, args.out / "chosen", {**kept, **own}, correction)
     write_aggregates(comparison, args.out / AGGREGATES, kept)
-    write_report(comparison, report, None if correction is None else correction.plain())
+    write_report(comparison, args.out / "report.html", None if correction is None else correction.plain())
     console.print(table(comparison))
     text = json.dumps({**comparison.plain(), "versions": versions()}, indent=2)
     write_text(args.out / RESULT, text + "\n")
-    return report
 
 
 def in_doubt(comparison: Comparison) -> list[str]:

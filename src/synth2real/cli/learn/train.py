@@ -10,21 +10,23 @@ from typing import Any
 from ...adapt import MAPPINGS, OBJECTIVES, SOURCE_FREE, FeatureMapping, Objective
 from ...calibrate import method_of
 from ...comparison.comparison import some
-from ...data.domains import Labelled
+from ...data.domains import Labelled, Unlabelled
+from ...data.sparse import Layout
 from ...errors import InputError, WriteError
 from ...networks.backbones import check_name as check_network_name
 from ...randomize import METHODS as RANDOMIZE
 from ...randomize import WIDEN
 from ...refine import METHODS as REFINE
 from ...route.route import STAGES, Budget, Route, Run, default_steps
-from ...route.run_folder import RunFolder, both
+from ...route.run_folder import Few, RunFolder, both
 from ...route.run_folder import train as train_run
 from ...route.tensorboard import TensorBoardLog
 from ...settings import build
+from ...simulate import Simulator
 from ...tasks.base import Task
 from ..arguments import TrainArguments
 from ..console import Result, Watch, bars, console, warnings_on_stderr
-from ..few_labels import few_labels_of, plain_few_labels
+from ..few_labels import check_fine_tune, plain_few_labels, read_for_training
 from ..inputs import conversion_of, described, load_pair, settle_task
 from ..outputs import check_overwrite_or_resume, one_class, say
 from ..set_option import parse_assignments
@@ -46,10 +48,11 @@ def train(args: TrainArguments) -> Result:
     task = settle_task(args, source, target)
     route = build_route(args, task, images=len(target.shape) == 3)
     route.check(source, target, task=task)
-    few, groups = few_labels_of(args, task, source, target, layout)
-    count = len(source) if isinstance(source, Labelled) else args.n or Budget.n
+    few = few_labels_of(args, task, source, target, layout, route)
+    rendered = args.n or Budget.n
+    count = len(source) if isinstance(source, Labelled) else rendered
     steps = args.steps or default_steps(count, len(target), task, len(target.shape) == 3)
-    budget = Budget(steps=steps, n=args.n or Budget.n, seed=args.seed)
+    budget = Budget(steps=steps, n=rendered, seed=args.seed)
     board = TensorBoardLog(args.out / "tensorboard") if args.tensorboard else None
     folder = RunFolder(args.out, settings(args, route, task, budget), overwrite=args.overwrite, resume=args.resume)
     for line in summary(args, route, count, len(target), steps, budget):
@@ -67,8 +70,7 @@ def train(args: TrainArguments) -> Result:
             conversion=conversion_of(args, source, target),
             layout=layout,
             resume=args.resume,
-            few_labels=few,
-            target_groups=groups,
+            few=few,
             on_report=shown.report if board is None else both(shown.report, board.report),
             on_step=shown.step,
             on_checkpoint=watch.look if console.is_terminal or board is not None else None,
@@ -80,12 +82,26 @@ def train(args: TrainArguments) -> Result:
     if run.correction is not None:
         say(folder, run.correction.words)
     say(folder, f"{outcome(run)}; the run is in {args.out}")
-    samples = {"source_samples": count, "target_samples": len(target)}
-    return {**samples, "route": route.describe(), "steps": steps, **results(run), "out": args.out}
+    made = {"source_samples": count, "target_samples": len(target), "route": route.describe(), "steps": steps}
+    return {**made, **found(run), "out": args.out}
 
 
-def results(run: Run) -> Result:
-    """What came of a run, as plain data."""
+def few_labels_of(
+    args: TrainArguments,
+    task: Task,
+    source: Labelled | Simulator,
+    target: Unlabelled,
+    layout: Layout | None,
+    route: Route,
+) -> Few | None:
+    """The few labels, checked before the training."""
+    few, groups = read_for_training(args, args.group, task, source, target, layout)
+    check_fine_tune(args.fine_tune, few, route)
+    return None if few is None else Few(few, groups, args.fine_tune)
+
+
+def found(run: Run) -> Result:
+    """What the training found."""
     return {
         "losses": last_losses(run),
         "notes": run.notes,
@@ -190,6 +206,7 @@ def settings(args: TrainArguments, route: Route, task: Task, budget: Budget) -> 
     return {
         **described(args, task),
         "few_labels": plain_few_labels(args.few_labels, args.group),
+        "fine_tune": args.fine_tune or None,
         "route": route.describe(),
         "steps": budget.steps,
         "batch": budget.batch,

@@ -17,7 +17,7 @@ from ...training.model import Model, Predictions
 from ...training.saved_model import load_model
 from ..arguments import PredictArguments
 from ..console import Result, console
-from ..few_labels import few_labels_for, groups_of
+from ..few_labels import groups_of, read_for_model
 from ..inputs import reading_of
 from ..outputs import check_new_file, one_class
 
@@ -67,7 +67,7 @@ def corrected(
     """The model, corrected by --few-labels if they are given, the groups of the images, and the correction."""
     if args.few_labels is None:
         return model, groups_of(args.run, model, args.group, (args.images, images)), None
-    few, groups = few_labels_for(model, args, (args.images, images))
+    few, groups = read_for_model(model, args, (args.images, images))
     assert few is not None
     correction = correct(model, few, images, target_groups=groups, curve=False)
     return correction.model, groups, correction

@@ -39,6 +39,8 @@ class Eyes(Simulator):
     Anatomy that decides how gaze and image correspond:
         The pupil is one to two millimetres above the line of the corners at a level gaze (`eye_height`). One
         millimetre is 5 degrees of pitch: without it, a network reads every real eye as looking up by 8 degrees.
+        The eyeball's centre is 13 mm behind the apex of the cornea, the corners are 8 to 12 mm behind it: `socket`. A
+        deeper one makes the iris move against every turn of the head, which real crops do not show, and hides the gaze.
         The line of sight points 5 degrees nasally and 1.5 degrees upwards from the axis of the eyeball (`kappa_in`,
         `kappa_up`; Guestrin & Eizenman 2006). The label `gaze` is the line of sight.
         The margins are 3.5 to 4 mm above and 5 mm below the pupil (Rana et al. 2023). In downgaze the upper margin
@@ -47,7 +49,9 @@ class Eyes(Simulator):
         The visible iris has a radius of 5.9 mm, give or take a quarter.
 
     Gaze and head are the sampled angles, both to the camera, because a screen fixes the one and the posture the other.
-    The eye in the head follows from them (label `eye`). MPIIGaze defines the head by the plane through eyes and mouth.
+    Their joint distribution: ranges, and a correlation of 0.3 in yaw, because the head takes a share of a gaze shift to
+    the side (Stahl 1999: almost none below 15 degrees, up to all of it above, depending on the person). The eye in the
+    head follows from both (label `eye`). MPIIGaze defines the head by the plane through eyes and mouth.
     Mouth corners lie in front of eye corners, so a level face has a published pitch of about 10 degrees (`face_tilt`);
     `head_pitch` is anatomical, the label `head` is as published. MPIIGaze crops are 60 pixels wide at a focal length
     of 960 pixels and a distance of 600 mm, so `field` is 37.5 mm for a face of average size.
@@ -69,6 +73,8 @@ class Eyes(Simulator):
             Ophthalmology 43.
         Read, Collins, Carney & Iskander (2006). The morphology of the palpebral fissure in different directions of
             vertical gaze. Optometry and Vision Science 83(10).
+        Stahl (1999). Amplitude of human head movements associated with horizontal saccades. Experimental Brain
+            Research 126.
         Zhang, Sugano, Fritz & Bulling (2015). Appearance-based gaze estimation in the wild. CVPR.
 
     Args:
@@ -96,6 +102,8 @@ class Eyes(Simulator):
         "eyelid": tuple(f"lid_{i:02d}_{axis}" for i in range(LANDMARKS) for axis in "xy"),
         "eye": ("eye_pitch", "eye_yaw"),
     }
+
+    default_correlations: ClassVar[dict[str, float]] = {"gaze_yaw ~ head_yaw": 0.3}
 
     preset: Literal["webcam", "infrared"] = "webcam"
     size: tuple[Side, Side] = SIZES["webcam"]

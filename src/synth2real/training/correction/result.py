@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -66,9 +66,9 @@ class Correction:
     groups: tuple[str, ...]
     shares: dict[str, float]
     before: float
-    after: float | None
-    gain: float | None
-    interval: tuple[float, float] | None
+    after: float | None = None
+    gain: float | None = None
+    interval: tuple[float, float] | None = None
     other_groups: float | None = None
     curve: tuple[Point, ...] = ()
 
@@ -82,8 +82,9 @@ class Correction:
                 "benefit cannot be measured"
             )
         low, high = self.interval
+        by = "two-fold cross-validation" if "fine-tuning" in self.shares else "cross-validation"
         said = (
-            f"{self.count} few labels: {name} {self.before:.3g} before, {self.after:.3g} after (cross-validated; gain "
+            f"{self.count} few labels: {name} {self.before:.3g} before, {self.after:.3g} after, by {by} (gain "
             f"{self.gain:.3g}, 95 % interval {low:.3g} to {high:.3g}); correction: {self.mixture}"
         )
         return said if low > 0 else f"{said}. It is not sure that these labels help: label more"
@@ -150,32 +151,29 @@ def correct(
     seen = [seen_by(model, one) for one in inputs]
     basis = Basis.of(*(torch.cat(both) for both in zip(*seen, strict=True)))
     observed = Observed.of(model.task, few_labels, basis, *seen[1])
-    common, own = fit(observed, len(few_labels.group_names))
-    result = _scored(model, few_labels, observed, common, own or common, curve=curve)
-    _install(model, basis, own or common, result)
+    result, best = _measured(model, few_labels, observed, curve)
+    _install(model, basis, best, result)
     return result
 
 
-def _scored(
-    model: Model, few_labels: FewLabels, observed: Observed, common: Fit, best: Fit, *, curve: bool
-) -> Correction:
-    """What the correction `best` bought; `common` is that for samples of new groups."""
-    scores, groups, one = _Scores(model, few_labels), few_labels.group_names, len(few_labels) == 1
+def _measured(model: Model, few: FewLabels, observed: Observed, curve: bool) -> tuple[Correction, Fit]:
+    """The fitted correction, and what it buys; it is not yet in the model."""
+    groups = len(few.group_names)
+    common, own = fit(observed, groups)
+    best, scores = own or common, Scores(model, few)
     before = scores.of(observed.coordinates)
-    after = None if one else scores.of(best.held)
-    return Correction(
-        model=model,
-        metric=model.task.metric,
-        count=len(few_labels),
-        groups=groups,
-        shares=best.shares,
-        before=before,
+    result = Correction(model, model.task.metric, len(few), few.group_names, best.shares, before)
+    if len(few) == 1:
+        return result, best
+    after = scores.of(best.held)
+    return replace(
+        result,
         after=after,
-        gain=None if after is None else scores.sign * (after - before),
-        interval=None if one else scores.interval(observed.coordinates, best.held),
-        other_groups=scores.of(common.held) if len(groups) > 1 else None,
-        curve=_curve(observed, scores, len(groups)) if curve and not one else (),
-    )
+        gain=scores.sign * (after - before),
+        interval=scores.interval(observed.coordinates, best.held),
+        other_groups=scores.of(common.held) if groups > 1 else None,
+        curve=_curve(observed, scores, groups) if curve else (),
+    ), best
 
 
 def _install(model: Model, basis: Basis, found: Fit, result: Correction) -> None:
@@ -186,7 +184,7 @@ def _install(model: Model, basis: Basis, found: Fit, result: Correction) -> None
             buffer[i] = value.to(buffer)
 
 
-class _Scores:
+class Scores:
     """The main metric of corrected coordinates of the few labels.
 
     Args:
@@ -227,7 +225,7 @@ class _Scores:
         return low, high
 
 
-def _curve(observed: Observed, scores: _Scores, groups: int) -> tuple[Point, ...]:
+def _curve(observed: Observed, scores: Scores, groups: int) -> tuple[Point, ...]:
     """The metric against the number of labels, from none to all."""
     count, generator = len(observed), torch.Generator().manual_seed(0)
     points = [Point(0, scores.of(observed.coordinates), None)]
@@ -235,14 +233,14 @@ def _curve(observed: Observed, scores: _Scores, groups: int) -> tuple[Point, ...
         found = []
         for _ in range(SUBSETS):
             order = torch.randperm(count, generator=generator)
-            found.append(_on_the_rest(observed, scores, order[:size], order[size:], groups))
+            found.append(_scored(observed, scores, order[:size], order[size:], groups))
         metrics = torch.tensor(found, dtype=torch.float64)
         points.append(Point(size, float(metrics.mean()), float(metrics.std())))
     common, own = fit(observed, groups)
     return (*points, Point(count, scores.of((own or common).held), None))
 
 
-def _on_the_rest(observed: Observed, scores: _Scores, index: Tensor, rest: Tensor, groups: int) -> float:
+def _scored(observed: Observed, scores: Scores, index: Tensor, rest: Tensor, groups: int) -> float:
     """The metric of a correction by the labels at `index`, on the others."""
     part, others = observed.subset(index), observed.subset(rest)
     if isinstance(observed.task, Classification) and len(part.labels.unique()) < 2:

@@ -1,0 +1,36 @@
+"""The store of a comparison keeps the joint distribution of a calibrated simulator."""
+
+import json
+
+import torch
+
+from ramps import ramps
+from synth2real.calibrate import Calibration
+from synth2real.comparison.trials import TrialStore
+from synth2real.simulate import Empirical, Normal
+
+
+def test_a_stored_search_gives_the_same_simulator(tmp_path):
+    source = ramps(size=(8, 8), ranges={"nothing": 0.5})
+    found = {"level": Normal(0.4, 0.1)}
+    given = {"slope": Empirical((-0.1, 0, 0.4))}
+    correlations = {"level ~ slope": 0.6}
+    calibrated = source.with_ranges(**found, **given).with_correlations(correlations)
+    calibration = Calibration(
+        calibrated, {"level": (0.3, 0.5)}, found, 0.5, 0.25, (0.5, 0.25), given=given, correlations=correlations
+    )
+    store, widened = TrialStore(tmp_path / "trials"), calibrated.widened(1.5)
+    store.keep_search("search", widened, calibration, 2.0)
+    again, kept, seconds = store.search("search", source)
+    assert (kept, seconds) == (calibration, 2.0)
+    assert torch.equal(again.sample(9, 0).images, widened.sample(9, 0).images)
+
+
+def test_a_search_of_an_earlier_version_is_read(tmp_path):
+    kept = {"ranges_before": {"level": [0.3, 0.5]}, "ranges": {"level": [0.4, 0.6]}, "before": 1, "after": 0.5}
+    text = json.dumps({"ranges": {"level": [0.4, 0.6]}, "calibration": {**kept, "trials": [1]}, "seconds": 1.0})
+    store = TrialStore(tmp_path / "trials")
+    (tmp_path / "trials" / "search.json").write_text(text)
+    simulator, calibration, _ = store.search("search", ramps(size=(8, 8)))
+    assert simulator.range("level") == (0.4, 0.6)
+    assert calibration.ranges == {"level": (0.4, 0.6)}
