@@ -136,7 +136,8 @@ def test_given_columns_are_inputs_of_the_model(synth2real, given, adapt):
 
 def test_a_comparison_gives_the_columns_to_every_route(synth2real, given):
     arguments = ("compare", given / "source.npz", "--target", given / "target.npz", "--given", "iso", "--seeds", 1)
-    arguments = (*arguments, "--test", given / "test.npz", "--routes", "svm,self-training", "--budget", 0.05)
+    (given / "routes.yaml").write_text("svm: {adapt: svm}\nteacher: {adapt: teacher}\n")
+    arguments = (*arguments, "--test", given / "test.npz", "--routes", given / "routes.yaml", "--budget", 0.05)
     code, out, err = synth2real(*arguments, "--out", given / "compared", "--json")
     assert code == 0, err
     tested = [one["test_score"] for one in json.loads(out)["ranking"] if one["name"] == "svm"]
