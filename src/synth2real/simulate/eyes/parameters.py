@@ -4,8 +4,8 @@ from ..base import Parameter
 from ..distributions import Sampling
 
 PARAMETERS: tuple[Parameter, ...] = (
-    Parameter("gaze_pitch", "degrees", "pitch of the gaze, positive up", (-60, 60), (-25, 12)),
-    Parameter("gaze_yaw", "degrees", "yaw of the gaze, positive to the image's left", (-60, 60), (-22, 22)),
+    Parameter("gaze_pitch", "degrees", "pitch of the gaze, positive up", (-60, 60), (-22, 6)),
+    Parameter("gaze_yaw", "degrees", "yaw of the gaze, positive to the image's left", (-60, 60), (-20, 20)),
     Parameter("head_pitch", "degrees", "pitch of the face, positive up", (-60, 60), (-16, 16)),
     Parameter("head_yaw", "degrees", "yaw of the face, positive to the image's left", (-60, 60), (-25, 25)),
     Parameter("roll", "degrees", "clockwise rotation of the eye in the image", (-180, 180), (-10, 10)),
@@ -17,7 +17,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("offset_y", "mm", "downward shift of the midpoint of the corners", (-20, 20), (-3.4, 1.2)),
     Parameter("fissure", "mm", "distance between the corners", (15, 45), (26, 33)),
     Parameter("eyeball", "mm", "radius of the eyeball", (10, 14), (11.5, 12.5)),
-    Parameter("socket", "mm", "depth of the eyeball's centre behind the corners", (-2, 10), (1, 5)),
+    Parameter("socket", "mm", "depth of the eyeball's centre behind the corners", (-2, 10), (2, 6)),
     Parameter("eye_height", "mm", "height of the eyeball's centre above the line of the corners", (-5, 6), (0.8, 3.0)),
     Parameter("kappa_in", "degrees", "nasal angle of the line of sight from the eyeball's axis", (-5, 15), (2, 8)),
     Parameter("kappa_up", "degrees", "upward angle of the line of sight from the eyeball's axis", (-5, 10), (-0.5, 3)),

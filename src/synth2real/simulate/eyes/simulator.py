@@ -49,6 +49,7 @@ class Eyes(Simulator):
         The visible iris has a radius of 5.9 mm, give or take a quarter.
 
     Gaze and head are the sampled angles, both to the camera, because a screen fixes the one and the posture the other.
+    The range of the gaze is that of a laptop's screen under its camera, 35 by 22 cm at 50 to 70 cm, with a margin.
     Their joint distribution: ranges, and a correlation of 0.3 in yaw, because the head takes a share of a gaze shift to
     the side (Stahl 1999: almost none below 15 degrees, up to all of it above, depending on the person). The eye in the
     head follows from both (label `eye`). MPIIGaze defines the head by the plane through eyes and mouth.
