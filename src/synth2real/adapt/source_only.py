@@ -14,6 +14,7 @@ from .base import Objective
 class SourceOnly(Objective):
     """Trains on the labelled source and ignores the target: the baseline without adaptation."""
 
+    uses_target: ClassVar[bool] = False
     soft_labels: ClassVar[bool] = True
     assumes_source_balance: ClassVar[bool] = False
 

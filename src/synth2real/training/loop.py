@@ -106,6 +106,7 @@ class Algorithm(ABC):
     networks: dict[str, nn.Module]
     clip: float | None = None  # maximum norm of the gradient of an update
     given_columns: tuple[str, ...] = ()  # given columns that its networks take, as further channels of the inputs
+    uses_target: ClassVar[bool] = True  # False: its batches of the target are empty, which saves their randomization
     least_batch: ClassVar[int] = 1  # minimum number of samples per domain in a batch
 
     @abstractmethod
@@ -281,6 +282,7 @@ class Trainer:
         labels = self._labels[index.to(self._labels.device)]
         domain = None if self._domains is None else self._domains[index.to(self._domains.device)]
         source = self._mixed(SourceBatch(x, self.move(labels, warp), clean, domain))
+        target_index = target_index if self.algorithm.uses_target else target_index[:0]
         clean, x, warp = self._draw(1, target_index)
         return source, TargetBatch(x, clean, warp, target_index)
 
@@ -290,7 +292,7 @@ class Trainer:
         given = None if every is None else every[index].to(self.loop.hardware.device)
         index = index.to(inputs.device) if isinstance(inputs, Tensor) else index
         clean = to_float(inputs[index].to(self.loop.hardware.device, non_blocking=True))
-        if self.loop.randomize is None or clean.ndim != 4:
+        if self.loop.randomize is None or clean.ndim != 4 or len(clean) == 0:
             clean = append(clean, given)
             return clean, clean, None
         x, warp = self.loop.randomize.draw(clean, self._generator)
