@@ -12,10 +12,11 @@ from synth2real.data.sparse import Sparse
 from synth2real.errors import InputError
 from synth2real.randomize import Full, Photometric
 from synth2real.tasks import Classification, Gaze, Regression
+from synth2real.training.featured import EMBEDDED
 from synth2real.training.given import WithGiven, append, move_given, split
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Algorithm, Loop, Trainer
-from synth2real.training.model import DESCRIPTION, EMBEDDED
+from synth2real.training.model import DESCRIPTION
 from synth2real.transforms.warp import Warp
 
 HEAD = ("head_pitch", "head_yaw")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..data.domains import Inputs, Unlabelled
 from ..errors import InputError
 from ..tasks import Task
+from .projected_pixels import ProjectedPixels
 
 if TYPE_CHECKING:
     from .model import Model
@@ -25,15 +26,15 @@ class CorrectedHead(nn.Module):
     an offset, plus a linear map of these coordinates, plus a linear map of the features.
 
     Args:
-        head: from features (N, F) to raw outputs.
+        head: from features to raw outputs. It takes the first `taken` features.
         task: whose outputs these are.
-        width: F.
+        taken, width: number of features of the head, and of all (N, F) that the correction takes.
         groups: names of the groups that have a correction of their own.
     """
 
-    def __init__(self, head: nn.Module, task: Task, width: int, groups: Sequence[str]) -> None:
+    def __init__(self, head: nn.Module, task: Task, taken: int, width: int, groups: Sequence[str]) -> None:
         super().__init__()
-        self.head, self.task, self.groups = head, task, tuple(groups)
+        self.head, self.task, self.taken, self.groups = head, task, taken, tuple(groups)
         self.group = 0  # index of the correction in use; 0 is the common one
         outputs = task.coordinates(torch.zeros(1, task.outputs)).shape[1]
         self.offset: Tensor
@@ -43,7 +44,7 @@ class CorrectedHead(nn.Module):
             self.register_buffer(name, torch.zeros(1 + len(groups), rows, outputs))
 
     def forward(self, features: Tensor) -> Tensor:
-        found = self.task.coordinates(self.head(features).float())
+        found = self.task.coordinates(self.head(features[:, : self.taken]).float())
         i = self.group
         added = self.offset[i] + found @ self.affine[i] + features.float() @ self.layer[i]
         return self.task.from_coordinates(found + added)
@@ -53,9 +54,13 @@ def put_on(model: Model, description: dict[str, Any]) -> CorrectedHead:
     """Put a correction, which is zero at first, on the head of a model.
 
     Args:
-        description: with the names of the `groups`; kept with the model.
+        description: with the names of the `groups`, and the number of `pixels` components that the correction takes;
+            kept with the model. Components that the model lacks are appended, and are zero at first.
     """
-    corrected = CorrectedHead(model.head, model.task, model.width, description["groups"])
+    taken = model.width
+    if description.get("pixels") and model.may_append_pixels:
+        model.append_pixels(ProjectedPixels(model.shape, description["pixels"]))
+    corrected = CorrectedHead(model.head, model.task, taken, model.width, description["groups"])
     model.head = nn.Sequential(corrected.to(next(model.parameters()).device))
     model.description = {
         **model.description,

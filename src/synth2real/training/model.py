@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from ..data.given import check_near
 from ..data.loading import load_unlabelled
 from ..data.pixels import Conversion
 from ..data.sparse import Layout
-from ..data.tables import listed
 from ..errors import InputError, TrainingDiverged
 from ..networks.backbones import Frozen, build_network, width_of
 from ..networks.feature_maps import FeatureMap, describe
@@ -25,12 +24,13 @@ from ..networks.layers import Features, Norm, Normalise, Statistics, mlp, share
 from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Classification, Task
 from .corrected_head import outputs_by_group
+from .featured import Featured
 from .given import WithGiven, append, given_of, split
+from .projected_pixels import ProjectedPixels
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
 PREDICTION_BATCH, PREDICTION_VALUES = 512, 2**23  # samples in a batch, and pixel values or features, at most
 CHECKED = 64  # inputs on which a trained model is checked
-EMBEDDED = 32  # width of the embedding of given values
 GIVEN = "given"  # replaces the network name if the user passed a network object
 
 
@@ -55,66 +55,6 @@ class Predictions:
         if not isinstance(self.task, Classification):
             raise InputError(f"the task {self.task.kind} predicts values, not labels. Use .values")
         return [self.task.classes[i] for i in self.values.argmax(1).tolist()]
-
-
-class _Featured(nn.Sequential):
-    """Normalisation, then the feature extractor. For a model of images, precomputed features (N, F) pass unchanged.
-
-    Given values come as further channels of the inputs (see `given`). They are standardised and appended to the
-    features, with a small learnt embedding of them. One weight a column would learn too slowly: on a class of features
-    that follows from a given column, the accuracy after 500 steps was 0.80 instead of 0.98.
-
-    Args:
-        normalise, backbone: see `Model`.
-        shape: of an input, without given values.
-        width: F, of the features without given values.
-        given: names of the given columns.
-        scale: mean and deviation of the given columns in the source, (G,) float32 each; zeros and ones by default.
-    """
-
-    def __init__(
-        self,
-        normalise: Normalise,
-        backbone: nn.Module,
-        shape: tuple[int, ...],
-        width: int,
-        given: tuple[str, ...],
-        scale: tuple[Tensor, Tensor] | None,
-    ) -> None:
-        super().__init__(normalise, backbone)
-        self.shape, self.width, self.given = shape, width, given
-        self.given_mean: Tensor
-        self.given_std: Tensor
-        mean, std = scale or (torch.zeros(len(given)), torch.ones(len(given)))
-        self.added = len(given) + EMBEDDED if given else 0  # width of what is appended
-        if given:
-            self.embedding = nn.Sequential(mlp(len(given), (EMBEDDED,), EMBEDDED), nn.ReLU())
-            self.register_buffer("given_mean", mean.clone())
-            self.register_buffer("given_std", std.clone())
-
-    def forward(self, x: Tensor) -> Tensor:
-        cached = len(self.shape) == 3 and x.ndim == 2
-        if not self.given:
-            return x if cached else self.extracted(x)
-        plain = self.width if cached else self.shape[0]
-        if x.shape[1] != plain + len(self.given):
-            raise InputError(
-                f"the model takes {plain} channels or features and the given columns {listed(self.given)}, found "
-                f"{x.shape[1]} in all. Pass model.inputs_of(domain), which has the given columns"
-            )
-        x, given = split(x, len(self.given))
-        assert given is not None
-        return torch.cat([x if cached else self.extracted(x), self.of_given(given)], 1)
-
-    def extracted(self, x: Tensor) -> Tensor:
-        """Features (N, F) of inputs without given values."""
-        features: Tensor = self[1](self[0](x))
-        return features
-
-    def of_given(self, given: Tensor) -> Tensor:
-        """What is appended to the features: the standardised given values (N, G), and their embedding."""
-        known = (given - self.given_mean) / self.given_std
-        return torch.cat([known, self.embedding(known)], 1)
 
 
 class Model(nn.Module):
@@ -179,7 +119,7 @@ class Model(nn.Module):
         mean = torch.zeros(shape[0]) if mean is None else mean
         std = torch.ones(shape[0]) if std is None else std
         parts = Normalise(statistics, mean, std), Frozen(backbone) if frozen else backbone
-        featured = _Featured(*parts, self.shape, width, self.given_columns, given_scale)
+        featured = Featured(*parts, self.shape, width, self.given_columns, given_scale)
         self.features: nn.Sequential = featured
         self.width = width + featured.added
         self.head = nn.Sequential(nn.Dropout(share(dropout, "dropout")), mlp(self.width, head, task.outputs))
@@ -193,6 +133,28 @@ class Model(nn.Module):
         """What two models must have in common to be one ensemble."""
         own = {"task": self.task, "shape": self.shape, "given columns": self.given_columns, "layout": self.layout}
         return {**own, **self.conversion.plain()}
+
+    @property
+    def pixels(self) -> ProjectedPixels | None:
+        """The projection of pixels that is appended to the features; None without one."""
+        first = self.features
+        return first.pixels if isinstance(first, Featured) else None
+
+    @property
+    def may_append_pixels(self) -> bool:
+        """Whether `append_pixels` is possible: the model takes images, is no ensemble, and has no such projection."""
+        return isinstance(self.features, Featured) and len(self.shape) == 3 and self.pixels is None
+
+    def normalised(self, inputs: Inputs) -> Tensor:
+        """The images (N, C, H, W) of inputs of `inputs_of`, normalised, float32 on the CPU."""
+        normalise = self.features[0]
+        return torch.cat(list(self._batches(inputs, lambda x: normalise(x[:, : self.shape[0]]))))
+
+    def append_pixels(self, pixels: ProjectedPixels) -> None:
+        """Append a projection of the pixels to the features. The head must then take wider features."""
+        featured = self._featured()
+        featured.pixels = pixels.to(next(self.parameters()).device)
+        self.width += pixels.count
 
     def put_behind(self, feature_map: FeatureMap) -> None:
         """Set a feature map. Predictions apply it to the inputs first, but `forward` expects mapped inputs."""
@@ -261,9 +223,9 @@ class Model(nn.Module):
         first = self._featured()
         return first.given_mean.cpu(), first.given_std.cpu()
 
-    def _featured(self) -> _Featured:
+    def _featured(self) -> Featured:
         """The features of the model, or of the first member of an ensemble."""
-        return next(part for part in self.features.modules() if isinstance(part, _Featured))
+        return next(part for part in self.features.modules() if isinstance(part, Featured))
 
     @torch.no_grad()
     def of_given(self, domain: Labelled | Unlabelled) -> Tensor | None:
@@ -276,7 +238,7 @@ class Model(nn.Module):
         return None if given is None else self._featured().of_given(given.to(next(self.parameters()).device)).cpu()
 
     @torch.no_grad()
-    def _batches(self, inputs: Inputs, module: nn.Module) -> Iterator[Tensor]:
+    def _batches(self, inputs: Inputs, module: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
         self.eval()
         device = next(self.parameters()).device
         batch = max(16, min(PREDICTION_BATCH, PREDICTION_VALUES // inputs.shape[1:].numel()))
@@ -297,10 +259,11 @@ class Model(nn.Module):
 
     def embed_alone(self, inputs: Inputs) -> Tensor:
         """Features (N, F) of inputs without their given values, which are no features that a network could align."""
-        if not self.given_columns:
-            return self.embed(inputs)
-        features = self.embed(WithGiven(inputs, self.given_scale[0].expand(len(inputs), -1)))
-        return features[:, : -self._featured().added]
+        if self.given_columns:
+            inputs = WithGiven(inputs, self.given_scale[0].expand(len(inputs), -1))
+        added = self._featured().added + (0 if self.pixels is None else self.pixels.count)
+        features = self.embed(inputs)
+        return features[:, : features.shape[1] - added]
 
     def predict(
         self, images: str | Path | Unlabelled | Tensor, *, skip_bad: bool = False, groups: Sequence[str] | None = None

@@ -143,6 +143,26 @@ def test_each_group_has_a_correction_and_a_new_group_the_common_one(tmp_path):
         model.predict(TARGET, groups=target_groups)
 
 
+def test_what_the_network_does_not_see_is_found_in_the_pixels(tmp_path):
+    model = model_of("gaze")
+    with torch.no_grad():
+        for weight in model.features.parameters():
+            weight.zero_()  # every image has the same features
+    bright = torch.linspace(0, 1, 80)[:, None, None, None]
+    x = (0.5 * images(80) + torch.cat([bright.expand(-1, 1, 8, 4), 1 - bright.expand(-1, 1, 8, 4)], 3)) / 2
+    labels = torch.cat([bright[:, :, 0, 0], 0 * bright[:, :, 0, 0]], 1) - 0.5
+    few = torch.arange(0, 80, 4)
+    found = correct(model, FewLabels(x[few], labels[few], columns=("pitch", "yaw")), Unlabelled(x))
+    rest = torch.ones(80, dtype=torch.bool).index_fill(0, few, False)
+    before, after = (
+        m.evaluate(Labelled(x[rest], labels[rest], columns=("pitch", "yaw"))) for m in (model, found.model)
+    )
+    assert after["mean_degrees"] < 0.4 * before["mean_degrees"]
+    assert model.pixels is None
+    found.model.save(tmp_path)
+    same(load_model(tmp_path).predict(x).values, found.model.predict(x).values)
+
+
 def test_a_corrected_model_is_corrected_again_for_a_new_person(tmp_path):
     model = model_of("gaze")
     first = correct(model, few_of(model, 20, shift=0.2), TARGET).model

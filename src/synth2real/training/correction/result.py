@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...data.domains import Unlabelled, check_kind, evenly
+from ...data.domains import Inputs, Unlabelled, check_kind, evenly
 from ...data.few_labels import FewLabels
 from ...tasks import Classification, Task
-from ..corrected_head import put_on
+from ..corrected_head import CorrectedHead, put_on
 from ..model import Model
+from ..projected_pixels import ProjectedPixels
 from .candidates import Basis
 from .checks import check_few_labels
 from .fit import Fit, Observed, fit, seen_by
@@ -148,11 +149,15 @@ def correct(
         model.inputs_of(some, "the target"),
         model.inputs_of(few_labels.unlabelled(), "the data of the few labels"),
     )
+    head = _wider(model, few_labels, inputs)
     seen = [seen_by(model, one) for one in inputs]
-    basis = Basis.of(*(torch.cat(both) for both in zip(*seen, strict=True)))
+    features, coordinates = (torch.cat(both) for both in zip(*seen, strict=True))
+    basis = Basis.of(features, coordinates, model.pixels.count if model.pixels else 0)
     observed = Observed.of(model.task, few_labels, basis, *seen[1])
     result, best = _measured(model, few_labels, observed, curve)
-    _install(model, basis, best, result)
+    for i, parts in enumerate(zip(*best.parts, strict=True)):
+        for buffer, value in zip((head.offset, head.affine, head.layer), basis.on_inputs(*parts), strict=True):
+            buffer[i] = value.to(buffer)
     return result
 
 
@@ -176,12 +181,16 @@ def _measured(model: Model, few: FewLabels, observed: Observed, curve: bool) -> 
     ), best
 
 
-def _install(model: Model, basis: Basis, found: Fit, result: Correction) -> None:
-    """Put the correction on the head of the model."""
-    head = put_on(model, {"groups": list(result.groups), "labels": result.count})
-    for i, parts in enumerate(zip(*found.parts, strict=True)):
-        for buffer, value in zip((head.offset, head.affine, head.layer), basis.on_inputs(*parts), strict=True):
-            buffer[i] = value.to(buffer)
+def _wider(model: Model, few: FewLabels, inputs: tuple[Inputs, Inputs]) -> CorrectedHead:
+    """Put a head with a correction of zero on the model, and components of the pixels on its features."""
+    description: dict[str, Any] = {"groups": list(few.group_names), "labels": len(few)}
+    if not model.may_append_pixels:
+        return put_on(model, description)
+    pixels = ProjectedPixels.of(torch.cat([model.normalised(one) for one in inputs]))
+    head = put_on(model, {**description, "pixels": pixels.count})
+    assert model.pixels is not None
+    model.pixels.load_state_dict(pixels.state_dict())
+    return head
 
 
 class Scores:

@@ -1,0 +1,81 @@
+"""The features of a model: normalisation and feature extractor, given values, and a projection of the pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..data.tables import listed
+from ..errors import InputError
+from ..networks.layers import Normalise, mlp
+from .given import split
+from .projected_pixels import ProjectedPixels
+
+EMBEDDED = 32  # width of the embedding of given values
+
+
+class Featured(nn.Sequential):
+    """Normalisation, then the feature extractor. For a model of images, precomputed features (N, F) pass unchanged.
+
+    Given values come as further channels of the inputs (see `given`). They are standardised and appended to the
+    features, with a small learnt embedding of them. One weight a column would learn too slowly: on a class of features
+    that follows from a given column, the accuracy after 500 steps was 0.80 instead of 0.98.
+
+    Args:
+        normalise, backbone: see `Model`.
+        shape: of an input, without given values.
+        width: F, of the features without given values.
+        given: names of the given columns.
+        scale: mean and deviation of the given columns in the source, (G,) float32 each; zeros and ones by default.
+    """
+
+    def __init__(
+        self,
+        normalise: Normalise,
+        backbone: nn.Module,
+        shape: tuple[int, ...],
+        width: int,
+        given: tuple[str, ...],
+        scale: tuple[Tensor, Tensor] | None,
+    ) -> None:
+        super().__init__(normalise, backbone)
+        self.shape, self.width, self.given = shape, width, given
+        self.given_mean: Tensor
+        self.given_std: Tensor
+        mean, std = scale or (torch.zeros(len(given)), torch.ones(len(given)))
+        self.added = len(given) + EMBEDDED if given else 0  # width of what is appended
+        self.pixels: ProjectedPixels | None = None  # appended last; set if few labels correct the model
+        if given:
+            self.embedding = nn.Sequential(mlp(len(given), (EMBEDDED,), EMBEDDED), nn.ReLU())
+            self.register_buffer("given_mean", mean.clone())
+            self.register_buffer("given_std", std.clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self._learnt(x)
+        if self.pixels is None:
+            return features
+        return torch.cat([features, self.pixels(self[0](x[:, : self.shape[0]]))], 1)
+
+    def _learnt(self, x: Tensor) -> Tensor:
+        cached = len(self.shape) == 3 and x.ndim == 2
+        if not self.given:
+            return x if cached else self.extracted(x)
+        plain = self.width if cached else self.shape[0]
+        if x.shape[1] != plain + len(self.given):
+            raise InputError(
+                f"the model takes {plain} channels or features and the given columns {listed(self.given)}, found "
+                f"{x.shape[1]} in all. Pass model.inputs_of(domain), which has the given columns"
+            )
+        x, given = split(x, len(self.given))
+        assert given is not None
+        return torch.cat([x if cached else self.extracted(x), self.of_given(given)], 1)
+
+    def extracted(self, x: Tensor) -> Tensor:
+        """Features (N, F) of inputs without given values."""
+        features: Tensor = self[1](self[0](x))
+        return features
+
+    def of_given(self, given: Tensor) -> Tensor:
+        """What is appended to the features: the standardised given values (N, G), and their embedding."""
+        known = (given - self.given_mean) / self.given_std
+        return torch.cat([known, self.embedding(known)], 1)
