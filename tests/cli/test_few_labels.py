@@ -52,9 +52,9 @@ def plain(tmp_path_factory, points):
 def same_below(corrected, trained):
     """Whether a corrected run has, below its correction, the bits of another run."""
     with_it, without = (load_file(folder / "model.safetensors") for folder in (corrected, trained))
-    added = {key for key in with_it if key.split(".")[-1] in ("offset", "affine", "layer")}
+    added = {key for key in with_it if key.split(".")[-1] in ("offset", "affine", "layer") or ".pixels." in key}
     bare = {key.replace("head.0.head.", "head."): value for key, value in with_it.items() if key not in added}
-    assert len(added) == 3
+    assert len(added) == 5  # with the mean and the directions of the components of the pixels
     return bare.keys() == without.keys() and all(torch.equal(bare[key], without[key]) for key in without)
 
 
@@ -101,7 +101,7 @@ def test_each_person_gets_its_correction_and_a_run_remembers_the_column(synth2re
     more = ("--few-labels", few, "--group", "person", "--out", run)
     code, _, err = synth2real("train", points, *arguments, *more)
     assert code == 0, err
-    assert load_model(run).description["corrections"] == [{"groups": ["a", "b"], "labels": 12}]
+    assert load_model(run).description["corrections"] == [{"groups": ["a", "b"], "labels": 12, "pixels": 52}]
     assert synth2real("predict", run, target, "--out", tmp_path / "a.csv")[0] == 0
     assert synth2real("predict", run, target, "--out", tmp_path / "b.csv", "--group", "person")[0] == 0
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
