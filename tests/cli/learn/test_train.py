@@ -140,7 +140,7 @@ def test_a_comparison_gives_the_columns_to_every_route(synth2real, given):
     arguments = (*arguments, "--test", given / "test.npz", "--routes", given / "routes.yaml", "--budget", 0.05)
     code, out, err = synth2real(*arguments, "--out", given / "compared", "--json")
     assert code == 0, err
-    tested = [one["test_score"] for one in json.loads(out)["ranking"] if one["name"] == "svm"]
+    tested = [one["test_score"] for one in json.loads(out)["routes"] if one["name"] == "svm"]
     assert tested[0] > 0.9
     assert synth2real("predict", given / "compared" / "chosen", given / "test.npz", "--out", given / "p.csv")[0] == 0
 
