@@ -211,7 +211,7 @@ def test_given_columns_reach_the_network_as_they_are(name: str, monkeypatch: pyt
         seen.append(given)
         return inputs, given
 
-    monkeypatch.setattr("synth2real.training.model.split", watched)
+    monkeypatch.setattr("synth2real.training.featured.split", watched)
     objective = prepared(name, source, target, task)
     loop = Loop(steps=8, batch=8, hardware=Hardware(), randomize=Photometric(), report_every=1)
     Trainer(objective, source, target, loop, task.move).run()

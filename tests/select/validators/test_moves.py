@@ -11,7 +11,7 @@ from synth2real.data.sparse import Sparse
 from synth2real.route.route import Budget, Route
 from synth2real.select.validators import Moved, move
 from synth2real.tasks import Classification, Gaze, Keypoints, Regression
-from synth2real.training.model import EMBEDDED
+from synth2real.training.featured import EMBEDDED
 
 CLASSES = Classification(("no", "yes"))
 
