@@ -108,9 +108,7 @@ def corrected(model: Model, protocol: GazeProtocol, labels: int, arguments: argp
     for _ in range(arguments.draws):
         drawn = protocol.dev.subset(pool[torch.randperm(len(pool), generator=generator)[:labels]])
         drawn = drawn if arguments.given else without_given(drawn)
-        few = FewLabels(
-            drawn.inputs, drawn.labels, columns=drawn.columns, given=drawn.given, given_columns=drawn.given_columns
-        )
+        few = FewLabels.of(drawn)
         predicted = correct(model, few, part.unlabelled(), curve=False).model.predict(part.unlabelled()).values
         found.append(degrees_between(predicted, part.labels).mean())
     return float(torch.stack(found).mean())

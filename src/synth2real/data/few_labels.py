@@ -68,6 +68,11 @@ class FewLabels:
         if self.groups and len(self.groups) != len(self):
             raise InputError(f"{len(self)} few labels but {len(self.groups)} groups, expected the same number of each")
 
+    @classmethod
+    def of(cls, data: Labelled, groups: Sequence[str] = ()) -> FewLabels:
+        """Labelled samples as few labels, with the name of the group of each."""
+        return cls(**{name: getattr(data, name) for name in SHARED}, groups=tuple(groups))
+
     def __len__(self) -> int:
         return len(self.inputs)
 
@@ -100,9 +105,8 @@ class FewLabels:
 
     def subset(self, index: Tensor) -> FewLabels:
         """The samples at `index` (B,) int64, in that order."""
-        part = self.labelled().subset(index)
-        groups = tuple(self.groups[i] for i in index.tolist()) if self.groups else ()
-        return FewLabels(**{name: getattr(part, name) for name in SHARED}, groups=groups)
+        groups = [self.groups[i] for i in index.tolist()] if self.groups else ()
+        return FewLabels.of(self.labelled().subset(index), groups)
 
     def also_in(self, other: Labelled) -> list[str]:
         """Names of the samples whose inputs are also in other data, bit by bit; empty if the shapes differ."""
@@ -135,8 +139,7 @@ def load_few_labels(
     """Load a few labelled real images or features.
 
     Args:
-        path, label, size, channels, skip_bad, depth, background, memory, layout, given: as in
-            `load`.
+        path, label, size, channels, skip_bad, depth, background, memory, layout, given: as in `load`.
         group: column with the group (person, camera) of each sample, in the metadata table or the `.npz`.
 
     Raises:
@@ -161,6 +164,6 @@ def load_few_labels(
             "it, or leave the group out"
         )
     try:
-        return FewLabels(**{name: getattr(data, name) for name in SHARED}, groups=groups or ())
+        return FewLabels.of(data, groups or ())
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
