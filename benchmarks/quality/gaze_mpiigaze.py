@@ -5,7 +5,7 @@
 --mpiigaze is the unpacked archive; `synth2real.datasets.mpiigaze` documents where to get it. --unityeyes is the folder
 of images rendered by UnityEyes. The defaults are `MPIIGaze` and `UnityEyes/imgs` in the cache folder. A missing source
 is skipped. Without MPIIGaze nothing is run. As in the paper, routes adapt to the unlabelled test images. Errors are
-in degrees on the authors' evaluation subset.
+in degrees on the authors' evaluation subset; --by-person adds the mean of each person below a row.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from torch import Tensor
 
 from benchmarks.lib.machine import describe
 from synth2real import Budget, InputError, Labelled, Route
-from synth2real.adapt import DANN, Teacher
+from synth2real.adapt import DANN, DAREGRAM, RSD, Teacher
 from synth2real.data.domains import Inputs, to_float
 from synth2real.datasets import mpiigaze, unityeyes
 from synth2real.datasets.download import cache_folder
+from synth2real.datasets.mpii_gaze import People
 from synth2real.randomize import Full
 from synth2real.refine import SimGAN
 from synth2real.simulate import SIMULATORS, simulator
 from synth2real.tasks import Gaze
-from synth2real.tasks.directions import to_angles, to_vectors
+from synth2real.tasks.directions import degrees_between, to_angles, to_vectors
 from synth2real.tasks.eyeball_model import EyeballModel
 
 # Shrivastava et al. (2017): trained on UnityEyes, mean error in degrees on MPIIGaze.
@@ -47,17 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     test = people.data
     print(f"{len(test)} eyes of {len(people.names)} people; {describe('scipy')}")
+    shown = people if options.by_person else None
     print(f"{'source':10} {'method':20} {'mean':>6} {'median':>7} {'within 7':>9} {'paper':>6}")
     for centre in ("frame", "images"):
         estimates = by_person(test, people.person, EyeballModel(centre=centre))
-        row("none", f"eyeball, {centre}", estimates, test)
+        row("none", f"eyeball, {centre}", estimates, test, shown)
     for name, source in sources(options):
-        row(name, "nearest neighbours", neighbours(source, test.inputs), test)
+        row(name, "nearest neighbours", neighbours(source, test.inputs), test, shown)
         for method, route in routes(options.refine_steps).items():
             if method in (options.routes or routes(1)):
                 budget = Budget(steps=options.steps, seed=options.seed)
                 model = route.run(source, test.unlabelled(), task=Gaze.of(source), budget=budget).model
-                row(name, method, model.predict(test.unlabelled()).values, test)
+                row(name, method, model.predict(test.unlabelled()).values, test, shown)
     return 0
 
 
@@ -67,6 +69,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--mpiigaze", type=Path, help="the unpacked archive")
     parser.add_argument("--unityeyes", type=Path, default=cache_folder() / "UnityEyes" / "imgs")
     parser.add_argument("--people", nargs="+", help="such as p00; by default all")
+    parser.add_argument("--by-person", action="store_true", help="print the mean angle of each person below each row")
     parser.add_argument("--n", type=int, default=20000, help="synthetic images of each source")
     parser.add_argument("--routes", nargs="+", help="names of the routes; all by default")
     parser.add_argument("--steps", type=int, help="training steps; by default those of the library")
@@ -96,7 +99,12 @@ def routes(refine_steps: int) -> dict[str, Route]:
         "simgan, no history": Route(refine=SimGAN(steps=refine_steps, pretrain_critic=pretrain, history=0)),
         "randomized": Route(randomize=Full()),
         "dann": Route(randomize=Full(), adapt=DANN()),
+        "rsd": Route(randomize=Full(), adapt=RSD()),
+        "daregram": Route(randomize=Full(), adapt=DAREGRAM()),
         "teacher": Route(randomize=Full(), adapt=Teacher()),
+        "combined": Route(
+            randomize=Full(), refine=SimGAN(steps=refine_steps, pretrain_critic=pretrain), adapt=Teacher()
+        ),
     }
 
 
@@ -124,12 +132,16 @@ def by_person(test: Labelled, person: Tensor, model: EyeballModel) -> Tensor:
     return found
 
 
-def row(source: str, method: str, predictions: Tensor, test: Labelled) -> None:
-    """Print one row of the table."""
+def row(source: str, method: str, predictions: Tensor, test: Labelled, people: People | None) -> None:
+    """Print one row of the table, and below it the mean angle of each person, if `people` are given."""
     found = Gaze().metrics(predictions, test.labels)
     paper = f"{PAPER[method]:.1f}" if source == "unityeyes" and method in PAPER else "-"
     numbers = f"{found['mean_degrees']:6.2f} {found['median_degrees']:7.2f} {found['within_7_degrees']:9.3f}"
     print(f"{source:10} {method:20} {numbers} {paper:>6}", flush=True)
+    if people is not None:
+        errors = degrees_between(predictions, test.labels)
+        means = (f"{name} {errors[people.person == i].nanmean():.2f}" for i, name in enumerate(people.names))
+        print(f"{'':11}{', '.join(means)}", flush=True)
 
 
 if __name__ == "__main__":

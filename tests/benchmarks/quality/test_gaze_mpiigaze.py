@@ -37,6 +37,17 @@ def test_the_rows_of_the_table(folders, capsys):
     assert any(line.startswith("eyes" if "eyes" in SIMULATORS else "eyes skipped: found no") for line in lines)
 
 
+def test_each_person_has_a_mean_angle_whose_mean_is_that_of_the_row(folders, capsys):
+    real, rendered = map(str, folders)
+    arguments = ["--mpiigaze", real, "--unityeyes", rendered, *QUICK, "--routes", "source only", "--by-person"]
+    assert benchmark.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("unityeyes") and "source only" in line)
+    means = [float(part.split()[1]) for part in lines[at + 1].split(",")]
+    assert [part.split()[0] for part in lines[at + 1].split(",")] == ["p00", "p01"]
+    assert min(means) - 0.01 <= float(lines[at][31:].split()[0]) <= max(means) + 0.01
+
+
 def test_missing_data_is_reported_and_skipped(folders, tmp_path, capsys):
     assert benchmark.main(["--mpiigaze", str(tmp_path), *QUICK]) == 0
     assert f"skipped: {tmp_path}: found no Data/Normalized in it" in capsys.readouterr().out
