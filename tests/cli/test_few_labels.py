@@ -105,6 +105,8 @@ def test_each_person_gets_its_correction_and_a_run_remembers_the_column(synth2re
     assert synth2real("predict", run, target, "--out", tmp_path / "a.csv")[0] == 0
     assert synth2real("predict", run, target, "--out", tmp_path / "b.csv", "--group", "person")[0] == 0
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+    again = synth2real("predict", run, target, "--out", tmp_path / "e.csv", "--few-labels", few)
+    assert f"warning: {run} was corrected by few labels before. If some of these are among them" in again[2]
     code, _, err = synth2real("predict", run, points, "--out", tmp_path / "c.csv")
     assert f"warning: {points} has no column 'person', so every image gets the common correction" in err
     refused(

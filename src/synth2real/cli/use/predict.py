@@ -12,6 +12,7 @@ from ...data.loading import load_unlabelled
 from ...errors import InputError
 from ...storage import make_folder, whole
 from ...tasks import Classification, Keypoints
+from ...training.corrected_head import correction_of
 from ...training.correction import Correction, correct
 from ...training.model import Model, Predictions
 from ...training.saved_model import load_model
@@ -69,6 +70,11 @@ def corrected(
         return model, groups_of(args.run, model, args.group, (args.images, images)), None
     few, groups = read_for_model(model, args, (args.images, images))
     assert few is not None
+    if correction_of(model) is not None:
+        console.warn(
+            f"{args.run} was corrected by few labels before. If some of these are among them, the errors below are too "
+            "small"
+        )
     correction = correct(model, few, images, target_groups=groups, curve=False)
     return correction.model, groups, correction
 
