@@ -49,7 +49,7 @@ def test_histograms_are_equalised(folder):
 
 def test_crops_that_do_not_fit_in_memory_stay_on_disk(folder, monkeypatch):
     whole = unityeyes(folder)
-    monkeypatch.setattr("synth2real.data.memory.limit", lambda: 100)
+    monkeypatch.setattr("synth2real.data.reading.memory.limit", lambda: 100)
     lazy = unityeyes(folder)
     assert not isinstance(lazy.inputs, torch.Tensor)
     assert lazy.shape == whole.shape

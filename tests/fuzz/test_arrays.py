@@ -56,7 +56,7 @@ def written() -> tuple[bytes, ...]:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("arrays") / "data.npz"
+    return tmp_path_factory.mktemp("arrays") / "data.reading.npz"
 
 
 def check(file: Path, data: bytes, label: Any) -> None:

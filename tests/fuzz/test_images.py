@@ -14,7 +14,7 @@ from PIL import Image
 
 from fuzzing import check_domain, fuzzed, mutated, read
 from synth2real import Labelled, load, load_unlabelled
-from synth2real.data.discovery import image_suffixes
+from synth2real.data.reading.discovery import image_suffixes
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "I;16")
 COMPRESSIONS = ("tiff_deflate", "tiff_lzw", "packbits", "jpeg", "group4")

@@ -16,7 +16,7 @@ from PIL import Image
 
 from helpers import below, contents, dots, killed_at, picture, refused, save, truncate
 from synth2real import load, load_unlabelled
-from synth2real.data.pixels import Conversion
+from synth2real.data.reading.pixels import Conversion
 from synth2real.errors import InputError, TrainingDiverged
 from synth2real.refine import METHODS, Histogram, SimGAN, load_refiner
 from synth2real.refine.folder import RefineJob, refine_folder

@@ -6,7 +6,7 @@ import torch
 from helpers import same
 from pools import logits, pool
 from synth2real import Labelled, Model, load_model
-from synth2real.data.pixels import Conversion
+from synth2real.data.reading.pixels import Conversion
 from synth2real.errors import InputError
 from synth2real.networks.feature_maps import Layers
 from synth2real.select.aggregate import METHODS, aggregate, encoded

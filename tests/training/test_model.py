@@ -6,7 +6,7 @@ import yaml
 
 from helpers import picture, same, save
 from synth2real import Budget, Labelled, Model, Route, Unlabelled, load, load_model, load_unlabelled
-from synth2real.data.pixels import Conversion
+from synth2real.data.reading.pixels import Conversion
 from synth2real.errors import InputError
 from synth2real.tasks import Classification, Keypoints, Regression
 from synth2real.training.model import DESCRIPTION, PREDICTION_BATCH, WEIGHTS

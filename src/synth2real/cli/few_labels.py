@@ -11,10 +11,10 @@ from ..data.domains import Labelled, Unlabelled
 from ..data.few_labels import FewLabels, load_few_labels
 from ..data.given import check_units
 from ..data.groups import read_group_names
-from ..data.loading import metadata_tables
-from ..data.npz import arrays_of
+from ..data.reading.loading import metadata_tables
+from ..data.reading.npz import arrays_of
+from ..data.reading.tables import listed, table_rows
 from ..data.sparse import Layout
-from ..data.tables import listed, table_rows
 from ..errors import InputError
 from ..route.route import Route
 from ..route.run_folder import RunFolder, read_settings

@@ -8,9 +8,9 @@ from typing import Any
 
 from ..data.domains import Labelled, Unlabelled
 from ..data.groups import Groups, read_groups
-from ..data.loading import load, load_unlabelled, metadata_tables
 from ..data.multi_source import join
-from ..data.pixels import Conversion
+from ..data.reading.loading import load, load_unlabelled, metadata_tables
+from ..data.reading.pixels import Conversion
 from ..data.sparse import SVMLIGHT, Layout
 from ..errors import InputError
 from ..route.preconditions import check_pair

@@ -2,9 +2,8 @@
 
 from .domains import Inputs, Labelled, Unlabelled
 from .few_labels import FewLabels, load_few_labels
-from .images import ImageFiles
-from .loading import Channels, Size, load, load_unlabelled
 from .multi_source import join
+from .reading import Channels, ImageFiles, Size, load, load_unlabelled
 from .sparse import Layout, Sparse
 
 __all__ = [

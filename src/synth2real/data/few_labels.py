@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import InputError
 from .domains import Inputs, Labelled, Unlabelled
 from .groups import Groups, read_group_names
-from .loading import Channels, Size, as_classes, load
+from .reading.loading import Channels, Size, as_classes, load
 from .sparse import Layout
 
 MOST = 200  # labels; with more, they are a labelled source

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .discovery import as_spelled, metadata_tables
 from .domains import Labelled, Unlabelled
-from .loading import as_classes
-from .npz import arrays_of
-from .tables import named_by, table_rows
+from .reading.discovery import as_spelled, metadata_tables
+from .reading.loading import as_classes
+from .reading.npz import arrays_of
+from .reading.tables import named_by, table_rows
 
 Groups = Tensor | None  # (N,) int64, the person or video of each sample; None if samples are independent
 

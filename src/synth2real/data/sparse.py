@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .domains import is_count
-from .npz import Arrays
+from .reading.npz import Arrays
 
 SVMLIGHT = (".svmlight", ".libsvm")
 COMPRESSED = ("data", "indices", "indptr", "shape")  # arrays of a sparse .npz

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..data import memory
 from ..data.domains import Inputs, Labelled
-from ..data.loading import Size, natural_key
+from ..data.reading import memory
+from ..data.reading.loading import Size, natural_key
 from ..errors import InputError
 from ..tasks.directions import to_angles
 

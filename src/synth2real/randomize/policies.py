@@ -189,7 +189,7 @@ class Photometric(Mixing):
             return None
         pictures: Tensor | None = getattr(self, "_loaded", None)
         if pictures is None or pictures.shape[1:] != x.shape[1:]:
-            from ..data.loading import load_unlabelled
+            from ..data.reading.loading import load_unlabelled
 
             found = load_unlabelled(self.pictures, size=(x.shape[2], x.shape[3]), channels=1 if x.shape[1] == 1 else 3)
             pictures = to_float(found.inputs[torch.arange(min(len(found), PICTURES))]).contiguous()

@@ -26,13 +26,13 @@ import yaml
 from PIL import Image
 from torch import Tensor
 
-from ..data.discovery import MASK, masks_below
 from ..data.domains import Labelled, Unlabelled
-from ..data.images import resize
-from ..data.loading import load_unlabelled
-from ..data.npz import arrays_of
-from ..data.pixels import Conversion
-from ..data.tables import TABLES, table_rows
+from ..data.reading.discovery import MASK, masks_below
+from ..data.reading.images import resize
+from ..data.reading.loading import load_unlabelled
+from ..data.reading.npz import arrays_of
+from ..data.reading.pixels import Conversion
+from ..data.reading.tables import TABLES, table_rows
 from ..errors import InputError, RefinementWarning, TrainingDiverged
 from ..networks.named_code import named_in
 from ..settings import to_dict

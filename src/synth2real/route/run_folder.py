@@ -28,7 +28,7 @@ from torch import Tensor
 from ..adapt import Objective
 from ..data.domains import Labelled, Unlabelled
 from ..data.few_labels import FewLabels
-from ..data.pixels import Conversion
+from ..data.reading.pixels import Conversion
 from ..data.sparse import Layout
 from ..errors import InputError, TrainingDiverged, WriteError
 from ..settings import read_yaml

@@ -30,11 +30,11 @@ import torch
 import yaml
 from torch import Tensor
 
-from ..data.discovery import metadata_tables
-from ..data.images import decode
-from ..data.loading import natural_key
-from ..data.pixels import Conversion
-from ..data.tables import table_rows
+from ..data.reading.discovery import metadata_tables
+from ..data.reading.images import decode
+from ..data.reading.loading import natural_key
+from ..data.reading.pixels import Conversion
+from ..data.reading.tables import table_rows
 from ..errors import InputError
 from ..settings import SettingError, read_yaml, settings
 from ..storage import write_text

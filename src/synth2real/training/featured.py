@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..data.tables import listed
+from ..data.reading.tables import listed
 from ..errors import InputError
 from ..networks.layers import Normalise, mlp
 from .given import split

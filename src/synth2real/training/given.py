@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..data.domains import Inputs, Labelled, Unlabelled, to_float
 from ..data.given import direction_columns
-from ..data.tables import listed
+from ..data.reading.tables import listed
 from ..errors import InputError
 from ..tasks.directions import to_angles, to_vectors
 from ..transforms.warp import Warp, layout

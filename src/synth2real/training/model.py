@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from ..data.domains import Inputs, Labelled, Unlabelled, check_kind, to_float
 from ..data.given import check_near
-from ..data.loading import load_unlabelled
-from ..data.pixels import Conversion
+from ..data.reading.loading import load_unlabelled
+from ..data.reading.pixels import Conversion
 from ..data.sparse import Layout
 from ..errors import InputError, TrainingDiverged
 from ..networks.backbones import Frozen, build_network, width_of

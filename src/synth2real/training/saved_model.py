@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..data.pixels import Conversion
+from ..data.reading.pixels import Conversion
 from ..data.sparse import Layout
 from ..errors import InputError
 from ..networks.feature_maps import build as build_map

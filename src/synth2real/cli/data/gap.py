@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.table import Table
 
 from ...data.domains import Unlabelled
-from ...data.loading import load_unlabelled
-from ...data.pixels import Conversion
+from ...data.reading.loading import load_unlabelled
+from ...data.reading.pixels import Conversion
 from ...data.sparse import Layout
 from ...errors import InputError
 from ...measure.gap import Gap, measure_gap

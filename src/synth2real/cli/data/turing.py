@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...data.loading import load_unlabelled
+from ...data.reading.loading import load_unlabelled
 from ...report.turing import write_turing_test
 from ..arguments import TuringArguments
 from ..console import Result, console

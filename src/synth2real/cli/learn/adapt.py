@@ -7,7 +7,7 @@ from typing import Any
 
 from ...adapt import SOURCE_FREE, SourceFree
 from ...data.domains import Unlabelled
-from ...data.loading import load_unlabelled
+from ...data.reading.loading import load_unlabelled
 from ...errors import InputError, TrainingDiverged
 from ...route.run_folder import RunFolder, read_settings
 from ...select.adapted import judge

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ...calibrate import METHODS, Calibration, Calibrator, Identification, Search, identify, method_of, sheet
 from ...data.domains import Unlabelled
-from ...data.loading import load_unlabelled
+from ...data.reading.loading import load_unlabelled
 from ...errors import InputError
 from ...settings import build, name_of, to_dict
 from ...simulate import Simulator, save_parameters, simulator

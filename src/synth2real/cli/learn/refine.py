@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ...data.domains import Unlabelled
-from ...data.loading import load_unlabelled
-from ...data.pixels import Conversion
+from ...data.reading.loading import load_unlabelled
+from ...data.reading.pixels import Conversion
 from ...errors import InputError
 from ...refine import METHODS, load_refiner
 from ...refine.base import TrainedMapping

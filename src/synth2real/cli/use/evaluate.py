@@ -12,7 +12,7 @@ import torch
 from rich.table import Table
 
 from ...data.domains import Labelled
-from ...data.loading import load, metadata_tables
+from ...data.reading.loading import load, metadata_tables
 from ...errors import InputError
 from ...route.run_folder import read_settings
 from ...tasks import Classification

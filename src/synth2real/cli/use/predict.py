@@ -6,9 +6,9 @@ import csv
 import re
 from collections.abc import Sequence
 
-from ...data.discovery import counted
 from ...data.domains import Unlabelled
-from ...data.loading import load_unlabelled
+from ...data.reading.discovery import counted
+from ...data.reading.loading import load_unlabelled
 from ...errors import InputError
 from ...storage import make_folder, whole
 from ...tasks import Classification, Keypoints

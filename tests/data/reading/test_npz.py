@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from synth2real import load, load_unlabelled
-from synth2real.data import npz
-from synth2real.data.npz import arrays_of
+from synth2real.data.reading import npz
+from synth2real.data.reading.npz import arrays_of
 from synth2real.errors import InputError
 
 FEATURES = np.arange(6.0).reshape(3, 2)

@@ -5,7 +5,7 @@ import pytest
 
 from helpers import save
 from synth2real import load, load_unlabelled
-from synth2real.data.discovery import as_spelled, files_below, image_suffixes
+from synth2real.data.reading.discovery import as_spelled, files_below, image_suffixes
 from synth2real.errors import InputError, LeftOutWarning
 
 GREY = np.zeros((4, 4), dtype=np.uint8)

@@ -4,9 +4,9 @@ import torch
 
 from helpers import picture, save
 from synth2real import load_unlabelled
-from synth2real.data import memory
-from synth2real.data.images import ImageFiles, decode
-from synth2real.data.pixels import Conversion
+from synth2real.data.reading import memory
+from synth2real.data.reading.images import ImageFiles, decode
+from synth2real.data.reading.pixels import Conversion
 
 
 def test_the_limit_is_half_of_the_free_memory_of_machine_and_container(tmp_path, monkeypatch):

@@ -8,8 +8,8 @@ from PIL import Image
 
 from helpers import picture, save
 from synth2real import load_unlabelled
-from synth2real.data import images as pictures
-from synth2real.data.pixels import Conversion
+from synth2real.data.reading import images as pictures
+from synth2real.data.reading.pixels import Conversion
 from synth2real.errors import InputError
 
 

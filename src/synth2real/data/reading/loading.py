@@ -24,7 +24,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import InputError, LeftOutWarning
+from ...errors import InputError, LeftOutWarning
+from ..domains import MOST, Inputs, Labelled, Unlabelled, check_kind
+from ..given import check_given_names
+from ..sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
 from .discovery import (
     as_spelled,
     check_classes,
@@ -36,13 +39,10 @@ from .discovery import (
     without_masks,
 )
 from .discovery import metadata_tables as metadata_tables
-from .domains import MOST, Inputs, Labelled, Unlabelled, check_kind
-from .given import check_given_names
 from .images import Decoded, decode, resize
 from .npz import Arrays, arrays_of
 from .pixels import Conversion
 from .read_given import with_given
-from .sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
 from .tables import TABLES, is_file, listed, number, rows_of
 
 Channels = Literal[1, 3]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
-from ..errors import InputError
-from .domains import MOST
+from ...errors import InputError
+from ..domains import MOST
 
 ZIP = b"PK"  # first bytes of an .npz
 LARGE, RATIO = 2**30, 100  # an archive that unpacks to more bytes, and to more times its size, is refused

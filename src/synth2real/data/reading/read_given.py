@@ -11,11 +11,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ...errors import InputError
+from ..domains import Labelled, Unlabelled
+from ..sparse import SVMLIGHT
 from .discovery import as_spelled, metadata_tables
-from .domains import Labelled, Unlabelled
 from .npz import arrays_of
-from .sparse import SVMLIGHT
 from .tables import TABLES, listed, named_by, number, table_rows
 
 Domain = TypeVar("Domain", Labelled, Unlabelled)

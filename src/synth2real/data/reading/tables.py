@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from ..errors import InputError
-from .domains import MOST
+from ...errors import InputError
+from ..domains import MOST
 
 TABLES = ("metadata.csv", "metadata.jsonl")
 SHOWN = 60  # characters of a wrong line in a message

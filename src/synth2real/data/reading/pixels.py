@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from ..errors import InputError
-from .domains import is_count
+from ...errors import InputError
+from ..domains import is_count
 
 ORIENTATION = 0x0112  # EXIF tag
 TURNS = {

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..errors import InputError, LeftOutWarning
-from ..storage import check_complete
+from ...errors import InputError, LeftOutWarning
+from ...storage import check_complete
 from .tables import TABLES, is_file, listed
 
 MASK = "_mask"  # `000000_mask.png` is the segmentation mask of `000000.png`, not an image

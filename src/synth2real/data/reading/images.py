@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import InputError, LeftOutWarning
-from .domains import Inputs
+from ...errors import InputError, LeftOutWarning
+from ..domains import Inputs
 from .memory import limit
 from .pixels import DEPTHS, Conversion, Read, read_image, try_read
 
