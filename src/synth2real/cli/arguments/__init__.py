@@ -1,0 +1,32 @@
+"""What each command is asked for: a class a command, a field an option. The docstring of a class is the command's help.
+
+`commands.py` makes the command line from these classes. The function that runs a command takes one of them. Nothing
+here imports torch, so `--help` is fast.
+"""
+
+from .data import CheckArguments, GapArguments, RenderArguments, ShowArguments, TuringArguments
+from .learn import AdaptArguments, CalibrateArguments, CompareArguments, DemoArguments, RefineArguments, TrainArguments
+from .shared import Command, Data, Reading, TestedData
+from .use import EvaluateArguments, MethodsArguments, PredictArguments, ReportArguments
+
+__all__ = [
+    "AdaptArguments",
+    "CalibrateArguments",
+    "CheckArguments",
+    "Command",
+    "CompareArguments",
+    "Data",
+    "DemoArguments",
+    "EvaluateArguments",
+    "GapArguments",
+    "MethodsArguments",
+    "PredictArguments",
+    "Reading",
+    "RefineArguments",
+    "RenderArguments",
+    "ReportArguments",
+    "ShowArguments",
+    "TestedData",
+    "TrainArguments",
+    "TuringArguments",
+]

@@ -1,0 +1,56 @@
+"""What the commands that use a run are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..options import FewLabels, Group, Overwrite, RunArgument, SkipBad, Test, Trust
+from .shared import Command
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateArguments(Command):
+    """Score a trained model on labelled real data."""
+
+    run: RunArgument
+    on: Annotated[Path, typer.Option("--on", help="Labelled folder, .npz or .svmlight.")]
+    label: Annotated[
+        tuple[str, ...], typer.Option("--label", help="Label column, if its name differs from that of the training.")
+    ] = ()
+    group: Group = None
+    skip_bad: SkipBad = False
+    trust: Trust = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictArguments(Command):
+    """Write predictions for images as CSV."""
+
+    run: RunArgument
+    images: Annotated[Path, typer.Argument(help="Folder, image, .npz or .svmlight.")]
+    out: Annotated[Path, typer.Option("--out", help="CSV file to write.")]
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Add a column p_CLASS for each class.")] = False
+    few_labels: FewLabels = None
+    group: Group = None
+    skip_bad: SkipBad = False
+    trust: Trust = False
+    overwrite: Overwrite = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportArguments(Command):
+    """Write the HTML report of a run or a comparison. It shows images, losses, mistakes and uncertain samples."""
+
+    run: Annotated[Path, typer.Argument(help="Folder of a run or a comparison, as train and compare write it.")]
+    test: Test = None
+    out: Annotated[Path | None, typer.Option("--out", help="HTML file. Default: report.html in the run folder.")] = None
+    trust: Trust = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodsArguments(Command):
+    """List all methods, simulators, validators and estimates."""
