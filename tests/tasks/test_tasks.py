@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from synth2real.data.domains import Labelled
+from synth2real.data.fitting import Fitting
 from synth2real.errors import InputError
 from synth2real.tasks import TASKS, Classification, Gaze, Keypoints, Regression
 from synth2real.tasks.directions import to_angles, to_vectors
@@ -172,14 +173,14 @@ def test_labels_that_do_not_fit_are_refused(kind, source, message):
 def test_points_scale_with_the_image_and_back():
     given = torch.tensor([[20, 40], [40, 40]])
     labels = torch.tensor([[-0.5, -0.5, 9.5, 19.5], [0.0, 0.0, 39.0, 39.0]])
-    small = EYES.to_input(labels, given, (10, 20))
+    small = EYES.to_input(labels, Fitting(given, (10, 20), "stretch"))
     # x -> (x + 0.5) s - 0.5: the frame's corner stays its corner.
     assert small.tolist() == [[-0.5, -0.5, 4.5, 9.5], [-0.25, -0.375, 19.25, 9.375]]
-    assert torch.equal(EYES.from_input(small, given, (10, 20)), labels)
-    odd = EYES.to_input(labels, given, (7, 13))
-    assert torch.allclose(EYES.from_input(odd, given, (7, 13)), labels, atol=1e-5)
-    assert torch.equal(EYES.to_input(labels, None, (7, 13)), labels)
-    assert torch.equal(LENGTH.to_input(labels, given, (7, 13)), labels)
+    assert torch.equal(EYES.from_input(small, Fitting(given, (10, 20), "stretch")), labels)
+    odd = Fitting(given, (7, 13), "stretch")
+    assert torch.allclose(EYES.from_input(EYES.to_input(labels, odd), odd), labels, atol=1e-5)
+    assert torch.equal(EYES.to_input(labels, None), labels)
+    assert torch.equal(LENGTH.to_input(labels, odd), labels)
 
 
 def test_a_warp_transforms_points_but_not_numbers():

@@ -157,5 +157,5 @@ def _aggregates(
 def _metrics(model: Model, features: Tensor, data: Labelled) -> dict[str, Any]:
     """The task's metrics, computed from the features of labelled data."""
     task = model.task
-    values = task.from_input(task.predict(head_of(model, features)), data.sizes, model.shape[1:])
+    values = task.from_input(task.predict(head_of(model, features)), data.fitting)
     return task.metrics(values, task.align(data) if isinstance(task, Classification) else data.labels)

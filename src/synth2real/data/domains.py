@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import InputError
+from .fitting import Fitting, Resize
 from .given import check_given
 
 MOST = torch.finfo(torch.float32).max  # larger numbers would be infinite in a network
@@ -117,6 +118,7 @@ class Unlabelled:
         given: (N, G) float32, finite: what is known of each sample and is no label, such as the angles of the head.
             None if nothing is given.
         given_columns: names of the G columns.
+        resize: how the images were brought to one size on load, see `fitting.place`.
 
     Raises:
         InputError: the shape is neither (N, C, H, W) nor (N, F), there is no sample, or `given` fits neither the inputs
@@ -129,6 +131,7 @@ class Unlabelled:
     depth: int | None = None
     given: Tensor | None = None
     given_columns: tuple[str, ...] = ()
+    resize: Resize = "stretch"
 
     def __post_init__(self) -> None:
         _check_inputs(self.inputs)
@@ -142,6 +145,11 @@ class Unlabelled:
         """Shape of one sample: (C, H, W) or (F,)."""
         return tuple(self.inputs.shape[1:])
 
+    @property
+    def fitting(self) -> Fitting | None:
+        """How the images were brought to one size on load; None if they were not resized."""
+        return _fitting(self)
+
     def subset(self, index: Tensor) -> "Unlabelled":
         """The samples at `index` (B,) int64, in that order."""
         sizes, given = (None if kept is None else kept[index] for kept in (self.sizes, self.given))
@@ -151,7 +159,7 @@ class Unlabelled:
 
     def labelled(self, labels: Tensor, classes: tuple[str, ...]) -> "Labelled":
         """The same samples with class labels (N,) int64, for example predicted ones."""
-        more = {name: getattr(self, name) for name in ("names", "sizes", "depth", "given", "given_columns")}
+        more = {name: getattr(self, name) for name in ("names", "sizes", "depth", "given", "given_columns", "resize")}
         return Labelled(self.inputs, labels, classes, **more)
 
 
@@ -165,7 +173,7 @@ class Labelled:
             pixels of the original image: x right, y down, and the centre of the top-left pixel is (0, 0).
         classes: names of the classes, in natural order, if labels are class indices.
         columns: names of the K columns, if labels are values.
-        names, sizes, depth, given, given_columns: as in `Unlabelled`. A given column is no label column.
+        names, sizes, depth, given, given_columns, resize: as in `Unlabelled`. A given column is no label column.
         domain: (N,) int64, index of the source of each sample, counted from 0 (see `multi_source.join`); None for one
             source.
 
@@ -184,6 +192,7 @@ class Labelled:
     depth: int | None = field(default=None, repr=False)
     given: Tensor | None = field(default=None, repr=False)
     given_columns: tuple[str, ...] = ()
+    resize: Resize = "stretch"
 
     def __post_init__(self) -> None:
         _check_inputs(self.inputs)
@@ -226,6 +235,11 @@ class Labelled:
         """Shape of one sample: (C, H, W) or (F,)."""
         return tuple(self.inputs.shape[1:])
 
+    @property
+    def fitting(self) -> Fitting | None:
+        """How the images were brought to one size on load; None if they were not resized."""
+        return _fitting(self)
+
     def subset(self, index: Tensor) -> "Labelled":
         """The samples at `index` (B,) int64, in that order."""
         sizes, domain, given = (None if kept is None else kept[index] for kept in (self.sizes, self.domain, self.given))
@@ -241,7 +255,14 @@ class Labelled:
 
     def unlabelled(self) -> Unlabelled:
         """The same inputs without the labels."""
-        return Unlabelled(self.inputs, self.names, self.sizes, self.depth, self.given, self.given_columns)
+        more = {name: getattr(self, name) for name in ("names", "sizes", "depth", "given", "given_columns", "resize")}
+        return Unlabelled(self.inputs, **more)
+
+
+def _fitting(domain: Unlabelled | Labelled) -> Fitting | None:
+    if domain.sizes is None or len(domain.shape) != 3:
+        return None
+    return Fitting(domain.sizes, (domain.shape[1], domain.shape[2]), domain.resize)
 
 
 def name_of(domain: Labelled | Unlabelled, index: int) -> str:

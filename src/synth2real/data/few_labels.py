@@ -14,12 +14,23 @@ from torch import Tensor
 
 from ..errors import InputError
 from .domains import Inputs, Labelled, Unlabelled
+from .fitting import Resize
 from .groups import Groups, read_group_names
 from .reading.loading import Channels, Size, as_classes, load
 from .sparse import Layout
 
 MOST = 200  # labels; with more, they are a labelled source
-SHARED = ("inputs", "labels", "classes", "columns", "names", "sizes", "given", "given_columns")  # with `Labelled`
+SHARED = (
+    "inputs",
+    "labels",
+    "classes",
+    "columns",
+    "names",
+    "sizes",
+    "given",
+    "given_columns",
+    "resize",
+)  # with `Labelled`
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,7 @@ class FewLabels:
     them takes this type, so these labels cannot choose anything.
 
     Args:
-        inputs, labels, classes, columns, names, sizes, given, given_columns: as in `Labelled`. No label is nan.
+        inputs, labels, classes, columns, names, sizes, given, given_columns, resize: as in `Labelled`. No label is nan.
         groups: name of the group (person, camera) of each sample, N texts; empty without groups. With several groups
             the model gets a correction for each.
 
@@ -47,6 +58,7 @@ class FewLabels:
     groups: tuple[str, ...] = field(default=(), repr=False)
     given: Tensor | None = field(default=None, repr=False)
     given_columns: tuple[str, ...] = ()
+    resize: Resize = "stretch"
 
     def __post_init__(self) -> None:
         labelled = self.labelled()  # checks shapes and types, and names classes and columns
@@ -135,11 +147,12 @@ def load_few_labels(
     memory: int | None = None,
     layout: Layout | None = None,
     given: Sequence[str] = (),
+    resize: Resize = "stretch",
 ) -> FewLabels:
     """Load a few labelled real images or features.
 
     Args:
-        path, label, size, channels, skip_bad, depth, background, memory, layout, given: as in `load`.
+        path, label, size, channels, skip_bad, depth, background, memory, layout, given, resize: as in `load`.
         group: column with the group (person, camera) of each sample, in the metadata table or the `.npz`.
 
     Raises:
@@ -156,6 +169,7 @@ def load_few_labels(
         memory=memory,
         layout=layout,
         given=given,
+        resize=resize,
     )
     groups = None if group is None else read_group_names(path, group, data)
     if group is not None and groups is None:

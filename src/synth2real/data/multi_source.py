@@ -44,6 +44,12 @@ def join(sources: Sequence[Labelled], called: Sequence[str] = ()) -> Labelled:
             f"the sources have inputs of {_listed([str(part.dtype) for part in parts])}, expected the same type"
         )
     resized = any(source.sizes is not None for source in sources)
+    how = {source.resize for source in sources if source.sizes is not None}
+    if len(how) > 1:
+        raise InputError(
+            f"the sources were resized in different ways ({', '.join(sorted(how))}), expected one. Load all "
+            "with the same resize="
+        )
     given = [source.given for source in sources if source.given is not None]
     named = all(source.names for source in sources)
     return Labelled(
@@ -58,6 +64,7 @@ def join(sources: Sequence[Labelled], called: Sequence[str] = ()) -> Labelled:
         torch.arange(len(sources)).repeat_interleave(torch.tensor([len(source) for source in sources])),
         given=torch.cat(given) if given else None,
         given_columns=first.given_columns,
+        resize=how.pop() if how else "stretch",
     )
 
 

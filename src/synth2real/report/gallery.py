@@ -156,7 +156,7 @@ def outliers(comparison: Comparison) -> list[Picture]:
 
 def _in_image(task: Task, values: Tensor, domain: Labelled | Unlabelled) -> Tensor:
     """Values in the coordinates of the model's input images. Class probabilities are returned unchanged."""
-    return values if isinstance(task, Classification) else task.to_input(values, domain.sizes, domain.shape[1:])
+    return values if isinstance(task, Classification) else task.to_input(values, domain.fitting)
 
 
 def _marks(task: Task, value: Tensor, shape: tuple[int, ...], style: str) -> tuple[Mark, ...]:

@@ -187,7 +187,7 @@ class Route:
         steps = budget.steps or default_steps(len(rendered), len(target), task, len(rendered.shape) == 3)
         loop = Loop(steps=steps, batch=budget.batch, seed=budget.seed, hardware=budget.hardware)
         refiner, refined = self._refined(rendered, target, loop, recorder, on_refiner)
-        labels = task.to_input(rendered.labels, rendered.sizes, rendered.shape[1:])
+        labels = task.to_input(rendered.labels, rendered.fitting)
         final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
         objective, notes = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint)
         changed = simulator if self.calibrate is not None or self.widen is not None else None

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from torch import Tensor
 
 from ..data.domains import Labelled
+from ..data.fitting import Fitting
 from ..errors import InputError
 from ..transforms.mix import Mix
 from ..transforms.warp import Warp
@@ -66,11 +67,11 @@ class Task(ABC):
         """Mean loss over a batch, a scalar."""
         return self.losses(outputs, labels).mean()
 
-    def to_input(self, labels: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
-        """Labels for images that are resized to `size`. `given` (N, 2) holds their original height and width."""
+    def to_input(self, labels: Tensor, fitting: Fitting | None) -> Tensor:
+        """Labels for the images of a domain as the model takes them: fitted to one size, or as given if it is None."""
         return labels
 
-    def from_input(self, predictions: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
+    def from_input(self, predictions: Tensor, fitting: Fitting | None) -> Tensor:
         """Inverse of `to_input`: predictions in pixels of the original image."""
         return predictions
 

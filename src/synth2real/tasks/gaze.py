@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -11,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.domains import Labelled
+from ..data.fitting import Fitting
 from ..errors import InputError
 from ..transforms.warp import Warp
 from .base import Task, check_different, number_labels
@@ -117,7 +117,7 @@ class Gaze(Task):
             "within_7_degrees": float((errors <= 7).double().mean()),
         }
 
-    def to_input(self, labels: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
+    def to_input(self, labels: Tensor, fitting: Fitting | None) -> Tensor:
         return labels.float()
 
     def move(self, labels: Tensor, warp: Warp | None) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.domains import Labelled
+from ..data.fitting import Fitting
 from ..errors import InputError
 from ..transforms.sampling import constant
 from ..transforms.warp import Warp
@@ -55,6 +55,13 @@ class Keypoints(Task):
             warnings.warn(
                 f"{corner} of {_pairs(labels).shape[:2].numel()} points are exactly at 0, 0, the corner of the image. "
                 "If that means an unknown point, leave its cells empty",
+                stacklevel=2,
+            )
+        out = 0 if source.fitting is None else source.fitting.outside(_pairs(labels))
+        if out and source.resize == "crop":
+            warnings.warn(
+                f"{out} of {_pairs(labels).shape[:2].numel()} points lie in the margins that crop cuts off, so the "
+                "model cannot see them. To keep the whole images: --resize letterbox",
                 stacklevel=2,
             )
         return task
@@ -118,11 +125,11 @@ class Keypoints(Task):
             "median_error_percent": float(errors.quantile(0.5)),
         }
 
-    def to_input(self, labels: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
-        return (labels if given is None else _scaled(labels, torch.tensor(list(size)) / given)).float()
+    def to_input(self, labels: Tensor, fitting: Fitting | None) -> Tensor:
+        return (labels if fitting is None else fitting.to_input(_pairs(labels)).flatten(1)).float()
 
-    def from_input(self, predictions: Tensor, given: Tensor | None, size: Sequence[int]) -> Tensor:
-        return predictions if given is None else _scaled(predictions, given / torch.tensor(list(size)))
+    def from_input(self, predictions: Tensor, fitting: Fitting | None) -> Tensor:
+        return predictions if fitting is None else fitting.from_input(_pairs(predictions)).flatten(1)
 
     def move(self, labels: Tensor, warp: Warp | None) -> Tensor:
         return labels if warp is None else warp.points(_pairs(labels)).flatten(1)
@@ -131,8 +138,3 @@ class Keypoints(Task):
 def _pairs(flat: Tensor) -> Tensor:
     """Reshape (N, 2 K) to (N, K, 2)."""
     return flat.view(len(flat), -1, 2)
-
-
-def _scaled(points: Tensor, by: Tensor) -> Tensor:
-    """Points (N, 2 K) after the height and width of the images were multiplied `by` (N, 2)."""
-    return ((_pairs(points) + 0.5) * by.flip(1)[:, None] - 0.5).flatten(1)

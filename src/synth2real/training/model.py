@@ -289,7 +289,7 @@ class Model(nn.Module):
         inputs = self.inputs_of(domain, str(images) if isinstance(images, str | Path) else "the data")
         outputs = self.outputs(inputs) if groups is None else outputs_by_group(self, inputs, groups)
         values = self.task.predict(outputs)
-        return Predictions(self.task.from_input(values, domain.sizes, self.shape[1:]), self.task, domain.names)
+        return Predictions(self.task.from_input(values, domain.fitting), self.task, domain.names)
 
     def evaluate(self, data: Labelled) -> dict[str, Any]:
         """Metrics of the task on labelled data.

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from helpers import picture, save
@@ -139,3 +140,58 @@ def test_images_of_a_few_pixels_are_refused_or_said(tmp_path):
     save(tmp_path / "b.png", picture(0))
     with pytest.warns(UserWarning, match=r"1 images have fewer than 4 pixels on a side, for example .*a\.png \(1x2\)"):
         assert len(load_unlabelled(tmp_path, size=(8, 8))) == 2
+
+
+def scenery(height: int, width: int) -> np.ndarray:
+    """(H, W, 3) uint8 that resembles a photograph: smooth at all scales, with edges and some noise."""
+    generator = np.random.default_rng(0)
+    layers = [generator.random((2**k, 2**k, 3)) * 200 for k in range(1, 7)]
+    wide = [np.asarray(Image.fromarray(one.astype(np.uint8)).resize((width, height)), float) for one in layers]
+    whole = sum(one / 1.7**k for k, one in enumerate(wide)) / 2 + generator.normal(0, 3, (height, width, 3))
+    for _ in range(12):
+        y, x = int(generator.integers(height)), int(generator.integers(width))
+        whole[y : y + 40, x : x + 60] = generator.integers(0, 255, 3)
+    return whole.clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("turn", [1, 3, 6, 8])
+@pytest.mark.parametrize("resize", ["stretch", "crop", "letterbox"])
+def test_a_jpeg_is_decoded_at_reduced_size_with_little_difference(tmp_path, resize, turn, monkeypatch) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    Image.fromarray(scenery(361, 643)).save(tmp_path / "a.jpg", quality=90, exif=exif)
+    how = {"size": (112, 96), "resize": resize}
+    fast = load_unlabelled(tmp_path, **how)
+    monkeypatch.setattr("synth2real.data.reading.pixels._reduced", lambda opened, how: (None, 1))
+    slow = load_unlabelled(tmp_path, **how)
+    assert not torch.equal(fast.inputs, slow.inputs)
+    assert float((fast.inputs.float() - slow.inputs.float()).abs().mean()) < 2
+    assert fast.sizes.tolist() == slow.sizes.tolist() == [[643, 361] if turn > 4 else [361, 643]]
+
+
+def test_a_jpeg_that_is_hardly_shrunk_or_keeps_its_size_is_decoded_whole(tmp_path) -> None:
+    pixels = scenery(60, 60)
+    Image.fromarray(pixels).save(tmp_path / "a.jpg")
+    whole = Image.open(tmp_path / "a.jpg")
+    assert np.array_equal(load_unlabelled(tmp_path).inputs[0].permute(1, 2, 0).numpy(), np.asarray(whole))
+    box = np.asarray(whole.resize((31, 31), Image.Resampling.BOX))
+    assert np.array_equal(load_unlabelled(tmp_path, size=(31, 31)).inputs[0].permute(1, 2, 0).numpy(), box)
+
+
+def test_the_way_to_resize_is_kept_and_former_runs_stretch() -> None:
+    for resize in ("stretch", "crop", "letterbox"):
+        how = Conversion((8, 9), 3, resize=resize)
+        assert Conversion.of(how.plain()) == how
+    assert Conversion.of({"size": [8, 9], "channels": 3}).resize == "stretch"
+    assert Conversion.of({"resize": [8, 9], "channels": 3}) == Conversion((8, 9), 3)
+    with pytest.raises(InputError, match="resize is 'pad', expected one of: stretch, crop, letterbox"):
+        Conversion((8, 9), resize="pad")
+
+
+def test_an_image_that_has_vanished_from_disk_is_named(tmp_path) -> None:
+    for i in range(3):
+        save(tmp_path / f"{i}.png", picture(i))
+    disk = load_unlabelled(tmp_path, memory=0).inputs
+    (tmp_path / "1.png").write_bytes(b"\x89PNG")
+    with pytest.raises(InputError, match=r"1\.png: cannot be read any more .*expected the image as it was"):
+        disk[torch.tensor([0, 1, 2])]

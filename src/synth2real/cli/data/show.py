@@ -36,7 +36,7 @@ def show(args: ShowArguments) -> Result:
     task = TASKS[args.task].of(whole) if args.task != "classify" or data.columns else Classification(data.classes)
     policy = policy.settled(task)
     images = to_float(data.inputs[torch.arange(len(data))])
-    labels = task.to_input(data.labels, data.sizes, data.shape[1:])
+    labels = task.to_input(data.labels, data.fitting)
     columns = [Column("original", images, labels, masks)]
     for i in range(args.versions):
         generator = torch.Generator().manual_seed(args.seed * 1_000_003 + i)

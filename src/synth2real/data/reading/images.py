@@ -1,20 +1,22 @@
 """Sets of image files as tensors: decoding in threads, in memory or from disk, resizing and channels."""
 
+import functools
 import os
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from ...errors import InputError, LeftOutWarning
 from ..domains import Inputs
+from ..fitting import Resize, fitted
 from .memory import limit
 from .pixels import DEPTHS, Conversion, Read, read_image, try_read
 
@@ -33,7 +35,13 @@ class Decoded:
     images: Inputs
     sizes: Tensor | None
     kept: list[int]
-    depth: int | None = None
+    depth: int | None
+    resize: Resize
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a domain of the images keeps: fields of `Unlabelled` and `Labelled`."""
+        return {"sizes": self.sizes, "depth": self.depth, "resize": self.resize}
 
 
 class ImageFiles:
@@ -57,11 +65,22 @@ class ImageFiles:
 
     def __getitem__(self, index: Tensor, /) -> Tensor:
         images = _empty((len(index), *self.shape[1:]))
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            read = pool.map(lambda i: read_image(self.files[i], self.how).eight_bits(self.how.depth), index.tolist())
-            for place, pixels in enumerate(read):
-                images[place].numpy()[:] = pixels
+
+        def put(place: int, which: int) -> None:
+            images[place].numpy()[:] = self._read(self.files[which])
+
+        list(_threads(os.getpid()).map(put, range(len(index)), index.tolist()))
         return images
+
+    def _read(self, file: Path) -> NDArray[np.uint8]:
+        """The pixels of an image that could be read before."""
+        try:
+            return read_image(file, self.how).eight_bits(self.how.depth)
+        except Exception as error:  # decoders raise errors of any kind for damaged files
+            why = str(error) or type(error).__name__
+            raise InputError(
+                f"{file}: cannot be read any more ({why}), expected the image as it was. Restore it and try again"
+            ) from None
 
     def subset(self, index: Tensor) -> Inputs:
         """The images at `index` (B,) int64. A small part is decoded, others stay on disk."""
@@ -121,6 +140,12 @@ class _Collected:
         return self.images[: len(self.kept)]
 
 
+@functools.cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    """The threads that decode, one pool for each process: a forked one does not have those of its parent."""
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
+
+
 def _empty(shape: tuple[int, ...]) -> Tensor:
     """Channels last, as training takes batches, so that images are not copied once more. Grey images have one order."""
     form = torch.channels_last if shape[1] > 1 else torch.contiguous_format
@@ -132,7 +157,7 @@ def decode(files: Sequence[Path], how: Conversion) -> Decoded:
 
     Args:
         files: at least one file.
-        how: the conversion. An area filter is used for shrinking, and the aspect ratio is not kept.
+        how: the conversion. An area filter is used for shrinking.
 
     Raises:
         InputError: a file is unreadable or truncated, no file is readable, two images differ in size or channels, or a
@@ -161,14 +186,13 @@ def decode(files: Sequence[Path], how: Conversion) -> Decoded:
             f"{found.most / 65535:.0%} of white. Expected the full range. Scale the images, or save them with 8 bits"
         )
     sizes = None if how.size is None else torch.tensor(found.sizes)
-    return Decoded(found.settled(how, depth), sizes, found.kept, depth)
+    return Decoded(found.settled(how, depth), sizes, found.kept, depth, how.resize)
 
 
 def _decoded(files: Sequence[Path], how: Conversion) -> Iterator[Read | str]:
     """The images in order, decoded by threads a little ahead: a set that stays on disk never lies in memory."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(files), AHEAD):
-            yield from pool.map(lambda file: try_read(file, how), files[start : start + AHEAD])
+    for start in range(0, len(files), AHEAD):
+        yield from _threads(os.getpid()).map(lambda file: try_read(file, how), files[start : start + AHEAD])
 
 
 def _depth_of(most: float, folder: Path) -> int:
@@ -213,19 +237,13 @@ def _differ(a: Path, shape_a: tuple[int, ...], b: Path, shape_b: tuple[int, ...]
     )
 
 
-def resize(images: Tensor, size: tuple[int, int] | None, channels: Literal[1, 3] | None) -> Tensor:
-    """Resize (N, C, H, W) images with an antialiased filter and convert their channels. The dtype does not change."""
+def resize(
+    images: Tensor, size: tuple[int, int] | None, channels: Literal[1, 3] | None, how: Resize = "stretch"
+) -> Tensor:
+    """(N, C, H, W) images brought to a size by `fitting.fitted`, with other channels. The dtype does not change."""
     if channels is not None and channels != images.shape[1]:
         images = images.expand(-1, 3, -1, -1).contiguous() if channels == 3 else _grey(images)
-    if size is None or tuple(images.shape[2:]) == size:
-        return images
-    shrinks = size[0] <= images.shape[2] and size[1] <= images.shape[3]
-    parts = []
-    for part in images.split(4096):  # limits the memory of the float copy
-        x = part.float()
-        x = F.interpolate(x, size, mode="area") if shrinks else F.interpolate(x, size, mode="bilinear", antialias=True)
-        parts.append(x.round().clamp(0, 255).to(torch.uint8) if images.dtype == torch.uint8 else x)
-    return torch.cat(parts)
+    return images if size is None else fitted(images, size, how)
 
 
 def _grey(images: Tensor) -> Tensor:

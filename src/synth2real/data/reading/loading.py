@@ -26,6 +26,7 @@ from torch import Tensor
 
 from ...errors import InputError, LeftOutWarning
 from ..domains import MOST, Inputs, Labelled, Unlabelled, check_kind
+from ..fitting import Resize
 from ..given import check_given_names
 from ..sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
 from .discovery import (
@@ -69,6 +70,7 @@ def load_unlabelled(
     layout: Layout | None = None,
     masks: bool = True,
     given: Sequence[str] = (),
+    resize: Resize = "stretch",
 ) -> Unlabelled:
     """Load unlabelled images or features from a folder or a file.
 
@@ -90,12 +92,14 @@ def load_unlabelled(
         masks: also load `NAME_mask.png` beside `NAME.png`. In a folder of labelled images these are segmentation masks.
         given: columns of numbers that are known of every image and are no labels: columns of a metadata table, or
             arrays (N,) of an `.npz`.
+        resize: how images are brought to `size`: `stretch` changes the ratio of their sides, `crop` keeps it and cuts
+            off margins, `letterbox` keeps it and pads with the mean colour of the image.
 
     Raises:
         InputError: the path does not exist, there is no image, an image is unreadable, images differ in size or
             channels, or an image has no finite value of a given column.
     """
-    path, conversion = _existing(path), Conversion(size, channels, skip_bad, depth, background, memory)
+    path, conversion = _existing(path), Conversion(size, channels, skip_bad, depth, background, memory, resize)
     given = check_given_names(given)
     return with_given(_unlabelled(path, conversion, layout, masks), path, given)
 
@@ -103,15 +107,15 @@ def load_unlabelled(
 def _unlabelled(path: Path, conversion: Conversion, layout: Layout | None, masks: bool) -> Unlabelled:
     if path.suffix.lower() == ".npz":
         with _prefixed(path), arrays_of(path) as arrays:
-            inputs, sizes = _array_inputs(path, arrays, conversion)
-            return Unlabelled(inputs, _numbered(inputs), sizes)
+            inputs, facts = _array_inputs(path, arrays, conversion)
+            return Unlabelled(inputs, _numbered(inputs), **facts)
     if path.suffix.lower() in SVMLIGHT:
         features, _ = read_svmlight(path, layout)
         return Unlabelled(features, _numbered(features))
     root, files = (path, images_below(path)) if path.is_dir() else (path.parent, [path])
     files = in_order(root, files if masks else without_masks(files)[0])
     read = decode(files, conversion)
-    return Unlabelled(read.images, _relative(root, files, read), read.sizes, read.depth)
+    return Unlabelled(read.images, _relative(root, files, read), **read.facts)
 
 
 def load(
@@ -126,6 +130,7 @@ def load(
     memory: int | None = None,
     layout: Layout | None = None,
     given: Sequence[str] = (),
+    resize: Resize = "stretch",
 ) -> Labelled:
     """Load images or features with their labels.
 
@@ -134,13 +139,13 @@ def load(
             `.npz` has `images` or `features` (dense or sparse), and `labels` or one array per label column.
         label: a column name (classes), or a list of column names (numbers). The default is the column `label`, or the
             class subfolders if there is no table.
-        size, channels, skip_bad, depth, background, memory, layout, given: as in `load_unlabelled`.
+        size, channels, skip_bad, depth, background, memory, layout, given, resize: as in `load_unlabelled`.
 
     Raises:
         InputError: as in `load_unlabelled`; or the label column does not exist, an image of a row does not exist, or a
             label is not a number, or a given column is a label.
     """
-    path, conversion = _existing(path), Conversion(size, channels, skip_bad, depth, background, memory)
+    path, conversion = _existing(path), Conversion(size, channels, skip_bad, depth, background, memory, resize)
     given = check_given_names(given, () if label is None else [label] if isinstance(label, str) else label)
     return with_given(_labelled(path, label, conversion, layout), path, given)
 
@@ -230,9 +235,7 @@ def _load_class_folders(folder: Path, label: str | Sequence[str] | None, convers
     read = decode(files, conversion)
     names = [files[i].relative_to(folder).parts[0] for i in read.kept]
     labels, classes = indexed(names)
-    return Labelled(
-        read.images, labels, classes, names=_relative(folder, files, read), sizes=read.sizes, depth=read.depth
-    )
+    return Labelled(read.images, labels, classes, names=_relative(folder, files, read), **read.facts)
 
 
 def _load_tables(
@@ -273,12 +276,12 @@ def _load_tables(
                 "a class name"
             )
         labels, classes = as_classes([row[0] for _, _, row in kept])
-        return Labelled(read.images, labels, classes, names=names, sizes=read.sizes, depth=read.depth)
+        return Labelled(read.images, labels, classes, names=names, **read.facts)
     values = torch.tensor(
         [[number(v, c, table, file) for v, c in zip(row, columns, strict=True)] for table, file, row in kept],
         dtype=torch.float64,
     )
-    return Labelled(read.images, values, columns=tuple(columns), names=names, sizes=read.sizes, depth=read.depth)
+    return Labelled(read.images, values, columns=tuple(columns), names=names, **read.facts)
 
 
 @contextmanager
@@ -290,11 +293,12 @@ def _prefixed(path: Path) -> Iterator[None]:
         raise (error if str(error).startswith(str(path)) else InputError(f"{path}: {error}")) from None
 
 
-def _array_inputs(path: Path, arrays: Arrays, conversion: Conversion) -> tuple[Inputs, Tensor | None]:
+def _array_inputs(path: Path, arrays: Arrays, conversion: Conversion) -> tuple[Inputs, dict[str, Any]]:
+    """The inputs, and what a domain of them keeps of the conversion."""
     if is_compressed(arrays):
-        return from_compressed(path, arrays), None
+        return from_compressed(path, arrays), {}
     if "features" in arrays:
-        return _features(path, arrays.numbers("features")), None
+        return _features(path, arrays.numbers("features")), {}
     if "images" not in arrays:
         raise InputError(f"{path}: found the arrays {listed(arrays.keys())}, expected 'images' or 'features'")
     images = arrays["images"]
@@ -311,8 +315,8 @@ def _array_inputs(path: Path, arrays: Arrays, conversion: Conversion) -> tuple[I
         images = images.astype(np.float32)
     x = torch.from_numpy(np.ascontiguousarray(images if images.ndim == 4 else images[..., None])).permute(0, 3, 1, 2)
     given = torch.tensor(x.shape[2:]).expand(len(x), 2).clone()
-    x = resize(x.contiguous(), conversion.size, conversion.channels)
-    return x, given if conversion.size is not None else None
+    x = resize(x.contiguous(), conversion.size, conversion.channels, conversion.resize)
+    return x, {} if conversion.size is None else {"sizes": given, "resize": conversion.resize}
 
 
 def _features(path: Path, values: NDArray[np.float64]) -> Tensor:
@@ -333,7 +337,7 @@ def _columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
     with _prefixed(path), arrays_of(path) as arrays:
-        inputs, sizes = _array_inputs(path, arrays, conversion)
+        inputs, facts = _array_inputs(path, arrays, conversion)
         names = _numbered(inputs)
         if label is None or isinstance(label, str):
             usual = (label, "labels", "label") if label in (None, *AS_CLASSES) else (label,)
@@ -351,7 +355,7 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
                     f"'{key}' contains {values[wrong]!r} at index {wrong}, expected a class name or number"
                 )
             labels, classes = as_classes(values)
-            return Labelled(inputs, labels, classes, names=names, sizes=sizes)
+            return Labelled(inputs, labels, classes, names=names, **facts)
         columns = tuple(label)
         for key in columns if all(column in arrays for column in columns) else ("labels",):
             if key in arrays and len(arrays.column(key)) != len(inputs):
@@ -369,7 +373,7 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
             )
         if values.shape != (len(inputs), len(columns)):
             raise InputError(f"{path}: labels of shape {values.shape}, expected ({len(inputs)}, {len(columns)})")
-        return Labelled(inputs, torch.from_numpy(values.astype(np.float64)), columns=columns, names=names, sizes=sizes)
+        return Labelled(inputs, torch.from_numpy(values.astype(np.float64)), columns=columns, names=names, **facts)
 
 
 def _load_svmlight(path: Path, label: str | Sequence[str] | None, layout: Layout | None) -> Labelled:

@@ -10,6 +10,7 @@ from PIL import Image, ImageColor
 
 from ...errors import InputError
 from ..domains import is_count
+from ..fitting import MODES, Resize, place
 
 ORIENTATION = 0x0112  # EXIF tag
 TURNS = {
@@ -21,6 +22,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+TURNED = (5, 6, 7, 8)  # orientations that exchange height and width
 PREVIEWS = ("MPO",)  # formats whose further frames belong to the first image
 LARGE, RATIO = 2**25, 100  # pixels; an image with more pixels, and with more than so many for each byte, is refused
 DEPTHS = (8, 10, 12, 14, 16)  # bits per pixel that cameras have
@@ -39,10 +41,13 @@ class Conversion:
             `DEPTHS` that holds the highest pixel of all images. Floats without a depth are in 0..1.
         background: colour behind transparent pixels, as Pillow names it: `white`, `#808080`.
         memory: most bytes of decoded images; a larger set stays on disk. None: see `memory.limit`.
+        resize: how images are brought to `size`: `stretch` changes the ratio of their sides, `crop` keeps it and cuts
+            off margins, `letterbox` keeps it and pads with the mean colour of the image. Without a size it does
+            nothing.
 
     Raises:
-        InputError: the size is not a pair of positive whole numbers, the channels are neither 1 nor 3, or the depth or
-            the background does not exist.
+        InputError: the size is not a pair of positive whole numbers, the channels are neither 1 nor 3, or the depth,
+            the background or the way to resize does not exist.
     """
 
     size: tuple[int, int] | None = None
@@ -51,18 +56,30 @@ class Conversion:
     depth: int | None = None
     background: str = "white"
     memory: int | None = None
+    resize: Resize = "stretch"
 
     def plain(self) -> dict[str, Any]:
         """Plain data for the files of a run: what concerns the pixels."""
         size = list(self.size) if self.size else None
-        return {"size": size, "channels": self.channels, "depth": self.depth, "background": self.background}
+        kept = {"channels": self.channels, "depth": self.depth, "background": self.background, "resize": self.resize}
+        return {"size": size, **kept}
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> Self:
-        """The conversion of `plain`, whose entries are removed. Former files have `resize` and `channels` alone."""
+        """The conversion of `plain`, whose entries are removed.
+
+        Former files stretch: the first ones have `channels`, and the size under `resize`; later ones lack `resize`.
+        """
+        resize = plain.pop("resize", None) if "size" in plain else None
         size = plain.pop("size") if "size" in plain else plain.pop("resize")
         depth, background = plain.pop("depth", None), plain.pop("background", cls.background)
-        return cls(tuple(size) if size else None, plain.pop("channels"), depth=depth, background=background)
+        return cls(
+            tuple(size) if size else None,
+            plain.pop("channels"),
+            depth=depth,
+            background=background,
+            resize=resize or "stretch",
+        )
 
     def __post_init__(self) -> None:
         size = self.size
@@ -72,6 +89,8 @@ class Conversion:
             raise InputError(f"channels is {self.channels!r}, expected 1 (grey) or 3 (colour)")
         if self.depth is not None and not 8 <= self.depth <= 16:
             raise InputError(f"depth {self.depth}: expected 8 to 16 bits per pixel, such as 12")
+        if self.resize not in MODES:
+            raise InputError(f"resize is {self.resize!r}, expected one of: {', '.join(MODES)}")
         try:
             ImageColor.getrgb(self.background)
         except ValueError:
@@ -111,24 +130,69 @@ def read_image(file: Path, how: Conversion) -> Read:
     with Image.open(file) as opened:
         _check_header(opened, file)
         coarse = _coarse(opened)
+        original, reduction = _reduced(opened, how)
         image = _opaque(_upright(opened), how.background)
-        given = (image.height, image.width)
+        given = original or (image.height, image.width)
         most = None
         if image.mode.startswith(("I", "F")):  # more than 8 bits per pixel
             image, most = _levels(image, how.depth)
         elif coarse:
             most = 257.0 * int(np.asarray(image).max())
         grey = how.channels == 1 or (how.channels is None and image.mode in ("1", "L", "LA", "F"))
-        if image.mode != "F":
+        if image.mode not in ("F", "L" if grey else "RGB"):
             image = image.convert("L" if grey else "RGB")
-    if how.size is not None and how.size != given:
-        shrinks = how.size[0] <= given[0] and how.size[1] <= given[1]
-        image = image.resize((how.size[1], how.size[0]), Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR)
-    array = np.asarray(image)
+        array = np.asarray(image) if how.size in (None, given) else _fitted(image, given, how, reduction)
     array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
     if not grey and len(array) == 1:
         array = np.repeat(array, 3, axis=0)
     return Read(array, given, most)
+
+
+def _reduced(opened: Image.Image, how: Conversion) -> tuple[tuple[int, int] | None, int]:
+    """Let a JPEG that is shrunk to half its size or less be decoded at a half, a quarter or an eighth of its size.
+
+    What is decoded has at least the size that the image is then resized to. The decoder takes the mean of whole blocks
+    of pixels, so nothing is aliased.
+
+    Returns:
+        The original height and width of the upright image, and by how much its sides are divided; (None, 1) if the
+        image is decoded whole.
+    """
+    if how.size is None or opened.format not in ("JPEG", *PREVIEWS):
+        return None, 1
+    turned = opened.getexif().get(ORIENTATION, 1) in TURNED
+    given = (opened.width, opened.height) if turned else (opened.height, opened.width)
+    (height, width), _ = place(given, how.size, how.resize)
+    before = opened.width
+    opened.draft(None, (height, width) if turned else (width, height))
+    return (given, round(before / opened.width)) if opened.width != before else (None, 1)
+
+
+def _fitted(image: Image.Image, given: tuple[int, int], how: Conversion, reduction: int) -> NDArray[Any]:
+    """The pixels of an image in the size of `how`; `given` is its original size, of which `reduction` was decoded.
+
+    The padding of `letterbox` is as in `fitting.fitted`.
+    """
+    assert how.size is not None
+    whole, (top, left) = place(given, how.size, how.resize)
+    height, width = (min(side, full) for side, full in zip(whole, how.size, strict=True))  # that is seen
+    down, across = (own / reduction / scaled for own, scaled in zip(given, whole, strict=True))
+    first = max(0, -left) * across, max(0, -top) * down
+    box = (*first, min(image.width, first[0] + width * across), min(image.height, first[1] + height * down))
+    seen = np.asarray(image.resize((width, height), _filter(given, whole, reduction), box=box))
+    if (height, width) == how.size:
+        return seen
+    mean = seen.mean((0, 1))
+    frame = np.empty((*how.size, *seen.shape[2:]), seen.dtype)
+    frame[:] = mean.round() if seen.dtype == np.uint8 else mean
+    frame[top : top + height, left : left + width] = seen
+    return frame
+
+
+def _filter(given: tuple[int, int], whole: tuple[int, int], reduction: int) -> Image.Resampling:
+    """How pixels are interpolated. After a reduction little is left to shrink, where a box would give uneven steps."""
+    shrinks = reduction == 1 and whole[0] <= given[0] and whole[1] <= given[1]
+    return Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
 
 
 def _check_header(opened: Image.Image, file: Path) -> None:

@@ -149,7 +149,7 @@ def labels_of(held_out: Labelled, task: Task) -> Tensor:
     """The labels of held-out source samples, in the form that `Pool` takes."""
     if isinstance(task, Classification):
         return task.align(held_out)
-    return task.to_input(held_out.labels, held_out.sizes, held_out.shape[1:])
+    return task.to_input(held_out.labels, held_out.fitting)
 
 
 def importance_weights(source: Tensor, target: Tensor, most: float = 50.0) -> Tensor:

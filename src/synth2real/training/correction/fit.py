@@ -52,7 +52,7 @@ class Observed:
         if isinstance(task, Classification):
             labels = task.align(data)
         else:
-            labels = task.to_input(data.labels, data.sizes, data.shape[1:]).double()
+            labels = task.to_input(data.labels, data.fitting).double()
         return cls(task, basis.parts(features, coordinates), coordinates, labels, few.group_index)
 
     def __len__(self) -> int:

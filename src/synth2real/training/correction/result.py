@@ -203,7 +203,7 @@ class Scores:
 
     def __init__(self, model: Model, few: FewLabels) -> None:
         self.task: Task = model.task
-        self.shape, self.sizes = few.shape[1:], few.sizes
+        self.fitting = few.labelled().fitting
         self.labels = self.task.align(few.labelled()) if isinstance(self.task, Classification) else few.labels
         self.sign = 1.0 if self.task.metric == "accuracy" else -1.0
 
@@ -214,7 +214,7 @@ class Scores:
 
     def _predictions(self, coordinates: Tensor, index: Tensor) -> Tensor:
         values = self.task.predict(self.task.from_coordinates(coordinates))
-        return self.task.from_input(values, None if self.sizes is None else self.sizes[index], self.shape)
+        return self.task.from_input(values, None if self.fitting is None else self.fitting.subset(index))
 
     def _metric(self, predictions: Tensor, labels: Tensor) -> float:
         return float(self.task.metrics(predictions, labels)[self.task.metric])

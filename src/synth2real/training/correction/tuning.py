@@ -76,9 +76,7 @@ def fine_tune(
     task, few = model.task, few_labels.labelled()
     if isinstance(task, Classification):
         few = replace(few, labels=task.align(few), classes=task.classes)
-    ours, theirs = (
-        replace(data, labels=task.to_input(data.labels, data.sizes, data.shape[1:])) for data in (source, few)
-    )
+    ours, theirs = (replace(data, labels=task.to_input(data.labels, data.fitting)) for data in (source, few))
     Trainer(_FineTune(model, theirs, rate, weight), ours, few.unlabelled(), loop, task.move, task.mix).run()
     return model.eval()
 

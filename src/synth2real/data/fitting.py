@@ -1,0 +1,148 @@
+"""Fitting: how images of any size are brought to one size, and where their points and their padding then lie.
+
+Coordinates: the centre of the top-left pixel is (0, 0), so its corner is at -0.5. A point x of the original image is at
+(x + 0.5) scale + offset - 0.5 of the fitted one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Resize = Literal["stretch", "crop", "letterbox"]
+MODES: tuple[Resize, ...] = get_args(Resize)
+Sides = tuple[int, int]  # height and width in pixels
+PART = 4096  # images that are resized at once; limits the memory of the float copy
+
+
+def place(given: Sequence[int], size: Sequence[int], resize: Resize) -> tuple[Sides, Sides]:
+    """Where a whole image of `given` height and width lies in a frame of `size`.
+
+    Args:
+        given, size: height and width in pixels.
+        resize: `stretch` fills the frame and changes the ratio of the sides. `crop` covers the frame and `letterbox`
+            fits into it, both with the ratio kept and in the middle.
+
+    Returns:
+        The height and width of the whole image after scaling, and the place of its top-left corner (top, left), which
+        is negative if `crop` cuts it off.
+    """
+    if resize == "stretch":
+        return (size[0], size[1]), (0, 0)
+    factors = [side / own for side, own in zip(size, given, strict=True)]
+    factor = max(factors) if resize == "crop" else min(factors)
+    height, width = (max(1, round(factor * own)) for own in given)
+    return (height, width), ((size[0] - height) // 2, (size[1] - width) // 2)
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How N images were brought to one size. It moves points with them, and knows which pixels are padding.
+
+    Args:
+        sizes: (N, 2) int64, original height and width of each image.
+        size: height and width of all images after fitting.
+        resize: how, see `place`.
+    """
+
+    sizes: Tensor
+    size: Sides
+    resize: Resize
+
+    @cached_property
+    def _placed(self) -> tuple[Tensor, Tensor]:
+        """Scaled height and width, and top and left, of each image: (N, 2) int64 each."""
+        kinds, kind = torch.unique(self.sizes, dim=0, return_inverse=True)
+        places = torch.tensor([place(one, self.size, self.resize) for one in kinds.tolist()]).view(-1, 2, 2)
+        whole, corner = places[kind].unbind(1)
+        return whole, corner
+
+    @property
+    def padded(self) -> bool:
+        """Whether an image has padding."""
+        return self.resize == "letterbox" and bool((self._placed[1] > 0).any())
+
+    @property
+    def inside(self) -> Tensor:
+        """(N, H, W) bool: the pixels that are no padding."""
+        (height, width), (top, left) = (part.unbind(1) for part in self._placed)
+        rows, columns = (torch.arange(side) for side in self.size)
+        tall = (rows >= top[:, None]) & (rows < (top + height)[:, None])
+        wide = (columns >= left[:, None]) & (columns < (left + width)[:, None])
+        return tall[:, :, None] & wide[:, None, :]
+
+    def subset(self, index: Tensor) -> Fitting:
+        """The fitting of the images at `index` (B,) int64."""
+        return Fitting(self.sizes[index], self.size, self.resize)
+
+    def to_input(self, points: Tensor) -> Tensor:
+        """Points (N, K, 2), x and y in pixels of the original images, in pixels of the fitted ones."""
+        whole, corner = self._placed
+        return (points + 0.5) * (whole / self.sizes).flip(1)[:, None] + corner.flip(1)[:, None] - 0.5
+
+    def from_input(self, points: Tensor) -> Tensor:
+        """Inverse of `to_input`."""
+        whole, corner = self._placed
+        return (points + 0.5 - corner.flip(1)[:, None]) * (self.sizes / whole).flip(1)[:, None] - 0.5
+
+    def outside(self, points: Tensor) -> int:
+        """How many points (N, K, 2) of the original images lie outside the fitted ones. A point of nan does not."""
+        x, y = self.to_input(points).unbind(-1)
+        height, width = self.size
+        return int(((x < -0.5) | (x > width - 0.5) | (y < -0.5) | (y > height - 0.5)).sum())
+
+    def keep_padding(self, changed: Tensor, images: Tensor) -> Tensor:
+        """The changed images (N, C, H, W), with the padding of the images as it was."""
+        return torch.where(self.inside[:, None], changed, images) if self.padded else changed
+
+    def unpadded(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) that were fitted, without their padding: what they show is stretched over the frame."""
+        filled = images.clone()
+        places, kind = torch.unique(torch.cat(self._placed, 1), dim=0, return_inverse=True)
+        for i, (height, width, top, left) in enumerate(places.tolist()):
+            of = kind == i
+            filled[of] = fitted(images[of, :, top : top + height, left : left + width], self.size)
+        return filled
+
+
+def fitted(images: Tensor, size: Sides, resize: Resize = "stretch") -> Tensor:
+    """Images (N, C, H, W), uint8 or float, of one size brought to another, antialiased. The dtype does not change.
+
+    The padding of `letterbox` has the mean colour of its image. So it does not change the mean that an image is
+    normalised by.
+    """
+    given = (images.shape[2], images.shape[3])
+    if given == tuple(size):
+        return images
+    whole, corner = place(given, size, resize)
+    shrinks = whole[0] <= given[0] and whole[1] <= given[1]
+    parts = []
+    for part in images.split(PART):
+        x = part.float()
+        if whole != given:
+            x = (
+                F.interpolate(x, whole, mode="area")
+                if shrinks
+                else F.interpolate(x, whole, mode="bilinear", antialias=True)
+            )
+        x = _framed(x, size, corner)
+        parts.append(x.round().clamp(0, 255).to(torch.uint8) if images.dtype == torch.uint8 else x)
+    return torch.cat(parts)
+
+
+def _framed(x: Tensor, size: Sides, corner: Sides) -> Tensor:
+    """Scaled images (N, C, h, w) in a frame of `size`, cut or padded, with their top-left corner at `corner`."""
+    if tuple(x.shape[2:]) == tuple(size):
+        return x
+    top, left = corner
+    if x.shape[2] > size[0] or x.shape[3] > size[1]:
+        return x[:, :, -top : size[0] - top, -left : size[1] - left]
+    frame = x.mean((2, 3), keepdim=True).expand(-1, -1, *size).clone()
+    frame[:, :, top : top + x.shape[2], left : left + x.shape[3]] = x
+    return frame
