@@ -40,7 +40,7 @@ QUICK = ("--steps", 3)
             ("--adapt", "teacher", "--set", "adapt.target_prior=[0.5, 0.2, 0.3]"),
             ("adapt.target_prior has 3 shares", "expected 2"),
         ),
-        (("--size", "16"), ("--size", "'16'", "28x28")),
+        (("--size", "16x"), ("--size", "'16x'", "28x28")),
         (("--size", "0x16"), ("--size", "'0x16'", "28x28")),
         (("--channels", "2"), ("--channels", "1 (grey) or 3 (colour)")),
         (("--channels", "4"), ("--channels", "4, expected 1 (grey)")),

@@ -388,3 +388,22 @@ def test_a_run_that_diverges_after_its_refiner_keeps_both(synth2real, tmp_path, 
     assert (tmp_path / "run" / "model.safetensors").is_file()
     out = ("--out", tmp_path / "p.csv")
     refused(synth2real("predict", tmp_path / "run", photos, *out), "run: its training diverged", "stopped at step")
+
+
+def test_letterboxed_images_are_written_in_their_own_size_without_padding(tmp_path):
+    for i, size in enumerate([(16, 32), (32, 16), (20, 20)]):
+        save(tmp_path / "source" / f"{i}.png", picture(i, size))
+        save(tmp_path / "target" / f"{i}.png", picture(i + 9, size, level=90))
+    how = Conversion((16, 16), 1, resize="letterbox")
+    target = load_unlabelled(tmp_path / "target", **dataclasses.asdict(how))
+    job = RefineJob(tmp_path / "source", "source", tmp_path / "out", Histogram(), target=target, conversion=how)
+    assert refine_folder(job) == 3
+    for i, size in enumerate([(32, 16), (16, 32), (20, 20)]):
+        with Image.open(tmp_path / "out" / f"{i}.png") as made:
+            assert made.size == size
+            corners = np.asarray(made)[[0, 0, -1, -1], [0, -1, 0, -1]]
+        assert len(set(corners.tolist())) > 1  # no padding
+    cropped = dataclasses.replace(job, conversion=dataclasses.replace(how, resize="crop"), out=tmp_path / "cropped")
+    with pytest.raises(InputError, match=r"--resize crop cuts off margins.*Take --resize stretch or letterbox"):
+        refine_folder(cropped)
+    assert not (tmp_path / "cropped").exists()

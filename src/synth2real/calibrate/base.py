@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ..data.domains import Unlabelled
+from ..data.unpadded import check_unpadded
 from ..errors import InputError
 from ..settings import settings, to_dict
 from ..simulate import Sampling, Simulator
@@ -260,6 +261,7 @@ def refuse_unfit(simulator: Simulator, target: Unlabelled) -> None:
         raise InputError(
             f"calibrate compares images of one shape: the target has {target.shape}, the simulator renders {expected}"
         )
+    check_unpadded(target, "the simulator")
     if len(target) < FEWEST:
         raise InputError(f"the target holds {len(target)} images, expected at least {FEWEST}. Add images to --target")
 

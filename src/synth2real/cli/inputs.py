@@ -33,16 +33,30 @@ def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | No
     return load_source(data, target, layout), target, layout
 
 
-def reading(args: Reading) -> dict[str, Any]:
-    """How images are read, as keyword arguments of `load` and `load_unlabelled`."""
+def reading(args: Reading, size: tuple[int, int] | None = None) -> dict[str, Any]:
+    """How images are read, as keyword arguments of `load` and `load_unlabelled`.
+
+    Args:
+        args: of the command.
+        size: height and width, where it is not --size that says them.
+
+    Raises:
+        InputError: --resize without a size.
+    """
+    size = size or args.size
+    if args.resize is not None and size is None:
+        raise InputError(
+            f"--resize {args.resize} says how images are brought to a size, found no --size. Add it, such as --size 224"
+        )
     memory = None if args.memory is None else int(args.memory * 1e9)
-    return asdict(Conversion(args.size, args.channels, args.skip_bad, args.depth, args.background, memory))
+    how = Conversion(size, args.channels, args.skip_bad, args.depth, args.background, memory)
+    return asdict(how if args.resize is None else replace(how, resize=args.resize))
 
 
 def conversion_of(args: Data, source: Labelled | Simulator, target: Unlabelled) -> Conversion:
     """What is stored with a run, so that predictions read images as it did; the depth is that of the target."""
     depth = target.depth or (source.depth if isinstance(source, Labelled) else None) or args.depth
-    return Conversion(args.size, args.channels, depth=depth, background=args.background)
+    return replace(Conversion(**reading(args)), skip_bad=False, memory=None, depth=depth)
 
 
 def reading_of(model: Model, *, skip_bad: bool = False) -> dict[str, Any]:
@@ -77,10 +91,7 @@ def described(data: Data, task: Task) -> dict[str, Any]:
         "params": str(data.params) if data.params else None,
         "n": (data.n or Budget.n) if is_simulator(first) else None,
         "seed": data.seed,
-        "size": list(data.size) if data.size else None,
-        "channels": data.channels,
-        "depth": data.depth,
-        "background": data.background,
+        **Conversion(**reading(data)).plain(),
         "zero_based": data.zero_based,
     }
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast, get_args
 
 import typer
 
 Size = tuple[int, int]
 Channels = Literal[1, 3]
+Resize = Literal["stretch", "crop", "letterbox"]
 
 SIMULATOR = "Name of a simulator, e.g. eyes; or module:Class, or the YAML file of a program."
 REAL = "Folder or .npz of unlabelled real images."
@@ -18,13 +19,24 @@ LARGEST = 2**26  # pixels of --size
 
 
 def parse_size(text: str) -> Size:
-    """Height and width in pixels from `HxW`."""
-    sides = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.lower())
-    if sides is None or not 0 < int(sides[1]) * int(sides[2]) <= LARGEST:
+    """Height and width in pixels from `HxW`, or from one number for both."""
+    found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text.lower())
+    height, width = (int(found[1]), int(found[2] or found[1])) if found is not None else (0, 0)
+    if not 0 < height * width <= LARGEST:
         raise typer.BadParameter(
-            f"'{text[:50]}', expected height x width in pixels, such as 28x28, and at most {LARGEST} pixels in all"
+            f"'{text[:50]}', expected height x width in pixels, such as 28x28 or 28, and at most {LARGEST} pixels in "
+            "all"
         )
-    return int(sides[1]), int(sides[2])
+    return height, width
+
+
+def parse_resize(text: str) -> Resize:
+    """How images are brought to one size."""
+    if text not in get_args(Resize):
+        raise typer.BadParameter(
+            f"'{text[:50]}', expected {', '.join(get_args(Resize)[:-1])} or {get_args(Resize)[-1]}"
+        )
+    return cast(Resize, text)
 
 
 def parse_channels(text: str) -> Channels:
@@ -70,7 +82,17 @@ FewLabels = Annotated[
     typer.Option("--few-labels", help="1 to 200 labelled real samples. They correct the model and choose nothing."),
 ]
 SizeOption = Annotated[
-    Size | None, typer.Option("--size", metavar="HxW", parser=parse_size, help="Resize every image on load.")
+    Size | None,
+    typer.Option("--size", metavar="HxW|N", parser=parse_size, help="Resize every image on load. N is short for NxN."),
+]
+ResizeOption = Annotated[
+    Resize | None,
+    typer.Option(
+        "--resize",
+        metavar="stretch|crop|letterbox",
+        parser=parse_resize,
+        help="How to bring images to --size: crop and letterbox keep the ratio of the sides. Default: stretch.",
+    ),
 ]
 ChannelsOption = Annotated[
     Channels | None,

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from ..calibrate import Calibration
-from ..data.domains import Inputs, Labelled, Unlabelled, evenly
+from ..data.domains import Labelled, Unlabelled, evenly
 from ..data.groups import Groups, held_out, of_samples
 from ..errors import InputError
 from ..measure.distances import proxy_a_distance
 from ..route.preconditions import check_data
-from ..route.route import Budget, OnReport, Route, Run, default_task
+from ..route.route import Budget, OnReport, Route, Run, default_task, refined
 from ..select.validators import CandidateOutputs, Moved, least_held_out, move
 from ..simulate import Simulator
 from ..tasks import Classification, Task
@@ -210,14 +210,14 @@ class Refined:
     """Source images that are refined when they are indexed."""
 
     refiner: Mapping
-    inputs: Inputs
+    source: Labelled
 
     @property
     def shape(self) -> torch.Size:
-        return self.inputs.shape
+        return self.source.inputs.shape
 
     def __len__(self) -> int:
-        return len(self.inputs)
+        return len(self.source)
 
     def __getitem__(self, index: Tensor, /) -> Tensor:
-        return self.refiner.transform(self.inputs[index])
+        return refined(self.refiner, self.source, index)

@@ -144,7 +144,7 @@ class TrialStore:
             history=kept["history"],
             seconds=kept["stages"],
             rendered=rendered,
-            refined=None if refiner is None else Refined(refiner, rendered.inputs),
+            refined=None if refiner is None else Refined(refiner, rendered),
             calibration=training.calibration,
             refiner=refiner,
             simulator=evaluation.changed(training.simulator),

@@ -136,6 +136,12 @@ def fitted(images: Tensor, size: Sides, resize: Resize = "stretch") -> Tensor:
     return torch.cat(parts)
 
 
+def restored(images: Tensor, given: Sides, resize: Resize) -> Tensor:
+    """Images (N, C, H, W) that were fitted, in their original size again: the inverse of `fitted`, except of `crop`."""
+    (height, width), (top, left) = place(given, images.shape[2:], resize)
+    return fitted(images[:, :, top : top + height, left : left + width], given)
+
+
 def _framed(x: Tensor, size: Sides, corner: Sides) -> Tensor:
     """Scaled images (N, C, h, w) in a frame of `size`, cut or padded, with their top-left corner at `corner`."""
     if tuple(x.shape[2:]) == tuple(size):

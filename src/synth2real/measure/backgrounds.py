@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..data.domains import Inputs, Labelled, Unlabelled, evenly, to_float
+from ..data.unpadded import unpadded
 
 PROBE = 200  # images of each domain that are looked at
 EQUAL = 0.05  # largest difference, in 0..1 in any channel, of a pixel that has the colour of the border
@@ -28,4 +29,4 @@ def uniformity(inputs: Inputs) -> float:
 
 def lacks_backgrounds(source: Labelled, target: Unlabelled) -> bool:
     """Whether the source shows its objects on a uniform background and the target does not."""
-    return uniformity(source.inputs) >= UNIFORM and uniformity(target.inputs) <= VARIED
+    return uniformity(unpadded(source).inputs) >= UNIFORM and uniformity(unpadded(target).inputs) <= VARIED

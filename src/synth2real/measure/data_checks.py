@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.domains import Inputs, Labelled, Unlabelled, name_of, to_float
+from ..data.unpadded import unpadded
 from .backgrounds import lacks_backgrounds
 from .priors import unbalanced
 
@@ -87,8 +88,10 @@ def check(
         on_section: called with `domains`, `duplicates` and `outliers` as soon as this part of the findings is known.
     """
     say = on_section or (lambda section, found: None)
+    source, target = unpadded(source), unpadded(target)
     named: dict[str, Domain] = {"source": source, "target": target}
     if test is not None:
+        test = unpadded(test)
         named["test"] = test
     domains = {name: _described(domain) for name, domain in named.items()}
     found = Findings(domains, {}, [], warnings=[*_shapes(named), *_labels(source, test)])

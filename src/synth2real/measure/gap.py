@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ..data.domains import Labelled, Unlabelled, check_domains, check_kind, to_float
 from ..data.groups import Groups, check_groups, halves, of_samples
+from ..data.unpadded import unpadded
 from ..errors import InputError
 from ..training.model import Model
 from .distances import (
@@ -127,7 +128,7 @@ def measure_gap(
     Args:
         source, target: images of one shape, or features of one width, 20 samples or more each.
         features: a model; its features are compared, of the inputs without given columns. The default is pixels, each
-            channel average-pooled to a shorter side of 8 to 15 pixels.
+            channel average-pooled to a shorter side of 8 to 15 pixels, without the padding of a letterbox.
         most: maximum number of samples per domain, selected at random.
         resamples: number of halves for the intervals.
         seed: seed of all randomness.
@@ -143,7 +144,8 @@ def measure_gap(
     _check(source, target, features, groups)
     generator = torch.Generator().manual_seed(seed)
     indices = [_some(len(domain), most, generator) for domain in (source, target)]
-    inputs = [domain.inputs[index] for domain, index in zip((source, target), indices, strict=True)]
+    seen = [one if features is not None else unpadded(one) for one in (source, target)]
+    inputs = [domain.inputs[index] for domain, index in zip(seen, indices, strict=True)]
     sampled_groups = of_samples(groups[0], indices[0]), of_samples(groups[1], indices[1])
     x, y = (_pixels(z) if features is None else features.embed_alone(z) for z in inputs)
     on = f"features ({x.shape[1]})" if features is not None or inputs[0].ndim == 2 else _size_of(inputs[0])

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..data.domains import Inputs, Labelled, Unlabelled, to_float
+from ..data.unpadded import unpadded
 from ..errors import InputError
 from ..settings import settings
 from ..training.hardware import Hardware
@@ -43,7 +44,7 @@ class ImageMapping(Mapping):
                 "the same shape in both. Convert them on load with --size and --channels"
             )
         self.shape, self.hardware = source.shape, loop.hardware
-        self.learn(source, target, loop, report)
+        self.learn(unpadded(source), unpadded(target), loop, report)
         return self
 
     @abstractmethod

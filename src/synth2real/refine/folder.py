@@ -27,8 +27,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..data.domains import Labelled, Unlabelled
+from ..data.fitting import Resize, restored
 from ..data.reading.discovery import MASK, masks_below
-from ..data.reading.images import resize
 from ..data.reading.loading import load_unlabelled
 from ..data.reading.npz import arrays_of
 from ..data.reading.pixels import Conversion
@@ -110,10 +110,16 @@ def refine_folder(
         The number of images written.
 
     Raises:
-        InputError: the source contains no images, `out` must not be replaced, or there is nothing to resume.
+        InputError: the source contains no images or is cropped on load, `out` must not be replaced, or there is nothing
+            to resume.
         WriteError: the disk is full, or `out` is read-only or has vanished.
         TrainingDiverged: `out` then contains the last good weights in `refiner/`, and no image.
     """
+    if job.conversion.size is not None and job.conversion.resize == "crop":
+        raise InputError(
+            "--resize crop cuts off margins, but refined images are written in their original size, so that labels "
+            "stay correct. Take --resize stretch or letterbox"
+        )
     diverged: TrainingDiverged
     with building(job.out, "refine", made_from(job), resume=job.resume, replaces=check_out(job)) as made:
         try:
@@ -267,7 +273,7 @@ def write_images(refiner: Mapping, images: Unlabelled, files: Sequence[Path], ro
             for folder in {path.parent for path in paths}:
                 make_folder(folder)
             sizes: Sequence[Any] = [None] * len(paths) if images.sizes is None else images.sizes[index].tolist()
-            list(pool.map(lambda i: _save(refined[i], paths[i], sizes[i]), missing))  # noqa: B023
+            list(pool.map(lambda i: _save(refined[i], paths[i], sizes[i], images.resize), missing))  # noqa: B023
 
 
 def write_arrays(refiner: Mapping, images: Unlabelled, file: Path, path: Path) -> None:
@@ -275,15 +281,15 @@ def write_arrays(refiner: Mapping, images: Unlabelled, file: Path, path: Path) -
     with arrays_of(file) as arrays:
         kept: dict[str, Any] = dict(arrays)
     refined = torch.cat([refiner.transform(images.inputs[part]) for part in torch.arange(len(images)).split(CHUNK)])
-    refined = resize(refined, kept["images"].shape[1:3], None).permute(0, 2, 3, 1)
+    refined = restored(refined, kept["images"].shape[1:3], images.resize).permute(0, 2, 3, 1)
     kept["images"] = (refined.squeeze(3) if kept["images"].ndim == 3 else refined).numpy()
     with whole(path) as partial:
         np.savez_compressed(partial, **kept)
 
 
-def _save(image: Tensor, path: Path, size: Sequence[int] | None) -> None:
+def _save(image: Tensor, path: Path, size: Sequence[int] | None, resize: Resize) -> None:
     if size is not None:
-        image = resize(image[None], (size[0], size[1]), None)[0]
+        image = restored(image[None], (size[0], size[1]), resize)[0]
     pixels = image.permute(1, 2, 0).squeeze(-1).numpy()
     with whole(path) as partial:
         Image.fromarray(pixels).save(partial, **QUALITY.get(path.suffix.lower(), {}))

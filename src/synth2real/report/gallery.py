@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..comparison.comparison import Comparison, RouteCandidate, shipped_source
 from ..data.domains import Inputs, Labelled, Unlabelled, name_of, to_float
+from ..data.unpadded import unpadded
 from ..measure.data_checks import outliers_among
 from ..select.validators import together
 from ..tasks import Classification, Gaze, Keypoints, Task
@@ -150,7 +151,7 @@ def outliers(comparison: Comparison) -> list[Picture]:
     target, source = comparison.target, comparison.candidates[0].trials[0].run.rendered
     if len(target.shape) != 3 or len(target) < FEWEST:
         return []
-    order = torch.tensor(outliers_among(target.inputs, source.inputs), dtype=torch.int64)
+    order = torch.tensor(outliers_among(unpadded(target).inputs, unpadded(source).inputs), dtype=torch.int64)
     return _pictures(target.inputs, order, lambda i: (name_of(target, i),))
 
 

@@ -14,6 +14,7 @@ from ..comparison.comparison import SOURCE_ONLY, Comparison, shipped_source, som
 from ..comparison.evaluation import SHOWN
 from ..data.domains import Labelled, Unlabelled, evenly, to_float
 from ..data.groups import of_samples
+from ..data.unpadded import unpadded
 from ..measure.data_checks import grey
 from ..measure.gap import LEAST, Distance, proxy_gap
 from ..training.model import Model
@@ -23,7 +24,7 @@ PIXELS = 8  # side of the small images on which a gap is measured if no model su
 
 def as_pixels(domain: Unlabelled) -> Tensor:
     """Features (N, F) of at most 1,000 samples: images as small grey images, feature vectors unchanged."""
-    inputs = some(domain).inputs
+    inputs = unpadded(some(domain)).inputs
     images = len(domain.shape) == 3
     return grey(inputs, PIXELS).flatten(1) if images else to_float(inputs[torch.arange(len(inputs))])
 

@@ -10,6 +10,7 @@ from torch import nn
 from ..adapt import OBJECTIVES, Objective
 from ..data.domains import Labelled, Unlabelled, check_domains, check_kind
 from ..data.given import check_both
+from ..data.unpadded import check_unpadded
 from ..errors import InputError
 from ..randomize import Policy
 from ..settings import name_of
@@ -17,9 +18,11 @@ from ..simulate import Simulator
 
 
 def check_data(source: object, target: object, test: object = None) -> None:
-    """Raise `InputError` if a domain is of a wrong type, with the way to make a right one."""
+    """Raise `InputError` if a domain is of a wrong type, or the target does not look like what a simulator renders."""
     check_kind(source, (Labelled, Simulator), "the source is")
     check_kind(target, Unlabelled, "the target is")
+    if isinstance(source, Simulator) and isinstance(target, Unlabelled):
+        check_unpadded(target, "the simulator")
     check_kind(test, (Labelled, type(None)), "the test data is")
 
 

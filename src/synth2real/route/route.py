@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective, SourceOnly
 from ..calibrate import METHODS as CALIBRATE
 from ..calibrate import Calibration, Calibrator
 from ..data.domains import Inputs, Labelled, Unlabelled, check_kind, evenly, to_float
+from ..data.fitting import Fitting
 from ..data.given import scale_of
 from ..data.sparse import Sparse
 from ..errors import InputError
@@ -245,6 +246,7 @@ class Route:
 
         Builds the networks once and discards them.
         """
+        check_data(source, target)
         if isinstance(source, Labelled):
             self.simulator(source, target)
         else:
@@ -286,7 +288,7 @@ class Route:
         objective = (self.adapt.then if isinstance(self.adapt, FeatureMapping) else self.adapt).fresh(source.shape)
         check_labels(objective, () if self.randomize is None else self.randomize.settled(task).mixes)
         check_network(objective, source, self.features, self.randomize)
-        mean, std = statistics(source.inputs)
+        mean, std = statistics(source.inputs, source.fitting)
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)
             model = Model(
@@ -341,7 +343,14 @@ def migrated_route(plain: Any) -> Any:
 
 def refine_all(refiner: Mapping, source: Labelled) -> Inputs:
     """All inputs of the source, refined."""
-    return torch.cat([refiner.transform(source.inputs[part]) for part in torch.arange(len(source)).split(512)])
+    return torch.cat([refined(refiner, source, part) for part in torch.arange(len(source)).split(512)])
+
+
+def refined(refiner: Mapping, source: Labelled, index: Tensor) -> Tensor:
+    """The inputs of the source at `index` (B,) int64, refined. Padding stays as it is."""
+    x, fitting = source.inputs[index], source.fitting
+    changed = refiner.transform(x)
+    return changed if fitting is None else fitting.subset(index).keep_padding(changed, x)
 
 
 def default_task(source: Labelled) -> Task:
@@ -369,9 +378,9 @@ def default_steps(sources: int, targets: int, task: Task, images: bool = True) -
     return max(500, min(4000, passes * max(sources, targets) // 64))
 
 
-def statistics(inputs: Inputs, most: int = 4096) -> tuple[torch.Tensor, torch.Tensor]:
+def statistics(inputs: Inputs, fitting: Fitting | None = None, most: int = 4096) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and deviation of each channel (or feature), (C,) float32 each, over at most `most` evenly spaced samples,
-    and fewer of large ones.
+    and fewer of large ones. The padding of images of this `fitting` is left out.
 
     Sparse features are counts, or weighted counts, in one unit. Their mean is set to 0, so that zeros stay zeros. Their
     deviation is the root mean square of all non-zero values. If each feature had its own deviation, a word in one of a
@@ -380,6 +389,9 @@ def statistics(inputs: Inputs, most: int = 4096) -> tuple[torch.Tensor, torch.Te
     if isinstance(inputs, Sparse):
         width = inputs.shape[1]
         return torch.zeros(width), torch.full((width,), inputs.scale())
-    x = to_float(inputs[evenly(len(inputs), min(most, max(LEAST, VALUES // inputs.shape[1:].numel())))])
+    index = evenly(len(inputs), min(most, max(LEAST, VALUES // inputs.shape[1:].numel())))
+    x = to_float(inputs[index])
+    if fitting is not None and fitting.padded:
+        x = x.movedim(1, -1)[fitting.subset(index).inside]  # (M, C), the pixels that are no padding
     axes = [axis for axis in range(x.ndim) if axis != 1]
     return x.mean(axes), x.std(axes).clamp(min=1e-3)

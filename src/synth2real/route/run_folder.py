@@ -59,6 +59,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     settings = read_yaml(file, "the settings of a run. Train again with --overwrite")
+    if "size" in settings:
+        settings.setdefault("resize", "stretch")  # former runs do not say it
     if "route" in settings:
         settings["route"] = migrated_route(settings["route"])
     if isinstance(settings.get("routes"), dict):

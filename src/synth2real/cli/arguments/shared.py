@@ -21,6 +21,7 @@ from ..options import (
     Params,
     Preset,
     Quiet,
+    ResizeOption,
     Seed,
     SizeOption,
     SkipBad,
@@ -43,6 +44,7 @@ class Reading(Command):
     """How images are read."""
 
     size: SizeOption = None
+    resize: ResizeOption = None
     channels: ChannelsOption = None
     depth: Depth = None
     background: Background = "white"

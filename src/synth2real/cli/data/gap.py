@@ -22,10 +22,11 @@ def gap(args: GapArguments) -> Result:
     """Load both domains, measure, and print a table and what its numbers mean."""
     check_for_simulators(args.source, args.n, None)
     model = None if args.features is None else load_model(args.features, trust=args.trust)
-    if model is not None and (args.size or args.channels or args.depth or args.background != Conversion.background):
+    own = args.size or args.resize or args.channels or args.depth or args.background != Conversion.background
+    if model is not None and own:
         raise InputError(
-            "--size, --channels, --depth and --background apply to pixels, but --features compares features of a run, "
-            "which converts images as in its training. Leave them out"
+            "--size, --resize, --channels, --depth and --background apply to pixels, but --features compares features "
+            "of a run, which converts images as in its training. Leave them out"
         )
     how = {**reading(args), "layout": Layout.of([args.source, args.target])}
     if model is not None:

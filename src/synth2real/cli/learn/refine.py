@@ -76,7 +76,7 @@ def apply_job(args: RefineArguments) -> RefineJob:
     refiner = load_refiner(args.apply, trust=args.trust)
     channels, height, width = refiner.shape
     source = place(args, refiner.shape)
-    how = replace(Conversion(**reading(args)), size=(height, width), channels=1 if channels == 1 else 3)
+    how = replace(Conversion(**reading(args, (height, width))), channels=1 if channels == 1 else 3)
     return refine_job(args, source, refiner, None, how)
 
 

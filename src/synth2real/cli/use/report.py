@@ -30,7 +30,7 @@ from ...training.saved_model import COMPARISON, load_model
 from ..arguments import ReportArguments, TestedData
 from ..console import Result, console
 from ..inputs import load_pair, load_test, read_both_groups, settle_task
-from ..options import parse_channels, parse_size
+from ..options import parse_channels, parse_resize, parse_size
 
 
 def report(args: ReportArguments) -> Result:
@@ -106,7 +106,7 @@ def as_comparison(folder: Path, test: Path | None, *, trust: bool) -> Comparison
         history=history(folder),
         seconds={},
         rendered=rendered,
-        refined=None if refiner is None else Refined(refiner, rendered.inputs),
+        refined=None if refiner is None else Refined(refiner, rendered),
         calibration=None,
         refiner=refiner,
     )
@@ -183,6 +183,7 @@ def data_of(settings: dict[str, Any], test: Path | None) -> TestedData:
         params=Path(settings["params"]) if settings["params"] else None,
         n=int(settings["n"]) if settings["n"] else None,
         size=parse_size("x".join(map(str, settings["size"]))) if settings["size"] else None,
+        resize=parse_resize(settings["resize"]) if settings["size"] and settings.get("resize") else None,
         channels=parse_channels(str(settings["channels"])) if settings["channels"] else None,
         depth=settings.get("depth"),
         background=settings.get("background", "white"),
