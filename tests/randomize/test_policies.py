@@ -148,3 +148,17 @@ def test_clutter_and_noise_follow_the_contrast_of_an_image() -> None:
     for one, full in ((transform.clutter, same.clutter), (transform.noise, same.noise)):
         share = (one / full).flatten()
         assert share.tolist() == pytest.approx([1.0, float(x[1].std(correction=0)) / 0.25], rel=1e-4)
+
+
+@pytest.mark.parametrize("policy", [Geometric, Full])
+def test_random_crops_are_off_by_default_and_move_the_points(policy) -> None:
+    task = Keypoints(("x", "y"), (24, 24))
+    x = torch.rand(4, 1, 24, 24)
+    generator = torch.Generator().manual_seed(0)
+    still = {"rotation": 0.0, "scale": 0.0, "aspect": 0.0, "shear": 0.0, "shift": 0.0, "elastic": 0.0, "mirror": 0.0}
+    assert policy().crop == 0
+    same, cropped = (policy(strength=1.0, crop=crop, **still).settled(task) for crop in (0.0, 0.9))
+    centre = torch.full((4, 1, 2), 11.5)
+    assert torch.allclose(same.draw(x, generator)[1].points(centre), centre, atol=1e-4)
+    moved = cropped.draw(x, generator)[1].points(centre)
+    assert (moved - centre).norm(dim=-1).min() > 0

@@ -171,3 +171,34 @@ def test_a_batch_of_another_shape_is_refused() -> None:
         Warp.identity(2, (28, 28)).image(torch.zeros(2, 1, 28, 30))
     with pytest.raises(InputError, match="2 rows"):
         Warp.identity(2, (28, 28)).points(torch.zeros(1, 4, 2))
+
+
+def test_a_crop_stays_within_the_image_and_fills_the_frame() -> None:
+    generator = torch.Generator().manual_seed(0)
+    size = (30, 50)
+    warp = Warp.sample(400, size, crop=0.75, generator=generator)
+    corners = torch.tensor([[-0.5, -0.5], [49.5, 29.5]]).expand(400, 2, 2)
+    seen = warp.inverse_points(corners)
+    assert (seen >= -0.5 - 1e-3).all()
+    assert (seen <= torch.tensor([49.5, 29.5]) + 1e-3).all()
+    height, width = (seen[:, 1, i] - seen[:, 0, i] for i in (1, 0))
+    share = height * width / (30 * 50)
+    assert torch.allclose(height / 30, width / 50, atol=1e-4)  # the ratio of the sides stays
+    assert (float(share.min()), float(share.max())) == (pytest.approx(0.25, abs=0.02), pytest.approx(1, abs=0.02))
+    assert float(share.mean()) == pytest.approx(0.625, abs=0.03)
+    assert torch.allclose(warp.points(seen), corners, atol=1e-3)
+
+
+def test_a_crop_is_part_of_the_one_warp_and_changes_no_direction() -> None:
+    amplitudes = {"rotation": 30.0, "scale": 0.2, "shift": 0.1, "elastic": 0.05}
+    with_crop, without = (
+        Warp.sample(3, (20, 30), generator=torch.Generator().manual_seed(4), **amplitudes, **more)
+        for more in ({"crop": 0.5}, {})
+    )
+    points = torch.rand(3, 5, 2) * 20
+    assert torch.allclose(with_crop.inverse_points(with_crop.points(points)), points, atol=1e-3)
+    v = torch.randn(3, 3)
+    assert torch.equal(with_crop.directions(v), without.directions(v))
+    assert torch.equal(with_crop.control, without.control)  # a crop takes its random numbers last
+    with pytest.raises(InputError, match=r"crop=1: expected 0 to below 1 of the area"):
+        Warp.sample(3, (20, 30), generator=torch.Generator(), crop=1)

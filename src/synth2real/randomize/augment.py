@@ -14,7 +14,7 @@ from ..transforms.sampling import Selection
 from .policies import Amplitude, Fraction, Full
 
 OPERATIONS = (
-    *("rotation", "scale", "aspect", "shear", "shift", "elastic", "mirror"),
+    *("rotation", "scale", "aspect", "shear", "shift", "elastic", "mirror", "crop"),
     *("contrast", "brightness", "inversion", "solarization", "clutter", "noise", "blur", "cutout"),
     *("background", "occluder", "texture", "motion", "shot", "jpeg"),
 )
@@ -24,10 +24,10 @@ OPERATIONS = (
 class RandAugment(Full):
     """RandAugment: applies a few operations, sampled from a list, to each image and omits all other operations.
 
-    The list contains the operations of `Full`, all with a default amplitude above 0, and "identity". An operation with
-    amplitude 0 is not in the list. Geometric operations are applied first, whatever the order of sampling. Each value
-    is sampled uniformly within its amplitude. This is the paper's "random magnitude", which was as good as a constant
-    one in the paper.
+    The list contains the operations of `Full`, all but `crop` with a default amplitude above 0, and "identity". An
+    operation with amplitude 0 is not in the list. Geometric operations are applied first, whatever the order of
+    sampling. Each value is sampled uniformly within its amplitude. This is the paper's "random magnitude", which was as
+    good as a constant one in the paper.
 
     References:
         Cubuk, Zoph, Shlens & Le (2020). RandAugment: practical automated data augmentation with a reduced search space.

@@ -252,6 +252,8 @@ class Geometric(Mixing):
         mirror: probability that left and right are exchanged, at any strength above 0. None: 0.5 for gaze and for a
             single point, else 0, because digits, text and several points depend on the side (such as the left and the
             right eye). A teacher needs mirrored images: only they reveal a shift of all its predictions to one side.
+        crop: largest share of the area that a random crop leaves out; the rest is enlarged to the size of the image.
+            For photographs in which the size and the place of an object vary. A point of a label may then lie outside.
     """
 
     rotation: Amplitude = 20.0
@@ -261,6 +263,7 @@ class Geometric(Mixing):
     shift: Amplitude = 0.1
     elastic: Annotated[float, Field(ge=0, lt=0.25 / CELLS)] = 0.08
     mirror: Fraction | None = None
+    crop: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
         """Warp images x (N, C, H, W) float32; see `Policy`."""
@@ -290,6 +293,7 @@ class Geometric(Mixing):
             shift=strength * self.shift,
             elastic=strength * self.elastic,
             mirror=self.mirror or 0.0,
+            crop=strength * self.crop,
             generator=generator,
             device=x.device,
             chosen=chosen,

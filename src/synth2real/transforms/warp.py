@@ -50,9 +50,10 @@ class Amplitudes:
         shift: fraction of the width for x, and fraction of the height for y.
         elastic: largest displacement of a control point, fraction of the frame, below 1 / (4 CELLS).
         mirror: probability that left and right are swapped.
+        crop: largest share of the image's area that a crop leaves out; the rest fills the frame. It is below 1.
 
     Raises:
-        InputError: `scale` or `elastic` is so large that the map could fold.
+        InputError: `scale` or `elastic` is so large that the map could fold, or `crop` leaves nothing.
     """
 
     rotation: float = 0.0
@@ -62,6 +63,7 @@ class Amplitudes:
     shift: float = 0.0
     elastic: float = 0.0
     mirror: float = 0.0
+    crop: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.elastic < 0.25 / CELLS:
@@ -71,6 +73,20 @@ class Amplitudes:
             )
         if not 0 <= self.scale < 1:
             raise InputError(f"scale={self.scale}: expected 0 to below 1, because at 1 an image can shrink to size 0")
+        if not 0 <= self.crop < 1:
+            raise InputError(f"crop={self.crop}: expected 0 to below 1 of the area, because at 1 nothing is left")
+
+
+def _crops(
+    n: int, frame: Tensor, most: float, generator: torch.Generator, chosen: Selection | None
+) -> tuple[Tensor, Tensor]:
+    """Random crops that fill the frame (2,) again: a factor (n,) of size, and a shift (n, 2) in pixels after it.
+
+    The share of the area that is left out is uniform in 0..most, and so is the place of the crop within the image.
+    """
+    out, *place = torch.rand(3, n, generator=generator, device=generator.device)
+    zoom = (1 - kept(out, chosen, "crop") * most).rsqrt()
+    return zoom, (torch.stack(place, 1) - 0.5) * (zoom - 1)[:, None] * frame
 
 
 @dataclass(frozen=True)
@@ -111,7 +127,8 @@ class Warp:
     ) -> "Warp":
         """Sample a warp for n images of `size` (H, W), each value uniformly in plus or minus its amplitude.
 
-        Every value is sampled, even if its amplitude is 0. So disabling one operation does not change the others.
+        Every value is sampled, even if its amplitude is 0. So disabling one operation does not change the others. Only
+        a crop, which comes last, takes no random numbers if it is disabled.
 
         Args:
             generator: generator of all random values.
@@ -137,7 +154,11 @@ class Warp:
         height = factor / ratio
         stretch = torch.stack([factor * ratio, uniform[:, 3] * most.shear * height, zero, height], -1).view(n, 2, 2)
         control = kept(bends, chosen, "elastic") * frame.view(2, 1, 1) * most.elastic
-        warp = cls(turn, stretch, uniform[:, 5:] * frame * most.shift, control, size)
+        shift = uniform[:, 5:] * frame * most.shift
+        if most.crop:
+            zoom, aside = _crops(n, frame, most.crop, generator, chosen)
+            stretch, shift = stretch * zoom[:, None, None], shift * zoom[:, None] + aside
+        warp = cls(turn, stretch, shift, control, size)
         return warp if device is None else warp.to(device)
 
     def __len__(self) -> int:
