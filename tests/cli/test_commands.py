@@ -75,3 +75,45 @@ def test_a_former_name_of_a_setting_is_repeated_among_the_warnings(synth2real, t
     code, out, err = synth2real(*arguments, "--set", "adapt.tells=target", "--json", "--quiet")
     assert (code, err) == (0, "")
     assert any("is now called 'discriminates'" in line for line in json.loads(out)["warnings"])
+
+
+COMPUTING = (
+    "check",
+    "gap",
+    "calibrate",
+    "refine",
+    "train",
+    "adapt",
+    "compare",
+    "evaluate",
+    "predict",
+    "report",
+    "demo",
+)
+
+
+@pytest.mark.parametrize("name", COMPUTING)
+def test_every_command_that_computes_takes_a_device_and_refuses_one_that_is_absent(
+    synth2real, commands, tmp_path, run, classes, photos, name
+):
+    arguments = commands.get(name, ((), ""))[0]
+    arguments = {
+        "gap": (*arguments, "--features", run),
+        "calibrate": (*arguments, "--features", "learnt"),
+        "compare": (classes, "--target", photos, "--out", tmp_path / "compared"),
+        "demo": ("--out", tmp_path / "demo"),
+    }.get(name, arguments)
+    before = sorted(tmp_path.rglob("*"))
+    refused(synth2real(name, *arguments, "--device", "cuda:9"), "device 'cuda:9' (--device): this machine has cpu")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_device_without_features_computes_nothing(synth2real, commands):
+    for name in ("gap", "calibrate"):
+        refused(synth2real(name, *commands[name][0], "--device", "cpu"), "--device cpu is for --features, found none")
+    assert synth2real("gap", *commands["gap"][0])[0] == 0
+
+
+def test_a_model_predicts_on_the_device_that_is_named(synth2real, commands):
+    code, _, err = synth2real("predict", *commands["predict"][0], "--device", "cpu")
+    assert code == 0, err

@@ -1,7 +1,9 @@
 """Hardware: batch size of small networks, precision of inference, and inputs on a GPU."""
 
+import pytest
 import torch
 
+from synth2real.errors import InputError
 from synth2real.training import hardware
 from synth2real.training.hardware import Hardware
 
@@ -32,3 +34,22 @@ def test_inputs_are_copied_to_a_gpu_with_enough_free_memory(monkeypatch) -> None
     monkeypatch.setattr(torch.Tensor, "to", lambda self, device: seen.append(device) or self)
     Hardware(torch.device("cuda")).at_hand(images)
     assert seen == [torch.device("cuda")]
+
+
+def test_a_device_is_taken_by_its_name_and_one_that_is_absent_is_refused(monkeypatch) -> None:
+    assert Hardware.detect("cpu").device == torch.device("cpu")
+    for wrong in ("gpu", "cuda:9", "", "cpu:0"):
+        with pytest.raises(
+            InputError, match=rf"device '{wrong}' .--device.: this machine has cpu.* expected one of them"
+        ):
+            Hardware.detect(wrong)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    assert hardware.devices()[:4] == ["cpu", "cuda", "cuda:0", "cuda:1"]
+    assert Hardware.detect().device == torch.device("cuda")
+    assert Hardware.detect("cuda:1") == Hardware(torch.device("cuda:1"), "bfloat16")
+    assert Hardware.detect("cpu").device.type == "cpu"
+    kept = Hardware(torch.device("cuda:1"), "float32")
+    assert Hardware.of(kept.settings()) == kept
+    assert Hardware.of({**kept.settings(), "device": "cuda:7"}) == Hardware.detect()

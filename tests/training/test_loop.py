@@ -1,13 +1,19 @@
 """The training loop: the networks that an update trains, what happens between two updates, and when it stops."""
 
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
+from helpers import picture, save
 from synth2real.data.domains import Labelled, Unlabelled
-from synth2real.errors import TrainingDiverged
+from synth2real.data.reading import ImageFiles
+from synth2real.data.reading.pixels import Conversion
+from synth2real.errors import InputError, TrainingDiverged
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Algorithm, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
 
@@ -161,3 +167,94 @@ def test_each_step_is_counted() -> None:
     loop = Loop(steps=3, batch=4, hardware=Hardware(), on_step=lambda step, steps: seen.append((step, steps)))
     Trainer(_untouched(), SOURCE, TARGET, loop).run()
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+class Fit(Pair):
+    """Fits the sources with two networks, by two updates a step: the second sees what the first has become."""
+
+    def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
+        yield Update(of=(self.first,), fit=(1.0, F.mse_loss(self.first(source.x)[:, 0], source.y.float())))
+        both = self.first(source.x).detach() + self.second(source.x)
+        yield Update(of=(self.second,), rest=(2.0, F.mse_loss(both[:, 0], source.y.float())))
+
+
+def fitted(parts: int, batch: int = 6) -> tuple[torch.Tensor, list[dict[str, float]]]:
+    generator = torch.Generator().manual_seed(0)
+    source = Labelled(torch.randn(8, 2, generator=generator), torch.tensor([0, 1] * 4))
+    torch.manual_seed(0)
+    algorithm, rows = Fit(), []
+    loop = Loop(steps=5, batch=batch, hardware=Hardware(), report_every=1, accumulate=parts)
+    Trainer(algorithm, source, TARGET, loop).run(lambda step, terms: rows.append(terms))
+    return torch.cat([algorithm.first.weight, algorithm.second.weight]).detach(), rows
+
+
+@pytest.mark.parametrize("parts", [2, 3, 4, 6])
+def test_gradients_of_parts_add_up_to_those_of_the_batch(parts: int) -> None:
+    """Also of parts of different sizes, and of updates that take turns within a step."""
+    (expected, whole), (found, rows) = fitted(1), fitted(parts)
+    assert torch.allclose(found, expected, atol=1e-6)
+    for one, other in zip(rows, whole, strict=True):
+        assert one == pytest.approx(other, abs=1e-6)
+
+
+def test_parts_of_a_batch_that_are_too_small_are_refused() -> None:
+    for parts in (0, 7):
+        with pytest.raises(InputError, match=f"accumulate is {parts}, expected 1 to 6 parts of a batch of 6"):
+            fitted(parts)
+
+    class Statistics(Pair):
+        least_batch = 3
+
+    for parts, message in (
+        (2, r"batch is 5 in 2 parts .--accumulate., but .*Take fewer"),
+        (1, r"batch is 2, .*Increase"),
+    ):
+        loop = Loop(steps=1, batch=5 if parts > 1 else 2, hardware=Hardware(), accumulate=parts)
+        with pytest.raises(InputError, match=message):
+            Trainer(Statistics(), SOURCE, TARGET, loop)
+
+
+def test_a_method_whose_updates_depend_on_the_samples_cannot_accumulate() -> None:
+    class Fickle(Pair):
+        def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
+            assert target.index is not None
+            of = self.first if 0 in target.index.tolist() else self.second
+            yield Update(of=(of,), up=(1.0, of(source.x).sum()))
+
+    loop = Loop(steps=1, batch=6, hardware=Hardware(), accumulate=2)
+    with pytest.raises(InputError, match=r"other updates for one part of a batch than for another.*--accumulate"):
+        Trainer(Fickle(), SOURCE, TARGET, loop).run()
+
+
+def test_the_speed_of_a_training_is_known_with_the_share_of_waiting() -> None:
+    class Slow:
+        shape = torch.Size((6, 2))
+
+        def __len__(self) -> int:
+            return 6
+
+        def __getitem__(self, index: torch.Tensor) -> torch.Tensor:
+            time.sleep(0.02)
+            return torch.ones(len(index), 2)
+
+    speed = train(Pair()).speed
+    assert speed.steps_per_second > 0
+    assert 0 <= speed.waiting <= 1
+    trainer = Trainer(Pair(), SOURCE, Unlabelled(Slow()), Loop(steps=3, batch=4, hardware=Hardware()))
+    trainer.run()
+    assert trainer.speed.waiting > 0.2
+
+
+def test_the_error_of_a_vanished_image_names_it_and_leaves_no_thread(tmp_path) -> None:
+    for i in range(6):
+        save(tmp_path / f"{i}.png", picture(i, (2, 1), level=128))
+    target = Unlabelled(ImageFiles([tmp_path / f"{i}.png" for i in range(6)], Conversion((2, 1), 1)))
+    (tmp_path / "3.png").unlink()
+
+    class Looks(Pair):
+        def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
+            yield Update(of=(self.first,), up=(1.0, self.first(target.x.flatten(1)).sum()))
+
+    with pytest.raises(InputError, match=r"3\.png: cannot be read any more"):
+        Trainer(Looks(), None, target, Loop(steps=3, batch=4, hardware=Hardware())).run()
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("read-ahead")] == []

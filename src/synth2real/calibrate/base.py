@@ -15,6 +15,7 @@ from ..data.unpadded import check_unpadded
 from ..errors import InputError
 from ..settings import settings, to_dict
 from ..simulate import Sampling, Simulator
+from ..training.hardware import Hardware
 from .given import warn_of_units, with_given
 from .ranges import Kind, Space
 
@@ -136,6 +137,7 @@ class Calibrator:
         storage: str | None = None,
         resume: bool = False,
         on_trial: OnTrial | None = None,
+        hardware: Hardware | None = None,
     ) -> Calibration:
         """Calibrate `simulator` to the images of `target`. New ranges must be closer to unseen target images.
 
@@ -146,13 +148,14 @@ class Calibrator:
             storage: storage of the trials: the URL of a database, or a file for SQLite; None for memory.
             resume: resume the study in the storage, or join it as an additional worker.
             on_trial: called with the number of finished trials or rounds, the total number, and the last distance.
+            hardware: device of a network whose features are compared; by default `Hardware.detect()`.
 
         Raises:
             InputError: as in `check`, or the storage cannot be used.
         """
         space, simulator = self.check(simulator, target), with_given(simulator, target)
         seen, unseen = parted(target, self.reads, self.images, self.seed)
-        distance_to = self.distance_to(space, simulator)
+        distance_to = self.distance_to(space, simulator, hardware)
 
         def study() -> Study:
             from .study import Study
@@ -228,7 +231,9 @@ class Calibrator:
         """Number of images that are rendered together for training."""
         raise NotImplementedError
 
-    def distance_to(self, space: Space, simulator: Simulator) -> Callable[[Tensor], Distance]:
+    def distance_to(
+        self, space: Space, simulator: Simulator, hardware: Hardware | None = None
+    ) -> Callable[[Tensor], Distance]:
         """A function that takes real images and returns the distance of rendered images to them."""
         raise NotImplementedError
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..simulate import Simulator
 from ..tasks import Classification, Regression
+from ..training.hardware import Hardware
 from ..training.loop import Algorithm, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
 from ..training.model import Model
 from ..training.saved_model import load_model
@@ -38,7 +39,7 @@ class _Labels(Algorithm):
 
 
 def feature_function(
-    features: str | None, space: Space, simulator: Simulator, learn: int, seed: int
+    features: str | None, space: Space, simulator: Simulator, learn: int, seed: int, hardware: Hardware | None = None
 ) -> FeatureFunction:
     """Function from images (N, C, H, W) to features (N, F) float32, which are used to compare two sets of images.
 
@@ -50,6 +51,7 @@ def feature_function(
         simulator: the simulator with its initial ranges.
         learn: number of images to train the network.
         seed: seed of the rendering and the training.
+        hardware: device of the network; by default `Hardware.detect()`.
 
     Raises:
         InputError: the run does not exist, or its model does not take images like those of the simulator.
@@ -57,13 +59,13 @@ def feature_function(
     if features is None:
         return describe
     if features == LEARNT:
-        return learnt(space, simulator, learn, seed).embed
-    return saved(features, simulator).embed
+        return learnt(space, simulator, learn, seed, hardware).embed
+    return saved(features, simulator, hardware).embed
 
 
-def saved(folder: str, simulator: Simulator) -> Model:
+def saved(folder: str, simulator: Simulator, hardware: Hardware | None = None) -> Model:
     """The model of a run folder. Raises `InputError` if it does not take the images of the simulator."""
-    model, expected = load_model(folder), (simulator.channels, *simulator.size)
+    model, expected = load_model(folder, hardware=hardware), (simulator.channels, *simulator.size)
     if model.shape != expected:
         raise InputError(
             f"calibrate.features '{folder}': its model takes inputs of {model.shape}, the simulator renders "
@@ -72,13 +74,13 @@ def saved(folder: str, simulator: Simulator) -> Model:
     return model
 
 
-def learnt(space: Space, simulator: Simulator, images: int, seed: int) -> Model:
+def learnt(space: Space, simulator: Simulator, images: int, seed: int, hardware: Hardware | None = None) -> Model:
     """A new model, trained on the first labels of the simulator."""
     made = simulator.with_ranges(**space.wide(WIDENING)).labelled(images, seed)
     task = Classification.of(made) if made.classes else Regression.of(made)
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         model = Model(task, made.shape, statistics="none")  # the search may include lighting
-    loop = Loop(steps=-(-PASSES * images // BATCH), batch=BATCH, seed=seed)
+    loop = Loop(-(-PASSES * images // BATCH), BATCH, seed, hardware or Hardware.detect())
     Trainer(_Labels(model), made, made.unlabelled(), loop).run()
     return model.eval()

@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..measure.distances import classifier_distance, median_distance, mmd, sliced_wasserstein
 from ..settings import settings
 from ..simulate import Simulator
+from ..training.hardware import Hardware
 from .base import Calibrator, Distance, SearchProblem, SearchResult
 from .network import LEARNT, feature_function, saved
 from .ranges import Space
@@ -132,9 +133,11 @@ class Search(Calibrator):
             problem.on_trial(number + 1, self.trials, distance)
         return mean_of_best(study.done[: self.trials])
 
-    def distance_to(self, space: Space, simulator: Simulator) -> Callable[[Tensor], Distance]:
+    def distance_to(
+        self, space: Space, simulator: Simulator, hardware: Hardware | None = None
+    ) -> Callable[[Tensor], Distance]:
         """The selected distance, on pixels and their local contrast or on features."""
-        features_of = feature_function(self.features, space, simulator, self.learn, self.seed + 6)
+        features_of = feature_function(self.features, space, simulator, self.learn, self.seed + 6, hardware)
 
         def to(real: Tensor) -> Distance:
             real_features = features_of(real)

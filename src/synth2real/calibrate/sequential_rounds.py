@@ -11,6 +11,7 @@ from torch import Tensor
 from ..measure.distances import sliced_wasserstein
 from ..settings import settings
 from ..simulate import Simulator
+from ..training.hardware import Hardware
 from .base import Calibrator, Distance, SearchProblem, SearchResult
 from .image_statistics import describe
 from .ranges import Space
@@ -31,7 +32,9 @@ class Rounds(Calibrator):
         """See `Calibrator`."""
         return self.rendered
 
-    def distance_to(self, space: Space, simulator: Simulator) -> Callable[[Tensor], Distance]:
+    def distance_to(
+        self, space: Space, simulator: Simulator, hardware: Hardware | None = None
+    ) -> Callable[[Tensor], Distance]:
         """Sliced Wasserstein distance on pixels and their local contrast."""
 
         def to(real: Tensor) -> Distance:

@@ -17,8 +17,9 @@ from ..route.preconditions import check_pair
 from ..route.route import Budget
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
 from ..tasks import TASKS, Classification, Gaze, Task
+from ..training.hardware import Hardware
 from ..training.model import Model
-from .arguments import Data, Reading, TestedData
+from .arguments import CalibrateArguments, Data, GapArguments, Reading, TestedData
 from .console import console
 
 SHOWN = 200  # rendered images that show what a simulator renders
@@ -63,6 +64,15 @@ def reading_of(model: Model, *, skip_bad: bool = False) -> dict[str, Any]:
     """How the images of a run were read, as keyword arguments of `load` and `load_unlabelled`."""
     how = asdict(replace(model.conversion, skip_bad=skip_bad))
     return {**how, "layout": model.layout, "given": model.given_columns}
+
+
+def feature_hardware(args: CalibrateArguments | GapArguments) -> Hardware:
+    """Where a command computes the features of --features. Raise `InputError` if --device came without them."""
+    if args.device is not None and args.features is None:
+        raise InputError(
+            f"--device {args.device} is for --features, found none: pixels are compared without a network. Leave it out"
+        )
+    return Hardware.detect(args.device)
 
 
 def settle_task(data: Data, source: Labelled | Simulator, target: Unlabelled) -> Task:

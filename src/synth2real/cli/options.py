@@ -115,6 +115,10 @@ Memory = Annotated[
     ),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable images, and list them.")]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", metavar="cpu|cuda|cuda:N|mps", help="Where to compute. By default a GPU if there is one."),
+]
 ZeroBased = Annotated[
     bool | None,
     typer.Option("--zero-based/--one-based", help="First index of svmlight files. By default it is detected."),

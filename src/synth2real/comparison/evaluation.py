@@ -15,7 +15,7 @@ from ..data.groups import Groups, held_out, of_samples
 from ..errors import InputError
 from ..measure.distances import proxy_a_distance
 from ..route.preconditions import check_data
-from ..route.route import Budget, OnReport, Route, Run, default_task, refined
+from ..route.route import Budget, OnReport, Route, Run, default_task
 from ..select.validators import CandidateOutputs, Moved, least_held_out, move
 from ..simulate import Simulator
 from ..tasks import Classification, Task
@@ -220,4 +220,4 @@ class Refined:
         return len(self.source)
 
     def __getitem__(self, index: Tensor, /) -> Tensor:
-        return refined(self.refiner, self.source, index)
+        return self.refiner.samples(self.source, index)

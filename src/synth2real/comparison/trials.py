@@ -138,9 +138,13 @@ class TrialStore:
         except (SafetensorError, OSError):
             raise _damaged(folder / ARRAYS) from None
         rendered, _ = evaluation.rendered(training.simulator, training.seed)
-        refiner = load_refiner(folder, trust=own) if (folder / REFINER).is_dir() else None
+        refiner = (
+            load_refiner(folder, trust=own, hardware=evaluation.budget.hardware)
+            if (folder / REFINER).is_dir()
+            else None
+        )
         run = Run(
-            model=load_model(folder, trust=own),
+            model=load_model(folder, trust=own, hardware=evaluation.budget.hardware),
             history=kept["history"],
             seconds=kept["stages"],
             rendered=rendered,

@@ -27,7 +27,8 @@ class Inputs(Protocol):
     """The inputs of a domain: a tensor in memory, a `Sparse` matrix, or an object that decodes a batch on access.
 
     `inputs[index]` takes a (B,) int64 tensor. It returns (B, C, H, W) images, uint8 in 0..255 or float32 in 0..1, or
-    (B, F) float32 features. The returned features are dense, even if the matrix is sparse.
+    (B, F) float32 features. The returned features are dense, even if the matrix is sparse. Inputs with a true `decodes`
+    decode on access, and may be indexed by another thread: training reads their batches ahead.
     """
 
     @property

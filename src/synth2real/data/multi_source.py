@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .domains import Labelled
+from .fitting import Resize
 
 
 def join(sources: Sequence[Labelled], called: Sequence[str] = ()) -> Labelled:
@@ -44,12 +45,6 @@ def join(sources: Sequence[Labelled], called: Sequence[str] = ()) -> Labelled:
             f"the sources have inputs of {_listed([str(part.dtype) for part in parts])}, expected the same type"
         )
     resized = any(source.sizes is not None for source in sources)
-    how = {source.resize for source in sources if source.sizes is not None}
-    if len(how) > 1:
-        raise InputError(
-            f"the sources were resized in different ways ({', '.join(sorted(how))}), expected one. Load all "
-            "with the same resize="
-        )
     given = [source.given for source in sources if source.given is not None]
     named = all(source.names for source in sources)
     return Labelled(
@@ -64,7 +59,7 @@ def join(sources: Sequence[Labelled], called: Sequence[str] = ()) -> Labelled:
         torch.arange(len(sources)).repeat_interleave(torch.tensor([len(source) for source in sources])),
         given=torch.cat(given) if given else None,
         given_columns=first.given_columns,
-        resize=how.pop() if how else "stretch",
+        resize=_one_way(sources),
     )
 
 
@@ -77,6 +72,17 @@ def _check_names(first: Labelled, source: Labelled, called: str, name: str) -> N
                 f"{name}: has the {what.replace('_', ' ')} {_listed(theirs)}, {called} has {_listed(ours)}: "
                 "expected the same in every source. Rename them, or remove those that only one source has"
             )
+
+
+def _one_way(sources: Sequence[Labelled]) -> Resize:
+    """How the sources were resized. Raise `InputError` if they were resized in different ways."""
+    how = {source.resize for source in sources if source.sizes is not None}
+    if len(how) > 1:
+        raise InputError(
+            f"the sources were resized in different ways ({', '.join(sorted(how))}), expected one. Load all with the "
+            "same resize="
+        )
+    return how.pop() if how else "stretch"
 
 
 def _sizes(source: Labelled) -> Tensor:

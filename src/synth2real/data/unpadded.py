@@ -24,6 +24,7 @@ class Unpadded:
 
     def __init__(self, inputs: Inputs, fitting: Fitting) -> None:
         self.inputs, self.fitting, self.shape = inputs, fitting, inputs.shape
+        self.decodes: bool = getattr(inputs, "decodes", False)
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..data.domains import Labelled, Unlabelled, check_domains, check_kind, to_float
+from ..data.domains import Inputs, Labelled, Unlabelled, check_domains, check_kind, to_float
 from ..data.groups import Groups, check_groups, halves, of_samples
 from ..data.unpadded import unpadded
 from ..errors import InputError
@@ -127,8 +127,8 @@ def measure_gap(
 
     Args:
         source, target: images of one shape, or features of one width, 20 samples or more each.
-        features: a model; its features are compared, of the inputs without given columns. The default is pixels, each
-            channel average-pooled to a shorter side of 8 to 15 pixels, without the padding of a letterbox.
+        features: a model; its features are compared, of the inputs without given columns. The default is pixels without
+            padding, each channel average-pooled to a shorter side of 8 to 15 pixels.
         most: maximum number of samples per domain, selected at random.
         resamples: number of halves for the intervals.
         seed: seed of all randomness.
@@ -144,8 +144,7 @@ def measure_gap(
     _check(source, target, features, groups)
     generator = torch.Generator().manual_seed(seed)
     indices = [_some(len(domain), most, generator) for domain in (source, target)]
-    seen = [one if features is not None else unpadded(one) for one in (source, target)]
-    inputs = [domain.inputs[index] for domain, index in zip(seen, indices, strict=True)]
+    inputs = [_inputs(domain, features)[index] for domain, index in zip((source, target), indices, strict=True)]
     sampled_groups = of_samples(groups[0], indices[0]), of_samples(groups[1], indices[1])
     x, y = (_pixels(z) if features is None else features.embed_alone(z) for z in inputs)
     on = f"features ({x.shape[1]})" if features is not None or inputs[0].ndim == 2 else _size_of(inputs[0])
@@ -157,6 +156,11 @@ def measure_gap(
         for name, measure in _measures(z, z, (group, group), y, seed, most).items():
             found[name] = found[name].beyond(_quantile(measure, parted))
     return Gap(found, on, len(x), len(y))
+
+
+def _inputs(domain: Labelled | Unlabelled, features: Model | None) -> Inputs:
+    """What is compared: the inputs as a model takes them, or images without padding."""
+    return unpadded(domain).inputs if features is None else domain.inputs
 
 
 def _check(

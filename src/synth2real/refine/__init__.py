@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from ..training.hardware import Hardware
 from ..training.mapping import REFINER, Mapping, load_mapping
 from .base import ImageMapping
 from .cut import CUT
@@ -31,16 +32,19 @@ __all__ = [
 ]
 
 
-def load_refiner(folder: str | Path, *, trust: bool | Collection[str] = False) -> Mapping:
+def load_refiner(
+    folder: str | Path, *, trust: bool | Collection[str] = False, hardware: Hardware | None = None
+) -> Mapping:
     """Load a refiner written by `refiner.save(folder)` or `synth2real refine`. It can `transform` more images.
 
     Args:
         folder: a folder with `refiner.yaml`, or with a subfolder `refiner` that contains it: refined images, or a run.
         trust: True imports every class that the folder names, also if it is not of an installed package; or the names
             to import.
+        hardware: the device on which it transforms; by default `Hardware.detect()`.
 
     Raises:
         InputError: there is no refiner, or it is damaged.
     """
     folder = Path(folder)
-    return load_mapping(folder / REFINER if (folder / REFINER).is_dir() else folder, METHODS, trust)
+    return load_mapping(folder / REFINER if (folder / REFINER).is_dir() else folder, METHODS, trust, hardware)

@@ -22,8 +22,6 @@ from ..training.mapping import Mapping
 class ImageMapping(Mapping):
     """A mapping of images. Each method implements `learn`, and `refine` for one batch."""
 
-    hardware: Hardware | None = None  # of the training; detected if the refiner was loaded
-
     def check(self, source: Labelled) -> None:
         if len(source.shape) != 3:
             raise InputError(
@@ -111,7 +109,7 @@ class TrainedMapping(ImageMapping, Algorithm):
 
     def learn(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None) -> None:
         self.prepare(source.shape, loop)
-        loop = dataclasses.replace(loop, steps=self.all_steps, randomize=None)
+        loop = dataclasses.replace(loop, steps=self.all_steps, randomize=None, accumulate=1)
         Trainer(self, source, target, loop).run(report)
 
     def prepare(self, shape: tuple[int, ...], loop: Loop) -> None:
@@ -131,7 +129,7 @@ class TrainedMapping(ImageMapping, Algorithm):
         return dict(self.refiner.state_dict())
 
     def take(self, learnt: dict[str, Tensor]) -> None:
-        self.prepare(self.shape, Loop(steps=1))
+        self.prepare(self.shape, Loop(steps=1, hardware=self.hardware or Hardware.detect()))
         self.refiner.load_state_dict(learnt)
         assert self.hardware is not None
         self.refiner.to(self.hardware.device, memory_format=self.hardware.memory_format)  # type: ignore[call-overload]

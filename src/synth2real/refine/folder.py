@@ -186,7 +186,7 @@ def trained(
     if done is not None:
         for message in done:
             warnings.warn(message, RefinementWarning, stacklevel=3)
-        return load_refiner(made.out, trust=tuple(named_in(to_dict(job.refiner)))), done
+        return load_refiner(made.out, trust=tuple(named_in(to_dict(job.refiner))), hardware=job.hardware), done
     messages = [] if job.target is None else learn(job, images, job.target, report, on_step)
     job.refiner.save(made.out / REFINER)
     made.add({"warnings": messages})

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective, SourceOnly
 from ..calibrate import METHODS as CALIBRATE
@@ -28,7 +28,7 @@ from ..simulate import Simulator
 from ..tasks import Classification, Gaze, Keypoints, Regression, Task
 from ..training.correction import Correction
 from ..training.hardware import Hardware
-from ..training.loop import Loop, Trainer
+from ..training.loop import Loop, Speed, Trainer
 from ..training.mapping import Mapping
 from ..training.model import Model
 from .preconditions import check_data, check_labels, check_network, check_pair, check_stages
@@ -60,6 +60,7 @@ class Run:
         simulator: after calibration and widening; None if the route does neither, or the source is labelled data.
         notes: what the user must know about the training, in sentences; see `Learner.notes` and `source_notes`.
         correction: of the model by a few real labels, after the route; None without them.
+        speed: of the training; None if it is not known.
     """
 
     model: Model
@@ -72,6 +73,7 @@ class Run:
     simulator: Simulator | None = None
     notes: list[str] = field(default_factory=list)
     correction: Correction | None = None
+    speed: Speed | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Budget:
     Args:
         steps: of the training; None for a number that depends on the data, see `default_steps`.
         batch: samples of each domain per step.
+        accumulate: parts in which the losses of a batch are computed, to save memory; see `Loop`.
         n: images to render, if the source is a simulator.
         seed: of all random numbers.
         hardware: device, precision and memory format.
@@ -91,6 +94,7 @@ class Budget:
     n: int = 8000
     seed: int = 0
     hardware: Hardware = field(default_factory=Hardware.detect)
+    accumulate: int = 1
 
 
 @dataclass(frozen=True)
@@ -186,15 +190,15 @@ class Route:
         check_pair(rendered, target)
         task = task or default_task(rendered)
         steps = budget.steps or default_steps(len(rendered), len(target), task, len(rendered.shape) == 3)
-        loop = Loop(steps=steps, batch=budget.batch, seed=budget.seed, hardware=budget.hardware)
+        loop = Loop(steps, budget.batch, budget.seed, budget.hardware, accumulate=budget.accumulate)
         refiner, refined = self._refined(rendered, target, loop, recorder, on_refiner)
         labels = task.to_input(rendered.labels, rendered.fitting)
         final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
-        objective, notes = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint)
+        objective, notes, speed = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint)
         changed = simulator if self.calibrate is not None or self.widen is not None else None
         model, history, seconds = objective.ready(), recorder.history, recorder.seconds
         model.check_outputs(target, steps)
-        return Run(model, history, seconds, rendered, refined, calibration, refiner, changed, notes)
+        return Run(model, history, seconds, rendered, refined, calibration, refiner, changed, notes, speed=speed)
 
     def _refined(
         self, source: Labelled, target: Unlabelled, loop: Loop, recorder: Recorder, on_refiner: OnRefiner | None
@@ -218,8 +222,8 @@ class Route:
         recorder: Recorder,
         on_trainer: OnTrainer | None,
         checkpoint: OnTrainer | None,
-    ) -> tuple[Objective, list[str]]:
-        """The objective after the stages `map` (only with a feature mapping) and `train`, and notes for the user."""
+    ) -> tuple[Objective, list[str], Speed]:
+        """The objective after the stages `map` (only with a feature mapping) and `train`, notes for the user, speed."""
         mapping = copy.copy(self.adapt) if isinstance(self.adapt, FeatureMapping) else None
         if mapping is not None:
             with recorder.stage("map", mapping.steps) as report:
@@ -239,7 +243,7 @@ class Route:
             if on_trainer is not None:
                 on_trainer(trainer)
             trainer.run(report, checkpoint)
-        return objective, [*objective.notes(), *source_notes(trainer)]
+        return objective, [*objective.notes(), *source_notes(trainer)], trainer.speed
 
     def check(self, source: Labelled | Simulator, target: Unlabelled, *, task: Task) -> None:
         """Raise the `InputError` that `run` would raise, before anything is trained or written.
@@ -343,14 +347,7 @@ def migrated_route(plain: Any) -> Any:
 
 def refine_all(refiner: Mapping, source: Labelled) -> Inputs:
     """All inputs of the source, refined."""
-    return torch.cat([refined(refiner, source, part) for part in torch.arange(len(source)).split(512)])
-
-
-def refined(refiner: Mapping, source: Labelled, index: Tensor) -> Tensor:
-    """The inputs of the source at `index` (B,) int64, refined. Padding stays as it is."""
-    x, fitting = source.inputs[index], source.fitting
-    changed = refiner.transform(x)
-    return changed if fitting is None else fitting.subset(index).keep_padding(changed, x)
+    return torch.cat([refiner.samples(source, part) for part in torch.arange(len(source)).split(512)])
 
 
 def default_task(source: Labelled) -> Task:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..data.domains import Inputs
+from ..errors import InputError
 
 Precision = Literal["float32", "bfloat16"]
 VERSIONS = ("synth2real", "torch", "numpy", "pillow", "scikit-learn", "optuna")
@@ -26,6 +27,14 @@ def _cpu_flags() -> frozenset[str]:
     except OSError:  # not Linux: the portable row of the table
         return frozenset()
     return frozenset(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())
+
+
+def devices() -> list[str]:
+    """The devices of this machine, by the names that torch has for them."""
+    found = ["cpu"]
+    if torch.cuda.is_available():
+        found += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    return [*found, "mps"] if torch.backends.mps.is_available() else found
 
 
 @dataclass(frozen=True)
@@ -44,14 +53,26 @@ class Hardware:
     channels_last: bool = True
 
     @classmethod
-    def detect(cls) -> Self:
-        """The settings for this machine."""
-        if torch.cuda.is_available():
-            precision: Precision = "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-            return cls(torch.device("cuda"), precision)
-        if torch.backends.mps.is_available():
-            return cls(torch.device("mps"), "float32")
-        return cls(torch.device("cpu"), "bfloat16" if "amx_bf16" in _cpu_flags() else "float32")
+    def detect(cls, device: str | None = None) -> Self:
+        """The settings for this machine.
+
+        Args:
+            device: `cpu`, `cuda`, `cuda:1` or `mps`. None: an accelerator if there is one.
+
+        Raises:
+            InputError: this machine does not have the device.
+        """
+        here = devices()
+        if device is not None and device not in here:
+            raise InputError(
+                f"device '{device[:50]}' (--device): this machine has {', '.join(here)}, expected one of them. Choose "
+                "another device, or leave it out"
+            )
+        chosen = torch.device(device or next((name for name in ("cuda", "mps") if name in here), "cpu"))
+        if chosen.type == "cuda":
+            return cls(chosen, "bfloat16" if torch.cuda.is_bf16_supported() else "float32")
+        fast = chosen.type == "cpu" and "amx_bf16" in _cpu_flags()
+        return cls(chosen, "bfloat16" if fast else "float32")
 
     def labels(self, labels: Tensor) -> Tensor:
         """Labels on the device. Float64 values become float32 where the device has no float64."""
@@ -61,9 +82,9 @@ class Hardware:
     @classmethod
     def of(cls, settings: dict[str, Any]) -> Self:
         """The hardware that `settings` described. Uses `detect` if this machine does not have the stored device."""
-        here = cls.detect()
-        device = torch.device(settings["device"])
-        return cls(device, settings["precision"], settings["channels_last"]) if device == here.device else here
+        if settings["device"] not in devices():
+            return cls.detect()
+        return cls(torch.device(settings["device"]), settings["precision"], settings["channels_last"])
 
     def settings(self) -> dict[str, Any]:
         """Plain data for the settings file of the run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,13 +15,18 @@ from torch.nn import functional as F
 
 from ..data.batch_sampler import BatchSampler
 from ..data.domains import Labelled, Unlabelled, as_fetched, to_float
+from ..data.read_ahead import ReadAhead
 from ..errors import InputError, TrainingDiverged
 from ..transforms.mix import Mix
 from ..transforms.warp import Warp
 from .given import append, given_of, move_given, split
 from .hardware import Hardware
+from .updates import Gradients, parted
+from .updates import SourceBatch as SourceBatch
+from .updates import TargetBatch as TargetBatch
+from .updates import Terms as Terms
+from .updates import Update as Update
 
-Terms = tuple[float | Tensor, Tensor]
 Report = Callable[[int, dict[str, float]], None]
 
 
@@ -38,54 +44,11 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class SourceBatch:
-    """A batch of labelled source samples.
+class Speed:
+    """Speed of a training: steps a second, and the share in 0..1 of its time in which it waited for data."""
 
-    `x` holds the randomized inputs, and `y` the labels after the same warp. `clean` holds the inputs before
-    randomization. If the randomization mixes images, `y` is mixed too; class labels are then shares (N, C) instead of
-    indices. `domain`, (N, K) float32, holds the share of each of K sources. It is None if there is only one source.
-    """
-
-    x: Tensor
-    y: Tensor
-    clean: Tensor
-    domain: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-
-@dataclass(frozen=True)
-class TargetBatch:
-    """A batch of unlabelled target samples.
-
-    `x` holds the randomized inputs. `warp` is the warp that was applied to them, or None. `clean` holds the inputs
-    before randomization. `index`, (B,) int64, holds the indices of the samples in the target.
-    """
-
-    x: Tensor
-    clean: Tensor
-    warp: Warp | None
-    index: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-
-class Update:
-    """One optimizer step of some networks on one weighted sum of loss terms.
-
-    Args:
-        of: the networks that this update trains. All other networks are frozen in this update.
-        terms: each is `name=(weight, scalar loss)`. A weight may be a scalar tensor.
-    """
-
-    def __init__(self, *, of: tuple[nn.Module, ...], **terms: Terms) -> None:
-        self.of, self.terms = of, terms
-
-    def loss(self) -> Tensor:
-        """The weighted sum, a scalar."""
-        return torch.stack([weight * term for weight, term in self.terms.values()]).sum()
+    steps_per_second: float
+    waiting: float
 
 
 class Randomize(Protocol):
@@ -142,6 +105,9 @@ class Loop:
         randomize: randomization policy for the images of both domains, or None.
         report_every: steps between two reports.
         on_step: called after every step with the step, counted from 1, and the number of steps.
+        accumulate: parts in which the losses of a batch are computed one after another, which takes less memory. Their
+            gradients are added up before each step of an optimizer. Losses over the statistics of a batch are then of
+            its parts.
     """
 
     steps: int
@@ -151,6 +117,7 @@ class Loop:
     randomize: Randomize | None = None
     report_every: int = 20
     on_step: Callable[[int, int], None] | None = None
+    accumulate: int = 1
 
 
 class Trainer:
@@ -192,12 +159,8 @@ class Trainer:
             move,
             mix,
         )
-        self.step = 0
-        if loop.batch < algorithm.least_batch:
-            raise InputError(
-                f"batch is {loop.batch}, but {type(algorithm).__name__} compares statistics of batches: expected "
-                f"{algorithm.least_batch} samples of each domain or more. Increase the batch: Budget(batch=64)"
-            )
+        self.step, self._taken, self._seconds = 0, 0, 0.0
+        self._check_batch()
         device = loop.hardware.device
         for network in algorithm.networks.values():
             network.to(device, memory_format=loop.hardware.memory_format)  # type: ignore[call-overload]
@@ -215,10 +178,26 @@ class Trainer:
         self._labels = torch.zeros(len(first)) if source is None else loop.hardware.labels(source.labels)
         origin = None if source is None else source.domain
         self._domains = None if origin is None else F.one_hot(origin).float().to(device)
-        self._inputs = tuple(loop.hardware.at_hand(as_fetched(domain.inputs)) for domain in (first, target))
+        self._readers = tuple(
+            ReadAhead(loop.hardware.at_hand(as_fetched(domain.inputs)), sampler, loop.steps)
+            for domain, sampler in zip((first, target), self._samplers, strict=True)
+        )
         columns = algorithm.given_columns
         self._given = (given_of(first, columns, "the source"), given_of(target, columns, "the target"))
         self._generator = torch.Generator(device)
+
+    def _check_batch(self) -> None:
+        """Raise `InputError` if the batch, or a part of it, is too small."""
+        batch, parts, least = self.loop.batch, self.loop.accumulate, self.algorithm.least_batch
+        if parts < 1 or parts > batch:
+            raise InputError(f"accumulate is {parts}, expected 1 to {batch} parts of a batch of {batch}")
+        if batch // parts < least:
+            of = f"batch is {batch}" + (f" in {parts} parts (--accumulate)" if parts > 1 else "")
+            raise InputError(
+                f"{of}, but {type(self.algorithm).__name__} compares statistics of batches: expected {least} samples "
+                "of each domain or more. "
+                + ("Take fewer parts" if parts > 1 else "Increase the batch: Budget(batch=64)")
+            )
 
     def run(self, report: Report | None = None, checkpoint: Callable[[Trainer], None] | None = None) -> None:
         """Train from the current step to the last step.
@@ -231,7 +210,8 @@ class Trainer:
         counts: dict[str, int] = {}  # an algorithm may skip some updates in some steps
         since = 0
         devices = [self.loop.hardware.device] if self.loop.hardware.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
+        start = time.perf_counter()
+        with torch.random.fork_rng(devices), self._readers[0], self._readers[1]:
             while not self.ended:
                 for name, term in self._take_step().items():
                     sums[name] = sums[name] + term if name in sums else term
@@ -245,6 +225,14 @@ class Trainer:
                     sums, counts, since = {}, {}, 0
                     if checkpoint is not None:
                         checkpoint(self)
+        self._seconds += time.perf_counter() - start
+
+    @property
+    def speed(self) -> Speed:
+        """Of the steps that `run` has taken so far."""
+        seconds = max(self._seconds, 1e-9)
+        waited = sum(reader.waited for reader in self._readers)
+        return Speed(self._taken / seconds, min(1.0, waited / seconds))
 
     @property
     def ended(self) -> bool:
@@ -262,36 +250,48 @@ class Trainer:
                 for group in optimizer.param_groups:
                     group["lr"] = rate
         terms: dict[str, Tensor] = {}
-        updates = self.algorithm.updates(*self.batches(), progress)
-        with self.loop.hardware.autocast():
-            update = next(updates, None)
-        while update is not None:
-            self._take(update)
-            terms.update({name: term.detach() for name, (_, term) in update.terms.items()})
+        parts = [
+            (share, self.algorithm.updates(*batches, progress))
+            for share, batches in parted(*self.batches(), self.loop.accumulate)
+        ]
+        while (gradients := self._next(parts)) is not None:
+            self._take(gradients)
+            terms.update(gradients.terms)
+            del gradients  # not kept while the next ones are computed
+        self.algorithm.after_step(progress)
+        self.step, self._taken = self.step + 1, self._taken + 1
+        return terms
+
+    def _next(self, parts: list[tuple[float, Iterator[Update]]]) -> Gradients | None:
+        """The gradients of the next update, added up over the parts of the batch; None after the last update."""
+        whole: Gradients | None = None
+        for share, updates in parts:
             with self.loop.hardware.autocast():
                 update = next(updates, None)
-        self.algorithm.after_step(progress)
-        self.step += 1
-        return terms
+            if update is not None:
+                part = self._gradients(update).scaled(share)
+                whole = part if whole is None else whole.plus(part)
+        return whole
 
     def batches(self, ahead: int = 0) -> tuple[SourceBatch, TargetBatch]:
         """The batches of the current step, or of a step `ahead` of it."""
-        index, target_index = (sample(self.step + ahead) for sample in self._samplers)
+        step = self.step + ahead
+        index, target_index = (sample(step) for sample in self._samplers)
         index = index[:0] if self.source is None else index
-        clean, x, warp = self._draw(0, index)
+        clean, x, warp = self._draw(0, index, step)
         labels = self._labels[index.to(self._labels.device)]
         domain = None if self._domains is None else self._domains[index.to(self._domains.device)]
         source = self._mixed(SourceBatch(x, self.move(labels, warp), clean, domain))
         target_index = target_index if self.algorithm.uses_target else target_index[:0]
-        clean, x, warp = self._draw(1, target_index)
+        clean, x, warp = self._draw(1, target_index, step)
         return source, TargetBatch(x, clean, warp, target_index)
 
-    def _draw(self, domain: int, index: Tensor) -> tuple[Tensor, Tensor, Warp | None]:
+    def _draw(self, domain: int, index: Tensor, step: int) -> tuple[Tensor, Tensor, Warp | None]:
         """Samples of a domain (0 the source, 1 the target): clean and randomized, with given values; and the warp."""
-        inputs, every = self._inputs[domain], self._given[domain]
+        every = self._given[domain]
         given = None if every is None else every[index].to(self.loop.hardware.device)
-        index = index.to(inputs.device) if isinstance(inputs, Tensor) else index
-        clean = to_float(inputs[index].to(self.loop.hardware.device, non_blocking=True))
+        inputs = self._readers[domain](step) if len(index) else self._readers[domain].inputs[index]
+        clean = to_float(inputs.to(self.loop.hardware.device, non_blocking=True))
         if self.loop.randomize is None or clean.ndim != 4 or len(clean) == 0:
             clean = append(clean, given)
             return clean, clean, None
@@ -315,21 +315,27 @@ class Trainer:
         mixed = append(mix.image(x), None if given is None else mix.labels(given))
         return SourceBatch(mixed, self.mix(source.y, mix), source.clean, domain)
 
-    def _take(self, update: Update) -> None:
-        """Compute gradients, check them, step the optimizers, clear. Only the networks of the update get gradients."""
+    def _gradients(self, update: Update) -> Gradients:
+        """The gradients of an update. Only its networks get any."""
         loss = update.loss()
-        optimizers = [self.optimizers[self._names[id(network)]] for network in update.of]
-        parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
-        gradients = torch.autograd.grad(
-            loss, parameters, allow_unused=True
-        )  # backward(inputs=) would copy each gradient
-        for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameters = [p for optimizer in self._of(update) for group in optimizer.param_groups for p in group["params"]]
+        each = torch.autograd.grad(loss, parameters, allow_unused=True)  # backward(inputs=) would copy each gradient
+        terms = {name: term.detach() for name, (_, term) in update.terms.items()}
+        return Gradients(update, loss.detach(), terms, parameters, list(each))
+
+    def _of(self, update: Update) -> list[torch.optim.Optimizer]:
+        return [self.optimizers[self._names[id(network)]] for network in update.of]
+
+    def _take(self, gradients: Gradients) -> None:
+        """Check the gradients, step the optimizers of the update's networks, clear."""
+        optimizers, loss = self._of(gradients.update), gradients.loss
+        for parameter, gradient in zip(gradients.parameters, gradients.each, strict=True):
             parameter.grad = gradient
-        norm = nn.utils.get_total_norm([gradient for gradient in gradients if gradient is not None])
+        norm = nn.utils.get_total_norm([gradient for gradient in gradients.each if gradient is not None])
         finite = bool(torch.isfinite(loss) & torch.isfinite(norm))  # one check: each check synchronises an accelerator
         if finite:
             if self.algorithm.clip is not None:
-                nn.utils.clip_grads_with_norm_(parameters, self.algorithm.clip, norm)
+                nn.utils.clip_grads_with_norm_(gradients.parameters, self.algorithm.clip, norm)
             try:
                 for optimizer in optimizers:
                     optimizer.step()
@@ -340,14 +346,15 @@ class Trainer:
         for optimizer in optimizers:
             optimizer.zero_grad()
         if not finite:
-            raise self._diverged(update, loss, norm)
+            raise self._diverged(gradients, norm)
 
-    def _diverged(self, update: Update, loss: Tensor, norm: Tensor) -> TrainingDiverged:
+    def _diverged(self, gradients: Gradients, norm: Tensor) -> TrainingDiverged:
         """The error, which names the value that is not finite: a term, the sum of all terms, or the gradient."""
+        terms, loss = gradients.terms, gradients.loss
         if torch.isfinite(loss):
-            return TrainingDiverged(self.step + 1, f"gradient of {' + '.join(update.terms)}", float(norm))
-        name, bad = next(((n, t) for n, (_, t) in update.terms.items() if not torch.isfinite(t)), ("all terms", loss))
-        return TrainingDiverged(self.step + 1, name, float(bad.detach()))
+            return TrainingDiverged(self.step + 1, f"gradient of {' + '.join(terms)}", float(norm))
+        name, bad = next(((n, t) for n, t in terms.items() if not torch.isfinite(t)), ("all terms", loss))
+        return TrainingDiverged(self.step + 1, name, float(bad))
 
     def state(self) -> dict[str, Tensor]:
         """State for `restore`: the step, networks and optimizers, as a flat dictionary of tensors."""

@@ -17,6 +17,7 @@ from ..networks.named_code import check_code, named_in
 from ..networks.weights import read_tensors
 from ..settings import build, read_yaml, to_dict
 from ..storage import make_folder, write_tensors, write_text
+from .hardware import Hardware
 from .loop import Loop, Report
 
 LEARNT, DESCRIPTION = "refiner.safetensors", "refiner.yaml"
@@ -31,6 +32,7 @@ class Mapping(ABC):
 
     name: ClassVar[str]  # key in the list of methods of the stage
     shape: tuple[int, ...]  # shape of one input, set by `fit`
+    hardware: Hardware | None = None  # of the training; None if the mapping was loaded: detected when it is needed
 
     def check(self, source: Labelled) -> None:  # noqa: B027  (most mappings take all inputs)
         """Raise `InputError` if the mapping cannot be used for inputs like these."""
@@ -50,6 +52,12 @@ class Mapping(ABC):
     def transform(self, x: Tensor) -> Tensor:
         """Mapped inputs (N, ...), with the same shape, dtype and range as `x`."""
 
+    def samples(self, source: Labelled, index: Tensor) -> Tensor:
+        """The mapped inputs of a source at `index` (B,) int64. The padding of images stays as it is."""
+        x, fitting = source.inputs[index], source.fitting
+        mapped = self.transform(x)
+        return mapped if fitting is None else fitting.subset(index).keep_padding(mapped, x)
+
     def learnt(self) -> dict[str, Tensor]:
         """All learnt tensors that `transform` needs, in addition to the settings. Empty by default."""
         return {}
@@ -67,7 +75,10 @@ class Mapping(ABC):
 
 
 def load_mapping(
-    folder: str | Path, methods: Dictionary[str, type[Mapping]], trust: bool | Collection[str] = False
+    folder: str | Path,
+    methods: Dictionary[str, type[Mapping]],
+    trust: bool | Collection[str] = False,
+    hardware: Hardware | None = None,
 ) -> Mapping:
     """A mapping as `Mapping.save` wrote it, ready to `transform`.
 
@@ -76,6 +87,7 @@ def load_mapping(
         methods: the methods of the stage, by name.
         trust: True imports every class that the folder names, also if it is not of an installed package; or the names
             to import.
+        hardware: the device on which it transforms; by default `Hardware.detect()`.
 
     Raises:
         InputError: the folder does not contain a mapping of these methods, or its files are damaged.
@@ -92,7 +104,7 @@ def load_mapping(
     try:
         check_code(named_in(description), trust)
         mapping = build(methods, description["method"], description["settings"], stage="refine")
-        mapping.shape = tuple(description["shape"])
+        mapping.shape, mapping.hardware = tuple(description["shape"]), hardware
         mapping.take(tensors)
     except InputError as error:
         raise InputError(f"{folder / DESCRIPTION}: {error}. Run refine again") from None

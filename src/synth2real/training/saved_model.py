@@ -58,25 +58,28 @@ def _described(task: Task, shape: tuple[int, ...], description: dict[str, Any], 
 
 
 def load_model(
-    folder: str | Path, features: nn.Module | None = None, *, trust: bool | Collection[str] = False
+    folder: str | Path,
+    features: nn.Module | None = None,
+    *,
+    trust: bool | Collection[str] = False,
+    hardware: Hardware | None = None,
 ) -> Model:
     """Load a model or an ensemble that `save` wrote.
 
-    A model that was trained with `module:Class` needs this class again, and its code runs. It is imported from
-    installed packages only, unless you trust the folder.
+    A model of `module:Class` needs this class again, and its code runs. Only installed packages are trusted by default.
 
     Args:
         folder: a run folder.
         features: needed if the model was trained with a network object instead of a network name. Pass a network of the
             same kind. It is used directly, and receives the trained weights.
         trust: True imports every class that the folder names; or the names to import.
+        hardware: the device on which the model predicts; by default `Hardware.detect()`.
 
     Raises:
         InputError: the folder does not contain a finished model, its network is not trusted or cannot be built again,
             or `features` does not fit.
     """
-    folder = Path(folder)
-    _check_finished(folder)
+    folder = _finished(Path(folder))
     description = read_yaml(folder / DESCRIPTION, "the description of a model. Train again with --overwrite")
     weights = read_tensors(folder / WEIGHTS, "the weights of a model. Train again with --overwrite")
     read = DESCRIPTION  # the file that an error comes from
@@ -103,13 +106,17 @@ def load_model(
         )
         why = " ".join(str(error).split())
         raise InputError(f"{folder / read}: is damaged or does not fit the model ({why}). {mend}") from None
-    hardware = Hardware.detect()
+    return _ready(model, hardware or Hardware.detect())
+
+
+def _ready(model: Model, hardware: Hardware) -> Model:
+    """The model on its device, to predict."""
     model.to(hardware.device, memory_format=hardware.memory_format)  # type: ignore[call-overload]
     return model.eval()
 
 
-def _check_finished(folder: Path) -> None:
-    """Raise `InputError` if the folder has no model of a finished training."""
+def _finished(folder: Path) -> Path:
+    """The folder. Raise `InputError` if it has no model of a finished training."""
     if (folder / DIVERGED).is_file():
         why = " ".join((folder / DIVERGED).read_text(encoding="utf-8", errors="replace").split()).rstrip(".")
         raise InputError(
@@ -118,7 +125,7 @@ def _check_finished(folder: Path) -> None:
         )
     missing = next((name for name in (DESCRIPTION, WEIGHTS) if not (folder / name).is_file()), None)
     if missing is None:
-        return
+        return folder
     if (folder / COMPARISON).is_file():
         raise InputError(
             f"{folder}: this is the folder of a comparison, expected a run folder. Use {folder / 'chosen'}"

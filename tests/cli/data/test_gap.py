@@ -81,7 +81,7 @@ def test_what_cannot_be_compared_is_refused(synth2real, tmp_path, run, classes, 
     refused(synth2real("gap", classes, photos, "--n", 10), "--n 10 sets how many images a simulator renders")
     refused(
         synth2real("gap", classes, photos, "--features", run, "--size", "8x8"),
-        "--size, --channels, --depth and --background apply to pixels",
+        "--size, --resize, --channels, --depth and --background apply to pixels",
     )
     refused(synth2real("gap", classes, photos, "--features", photos), "found no model.yaml")
     np.savez(tmp_path / "rows.npz", features=np.zeros((30, 3)))

@@ -11,6 +11,7 @@ import typer
 from ..options import (
     METHODS,
     Channels,
+    Device,
     Group,
     Labels,
     Overwrite,
@@ -93,6 +94,7 @@ class GapArguments(Reading):
         int | None, typer.Option("--n", min=1, help="Number of images to render from a simulator. Default: 1000.")
     ] = None
     group: Group = None
+    device: Device = None
     trust: Trust = False
     seed: Seed = 0
 

@@ -11,6 +11,7 @@ import typer
 from ..options import (
     METHODS,
     REAL,
+    Device,
     FewLabels,
     Group,
     Images,
@@ -77,6 +78,7 @@ class CalibrateArguments(Reading):
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the study in --storage, or join its other workers.")
     ] = False
+    device: Device = None
     seed: Seed = 0
     overwrite: Overwrite = False
 
@@ -102,6 +104,7 @@ class RefineArguments(Reading):
     ] = ()
     preset: Preset = None
     n: Images = None
+    device: Device = None
     trust: Trust = False
     resume: Resume = False
     seed: Seed = 0
@@ -140,6 +143,9 @@ class TrainArguments(Data):
         typer.Option("--weights", metavar="FILE", help="Initial weights of the feature extractor, .safetensors."),
     ] = None
     steps: Steps = None
+    accumulate: Annotated[
+        int, typer.Option("--accumulate", min=1, help="Compute each batch in so many parts, to take less memory.")
+    ] = 1
     few_labels: FewLabels = None
     fine_tune: Annotated[
         int, typer.Option("--fine-tune", min=0, help="Steps to train on with the --few-labels. 0: they only correct.")
@@ -169,6 +175,7 @@ class AdaptArguments(Command):
     few_labels: FewLabels = None
     group: Group = None
     seed: Seed = 0
+    device: Device = None
     skip_bad: SkipBad = False
     trust: Trust = False
     overwrite: Overwrite = False
@@ -197,4 +204,5 @@ class DemoArguments(Command):
 
     out: Out = Path("demo")
     fast: Annotated[bool, typer.Option("--fast", help="Fewer routes and steps.")] = False
+    device: Device = None
     overwrite: Overwrite = False

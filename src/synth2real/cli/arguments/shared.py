@@ -12,6 +12,7 @@ from ..options import (
     Background,
     ChannelsOption,
     Depth,
+    Device,
     Given,
     Group,
     Images,
@@ -68,6 +69,7 @@ class Data(Reading):
     params: Params = None
     n: Images = None
     zero_based: ZeroBased = None
+    device: Device = None
     seed: Seed = 0
 
 

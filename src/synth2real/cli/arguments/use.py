@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import FewLabels, Group, Overwrite, RunArgument, SkipBad, Test, Trust
+from ..options import Device, FewLabels, Group, Overwrite, RunArgument, SkipBad, Test, Trust
 from .shared import Command
 
 
@@ -22,6 +22,7 @@ class EvaluateArguments(Command):
         tuple[str, ...], typer.Option("--label", help="Label column, if its name differs from that of the training.")
     ] = ()
     group: Group = None
+    device: Device = None
     skip_bad: SkipBad = False
     trust: Trust = False
 
@@ -36,6 +37,7 @@ class PredictArguments(Command):
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Add a column p_CLASS for each class.")] = False
     few_labels: FewLabels = None
     group: Group = None
+    device: Device = None
     skip_bad: SkipBad = False
     trust: Trust = False
     overwrite: Overwrite = False
@@ -48,6 +50,7 @@ class ReportArguments(Command):
     run: Annotated[Path, typer.Argument(help="Folder of a run or a comparison, as train and compare write it.")]
     test: Test = None
     out: Annotated[Path | None, typer.Option("--out", help="HTML file. Default: report.html in the run folder.")] = None
+    device: Device = None
     trust: Trust = False
 
 

@@ -13,6 +13,7 @@ from ...measure.data_checks import Findings
 from ...measure.data_checks import check as find
 from ...route.route import Budget, Route, default_steps
 from ...tasks import TASKS, Task
+from ...training.hardware import Hardware
 from ..arguments import CheckArguments
 from ..console import Result, console, duration, print_result
 from ..inputs import load_pair, load_test, one_source, read_both_groups
@@ -24,6 +25,7 @@ SHOWN = 20  # classes or columns in a line
 
 def check(args: CheckArguments) -> Result:
     """Print each part of the findings when it is known, then time a step. Warnings do not change the exit code."""
+    hardware = Hardware.detect(args.device)
     given, target, layout = load_pair(args)
     count = min(args.n or SAMPLE, SAMPLE)
     source = given if isinstance(given, Labelled) else given.labelled(count, args.seed, given=args.given)
@@ -43,11 +45,13 @@ def check(args: CheckArguments) -> Result:
     found = find(source, target, test, source_groups=ours, target_groups=theirs, on_section=show)
     rendered = len(source) if isinstance(given, Labelled) else args.n or Budget.n
     if source.shape == target.shape:
-        found = dataclasses.replace(found, minutes=expected_minutes(source, target, task, rendered))
+        found = dataclasses.replace(found, minutes=expected_minutes(source, target, task, rendered, hardware))
     return {name: value for name, value in found.plain().items() if name != "warnings"}
 
 
-def expected_minutes(source: Labelled, target: Unlabelled, task: Task, rendered: int) -> dict[str, float]:
+def expected_minutes(
+    source: Labelled, target: Unlabelled, task: Task, rendered: int, hardware: Hardware
+) -> dict[str, float]:
     """Minutes of one training on this machine, by route, with the default number of steps for data of this size."""
     known = default_routes(task, source, target)
     routes = {"source only": Route()} | {name: known[name] for name in TIMED}
@@ -55,7 +59,7 @@ def expected_minutes(source: Labelled, target: Unlabelled, task: Task, rendered:
     minutes = {}
     for name, route in routes.items():
         console.print(f"timing one training step of {name}", soft_wrap=True)
-        seconds = steps * step_seconds(route, source, target, task, Budget())
+        seconds = steps * step_seconds(route, source, target, task, Budget(hardware=hardware))
         minutes[name] = round(seconds / 60, 2)
         print_result(
             f"one training of {name}: about {duration(seconds)} for {steps:,} steps at the present load of the machine"

@@ -15,13 +15,14 @@ from ...training.model import Model
 from ...training.saved_model import load_model
 from ..arguments import GapArguments
 from ..console import Result, print_result
-from ..inputs import check_for_simulators, read_both_groups, reading, reading_of
+from ..inputs import check_for_simulators, feature_hardware, read_both_groups, reading, reading_of
 
 
 def gap(args: GapArguments) -> Result:
     """Load both domains, measure, and print a table and what its numbers mean."""
     check_for_simulators(args.source, args.n, None)
-    model = None if args.features is None else load_model(args.features, trust=args.trust)
+    hardware = feature_hardware(args)
+    model = None if args.features is None else load_model(args.features, trust=args.trust, hardware=hardware)
     own = args.size or args.resize or args.channels or args.depth or args.background != Conversion.background
     if model is not None and own:
         raise InputError(

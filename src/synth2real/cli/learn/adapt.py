@@ -31,11 +31,12 @@ def adapt(args: AdaptArguments) -> Result:
             f"--out {args.out} is the run itself, expected a new folder, because the run itself is not changed"
         )
     method = build_method(args)
-    model = load_model(args.run, trust=args.trust)
+    hardware = Hardware.detect(args.device)
+    model = load_model(args.run, trust=args.trust, hardware=hardware)
     target = load_unlabelled(args.target, **reading_of(model, skip_bad=args.skip_bad))
     model.inputs_of(target, str(args.target))
     grouped = read_for_model(model, args, (args.target, target))
-    loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=Hardware.detect())
+    loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=hardware)
     method.trainer(model, target, loop)  # refuses what it cannot adapt before anything is written
     folder = RunFolder(args.out, settings(args, method, model, loop), overwrite=args.overwrite, resumable=False)
     say(folder, f"{args.method}: {args.run} to {args.target} ({len(target)} samples), no source")

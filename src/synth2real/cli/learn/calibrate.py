@@ -19,7 +19,7 @@ from ...simulate.distributions import plain, text
 from ...storage import make_folder, write_text
 from ..arguments import CalibrateArguments
 from ..console import Result, bars, console
-from ..inputs import reading
+from ..inputs import feature_hardware, reading
 from ..outputs import check_new_file, check_overwrite_or_resume
 from ..set_option import assignments_of
 
@@ -31,7 +31,7 @@ def calibrate(args: CalibrateArguments) -> Result:
     """Calibrate, identify which parameters the images determine, write the result, and print the table."""
     check_overwrite_or_resume(args.overwrite, args.resume)
     check_new_file(args.out, "a YAML", (".yaml", ".yml"), args.overwrite or args.resume)
-    search = method(args)
+    search, hardware = method(args), feature_hardware(args)
     target = load_unlabelled(args.target, **reading(args), given=args.given)
     made = place(args, target)
     search.check(made, target)
@@ -41,7 +41,7 @@ def calibrate(args: CalibrateArguments) -> Result:
         def report(done: int, trials: int, distance: float) -> None:
             shown.report("calibrate", done, trials, {"distance": distance})
 
-        found = search.fit(made, target, storage=storage, resume=args.resume, on_trial=report)
+        found = search.fit(made, target, storage=storage, resume=args.resume, on_trial=report, hardware=hardware)
     judged = identify(search, made, target, found)
     described = describe(args, search, target, found, judged)
     write(args, described, target, found, judged)

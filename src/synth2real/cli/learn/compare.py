@@ -25,7 +25,7 @@ from ...simulate import Simulator
 from ...storage import write_text
 from ...tasks.base import Task
 from ...training.correction import Correction
-from ...training.hardware import versions
+from ...training.hardware import Hardware, versions
 from ..arguments import CompareArguments
 from ..console import Result, announce, bars, console, duration, warnings_on_stderr
 from ..few_labels import Grouped, has_column, keep_correction, plain_few_labels, read_for_training, warn_of_test
@@ -44,7 +44,7 @@ def compare(args: CompareArguments) -> Result:
     check_overwrite_or_resume(args.overwrite, args.resume)
     if not 0 < args.minutes < float("inf"):
         raise InputError(f"--budget is {args.minutes:g}, expected minutes above 0, such as --budget 15")
-    name = one_source(args, "compare")
+    name, hardware = one_source(args, "compare"), Hardware.detect(args.device)
     source, target, layout = load_pair(args)
     task = settle_task(args, source, target)
     test = load_test(args, task, layout)
@@ -52,7 +52,7 @@ def compare(args: CompareArguments) -> Result:
     warn_of_test(few[0], test)
     routes = checked_routes(args, task, source, target)
     groups = read_both_groups(args.group, (name, source), (args.target, target))
-    budget = Budget(n=args.n or Budget.n, seed=args.seed)
+    budget = Budget(n=args.n or Budget.n, seed=args.seed, hardware=hardware)
     settings = settings_of(args, routes, task, budget)
     folder = RunFolder(args.out, settings, overwrite=args.overwrite, resume=args.resume)
     if isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target):

@@ -23,7 +23,7 @@ from ...report import write_report
 from ...route.route import Budget, Route
 from ...simulate import Digits
 from ...storage import emptied, is_empty, make_folder, write_text
-from ...training.hardware import versions
+from ...training.hardware import Hardware, versions
 from ..arguments import DemoArguments
 from ..console import Result, announce, bars, console
 from ..outputs import write_chosen
@@ -66,7 +66,7 @@ def combination(ranked: Sequence[str]) -> dict[str, Route]:
 
 def demo(args: DemoArguments) -> Result:
     """Compare the routes, print the table, and write results.json, the chosen run and the report."""
-    out, fast = args.out, args.fast
+    out, fast, hardware = args.out, args.fast, Hardware.detect(args.device)
     if out.exists() and not is_empty(out):
         if not args.overwrite:
             raise InputError(
@@ -80,7 +80,7 @@ def demo(args: DemoArguments) -> Result:
         emptied(out)
     target, test = handwriting()
     simulator = Digits(size=(8, 8))
-    budget = Budget(steps=FAST_STEPS if fast else STEPS, n=2000 if fast else 5000)
+    budget = Budget(steps=FAST_STEPS if fast else STEPS, n=2000 if fast else 5000, hardware=hardware)
     seeds = (0,) if fast else (0, 1, 2)
     # On small images two trainings with one thread each finish sooner than one training with two threads.
     jobs = 1 if fast else min(2, os.cpu_count() or 1)

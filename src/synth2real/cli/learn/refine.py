@@ -16,6 +16,7 @@ from ...refine.base import TrainedMapping
 from ...refine.folder import RefineJob, refine_folder
 from ...settings import build
 from ...simulate import Simulator, is_simulator, simulator
+from ...training.hardware import Hardware
 from ...training.mapping import Mapping
 from ..arguments import RefineArguments
 from ..console import Result, bars, console
@@ -51,6 +52,7 @@ def refine(args: RefineArguments) -> Result:
 def learn_job(args: RefineArguments) -> RefineJob:
     """The job that trains a refiner on the target."""
     assert args.target is not None
+    Hardware.detect(args.device)  # refuses a device before anything is read
     refiner = method(args)
     target = load_unlabelled(args.target, **reading(args))
     if len(target.shape) != 3:
@@ -73,7 +75,7 @@ def apply_job(args: RefineArguments) -> RefineJob:
         raise InputError(
             f"{wrong}: a saved refiner (--apply) keeps its own, so the option has no effect. Leave {wrong} out"
         )
-    refiner = load_refiner(args.apply, trust=args.trust)
+    refiner = load_refiner(args.apply, trust=args.trust, hardware=Hardware.detect(args.device))
     channels, height, width = refiner.shape
     source = place(args, refiner.shape)
     how = replace(Conversion(**reading(args, (height, width))), channels=1 if channels == 1 else 3)
@@ -100,6 +102,7 @@ def refine_job(
         seed=args.seed,
         overwrite=args.overwrite,
         resume=args.resume,
+        hardware=Hardware.detect(args.device),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import asdict
 from typing import Any
 
 from ...adapt import MAPPINGS, OBJECTIVES, SOURCE_FREE, FeatureMapping, Objective
@@ -24,6 +25,7 @@ from ...route.tensorboard import TensorBoardLog
 from ...settings import build
 from ...simulate import Simulator
 from ...tasks.base import Task
+from ...training.hardware import Hardware
 from ..arguments import TrainArguments
 from ..console import Result, Watch, bars, console, warnings_on_stderr
 from ..few_labels import check_fine_tune, plain_few_labels, read_for_training
@@ -43,6 +45,7 @@ FILLED_BY = {
 def train(args: TrainArguments) -> Result:
     """Load, build the route, train, and write the run folder."""
     check_overwrite_or_resume(args.overwrite, args.resume)
+    hardware = Hardware.detect(args.device)
     check_names(args)
     source, target, layout = load_pair(args)
     task = settle_task(args, source, target)
@@ -52,7 +55,7 @@ def train(args: TrainArguments) -> Result:
     rendered = args.n or Budget.n
     count = len(source) if isinstance(source, Labelled) else rendered
     steps = args.steps or default_steps(count, len(target), task, len(target.shape) == 3)
-    budget = Budget(steps=steps, n=rendered, seed=args.seed)
+    budget = Budget(steps=steps, n=rendered, seed=args.seed, hardware=hardware, accumulate=args.accumulate)
     board = TensorBoardLog(args.out / "tensorboard") if args.tensorboard else None
     folder = RunFolder(args.out, settings(args, route, task, budget), overwrite=args.overwrite, resume=args.resume)
     for line in summary(args, route, count, len(target), steps, budget):
@@ -106,6 +109,7 @@ def found(run: Run) -> Result:
         "losses": last_losses(run),
         "notes": run.notes,
         "stage_seconds": run.seconds,
+        "speed": None if run.speed is None else asdict(run.speed),
         "few_labels": None if run.correction is None else run.correction.plain(),
     }
 
@@ -117,9 +121,13 @@ def last_losses(run: Run) -> dict[str, float]:
 
 
 def outcome(run: Run) -> str:
-    """Seconds of the training and its last losses."""
+    """Seconds of the training, its last losses, and its speed."""
     losses = ", ".join(f"{name} {value:.3f}" for name, value in last_losses(run).items())
-    return f"trained in {sum(run.seconds.values()):.0f} s{f' ({losses})' if losses else ''}"
+    line = f"trained in {sum(run.seconds.values()):.0f} s{f' ({losses})' if losses else ''}"
+    if run.speed is None:
+        return line
+    steps, waiting = run.speed.steps_per_second, run.speed.waiting
+    return f"{line}, {steps:.3g} steps a second, {waiting:.0%} of the time waiting for data"
 
 
 @contextmanager
@@ -210,6 +218,7 @@ def settings(args: TrainArguments, route: Route, task: Task, budget: Budget) -> 
         "route": route.describe(),
         "steps": budget.steps,
         "batch": budget.batch,
+        "accumulate": budget.accumulate if budget.accumulate > 1 else None,
         "hardware": budget.hardware.settings(),
     }
 

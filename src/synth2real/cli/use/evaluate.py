@@ -16,6 +16,7 @@ from ...data.reading.loading import load, metadata_tables
 from ...errors import InputError
 from ...route.run_folder import read_settings
 from ...tasks import Classification
+from ...training.hardware import Hardware
 from ...training.model import Model
 from ...training.saved_model import load_model
 from ..arguments import EvaluateArguments
@@ -28,7 +29,7 @@ LISTED = 20  # classes in the table
 
 def evaluate(args: EvaluateArguments) -> Result:
     """Print the task's metrics of a run on labelled data, and which errors it makes."""
-    model = load_model(args.run, trust=args.trust)
+    model = load_model(args.run, trust=args.trust, hardware=Hardware.detect(args.device))
     columns = label_columns(args, model)
     data = load(args.on, columns, **reading_of(model, skip_bad=args.skip_bad))
     model.inputs_of(data, str(args.on))

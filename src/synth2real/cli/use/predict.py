@@ -14,6 +14,7 @@ from ...storage import make_folder, whole
 from ...tasks import Classification, Keypoints
 from ...training.corrected_head import correction_of
 from ...training.correction import Correction, correct
+from ...training.hardware import Hardware
 from ...training.model import Model, Predictions
 from ...training.saved_model import load_model
 from ..arguments import PredictArguments
@@ -33,7 +34,7 @@ def predict(args: PredictArguments) -> Result:
     if out.is_dir():
         raise InputError(f"{out}: found a folder, expected the name of a CSV file, such as {out / 'predictions.csv'}")
     check_new_file(out, "a CSV", (), args.overwrite)
-    model = load_model(args.run, trust=args.trust)
+    model = load_model(args.run, trust=args.trust, hardware=Hardware.detect(args.device))
     if args.probabilities and not isinstance(model.task, Classification):
         raise InputError(
             f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies"

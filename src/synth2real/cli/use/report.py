@@ -25,6 +25,7 @@ from ...route.route import Budget, Route, Rows, Run
 from ...route.run_folder import LOG, PARAMETERS, SETTINGS, read_few_labels, read_metrics, read_settings
 from ...simulate import Simulator, load_parameters
 from ...simulate.registry import DESCRIBED
+from ...training.hardware import Hardware
 from ...training.mapping import REFINER
 from ...training.saved_model import COMPARISON, load_model
 from ..arguments import ReportArguments, TestedData
@@ -41,18 +42,18 @@ def report(args: ReportArguments) -> Result:
     if out is not None and out.suffix.lower() != ".html":
         raise InputError(f"{out}: expected the name of an HTML file, such as {out.with_suffix('.html')}")
     path = out or run / "report.html"
-    settings = read_settings(run)
+    settings, hardware = read_settings(run), Hardware.detect(args.device)
     if "routes" in settings:
         check_trusted(run, settings, trust=args.trust)
-        measured = again(run, settings, args.test)
+        measured = again(run, settings, args.test, hardware)
     else:
-        measured = as_comparison(run, args.test, trust=args.trust)
+        measured = as_comparison(run, args.test, hardware, trust=args.trust)
     write_report(measured, path, read_few_labels(run if "routes" not in settings else run / "chosen"))
     console.print(f"report: {path}", soft_wrap=True)
     return {"routes": [one.name for one in measured.candidates], "chosen": measured.chosen.name, "out": path}
 
 
-def again(folder: Path, settings: dict[str, Any], test: Path | None) -> Comparison:
+def again(folder: Path, settings: dict[str, Any], test: Path | None, hardware: Hardware) -> Comparison:
     """A finished comparison from its stored trainings, scored on `test` or on its own test data. Nothing is trained."""
     if not (folder / COMPARISON).is_file() or not (folder / TRIALS).is_dir():
         raise InputError(
@@ -69,7 +70,7 @@ def again(folder: Path, settings: dict[str, Any], test: Path | None) -> Comparis
         target,
         test=load_test(data, task, layout),
         task=task,
-        budget=Budget(n=settings["n"] or Budget.n, seed=settings["seed"]),
+        budget=Budget(n=settings["n"] or Budget.n, seed=settings["seed"], hardware=hardware),
         seeds=tuple(range(settings["seed"], settings["seed"] + settings["seeds"])),
         minutes=settings["minutes"],
         jobs=1,
@@ -89,10 +90,10 @@ def scored_on(test: Labelled, comparison: Comparison) -> Comparison:
     return replace(comparison, test=test, aggregates=aggregates)
 
 
-def as_comparison(folder: Path, test: Path | None, *, trust: bool) -> Comparison:
+def as_comparison(folder: Path, test: Path | None, hardware: Hardware, *, trust: bool) -> Comparison:
     """The run as a comparison of one route."""
     data, route, budget = read_run(folder, test, trust=trust)
-    model = load_model(folder, trust=trust)
+    budget, model = replace(budget, hardware=hardware), load_model(folder, trust=trust, hardware=hardware)
     source, target, layout = load_pair(data)
     if isinstance(source, Simulator) and (folder / PARAMETERS).is_file():
         source = replace(source, **load_parameters(folder / PARAMETERS))
@@ -100,7 +101,7 @@ def as_comparison(folder: Path, test: Path | None, *, trust: bool) -> Comparison
     ours, theirs = read_both_groups(data.group, (data.source[0], source), (data.target, target))
     evaluation = Evaluation(source, target, labelled, model.task, budget, ours, theirs)
     rendered = source if isinstance(source, Labelled) else source.labelled(budget.n, budget.seed, given=data.given)
-    refiner = load_refiner(folder, trust=trust) if (folder / REFINER).is_dir() else None
+    refiner = load_refiner(folder, trust=trust, hardware=hardware) if (folder / REFINER).is_dir() else None
     made = Run(
         model=model,
         history=history(folder),

@@ -54,6 +54,8 @@ class ImageFiles:
         how: with size and channels; with the depth if an image has more than 8 bits.
     """
 
+    decodes = True  # on access, so that training reads ahead
+
     def __init__(self, files: Sequence[Path], how: Conversion) -> None:
         assert how.size is not None
         assert how.channels is not None
