@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .domains import Inputs, Labelled, Unlabelled
-from .fitting import Resize
+from .fitting import USUAL, Resize
 from .groups import Groups, read_group_names
 from .reading.loading import Channels, Size, as_classes, load
 from .sparse import Layout
@@ -147,7 +147,7 @@ def load_few_labels(
     memory: int | None = None,
     layout: Layout | None = None,
     given: Sequence[str] = (),
-    resize: Resize = "stretch",
+    resize: Resize = USUAL,
 ) -> FewLabels:
     """Load a few labelled real images or features.
 

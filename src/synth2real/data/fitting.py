@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 Resize = Literal["stretch", "crop", "letterbox"]
 MODES: tuple[Resize, ...] = get_args(Resize)
+USUAL: Resize = "stretch"  # where nobody says how images are resized on load
 Sides = tuple[int, int]  # height and width in pixels
 PART = 4096  # images that are resized at once; limits the memory of the float copy
 

@@ -195,7 +195,7 @@ class External(Simulator):
         if missing or len(files) != count:
             lost = f", but {len(missing)} files are missing ({missing[0]})" if missing else ""
             raise InputError(f"{named} wrote a table of {len(files)} images{lost}; expected {count}")
-        images = decode(files, Conversion(self.size, self.channels, depth=16)).images
+        images = decode(files, Conversion(self.size, self.channels, depth=16, resize="stretch")).images
         labels: dict[str, Tensor] = {}
         for label, names in self.classes.items():
             labels[label] = torch.tensor([_class(named, row, label, names) for row in rows])

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ...errors import InputError, LeftOutWarning
 from ..domains import MOST, Inputs, Labelled, Unlabelled, check_kind
-from ..fitting import Resize
+from ..fitting import USUAL, Resize
 from ..given import check_given_names
 from ..sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
 from .discovery import (
@@ -70,7 +70,7 @@ def load_unlabelled(
     layout: Layout | None = None,
     masks: bool = True,
     given: Sequence[str] = (),
-    resize: Resize = "stretch",
+    resize: Resize = USUAL,
 ) -> Unlabelled:
     """Load unlabelled images or features from a folder or a file.
 
@@ -130,7 +130,7 @@ def load(
     memory: int | None = None,
     layout: Layout | None = None,
     given: Sequence[str] = (),
-    resize: Resize = "stretch",
+    resize: Resize = USUAL,
 ) -> Labelled:
     """Load images or features with their labels.
 

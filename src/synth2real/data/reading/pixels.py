@@ -10,7 +10,7 @@ from PIL import Image, ImageColor
 
 from ...errors import InputError
 from ..domains import is_count
-from ..fitting import MODES, Resize, place
+from ..fitting import MODES, USUAL, Resize, place
 
 ORIENTATION = 0x0112  # EXIF tag
 TURNS = {
@@ -56,7 +56,7 @@ class Conversion:
     depth: int | None = None
     background: str = "white"
     memory: int | None = None
-    resize: Resize = "stretch"
+    resize: Resize = USUAL
 
     def plain(self) -> dict[str, Any]:
         """Plain data for the files of a run: what concerns the pixels."""
