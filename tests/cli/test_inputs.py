@@ -91,3 +91,4 @@ def test_a_batch_is_computed_in_parts(synth2real, tmp_path, classes, photos) -> 
         synth2real("train", *pair, "--steps", 2, "--out", tmp_path / "more", "--accumulate", 65),
         "accumulate is 65, expected 1 to 64 parts of a batch of 64",
     )
+    assert not (tmp_path / "more").exists()

@@ -28,7 +28,7 @@ from ..simulate import Simulator
 from ..tasks import Classification, Gaze, Keypoints, Regression, Task
 from ..training.correction import Correction
 from ..training.hardware import Hardware
-from ..training.loop import Loop, Speed, Trainer
+from ..training.loop import Loop, Speed, Trainer, check_parts
 from ..training.mapping import Mapping
 from ..training.model import Model
 from .preconditions import check_data, check_labels, check_network, check_pair, check_stages
@@ -95,6 +95,9 @@ class Budget:
     seed: int = 0
     hardware: Hardware = field(default_factory=Hardware.detect)
     accumulate: int = 1
+
+    def __post_init__(self) -> None:
+        check_parts(self.batch, self.accumulate)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from .updates import SourceBatch as SourceBatch
 from .updates import TargetBatch as TargetBatch
 from .updates import Terms as Terms
 from .updates import Update as Update
+from .updates import check_parts as check_parts
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -189,8 +190,7 @@ class Trainer:
     def _check_batch(self) -> None:
         """Raise `InputError` if the batch, or a part of it, is too small."""
         batch, parts, least = self.loop.batch, self.loop.accumulate, self.algorithm.least_batch
-        if parts < 1 or parts > batch:
-            raise InputError(f"accumulate is {parts}, expected 1 to {batch} parts of a batch of {batch}")
+        check_parts(batch, parts)
         if batch // parts < least:
             of = f"batch is {batch}" + (f" in {parts} parts (--accumulate)" if parts > 1 else "")
             raise InputError(

@@ -71,6 +71,12 @@ def parted(source: SourceBatch, target: TargetBatch, count: int) -> list[tuple[f
     ]
 
 
+def check_parts(batch: int, count: int) -> None:
+    """Raise `InputError` if a batch cannot be computed in so many parts."""
+    if not 1 <= count <= batch:
+        raise InputError(f"accumulate is {count}, expected 1 to {batch} parts of a batch of {batch}")
+
+
 class Update:
     """One optimizer step of some networks on one weighted sum of loss terms.
 
