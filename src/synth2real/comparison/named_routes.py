@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,18 @@ SET: dict[str, dict[str, Any]] = {
 # besides is left out. On four drawn gaps, the same 340 steps gave accuracies of 0.53, 0.32 and 0.62 for 0.43, 0.26 and
 # 0.48, and an error of 7.5 for 11.9 pixels.
 PAINTED = {"background": 1.0, "clutter": 0.0, "cutout": 0.0}
-NETWORK = ("network", "weights", "frozen", "statistics", "norm", "head")  # settings of the network that is trained
+# Settings of the network that is trained.
+NETWORK = (
+    "network",
+    "weights",
+    "tune",
+    "bottleneck",
+    "backbone_rate",
+    "pretrained_norm",
+    "statistics",
+    "norm",
+    "head",
+)
 FEATURES = ("teacher", "dann")  # `adapt` methods of the default routes for features
 TEXTS, LARGEST = 20_000, 10**8  # mSDA is included up to this number of texts, and of texts times words
 
@@ -90,6 +102,20 @@ def with_baselines(routes: Mapping[str, Route]) -> tuple[dict[str, Route], str]:
     return {SOURCE_ONLY: named[SOURCE_ONLY], same: named[same], **rest}, same
 
 
+def with_network(routes: Mapping[str, Route], settings: Mapping[str, Any]) -> dict[str, Route]:
+    """The routes, and source only as the first one, with these settings of the network that is trained.
+
+    Routes on mapped features stay as they are: their model takes no images.
+    """
+    named = {SOURCE_ONLY: routes.get(SOURCE_ONLY, Route()), **routes}
+    return {
+        name: route
+        if isinstance(route.adapt, FeatureMapping)
+        else route.with_learner(dataclasses.replace(route.learner, **settings))
+        for name, route in named.items()
+    }
+
+
 def _solvable(source: Labelled | Simulator, target: Unlabelled) -> bool:
     """Whether a closed-form solution takes little time and memory (at most about 2.5 GB)."""
     total = len(target) + (len(source) if isinstance(source, Labelled) else 0)
@@ -122,7 +148,7 @@ def chosen_routes(wanted: str | None, task: Task, source: Labelled | Simulator, 
     known = default_routes(task, source, target)
     if wanted is None:
         return known
-    if Path(wanted).suffix.lower() in (".yaml", ".yml"):
+    if is_file(wanted):
         return read_routes(Path(wanted))
     names = [name.strip() for name in wanted.split(",") if name.strip()]
     unknown = next((name for name in names if name not in (SOURCE_ONLY, *known)), None)
@@ -132,6 +158,11 @@ def chosen_routes(wanted: str | None, task: Task, source: Labelled | Simulator, 
             f"{', '.join([SOURCE_ONLY, *known])}; or a YAML file of routes"
         )
     return {name: known[name] for name in names if name != SOURCE_ONLY}
+
+
+def is_file(wanted: str) -> bool:
+    """Whether the routes of a comparison are those of a YAML file, and not names."""
+    return Path(wanted).suffix.lower() in (".yaml", ".yml")
 
 
 def read_routes(path: Path) -> dict[str, Route]:

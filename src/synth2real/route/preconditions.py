@@ -11,7 +11,6 @@ from ..adapt import OBJECTIVES, Objective
 from ..data.domains import Labelled, Unlabelled, check_domains, check_kind
 from ..data.given import check_both
 from ..errors import InputError
-from ..randomize import Policy
 from ..settings import name_of
 from ..simulate import Simulator
 
@@ -64,30 +63,14 @@ def check_labels(objective: Objective, mixes: Sequence[str]) -> None:
     )
 
 
-def check_network(objective: Objective, source: Labelled, features: nn.Module | None, randomize: Policy | None) -> None:
+def check_network(objective: Objective, features: nn.Module | None) -> None:
     """Raise `InputError` if settings of the network exclude each other."""
     if features is not None and objective.network is not None:
         raise InputError(
             f"found features= and adapt.network '{objective.network}', expected one of them: a network or its name"
         )
-    if objective.frozen and objective.adapts_extractor:
+    if objective.tune == "frozen" and objective.bottleneck == 0 and objective.adapts_features:
         raise InputError(
-            f"adapt.frozen keeps the feature extractor as it is, but {type(objective).__name__} adapts just that. "
-            "Set adapt.frozen=false, or choose a method that trains a head, such as source-only or teacher"
-        )
-    if not objective.cached:
-        return
-    if not objective.frozen:
-        raise InputError(
-            "adapt.cached stores the features of a frozen network, but adapt.frozen is false: the features of a "
-            "network in training change at every step. Set adapt.frozen=true, or leave out adapt.cached"
-        )
-    if randomize is not None:
-        raise InputError(
-            "adapt.cached computes the features once, but randomization changes the images at every step, so the "
-            "features would not fit them. Leave out randomization (--randomize none), or adapt.cached"
-        )
-    if len(source.shape) != 3:
-        raise InputError(
-            "adapt.cached is for images, found features as inputs. Leave it out: it would save little time"
+            f"{type(objective).__name__} adapts the features, but the network is frozen (adapt.tune) and no bottleneck "
+            "is trained behind it (adapt.bottleneck=0), expected features that are trained. Leave adapt.bottleneck out"
         )

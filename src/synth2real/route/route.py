@@ -14,11 +14,8 @@ from torch import nn
 from ..adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective, SourceOnly
 from ..calibrate import METHODS as CALIBRATE
 from ..calibrate import Calibration, Calibrator
-from ..data.domains import Inputs, Labelled, Unlabelled, check_kind, evenly, to_float
-from ..data.given import scale_of
-from ..data.sparse import Sparse
+from ..data.domains import Inputs, Labelled, Unlabelled, check_kind
 from ..errors import InputError
-from ..networks.backbones import load_weights
 from ..randomize import METHODS as RANDOMIZE
 from ..randomize import WIDEN, Automatic, Policy, Widen
 from ..refine import METHODS as REFINE
@@ -30,6 +27,7 @@ from ..training.hardware import Hardware
 from ..training.loop import Loop, Trainer
 from ..training.mapping import Mapping
 from ..training.model import Model
+from .learner import prepared, settled
 from .preconditions import check_data, check_labels, check_network, check_pair, check_stages
 from .recorder import OnReport as OnReport
 from .recorder import OnStep as OnStep
@@ -40,8 +38,6 @@ from .source_notes import source_notes
 
 OnTrainer = Callable[[Trainer], None]
 OnRefiner = Callable[[Mapping], None]
-
-VALUES, LEAST = 2**26, 256  # most values that statistics are of, and least samples
 
 
 @dataclass(frozen=True)
@@ -224,14 +220,9 @@ class Route:
             with recorder.stage("map", mapping.steps) as report:
                 source, target = mapping.fit_transform(source, target, recorder.watched(loop, "map"), report)
         with recorder.stage("train", loop.steps) as report:
-            objective = self._prepare(source, target, task, loop.seed)
+            objective = self._prepare(source, target, task, loop.seed, loop.hardware)
             objective.feature_map = None if mapping is None else mapping.feature_map
             objective.solve(source, target)
-            if objective.cached:
-                model = objective.model.to(loop.hardware.device)
-                source = replace(source, inputs=model.embed_alone(source.inputs))
-                target = replace(target, inputs=model.embed_alone(target.inputs))
-                model.train()
             loop = recorder.watched(loop, "train")
             loop = replace(loop, randomize=None if self.randomize is None else self.randomize.settled(task))
             trainer = Trainer(objective, source, target, loop, task.move, task.mix)
@@ -281,34 +272,34 @@ class Route:
         task, budget = task or default_task(simulator.labelled(200, 0)), budget or Budget()
         return self.widen(simulator, SourceLearner(task, seed=budget.seed, hardware=budget.hardware)), calibration
 
-    def _prepare(self, source: Labelled, target: Unlabelled, task: Task, seed: int) -> Objective:
+    def _prepare(
+        self, source: Labelled, target: Unlabelled, task: Task, seed: int, hardware: Hardware | None = None
+    ) -> Objective:
         """The objective with its networks, whose initial weights are sampled with `seed`."""
-        objective = (self.adapt.then if isinstance(self.adapt, FeatureMapping) else self.adapt).fresh(source.shape)
+        objective = settled(self.learner.fresh(source.shape), self.features, len(source), hardware or Hardware.detect())
         check_labels(objective, () if self.randomize is None else self.randomize.settled(task).mixes)
-        check_network(objective, source, self.features, self.randomize)
-        mean, std = statistics(source.inputs)
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed)
-            model = Model(
-                task,
-                source.shape,
-                features=copy.deepcopy(self.features),
-                network=objective.network,
-                frozen=objective.frozen,
-                statistics=objective.statistics,
-                mean=mean,
-                std=std,
-                head=objective.head,
-                dropout=objective.dropped(task),
-                norm=objective.norm,
-                given_columns=source.given_columns,
-                given_scale=None if source.given is None else scale_of(source.given),
-            )
-            if objective.weights is not None:
-                load_weights(model.backbone, objective.weights, str(model.description["network"]))
-            sources = 1 if source.domain is None else int(source.domain.max()) + 1
-            objective.prepare(model, target, sources)
-        return objective
+        check_network(objective, self.features)
+        return prepared(objective, source, target, task, self.features, seed)
+
+    @property
+    def learner(self) -> Objective:
+        """How the model is trained; with a feature mapping, on mapped features."""
+        return self.adapt.then if isinstance(self.adapt, FeatureMapping) else self.adapt
+
+    def with_learner(self, learner: Objective) -> Route:
+        """The route with another way to train the model."""
+        if isinstance(self.adapt, FeatureMapping):
+            return replace(self, adapt=replace(self.adapt, then=learner))
+        return replace(self, adapt=learner)
+
+    def settled(self, images: int, hardware: Hardware) -> Route:
+        """The route with a value for each setting of the network that is None.
+
+        Args:
+            images: number of labelled images.
+            hardware: to train on.
+        """
+        return self.with_learner(settled(self.learner, self.features, images, hardware))
 
     def describe(self) -> dict[str, Any]:
         """The route as plain data: the method's name and settings for each stage, None for an empty stage."""
@@ -367,19 +358,3 @@ def default_steps(sources: int, targets: int, task: Task, images: bool = True) -
     """
     passes = 60 if isinstance(task, Classification) or not images else 5
     return max(500, min(4000, passes * max(sources, targets) // 64))
-
-
-def statistics(inputs: Inputs, most: int = 4096) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and deviation of each channel (or feature), (C,) float32 each, over at most `most` evenly spaced samples,
-    and fewer of large ones.
-
-    Sparse features are counts, or weighted counts, in one unit. Their mean is set to 0, so that zeros stay zeros. Their
-    deviation is the root mean square of all non-zero values. If each feature had its own deviation, a word in one of a
-    thousand reviews would outweigh all others: on reviews the accuracy was 0.60 instead of 0.72.
-    """
-    if isinstance(inputs, Sparse):
-        width = inputs.shape[1]
-        return torch.zeros(width), torch.full((width,), inputs.scale())
-    x = to_float(inputs[evenly(len(inputs), min(most, max(LEAST, VALUES // inputs.shape[1:].numel())))])
-    axes = [axis for axis in range(x.ndim) if axis != 1]
-    return x.mean(axes), x.std(axes).clamp(min=1e-3)

@@ -1,4 +1,4 @@
-"""The features of a model: normalisation and feature extractor, given values, and a projection of the pixels."""
+"""The features of a model: normalisation, feature extractor, bottleneck, given values, and projected pixels."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ from torch import Tensor, nn
 
 from ..data.reading.tables import listed
 from ..errors import InputError
-from ..networks.layers import Normalise, mlp
+from ..networks.layers import Norm, Normalise, mlp
 from .given import split
 from .projected_pixels import ProjectedPixels
 
 EMBEDDED = 32  # width of the embedding of given values
 
 
+def bottleneck_of(inputs: int, width: int, norm: Norm) -> nn.Sequential:
+    """A trained layer behind a feature extractor (N, inputs), which gives features (N, width) of one scale."""
+    scale = nn.BatchNorm1d(width) if norm == "batch" else nn.LayerNorm(width)
+    return nn.Sequential(nn.Linear(inputs, width), scale, nn.ReLU())
+
+
 class Featured(nn.Sequential):
-    """Normalisation, then the feature extractor. For a model of images, precomputed features (N, F) pass unchanged.
+    """Normalisation, then the feature extractor, then a bottleneck, if there is one.
+
+    For a model of images, outputs (N, F) of the feature extractor may be passed instead, see `Model.extract`.
 
     Given values come as further channels of the inputs (see `given`). They are standardised and appended to the
     features, with a small learnt embedding of them. One weight a column would learn too slowly: on a class of features
@@ -24,9 +32,10 @@ class Featured(nn.Sequential):
     Args:
         normalise, backbone: see `Model`.
         shape: of an input, without given values.
-        width: F, of the features without given values.
+        width: F, of the outputs of the feature extractor.
         given: names of the given columns.
         scale: mean and deviation of the given columns in the source, (G,) float32 each; zeros and ones by default.
+        bottleneck: from the outputs of the feature extractor to the features, see `bottleneck_of`; or None.
     """
 
     def __init__(
@@ -37,8 +46,10 @@ class Featured(nn.Sequential):
         width: int,
         given: tuple[str, ...],
         scale: tuple[Tensor, Tensor] | None,
+        bottleneck: nn.Module | None = None,
     ) -> None:
         super().__init__(normalise, backbone)
+        self.bottleneck = bottleneck
         self.shape, self.width, self.given = shape, width, given
         self.given_mean: Tensor
         self.given_std: Tensor
@@ -57,10 +68,10 @@ class Featured(nn.Sequential):
         return torch.cat([features, self.pixels(self[0](x[:, : self.shape[0]]))], 1)
 
     def _learnt(self, x: Tensor) -> Tensor:
-        cached = len(self.shape) == 3 and x.ndim == 2
+        kept = len(self.shape) == 3 and x.ndim == 2
         if not self.given:
-            return x if cached else self.extracted(x)
-        plain = self.width if cached else self.shape[0]
+            return self.narrowed(x if kept else self.extracted(x))
+        plain = self.width if kept else self.shape[0]
         if x.shape[1] != plain + len(self.given):
             raise InputError(
                 f"the model takes {plain} channels or features and the given columns {listed(self.given)}, found "
@@ -68,11 +79,16 @@ class Featured(nn.Sequential):
             )
         x, given = split(x, len(self.given))
         assert given is not None
-        return torch.cat([x if cached else self.extracted(x), self.of_given(given)], 1)
+        return torch.cat([self.narrowed(x if kept else self.extracted(x)), self.of_given(given)], 1)
 
     def extracted(self, x: Tensor) -> Tensor:
-        """Features (N, F) of inputs without given values."""
-        features: Tensor = self[1](self[0](x))
+        """Outputs (N, F) of the feature extractor for inputs without given values."""
+        outputs: Tensor = self[1](self[0](x))
+        return outputs
+
+    def narrowed(self, outputs: Tensor) -> Tensor:
+        """Features of outputs (N, F) of the feature extractor."""
+        features: Tensor = outputs if self.bottleneck is None else self.bottleneck(outputs)
         return features
 
     def of_given(self, given: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from ..transforms.warp import Warp
 from .given import append, given_of, move_given, split
 from .hardware import Hardware
 
+RATE_SHARE = "rate_share"  # key of a group of parameters: its learning rate as a share of that of the algorithm
 Terms = tuple[float | Tensor, Tensor]
 Report = Callable[[int, dict[str, float]], None]
 
@@ -260,7 +261,7 @@ class Trainer:
         if rate is not None:
             for optimizer in self.optimizers.values():
                 for group in optimizer.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = rate * group.get(RATE_SHARE, 1.0)
         terms: dict[str, Tensor] = {}
         updates = self.algorithm.updates(*self.batches(), progress)
         with self.loop.hardware.autocast():

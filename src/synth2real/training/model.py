@@ -18,13 +18,14 @@ from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
 from ..data.sparse import Layout
 from ..errors import InputError, TrainingDiverged
-from ..networks.backbones import Frozen, build_network, width_of
+from ..networks.backbones import Pooled, build_network, channels_of, width_of
 from ..networks.feature_maps import FeatureMap, describe
 from ..networks.layers import Features, Norm, Normalise, Statistics, mlp, share
+from ..networks.tuning import PretrainedNorm, Tune, Tuned
 from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Classification, Task
 from .corrected_head import outputs_by_group
-from .featured import Featured
+from .featured import Featured, bottleneck_of
 from .given import WithGiven, append, given_of, split
 from .projected_pixels import ProjectedPixels
 
@@ -58,7 +59,7 @@ class Predictions:
 
 
 class Model(nn.Module):
-    """Normalisation, feature extractor and head for one task.
+    """Normalisation, feature extractor, bottleneck and head for one task.
 
     Args:
         task: the task to predict.
@@ -66,9 +67,15 @@ class Model(nn.Module):
         features: any network from inputs to features (N, F). It is used directly, not copied. None builds the network
             with the name `network`.
         network: name of the feature extractor, see `backbones.build_network`. None selects it by `shape`.
-        frozen: keep the feature extractor fixed, and train only the layers after it.
-        statistics: input normalisation, `per-image`, `source` or `none`.
-        mean, std: of the source, (C,) or (F,) float32; zeros and ones by default.
+        tune: how much of the feature extractor is trained, see `tuning.Tuned`.
+        bottleneck: width of a trained layer behind the feature extractor, whose outputs are then the features; 0 for
+            none.
+        pretrained: the feature extractor is for pretrained weights, which are loaded afterwards.
+        pretrained_norm: whether its batch normalisation keeps its statistics, see `tuning.Tuned`.
+        licence: of the pretrained weights.
+        config: configuration of a network of transformers, which is then not read by its name.
+        statistics: input normalisation, see `layers.Normalise`.
+        mean, std: of the source or of the pretraining, (C,) or (F,) float32; zeros and ones by default.
         head: widths of the hidden layers between features and outputs.
         dropout: share of features dropped before the head, during training.
         norm: normalisation between the layers of the library's own networks, `group` or `batch`.
@@ -87,7 +94,12 @@ class Model(nn.Module):
         *,
         features: nn.Module | None = None,
         network: str | None = None,
-        frozen: bool = False,
+        tune: Tune = "whole",
+        bottleneck: int = 0,
+        pretrained: bool = False,
+        pretrained_norm: PretrainedNorm = "kept",
+        licence: str | None = None,
+        config: dict[str, Any] | None = None,
         statistics: Statistics = "per-image",
         mean: Tensor | None = None,
         std: Tensor | None = None,
@@ -99,35 +111,58 @@ class Model(nn.Module):
     ) -> None:
         super().__init__()
         self.task, self.shape, self.given_columns = task, tuple(shape), tuple(given_columns)
-        if features is None:
-            network = network or ("convolutional" if len(shape) == 3 else "perceptron")
-            backbone = build_network(network, shape, task.spatial, norm)
-        else:
-            network, backbone = GIVEN, features
-        self.description = {
+        network = GIVEN if features is not None else network or ("convolutional" if len(shape) == 3 else "perceptron")
+        channels = shape[0] if network == GIVEN else channels_of(network, shape[0], pretrained)
+        taken = (channels, *shape[1:])
+        backbone = features or build_network(network, taken, task.spatial, norm, pretrained, config)
+        self.description: dict[str, Any] = {
             "shape": list(shape),
             "network": network,
-            "frozen": frozen,
+            "tune": tune,
+            "bottleneck": bottleneck,
+            "pretrained": pretrained,
+            "pretrained_norm": pretrained_norm,
+            "licence": licence,
+            "config": backbone.config if isinstance(backbone, Pooled) else None,
             "statistics": statistics,
             "head": list(head),
             "dropout": dropout,
             "norm": norm,
             "given_columns": list(given_columns),
         }
-        name = type(backbone).__name__ if network == GIVEN else network
-        width = backbone.width if isinstance(backbone, Features) else width_of(backbone, self.shape, name)
-        mean = torch.zeros(shape[0]) if mean is None else mean
-        std = torch.ones(shape[0]) if std is None else std
-        parts = Normalise(statistics, mean, std), Frozen(backbone) if frozen else backbone
-        featured = Featured(*parts, self.shape, width, self.given_columns, given_scale)
+        featured = self._featured_by(backbone, taken, mean, std, given_scale)
         self.features: nn.Sequential = featured
-        self.width = width + featured.added
+        self.width = (bottleneck or featured.width) + featured.added
         self.head = nn.Sequential(nn.Dropout(share(dropout, "dropout")), mlp(self.width, head, task.outputs))
         # The same memory format as in training, so that a loaded model gives the same bits as the trained model.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.conversion = Conversion()  # of images on load
         self.layout: Layout | None = None  # set if svmlight files are read
         self.map: FeatureMap | None = None
+
+    def _featured_by(
+        self,
+        backbone: nn.Module,
+        taken: tuple[int, ...],
+        mean: Tensor | None,
+        std: Tensor | None,
+        given_scale: tuple[Tensor, Tensor] | None,
+    ) -> Featured:
+        """The features by the description of the model; `taken` is the shape of the inputs of the backbone."""
+        known = self.description
+        name = type(backbone).__name__ if known["network"] == GIVEN else known["network"]
+        width = backbone.width if isinstance(backbone, Features) else width_of(backbone, taken, name)
+        values = (taken if known["statistics"] == "pretrained" else self.shape)[0]
+        normalise = Normalise(
+            known["statistics"],
+            torch.zeros(values) if mean is None else mean,
+            torch.ones(values) if std is None else std,
+            None if taken == self.shape else taken[0],
+        )
+        if known["tune"] != "whole" or known["pretrained"]:
+            backbone = Tuned(backbone, known["tune"], known["pretrained"], known["pretrained_norm"])
+        narrow = bottleneck_of(width, known["bottleneck"], known["norm"]) if known["bottleneck"] else None
+        return Featured(normalise, backbone, self.shape, width, self.given_columns, given_scale, narrow)
 
     def facts(self) -> dict[str, Any]:
         """What two models must have in common to be one ensemble."""
@@ -150,6 +185,13 @@ class Model(nn.Module):
         normalise = self.features[0]
         return torch.cat(list(self._batches(inputs, lambda x: normalise(x[:, : self.shape[0]]))))
 
+    @property
+    def normalised_shape(self) -> tuple[int, ...]:
+        """Shape of one of the images that `normalised` returns."""
+        first = self._featured()[0]
+        assert isinstance(first, Normalise)
+        return self.shape if first.channels is None else (first.channels, *self.shape[1:])
+
     def append_pixels(self, pixels: ProjectedPixels) -> None:
         """Append a projection of the pixels to the features. The head must then take wider features."""
         featured = self._featured()
@@ -164,7 +206,7 @@ class Model(nn.Module):
     def backbone(self) -> nn.Module:
         """The feature extractor, without normalisation."""
         inner: nn.Module = self.features[1]
-        return inner.network if isinstance(inner, Frozen) else inner
+        return inner.network if isinstance(inner, Tuned) else inner
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw outputs (N, outputs) float32 for a batch of `domains.to_float`. Apply the feature map first, if any.
@@ -256,6 +298,15 @@ class Model(nn.Module):
     def embed(self, inputs: Inputs) -> Tensor:
         """Features (N, F) float32 on the CPU, computed in batches of inputs, see `inputs_of`."""
         return torch.cat(list(self._batches(inputs, self.features)))
+
+    def extract(self, inputs: Inputs) -> Tensor:
+        """Outputs (N, F) float32 on the CPU of the feature extractor, before a bottleneck, in batches of inputs.
+
+        Given values of the inputs are left out. If the feature extractor is frozen, `features` takes these outputs in
+        place of images, see `Featured`.
+        """
+        extracted = self._featured().extracted
+        return torch.cat(list(self._batches(inputs, lambda x: extracted(x[:, : self.shape[0]]))))
 
     def embed_alone(self, inputs: Inputs) -> Tensor:
         """Features (N, F) of inputs without their given values, which are no features that a network could align."""

@@ -12,6 +12,7 @@ from ...data.domains import Unlabelled, check_kind
 from ...errors import InputError
 from ...settings import settings
 from ...tasks import Classification
+from ...training.averaging import unfrozen
 from ...training.hardware import Hardware
 from ...training.loop import Loop, Report, Trainer
 from ...training.model import Model
@@ -47,7 +48,7 @@ class SourceFree(Learner):
         if len(target) < 2:
             raise InputError(f"the target holds {len(target)} sample, expected two or more. Pass more target images")
         learner = self.fresh()
-        learner.prepare(copy.deepcopy(model).to(loop.hardware.device).train(), target)
+        learner.prepare(unfrozen(copy.deepcopy(model)).to(loop.hardware.device).train(), target)
         return Trainer(learner, None, target, loop)
 
     def fit(
@@ -105,8 +106,8 @@ class SourceFree(Learner):
                 f"{self.name} trains the feature extractor, but the model has none, only a linear machine on the given "
                 "features; expected a model with a trainable feature extractor"
             )
-        if self.model.description["frozen"]:
+        if not any(parameter.requires_grad for parameter in self.model.features.parameters()):
             raise InputError(
-                f"{self.name} trains the feature extractor, but the model was trained with a frozen one "
-                "(adapt.frozen); expected a model with a trainable feature extractor"
+                f"{self.name} trains the features, but the model was trained with a frozen network and no bottleneck, "
+                "expected a model with something to train. Train it without adapt.bottleneck=0"
             )

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ...comparison.comparison import Comparison
 from ...comparison.comparison import compare as compare_routes
-from ...comparison.named_routes import chosen_routes, paints_backgrounds
+from ...comparison.named_routes import chosen_routes, is_file, paints_backgrounds, with_network
 from ...comparison.pool import check_names
 from ...data.domains import Labelled, Unlabelled
 from ...data.sparse import Layout
@@ -104,9 +104,19 @@ def few_labels_of(
 def checked_routes(
     args: CompareArguments, task: Task, source: Labelled | Simulator, target: Unlabelled
 ) -> dict[str, Route]:
-    """The routes to compare, each of which serves the data."""
+    """The routes to compare, settled, each of which serves the data."""
+    network = {name: value for name, value in (("network", args.network), ("weights", args.weights)) if value}
+    if network and args.routes is not None and is_file(args.routes):
+        name = next(iter(network))
+        raise InputError(
+            f"found --{name} and --routes {args.routes}, whose routes have settings of their own. Write it into each "
+            f"route, such as 'mine: {{adapt: {{method: dann, {name}: {network[name]}}}}}'"
+        )
     routes = chosen_routes(args.routes, task, source, target)
+    routes = with_network(routes, network) if network else routes
     check_names(routes)
+    count = len(source) if isinstance(source, Labelled) else args.n or Budget.n
+    routes = {name: route.settled(count, Budget().hardware) for name, route in routes.items()}
     for name, route in routes.items():
         try:
             route.check(source, target, task=task)
