@@ -133,6 +133,10 @@ class Objective(Learner):
             `whole`. None chooses it by the number of images and the machine, see `tuning.default_tune`.
         bottleneck: width of a trained layer behind the feature extractor. The features of the method are its outputs. 0
             for none. None: 256 if the feature extractor is frozen, and none otherwise.
+        centred: centre the outputs of a frozen feature extractor by the mean of each domain, see `featured.Centred`.
+            None: yes for classes of images.
+        views: randomized views of each image that pass a frozen feature extractor; the training draws from them. None:
+            8, and fewer in a comparison that has no time for them.
         pretrained_norm: `kept` keeps the statistics of a pretrained batch normalisation, `trained` adopts those of the
             training.
         statistics: input normalisation: `per-image`, `source`, `pretrained` or `none`. None: `pretrained` if the
@@ -156,6 +160,8 @@ class Objective(Learner):
     weights: str | None = None
     tune: Tune | None = None
     bottleneck: int | None = Field(default=None, ge=0)
+    centred: bool | None = None
+    views: int | None = Field(default=None, gt=0)
     pretrained_norm: PretrainedNorm = "kept"
     statistics: Statistics | None = None
     norm: Norm = "group"

@@ -18,6 +18,7 @@ from ..route.route import Budget, OnReport, Route
 from ..select import decision
 from ..simulate import Simulator
 from ..tasks import Classification, Task
+from ..training.kept import FeatureStore
 from .candidates import SOURCE_ONLY, RouteCandidate, better
 from .evaluation import Evaluation, Trial, shipped_source, some
 from .halving import Plan
@@ -34,7 +35,7 @@ NOT_LEARNT = (
     "the models have not learnt the source: on held-out source samples they are wrong or unsure, so that nothing shows "
     "which target samples belong to no class of the source. Train for more steps"
 )
-PLAN, TRIALS = "plan.json", "trials"  # in the folder of a comparison
+PLAN, TRIALS, FEATURES = "plan.json", "trials", "features"  # in the folder of a comparison
 
 
 @dataclass(frozen=True)
@@ -267,11 +268,13 @@ def _compared(
         store = TrialStore(kept / TRIALS) if folder is not None or jobs > 1 else None
         if store is not None:
             store.check_same_data(evaluation)
+            evaluation.store = FeatureStore(kept / FEATURES)
         with Workers(evaluation, store, jobs) as workers:
             schedule = Schedule(evaluation, routes, baseline, store, workers, on_route, on_report)
             plan = None if minutes is None else schedule.plan(minutes, seeds, kept / PLAN)
             schedule.rounds(plan, seeds, repeat, then)
             verdict = schedule.concluded(plan)
+        evaluation.store.forget_files()
     return Comparison(
         schedule.candidates,
         evaluation.task,

@@ -23,9 +23,11 @@ from ..calibrate import Calibrator
 from ..data.domains import Labelled, Unlabelled, evenly
 from ..errors import InputError
 from ..refine.base import TrainedMapping
+from ..route.learner import keeps
 from ..route.route import Budget, Route
 from ..simulate import Simulator
 from ..tasks.base import Task
+from ..training.kept import FeatureStore
 from ..training.mapping import Mapping as Refiner
 
 SHARES = {1: (0.94,), 2: (0.42, 0.52)}  # share of the time of each round; the rest is for measuring
@@ -71,6 +73,7 @@ class Plan:
         speeds: of each route, by name.
         trials: most trials of a search of the simulator's ranges; None for the number in its own settings.
         pinned: names of the baselines, which take part in every round.
+        views: randomized views of each image, for the routes with a frozen network; None if there is none.
     """
 
     seconds: float
@@ -79,6 +82,7 @@ class Plan:
     speeds: dict[str, Speed]
     trials: int | None = None
     pinned: tuple[str, ...] = ()
+    views: int | None = None
 
     @property
     def sizes(self) -> list[int]:
@@ -193,7 +197,13 @@ def stepless(route: Route) -> bool:
 
 
 def measure(
-    routes: Mapping[str, Route], source: Labelled, target: Unlabelled, task: Task, budget: Budget, fixed: float
+    routes: Mapping[str, Route],
+    source: Labelled,
+    target: Unlabelled,
+    task: Task,
+    budget: Budget,
+    fixed: float,
+    store: FeatureStore | None = None,
 ) -> dict[str, Speed]:
     """The speed of each route, measured with a few steps on a few samples.
 
@@ -202,11 +212,12 @@ def measure(
         source: the training data.
         target, task, budget: as in `Route.run`.
         fixed: seconds that every training takes once, without refining.
+        store: of the outputs of frozen feature extractors.
     """
     few, some = source.subset(evenly(len(source), PROBE)), target.subset(evenly(len(target), PROBE))
 
     def timed(route: Route, steps: int) -> dict[str, float]:
-        return route.run(few, some, task=task, budget=replace(budget, steps=steps)).seconds
+        return route.run(few, some, task=task, budget=replace(budget, steps=steps), store=store).seconds
 
     timed(Route(), 1)  # warm-up: loading and compiling happens once and belongs to no route
     trained: dict[str, tuple[float, float]] = {}  # fixed seconds, and seconds per step; equal trainings are timed once
@@ -215,6 +226,8 @@ def measure(
     for name, route in routes.items():
         settings = repr((route.randomize, route.adapt))
         if settings not in trained:
+            if keeps(route.settled(len(source), budget.hardware).learner, source, task):
+                timed(replace(route, refine=None), 1)  # the images pass the network once, for all routes
             first, later = (timed(replace(route, refine=None), steps)["train"] for steps in (FIRST, LATER))
             step = max((later - first) / (LATER - FIRST), 1e-6)
             trained[settings] = max(0.0, first - FIRST * step), step

@@ -21,6 +21,7 @@ from .candidates import SOURCE_ONLY, RouteCandidate
 from .choice import Chooser, verdict
 from .evaluation import Evaluation, TrainingJob, shipped_source, some
 from .halving import ENOUGH, Plan, affordable, measure, shortened, stepless
+from .kept_views import keep, with_views
 from .pool import Aggregate, aggregates
 from .trials import TrialStore
 from .workers import Workers
@@ -172,6 +173,7 @@ class Schedule:
         if path.is_file():
             plan = Plan.read(path)
             self.shorten_searches(plan.trials)
+            self.draw_from(plan.views)
             self.leave_out(plan)
             return plan
         evaluation, source = self.evaluation, self.evaluation.source
@@ -183,13 +185,18 @@ class Schedule:
         simulators = [self.simulator(candidate.route)[0] for candidate in self.candidates]
         rendered, rendering = evaluation.rendered(simulators[0], seeds[0])
         routes = {candidate.name: replace(candidate.route, calibrate=None, widen=None) for candidate in self.candidates}
+        views = keep(list(routes.values()), evaluation, rendered, 60 * minutes)
+        self.draw_from(views)
+        routes = {name: with_views(route, None if views is None else 1) for name, route in routes.items()}
         with self.workers.as_in_workers():
-            speeds = measure(routes, rendered, evaluation.target, evaluation.task, evaluation.budget, rendering)
+            speeds = measure(
+                routes, rendered, evaluation.target, evaluation.task, evaluation.budget, rendering, evaluation.store
+            )
         images = len(rendered.shape) == 3
         most = evaluation.budget.steps or default_steps(len(rendered), len(evaluation.target), evaluation.task, images)
         left = max(60 * minutes - (time.perf_counter() - self.started), 0.0)
         pinned = tuple(one.name for one in self.candidates if one.name in (SOURCE_ONLY, self.chooser.baseline))
-        plan = Plan(left, self.workers.jobs, most, speeds, trials, pinned).affordable()
+        plan = Plan(left, self.workers.jobs, most, speeds, trials, pinned, views).affordable()
         self.leave_out(plan)
         make_folder(path.parent)
         write_text(path, json.dumps(plan.plain(), indent=2) + "\n")
@@ -203,6 +210,11 @@ class Schedule:
                     f"the budget is too short to train it for {ENOUGH} steps together with the other routes"
                 )
         self.candidates = [candidate for candidate in self.candidates if candidate.name in plan.speeds]
+
+    def draw_from(self, views: int | None) -> None:
+        """Let every route with a frozen network draw from this number of views of each image."""
+        for candidate in self.candidates:
+            candidate.route = with_views(candidate.route, views)
 
     def shorten_searches(self, trials: int | None) -> None:
         """Limit the trials of every search of a simulator's ranges."""

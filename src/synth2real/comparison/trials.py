@@ -140,7 +140,7 @@ class TrialStore:
         rendered, _ = evaluation.rendered(training.simulator, training.seed)
         refiner = load_refiner(folder, trust=own) if (folder / REFINER).is_dir() else None
         run = Run(
-            model=load_model(folder, trust=own),
+            model=evaluation.stored(load_model(folder, trust=own)),
             history=kept["history"],
             seconds=kept["stages"],
             rendered=rendered,

@@ -17,12 +17,16 @@ from ..networks.backbones import load_weights, read_weights
 from ..networks.layers import Statistics
 from ..networks.pretrained import NAMED, has_weights, licence_of, pretrained_weights, pretraining_of
 from ..networks.tuning import default_tune
-from ..tasks import Task
+from ..tasks import Classification, Task
+from ..training.featured import Centred
 from ..training.hardware import Hardware
+from ..training.kept import FeatureStore
+from ..training.loop import Loop
 from ..training.model import Model
 
 PRETRAINED, NONE = "pretrained", "none"  # values of the setting `weights`; any other is a file
 BOTTLENECK = 256  # width behind a frozen network
+VIEWS = 8  # randomized views of each image that pass a frozen network
 VALUES, LEAST = 2**26, 256  # most values that statistics are of, and least samples
 
 
@@ -86,6 +90,7 @@ def prepared(
             network=network,
             tune=objective.tune,
             bottleneck=objective.bottleneck,
+            centred=keeps(objective, source, task) and objective.centred is not False,
             pretrained=pretrained,
             pretrained_norm=objective.pretrained_norm,
             licence=licence_of(str(network)) if weights == PRETRAINED else None,
@@ -103,6 +108,35 @@ def prepared(
         objective.prepare(model, target, sources)
     objective.weight_notes = notes
     return objective
+
+
+def keeps(objective: Objective, source: Labelled, task: Task) -> bool:
+    """Whether each image passes the feature extractor once, and not at every step: it is frozen, and labels stay.
+
+    Points and directions move with a randomized image, so they are computed at every step.
+    """
+    return objective.tune == "frozen" and len(source.shape) == 3 and isinstance(task, Classification)
+
+
+def with_kept(
+    objective: Objective, source: Labelled, target: Unlabelled, loop: Loop, store: FeatureStore
+) -> tuple[Labelled, Unlabelled]:
+    """Both domains with kept outputs of the frozen feature extractor as inputs.
+
+    If the model centres them, the source is shifted onto the mean of the target, by which the model centres all.
+    """
+    model = objective.model.to(loop.hardware.device)
+    count = objective.views or VIEWS
+    ours, theirs = (store.views(model, domain.inputs, loop.randomize, count) for domain in (source, target))
+    means = ours.mean(), theirs.mean()
+    for network in objective.networks.values():
+        for part in network.modules():
+            if isinstance(part, Centred):
+                part.source_mean.copy_(means[0])
+                part.mean.copy_(means[1])
+    if model.description["centred"]:
+        ours.shift = means[1] - means[0]
+    return replace(source, inputs=ours), replace(target, inputs=theirs)
 
 
 def initialise(model: Model, weights: str | None) -> list[str]:

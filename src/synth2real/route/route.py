@@ -24,10 +24,11 @@ from ..simulate import Simulator
 from ..tasks import Classification, Gaze, Keypoints, Regression, Task
 from ..training.correction import Correction
 from ..training.hardware import Hardware
+from ..training.kept import FeatureStore
 from ..training.loop import Loop, Trainer
 from ..training.mapping import Mapping
 from ..training.model import Model
-from .learner import prepared, settled
+from .learner import keeps, prepared, settled, with_kept
 from .preconditions import check_data, check_labels, check_network, check_pair, check_stages
 from .recorder import OnReport as OnReport
 from .recorder import OnStep as OnStep
@@ -152,6 +153,7 @@ class Route:
         on_trainer: OnTrainer | None = None,
         on_refiner: OnRefiner | None = None,
         checkpoint: OnTrainer | None = None,
+        store: FeatureStore | None = None,
     ) -> Run:
         """Run every stage and return all results.
 
@@ -163,6 +165,7 @@ class Route:
             on_trainer: called with the trainer before its first step, for example to restore a checkpoint.
             on_refiner: called with the refiner before its training, to save it if the training diverges.
             checkpoint: called with the trainer every few steps.
+            store: keeps the outputs of frozen feature extractors, for several runs; None for one of this run alone.
 
         Raises:
             InputError: the domains do not fit each other, the labels not the task, or a stage needs a simulator.
@@ -175,9 +178,7 @@ class Route:
         with recorder.stage("calibrate"):
             simulator, calibration = self.simulator(source, target, task, budget)
         with recorder.stage("render"):
-            known = target.given_columns
-            rendered = source if simulator is None else simulator.labelled(budget.n, budget.seed, given=known)
-        assert isinstance(rendered, Labelled)
+            rendered = rendered_by(simulator, source, target, budget)
         check_pair(rendered, target)
         task = task or default_task(rendered)
         steps = budget.steps or default_steps(len(rendered), len(target), task, len(rendered.shape) == 3)
@@ -185,11 +186,11 @@ class Route:
         refiner, refined = self._refined(rendered, target, loop, recorder, on_refiner)
         labels = task.to_input(rendered.labels, rendered.sizes, rendered.shape[1:])
         final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
-        objective, notes = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint)
+        objective, notes = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint, store)
         changed = simulator if self.calibrate is not None or self.widen is not None else None
-        model, history, seconds = objective.ready(), recorder.history, recorder.seconds
+        model = objective.ready()
         model.check_outputs(target, steps)
-        return Run(model, history, seconds, rendered, refined, calibration, refiner, changed, notes)
+        return Run(model, recorder.history, recorder.seconds, rendered, refined, calibration, refiner, changed, notes)
 
     def _refined(
         self, source: Labelled, target: Unlabelled, loop: Loop, recorder: Recorder, on_refiner: OnRefiner | None
@@ -213,6 +214,7 @@ class Route:
         recorder: Recorder,
         on_trainer: OnTrainer | None,
         checkpoint: OnTrainer | None,
+        store: FeatureStore | None,
     ) -> tuple[Objective, list[str]]:
         """The objective after the stages `map` (only with a feature mapping) and `train`, and notes for the user."""
         mapping = copy.copy(self.adapt) if isinstance(self.adapt, FeatureMapping) else None
@@ -220,11 +222,13 @@ class Route:
             with recorder.stage("map", mapping.steps) as report:
                 source, target = mapping.fit_transform(source, target, recorder.watched(loop, "map"), report)
         with recorder.stage("train", loop.steps) as report:
-            objective = self._prepare(source, target, task, loop.seed, loop.hardware)
+            objective = self.prepare(source, target, task, loop.seed, loop.hardware)
             objective.feature_map = None if mapping is None else mapping.feature_map
-            objective.solve(source, target)
             loop = recorder.watched(loop, "train")
             loop = replace(loop, randomize=None if self.randomize is None else self.randomize.settled(task))
+            if keeps(objective, source, task):
+                source, target = with_kept(objective, source, target, loop, store or FeatureStore())
+            objective.solve(source, target)
             trainer = Trainer(objective, source, target, loop, task.move, task.mix)
             if on_trainer is not None:
                 on_trainer(trainer)
@@ -247,7 +251,7 @@ class Route:
             self.refine.check(source)
         if isinstance(self.adapt, FeatureMapping):
             self.adapt.check(source, target)
-        self._prepare(source, target, task, 0)
+        self.prepare(source, target, task, 0)
 
     def simulator(
         self,
@@ -272,7 +276,7 @@ class Route:
         task, budget = task or default_task(simulator.labelled(200, 0)), budget or Budget()
         return self.widen(simulator, SourceLearner(task, seed=budget.seed, hardware=budget.hardware)), calibration
 
-    def _prepare(
+    def prepare(
         self, source: Labelled, target: Unlabelled, task: Task, seed: int, hardware: Hardware | None = None
     ) -> Objective:
         """The objective with its networks, whose initial weights are sampled with `seed`."""
@@ -328,6 +332,16 @@ def migrated_route(plain: Any) -> Any:
     if isinstance(adapt, dict) and isinstance(adapt.get("then"), dict):
         adapt["then"] = migrated("adapt", adapt["then"])
     return route
+
+
+def rendered_by(
+    simulator: Simulator | None, source: Labelled | Simulator, target: Unlabelled, budget: Budget
+) -> Labelled:
+    """The images that the simulator renders; without one, the labelled data itself."""
+    if simulator is None:
+        assert isinstance(source, Labelled)
+        return source
+    return simulator.labelled(budget.n, budget.seed, given=target.given_columns)
 
 
 def refine_all(refiner: Mapping, source: Labelled) -> Inputs:

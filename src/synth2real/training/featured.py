@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -14,14 +17,55 @@ from .projected_pixels import ProjectedPixels
 EMBEDDED = 32  # width of the embedding of given values
 
 
+def featured_of(network: nn.Module) -> Featured:
+    """The features of a model, or of the first member of an ensemble."""
+    return next(part for part in network.modules() if isinstance(part, Featured))
+
+
+@contextmanager
+def by_source(network: nn.Module) -> Iterator[None]:
+    """Within it, the outputs of a frozen feature extractor are centred by the source's mean, see `Centred`."""
+    parts = [part for part in network.modules() if isinstance(part, Centred)]
+    for part in parts:
+        part.by_source = True
+    try:
+        yield
+    finally:
+        for part in parts:
+            part.by_source = False
+
+
 def bottleneck_of(inputs: int, width: int, norm: Norm) -> nn.Sequential:
     """A trained layer behind a feature extractor (N, inputs), which gives features (N, width) of one scale."""
     scale = nn.BatchNorm1d(width) if norm == "batch" else nn.LayerNorm(width)
     return nn.Sequential(nn.Linear(inputs, width), scale, nn.ReLU())
 
 
+class Centred(nn.Module):
+    """The outputs (N, F) of a frozen feature extractor, centred by the mean of a domain, each of length sqrt(F).
+
+    A frozen network cannot learn to ignore what shifts all features of a domain, such as the background. Images of the
+    target are centred by the target's mean; `by_source` centres those of the source by their own.
+
+    Args:
+        width: F.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.source_mean: Tensor
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("source_mean", torch.zeros(width))
+        self.by_source = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        apart = x - (self.source_mean if self.by_source else self.mean)
+        return nn.functional.normalize(apart) * apart.shape[1] ** 0.5
+
+
 class Featured(nn.Sequential):
-    """Normalisation, then the feature extractor, then a bottleneck, if there is one.
+    """Normalisation, then the feature extractor, then centring and a bottleneck, if the model has them.
 
     For a model of images, outputs (N, F) of the feature extractor may be passed instead, see `Model.extract`.
 
@@ -36,6 +80,7 @@ class Featured(nn.Sequential):
         given: names of the given columns.
         scale: mean and deviation of the given columns in the source, (G,) float32 each; zeros and ones by default.
         bottleneck: from the outputs of the feature extractor to the features, see `bottleneck_of`; or None.
+        centred: centre these outputs first, see `Centred`.
     """
 
     def __init__(
@@ -47,8 +92,10 @@ class Featured(nn.Sequential):
         given: tuple[str, ...],
         scale: tuple[Tensor, Tensor] | None,
         bottleneck: nn.Module | None = None,
+        centred: bool = False,
     ) -> None:
         super().__init__(normalise, backbone)
+        self.centred = Centred(width) if centred else None
         self.bottleneck = bottleneck
         self.shape, self.width, self.given = shape, width, given
         self.given_mean: Tensor
@@ -88,7 +135,8 @@ class Featured(nn.Sequential):
 
     def narrowed(self, outputs: Tensor) -> Tensor:
         """Features of outputs (N, F) of the feature extractor."""
-        features: Tensor = outputs if self.bottleneck is None else self.bottleneck(outputs)
+        centred: Tensor = outputs if self.centred is None else self.centred(outputs)
+        features: Tensor = centred if self.bottleneck is None else self.bottleneck(centred)
         return features
 
     def of_given(self, given: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from ..transforms.mix import Mix
 from ..transforms.warp import Warp
 from .given import append, given_of, move_given, split
 from .hardware import Hardware
+from .kept.views import Views
 
 RATE_SHARE = "rate_share"  # key of a group of parameters: its learning rate as a share of that of the algorithm
 Terms = tuple[float | Tensor, Tensor]
@@ -293,6 +294,9 @@ class Trainer:
         given = None if every is None else every[index].to(self.loop.hardware.device)
         index = index.to(inputs.device) if isinstance(inputs, Tensor) else index
         clean = to_float(inputs[index].to(self.loop.hardware.device, non_blocking=True))
+        if isinstance(inputs, Views) and len(index):
+            x = inputs.draw(index, self._generator).to(clean.device)
+            return append(clean, given), append(x, given), None
         if self.loop.randomize is None or clean.ndim != 4 or len(clean) == 0:
             clean = append(clean, given)
             return clean, clean, None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import yaml
@@ -25,8 +24,9 @@ from ..networks.tuning import PretrainedNorm, Tune, Tuned
 from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Classification, Task
 from .corrected_head import outputs_by_group
-from .featured import Featured, bottleneck_of
+from .featured import Featured, bottleneck_of, featured_of
 from .given import WithGiven, append, given_of, split
+from .predictions import Predictions as Predictions
 from .projected_pixels import ProjectedPixels
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
@@ -35,27 +35,10 @@ CHECKED = 64  # inputs on which a trained model is checked
 GIVEN = "given"  # replaces the network name if the user passed a network object
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """Predictions of a model for some inputs.
+class StandIns(Protocol):
+    """Knows the outputs of frozen feature extractors, see `kept.FeatureStore`."""
 
-    Args:
-        values: class probabilities (N, C), or values (N, K) in the units of the labels (keypoints: pixels of the
-            original image).
-        task: the task of the model.
-        names: file names, if the inputs came from files.
-    """
-
-    values: Tensor
-    task: Task
-    names: tuple[str, ...] = ()
-
-    @property
-    def labels(self) -> list[str]:
-        """The most probable class of each sample; classification only."""
-        if not isinstance(self.task, Classification):
-            raise InputError(f"the task {self.task.kind} predicts values, not labels. Use .values")
-        return [self.task.classes[i] for i in self.values.argmax(1).tolist()]
+    def standing_in(self, model: Model, inputs: Inputs, /) -> Inputs: ...
 
 
 class Model(nn.Module):
@@ -70,6 +53,7 @@ class Model(nn.Module):
         tune: how much of the feature extractor is trained, see `tuning.Tuned`.
         bottleneck: width of a trained layer behind the feature extractor, whose outputs are then the features; 0 for
             none.
+        centred: centre the outputs of the feature extractor before that, see `featured.Centred`.
         pretrained: the feature extractor is for pretrained weights, which are loaded afterwards.
         pretrained_norm: whether its batch normalisation keeps its statistics, see `tuning.Tuned`.
         licence: of the pretrained weights.
@@ -87,6 +71,9 @@ class Model(nn.Module):
         InputError: the network does not exist, or its output for such inputs is not (N, F).
     """
 
+    layout: Layout | None = None  # set if svmlight files are read
+    store: StandIns | None = None  # of outputs of a frozen feature extractor, while routes are compared
+
     def __init__(
         self,
         task: Task,
@@ -96,6 +83,7 @@ class Model(nn.Module):
         network: str | None = None,
         tune: Tune = "whole",
         bottleneck: int = 0,
+        centred: bool = False,
         pretrained: bool = False,
         pretrained_norm: PretrainedNorm = "kept",
         licence: str | None = None,
@@ -120,6 +108,7 @@ class Model(nn.Module):
             "network": network,
             "tune": tune,
             "bottleneck": bottleneck,
+            "centred": centred,
             "pretrained": pretrained,
             "pretrained_norm": pretrained_norm,
             "licence": licence,
@@ -137,7 +126,6 @@ class Model(nn.Module):
         # The same memory format as in training, so that a loaded model gives the same bits as the trained model.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.conversion = Conversion()  # of images on load
-        self.layout: Layout | None = None  # set if svmlight files are read
         self.map: FeatureMap | None = None
 
     def _featured_by(
@@ -162,7 +150,9 @@ class Model(nn.Module):
         if known["tune"] != "whole" or known["pretrained"]:
             backbone = Tuned(backbone, known["tune"], known["pretrained"], known["pretrained_norm"])
         narrow = bottleneck_of(width, known["bottleneck"], known["norm"]) if known["bottleneck"] else None
-        return Featured(normalise, backbone, self.shape, width, self.given_columns, given_scale, narrow)
+        return Featured(
+            normalise, backbone, self.shape, width, self.given_columns, given_scale, narrow, known["centred"]
+        )
 
     def facts(self) -> dict[str, Any]:
         """What two models must have in common to be one ensemble."""
@@ -188,13 +178,13 @@ class Model(nn.Module):
     @property
     def normalised_shape(self) -> tuple[int, ...]:
         """Shape of one of the images that `normalised` returns."""
-        first = self._featured()[0]
+        first = featured_of(self.features)[0]
         assert isinstance(first, Normalise)
         return self.shape if first.channels is None else (first.channels, *self.shape[1:])
 
     def append_pixels(self, pixels: ProjectedPixels) -> None:
         """Append a projection of the pixels to the features. The head must then take wider features."""
-        featured = self._featured()
+        featured = featured_of(self.features)
         featured.pixels = pixels.to(next(self.parameters()).device)
         self.width += pixels.count
 
@@ -262,12 +252,8 @@ class Model(nn.Module):
     @property
     def given_scale(self) -> tuple[Tensor, Tensor]:
         """Mean and deviation (G,) of the given columns in the source of the training."""
-        first = self._featured()
+        first = featured_of(self.features)
         return first.given_mean.cpu(), first.given_std.cpu()
-
-    def _featured(self) -> Featured:
-        """The features of the model, or of the first member of an ensemble."""
-        return next(part for part in self.features.modules() if isinstance(part, Featured))
 
     @torch.no_grad()
     def of_given(self, domain: Labelled | Unlabelled) -> Tensor | None:
@@ -277,7 +263,11 @@ class Model(nn.Module):
             InputError: a given column is missing.
         """
         given = given_of(domain, self.given_columns, "the data")
-        return None if given is None else self._featured().of_given(given.to(next(self.parameters()).device)).cpu()
+        return (
+            None
+            if given is None
+            else featured_of(self.features).of_given(given.to(next(self.parameters()).device)).cpu()
+        )
 
     @torch.no_grad()
     def _batches(self, inputs: Inputs, module: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
@@ -293,11 +283,16 @@ class Model(nn.Module):
 
     def outputs(self, inputs: Inputs) -> Tensor:
         """Raw outputs (N, outputs) float32 on the CPU, computed in batches of inputs, see `inputs_of`."""
-        return torch.cat(list(self._batches(inputs, self)))
+        return torch.cat(list(self._batches(self._known(inputs), self)))
 
     def embed(self, inputs: Inputs) -> Tensor:
         """Features (N, F) float32 on the CPU, computed in batches of inputs, see `inputs_of`."""
-        return torch.cat(list(self._batches(inputs, self.features)))
+        return torch.cat(list(self._batches(self._known(inputs), self.features)))
+
+    def _known(self, inputs: Inputs) -> Inputs:
+        """What stands in for images in a store; else the inputs themselves."""
+        known = self.store is not None and self.map is None and self.pixels is None and len(inputs.shape) == 4
+        return self.store.standing_in(self, inputs) if known and self.store is not None else inputs
 
     def extract(self, inputs: Inputs) -> Tensor:
         """Outputs (N, F) float32 on the CPU of the feature extractor, before a bottleneck, in batches of inputs.
@@ -305,14 +300,14 @@ class Model(nn.Module):
         Given values of the inputs are left out. If the feature extractor is frozen, `features` takes these outputs in
         place of images, see `Featured`.
         """
-        extracted = self._featured().extracted
+        extracted = featured_of(self.features).extracted
         return torch.cat(list(self._batches(inputs, lambda x: extracted(x[:, : self.shape[0]]))))
 
     def embed_alone(self, inputs: Inputs) -> Tensor:
         """Features (N, F) of inputs without their given values, which are no features that a network could align."""
         if self.given_columns:
             inputs = WithGiven(inputs, self.given_scale[0].expand(len(inputs), -1))
-        added = self._featured().added + (0 if self.pixels is None else self.pixels.count)
+        added = featured_of(self.features).added + (0 if self.pixels is None else self.pixels.count)
         features = self.embed(inputs)
         return features[:, : features.shape[1] - added]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
+from ...adapt import SourceOnly
 from ...comparison.comparison import Comparison
 from ...comparison.comparison import compare as compare_routes
 from ...comparison.named_routes import chosen_routes, is_file, paints_backgrounds, with_network
@@ -112,11 +113,12 @@ def checked_routes(
             f"found --{name} and --routes {args.routes}, whose routes have settings of their own. Write it into each "
             f"route, such as 'mine: {{adapt: {{method: dann, {name}: {network[name]}}}}}'"
         )
-    routes = chosen_routes(args.routes, task, source, target)
+    count, hardware = len(source) if isinstance(source, Labelled) else args.n or Budget.n, Budget().hardware
+    frozen = Route(adapt=SourceOnly(**network)).settled(count, hardware).learner.tune == "frozen"
+    routes = chosen_routes(args.routes, task, source, target, frozen=frozen)
     routes = with_network(routes, network) if network else routes
     check_names(routes)
-    count = len(source) if isinstance(source, Labelled) else args.n or Budget.n
-    routes = {name: route.settled(count, Budget().hardware) for name, route in routes.items()}
+    routes = {name: route.settled(count, hardware) for name, route in routes.items()}
     for name, route in routes.items():
         try:
             route.check(source, target, task=task)
