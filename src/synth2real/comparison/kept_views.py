@@ -9,12 +9,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
-
 from ..data.domains import Labelled, evenly
 from ..route.learner import VIEWS, keeps
 from ..route.route import Route
 from ..training.kept import FeatureStore
+from ..training.model import Model
 from .evaluation import Evaluation
 
 SHARE = 0.35  # of the time of a comparison for the randomized views
@@ -44,7 +43,7 @@ def keep(routes: Sequence[Route], evaluation: Evaluation, source: Labelled, seco
     randomized = [one for one in policies.values() if one.randomize is not None]
     views = 1
     if randomized:
-        passes = sum(map(len, domains)) * len(randomized) * _seconds(randomized[0], evaluation, source)
+        passes = (len(source) + len(evaluation.target)) * len(randomized) * _seconds(randomized[0], evaluation, source)
         views = max(1, min(VIEWS, int(SHARE * seconds / passes)))
     for route in policies.values():
         model = _model(route, evaluation, source)
@@ -59,7 +58,7 @@ def with_views(route: Route, views: int | None) -> Route:
     return route if views is None or route.learner.views else route.with_learner(replace(route.learner, views=views))
 
 
-def _model(route: Route, evaluation: Evaluation, source: Labelled) -> torch.nn.Module:
+def _model(route: Route, evaluation: Evaluation, source: Labelled) -> Model:
     hardware = evaluation.budget.hardware
     objective = route.prepare(source, evaluation.target, evaluation.task, 0, hardware)
     return objective.model.to(hardware.device)

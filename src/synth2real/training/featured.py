@@ -61,7 +61,8 @@ class Centred(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         apart = x - (self.source_mean if self.by_source else self.mean)
-        return nn.functional.normalize(apart) * apart.shape[1] ** 0.5
+        unit: Tensor = nn.functional.normalize(apart)
+        return unit * apart.shape[1] ** 0.5
 
 
 class Featured(nn.Sequential):

@@ -110,7 +110,9 @@ def checked_routes(
     args: CompareArguments, task: Task, source: Labelled | Simulator, target: Unlabelled
 ) -> dict[str, Route]:
     """The routes to compare, settled, each of which serves the data."""
-    network = {name: value for name, value in (("network", args.network), ("weights", args.weights)) if value}
+    network: dict[str, Any] = {
+        name: value for name, value in (("network", args.network), ("weights", args.weights)) if value
+    }
     if network and args.routes is not None and is_file(args.routes):
         name = next(iter(network))
         raise InputError(
