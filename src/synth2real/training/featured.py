@@ -61,8 +61,8 @@ class Centred(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         apart = x - (self.source_mean if self.by_source else self.mean)
-        unit: Tensor = nn.functional.normalize(apart)
-        return unit * apart.shape[1] ** 0.5
+        scaled: Tensor = nn.functional.normalize(apart) * apart.shape[1] ** 0.5
+        return scaled
 
 
 class Featured(nn.Sequential):
