@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from synth2real.cli.arguments import MethodsArguments
-from synth2real.cli.console import Bars, Pace, bars, carry_out, console, duration, print_result
+from synth2real.cli.console import Bars, Pace, ReadingLines, amount, bars, carry_out, console, duration, print_result
 from synth2real.errors import InputError, LeftOutWarning
 
 
@@ -85,6 +85,23 @@ def test_bars_print_the_lines_without_a_terminal(capsys, monkeypatch):
         for step in range(1, 11):
             shown.step("train", step, 10)
     assert "for 10 steps" not in capsys.readouterr().err
+
+
+def test_amounts_have_a_plural():
+    assert (amount(1, "route"), amount(0, "route"), amount(1200, "image")) == ("1 route", "0 routes", "1,200 images")
+
+
+def test_reading_is_said_at_once_and_then_at_times(capsys):
+    clock = Clock()
+    lines = ReadingLines(clock)
+    for done in range(31):
+        lines(Path("photos"), done, 30)
+        clock.now += 1
+    assert capsys.readouterr().err.splitlines() == [
+        "reading 30 images of photos",
+        "reading photos: 10 of 30 images",
+        "reading photos: 20 of 30 images",
+    ]
 
 
 def said(**found):

@@ -1,6 +1,6 @@
 """What is written to disk: whole files or none, folders that say that they are incomplete, locks of folders in use."""
 
-from .files import append_line, copied, make_folder, whole, write_tensors, write_text, writing
+from .files import append_line, check_writable, copied, make_folder, whole, write_tensors, write_text, writing
 from .incomplete import INCOMPLETE, Building, building, check_complete, is_free
 from .locks import LOCK, emptied, is_empty, locked
 
@@ -11,6 +11,7 @@ __all__ = [
     "append_line",
     "building",
     "check_complete",
+    "check_writable",
     "copied",
     "emptied",
     "is_empty",
