@@ -18,7 +18,7 @@ from typer.models import ArgumentInfo
 
 from ..storage import locked
 from . import arguments
-from .config_file import read_config
+from .config_file import option_names, read_config
 
 # command -> its options, and the folder with the file of its name, which is imported when the command runs
 COMMANDS: dict[str, tuple[type, str]] = {
@@ -142,12 +142,11 @@ def add_command(name: str, options: type, folder: str) -> None:
 
 def announce(name: str, options: Any) -> None:
     """Say at once what the command reads: before libraries are loaded, and files read, which may take long."""
-    given = {field: getattr(options, field, None) for field in READ}
-    said = [
-        f"{field} {' + '.join(value) if isinstance(value, tuple) else value}" for field, value in given.items() if value
-    ]
-    if said and not options.quiet:
-        typer.echo(f"{name}: {', '.join(said).replace('few_labels', 'few labels')}", err=True)
+    names = option_names(type(options))
+    given = {names[field]: getattr(options, field) for field in READ if field in names}
+    shown = {name: " + ".join(value) if isinstance(value, tuple) else value for name, value in given.items() if value}
+    if shown and not options.quiet:
+        typer.echo(f"{name}: {', '.join(f'{what} {value}' for what, value in shown.items())}", err=True)
 
 
 def _config(callback: Any) -> Any:

@@ -334,15 +334,7 @@ def step_seconds(route: Route, source: Labelled, target: Unlabelled, task: Task,
         source, target, task, budget: as in `Route.run`.
     """
     few, some = source.subset(evenly(len(source), PROBE)), target.subset(evenly(len(target), PROBE))
-    times: list[float] = []
-    route.run(
-        few,
-        some,
-        task=task,
-        budget=replace(budget, steps=2),
-        on_step=lambda *_: times.append(time.perf_counter()),
-    )
-    return times[1] - times[0]
+    return _training(route, few, some, task, budget, 0.0)[1]
 
 
 def _steps(refiner: Refiner | None) -> int:
