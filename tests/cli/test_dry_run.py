@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers import picture, refused, save
+from synth2real.storage import locked
 
 WRITING = ("render", "calibrate", "refine", "train", "adapt", "compare", "predict", "report", "demo")
 
@@ -85,3 +86,14 @@ def test_an_earlier_output_stays_with_overwrite(synth2real, tmp_path, commands):
     before = tree(out)
     assert synth2real(*arguments, "--overwrite", "--dry-run")[0] == 0
     assert tree(out) == before
+
+
+def test_an_output_in_use_is_refused(synth2real, tmp_path, commands):
+    with locked(tmp_path / "new" / "out"):
+        refused(synth2real("train", *commands["train"], "--dry-run"), "is in use by process")
+
+
+def test_an_earlier_study_is_refused(synth2real, tmp_path, commands):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "out.study.db").touch()
+    refused(synth2real("calibrate", *commands["calibrate"], "--dry-run"), "contains a study already", "--resume")

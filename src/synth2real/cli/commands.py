@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 from typer.models import ArgumentInfo
 
-from ..storage import locked
+from ..storage import check_unlocked, locked
 from . import arguments
 from .config_file import option_names, read_config
 
@@ -93,11 +93,13 @@ def find_modules_here() -> None:
 
 @contextmanager
 def output_locked(name: str, options: Any) -> Iterator[None]:
-    """Keeps other processes away from the output of a command, from before anything is read.
+    """Keeps other processes away from the output of a command, from before anything is read; a dry run only looks.
 
     Several workers of `calibrate` may share one study: those with --resume join the first one.
     """
     writes = name in LOCKING and not options.dry_run
+    if name in LOCKING and options.dry_run:
+        check_unlocked(options.out)
     outputs = [options.out] if writes else []
     if writes and name == "calibrate" and options.storage is not None and "://" not in options.storage:
         outputs.append(Path(options.storage))

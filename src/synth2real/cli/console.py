@@ -116,7 +116,7 @@ class Pace:
     """
 
     EVERY = 30.0  # seconds between two lines
-    TIMED, PATIENCE = 5, 10.0  # the estimate comes after so many steps, or so many seconds if steps are slow
+    TIMED, PATIENCE = 10, 10.0  # the estimate comes after so many steps, or so many seconds if steps are slow
 
     def __init__(self, stage: str, clock: Callable[[], float] = time.perf_counter) -> None:
         self.stage, self.clock = stage, clock

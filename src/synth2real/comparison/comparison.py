@@ -220,7 +220,7 @@ def compare(
         folder: stores the plan and finished trainings and reuses them; refused if it has trainings on other data.
         source_groups, target_groups: (N,) int64, person or video of each sample; splits and intervals keep them whole.
         on_route: called with name and seed before each run (with several jobs: after it); `on_report`: with one job.
-        on_timing, on_plan: called with a route's name before it is timed; with the plan and its seconds in all.
+        on_timing, on_plan: called with what is timed next, in words; with the plan and its seconds in all.
 
     Raises:
         InputError: as `Route.run`; `folder` has trainings on other data.

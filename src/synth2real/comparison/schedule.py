@@ -19,13 +19,14 @@ from ..tasks import Classification
 from ..training.model import Model
 from .candidates import SOURCE_ONLY, RouteCandidate
 from .choice import Chooser, verdict
-from .evaluation import Evaluation, TrainingJob, shipped_source, some
-from .halving import ENOUGH, PROBE, SEARCHING, Plan, affordable, measure, shortened, stepless
+from .evaluation import SHOWN, Evaluation, TrainingJob, shipped_source, some
+from .halving import ENOUGH, SEARCHING, Plan, affordable, measure, shortened, stepless
 from .pool import Aggregate, aggregates
 from .trials import TrialStore
 from .workers import Workers
 
 MEASURING = 0.06  # share of the time in which the speed of the routes is measured
+SCORED = 32  # target samples on which the scores are timed
 CONCLUDING = 2  # a training is measured after it, and once more for the aggregates and the report
 
 Then = Callable[[Sequence[str]], Mapping[str, Route]]
@@ -211,7 +212,7 @@ class Schedule:
                 evaluation.budget,
                 rendering + measuring,
                 seconds=MEASURING * 60 * minutes,
-                on_route=self.heard.on_timing,
+                on_route=lambda name: self.tell(f"a few steps of {name}"),
             )
         images = len(rendered.shape) == 3
         most = evaluation.budget.steps or default_steps(len(rendered), len(evaluation.target), evaluation.task, images)
@@ -229,14 +230,25 @@ class Schedule:
         return plan
 
     def measuring(self, rendered: Labelled, seed: int) -> float:
-        """Seconds that scores, aggregates and report of one training take; the first step also loads and compiles."""
-        evaluation = self.evaluation
-        few = rendered.subset(evenly(len(rendered), PROBE))
-        some = evaluation.target.subset(evenly(len(evaluation.target), PROBE))
-        run = Route().run(few, some, task=evaluation.task, budget=replace(evaluation.budget, steps=1))
+        """Seconds that scores, aggregates and report of one training take, timed on a few samples.
+
+        The training before that is of one step, which also loads and compiles.
+        """
+        self.tell("scores and report")
+        whole = self.evaluation
+        source = rendered.subset(evenly(len(rendered), 2 * SCORED))
+        target = whole.target.subset(evenly(len(whole.target), SCORED))
+        few = Evaluation(source, target, None, whole.task, whole.budget)
+        run = Route().run(source, target, task=whole.task, budget=replace(whole.budget, steps=1))
         began = time.perf_counter()
-        evaluation.measured(run, seed, 1, 0.0)
-        return CONCLUDING * (time.perf_counter() - began)
+        few.measured(run, seed, 1, 0.0)
+        each = (time.perf_counter() - began) / len(target)
+        return CONCLUDING * each * min(len(whole.target), SHOWN)
+
+    def tell(self, what: str) -> None:
+        """Say what is timed next."""
+        if self.heard.on_timing is not None:
+            self.heard.on_timing(what)
 
     def leave_out(self, plan: Plan) -> None:
         """Remove the routes that the plan has no time for, and note the reason."""

@@ -40,6 +40,7 @@ def calibrate(args: CalibrateArguments) -> Result:
     search.check(made, target)
     if args.dry_run:
         check_writable(args.out)
+        check_study(args)
         lines = [f"{name_of(METHODS, search)}: {search.trials} trials of {search.images} images of {args.simulator}"]
         return dry_run.plan(lines, search_seconds(search, made, target), args.out)
     storage = study_storage(args)
@@ -85,7 +86,7 @@ def place(args: CalibrateArguments, target: Unlabelled) -> Simulator:
 
 def study_storage(args: CalibrateArguments) -> str:
     """The database of the study, by default beside --out. With --overwrite an earlier SQLite file is deleted."""
-    storage = args.storage or str(args.out.with_suffix(".study.db"))
+    storage = named_storage(args)
     if "://" not in storage:
         path = Path(storage)
         make_folder(path.parent)
@@ -93,6 +94,21 @@ def study_storage(args: CalibrateArguments) -> str:
             path.unlink(missing_ok=True)
     make_folder(args.out.parent)
     return storage
+
+
+def named_storage(args: CalibrateArguments) -> str:
+    """The database that the options name."""
+    return args.storage or str(args.out.with_suffix(".study.db"))
+
+
+def check_study(args: CalibrateArguments) -> None:
+    """Raise `InputError` if there is a study that is neither resumed nor replaced."""
+    storage = named_storage(args)
+    if "://" not in storage and Path(storage).is_file() and not (args.resume or args.overwrite):
+        raise InputError(
+            f"{storage}: contains a study already, expected a new storage. Pass --resume to continue it, or "
+            "--overwrite, or choose another --storage"
+        )
 
 
 def write(

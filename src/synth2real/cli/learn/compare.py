@@ -59,11 +59,13 @@ def compare(args: CompareArguments) -> Result:
     folder = run_folder("compare", args, settings)
     known = {**common(args), "test": test, "task": task, "budget": budget}
     known |= {"source_groups": groups[0], "target_groups": groups[1]}
+    first = f"{amount(len(routes), 'route')} in {duration(60 * args.minutes)} (--budget): timing them first"
     if args.dry_run:
+        console.print(first, soft_wrap=True)
         return dry_plan(args, *planned(routes, source, target, **known))
     if isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target):
         say(folder, PAINTS)
-    say(folder, f"{amount(len(routes), 'route')} in {duration(60 * args.minutes)} (--budget): timing them first")
+    say(folder, first)
     with bars(estimates=False) as shown, warnings_on_stderr(folder.log), interruptible():
         comparison = compare_routes(
             routes,
@@ -92,7 +94,7 @@ def common(args: CompareArguments) -> dict[str, Any]:
         "seeds": tuple(range(args.seed, args.seed + args.seeds)),
         "minutes": args.minutes,
         "jobs": args.jobs,
-        "on_timing": lambda name: console.print(f"timing a few steps of {name}", soft_wrap=True),
+        "on_timing": lambda what: console.print(f"timing {what}", soft_wrap=True),
     }
 
 
