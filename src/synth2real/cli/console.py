@@ -96,9 +96,11 @@ def _plain(value: Any) -> Any:
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it: `40 seconds`, `4 minutes`, `2.5 hours`."""
+    """A time as a person says it: `40 seconds`, `2.5 minutes`, `40 minutes`, `2.5 hours`."""
     if seconds < 90:
         return amount(max(1, round(seconds)), "second")
+    if seconds < 600:  # whole minutes would be wrong by up to a half
+        return f"{round(seconds / 30) / 2:g} minutes"
     return f"{seconds / 60:.0f} minutes" if seconds < 90 * 60 else f"{seconds / 3600:.1f} hours"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +21,13 @@ from ..training.model import Model
 from .candidates import SOURCE_ONLY, RouteCandidate
 from .choice import Chooser, verdict
 from .evaluation import SHOWN, Evaluation, TrainingJob, shipped_source, some
-from .halving import ENOUGH, SEARCHING, Plan, affordable, measure, shortened, stepless
+from .halving import ENOUGH, PROBE, SEARCHING, Plan, affordable, measure, shortened, stepless
 from .pool import Aggregate, aggregates
 from .trials import TrialStore
 from .workers import Workers
 
 MEASURING = 0.06  # share of the time in which the speed of the routes is measured
-SCORED = 32  # target samples on which the scores are timed
+SCORED, VALUES = 32, 2**21  # least target samples on which the scores are timed, and most values of more samples
 CONCLUDING = 2  # a training is measured after it, and once more for the aggregates and the report
 
 Then = Callable[[Sequence[str]], Mapping[str, Route]]
@@ -236,8 +237,9 @@ class Schedule:
         """
         self.tell("scores and report")
         whole = self.evaluation
-        source = rendered.subset(evenly(len(rendered), 2 * SCORED))
-        target = whole.target.subset(evenly(len(whole.target), SCORED))
+        count = max(SCORED, min(PROBE, VALUES // math.prod(rendered.shape)))
+        source = rendered.subset(evenly(len(rendered), 2 * count))
+        target = whole.target.subset(evenly(len(whole.target), count))
         few = Evaluation(source, target, None, whole.task, whole.budget)
         run = Route().run(source, target, task=whole.task, budget=replace(whole.budget, steps=1))
         began = time.perf_counter()

@@ -2,6 +2,7 @@
 
 model.safetensors, model.yaml   the model
 settings.yaml                   route, data, budget, hardware, versions
+config.yaml                     the options of the command that wrote it; `--config` repeats it
 metrics.jsonl                   one line per report: stage, step, losses
 log.txt                         printed lines
 refiner/                        the refiner, if the route refines
