@@ -21,7 +21,18 @@ from .crops import Crops, crop_of
 from .tiles import TILE, Tiling
 
 
-class ImageMapping(Mapping):
+@settings
+class Rejection:
+    """The setting that every refiner has.
+
+    Args:
+        reject: share of the refined images to leave out, 0 to below 1: those with the highest label displacement.
+    """
+
+    reject: float = Field(default=0.0, ge=0, lt=1)
+
+
+class ImageMapping(Rejection, Mapping):
     """A mapping of images. Each method implements `learn`, and `refine` for one batch."""
 
     in_tiles: ClassVar[bool] = False  # True: large images are refined tile by tile; False: each pixel needs them whole
@@ -178,6 +189,7 @@ class Translation(TrainedMapping):
         smoothness: weight of the squared gradient of a critic with respect to real images; the papers have none. It
             keeps a critic from winning if the images are few and small.
         rate: learning rate of all networks. It falls to zero over the second half.
+        reject: as in `Rejection`.
     """
 
     steps: int = Field(default=600, ge=1)

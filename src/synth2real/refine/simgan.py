@@ -94,6 +94,7 @@ class SimGAN(TrainedMapping):
             paper has none. It limits the critic's confidence. With an overconfident critic the refiner can only change
             the image so much that its label becomes wrong.
         optimize, rate: optimizer and learning rate of both networks: Adam, or plain SGD as in the paper.
+        reject: as in `Rejection`.
     """
 
     name: ClassVar[str] = "simgan"
