@@ -19,7 +19,7 @@ from ..tasks import Classification
 from ..training.model import Model
 from .candidates import SOURCE_ONLY, RouteCandidate
 from .choice import Chooser, verdict
-from .evaluation import Evaluation, TrainingJob, shipped_source, some
+from .evaluation import Evaluation, TrainingJob, some
 from .halving import ENOUGH, Plan, affordable, measure, shortened, stepless
 from .pool import Aggregate, aggregates
 from .trials import TrialStore
@@ -134,7 +134,7 @@ class Schedule:
                     continue
                 kept = None
                 if trial.run.refined is not None and isinstance(self.evaluation.task, Classification):
-                    kept = float(model.evaluate(some(shipped_source(trial.run)))["accuracy"])
+                    kept = float(model.evaluate(some(trial.run.trained_on))["accuracy"])
                 candidate.trials[i] = replace(trial, gap_before=self.gap_before[1], label_kept=kept)
 
     def training(self, candidate: RouteCandidate, seed: int, steps: int | None) -> TrainingJob:

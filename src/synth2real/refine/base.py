@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from abc import abstractmethod
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -128,8 +128,9 @@ class TrainedMapping(ImageMapping, Algorithm):
         after the pretraining.
         """
         own = self.all_steps
-        before = {name: getattr(self, name) * min(steps, own) // own for name in self.pretraining}
-        return dataclasses.replace(self, **before, steps=steps - sum(before.values()))  # type: ignore[type-var]
+        parts: dict[str, Any] = {name: getattr(self, name) * min(steps, own) // own for name in self.pretraining}
+        parts["steps"] = steps - sum(parts.values())
+        return dataclasses.replace(self, **parts)
 
     @abstractmethod
     def build(self, shape: tuple[int, ...]) -> None:

@@ -197,7 +197,8 @@ def toned(x: Tensor, like: Tensor) -> Tensor:
     ends = counts.cumsum(0)
     sums = F.pad(like.flatten().double().sort().values.cumsum(0), (1, 0))
     means = (sums[ends] - sums[ends - counts]) / counts
-    return means[inverse].view(x.shape).to(x.dtype)
+    found: Tensor = means[inverse].view(x.shape)
+    return found.to(x.dtype)
 
 
 def _shrunk(sides: Sequence[int]) -> tuple[int, int]:
@@ -208,7 +209,9 @@ def _shrunk(sides: Sequence[int]) -> tuple[int, int]:
 
 def _steepness(grey: Tensor) -> Tensor:
     """Magnitude of the gradient, (N, h, w), without the finest noise."""
-    return Edges()(F.avg_pool2d(grey, 3, stride=1, padding=1, count_include_pad=False)).norm(dim=1)
+    edges: Tensor = Edges()(F.avg_pool2d(grey, 3, stride=1, padding=1, count_include_pad=False))
+    steepness: Tensor = edges.norm(dim=1)
+    return steepness
 
 
 def _correlation(a: Tensor, b: Tensor) -> Tensor:

@@ -37,7 +37,9 @@ QUALITY: dict[str, dict[str, Any]] = {
 
 def chunks(images: Unlabelled) -> Sequence[Tensor]:
     """Indices of the images that are in memory at once. They depend on the images only: so do the last bits."""
-    return torch.arange(len(images)).split(max(1, min(CHUNK, PIXELS // images.inputs.shape[2:].numel())))
+    count = max(1, min(CHUNK, PIXELS // images.inputs.shape[2:].numel()))
+    parts: Sequence[Tensor] = torch.arange(len(images)).split(count)
+    return parts
 
 
 def write_images(

@@ -195,4 +195,5 @@ def _probed(network: nn.Module, channels: int) -> tuple[list[Norm], int | None]:
 def _beyond(reached: Tensor, middle: slice) -> int:
     """How far the places that were reached lie beyond the middle."""
     places = reached.nonzero().flatten()
-    return max(middle.start - int(places.min()), int(places.max()) - middle.stop + 1, 0)
+    before, after = middle.start - int(places.min()), int(places.max()) - middle.stop + 1
+    return max(int(before), int(after), 0)

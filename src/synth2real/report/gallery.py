@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..comparison.comparison import Comparison, RouteCandidate, shipped_source
+from ..comparison.comparison import Comparison, RouteCandidate
 from ..data.domains import Inputs, Labelled, Unlabelled, name_of, to_float
 from ..measure.data_checks import outliers_among
 from ..select.validators import together
@@ -81,7 +81,7 @@ def rendered(candidate: RouteCandidate) -> Tensor:
 
 def refined(candidate: RouteCandidate) -> Tensor:
     """The first source images of the route, after refinement."""
-    return first(shipped_source(candidate.trials[0].run).inputs)
+    return first(candidate.trials[0].run.trained_on.inputs)
 
 
 def randomized(candidate: RouteCandidate) -> Tensor:

@@ -50,8 +50,13 @@ def refine(args: RefineArguments) -> Result:
     line = f"refined {made.images} images by {job.refiner.name} in {seconds:.0f} s to {args.out}"
     console.print(line, soft_wrap=True)
     console.print(moved(made.displacement), soft_wrap=True)
-    found = made.displacement.summary()
-    return {"method": job.refiner.name, "images": made.images, "steps": steps, "displacement": found, "out": args.out}
+    return {
+        "method": job.refiner.name,
+        "images": made.images,
+        "steps": steps,
+        "displacement": made.displacement.summary(),
+        "out": args.out,
+    }
 
 
 def moved(found: Displacement) -> str:
