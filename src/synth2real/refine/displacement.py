@@ -22,6 +22,7 @@ from .self_regularisation import Edges
 EDGES = "1 - correlation of the edges, 0 to 2"
 SIDE = 128  # pixels; edges are compared at most at this size, so that fine texture is no displacement
 AT_ONCE = 2**22  # pixels of the images that are compared at once
+DECIMALS = 4  # of a score: what is less is rounding of the computation, by which no image is worse than another
 FLAT = 1e-6  # variance of the edges below which an image has none
 
 
@@ -103,6 +104,8 @@ def _rounded(value: float) -> float:
 def displaced(before: Inputs, after: Inputs, judge: Model | None = None, sizes: Tensor | None = None) -> Tensor:
     """How far the label of each image has moved, (N,) float64: 0 if it has not.
 
+    Scores are rounded to four decimals.
+
     With a judge, a model trained on the source, it is the distance between its answers for both images: the total
     variation distance of class probabilities (0 to 1), the mean distance of points in pixels, degrees between gaze
     directions, or the mean difference of values in standard deviations of the source. A part of it is the error of the
@@ -129,7 +132,7 @@ def displaced(before: Inputs, after: Inputs, judge: Model | None = None, sizes: 
     for index in torch.arange(len(before)).split(most):
         pair = before[index], after[index]
         found.append(_edges_moved(*pair) if judge is None else _answers_moved(*pair, judge, sizes[index]))
-    return torch.cat(found).double()
+    return torch.cat(found).double().round(decimals=DECIMALS)
 
 
 def measure_of(judge: Model | None) -> str:
