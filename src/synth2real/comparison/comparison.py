@@ -20,7 +20,7 @@ from ..simulate import Simulator
 from ..tasks import Classification, Task
 from ..training.kept import FeatureStore
 from .candidates import SOURCE_ONLY, RouteCandidate, better
-from .evaluation import Evaluation, Trial, shipped_source, some
+from .evaluation import Evaluation, Trial, some
 from .halving import Plan
 from .named_routes import with_baselines
 from .notebook import as_table
@@ -29,7 +29,7 @@ from .schedule import Listeners, OnPlan, Schedule, Then
 from .trials import TrialStore
 from .workers import OnRoute, Workers
 
-__all__ = ["SOURCE_ONLY", "Comparison", "RouteCandidate", "Trial", "compare", "shipped_source", "some"]
+__all__ = ["SOURCE_ONLY", "Comparison", "RouteCandidate", "Trial", "compare", "some"]
 
 NOT_LEARNT = (
     "the models have not learnt the source: on held-out source samples they are wrong or unsure, so that nothing shows "

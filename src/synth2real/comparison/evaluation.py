@@ -187,7 +187,7 @@ class Evaluation:
             seconds=seconds,
             source_metrics=source_metrics,
             test_metrics=None if self.test is None else run.model.evaluate(self.test),
-            gap_after=self.gap(run.model, shipped_source(run)),
+            gap_after=self.gap(run.model, run.trained_on),
             moved=move(run.model, inputs, run.model.outputs(inputs)),
             steps=steps,
         )
@@ -212,11 +212,6 @@ def _held(source: Labelled) -> int:
     return min(HELD, max(1, least, len(source) // 10))
 
 
-def shipped_source(run: Run) -> Labelled:
-    """The source as the model was trained on it: refined if the route refines."""
-    return run.rendered if run.refined is None else replace(run.rendered, inputs=run.refined)
-
-
 def some(domain: Domain, most: int = SHOWN) -> Domain:
     """At most `most` samples, evenly spaced."""
     return domain.subset(evenly(len(domain), most))
@@ -238,3 +233,7 @@ class Refined:
 
     def __getitem__(self, index: Tensor, /) -> Tensor:
         return self.refiner.transform(self.inputs[index])
+
+    def subset(self, index: Tensor) -> Refined:
+        """The images at `index` (B,) int64, not refined yet."""
+        return Refined(self.refiner, Unlabelled(self.inputs).subset(index).inputs)

@@ -20,7 +20,7 @@ from ..tasks import Classification
 from ..training.model import Model
 from .candidates import SOURCE_ONLY, RouteCandidate
 from .choice import Chooser, verdict
-from .evaluation import SHOWN, Evaluation, TrainingJob, shipped_source, some
+from .evaluation import SHOWN, Evaluation, TrainingJob, some
 from .halving import ENOUGH, PROBE, SEARCHING, Plan, Speed, affordable, measure, shortened, stepless
 from .kept_views import is_kept, keep, with_views
 from .pool import Aggregate, aggregates
@@ -149,7 +149,7 @@ class Schedule:
                     continue
                 kept = None
                 if trial.run.refined is not None and isinstance(self.evaluation.task, Classification):
-                    kept = float(model.evaluate(some(shipped_source(trial.run)))["accuracy"])
+                    kept = float(model.evaluate(some(trial.run.trained_on))["accuracy"])
                 candidate.trials[i] = replace(trial, gap_before=self.gap_before[1], label_kept=kept)
 
     def training(self, candidate: RouteCandidate, seed: int, steps: int | None) -> TrainingJob:

@@ -18,6 +18,7 @@ from ..data.domains import Labelled, Unlabelled, evenly, to_float
 from ..errors import InputError, TrainingDiverged
 from ..networks.named_code import named_in
 from ..refine import load_refiner
+from ..refine.displacement import Displacement
 from ..route.route import Run, migrated_route
 from ..select.validators import Moved
 from ..simulate import Sampling, Simulator
@@ -29,7 +30,7 @@ from .evaluation import Evaluation, Refined, TrainingJob, Trial
 
 TRIAL, ARRAYS, DATA = "trial.json", "predictions.safetensors", "data.json"
 MOVED = "moved"  # predictions for moved samples, in the arrays; and in the JSON, whether there are any
-NOTES = "notes"  # of the run
+NOTES, DISPLACEMENT = "notes", "displacement"  # of the run
 HELD_PART = "held part of the source"  # key in data.json
 SAMPLINGS = ("ranges_before", "ranges", "given")  # fields of a calibration that hold ranges or distributions
 MARKED = 64  # inputs of a domain that go into its fingerprint
@@ -123,6 +124,7 @@ class TrialStore:
             write_tensors(partial / ARRAYS, {name: values.clone() for name, values in arrays.items()})
             kept = {name: getattr(made, name) for name in PLAIN} | {MOVED: made.moved is not None}
             kept |= {"history": made.run.history, "stages": made.run.seconds, NOTES: made.run.notes}
+            kept[DISPLACEMENT] = None if made.run.displacement is None else made.run.displacement.plain()
         kept["route"] = training.route.describe()
         write_text(partial / TRIAL, json.dumps({"name": training.name, **kept}) + "\n")
 
@@ -149,6 +151,7 @@ class TrialStore:
             refiner=refiner,
             simulator=evaluation.changed(training.simulator),
             notes=kept[NOTES],
+            displacement=None if kept.get(DISPLACEMENT) is None else Displacement.of(kept[DISPLACEMENT]),
         )
         stored = {name: kept[name] for name in PLAIN}
         moved = Moved(*(arrays[f"{MOVED}.{f.name}"] for f in fields(Moved))) if kept[MOVED] else None

@@ -14,7 +14,7 @@ from bokeh.models import ColumnDataSource
 from bokeh.plotting import figure
 from torch import Tensor
 
-from ..comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate, shipped_source, some
+from ..comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate, some
 from ..data.domains import Labelled, Unlabelled
 from ..route.route import Rows
 from ..tasks import Classification, Task
@@ -74,7 +74,7 @@ def embeddings(comparison: Comparison) -> Figures:
 
 def _embedding(candidate: RouteCandidate, comparison: Comparison) -> Any:
     run = candidate.trials[0].run
-    source, target = some(shipped_source(run), POINTS), some(comparison.target, POINTS)
+    source, target = some(run.trained_on, POINTS), some(comparison.target, POINTS)
     with by_source(run.model):
         ours = run.model.embed_alone(source.inputs)
     plane = flatten(torch.cat([ours, run.model.embed_alone(target.inputs)]))

@@ -6,6 +6,7 @@ import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from ..errors import InputError
 from ..randomize import METHODS as RANDOMIZE
 from ..randomize import WIDEN, Automatic, Policy, Widen
 from ..refine import METHODS as REFINE
+from ..refine.displacement import Displacement
 from ..settings import migrated, name_of, to_dict
 from ..simulate import Simulator
 from ..tasks import Classification, Gaze, Keypoints, Regression, Task
@@ -34,6 +36,7 @@ from .recorder import OnReport as OnReport
 from .recorder import OnStep as OnStep
 from .recorder import Recorder
 from .recorder import Rows as Rows
+from .rejection import JUDGE_STEPS, displacement_of, final_source, notes_of
 from .source_learner import SourceLearner
 from .source_notes import source_notes
 
@@ -56,6 +59,7 @@ class Run:
         simulator: after calibration and widening; None if the route does neither, or the source is labelled data.
         notes: what the user must know about the training, in sentences; see `Learner.notes` and `source_notes`.
         correction: of the model by a few real labels, after the route; None without them.
+        displacement: of the labels by refinement; None if no refined image was to be left out for it.
     """
 
     model: Model
@@ -68,6 +72,12 @@ class Run:
     simulator: Simulator | None = None
     notes: list[str] = field(default_factory=list)
     correction: Correction | None = None
+    displacement: Displacement | None = None
+
+    @property
+    def trained_on(self) -> Labelled:
+        """The source as the model was trained on it, see `final_source`."""
+        return final_source(self.rendered, self.refined, self.displacement)
 
 
 @dataclass(frozen=True)
@@ -162,9 +172,8 @@ class Route:
             budget: steps, batch, number of images to render, seed, hardware.
             on_report: called every few steps with the stage, the step, the number of steps and the losses.
             on_step: called after every step with the stage, the step and the number of steps.
-            on_trainer: called with the trainer before its first step, for example to restore a checkpoint.
+            on_trainer, checkpoint: called with the trainer before its first step, to restore it; and every few steps.
             on_refiner: called with the refiner before its training, to save it if the training diverges.
-            checkpoint: called with the trainer every few steps.
             store: keeps the outputs of frozen feature extractors, for several runs; None for one of this run alone.
 
         Raises:
@@ -183,27 +192,31 @@ class Route:
         task = task or default_task(rendered)
         steps = budget.steps or default_steps(len(rendered), len(target), task, len(rendered.shape) == 3)
         loop = Loop(steps=steps, batch=budget.batch, seed=budget.seed, hardware=budget.hardware)
-        refiner, refined = self._refined(rendered, target, loop, recorder, on_refiner)
-        labels = task.to_input(rendered.labels, rendered.sizes, rendered.shape[1:])
-        final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
+        refiner, refined, moved = self._refined(rendered, target, task, loop, recorder, on_refiner)
+        final = final_source(rendered, refined, moved)
+        final = replace(final, labels=task.to_input(final.labels, final.sizes, final.shape[1:]))
         objective, notes = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint, store)
         changed = simulator if self.calibrate is not None or self.widen is not None else None
         model = objective.ready()
         model.check_outputs(target, steps)
-        return Run(model, recorder.history, recorder.seconds, rendered, refined, calibration, refiner, changed, notes)
+        notes[:0] = notes_of(moved, rendered)
+        known = recorder.history, recorder.seconds, rendered, refined, calibration, refiner, changed, notes, None, moved
+        return Run(model, *known)
 
     def _refined(
-        self, source: Labelled, target: Unlabelled, loop: Loop, recorder: Recorder, on_refiner: OnRefiner | None
-    ) -> tuple[Mapping | None, Inputs | None]:
-        """The trained refiner and all refined inputs of the source; (None, None) without refinement."""
+        self, source: Labelled, target: Unlabelled, task: Task, loop: Loop, record: Recorder, began: OnRefiner | None
+    ) -> tuple[Mapping | None, Inputs | None, Displacement | None]:
+        """The trained refiner, all refined inputs of the source, and their displacement; see `Run`."""
         refiner = copy.copy(self.refine)
         if refiner is None:
-            return None, None
-        if on_refiner is not None:
-            on_refiner(refiner)
-        with recorder.stage("refine", getattr(refiner, "all_steps", loop.steps)) as report:
-            refined = refine_all(refiner.fit(source, target, recorder.watched(loop, "refine"), report), source)
-        return refiner, refined
+            return None, None, None
+        if began is not None:
+            began(refiner)
+        with record.stage("refine", getattr(refiner, "all_steps", loop.steps)) as report:
+            refined = refine_all(refiner.fit(source, target, record.watched(loop, "refine"), report), source)
+            budget = Budget(min(loop.steps, JUDGE_STEPS), loop.batch, seed=loop.seed, hardware=loop.hardware)
+            judge = partial(Route().run, task=task, budget=budget)
+            return refiner, refined, displacement_of(refiner, source, refined, target, judge)
 
     def _trained(
         self,

@@ -99,6 +99,14 @@ class RefineArguments(Reading, Writing):
     steps: Annotated[
         int | None, typer.Option("--steps", min=1, help="All training steps, with those of the pretraining.")
     ] = None
+    judge: Annotated[
+        Path | None,
+        typer.Option("--judge", metavar="RUN", help="Run trained on the source: its answers show how far labels move."),
+    ] = None
+    reject: Annotated[
+        float | None,
+        typer.Option("--reject", metavar="SHARE", help="Leave out the share of images whose label has moved farthest."),
+    ] = None
     assign: Annotated[
         tuple[str, ...], typer.Option("--set", metavar="refine.FIELD=VALUE", help="A setting of the method.")
     ] = ()
