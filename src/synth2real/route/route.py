@@ -190,18 +190,18 @@ class Route:
             rendered = rendered_by(simulator, source, target, budget)
         check_pair(rendered, target)
         task = task or default_task(rendered)
-        steps = budget.steps or default_steps(len(rendered), len(target), task, len(rendered.shape) == 3)
-        loop = Loop(steps=steps, batch=budget.batch, seed=budget.seed, hardware=budget.hardware)
+        loop = loop_of(budget, rendered, target, task)
         refiner, refined, moved = self._refined(rendered, target, task, loop, recorder, on_refiner)
         final = final_source(rendered, refined, moved)
         final = replace(final, labels=task.to_input(final.labels, final.sizes, final.shape[1:]))
         objective, notes = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint, store)
-        changed = simulator if self.calibrate is not None or self.widen is not None else None
         model = objective.ready()
-        model.check_outputs(target, steps)
+        model.check_outputs(target, loop.steps)
         notes[:0] = notes_of(moved, rendered)
-        known = recorder.history, recorder.seconds, rendered, refined, calibration, refiner, changed, notes, None, moved
-        return Run(model, *known)
+        if self.calibrate is None and self.widen is None:
+            simulator = None  # unchanged
+        known = recorder.history, recorder.seconds, rendered, refined, calibration, refiner, simulator
+        return Run(model, *known, notes=notes, displacement=moved)
 
     def _refined(
         self, source: Labelled, target: Unlabelled, task: Task, loop: Loop, record: Recorder, began: OnRefiner | None
@@ -345,6 +345,12 @@ def migrated_route(plain: Any) -> Any:
     if isinstance(adapt, dict) and isinstance(adapt.get("then"), dict):
         adapt["then"] = migrated("adapt", adapt["then"])
     return route
+
+
+def loop_of(budget: Budget, source: Labelled, target: Unlabelled, task: Task) -> Loop:
+    """The training loop of a run."""
+    steps = budget.steps or default_steps(len(source), len(target), task, len(source.shape) == 3)
+    return Loop(steps=steps, batch=budget.batch, seed=budget.seed, hardware=budget.hardware)
 
 
 def rendered_by(
