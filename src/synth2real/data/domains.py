@@ -4,7 +4,6 @@
 labels, so target labels cannot leak into training.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,9 +15,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..errors import InputError
 from .given import check_given
+from .subsets import chosen, chosen_names
 
 MOST = torch.finfo(torch.float32).max  # larger numbers would be infinite in a network
-COPIED = 2**28  # bytes; a larger part of a set in memory is not copied
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -146,7 +145,7 @@ class Unlabelled:
         """The samples at `index` (B,) int64, in that order."""
         sizes, given = (None if kept is None else kept[index] for kept in (self.sizes, self.given))
         return replace(
-            self, inputs=_chosen(self.inputs, index), names=_pick(self.names, index), sizes=sizes, given=given
+            self, inputs=chosen(self.inputs, index), names=chosen_names(self.names, index), sizes=sizes, given=given
         )
 
     def labelled(self, labels: Tensor, classes: tuple[str, ...]) -> "Labelled":
@@ -231,9 +230,9 @@ class Labelled:
         sizes, domain, given = (None if kept is None else kept[index] for kept in (self.sizes, self.domain, self.given))
         return replace(
             self,
-            inputs=_chosen(self.inputs, index),
+            inputs=chosen(self.inputs, index),
             labels=self.labels[index],
-            names=_pick(self.names, index),
+            names=chosen_names(self.names, index),
             sizes=sizes,
             domain=domain,
             given=given,
@@ -259,42 +258,6 @@ def _check_domain(domain: Tensor | None, count: int) -> None:
             f"domain of {domain.dtype} {tuple(domain.shape)} from {domain.min().item()}, "
             f"expected int64 ({count},) from 0: the index of the source of each sample"
         )
-
-
-class Part:
-    """Some samples of inputs in memory. They are taken batch by batch, so that a large part is not copied.
-
-    Args:
-        inputs: all samples (N, ...).
-        index: of the samples, (M,) int64.
-    """
-
-    def __init__(self, inputs: Tensor, index: Tensor) -> None:
-        self.inputs, self.index = inputs, index
-        self.shape = torch.Size((len(index), *inputs.shape[1:]))
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def __getitem__(self, index: Tensor, /) -> Tensor:
-        return self.inputs[self.index[index]]
-
-    def subset(self, index: Tensor) -> Inputs:
-        """The samples at `index` (B,) int64 of this part; a small part is copied."""
-        return _chosen(self.inputs, self.index[index])
-
-
-def _chosen(inputs: Inputs, index: Tensor) -> Inputs:
-    subset: Callable[[Tensor], Inputs] | None = getattr(inputs, "subset", None)  # keeps the subset sparse, or on disk
-    if subset is not None:
-        return subset(index)
-    if isinstance(inputs, Tensor) and len(index) * inputs[:1].nbytes > COPIED:
-        return Part(inputs, index)
-    return inputs[index]
-
-
-def _pick(names: tuple[str, ...], index: Tensor) -> tuple[str, ...]:
-    return tuple(names[i] for i in index.tolist()) if names else ()
 
 
 def check_domains(source: Labelled | Unlabelled, target: Labelled | Unlabelled) -> None:
