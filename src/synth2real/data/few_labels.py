@@ -15,7 +15,8 @@ from torch import Tensor
 from ..errors import InputError
 from .domains import Inputs, Labelled, Unlabelled
 from .groups import Groups, read_group_names
-from .reading.loading import Channels, Size, as_classes, load
+from .reading.class_names import as_classes
+from .reading.loading import Channels, Size, load
 from .sparse import Layout
 
 MOST = 200  # labels; with more, they are a labelled source

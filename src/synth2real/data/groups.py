@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ..errors import InputError
 from .domains import Labelled, Unlabelled
+from .reading.class_names import as_classes
 from .reading.discovery import as_spelled, metadata_tables
-from .reading.loading import as_classes
 from .reading.npz import arrays_of
 from .reading.tables import named_by, table_rows
 
