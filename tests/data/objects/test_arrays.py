@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.sparse import csc_array, csr_matrix
 
 from synth2real import InputError, Labelled, Unlabelled
@@ -61,8 +62,17 @@ def test_an_array_of_bytes_is_not_copied():
     assert Unlabelled.of(BYTES).inputs.data_ptr() == BYTES.ctypes.data
 
 
-def test_images_are_resized_like_those_of_an_npz_and_their_sizes_kept():
-    found = Unlabelled.of(BYTES, size=(4, 5), channels=1)
+@pytest.mark.parametrize("size", [(5, 7), (12, 9), (8, 10)])
+@pytest.mark.parametrize("channels", [None, 1])
+def test_bytes_are_resized_to_the_bits_of_image_files(size, channels):
+    files = Unlabelled.of([Image.fromarray(x) for x in BYTES], size=size, channels=channels)
+    found = Unlabelled.of(BYTES, size=size, channels=channels)
+    assert torch.equal(found.inputs, files.inputs)
+    assert torch.equal(found.sizes, files.sizes)
+
+
+def test_floats_are_resized_and_their_sizes_kept():
+    found = Unlabelled.of(BYTES / 255, size=(4, 5), channels=1)
     assert found.shape == (1, 4, 5)
     assert found.sizes.tolist() == [[8, 10]] * 6
 

@@ -3,12 +3,15 @@
 from .base import Ask
 from .convert import as_labelled, as_unlabelled, labelled_of, load_hub, load_hub_labelled, unlabelled_of
 from .huggingface import hub_column
+from .tables import check_columns, is_table
 
 __all__ = [
     "Ask",
     "as_labelled",
     "as_unlabelled",
+    "check_columns",
     "hub_column",
+    "is_table",
     "labelled_of",
     "load_hub",
     "load_hub_labelled",

@@ -6,6 +6,7 @@ Images are (N, H, W, C), (N, C, H, W) or (N, H, W), uint8 or floats in 0..1. Fea
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ from torch import Tensor
 from ...errors import InputError
 from ..domains import MOST
 from ..reading.images import LEAST_SIDE, resize
-from ..reading.pixels import Conversion, opaque
+from ..reading.pixels import Conversion, read_opened
 from .base import Ask, Found
 
-CHANNELS = (1, 2, 3, 4)  # grey and colour, each also with an alpha channel
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of channels
 LIKE_BYTES = 64  # a highest pixel above it is one of 0..255, if it is not more
 ROUNDING = 1e-3  # how far floats may be outside 0..1
 
@@ -45,8 +46,10 @@ def read_array(value: Any, ask: Ask, what: str = "X") -> Found:
     if x.dtype.kind not in "biuf":
         raise InputError(f"{what} has pixels of {x.dtype}, expected uint8 in 0..255 or floats in 0..1")
     last = is_channels_last(x.shape[1:], ask.channels_last, what)
-    check_pixels(x.dtype, float(x.min()), float(x.max()), ask.how.depth, what)
-    images = as_images(x, last, ask.how)
+    low, high = float(x.min()), float(x.max())
+    how = replace(ask.how, depth=None) if x.dtype.kind == "f" and high <= 1 else ask.how  # no levels of a camera
+    check_pixels(x.dtype, low, high, how.depth, what)
+    images = as_images(x, last, how)
     height, width = x.shape[1:] if last is None else x.shape[1:3] if last else x.shape[2:]
     sizes = None if ask.how.size is None else torch.tensor([[height, width]]).repeat(len(x), 1)
     return Found(images, sizes)
@@ -113,7 +116,7 @@ def is_channels_last(shape: tuple[int, ...], said: bool | None, what: str) -> bo
             )
         return None
     first, last = (
-        channels in CHANNELS and min(sides) >= LEAST_SIDE
+        channels in MODES and min(sides) >= LEAST_SIDE
         for channels, sides in ((shape[0], shape[1:]), (shape[2], shape[:2]))
     )
     found = f"{what} has the shape (N, {', '.join(map(str, shape))})"
@@ -175,18 +178,21 @@ def as_images(x: NDArray[Any], last: bool | None, how: Conversion) -> Tensor:
         white = 1.0 if how.depth is None else 2.0**how.depth - 1
         x = x.astype(np.float32, copy=False)
         x = x if white == 1 and x.min() >= 0 and x.max() <= 1 else (x / np.float32(white)).clip(0, 1)
-    if x.shape[1] in (2, 4):
-        x = _laid(x, how.background)
-    return resize(_tensor(x), how.size, how.channels)
+    height, width = x.shape[2:]
+    as_it_is = how.size in (None, (height, width)) and (how.channels or x.shape[1]) == x.shape[1]
+    if x.dtype == np.uint8 and not (as_it_is and x.shape[1] in (1, 3)):
+        return torch.from_numpy(np.stack([read_opened(_picture(one), how).pixels for one in x]))
+    return resize(_tensor(_laid(x, how.background) if x.shape[1] in (2, 4) else x), how.size, how.channels)
+
+
+def _picture(pixels: NDArray[Any]) -> Image.Image:
+    """Pixels (C, H, W) uint8 as an image of Pillow, which gives the same bits as an image file."""
+    _, height, width = pixels.shape
+    return Image.frombytes(MODES[len(pixels)], (width, height), pixels.transpose(1, 2, 0).tobytes())
 
 
 def _laid(x: NDArray[Any], background: str) -> NDArray[Any]:
-    """Images (N, 2 or 4, H, W) with an alpha channel, laid on a background. uint8 gives the bits of image files."""
-    if x.dtype == np.uint8:
-        mode = "LA" if x.shape[1] == 2 else "RGBA"
-        pictures = (Image.frombytes(mode, one.shape[1:][::-1], one.transpose(1, 2, 0).tobytes()) for one in x)
-        flat = np.stack([np.asarray(opaque(one, background)) for one in pictures])
-        return flat[:, None] if flat.ndim == 3 else flat.transpose(0, 3, 1, 2)
+    """Images (N, 2 or 4, H, W) of floats with an alpha channel, laid on a background."""
     colours, alpha = x[:, :-1], x[:, -1:]
     behind = ImageColor.getcolor(background, "L" if x.shape[1] == 2 else "RGB")
     under = np.atleast_1d(np.asarray(behind, dtype=np.float32))[None, :, None, None] / 255

@@ -25,11 +25,12 @@ from .arrays import as_array, features_of, read_array
 from .base import Ask, Found
 from .huggingface import is_dataset, open_hub, read_hugging_face
 from .labels import labels_of
-from .pictures import read_sequence
+from .pictures import is_picture, read_sequence
 from .tables import is_table, read_table
 from .torch_datasets import ArraysOnAccess, read_dataset
 
 PAIR = 2  # elements of a tuple (X, y)
+Types = tuple[type[Any], ...]
 
 
 def labelled_of(x: Any, ask: Ask, classes: Sequence[str] = (), columns: Sequence[str] = ()) -> Labelled:
@@ -91,12 +92,16 @@ def load_hub_labelled(
         return replace(found, names=found.names or numbered(found.inputs))
 
 
-def as_labelled(value: Any, what: str, allowed: tuple[type[Any], ...] = ()) -> Any:
+def as_labelled(
+    value: Any, what: str, how: Conversion | None = None, given: Sequence[str] = (), allowed: Types = ()
+) -> Any:
     """What a user gave for labelled data as `Labelled`: `(X, y)`, or an object that holds its labels.
 
     Args:
         value: what the user gave.
         what: begins the message of an error, such as `the source is`.
+        how: images are converted.
+        given: given columns, if the object is a table or data set.
         allowed: further types, which stay as they are.
 
     Raises:
@@ -104,29 +109,31 @@ def as_labelled(value: Any, what: str, allowed: tuple[type[Any], ...] = ()) -> A
     """
     if isinstance(value, (Labelled, *allowed)):
         return value
-    if isinstance(value, tuple) and len(value) == PAIR and not isinstance(value[0], Image.Image | str):
-        return labelled_of(value[0], Ask(labelled=True, label=value[1]))
-    if not (is_dataset(value) or is_table(value) or isinstance(value, Dataset)):
+    x, y = value if _is_pair(value) else (value, None)
+    if y is None and not (is_dataset(x) or is_table(x) or isinstance(x, Dataset)):
         check_kind(value, (Labelled, *allowed), what)
-    return labelled_of(value, Ask(labelled=True))
+    named = given if is_dataset(x) or is_table(x) else ()
+    return labelled_of(x, Ask(labelled=True, label=y, how=how or Conversion(), given=named or None))
 
 
-def as_unlabelled(value: Any, what: str, allowed: tuple[type[Any], ...] = (), **how: Any) -> Any:
+def as_unlabelled(
+    value: Any, what: str, how: Conversion | None = None, given: Sequence[str] = (), allowed: Types = ()
+) -> Any:
     """What a user gave for unlabelled data as `Unlabelled`. Labels of a data set are dropped without a look at them.
 
-    Args:
-        value, what, allowed: as in `as_labelled`.
-        how: the conversion of images, as fields of `Conversion`.
-
-    Raises:
-        InputError: it holds no data, or as `Unlabelled.of`.
+    Args, raises: as `as_labelled`; `(X, y)` is refused.
     """
-    pair = isinstance(value, tuple) and len(value) == PAIR and not isinstance(value[0], Image.Image | str)
     if isinstance(value, (Unlabelled, *allowed)):
         return value
-    if isinstance(value, str | Labelled) or pair or value is None or isinstance(value, type):
+    if isinstance(value, str | Path | Labelled | type) or value is None or _is_pair(value):
         check_kind(value, (Unlabelled, *allowed), what)
-    return unlabelled_of(value, Ask(labelled=False, how=Conversion(**how)))
+    named = given if is_dataset(value) or is_table(value) else ()
+    return unlabelled_of(value, Ask(labelled=False, how=how or Conversion(), given=named or None))
+
+
+def _is_pair(value: Any) -> bool:
+    """Whether a value is a tuple (X, y), and no tuple of two images."""
+    return isinstance(value, tuple) and len(value) == PAIR and not is_picture(value[0])
 
 
 def _read(x: Any, ask: Ask) -> Found:

@@ -80,6 +80,17 @@ def label_columns(ask: Ask, names: Sequence[Any]) -> list[Any] | None:
     return usual
 
 
+def check_columns(source: Any, target: Any) -> None:
+    """Raise `InputError` if two tables of features have their columns in another order, or the target has others."""
+    ours, theirs = list(source.columns), list(target.columns)
+    other = [name for name in theirs if name not in ours]
+    if other or [name for name in ours if name in theirs] != theirs:
+        raise InputError(
+            f"the target has the columns {listed(theirs)}, the source {listed(ours)}: expected the same features in "
+            "the same order. Choose them by name: target[columns]"
+        )
+
+
 def _is_label(name: Any) -> bool:
     return isinstance(name, str) and name.lower() in LABELS
 

@@ -146,7 +146,7 @@ def read_opened(opened: Image.Image, how: Conversion) -> Read:
     """One image of Pillow. It is not changed."""
     _check_frames(opened)
     coarse = _coarse(opened)
-    image = opaque(_upright(opened), how.background)
+    image = _opaque(_upright(opened), how.background)
     given = (image.height, image.width)
     most = None
     if image.mode.startswith(("I", "F")):  # more than 8 bits per pixel
@@ -193,7 +193,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def opaque(image: Image.Image, background: str) -> Image.Image:
+def _opaque(image: Image.Image, background: str) -> Image.Image:
     """The image on a background if it is transparent: colours under transparent pixels are hidden and arbitrary."""
     if not image.has_transparency_data:
         return image
