@@ -5,7 +5,7 @@ labels, so target labels cannot leak into training.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import InputError
+from .described import line, some
 from .given import check_given
 from .subsets import chosen, chosen_names
 
@@ -149,6 +150,9 @@ class Unlabelled:
 
         return unlabelled_of(X, Ask.of(labelled=False, **how))
 
+    def __repr__(self) -> str:
+        return line("Unlabelled", self.inputs, some(self.given_columns, "given"))
+
     def __len__(self) -> int:
         return len(self.inputs)
 
@@ -193,11 +197,11 @@ class Labelled:
     labels: Tensor
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
-    names: tuple[str, ...] = field(default=(), repr=False)
-    sizes: Tensor | None = field(default=None, repr=False)
-    domain: Tensor | None = field(default=None, repr=False)
-    depth: int | None = field(default=None, repr=False)
-    given: Tensor | None = field(default=None, repr=False)
+    names: tuple[str, ...] = ()
+    sizes: Tensor | None = None
+    domain: Tensor | None = None
+    depth: int | None = None
+    given: Tensor | None = None
     given_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -258,6 +262,10 @@ class Labelled:
         from .objects import Ask, labelled_of
 
         return labelled_of(X, Ask.of(labelled=True, label=y, **how), classes, columns)
+
+    def __repr__(self) -> str:
+        named = some(self.classes, "classes") or some(self.columns, "values")
+        return line("Labelled", self.inputs, named, some(self.given_columns, "given"))
 
     def __len__(self) -> int:
         return len(self.inputs)

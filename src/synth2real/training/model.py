@@ -12,6 +12,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from ..data.described import some
 from ..data.domains import Inputs, Labelled, Unlabelled, to_float
 from ..data.given import check_near
 from ..data.objects import as_labelled, as_unlabelled
@@ -49,6 +50,9 @@ class Predictions:
     values: Tensor
     task: Task
     names: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Predictions({len(self.values)} samples; {_answers(self.task)})"
 
     @property
     def labels(self) -> list[str]:
@@ -129,6 +133,13 @@ class Model(nn.Module):
         self.conversion = Conversion()  # of images on load
         self.layout: Layout | None = None  # set if svmlight files are read
         self.map: FeatureMap | None = None
+
+    def __repr__(self) -> str:
+        members = self.description.get("members")
+        network = f"{len(members)} members" if isinstance(members, list) else f"network {self.description['network']}"
+        count = sum(part.numel() for part in self.parameters())
+        of = f"{_kind(self.shape)}; {network}; {count:,} parameters"
+        return f"{type(self).__name__}({self.task.kind}; {_answers(self.task)}; {of})"
 
     def facts(self) -> dict[str, Any]:
         """What two models must have in common to be one ensemble."""
@@ -334,6 +345,13 @@ class Model(nn.Module):
             "layout": dataclasses.asdict(self.layout) if self.layout else None,
         }
         write_text(folder / DESCRIPTION, yaml.safe_dump(description, sort_keys=False))
+
+
+def _answers(task: Task) -> str:
+    """What a task predicts, in a `repr`."""
+    if isinstance(task, Classification):
+        return some(task.classes, "classes")
+    return some(task.columns, "values")  # type: ignore[attr-defined]
 
 
 def _by(sides: Sequence[int]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from .torch_datasets import ArraysOnAccess, read_dataset
 
 PAIR = 2  # elements of a tuple (X, y)
 Types = tuple[type[Any], ...]
+INPUTS = (Sparse, Part, ImageFiles, ArraysOnAccess)  # of a domain
 
 
 def labelled_of(x: Any, ask: Ask, classes: Sequence[str] = (), columns: Sequence[str] = ()) -> Labelled:
@@ -113,7 +115,8 @@ def as_labelled(
     if y is None and not (is_dataset(x) or is_table(x) or isinstance(x, Dataset)):
         check_kind(value, (Labelled, *allowed), what)
     named = given if is_dataset(x) or is_table(x) else ()
-    return labelled_of(x, Ask(labelled=True, label=y, how=how or Conversion(), given=named or None))
+    with _called(what):
+        return labelled_of(x, Ask(labelled=True, label=y, how=how or Conversion(), given=named or None))
 
 
 def as_unlabelled(
@@ -125,10 +128,20 @@ def as_unlabelled(
     """
     if isinstance(value, (Unlabelled, *allowed)):
         return value
-    if isinstance(value, str | Path | Labelled | type) or value is None or _is_pair(value):
+    if _is_pair(value) or not _holds_data(value):
         check_kind(value, (Unlabelled, *allowed), what)
     named = given if is_dataset(value) or is_table(value) else ()
-    return unlabelled_of(value, Ask(labelled=False, how=how or Conversion(), given=named or None))
+    with _called(what):
+        return unlabelled_of(value, Ask(labelled=False, how=how or Conversion(), given=named or None))
+
+
+@contextmanager
+def _called(what: str) -> Iterator[None]:
+    """Let messages begin with what the data is, such as `the target`."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{what.removesuffix(' is')}: {error}") from None
 
 
 def _is_pair(value: Any) -> bool:
@@ -156,13 +169,19 @@ def _read(x: Any, ask: Ask) -> Found:
     return found
 
 
+def _holds_data(x: Any) -> bool:
+    """Whether an object is of a kind that `_read` takes."""
+    kinds = (Dataset, DataLoader, list, tuple, Tensor, np.ndarray, *INPUTS)
+    return is_dataset(x) or is_table(x) or issparse(x) or isinstance(x, kinds) or hasattr(x, "__array__")
+
+
 def _of_kind(x: Any, ask: Ask) -> Found:
     """What an object other than a table or a data set of Hugging Face holds; its labels stand beside it."""
     if isinstance(x, Dataset):
         return read_dataset(x, ask)
     if issparse(x):
         return Found(_sparse(x))
-    if isinstance(x, Sparse | Part | ImageFiles | ArraysOnAccess):  # inputs of a domain
+    if isinstance(x, INPUTS):
         return Found(x)
     if isinstance(x, list | tuple):
         return read_sequence(x, ask)
