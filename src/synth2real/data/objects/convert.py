@@ -169,6 +169,15 @@ def _read(x: Any, ask: Ask) -> Found:
     return found
 
 
+def are_images(x: Any) -> bool:
+    """Whether an object holds images, or is a data set, and no table of numbers."""
+    if is_table(x):
+        return len(x) > 0 and any(is_picture(value) for value in x.iloc[0].tolist())
+    if isinstance(x, list | tuple):
+        return len(x) > 0 and (is_picture(x[0]) or getattr(x[0], "ndim", 0) > 1)
+    return is_dataset(x) or isinstance(x, Dataset) or getattr(x, "ndim", 0) > PAIR
+
+
 def _holds_data(x: Any) -> bool:
     """Whether an object is of a kind that `_read` takes."""
     kinds = (Dataset, DataLoader, list, tuple, Tensor, np.ndarray, *INPUTS)
