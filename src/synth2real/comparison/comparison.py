@@ -185,10 +185,10 @@ def _row(candidate: RouteCandidate, metric: str) -> dict[str, Any]:
 
 def compare(
     routes: Mapping[str, Route],
-    source: Labelled | Simulator,
-    target: Unlabelled,
+    source: Labelled | Simulator | Any,
+    target: Unlabelled | Any,
     *,
-    test: Labelled | None = None,
+    test: Labelled | Any = None,
     task: Task | None = None,
     budget: Budget | None = None,
     seeds: Sequence[int] = (0, 1, 2),
@@ -211,7 +211,7 @@ def compare(
     Args:
         routes: by name; `source only` and the baseline are added as the first routes if they are missing.
         source, target, task, budget: as in `Route.run`.
-        test: real labelled data, to report a test score; never used to choose.
+        test: real labelled data, as for the source, to report a test score; never used to choose.
         seeds: every route is trained with the first seed.
         repeat: routes to train with the other seeds, too: the baselines and the chosen route, or all.
         then: receives the route names, best score first, and returns more routes to train, such as combinations.

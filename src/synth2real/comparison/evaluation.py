@@ -14,7 +14,7 @@ from ..data.domains import Inputs, Labelled, Unlabelled, evenly
 from ..data.groups import Groups, held_out, of_samples
 from ..errors import InputError
 from ..measure.distances import proxy_a_distance
-from ..route.preconditions import check_data
+from ..route.preconditions import as_domains
 from ..route.route import Budget, OnReport, Route, Run, default_task
 from ..select.validators import CandidateOutputs, Moved, least_held_out, move
 from ..simulate import Simulator
@@ -118,7 +118,7 @@ class Evaluation:
     _rendered: dict[str, tuple[Labelled, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_data(self.original_source, self.target, self.test)
+        self.original_source, self.target, self.test = as_domains(self.original_source, self.target, self.test)
         for what, domain in (("source", self.original_source), ("target", self.target)):
             if not isinstance(domain, Simulator) and len(domain) < LEAST:
                 raise InputError(f"the {what} has {len(domain)} sample(s), expected {LEAST} or more to compare routes")

@@ -64,7 +64,7 @@ class TrialStore:
         source = evaluation.original_source
         if isinstance(source, Simulator):  # by its settings: rendered images may differ in the last bit
             fingerprints = {
-                "simulator": repr((source, source.samplings(), source.all_correlations())),
+                "simulator": _settings(source),
                 "number of images to render": str(evaluation.budget.n),
             }
         else:
@@ -213,6 +213,13 @@ def fingerprint(domain: Labelled | Unlabelled | None) -> str:
     if isinstance(domain, Labelled):
         found.update(domain.labels.contiguous().numpy().tobytes() + repr((domain.classes, domain.columns)).encode())
     return found.hexdigest()
+
+
+def _settings(simulator: Simulator) -> str:
+    """All settings of a simulator, and what follows from them, in the form of earlier comparisons."""
+    values = ", ".join(f"{one.name}={getattr(simulator, one.name)!r}" for one in fields(simulator) if one.repr)
+    found = f"{type(simulator).__qualname__}({values})"
+    return f"({found}, {simulator.samplings()!r}, {simulator.all_correlations()!r})"
 
 
 def _plain(ranges: Mapping[str, float | Sampling]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from torch import nn
 from ..adapt import OBJECTIVES, Objective
 from ..data.domains import Labelled, Unlabelled, check_domains, check_kind
 from ..data.given import check_both
+from ..data.objects import as_labelled, as_unlabelled, check_columns, is_table
 from ..errors import InputError
 from ..settings import name_of
 from ..simulate import Simulator
@@ -20,6 +21,26 @@ def check_data(source: object, target: object, test: object = None) -> None:
     check_kind(source, (Labelled, Simulator), "the source is")
     check_kind(target, Unlabelled, "the target is")
     check_kind(test, (Labelled, type(None)), "the test data is")
+
+
+def as_domains(
+    source: object, target: object, test: object = None
+) -> tuple[Labelled | Simulator, Unlabelled, Labelled | None]:
+    """What a user gave for source, target and test data as domains, see `Labelled.of` and `Unlabelled.of`.
+
+    Raises:
+        InputError: one of them holds no such data.
+    """
+    domains = (
+        as_labelled(source, "the source is", allowed=(Simulator,)),
+        as_unlabelled(target, "the target is"),
+        None if test is None else as_labelled(test, "the test data is", allowed=(type(None),)),
+    )
+    table = source[0] if isinstance(source, tuple) else source
+    if is_table(table) and is_table(target) and len(domains[1].shape) == 1:
+        check_columns(table, target)
+    check_data(*domains)
+    return domains
 
 
 def check_pair(source: Labelled, target: Unlabelled) -> None:

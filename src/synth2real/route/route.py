@@ -31,7 +31,7 @@ from ..training.loop import Loop, Trainer
 from ..training.mapping import Mapping
 from ..training.model import Model
 from .learner import keeps, prepared, settled, with_kept
-from .preconditions import check_data, check_labels, check_network, check_pair, check_stages
+from .preconditions import as_domains, check_labels, check_network, check_pair, check_stages
 from .recorder import OnReport as OnReport
 from .recorder import OnStep as OnStep
 from .recorder import Recorder
@@ -125,8 +125,8 @@ class Route:
 
     def fit(
         self,
-        source: Labelled | Simulator,
-        target: Unlabelled,
+        source: Labelled | Simulator | Any,
+        target: Unlabelled | Any,
         *,
         task: Task | None = None,
         steps: int | None = None,
@@ -136,7 +136,8 @@ class Route:
 
         Args:
             source: labelled images or features, or a simulator to render them, with the given columns of the target.
-            target: unlabelled inputs of the same shape.
+                Also `(X, y)`, or a data set with labels, as `Labelled.of` takes them.
+            target: unlabelled inputs of the same shape. Also anything that `Unlabelled.of` takes.
             task: what to predict; None to derive it from the labels, see `default_task`.
             steps, seed: see `Budget`.
 
@@ -153,8 +154,8 @@ class Route:
 
     def run(
         self,
-        source: Labelled | Simulator,
-        target: Unlabelled,
+        source: Labelled | Simulator | Any,
+        target: Unlabelled | Any,
         *,
         task: Task | None = None,
         budget: Budget | None = None,
@@ -180,7 +181,7 @@ class Route:
             InputError: the domains do not fit each other, the labels not the task, or a stage needs a simulator.
             TrainingDiverged: a loss or gradient was not finite.
         """
-        check_data(source, target)
+        source, target, _ = as_domains(source, target)
         check_kind(task, (Task, type(None)), "the task is", "Make it: tasks.Classification.of(source)")
         check_kind(budget, (Budget, type(None)), "the budget is", "Write Budget(steps=1000)")
         budget, recorder = budget or Budget(), Recorder(on_report, on_step)

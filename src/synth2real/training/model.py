@@ -11,8 +11,9 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from ..data.domains import Inputs, Labelled, Unlabelled, check_kind, to_float
+from ..data.domains import Inputs, Labelled, Unlabelled, to_float
 from ..data.given import check_near
+from ..data.objects import as_labelled, as_unlabelled
 from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
 from ..data.sparse import Layout
@@ -27,6 +28,7 @@ from .corrected_head import outputs_by_group
 from .featured import Featured, bottleneck_of, featured_of
 from .given import WithGiven, append, given_of, split
 from .predictions import Predictions as Predictions
+from .predictions import answers
 from .projected_pixels import ProjectedPixels
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
@@ -153,6 +155,13 @@ class Model(nn.Module):
         return Featured(
             normalise, backbone, self.shape, width, self.given_columns, given_scale, narrow, known["centred"]
         )
+
+    def __repr__(self) -> str:
+        members = self.description.get("members")
+        network = f"{len(members)} members" if isinstance(members, list) else f"network {self.description['network']}"
+        count = sum(part.numel() for part in self.parameters())
+        of = f"{_kind(self.shape)}; {network}; {count:,} parameters"
+        return f"{type(self).__name__}({self.task.kind}; {answers(self.task)}; {of})"
 
     def facts(self) -> dict[str, Any]:
         """What two models must have in common to be one ensemble."""
@@ -312,13 +321,14 @@ class Model(nn.Module):
         return features[:, : features.shape[1] - added]
 
     def predict(
-        self, images: str | Path | Unlabelled | Tensor, *, skip_bad: bool = False, groups: Sequence[str] | None = None
+        self, images: str | Path | Unlabelled | Any, *, skip_bad: bool = False, groups: Sequence[str] | None = None
     ) -> Predictions:
-        """Predictions for a folder or file, a domain, or a tensor.
+        """Predictions for a folder or file, a domain, or anything that `Unlabelled.of` takes.
 
         Args:
             images: a path is read and converted in the same way as the training images, with the given columns of the
-                model: from the metadata table beside the images, or arrays of the `.npz`.
+                model: from the metadata table beside the images, or arrays of the `.npz`. So is an array, table, list
+                of images or data set; one with given columns is a domain, a table or a data set of Hugging Face.
             skip_bad: skip unreadable images.
             groups: name of the group of each sample, for a model with corrections by group (`correct`).
 
@@ -330,20 +340,26 @@ class Model(nn.Module):
             how = dataclasses.replace(self.conversion, skip_bad=skip_bad)
             domain = load_unlabelled(images, **dataclasses.asdict(how), layout=self.layout, given=self.given_columns)
         else:
-            check_kind(images, (Unlabelled, Labelled, Tensor), "the data to predict is")
-            domain = Unlabelled(images) if isinstance(images, Tensor) else images
+            how = dataclasses.replace(self.conversion, skip_bad=skip_bad)
+            domain = as_unlabelled(images, "the data to predict is", how, self.given_columns, (Labelled,))
         inputs = self.inputs_of(domain, str(images) if isinstance(images, str | Path) else "the data")
         outputs = self.outputs(inputs) if groups is None else outputs_by_group(self, inputs, groups)
         values = self.task.predict(outputs)
         return Predictions(self.task.from_input(values, domain.sizes, self.shape[1:]), self.task, domain.names)
 
-    def evaluate(self, data: Labelled) -> dict[str, Any]:
-        """Metrics of the task on labelled data.
+    def evaluate(self, data: Labelled | Any) -> dict[str, Any]:
+        """Metrics of the task on labelled data: `Labelled`, `(X, y)`, or a data set as `Labelled.of` takes it.
 
         Raises:
-            InputError: the data has a class that the model does not have, or inputs of another shape.
+            InputError: the data has a class that the model does not have, classes instead of values, or inputs of
+                another shape.
         """
-        check_kind(data, Labelled, "the data to evaluate on is")
+        data = as_labelled(data, "the data to evaluate on is", self.conversion, self.given_columns)
+        if data.classes and not isinstance(self.task, Classification):
+            raise InputError(
+                f"the model predicts values ({self.task.kind}), found the classes {', '.join(data.classes[:5])}, "
+                "expected values (N, K). Give floats: y.astype(float)"
+            )
         labels = self.task.align(data) if isinstance(self.task, Classification) else data.labels
         return self.task.metrics(self.predict(data.unlabelled()).values, labels)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..data.described import some
 from ..errors import InputError
 from ..tasks import Classification, Task
 
@@ -25,9 +26,19 @@ class Predictions:
     task: Task
     names: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Predictions({len(self.values)} samples; {answers(self.task)})"
+
     @property
     def labels(self) -> list[str]:
         """The most probable class of each sample; classification only."""
         if not isinstance(self.task, Classification):
             raise InputError(f"the task {self.task.kind} predicts values, not labels. Use .values")
         return [self.task.classes[i] for i in self.values.argmax(1).tolist()]
+
+
+def answers(task: Task) -> str:
+    """What a task predicts, in a `repr`."""
+    if isinstance(task, Classification):
+        return some(task.classes, "classes")
+    return some(task.columns, "values")  # type: ignore[attr-defined]

@@ -146,8 +146,9 @@ def _extractor(model: Model) -> str:
 
 def content_of(inputs: Inputs) -> str:
     """A digest of images: of the pixels; or of the names, sizes and times of change of files, and how they are read."""
-    if isinstance(inputs, ImageFiles):
-        stats = [(str(file.resolve()), file.stat()) for file in inputs.files]
+    paths = [file for file in inputs.files if isinstance(file, Path)] if isinstance(inputs, ImageFiles) else []
+    if isinstance(inputs, ImageFiles) and len(paths) == len(inputs):
+        stats = [(str(file.resolve()), file.stat()) for file in paths]
         return _hashed(repr(inputs.how), *(f"{name} {stat.st_size} {stat.st_mtime_ns}" for name, stat in stats))
     own = hashlib.blake2b(repr(tuple(inputs.shape)).encode(), digest_size=16)
     for index in torch.arange(len(inputs)).split(8 * BATCH):
