@@ -182,9 +182,7 @@ class Route:
             TrainingDiverged: a loss or gradient was not finite.
         """
         source, target, _ = as_domains(source, target)
-        check_kind(task, (Task, type(None)), "the task is", "Make it: tasks.Classification.of(source)")
-        check_kind(budget, (Budget, type(None)), "the budget is", "Write Budget(steps=1000)")
-        budget, recorder = budget or Budget(), Recorder(on_report, on_step)
+        budget, recorder = settled_budget(task, budget), Recorder(on_report, on_step)
         with recorder.stage("calibrate"):
             simulator, calibration = self.simulator(source, target, task, budget)
         with recorder.stage("render"):
@@ -346,6 +344,13 @@ def migrated_route(plain: Any) -> Any:
     if isinstance(adapt, dict) and isinstance(adapt.get("then"), dict):
         adapt["then"] = migrated("adapt", adapt["then"])
     return route
+
+
+def settled_budget(task: object, budget: Budget | None) -> Budget:
+    """The budget, or the default one. Raise `InputError` if the task or the budget is something else."""
+    check_kind(task, (Task, type(None)), "the task is", "Make it: tasks.Classification.of(source)")
+    check_kind(budget, (Budget, type(None)), "the budget is", "Write Budget(steps=1000)")
+    return budget or Budget()
 
 
 def loop_of(budget: Budget, source: Labelled, target: Unlabelled, task: Task) -> Loop:
