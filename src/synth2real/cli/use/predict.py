@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from ...data.domains import Unlabelled
 from ...data.reading.discovery import counted
 from ...data.reading.loading import load_unlabelled
+from ...deploy import OnnxModel
 from ...errors import InputError
 from ...storage import make_folder, whole
 from ...tasks import Classification, Keypoints
 from ...training.corrected_head import correction_of
 from ...training.correction import Correction, correct
 from ...training.model import Model, Predictions
-from ...training.saved_model import load_model
 from ..arguments import PredictArguments
 from ..console import Result, console
 from ..few_labels import groups_of, read_for_model
-from ..inputs import reading_of
+from ..inputs import load_run, reading_of
 from ..outputs import check_new_file, one_class
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a cell that spreadsheets run
@@ -33,7 +33,7 @@ def predict(args: PredictArguments) -> Result:
     if out.is_dir():
         raise InputError(f"{out}: found a folder, expected the name of a CSV file, such as {out / 'predictions.csv'}")
     check_new_file(out, "a CSV", (), args.overwrite)
-    model = load_model(args.run, trust=args.trust)
+    model = load_run(args.run, trust=args.trust)
     if args.probabilities and not isinstance(model.task, Classification):
         raise InputError(
             f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies"
@@ -63,11 +63,16 @@ def predict(args: PredictArguments) -> Result:
 
 
 def corrected(
-    args: PredictArguments, model: Model, images: Unlabelled
-) -> tuple[Model, Sequence[str] | None, Correction | None]:
+    args: PredictArguments, model: Model | OnnxModel, images: Unlabelled
+) -> tuple[Model | OnnxModel, Sequence[str] | None, Correction | None]:
     """The model, corrected by --few-labels if they are given, the groups of the images, and the correction."""
     if args.few_labels is None:
         return model, groups_of(args.run, model, args.group, (args.images, images)), None
+    if isinstance(model, OnnxModel):
+        raise InputError(
+            f"--few-labels: found the exported {args.run}, whose weights are fixed, expected a run folder. Correct the "
+            "run (adapt or train with --few-labels), and export that"
+        )
     few, groups = read_for_model(model, args, (args.images, images))
     assert few is not None
     if correction_of(model) is not None:
