@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from helpers import below, picture, refused, save
@@ -85,8 +86,8 @@ def test_without_the_target_noise_checks_it_and_that_is_said(synth2real, tmp_pat
     code, printed, err = synth2real("export", run, "--to", tmp_path / "model.pt2", "--json")
     assert code == 0
     assert re.match(
-        r"checked: 9 inputs of noise, because the target was not found have the same answers as the run within \S+. "
-        "Name real ones with --check",
+        r"checked: 9 inputs of noise \(the target of the run was not found; name real images with --check\) have the "
+        "same answers as the run within",
         err,
     )
     found = json.loads(printed)
@@ -138,3 +139,9 @@ def test_a_run_of_texts_is_exported_for_dense_rows(synth2real, tmp_path):
     assert (code, err.splitlines()[0][:20]) == (0, "checked: 8 inputs of"), err
     ours, theirs = (predictions(synth2real, model, target, tmp_path) for model in (run, out))
     assert [row[:2] for row in ours] == [row[:2] for row in theirs]
+
+
+def test_images_of_floats_are_refused(synth2real, tmp_path, exported):
+    np.savez(tmp_path / "photos.npz", images=np.zeros((3, 16, 16), np.float32))
+    result = synth2real("predict", exported, tmp_path / "photos.npz", "--out", tmp_path / "p.csv")
+    refused(result, "photos.npz: found images of torch.float32, expected uint8 in 0..255")

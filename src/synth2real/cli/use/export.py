@@ -48,10 +48,10 @@ def target_of(run: dict[str, Any]) -> Path | None:
 
 def lines(made: Exported, images: Path | None) -> list[str]:
     """What was made, in words."""
-    checked, of = made.checked, f"of {images}" if images is not None else "of noise, because the target was not found"
-    mend = "" if images is not None else ". Name real ones with --check"
+    checked = made.checked
+    of = images or "noise (the target of the run was not found; name real images with --check)"
     return [
-        f"checked: {checked.count} inputs {of} have the same answers as the run within {checked.largest:.1e}{mend}",
+        f"checked: {checked.count} inputs of {of} have the same answers as the run within {checked.largest:.1e}",
         *([made.quantised.words] if made.quantised is not None else []),
         f"exported: {made.path} ({made.path.stat().st_size / 1e6:.2f} MB)",
     ]
