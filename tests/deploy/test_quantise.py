@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from skips import optional
-from small_models import CLASSES, TIME, scrambled
+from small_models import CLASSES, TIME
 from synth2real import Unlabelled
 from synth2real.deploy import export_model, load_onnx
 from synth2real.training.model import Model
@@ -14,7 +14,8 @@ from synth2real.training.model import Model
 def test_it_is_smaller_and_says_how_the_answers_changed(tmp_path, task):
     for package in ("onnx", "onnxscript", "onnxruntime"):
         optional(package, "onnx")
-    model = scrambled(Model(task, (1, 16, 16)))
+    torch.manual_seed(0)
+    model = Model(task, (1, 16, 16))
     target = Unlabelled(torch.randint(0, 256, (30, 1, 16, 16), dtype=torch.uint8, generator=torch.manual_seed(0)))
     made = export_model(model, tmp_path / "small.onnx", calibrate=target)
     found, exact = load_onnx(tmp_path / "small.onnx").predict(target).values, model.predict(target).values
