@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ...data.reading.loading import load_unlabelled
@@ -10,7 +12,9 @@ from ...deploy import Exported, export_model
 from ...deploy.export import check_path
 from ...errors import InputError
 from ...route.run_folder import read_settings
+from ...storage import check_writable
 from ...training.saved_model import load_model
+from .. import dry_run
 from ..arguments import ExportArguments
 from ..console import Result, console
 from ..inputs import reading_of
@@ -32,6 +36,12 @@ def export(args: ExportArguments) -> Result:
     if args.calibrate is not None:
         target = load_unlabelled(args.calibrate, **reading_of(model, skip_bad=args.skip_bad))
         model.inputs_of(target, str(args.calibrate))
+    if args.dry_run:
+        check_writable(args.to)
+        began = time.perf_counter()
+        with TemporaryDirectory() as folder:
+            export_model(model, Path(folder) / args.to.name, images=images, calibrate=target, run=run)
+        return dry_run.plan([f"{args.run} as one file"], time.perf_counter() - began, args.to)
     made = export_model(model, args.to, images=images, calibrate=target, run=run, overwrite=args.overwrite)
     for note in made.notes:
         console.warn(note)
