@@ -22,6 +22,7 @@ COMMANDS = (
     "report",
     "evaluate",
     "predict",
+    "export",
     "render",
     "calibrate",
     "show",

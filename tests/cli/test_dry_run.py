@@ -8,7 +8,7 @@ import pytest
 from helpers import picture, refused, save
 from synth2real.storage import locked
 
-WRITING = ("render", "calibrate", "refine", "train", "adapt", "compare", "predict", "report", "demo")
+WRITING = ("render", "calibrate", "refine", "train", "adapt", "compare", "predict", "export", "report", "demo")
 
 
 @pytest.fixture
@@ -24,6 +24,7 @@ def commands(tmp_path, classes, photos, run):
         "adapt": (run, "--target", photos, "--steps", 20, "--out", out),
         "compare": (classes, "--target", photos, "--budget", 1, "--routes", "source only,dann", "--out", out),
         "predict": (run, photos, "--out", out.with_suffix(".csv")),
+        "export": (run, "--to", out.with_suffix(".pt2")),
         "report": (run, "--out", out.with_suffix(".html")),
         "demo": ("--fast", "--out", out),
     }
@@ -73,7 +74,7 @@ def test_what_the_command_would_refuse_is_refused(synth2real, tmp_path, commands
     assert [path.name for path in (tmp_path / "new" / "out").iterdir()] == ["mine.png"]
 
 
-@pytest.mark.parametrize("name", ["render", "refine", "train", "calibrate", "predict"])
+@pytest.mark.parametrize("name", ["render", "refine", "train", "calibrate", "predict", "export"])
 def test_a_place_that_cannot_be_written_is_refused(synth2real, tmp_path, commands, name):
     (tmp_path / "new").touch()
     refused(synth2real(name, *commands[name], "--dry-run"), "cannot be written", "choose another place")

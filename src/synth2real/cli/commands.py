@@ -34,12 +34,13 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "compare": (arguments.CompareArguments, "learn"),
     "evaluate": (arguments.EvaluateArguments, "use"),
     "predict": (arguments.PredictArguments, "use"),
+    "export": (arguments.ExportArguments, "use"),
     "report": (arguments.ReportArguments, "use"),
     "methods": (arguments.MethodsArguments, "use"),
     "demo": (arguments.DemoArguments, "learn"),
 }
 
-READING = ("predict", "evaluate", "report", "adapt", "gap")  # read run folders, which may be of others
+READING = ("predict", "evaluate", "export", "report", "adapt", "gap")  # read run folders, which may be of others
 LOCKING = ("render", "calibrate", "refine", "train", "adapt", "compare", "demo")  # write more than one file
 
 

@@ -12,12 +12,14 @@ from ..data.multi_source import join
 from ..data.reading.loading import load, load_unlabelled, metadata_tables
 from ..data.reading.pixels import Conversion
 from ..data.sparse import SVMLIGHT, Layout
+from ..deploy import OnnxModel, load_onnx
 from ..errors import InputError
 from ..route.preconditions import check_pair
 from ..route.route import Budget
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
 from ..tasks import TASKS, Classification, Gaze, Task
 from ..training.model import Model
+from ..training.saved_model import load_model
 from .arguments import Data, Reading, TestedData
 from .console import console
 
@@ -45,7 +47,12 @@ def conversion_of(args: Data, source: Labelled | Simulator, target: Unlabelled) 
     return Conversion(args.size, args.channels, depth=depth, background=args.background)
 
 
-def reading_of(model: Model, *, skip_bad: bool = False) -> dict[str, Any]:
+def load_run(path: Path, *, trust: bool) -> Model | OnnxModel:
+    """The model of a run folder, or of an `.onnx` that was exported from one."""
+    return load_onnx(path) if path.suffix.lower() == ".onnx" and not path.is_dir() else load_model(path, trust=trust)
+
+
+def reading_of(model: Model | OnnxModel, *, skip_bad: bool = False) -> dict[str, Any]:
     """How the images of a run were read, as keyword arguments of `load` and `load_unlabelled`."""
     how = asdict(replace(model.conversion, skip_bad=skip_bad))
     return {**how, "layout": model.layout, "given": model.given_columns}

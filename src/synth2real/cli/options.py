@@ -38,6 +38,7 @@ SourceArgument = Annotated[str, typer.Argument(help="Labelled folder or .npz, or
 RunOut = Annotated[Path, typer.Option("--out", help="Run folder to write.")]
 SimulatorArgument = Annotated[str, typer.Argument(metavar="SIMULATOR", help=SIMULATOR)]
 RunArgument = Annotated[Path, typer.Argument(help="Run folder.")]
+ModelArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or an .onnx of `synth2real export`.")]
 RealTarget = Annotated[Path, typer.Option("--target", help=REAL)]
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]

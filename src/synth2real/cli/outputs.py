@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..comparison import Comparison
+from ..deploy import OnnxModel
 from ..errors import InputError
 from ..route.run_folder import RunFolder
 from ..select.validators import most_frequent
@@ -18,7 +19,7 @@ from .console import console
 MOSTLY, FEWEST = 0.98, 10  # share of one class among the predictions, and predictions, from which a warning is given
 
 
-def one_class(model: Model, predictions: Predictions) -> list[str]:
+def one_class(model: Model | OnnxModel, predictions: Predictions) -> list[str]:
     """A warning if nearly all predictions are one class; else nothing. A target of one class is legitimate."""
     task, count = predictions.task, len(predictions.values)
     if not isinstance(task, Classification) or count < FEWEST:

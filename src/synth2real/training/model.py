@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +13,6 @@ import yaml
 from torch import Tensor, nn
 
 from ..data.domains import Inputs, Labelled, Unlabelled, to_float
-from ..data.given import check_near
 from ..data.objects import as_labelled, as_unlabelled
 from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
@@ -24,6 +24,7 @@ from ..networks.layers import Features, Norm, Normalise, Statistics, mlp, share
 from ..networks.tuning import PretrainedNorm, Tune, Tuned
 from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Classification, Task
+from .checked_inputs import check_shape, checked_given, kind_of
 from .corrected_head import outputs_by_group
 from .featured import Featured, bottleneck_of, featured_of
 from .given import WithGiven, append, given_of, split
@@ -160,7 +161,7 @@ class Model(nn.Module):
         members = self.description.get("members")
         network = f"{len(members)} members" if isinstance(members, list) else f"network {self.description['network']}"
         count = sum(part.numel() for part in self.parameters())
-        of = f"{_kind(self.shape)}; {network}; {count:,} parameters"
+        of = f"{kind_of(self.shape)}; {network}; {count:,} parameters"
         return f"{type(self).__name__}({self.task.kind}; {answers(self.task)}; {of})"
 
     def facts(self) -> dict[str, Any]:
@@ -217,30 +218,7 @@ class Model(nn.Module):
 
     def check(self, inputs: Inputs, what: str) -> None:
         """Raise `InputError` if the inputs do not have the input shape of the model. The message calls them `what`."""
-        found = tuple(inputs.shape[1:])
-        if found == self.shape:
-            return
-        if len(found) != len(self.shape):
-            raise InputError(f"{what}: expected {_kind(self.shape)}, found {_kind(found)}. Choose another input")
-        if len(found) == 3 and found[0] != self.shape[0] and found[1:] != self.shape[1:]:
-            raise InputError(
-                f"{what} has inputs of {_by(found)}, the model takes {_by(self.shape)} (channels x height x width). "
-                f"Train with --channels 1 --size {_by(self.shape[1:])}, which converts every image on load"
-            )
-        if len(found) == 3 and found[0] != self.shape[0]:
-            raise InputError(
-                f"{what} has {found[0]} channels, the model takes {self.shape[0]}. Train with --channels 1 or "
-                "--channels 3, which converts every image on load"
-            )
-        if len(found) == 1:
-            raise InputError(
-                f"{what} has {found[0]} features, the model takes {self.shape[0]}. Write it with the same features "
-                "as the training data, in the same order"
-            )
-        raise InputError(
-            f"{what} has inputs of {_by(found)}, the model takes {_by(self.shape)}. "
-            "Train with --size HxW, which resizes every image on load"
-        )
+        check_shape(inputs, self.shape, what)
 
     def inputs_of(self, domain: Labelled | Unlabelled, what: str = "the data") -> Inputs:
         """The inputs of a domain as the model takes them, with its given columns.
@@ -250,13 +228,9 @@ class Model(nn.Module):
                 values of the training. The message calls the domain `what`.
         """
         self.check(domain.inputs, what)
-        given = given_of(domain, self.given_columns, what)
-        if given is None:
-            return domain.inputs
-        means, deviations = (part.tolist() for part in self.given_scale)
-        for i, column in enumerate(self.given_columns):
-            check_near(column, given[:, i], means[i], deviations[i], what)
-        return WithGiven(domain.inputs, given)
+        scale = self.given_scale if self.given_columns else None
+        given = checked_given(domain, self.given_columns, scale, what)
+        return domain.inputs if given is None else WithGiven(domain.inputs, given)
 
     @property
     def given_scale(self) -> tuple[Tensor, Tensor]:
@@ -282,8 +256,7 @@ class Model(nn.Module):
     def _batches(self, inputs: Inputs, module: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
         self.eval()
         device = next(self.parameters()).device
-        batch = max(16, min(PREDICTION_BATCH, PREDICTION_VALUES // inputs.shape[1:].numel()))
-        for index in torch.arange(len(inputs)).split(batch):
+        for index in torch.arange(len(inputs)).split(batch_of(inputs.shape[1:])):
             x = to_float(inputs[index].to(device))
             if self.map is not None:
                 x, given = split(x, len(self.given_columns))
@@ -390,9 +363,6 @@ class Model(nn.Module):
         write_text(folder / DESCRIPTION, yaml.safe_dump(description, sort_keys=False))
 
 
-def _by(sides: Sequence[int]) -> str:
-    return "x".join(map(str, sides))
-
-
-def _kind(shape: Sequence[int]) -> str:
-    return f"images {_by(shape)}" if len(shape) == 3 else f"features of width {_by(shape)}"
+def batch_of(shape: Sequence[int]) -> int:
+    """How many samples of a shape are predicted at once."""
+    return max(16, min(PREDICTION_BATCH, PREDICTION_VALUES // math.prod(shape)))

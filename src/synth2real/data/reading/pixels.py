@@ -157,13 +157,24 @@ def read_opened(opened: Image.Image, how: Conversion) -> Read:
     if image.mode != "F":
         image = image.convert("L" if grey else "RGB")
     if how.size is not None and how.size != given:
-        shrinks = how.size[0] <= given[0] and how.size[1] <= given[1]
-        image = image.resize((how.size[1], how.size[0]), Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR)
+        image = _resized(image, how.size)
     array = np.asarray(image)
     array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
     if not grey and len(array) == 1:
         array = np.repeat(array, 3, axis=0)
     return Read(array, given, most)
+
+
+def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The image with another height and width, the width first.
+
+    Both at once would be another image in another version of Pillow: it rounds after each side, and since version 13 it
+    chooses which side is first.
+    """
+    height, width = size
+    shrinks = height <= image.height and width <= image.width
+    how = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+    return image.resize((width, image.height), how).resize((width, height), how)
 
 
 def _check_frames(opened: Image.Image) -> None:
