@@ -8,7 +8,8 @@ from synth2real.adapt import Teacher
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.datasets import handwriting
 from synth2real.randomize import Full
-from synth2real.route.route import Budget, Route
+from synth2real.route.route import Route
+from synth2real.route.run import Budget
 from synth2real.simulate import Digits, Eyes
 from synth2real.tasks import Gaze
 

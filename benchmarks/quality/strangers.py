@@ -33,7 +33,8 @@ from benchmarks.lib.machine import describe
 from synth2real import Labelled, Unlabelled, compare
 from synth2real.comparison.candidates import SOURCE_ONLY
 from synth2real.comparison.named_routes import default_routes
-from synth2real.route.route import Budget, default_task
+from synth2real.route.route import default_task
+from synth2real.route.run import Budget
 from synth2real.select.estimates.base import ONE_CLASS
 from synth2real.select.validators import most_frequent
 from synth2real.tasks import Classification

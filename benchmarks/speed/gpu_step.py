@@ -21,7 +21,8 @@ from torch.nn import functional as F
 from benchmarks.lib.machine import describe
 from synth2real.adapt import SourceOnly
 from synth2real.data.domains import Labelled
-from synth2real.route.route import Budget, Route
+from synth2real.route.route import Route
+from synth2real.route.run import Budget
 from synth2real.training.hardware import Hardware
 
 CLASSES = tuple("0123456789")

@@ -24,7 +24,8 @@ from benchmarks.lib.machine import describe
 from synth2real.adapt import DANN
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.networks.layers import DANNMnist, mlp, reverse_gradient
-from synth2real.route.route import Budget, Route
+from synth2real.route.route import Route
+from synth2real.route.run import Budget
 
 BATCH = 64
 CLASSES = tuple("0123456789")

@@ -34,6 +34,7 @@ def commands(tmp_path, classes, photos, run):
         "adapt": ((run, "--target", photos, *QUICK, "--out", out), "judgement"),
         "evaluate": ((run, "--on", classes), "accuracy"),
         "predict": ((run, photos, "--out", out.with_suffix(".csv")), "classes"),
+        "export": ((run, "--to", out.with_suffix(".pt2")), "checked"),
         "report": ((run, "--out", out.with_suffix(".html")), "out"),
         "methods": ((), "methods"),
     }
@@ -63,6 +64,7 @@ def test_an_error_with_json_is_a_message_and_no_object(synth2real, tmp_path, pho
         "adapt": (gone, "--target", photos, "--out", tmp_path / "out"),
         "evaluate": (gone, "--on", photos),
         "predict": (gone, photos, "--out", tmp_path / "out.csv"),
+        "export": (gone, "--to", tmp_path / "out.pt2"),
         "report": (gone,),
         "check": (gone, "--target", photos),
     }

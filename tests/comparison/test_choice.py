@@ -14,7 +14,7 @@ from synth2real.comparison.candidates import SOURCE_ONLY, RouteCandidate
 from synth2real.comparison.choice import UNDECIDABLE, Choice, Chooser, verdict
 from synth2real.comparison.evaluation import Evaluation, Trial
 from synth2real.randomize import Geometric
-from synth2real.route.route import Budget
+from synth2real.route.run import Budget
 from synth2real.select.estimates import Estimate, NoEstimate
 from synth2real.select.validators import Moved
 

@@ -12,7 +12,8 @@ from synth2real.comparison.comparison import SOURCE_ONLY, RouteCandidate, compar
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.randomize import Photometric
-from synth2real.route.route import Budget, Route
+from synth2real.route.route import Route
+from synth2real.route.run import Budget
 
 
 def two_moonless_domains() -> tuple[Labelled, Unlabelled, Labelled]:

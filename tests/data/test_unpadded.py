@@ -14,8 +14,9 @@ from synth2real.measure.backgrounds import lacks_backgrounds
 from synth2real.measure.data_checks import check
 from synth2real.measure.gap import measure_gap
 from synth2real.refine import Reinhard
+from synth2real.route.learner import statistics
 from synth2real.route.preconditions import check_data
-from synth2real.route.route import refine_all, statistics
+from synth2real.route.route import refine_all
 from synth2real.simulate import Digits
 from synth2real.training.loop import Loop
 

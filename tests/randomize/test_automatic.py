@@ -12,7 +12,8 @@ from torch import Tensor
 from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
 from synth2real.randomize import Automatic, Widen
-from synth2real.route.route import Budget, Route
+from synth2real.route.route import Route
+from synth2real.route.run import Budget
 from synth2real.route.source_learner import SourceLearner
 from synth2real.settings import settings
 from synth2real.simulate import Drawn, Parameter, Simulator

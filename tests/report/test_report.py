@@ -22,7 +22,8 @@ from synth2real.refine import SimGAN
 from synth2real.report import gaps, write_report
 from synth2real.report.images import contact_sheet, pixels
 from synth2real.report.sections import ranges, steps_of
-from synth2real.route.route import Budget, Route
+from synth2real.route.route import Route
+from synth2real.route.run import Budget
 from synth2real.simulate import Digits, Normal
 from synth2real.tasks import Gaze
 
@@ -98,6 +99,7 @@ def test_every_image_has_alternative_text(report: Path) -> None:
     assert len(pictures) > 5
     assert all(picture["alt"] for picture in pictures)
     assert any("refined images" in str(picture["alt"]) for picture in pictures)
+    assert sum("displacement: " in str(picture["alt"]) for picture in pictures) == 6
 
 
 def test_ranking_contains_every_route_and_marks_the_chosen(comparison: Comparison, report: Path) -> None:

@@ -9,7 +9,8 @@ from synth2real.adapt import DANN, METHODS, Objective, SourceOnly, Teacher
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
 from synth2real.randomize import Full, Photometric
-from synth2real.route.route import Budget, Route
+from synth2real.route.route import Route
+from synth2real.route.run import Budget
 from synth2real.tasks import Classification, Gaze, Keypoints, Regression
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Loop, Trainer

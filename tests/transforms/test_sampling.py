@@ -19,3 +19,12 @@ def test_a_constant_made_in_prediction_works_in_training() -> None:
     x = torch.ones(2, requires_grad=True)
     (x * made).sum().backward()
     assert x.grad.tolist() == [0.125, 7.5]
+
+
+def test_a_constant_that_is_traced_for_an_export_is_not_kept():
+    class Adds(torch.nn.Module):
+        def forward(self, x):
+            return x + constant((1.5, 2.5), x.device)
+
+    torch.export.export(Adds(), (torch.zeros(2),))
+    assert constant((1.5, 2.5), torch.device("cpu")).tolist() == [1.5, 2.5]

@@ -32,7 +32,7 @@ from benchmarks.quality.protocols.eyes import eyes
 from synth2real import Budget, Labelled, Model, Route
 from synth2real.refine import METHODS
 from synth2real.route.realism import kid, label_displacement, machine_turing_test
-from synth2real.route.route import Run
+from synth2real.route.run import Run
 from synth2real.tasks import Keypoints
 
 PROTOCOLS: dict[str, Callable[[], Protocol | PointProtocol]] = {"eyes": eyes, "digits": digits, "fonts": fonts}

@@ -15,6 +15,7 @@ from ..data.reading.loading import metadata_tables
 from ..data.reading.npz import arrays_of
 from ..data.reading.tables import listed, table_rows
 from ..data.sparse import Layout
+from ..deploy import OnnxModel
 from ..errors import InputError
 from ..route.route import Route
 from ..route.run_folder import RunFolder, read_settings
@@ -147,7 +148,9 @@ def plain_few_labels(path: Path | None, group: str | None) -> dict[str, Any] | N
     return None if path is None else {"path": str(path), "group": group}
 
 
-def groups_of(run: Path, model: Model, group: str | None, images: tuple[Path, Labelled | Unlabelled]) -> Any:
+def groups_of(
+    run: Path, model: Model | OnnxModel, group: str | None, images: tuple[Path, Labelled | Unlabelled]
+) -> Any:
     """Group of each image, for a run with corrections by group; None if it has none, or the images have no groups.
 
     Args:
@@ -159,7 +162,7 @@ def groups_of(run: Path, model: Model, group: str | None, images: tuple[Path, La
     Raises:
         InputError: --group for a run without corrections by group, or a column that the images lack.
     """
-    corrected = correction_of(model)
+    corrected = None if isinstance(model, OnnxModel) else correction_of(model)
     if corrected is None or not corrected.groups:
         if group is not None:
             raise InputError(

@@ -12,13 +12,15 @@ from ..data.multi_source import join
 from ..data.reading.loading import load, load_unlabelled, metadata_tables
 from ..data.reading.pixels import Conversion
 from ..data.sparse import SVMLIGHT, Layout
+from ..deploy import OnnxModel, load_onnx
 from ..errors import InputError
 from ..route.preconditions import check_pair
-from ..route.route import Budget
+from ..route.run import Budget
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
 from ..tasks import TASKS, Classification, Gaze, Task
 from ..training.hardware import Hardware
 from ..training.model import Model
+from ..training.saved_model import load_model
 from .arguments import CalibrateArguments, Data, GapArguments, Reading, TestedData
 from .console import console
 
@@ -60,7 +62,25 @@ def conversion_of(args: Data, source: Labelled | Simulator, target: Unlabelled) 
     return replace(Conversion(**reading(args)), skip_bad=False, memory=None, depth=depth)
 
 
-def reading_of(model: Model, *, skip_bad: bool = False) -> dict[str, Any]:
+def load_run(path: Path, *, trust: bool, device: str | None = None) -> Model | OnnxModel:
+    """The model of a run folder, or of an `.onnx` that was exported from one.
+
+    Raises:
+        InputError: there is none, this machine does not have the device (--device), or an `.onnx` is to use another one
+            than the CPU.
+    """
+    hardware = Hardware.detect(device)
+    if path.suffix.lower() != ".onnx" or path.is_dir():
+        return load_model(path, trust=trust, hardware=hardware)
+    if device not in (None, "cpu"):
+        raise InputError(
+            f"--device {device}: {path} is computed by onnxruntime on the CPU, expected cpu. Leave it out, or give the "
+            "run folder"
+        )
+    return load_onnx(path)
+
+
+def reading_of(model: Model | OnnxModel, *, skip_bad: bool = False) -> dict[str, Any]:
     """How the images of a run were read, as keyword arguments of `load` and `load_unlabelled`."""
     how = asdict(replace(model.conversion, skip_bad=skip_bad))
     return {**how, "layout": model.layout, "given": model.given_columns}

@@ -50,6 +50,7 @@ SourceArgument = Annotated[str, typer.Argument(help="Labelled folder or .npz, or
 RunOut = Annotated[Path, typer.Option("--out", help="Run folder to write.")]
 SimulatorArgument = Annotated[str, typer.Argument(metavar="SIMULATOR", help=SIMULATOR)]
 RunArgument = Annotated[Path, typer.Argument(help="Run folder.")]
+ModelArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or an .onnx of `synth2real export`.")]
 RealTarget = Annotated[Path, typer.Option("--target", help=REAL)]
 
 Out = Annotated[Path, typer.Option("--out", help="Folder to write.")]
@@ -61,6 +62,10 @@ Trust = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all randomness.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, the last line of stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result and errors only.")]
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Load and check everything, print the plan and its minutes, write nothing.")
+]
 
 Task = Annotated[str, typer.Option("--task", help="What to predict: classify, regress, keypoints or gaze.")]
 Labels = Annotated[tuple[str, ...], typer.Option("--label", help="Label column. Repeat it for several columns.")]
@@ -124,6 +129,21 @@ ZeroBased = Annotated[
     typer.Option("--zero-based/--one-based", help="First index of svmlight files. By default it is detected."),
 ]
 
+Network = Annotated[
+    str | None,
+    typer.Option(
+        "--network",
+        help="Feature extractor: its name, e.g. efficientnet-lite0; module:Class, timm:NAME or transformers:NAME.",
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        metavar="pretrained|none|FILE",
+        help="Initial weights of the feature extractor, .safetensors. By default pretrained, where there are such.",
+    ),
+]
 Preset = Annotated[str | None, typer.Option("--preset", help="Preset of the simulator, e.g. infrared for eyes.")]
 Params = Annotated[
     Path | None,

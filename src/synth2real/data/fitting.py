@@ -36,10 +36,24 @@ def place(given: Sequence[int], size: Sequence[int], resize: Resize) -> tuple[Si
     """
     if resize == "stretch":
         return (size[0], size[1]), (0, 0)
-    factors = [side / own for side, own in zip(size, given, strict=True)]
-    factor = max(factors) if resize == "crop" else min(factors)
-    height, width = (max(1, round(factor * own)) for own in given)
-    return (height, width), ((size[0] - height) // 2, (size[1] - width) // 2)
+    (height, width), (top, left) = (
+        one.int().tolist() for one in placed(torch.tensor(list(given), dtype=torch.float64), size, resize)
+    )
+    return (height, width), (top, left)
+
+
+def placed(given: Tensor, size: Sequence[int], resize: Resize) -> tuple[Tensor, Tensor]:
+    """`place` of many images: `given` and both results are (..., 2) float64, whole numbers.
+
+    It takes no values out of the tensors, so it can be a part of a graph that is exported.
+    """
+    sides = torch.tensor(list(size), dtype=torch.float64)
+    if resize == "stretch":
+        return sides.expand_as(given), torch.zeros_like(given)
+    factors = sides / given
+    factor = factors.amax(-1, keepdim=True) if resize == "crop" else factors.amin(-1, keepdim=True)
+    whole = (factor * given).round().clamp(min=1)
+    return whole, ((sides - whole) / 2).floor()
 
 
 @dataclass(frozen=True)
@@ -58,11 +72,8 @@ class Fitting:
 
     @cached_property
     def _placed(self) -> tuple[Tensor, Tensor]:
-        """Scaled height and width, and top and left, of each image: (N, 2) int64 each."""
-        kinds, kind = torch.unique(self.sizes, dim=0, return_inverse=True)
-        places = torch.tensor([place(one, self.size, self.resize) for one in kinds.tolist()]).view(-1, 2, 2)
-        whole, corner = places[kind].unbind(1)
-        return whole, corner
+        """Scaled height and width, and top and left, of each image: (N, 2) float64 each."""
+        return placed(self.sizes.double(), self.size, self.resize)
 
     @property
     def padded(self) -> bool:
@@ -85,12 +96,14 @@ class Fitting:
     def to_input(self, points: Tensor) -> Tensor:
         """Points (N, K, 2), x and y in pixels of the original images, in pixels of the fitted ones."""
         whole, corner = self._placed
-        return (points + 0.5) * (whole / self.sizes).flip(1)[:, None] + corner.flip(1)[:, None] - 0.5
+        scale = (whole / self.sizes).to(points.dtype)
+        return (points + 0.5) * scale.flip(1)[:, None] + corner.to(points.dtype).flip(1)[:, None] - 0.5
 
     def from_input(self, points: Tensor) -> Tensor:
         """Inverse of `to_input`."""
         whole, corner = self._placed
-        return (points + 0.5 - corner.flip(1)[:, None]) * (self.sizes / whole).flip(1)[:, None] - 0.5
+        scale = (self.sizes / whole).to(points.dtype)
+        return (points + 0.5 - corner.to(points.dtype).flip(1)[:, None]) * scale.flip(1)[:, None] - 0.5
 
     def outside(self, points: Tensor) -> int:
         """How many points (N, K, 2) of the original images lie outside the fitted ones. A point of nan does not."""
@@ -105,7 +118,7 @@ class Fitting:
     def unpadded(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) that were fitted, without their padding: what they show is stretched over the frame."""
         filled = images.clone()
-        places, kind = torch.unique(torch.cat(self._placed, 1), dim=0, return_inverse=True)
+        places, kind = torch.unique(torch.cat(self._placed, 1).long(), dim=0, return_inverse=True)
         for i, (height, width, top, left) in enumerate(places.tolist()):
             of = kind == i
             filled[of] = fitted(images[of, :, top : top + height, left : left + width], self.size)

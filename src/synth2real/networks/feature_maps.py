@@ -140,7 +140,9 @@ class Kernel(nn.Module):
         self.register_buffer("weights", torch.zeros(count, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.exp(-self.gamma * torch.cdist(x, self.samples).square()) @ self.weights
+        # As `torch.cdist` computes many distances, which has no counterpart in ONNX.
+        squares = x.square().sum(1, keepdim=True) + self.samples.square().sum(1) - 2 * x @ self.samples.T
+        return torch.exp(-self.gamma * squares.clamp(min=0)) @ self.weights
 
 
 FeatureMap = Layers | Denoiser | Kernel

@@ -1,7 +1,8 @@
 """Routes: one method for each stage, run in order; and the files that a run writes."""
 
 from . import realism
-from .route import STAGES, Budget, Route, Run, default_steps, default_task
+from .route import STAGES, Route, default_task
+from .run import Budget, Run, default_steps
 from .run_folder import RunFolder, read_settings
 
 __all__ = [

@@ -6,6 +6,7 @@ import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,90 +15,33 @@ from torch import nn
 from ..adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective, SourceOnly
 from ..calibrate import METHODS as CALIBRATE
 from ..calibrate import Calibration, Calibrator
-from ..data.domains import Inputs, Labelled, Unlabelled, check_kind, evenly, to_float
-from ..data.fitting import Fitting
-from ..data.given import scale_of
-from ..data.sparse import Sparse
+from ..data.domains import Inputs, Labelled, Unlabelled
 from ..errors import InputError
-from ..networks.backbones import load_weights
 from ..randomize import METHODS as RANDOMIZE
 from ..randomize import WIDEN, Automatic, Policy, Widen
 from ..refine import METHODS as REFINE
+from ..refine.displacement import Displacement
 from ..settings import migrated, name_of, to_dict
 from ..simulate import Simulator
 from ..tasks import Classification, Gaze, Keypoints, Regression, Task
-from ..training.correction import Correction
 from ..training.hardware import Hardware
-from ..training.loop import Loop, Speed, Trainer, check_parts
+from ..training.kept import FeatureStore
+from ..training.loop import Loop, Speed, Trainer
 from ..training.mapping import Mapping
 from ..training.model import Model
-from .preconditions import check_data, check_labels, check_network, check_pair, check_stages
+from .learner import keeps, prepared, settled, with_kept
+from .preconditions import as_domains, check_data, check_labels, check_network, check_pair, check_stages
 from .recorder import OnReport as OnReport
 from .recorder import OnStep as OnStep
 from .recorder import Recorder
 from .recorder import Rows as Rows
+from .rejection import JUDGE_STEPS, displacement_of, final_source, notes_of
+from .run import Budget, Run, loop_of, settled_budget
 from .source_learner import SourceLearner
 from .source_notes import source_notes
 
 OnTrainer = Callable[[Trainer], None]
 OnRefiner = Callable[[Mapping], None]
-
-VALUES, LEAST = 2**26, 256  # most values that statistics are of, and least samples
-
-
-@dataclass(frozen=True)
-class Run:
-    """Results of one run of a route.
-
-    Args:
-        model: ready to predict.
-        history: for each stage with steps (such as `refine`, `train`), rows with the step and the mean of each loss.
-        seconds: of each stage.
-        rendered: the source before refinement; for a simulator, the images rendered with its final ranges.
-        refined: the source's inputs after refinement; None without refinement.
-        calibration: result of the search of the simulator's ranges; None without calibration.
-        refiner: that refined the source, ready to `transform` and `save`; None without refinement.
-        simulator: after calibration and widening; None if the route does neither, or the source is labelled data.
-        notes: what the user must know about the training, in sentences; see `Learner.notes` and `source_notes`.
-        correction: of the model by a few real labels, after the route; None without them.
-        speed: of the training; None if it is not known.
-    """
-
-    model: Model
-    history: dict[str, Rows]
-    seconds: dict[str, float]
-    rendered: Labelled
-    refined: Inputs | None
-    calibration: Calibration | None
-    refiner: Mapping | None = None
-    simulator: Simulator | None = None
-    notes: list[str] = field(default_factory=list)
-    correction: Correction | None = None
-    speed: Speed | None = None
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Size of a run.
-
-    Args:
-        steps: of the training; None for a number that depends on the data, see `default_steps`.
-        batch: samples of each domain per step.
-        accumulate: parts in which the losses of a batch are computed, to save memory; see `Loop`.
-        n: images to render, if the source is a simulator.
-        seed: of all random numbers.
-        hardware: device, precision and memory format.
-    """
-
-    steps: int | None = None
-    batch: int = 64
-    n: int = 8000
-    seed: int = 0
-    hardware: Hardware = field(default_factory=Hardware.detect)
-    accumulate: int = 1
-
-    def __post_init__(self) -> None:
-        check_parts(self.batch, self.accumulate)
 
 
 @dataclass(frozen=True)
@@ -126,8 +70,8 @@ class Route:
 
     def fit(
         self,
-        source: Labelled | Simulator,
-        target: Unlabelled,
+        source: Labelled | Simulator | Any,
+        target: Unlabelled | Any,
         *,
         task: Task | None = None,
         steps: int | None = None,
@@ -137,7 +81,8 @@ class Route:
 
         Args:
             source: labelled images or features, or a simulator to render them, with the given columns of the target.
-            target: unlabelled inputs of the same shape.
+                Also `(X, y)`, or a data set with labels, as `Labelled.of` takes them.
+            target: unlabelled inputs of the same shape. Also anything that `Unlabelled.of` takes.
             task: what to predict; None to derive it from the labels, see `default_task`.
             steps, seed: see `Budget`.
 
@@ -154,8 +99,8 @@ class Route:
 
     def run(
         self,
-        source: Labelled | Simulator,
-        target: Unlabelled,
+        source: Labelled | Simulator | Any,
+        target: Unlabelled | Any,
         *,
         task: Task | None = None,
         budget: Budget | None = None,
@@ -164,6 +109,7 @@ class Route:
         on_trainer: OnTrainer | None = None,
         on_refiner: OnRefiner | None = None,
         checkpoint: OnTrainer | None = None,
+        store: FeatureStore | None = None,
     ) -> Run:
         """Run every stage and return all results.
 
@@ -172,49 +118,50 @@ class Route:
             budget: steps, batch, number of images to render, seed, hardware.
             on_report: called every few steps with the stage, the step, the number of steps and the losses.
             on_step: called after every step with the stage, the step and the number of steps.
-            on_trainer: called with the trainer before its first step, for example to restore a checkpoint.
+            on_trainer, checkpoint: called with the trainer before its first step, to restore it; and every few steps.
             on_refiner: called with the refiner before its training, to save it if the training diverges.
-            checkpoint: called with the trainer every few steps.
+            store: keeps the outputs of frozen feature extractors, for several runs; None for one of this run alone.
 
         Raises:
             InputError: the domains do not fit each other, the labels not the task, or a stage needs a simulator.
             TrainingDiverged: a loss or gradient was not finite.
         """
-        check_data(source, target)
-        check_kind(task, (Task, type(None)), "the task is", "Make it: tasks.Classification.of(source)")
-        check_kind(budget, (Budget, type(None)), "the budget is", "Write Budget(steps=1000)")
-        budget, recorder = budget or Budget(), Recorder(on_report, on_step)
+        source, target, _ = as_domains(source, target)
+        budget, recorder = settled_budget(task, budget), Recorder(on_report, on_step)
         with recorder.stage("calibrate"):
             simulator, calibration = self.simulator(source, target, task, budget)
         with recorder.stage("render"):
-            known = target.given_columns
-            rendered = source if simulator is None else simulator.labelled(budget.n, budget.seed, given=known)
-        assert isinstance(rendered, Labelled)
+            rendered = rendered_by(simulator, source, target, budget)
         check_pair(rendered, target)
         task = task or default_task(rendered)
-        steps = budget.steps or default_steps(len(rendered), len(target), task, len(rendered.shape) == 3)
-        loop = Loop(steps, budget.batch, budget.seed, budget.hardware, accumulate=budget.accumulate)
-        refiner, refined = self._refined(rendered, target, loop, recorder, on_refiner)
-        labels = task.to_input(rendered.labels, rendered.fitting)
-        final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
-        objective, notes, speed = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint)
-        changed = simulator if self.calibrate is not None or self.widen is not None else None
-        model, history, seconds = objective.ready(), recorder.history, recorder.seconds
-        model.check_outputs(target, steps)
-        return Run(model, history, seconds, rendered, refined, calibration, refiner, changed, notes, speed=speed)
+        loop = loop_of(budget, rendered, target, task)
+        refiner, refined, moved = self._refined(rendered, target, task, loop, recorder, on_refiner)
+        final = final_source(rendered, refined, moved)
+        final = replace(final, labels=task.to_input(final.labels, final.fitting))
+        objective, notes, speed = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint, store)
+        model = objective.ready()
+        model.check_outputs(target, loop.steps)
+        notes[:0] = notes_of(moved, rendered)
+        if self.calibrate is None and self.widen is None:
+            simulator = None  # unchanged
+        known = recorder.history, recorder.seconds, rendered, refined, calibration, refiner, simulator
+        return Run(model, *known, notes=notes, displacement=moved, speed=speed)
 
     def _refined(
-        self, source: Labelled, target: Unlabelled, loop: Loop, recorder: Recorder, on_refiner: OnRefiner | None
-    ) -> tuple[Mapping | None, Inputs | None]:
-        """The trained refiner and all refined inputs of the source; (None, None) without refinement."""
+        self, source: Labelled, target: Unlabelled, task: Task, loop: Loop, record: Recorder, began: OnRefiner | None
+    ) -> tuple[Mapping | None, Inputs | None, Displacement | None]:
+        """The trained refiner, all refined inputs of the source, and their displacement; see `Run`."""
         refiner = copy.copy(self.refine)
         if refiner is None:
-            return None, None
-        if on_refiner is not None:
-            on_refiner(refiner)
-        with recorder.stage("refine", getattr(refiner, "all_steps", loop.steps)) as report:
-            refined = refine_all(refiner.fit(source, target, recorder.watched(loop, "refine"), report), source)
-        return refiner, refined
+            return None, None, None
+        if began is not None:
+            began(refiner)
+        with record.stage("refine", getattr(refiner, "all_steps", loop.steps)) as report:
+            refined = refine_all(refiner.fit(source, target, record.watched(loop, "refine"), report), source)
+            steps, parts = min(loop.steps, JUDGE_STEPS), loop.accumulate
+            budget = Budget(steps, loop.batch, seed=loop.seed, hardware=loop.hardware, accumulate=parts)
+            judge = partial(Route().run, task=task, budget=budget)
+            return refiner, refined, displacement_of(refiner, source, refined, target, judge)
 
     def _trained(
         self,
@@ -225,6 +172,7 @@ class Route:
         recorder: Recorder,
         on_trainer: OnTrainer | None,
         checkpoint: OnTrainer | None,
+        store: FeatureStore | None,
     ) -> tuple[Objective, list[str], Speed]:
         """The objective after the stages `map` (only with a feature mapping) and `train`, notes for the user, speed."""
         mapping = copy.copy(self.adapt) if isinstance(self.adapt, FeatureMapping) else None
@@ -232,16 +180,13 @@ class Route:
             with recorder.stage("map", mapping.steps) as report:
                 source, target = mapping.fit_transform(source, target, recorder.watched(loop, "map"), report)
         with recorder.stage("train", loop.steps) as report:
-            objective = self._prepare(source, target, task, loop.seed)
+            objective = self.prepare(source, target, task, loop.seed, loop.hardware)
             objective.feature_map = None if mapping is None else mapping.feature_map
-            objective.solve(source, target)
-            if objective.cached:
-                model = objective.model.to(loop.hardware.device)
-                source = replace(source, inputs=model.embed_alone(source.inputs))
-                target = replace(target, inputs=model.embed_alone(target.inputs))
-                model.train()
             loop = recorder.watched(loop, "train")
             loop = replace(loop, randomize=None if self.randomize is None else self.randomize.settled(task))
+            if keeps(objective, source, task):
+                source, target = with_kept(objective, source, target, loop, store or FeatureStore())
+            objective.solve(source, target)
             trainer = Trainer(objective, source, target, loop, task.move, task.mix)
             if on_trainer is not None:
                 on_trainer(trainer)
@@ -265,7 +210,7 @@ class Route:
             self.refine.check(source)
         if isinstance(self.adapt, FeatureMapping):
             self.adapt.check(source, target)
-        self._prepare(source, target, task, 0)
+        self.prepare(source, target, task, 0)
 
     def simulator(
         self,
@@ -283,41 +228,43 @@ class Route:
                         "Give a simulator as source or leave it out"
                     )
             return None, None
-        calibration = None if self.calibrate is None else self.calibrate.fit(source, target)
+        budget, calibration = budget or Budget(), None
+        if self.calibrate is not None:
+            calibration = self.calibrate.fit(source, target, hardware=budget.hardware)
         simulator = source if calibration is None else calibration.simulator
         if self.widen is None:
             return simulator, calibration
-        task, budget = task or default_task(simulator.labelled(200, 0)), budget or Budget()
+        task = task or default_task(simulator.labelled(200, 0))
         return self.widen(simulator, SourceLearner(task, seed=budget.seed, hardware=budget.hardware)), calibration
 
-    def _prepare(self, source: Labelled, target: Unlabelled, task: Task, seed: int) -> Objective:
+    def prepare(
+        self, source: Labelled, target: Unlabelled, task: Task, seed: int, hardware: Hardware | None = None
+    ) -> Objective:
         """The objective with its networks, whose initial weights are sampled with `seed`."""
-        objective = (self.adapt.then if isinstance(self.adapt, FeatureMapping) else self.adapt).fresh(source.shape)
+        objective = settled(self.learner.fresh(source.shape), self.features, len(source), hardware or Hardware.detect())
         check_labels(objective, () if self.randomize is None else self.randomize.settled(task).mixes)
-        check_network(objective, source, self.features, self.randomize)
-        mean, std = statistics(source.inputs, source.fitting)
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed)
-            model = Model(
-                task,
-                source.shape,
-                features=copy.deepcopy(self.features),
-                network=objective.network,
-                frozen=objective.frozen,
-                statistics=objective.statistics,
-                mean=mean,
-                std=std,
-                head=objective.head,
-                dropout=objective.dropped(task),
-                norm=objective.norm,
-                given_columns=source.given_columns,
-                given_scale=None if source.given is None else scale_of(source.given),
-            )
-            if objective.weights is not None:
-                load_weights(model.backbone, objective.weights, str(model.description["network"]))
-            sources = 1 if source.domain is None else int(source.domain.max()) + 1
-            objective.prepare(model, target, sources)
-        return objective
+        check_network(objective, self.features)
+        return prepared(objective, source, target, task, self.features, seed)
+
+    @property
+    def learner(self) -> Objective:
+        """How the model is trained; with a feature mapping, on mapped features."""
+        return self.adapt.then if isinstance(self.adapt, FeatureMapping) else self.adapt
+
+    def with_learner(self, learner: Objective) -> Route:
+        """The route with another way to train the model."""
+        if isinstance(self.adapt, FeatureMapping):
+            return replace(self, adapt=replace(self.adapt, then=learner))
+        return replace(self, adapt=learner)
+
+    def settled(self, images: int, hardware: Hardware) -> Route:
+        """The route with a value for each setting of the network that is None.
+
+        Args:
+            images: number of labelled images.
+            hardware: to train on.
+        """
+        return self.with_learner(settled(self.learner, self.features, images, hardware))
 
     def describe(self) -> dict[str, Any]:
         """The route as plain data: the method's name and settings for each stage, None for an empty stage."""
@@ -348,6 +295,16 @@ def migrated_route(plain: Any) -> Any:
     return route
 
 
+def rendered_by(
+    simulator: Simulator | None, source: Labelled | Simulator, target: Unlabelled, budget: Budget
+) -> Labelled:
+    """The images that the simulator renders; without one, the labelled data itself."""
+    if simulator is None:
+        assert isinstance(source, Labelled)
+        return source
+    return simulator.labelled(budget.n, budget.seed, given=target.given_columns)
+
+
 def refine_all(refiner: Mapping, source: Labelled) -> Inputs:
     """All inputs of the source, refined."""
     return torch.cat([refiner.samples(source, part) for part in torch.arange(len(source)).split(512)])
@@ -365,33 +322,3 @@ def default_task(source: Labelled) -> Task:
     xs, ys = source.columns[::2], source.columns[1::2]
     points = len(source.shape) == 3 and len(xs) > 0 and [x.removesuffix("_x") + "_y" for x in xs] == list(ys)
     return Keypoints.of(source) if points else Regression.of(source)
-
-
-def default_steps(sources: int, targets: int, task: Task, images: bool = True) -> int:
-    """Training steps for this number of samples: passes over the larger domain in batches of 64; 500 to 4,000 steps.
-
-    60 passes for classes and for features: on handwriting, adaptation still improves long after the source is learnt.
-    5 passes for values, points and gaze of images: on real eyes, pupils and rotated digits, source training does not
-    improve after 600 steps, and adaptation gets worse (iris by DANN: 1.5 px after 600 steps, 2.2 px after 2,000).
-    """
-    passes = 60 if isinstance(task, Classification) or not images else 5
-    return max(500, min(4000, passes * max(sources, targets) // 64))
-
-
-def statistics(inputs: Inputs, fitting: Fitting | None = None, most: int = 4096) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and deviation of each channel (or feature), (C,) float32 each, over at most `most` evenly spaced samples,
-    and fewer of large ones. The padding of images of this `fitting` is left out.
-
-    Sparse features are counts, or weighted counts, in one unit. Their mean is set to 0, so that zeros stay zeros. Their
-    deviation is the root mean square of all non-zero values. If each feature had its own deviation, a word in one of a
-    thousand reviews would outweigh all others: on reviews the accuracy was 0.60 instead of 0.72.
-    """
-    if isinstance(inputs, Sparse):
-        width = inputs.shape[1]
-        return torch.zeros(width), torch.full((width,), inputs.scale())
-    index = evenly(len(inputs), min(most, max(LEAST, VALUES // inputs.shape[1:].numel())))
-    x = to_float(inputs[index])
-    if fitting is not None and fitting.padded:
-        x = x.movedim(1, -1)[fitting.subset(index).inside]  # (M, C), the pixels that are no padding
-    axes = [axis for axis in range(x.ndim) if axis != 1]
-    return x.mean(axes), x.std(axes).clamp(min=1e-3)

@@ -2,9 +2,11 @@
 
 model.safetensors, model.yaml   the model
 settings.yaml                   route, data, budget, hardware, versions
+config.yaml                     the options of the command that wrote it; `--config` repeats it
 metrics.jsonl                   one line per report: stage, step, losses
 log.txt                         printed lines
 refiner/                        the refiner, if the route refines
+displacement.json               how far the refiner moved the labels, if it left images out for it
 parameters.yaml                 the ranges after calibration or widening, to render with
 few_labels.json                 what a few real labels bought; absent without them
 notes.txt                       what the user must know about the training, one sentence a line; absent without notes
@@ -33,7 +35,7 @@ from ..data.sparse import Layout
 from ..errors import InputError, TrainingDiverged, WriteError
 from ..settings import read_yaml
 from ..simulate import Simulator, save_parameters
-from ..storage import append_line, emptied, is_empty, make_folder, write_tensors, write_text
+from ..storage import append_line, check_writable, emptied, is_empty, make_folder, write_tensors, write_text
 from ..tasks.base import Task
 from ..training.correction import Correction, correct, fine_tuned
 from ..training.hardware import versions
@@ -42,7 +44,9 @@ from ..training.mapping import REFINER, Mapping
 from ..training.model import DESCRIPTION, Model
 from ..training.saved_model import DIVERGED
 from ..training.saved_model import SETTINGS as SETTINGS
-from .route import Budget, OnReport, OnStep, OnTrainer, Route, Run, migrated_route
+from .rejection import keep_displacement
+from .route import OnReport, OnStep, OnTrainer, Route, migrated_route
+from .run import Budget, Run
 
 METRICS, LOG, CHECKPOINT = "metrics.jsonl", "log.txt", "checkpoint.safetensors"
 PARAMETERS, NOTES, FEW_LABELS = "parameters.yaml", "notes.txt", "few_labels.json"
@@ -77,6 +81,7 @@ class RunFolder:
         overwrite: if the folder has a run, remove it first.
         resume: continue the run in the folder.
         resumable: whether the command has --resume; the message about a folder in use depends on it.
+        begin: write. Without it the folder is only checked.
 
     Raises:
         InputError: the folder is not empty without `overwrite` or `resume`; it is not empty and has no run to
@@ -92,6 +97,7 @@ class RunFolder:
         overwrite: bool = False,
         resume: bool = False,
         resumable: bool = True,
+        begin: bool = True,
     ) -> None:
         self.path, self.settings = path, settings
         if resume:
@@ -104,7 +110,11 @@ class RunFolder:
                     f"{path}: --overwrite found no {SETTINGS}, so this is not a run folder. Choose another --out, "
                     "or delete the folder"
                 )
-            emptied(path)
+            if begin:
+                emptied(path)
+        if not begin:
+            check_writable(path)
+            return
         make_folder(path)
         try:
             write_text(path / SETTINGS, yaml.safe_dump({**settings, "versions": versions()}, sort_keys=False))
@@ -189,11 +199,13 @@ class RunFolder:
             write_text(self.path / METRICS, "".join(json.dumps(row) + "\n" for row in kept.values()))
 
     def keep(self, run: Run) -> None:
-        """Write the results of a run other than the model: its notes, the refiner and the ranges of the simulator."""
+        """Write the results of a run other than the model: notes, refiner, displacement, ranges of the simulator."""
         if run.notes:
             write_text(self.path / NOTES, "".join(f"{note}\n" for note in run.notes))
         if run.refiner is not None:
             run.refiner.save(self.path / REFINER)
+        if run.displacement is not None:
+            keep_displacement(self.path, run.displacement)
         if run.simulator is not None:
             save_parameters(run.simulator.ranges, self.path / PARAMETERS, run.simulator.correlations)
 
@@ -328,9 +340,8 @@ def _corrected(folder: RunFolder, run: Run, route: Route, target: Unlabelled, fe
     """The run with a model that the few labels have corrected or fine-tuned; the folder says what they bought."""
     if few.fine_tune:
         randomize = None if route.randomize is None else route.randomize.settled(run.model.task)
-        source = run.rendered if run.refined is None else replace(run.rendered, inputs=run.refined)
         loop = Loop(few.fine_tune, budget.batch, budget.seed, budget.hardware, randomize)
-        correction = fine_tuned(run.model, few.labels, source, target, loop)
+        correction = fine_tuned(run.model, few.labels, run.trained_on, target, loop)
     else:
         correction = correct(run.model, few.labels, target, target_groups=few.target_groups)
     folder.corrected(correction)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from ..adapt import Objective
+from ..adapt.shared.source_fit import SourceFit
 from ..training.loop import Trainer
-from ..training.source_fit import SourceFit
 
 BATCHES = 4  # batches of the source on which the model is checked
 

@@ -14,7 +14,7 @@ import torch
 from ..data.domains import Inputs, to_float
 from ..errors import InputError, WriteError
 from ..storage import writing
-from .route import Run
+from .run import Run
 
 SHOWN = 32  # most images of each stage
 

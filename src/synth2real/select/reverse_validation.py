@@ -8,7 +8,8 @@ import torch
 
 from ..data.domains import Labelled, Unlabelled
 from ..errors import InputError
-from ..route.route import Budget, Route, default_task
+from ..route.route import Route, default_task
+from ..route.run import Budget
 from ..tasks import Classification
 
 HELD_OUT = 0.1  # share of each domain that is held out

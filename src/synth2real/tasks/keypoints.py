@@ -137,4 +137,5 @@ class Keypoints(Task):
 
 def _pairs(flat: Tensor) -> Tensor:
     """Reshape (N, 2 K) to (N, K, 2)."""
-    return flat.view(len(flat), -1, 2)
+    pairs: Tensor = flat.unflatten(1, (-1, 2))
+    return pairs

@@ -53,8 +53,13 @@ def mix(outputs: Tensor, task: Task, weights: Tensor | None = None) -> Tensor:
     if weights is not None:
         mixed = torch.einsum("m,mno->no", weights.to(values), values)
     else:
-        mixed = values.mean(0) if classes else values.median(0).values
+        mixed = values.mean(0) if classes else _median(values)
     return mixed.clamp(min=1e-12).log() if classes else mixed
+
+
+def _median(values: Tensor) -> Tensor:
+    """The lower median of values (M, ...) over the members. ONNX has no operator for it, but sorts."""
+    return values.sort(0).values[(len(values) - 1) // 2]
 
 
 class Ensemble(Model):

@@ -21,6 +21,7 @@ from ..transforms.mix import Mix
 from ..transforms.warp import Warp
 from .given import append, given_of, move_given, split
 from .hardware import Hardware
+from .kept.views import Views
 from .updates import Gradients, parted
 from .updates import SourceBatch as SourceBatch
 from .updates import TargetBatch as TargetBatch
@@ -28,6 +29,7 @@ from .updates import Terms as Terms
 from .updates import Update as Update
 from .updates import check_parts as check_parts
 
+RATE_SHARE = "rate_share"  # key of a group of parameters: its learning rate as a share of that of the algorithm
 Report = Callable[[int, dict[str, float]], None]
 
 
@@ -248,7 +250,7 @@ class Trainer:
         if rate is not None:
             for optimizer in self.optimizers.values():
                 for group in optimizer.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = rate * group.get(RATE_SHARE, 1.0)
         terms: dict[str, Tensor] = {}
         parts = [
             (share, self.algorithm.updates(*batches, progress))
@@ -290,8 +292,12 @@ class Trainer:
         """Samples of a domain (0 the source, 1 the target): clean and randomized, with given values; and the warp."""
         every = self._given[domain]
         given = None if every is None else every[index].to(self.loop.hardware.device)
-        inputs = self._readers[domain](step) if len(index) else self._readers[domain].inputs[index]
+        reader = self._readers[domain]
+        inputs = reader(step) if len(index) else reader.inputs[index]
         clean = to_float(inputs.to(self.loop.hardware.device, non_blocking=True))
+        if isinstance(reader.inputs, Views) and len(index):
+            x = reader.inputs.draw(index, self._generator).to(clean.device)
+            return append(clean, given), append(x, given), None
         if self.loop.randomize is None or clean.ndim != 4 or len(clean) == 0:
             clean = append(clean, given)
             return clean, clean, None

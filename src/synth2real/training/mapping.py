@@ -12,6 +12,7 @@ import yaml
 from torch import Tensor
 
 from ..data.domains import Labelled, Unlabelled
+from ..data.fitting import Fitting
 from ..errors import InputError
 from ..networks.named_code import check_code, named_in
 from ..networks.weights import read_tensors
@@ -33,6 +34,7 @@ class Mapping(ABC):
     name: ClassVar[str]  # key in the list of methods of the stage
     shape: tuple[int, ...]  # shape of one input, set by `fit`
     hardware: Hardware | None = None  # of the training; None if the mapping was loaded: detected when it is needed
+    reject: float = 0.0  # share of the refined inputs to leave out, those whose label has moved farthest
 
     def check(self, source: Labelled) -> None:  # noqa: B027  (most mappings take all inputs)
         """Raise `InputError` if the mapping cannot be used for inputs like these."""
@@ -52,11 +54,15 @@ class Mapping(ABC):
     def transform(self, x: Tensor) -> Tensor:
         """Mapped inputs (N, ...), with the same shape, dtype and range as `x`."""
 
-    def samples(self, source: Labelled, index: Tensor) -> Tensor:
-        """The mapped inputs of a source at `index` (B,) int64. The padding of images stays as it is."""
-        x, fitting = source.inputs[index], source.fitting
+    def transformed(self, x: Tensor, fitting: Fitting | None) -> Tensor:
+        """Mapped inputs that were fitted to one size on load, or not. The padding of images stays as it is."""
         mapped = self.transform(x)
-        return mapped if fitting is None else fitting.subset(index).keep_padding(mapped, x)
+        return mapped if fitting is None else fitting.keep_padding(mapped, x)
+
+    def samples(self, source: Labelled | Unlabelled, index: Tensor) -> Tensor:
+        """The mapped inputs of a source at `index` (B,) int64, see `transformed`."""
+        fitting = None if source.fitting is None else source.fitting.subset(index)
+        return self.transformed(source.inputs[index], fitting)
 
     def learnt(self) -> dict[str, Tensor]:
         """All learnt tensors that `transform` needs, in addition to the settings. Empty by default."""

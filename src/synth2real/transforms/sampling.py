@@ -23,9 +23,15 @@ def kept(values: Tensor, chosen: Selection | None, name: str, neutral: float = 0
     return values.where(chosen[name].view(-1, *[1] * (values.ndim - 1)), neutral)
 
 
-@functools.lru_cache(maxsize=256)
 def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
     """The values as float32 on `device`. Do not modify this tensor: it is cached, as each copy makes a GPU wait."""
+    if torch.compiler.is_compiling():  # a tensor of the trace of an export cannot be used after it
+        return torch.tensor(values, dtype=torch.float32, device=device)
+    return _cached(values, device)
+
+
+@functools.lru_cache(maxsize=256)
+def _cached(values: tuple[float, ...], device: torch.device) -> Tensor:
     with torch.inference_mode(False):  # so that the cached tensor can be used with autograd
         return torch.tensor(values, dtype=torch.float32, device=device)
 

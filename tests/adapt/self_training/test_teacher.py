@@ -8,7 +8,8 @@ import torch
 from synth2real.adapt import DSBN, MIC, Teacher
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.errors import InputError
-from synth2real.route.route import Budget, Route
+from synth2real.route.route import Route
+from synth2real.route.run import Budget
 from synth2real.tasks import Classification, Gaze, Keypoints, Task
 from synth2real.training.loop import Progress, SourceBatch, TargetBatch
 from synth2real.training.model import Model

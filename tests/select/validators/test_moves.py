@@ -8,7 +8,8 @@ from torch import nn
 from synth2real import Labelled, Model, Unlabelled
 from synth2real.comparison.evaluation import Evaluation
 from synth2real.data.sparse import Sparse
-from synth2real.route.route import Budget, Route
+from synth2real.route.route import Route
+from synth2real.route.run import Budget
 from synth2real.select.validators import Moved, move
 from synth2real.tasks import Classification, Gaze, Keypoints, Regression
 from synth2real.training.featured import EMBEDDED

@@ -17,7 +17,7 @@ from ...data.domains import Inputs, Labelled, Unlabelled
 from ...data.sparse import Sparse
 from ...errors import InputError
 from ...settings import settings
-from ...training.source_fit import LEARNT, SourceFit
+from ..shared.source_fit import LEARNT, SourceFit
 from .closed_form import ClosedForm, dense, write_head
 
 Array = NDArray[Any]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...tasks import Task
 from ...training.loop import Progress
-from ...training.source_fit import LEARNT, SourceFit
+from ..shared.source_fit import LEARNT, SourceFit
 
 EARLIEST = 0.2  # share of the training before which self-training never starts
 RISE = 0.5  # share of the rest over which its weight rises

@@ -1,4 +1,4 @@
-"""Code that several families of adaptation share: batch normalisation, alignment of class shares, gradient reversal."""
+"""Code that several families of adaptation share, from batch normalisation to the fit of the source."""
 
 from .batch_norm import DomainNorm, need_batch_norm, split_norms, take_statistics
 from .distribution_alignment import ExactAlignment, SoftAlignment, ToPrior

@@ -7,7 +7,7 @@ here imports torch, so `--help` is fast.
 from .data import CheckArguments, GapArguments, RenderArguments, ShowArguments, TuringArguments
 from .learn import AdaptArguments, CalibrateArguments, CompareArguments, DemoArguments, RefineArguments, TrainArguments
 from .shared import Command, Data, Reading, TestedData
-from .use import EvaluateArguments, MethodsArguments, PredictArguments, ReportArguments
+from .use import EvaluateArguments, ExportArguments, MethodsArguments, PredictArguments, ReportArguments
 
 __all__ = [
     "AdaptArguments",
@@ -18,6 +18,7 @@ __all__ = [
     "Data",
     "DemoArguments",
     "EvaluateArguments",
+    "ExportArguments",
     "GapArguments",
     "MethodsArguments",
     "PredictArguments",

@@ -15,6 +15,7 @@ from ..options import (
     FewLabels,
     Group,
     Images,
+    Network,
     Out,
     Overwrite,
     Preset,
@@ -26,12 +27,13 @@ from ..options import (
     SkipBad,
     Steps,
     Trust,
+    Weights,
 )
-from .shared import Command, Data, Reading, TestedData
+from .shared import Data, Reading, TestedData, Writing
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalibrateArguments(Reading):
+class CalibrateArguments(Reading, Writing):
     """Find the simulator ranges that match real images. Reports which parameters the images cannot determine."""
 
     simulator: SimulatorArgument
@@ -84,7 +86,7 @@ class CalibrateArguments(Reading):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RefineArguments(Reading):
+class RefineArguments(Reading, Writing):
     """Make synthetic images look real. Writes them with their labels."""
 
     source: Annotated[
@@ -99,6 +101,14 @@ class RefineArguments(Reading):
     steps: Annotated[
         int | None, typer.Option("--steps", min=1, help="All training steps, with those of the pretraining.")
     ] = None
+    judge: Annotated[
+        Path | None,
+        typer.Option("--judge", metavar="RUN", help="Run trained on the source: its answers show how far labels move."),
+    ] = None
+    reject: Annotated[
+        float | None,
+        typer.Option("--reject", metavar="SHARE", help="Leave out the share of images whose label has moved farthest."),
+    ] = None
     assign: Annotated[
         tuple[str, ...], typer.Option("--set", metavar="refine.FIELD=VALUE", help="A setting of the method.")
     ] = ()
@@ -112,7 +122,7 @@ class RefineArguments(Reading):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainArguments(Data):
+class TrainArguments(Data, Writing):
     """Train a model for unlabelled real data. The source is labelled synthetic data or a simulator."""
 
     out: RunOut
@@ -134,14 +144,8 @@ class TrainArguments(Data):
         tuple[str, ...],
         typer.Option("--set", metavar="STAGE.FIELD=VALUE", help="A setting of one stage, e.g. adapt.preset=paper."),
     ] = ()
-    network: Annotated[
-        str | None,
-        typer.Option("--network", help="Feature extractor: its name, module:Class, timm:NAME or transformers:NAME."),
-    ] = None
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", metavar="FILE", help="Initial weights of the feature extractor, .safetensors."),
-    ] = None
+    network: Network = None
+    weights: Weights = None
     steps: Steps = None
     accumulate: Annotated[
         int, typer.Option("--accumulate", min=1, help="Compute each batch in so many parts, to take less memory.")
@@ -159,7 +163,7 @@ class TrainArguments(Data):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptArguments(Command):
+class AdaptArguments(Writing):
     """Adapt a trained model to real data without its source."""
 
     run: Annotated[Path, typer.Argument(help="Run folder of a trained classifier.")]
@@ -182,7 +186,7 @@ class AdaptArguments(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareArguments(TestedData):
+class CompareArguments(TestedData, Writing):
     """Train routes side by side, and choose one without real labels."""
 
     out: RunOut
@@ -191,6 +195,8 @@ class CompareArguments(TestedData):
         str | None,
         typer.Option("--routes", help="YAML file of routes, or names separated by commas. By default all that apply."),
     ] = None
+    network: Network = None
+    weights: Weights = None
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Number of parallel training processes.")] = 1
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds for the chosen route.")] = 3
     few_labels: FewLabels = None
@@ -199,7 +205,7 @@ class CompareArguments(TestedData):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemoArguments(Command):
+class DemoArguments(Writing):
     """Run the demo, from rendered digits to real handwriting. Shows how much each method gains."""
 
     out: Out = Path("demo")

@@ -13,6 +13,7 @@ from ..options import (
     ChannelsOption,
     Depth,
     Device,
+    DryRun,
     Given,
     Group,
     Images,
@@ -38,6 +39,13 @@ class Command:
 
     as_json: Json = False
     quiet: Quiet = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing(Command):
+    """A command that writes, or only says what it would write."""
+
+    dry_run: DryRun = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from ..options import Device, FewLabels, Group, Overwrite, RunArgument, SkipBad, Test, Trust
-from .shared import Command
+from ..options import Device, FewLabels, Group, ModelArgument, Overwrite, RunArgument, SkipBad, Test, Trust
+from .shared import Command, Writing
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateArguments(Command):
     """Score a trained model on labelled real data."""
 
-    run: RunArgument
+    run: ModelArgument
     on: Annotated[Path, typer.Option("--on", help="Labelled folder, .npz or .svmlight.")]
     label: Annotated[
         tuple[str, ...], typer.Option("--label", help="Label column, if its name differs from that of the training.")
@@ -28,10 +28,10 @@ class EvaluateArguments(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictArguments(Command):
+class PredictArguments(Writing):
     """Write predictions for images as CSV."""
 
-    run: RunArgument
+    run: ModelArgument
     images: Annotated[Path, typer.Argument(help="Folder, image, .npz or .svmlight.")]
     out: Annotated[Path, typer.Option("--out", help="CSV file to write.")]
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Add a column p_CLASS for each class.")] = False
@@ -44,7 +44,29 @@ class PredictArguments(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportArguments(Command):
+class ExportArguments(Writing):
+    """Write a trained model as one file that runs without synth2real."""
+
+    run: RunArgument
+    to: Annotated[Path, typer.Option("--to", help="File to write: .onnx (for onnxruntime) or .pt2 (for torch.export).")]
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            "--check", help="Images to check the file with. Default: the target of the run, else random images."
+        ),
+    ] = None
+    int8: Annotated[bool, typer.Option("--int8", help="Compute with integers of 8 bits. Needs --calibrate.")] = False
+    calibrate: Annotated[
+        Path | None,
+        typer.Option("--calibrate", metavar="TARGET", help="Unlabelled real images, from which the ranges follow."),
+    ] = None
+    skip_bad: SkipBad = False
+    trust: Trust = False
+    overwrite: Overwrite = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportArguments(Writing):
     """Write the HTML report of a run or a comparison. It shows images, losses, mistakes and uncertain samples."""
 
     run: Annotated[Path, typer.Argument(help="Folder of a run or a comparison, as train and compare write it.")]

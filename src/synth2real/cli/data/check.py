@@ -11,7 +11,9 @@ from ...data.domains import Labelled, Unlabelled, name_of
 from ...data.given import check_both
 from ...measure.data_checks import Findings
 from ...measure.data_checks import check as find
-from ...route.route import Budget, Route, default_steps
+from ...networks.pretrained import recommended
+from ...route.route import Route
+from ...route.run import Budget, default_steps
 from ...tasks import TASKS, Task
 from ...training.hardware import Hardware
 from ..arguments import CheckArguments
@@ -46,6 +48,9 @@ def check(args: CheckArguments) -> Result:
     rendered = len(source) if isinstance(given, Labelled) else args.n or Budget.n
     if source.shape == target.shape:
         found = dataclasses.replace(found, minutes=expected_minutes(source, target, task, rendered, hardware))
+        advice = None if task.spatial else recommended(source.shape, rendered)
+        if advice is not None:
+            print_result(advice)
     return {name: value for name, value in found.plain().items() if name != "warnings"}
 
 

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import copy
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ...data.domains import Unlabelled
+import torch
+
+from ...comparison.expected import rendering
+from ...comparison.halving import PROBE, applying, refining
+from ...data.domains import Unlabelled, evenly
 from ...data.reading.loading import load_unlabelled
 from ...data.reading.pixels import Conversion
 from ...errors import InputError
 from ...refine import METHODS, load_refiner
 from ...refine.base import TrainedMapping
-from ...refine.folder import RefineJob, refine_folder
+from ...refine.displacement import Displacement
+from ...refine.folder import DESCRIPTION, RefineJob, check_out, refine_folder
+from ...route.run import Budget
 from ...settings import build
 from ...simulate import Simulator, is_simulator, simulator
+from ...storage import check_writable
 from ...training.hardware import Hardware
-from ...training.mapping import Mapping
+from ...training.mapping import REFINER, Mapping
+from ...training.saved_model import load_model
+from .. import dry_run
 from ..arguments import RefineArguments
+from ..config_file import keep_config
 from ..console import Result, bars, console
 from ..inputs import check_for_simulators, reading
 from ..outputs import check_overwrite_or_resume
@@ -34,31 +45,81 @@ def refine(args: RefineArguments) -> Result:
         )
     check_for_simulators(args.source, args.n, args.preset)
     check_overwrite_or_resume(args.overwrite, args.resume)
+    check_share(args.reject)
     job = apply_job(args) if args.apply is not None else learn_job(args)
+    if args.dry_run:
+        return dry_plan(args, job)
     start = time.perf_counter()
     steps = 0 if args.apply is not None else getattr(job.refiner, "all_steps", 0)
     with bars() as shown:
-        count = refine_folder(
+        made = refine_folder(
             job,
             lambda step, terms: shown.report("refine", step, steps, terms),
             lambda step, steps: shown.step("refine", step, steps),
         )
+    keep_config("refine", args, args.out)
     seconds = time.perf_counter() - start
-    line = f"refined {count} images by {job.refiner.name} in {seconds:.0f} s to {args.out}"
+    line = f"refined {made.images} images by {job.refiner.name} in {seconds:.0f} s to {args.out}"
     console.print(line, soft_wrap=True)
-    return {"method": job.refiner.name, "images": count, "steps": steps, "out": args.out}
+    console.print(moved(made.displacement), soft_wrap=True)
+    return {
+        "method": job.refiner.name,
+        "images": made.images,
+        "steps": steps,
+        "displacement": made.displacement.summary(),
+        "out": args.out,
+    }
+
+
+def moved(found: Displacement) -> str:
+    """How far labels have moved, in a line."""
+    values = found.summary()
+    return f"label displacement: median {values['median']}, worst {values['worst']} ({found.measure})"
+
+
+def check_share(share: float | None) -> None:
+    """Raise `InputError` if a share of images cannot be left out."""
+    if share is not None and not 0 <= share < 1:
+        raise InputError(f"--reject {share:g}: expected a share of the images, 0 to below 1, such as 0.05")
+
+
+def dry_plan(args: RefineArguments, job: RefineJob) -> Result:
+    """Check the output, time the refiner on a few images, and say the plan."""
+    check_out(job)
+    check_writable(args.out)
+    seconds, count = 0.0, job.n
+    if isinstance(job.source, Simulator):
+        made, each = rendering(job.source, Budget(n=job.n, seed=job.seed))
+        seconds = each * job.n
+    else:
+        images = load_unlabelled(job.source, **asdict(job.conversion), masks=False)
+        count = len(images)
+        made = images.labelled(torch.zeros(count, dtype=torch.int64), ("unread",))
+    few = made.subset(evenly(len(made), PROBE))
+    steps = 0
+    if job.target is None:
+        seconds += applying(job.refiner, few, count)
+    else:
+        job.refiner.check(few)
+        some = job.target.subset(evenly(len(job.target), PROBE))
+        budget = Budget(seed=job.seed, batch=job.batch, hardware=job.hardware or Hardware.detect())
+        steps = getattr(job.refiner, "all_steps", 0)
+        once, step = refining(job.refiner, few, some, budget, count)
+        seconds += once + step * steps
+    lines = [f"{job.refiner.name}: {count} images of {args.source}, {steps} training steps"]
+    return dry_run.plan(lines, seconds, args.out, ("the images", DESCRIPTION, f"{REFINER}/"))
 
 
 def learn_job(args: RefineArguments) -> RefineJob:
     """The job that trains a refiner on the target."""
     assert args.target is not None
-    Hardware.detect(args.device)  # refuses a device before anything is read
+    hardware = Hardware.detect(args.device)  # refuses a device before anything is read
     refiner = method(args)
     target = load_unlabelled(args.target, **reading(args))
     if len(target.shape) != 3:
         raise InputError(f"{args.target}: holds features of shape {target.shape}, expected images")
     source = place(args, target.shape)
-    return refine_job(args, source, refiner, target, Conversion(**reading(args)))
+    return refine_job(args, source, refiner, target, Conversion(**reading(args)), hardware)
 
 
 def apply_job(args: RefineArguments) -> RefineJob:
@@ -75,11 +136,12 @@ def apply_job(args: RefineArguments) -> RefineJob:
         raise InputError(
             f"{wrong}: a saved refiner (--apply) keeps its own, so the option has no effect. Leave {wrong} out"
         )
-    refiner = load_refiner(args.apply, trust=args.trust, hardware=Hardware.detect(args.device))
+    hardware = Hardware.detect(args.device)
+    refiner = load_refiner(args.apply, trust=args.trust, hardware=hardware)
     channels, height, width = refiner.shape
     source = place(args, refiner.shape)
     how = replace(Conversion(**reading(args, (height, width))), channels=1 if channels == 1 else 3)
-    return refine_job(args, source, refiner, None, how)
+    return refine_job(args, source, refiner, None, how, hardware)
 
 
 def refine_job(
@@ -88,8 +150,12 @@ def refine_job(
     refiner: Mapping,
     target: Unlabelled | None,
     conversion: Conversion,
+    hardware: Hardware,
 ) -> RefineJob:
     """The library's job for these arguments."""
+    if args.reject is not None:
+        refiner = copy.copy(refiner)
+        refiner.reject = args.reject
     return RefineJob(
         source=source,
         named=args.source,
@@ -102,7 +168,9 @@ def refine_job(
         seed=args.seed,
         overwrite=args.overwrite,
         resume=args.resume,
-        hardware=Hardware.detect(args.device),
+        hardware=hardware,
+        judge=None if args.judge is None else load_model(args.judge, trust=args.trust, hardware=hardware),
+        judge_named=str(args.judge or ""),
     )
 
 
@@ -111,6 +179,8 @@ def method(args: RefineArguments) -> Mapping:
     if args.method is None:
         raise InputError(f"--method: found none, expected one of: {', '.join(METHODS)}")
     values = assignments_of("refine", args.assign)
+    if args.reject is not None and "reject" in values:
+        raise InputError("--reject and --set refine.reject exclude each other: found both, expected one")
     if args.steps is not None:
         return lasting(args.method, values, args.steps)
     return build(METHODS, args.method, values, stage="refine")

@@ -11,6 +11,7 @@ from typing import Any
 from ...adapt import MAPPINGS, OBJECTIVES, SOURCE_FREE, FeatureMapping, Objective
 from ...calibrate import method_of
 from ...comparison.comparison import some
+from ...comparison.expected import route_seconds
 from ...data.domains import Labelled, Unlabelled
 from ...data.sparse import Layout
 from ...errors import InputError, WriteError
@@ -18,21 +19,24 @@ from ...networks.backbones import check_name as check_network_name
 from ...randomize import METHODS as RANDOMIZE
 from ...randomize import WIDEN
 from ...refine import METHODS as REFINE
-from ...route.route import STAGES, Budget, Route, Run, default_steps
-from ...route.run_folder import Few, RunFolder, both
+from ...route.route import STAGES, Route
+from ...route.run import Budget, Run, default_steps
+from ...route.run_folder import LOG, METRICS, SETTINGS, Few, RunFolder, both
 from ...route.run_folder import train as train_run
 from ...route.tensorboard import TensorBoardLog
 from ...settings import build
 from ...simulate import Simulator
 from ...tasks.base import Task
 from ...training.hardware import Hardware
+from .. import dry_run
 from ..arguments import TrainArguments
 from ..console import Result, Watch, bars, console, warnings_on_stderr
 from ..few_labels import check_fine_tune, plain_few_labels, read_for_training
 from ..inputs import conversion_of, described, load_pair, settle_task
-from ..outputs import check_overwrite_or_resume, one_class, say
+from ..outputs import check_overwrite_or_resume, one_class, run_folder, say
 from ..set_option import parse_assignments
 
+WRITTEN = ("the model", SETTINGS, METRICS, LOG)
 SHOWN = 512  # target samples on which the trained model is checked
 FILLED_BY = {
     "calibrate": "Add --calibrate",
@@ -50,15 +54,20 @@ def train(args: TrainArguments) -> Result:
     source, target, layout = load_pair(args)
     task = settle_task(args, source, target)
     route = build_route(args, task, images=len(target.shape) == 3)
-    route.check(source, target, task=task)
-    few = few_labels_of(args, task, source, target, layout, route)
     rendered = args.n or Budget.n
     count = len(source) if isinstance(source, Labelled) else rendered
+    route = route.settled(count, hardware)
+    route.check(source, target, task=task)
+    few = few_labels_of(args, task, source, target, layout, route)
     steps = args.steps or default_steps(count, len(target), task, len(target.shape) == 3)
     budget = Budget(steps=steps, n=rendered, seed=args.seed, hardware=hardware, accumulate=args.accumulate)
     board = TensorBoardLog(args.out / "tensorboard") if args.tensorboard else None
-    folder = RunFolder(args.out, settings(args, route, task, budget), overwrite=args.overwrite, resume=args.resume)
-    for line in summary(args, route, count, len(target), steps, budget):
+    folder = run_folder("train", args, settings(args, route, task, budget))
+    lines = summary(args, route, count, len(target), steps, budget)
+    if args.dry_run:
+        once, step = route_seconds(route, source, target, task, budget)
+        return dry_run.plan(lines, once + step * (steps + args.fine_tune), args.out, WRITTEN)
+    for line in lines:
         say(folder, line)
     log = nullcontext() if board is None else closing(board)  # closed also after an interruption or a divergence
     with log, interruptible(folder), bars() as shown, warnings_on_stderr(folder.log):
@@ -164,7 +173,7 @@ def build_route(args: TrainArguments, task: Task, *, images: bool) -> Route:
     assigned = parse_assignments(args.assign)
     for name, value in (("network", args.network), ("weights", args.weights)):
         if value is not None:
-            assigned.setdefault("adapt", {})[name] = str(value)
+            assigned.setdefault("adapt", {})[name] = value
     adapt = "source-only" if args.adapt == "none" else args.adapt
     names = {
         "calibrate": method_of(assigned.get("calibrate", {})) if args.calibrate else "none",
@@ -202,8 +211,7 @@ def default_randomization(adapt: str, chosen: dict[str, Any], task: Task, images
     adapting: dict[str, type[Objective] | type[FeatureMapping]] = {**OBJECTIVES, **MAPPINGS}
     method = adapting.get(adapt)
     own = method.default_randomization if method is not None and images else None
-    unchanged = str(chosen.get("preset")).startswith("paper") or bool(chosen.get("cached"))
-    if own is None or unchanged:
+    if own is None or str(chosen.get("preset")).startswith("paper"):
         return "none"
     # A regression's numbers may describe the geometry of the image, so no image is warped.
     return "photometric" if task.kind == "regress" else own
@@ -223,6 +231,16 @@ def settings(args: TrainArguments, route: Route, task: Task, budget: Budget) -> 
     }
 
 
+def network_line(learner: Objective) -> str:
+    """Which network is trained, from which weights, and how much of it."""
+    named = learner.network or "by the shape of the inputs"
+    return (
+        f"network: {named}, weights {learner.weights}, tune {learner.tune}"
+        + (f", bottleneck {learner.bottleneck}" if learner.bottleneck else "")
+        + ("" if learner.tune == "whole" else " (--set adapt.tune=last or whole trains more of it)")
+    )
+
+
 def summary(args: TrainArguments, route: Route, sources: int, targets: int, steps: int, budget: Budget) -> list[str]:
     """What the training starts from, for the eye and the log."""
     stages = {stage: (chosen or {}).get("method", "none") for stage, chosen in route.describe().items()}
@@ -232,6 +250,7 @@ def summary(args: TrainArguments, route: Route, sources: int, targets: int, step
         f"source {source} ({sources} samples), target {args.target} ({targets} samples)",
         *([f"given, as inputs of the model: {', '.join(args.given)}"] if args.given else []),
         "route: " + ", ".join(f"{stage} {name}" for stage, name in stages.items()),
+        network_line(route.learner),
         f"{steps} steps of {budget.batch} + {budget.batch}"
         + ("" if args.steps else " (from the size of the data; --steps changes it)")
         + f", seed {budget.seed}, {hardware.device} {hardware.precision}",

@@ -13,23 +13,22 @@ from rich.table import Table
 
 from ...data.domains import Labelled
 from ...data.reading.loading import load, metadata_tables
+from ...deploy import OnnxModel
 from ...errors import InputError
 from ...route.run_folder import read_settings
 from ...tasks import Classification
-from ...training.hardware import Hardware
 from ...training.model import Model
-from ...training.saved_model import load_model
 from ..arguments import EvaluateArguments
 from ..console import WIDTH, Result, print_result
 from ..few_labels import groups_of
-from ..inputs import check_units_of, reading_of
+from ..inputs import check_units_of, load_run, reading_of
 
 LISTED = 20  # classes in the table
 
 
 def evaluate(args: EvaluateArguments) -> Result:
     """Print the task's metrics of a run on labelled data, and which errors it makes."""
-    model = load_model(args.run, trust=args.trust, hardware=Hardware.detect(args.device))
+    model = load_run(args.run, trust=args.trust, device=args.device)
     columns = label_columns(args, model)
     data = load(args.on, columns, **reading_of(model, skip_bad=args.skip_bad))
     model.inputs_of(data, str(args.on))
@@ -46,7 +45,7 @@ def evaluate(args: EvaluateArguments) -> Result:
     return {**metrics, "count": len(data), **details}
 
 
-def scored(model: Model, data: Labelled, groups: Sequence[str] | None) -> tuple[Result, Result]:
+def scored(model: Model | OnnxModel, data: Labelled, groups: Sequence[str] | None) -> tuple[Result, Result]:
     """The metrics of the task, and its details; with `groups` each sample is corrected for its own."""
     values = model.predict(data.unlabelled(), groups=groups).values
     labels = model.task.align(data) if isinstance(model.task, Classification) else data.labels
@@ -99,10 +98,10 @@ def confused(error: dict[str, Any]) -> str:
     return f"{error['true']} as {error['predicted']} {error['count']}"
 
 
-def label_columns(args: EvaluateArguments, model: Model) -> str | tuple[str, ...] | None:
+def label_columns(args: EvaluateArguments, model: Model | OnnxModel) -> str | tuple[str, ...] | None:
     """The columns of --label, or those of the training."""
     if isinstance(model.task, Classification):
-        return args.label[0] if args.label else trained_label(args.run, args.on)
+        return args.label[0] if args.label else trained_label(args.run, model, args.on)
     known: tuple[str, ...] = model.task.columns  # type: ignore[attr-defined]
     columns = args.label or known
     if len(columns) != len(known):
@@ -113,7 +112,7 @@ def label_columns(args: EvaluateArguments, model: Model) -> str | tuple[str, ...
     return columns
 
 
-def trained_label(run: Path, on: Path) -> str | None:
+def trained_label(run: Path, model: Model | OnnxModel, on: Path) -> str | None:
     """The label column that the run was trained with; None where there was none, or `on` has its classes as folders."""
-    label = read_settings(run).get("label")
+    label = (model.facts if isinstance(model, OnnxModel) else read_settings(run)).get("label")
     return label[0] if label and (on.is_file() or metadata_tables(on)) else None

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import csv
 import re
+import time
 from collections.abc import Sequence
 
-from ...data.domains import Unlabelled
+from ...data.domains import Unlabelled, evenly
 from ...data.reading.discovery import counted
 from ...data.reading.loading import load_unlabelled
+from ...deploy import OnnxModel
 from ...errors import InputError
-from ...storage import make_folder, whole
+from ...storage import check_writable, make_folder, whole
 from ...tasks import Classification, Keypoints
 from ...training.corrected_head import correction_of
 from ...training.correction import Correction, correct
-from ...training.hardware import Hardware
 from ...training.model import Model, Predictions
-from ...training.saved_model import load_model
+from .. import dry_run
 from ..arguments import PredictArguments
 from ..console import Result, console
 from ..few_labels import groups_of, read_for_model
-from ..inputs import reading_of
+from ..inputs import load_run, reading_of
 from ..outputs import check_new_file, one_class
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a cell that spreadsheets run
 NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
+FEW = 200  # images that a dry run predicts
 SHOWN = 20  # classes in a line
 
 
@@ -34,7 +36,7 @@ def predict(args: PredictArguments) -> Result:
     if out.is_dir():
         raise InputError(f"{out}: found a folder, expected the name of a CSV file, such as {out / 'predictions.csv'}")
     check_new_file(out, "a CSV", (), args.overwrite)
-    model = load_model(args.run, trust=args.trust, hardware=Hardware.detect(args.device))
+    model = load_run(args.run, trust=args.trust, device=args.device)
     if args.probabilities and not isinstance(model.task, Classification):
         raise InputError(
             f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies"
@@ -42,6 +44,8 @@ def predict(args: PredictArguments) -> Result:
     images = load_unlabelled(args.images, **reading_of(model, skip_bad=args.skip_bad))
     model.inputs_of(images, str(args.images))
     model, groups, correction = corrected(args, model, images)
+    if args.dry_run:
+        return dry_plan(args, model, images)
     predictions = model.predict(images, groups=groups)
     for line in one_class(model, predictions):
         console.warn(line)
@@ -63,12 +67,27 @@ def predict(args: PredictArguments) -> Result:
     return {"count": len(predictions.values), **found, **few, "out": out}
 
 
+def dry_plan(args: PredictArguments, model: Model | OnnxModel, images: Unlabelled) -> Result:
+    """Check the output, time the predictions of a few images, and say the plan."""
+    check_writable(args.out)
+    few = images.subset(evenly(len(images), FEW))
+    began = time.perf_counter()
+    model.predict(few)
+    seconds = (time.perf_counter() - began) * len(images) / len(few)
+    return dry_run.plan([f"{len(images)} images of {args.images} by {args.run}"], seconds, args.out)
+
+
 def corrected(
-    args: PredictArguments, model: Model, images: Unlabelled
-) -> tuple[Model, Sequence[str] | None, Correction | None]:
+    args: PredictArguments, model: Model | OnnxModel, images: Unlabelled
+) -> tuple[Model | OnnxModel, Sequence[str] | None, Correction | None]:
     """The model, corrected by --few-labels if they are given, the groups of the images, and the correction."""
     if args.few_labels is None:
         return model, groups_of(args.run, model, args.group, (args.images, images)), None
+    if isinstance(model, OnnxModel):
+        raise InputError(
+            f"--few-labels: found the exported {args.run}, whose weights are fixed, expected a run folder. Correct the "
+            "run (adapt or train with --few-labels), and export that"
+        )
     few, groups = read_for_model(model, args, (args.images, images))
     assert few is not None
     if correction_of(model) is not None:

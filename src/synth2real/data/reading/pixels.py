@@ -1,6 +1,8 @@
-"""One image file as pixels: orientation, transparency, images of more than 8 bits, size and channels."""
+"""One image as pixels: orientation, transparency, images of more than 8 bits, size and channels."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -125,23 +127,56 @@ class Read:
         return scaled
 
 
-def read_image(file: Path, how: Conversion) -> Read:
+class Held(ABC):
+    """An image that is no file: an object of another library, or a row of its data set.
+
+    Args:
+        name: what messages call it, such as `image 3`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @abstractmethod
+    def read(self, how: Conversion) -> Read:
+        """The pixels, resized and with the channels of `how`."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def read_image(image: Path | Held, how: Conversion) -> Read:
     """One image, resized and with the channels of `how`."""
-    with Image.open(file) as opened:
-        _check_header(opened, file)
-        coarse = _coarse(opened)
-        original, reduction = _reduced(opened, how)
-        image = _opaque(_upright(opened), how.background)
-        given = original or (image.height, image.width)
-        most = None
-        if image.mode.startswith(("I", "F")):  # more than 8 bits per pixel
-            image, most = _levels(image, how.depth)
-        elif coarse:
-            most = 257.0 * int(np.asarray(image).max())
-        grey = how.channels == 1 or (how.channels is None and image.mode in ("1", "L", "LA", "F"))
-        if image.mode not in ("F", "L" if grey else "RGB"):
-            image = image.convert("L" if grey else "RGB")
-        array = np.asarray(image) if how.size in (None, given) else _fitted(image, given, how, reduction)
+    if isinstance(image, Held):
+        return image.read(how)
+    with Image.open(image) as opened:
+        _check_packed(opened, image.stat().st_size)
+        return read_opened(opened, how)
+
+
+def read_bytes(packed: bytes, how: Conversion) -> Read:
+    """One image from the bytes of its file."""
+    with Image.open(BytesIO(packed)) as opened:
+        _check_packed(opened, len(packed))
+        return read_opened(opened, how)
+
+
+def read_opened(opened: Image.Image, how: Conversion) -> Read:
+    """One image of Pillow. One that is loaded is not changed; a JPEG that is not may be decoded at a reduced size."""
+    _check_frames(opened)
+    coarse = _coarse(opened)
+    original, reduction = _reduced(opened, how)
+    image = _opaque(_upright(opened), how.background)
+    given = original or (image.height, image.width)
+    most = None
+    if image.mode.startswith(("I", "F")):  # more than 8 bits per pixel
+        image, most = _levels(image, how.depth)
+    elif coarse:
+        most = 257.0 * int(np.asarray(image).max())
+    grey = how.channels == 1 or (how.channels is None and image.mode in ("1", "L", "LA", "F"))
+    if image.mode not in ("F", "L" if grey else "RGB"):
+        image = image.convert("L" if grey else "RGB")
+    array = np.asarray(image) if how.size in (None, given) else _fitted(image, given, how, reduction)
     array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
     if not grey and len(array) == 1:
         array = np.repeat(array, 3, axis=0)
@@ -176,17 +211,42 @@ def _fitted(image: Image.Image, given: tuple[int, int], how: Conversion, reducti
     assert how.size is not None
     whole, (top, left) = place(given, how.size, how.resize)
     height, width = (min(side, full) for side, full in zip(whole, how.size, strict=True))  # that is seen
-    down, across = (own / reduction / scaled for own, scaled in zip(given, whole, strict=True))
-    first = max(0, -left) * across, max(0, -top) * down
-    box = (*first, min(image.width, first[0] + width * across), min(image.height, first[1] + height * down))
-    seen = np.asarray(image.resize((width, height), _filter(given, whole, reduction), box=box))
+    rows = _seen(given[0] / reduction, whole[0], height, top)
+    columns = _seen(given[1] / reduction, whole[1], width, left)
+    seen = np.asarray(_resized(image, (height, width), rows, columns, _filter(given, whole, reduction)))
     if (height, width) == how.size:
         return seen
     mean = seen.mean((0, 1))
     frame = np.empty((*how.size, *seen.shape[2:]), seen.dtype)
     frame[:] = mean.round() if seen.dtype == np.uint8 else mean
+    top, left = max(0, top), max(0, left)
     frame[top : top + height, left : left + width] = seen
     return frame
+
+
+def _seen(decoded: float, scaled: int, seen: int, corner: int) -> tuple[float, float]:
+    """Start and end of what is seen of a side, in decoded pixels: `seen` of its `scaled` pixels, see `place`."""
+    if seen == scaled:
+        return 0.0, decoded
+    start = -corner * decoded / scaled
+    return start, min(decoded, start + seen * decoded / scaled)
+
+
+def _resized(
+    image: Image.Image,
+    size: tuple[int, int],
+    rows: tuple[float, float],
+    columns: tuple[float, float],
+    how: Image.Resampling,
+) -> Image.Image:
+    """The rows and columns of the image with another height and width, the width first.
+
+    Both at once would be another image in another version of Pillow: it rounds after each side, and since version 13 it
+    chooses which side is first.
+    """
+    height, width = size
+    across = image.resize((width, image.height), how, box=(columns[0], 0, columns[1], image.height))
+    return across.resize((width, height), how, box=(0, rows[0], width, rows[1]))
 
 
 def _filter(given: tuple[int, int], whole: tuple[int, int], reduction: int) -> Image.Resampling:
@@ -195,11 +255,15 @@ def _filter(given: tuple[int, int], whole: tuple[int, int], reduction: int) -> I
     return Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
 
 
-def _check_header(opened: Image.Image, file: Path) -> None:
+def _check_frames(opened: Image.Image) -> None:
     frames = getattr(opened, "n_frames", 1)
     if frames > 1 and opened.format not in PREVIEWS:
         raise ValueError(f"found {frames} frames, expected one image; save each frame as a file")
-    pixels, packed = opened.width * opened.height, file.stat().st_size
+
+
+def _check_packed(opened: Image.Image, packed: int) -> None:
+    """Raise `ValueError` if an image unpacks to far more than `packed` bytes."""
+    pixels = opened.width * opened.height
     if pixels > max(LARGE, RATIO * packed):
         raise ValueError(
             f"found {opened.width} by {opened.height} pixels in {packed} bytes, expected at most {RATIO} pixels a "
@@ -251,7 +315,7 @@ def _levels(image: Image.Image, depth: int | None) -> tuple[Image.Image, float |
     return Image.fromarray(values.astype(np.float32)), high
 
 
-def try_read(file: Path, how: Conversion) -> Read | str:
+def try_read(file: Path | Held, how: Conversion) -> Read | str:
     """One image, or why it cannot be read."""
     try:
         read = read_image(file, how)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..tasks import Classification, Task
-from .averaging import RunningMean
+from ...tasks import Classification, Task
+from ...training.averaging import RunningMean
 
 LEARNT = 0.5  # least value at which the source is learnt well enough for labels of its model to teach
 # Least value at which values count as learnt at all. A constant answer is at 0.3, and a gaze model that had converged

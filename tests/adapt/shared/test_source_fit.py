@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from synth2real.adapt.shared.source_fit import SourceFit
 from synth2real.tasks import Classification, Regression
-from synth2real.training.source_fit import SourceFit
 
 TASK = Classification(("a", "b", "c"))
 
