@@ -3,11 +3,11 @@
 import pytest
 import yaml
 
-from synth2real.adapt import DANN
+from synth2real.adapt import DANN, SourceOnly
 from synth2real.errors import InputError
 from synth2real.refine import SimGAN
 from synth2real.route.route import STAGES
-from synth2real.settings import build, name_of, read_yaml, to_dict
+from synth2real.settings import build, migrated, name_of, read_yaml, to_dict
 
 EVERY = [(stage, name) for stage, methods in STAGES.items() for name in methods]
 
@@ -123,3 +123,13 @@ def test_yaml_files_are_utf_8_and_may_use_anchors(tmp_path) -> None:
 def test_in_python_errors_are_the_same(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_a_setting_of_before_is_replaced_by_its_successor():
+    with pytest.warns(UserWarning, match="SourceOnly: 'frozen' is replaced by 'tune'. Use the new setting"):
+        assert SourceOnly(frozen=True, cached=True) == SourceOnly(tune="frozen")
+    with pytest.warns(UserWarning, match="is replaced"):
+        assert SourceOnly(frozen=False).tune is None
+    with pytest.warns(UserWarning, match="is replaced"), pytest.raises(InputError, match=r"tune=...*: found 'yes'"):
+        SourceOnly(frozen="yes")
+    assert migrated("adapt", {"method": "dann", "frozen": True, "cached": True}) == {"method": "dann", "tune": "frozen"}

@@ -41,6 +41,12 @@ RENAMED: dict[str, dict[str, str]] = {
     },
 }
 
+# Former settings with other values than their successors: the present name, and the present value of each former one.
+REPLACED: dict[str, dict[str, tuple[str, dict[Any, Any]]]] = {
+    "adapt": {"frozen": ("tune", {True: "frozen", False: None})},
+}
+DROPPED = {"adapt": ("cached",)}  # former settings that have no effect any more
+
 USUAL = {"lr": "rate", "learning_rate": "rate"}  # what other libraries call a setting
 
 
@@ -110,6 +116,11 @@ def _names(kind: type[Any]) -> list[str]:
 def _present(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Settings under present names. A former name of a field of `kind` gives a `UserWarning`."""
     fields = {field.name for field in dataclasses.fields(kind)}
+    for where, replaced in REPLACED.items():
+        for name, (new, _) in replaced.items():
+            if new in fields and new not in given and name in given:
+                warnings.warn(f"{kind.__name__}: '{name}' is replaced by '{new}'. Use the new setting", stacklevel=4)
+                given = migrated(where, given)
     former = {
         old: new for names in RENAMED.values() for old, new in names.items() if new in fields and old not in fields
     }
@@ -133,8 +144,14 @@ def to_dict(value: Any) -> dict[str, Any]:
 
 def migrated(where: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values under their present names. `where` is a key of `RENAMED`; other places have no former names."""
-    names = RENAMED.get(where, {})
-    return {names.get(name, name): value for name, value in values.items()}
+    found = {}
+    for name, value in values.items():
+        if name in REPLACED.get(where, {}):
+            new, present = REPLACED[where][name]
+            found[new] = present[value] if isinstance(value, bool) else value
+        elif name not in DROPPED.get(where, ()):
+            found[RENAMED.get(where, {}).get(name, name)] = value
+    return found
 
 
 def present_name(where: str, name: str) -> str:

@@ -4,10 +4,11 @@ import torch
 
 from synth2real.adapt import ADDA, SHOT, AdaBN, SourceOnly, Untied
 from synth2real.data.domains import Labelled, Unlabelled
-from synth2real.networks.backbones import Frozen
+from synth2real.networks.tuning import Tuned
 from synth2real.route.route import Budget, Route
 from synth2real.tasks import Classification
-from synth2real.training.loop import Progress
+from synth2real.training.hardware import Hardware
+from synth2real.training.loop import Loop, Progress, Trainer
 from synth2real.training.model import Model
 
 TARGET = Unlabelled(torch.rand(8, 1, 16, 16))
@@ -51,9 +52,22 @@ def test_statistics_are_taken_on_a_copy_of_the_average() -> None:
 
 
 def test_what_is_not_trained_is_not_averaged() -> None:
-    method = prepared(SourceOnly(frozen=True), frozen=True)
-    assert isinstance(method.model.features[1], Frozen)
-    assert method.average.features[1] is method.model.features[1]
+    method = prepared(SourceOnly(), tune="frozen")
+    assert isinstance(method.model.features[1], Tuned)
+    assert method.average.backbone is method.model.backbone
+
+
+def test_pretrained_weights_have_their_own_rate() -> None:
+    for optimize in ("adam", "sgd"):
+        method = prepared(SourceOnly(optimize=optimize, backbone_rate=0.2, rate=0.01), pretrained=True)
+        source = Labelled(torch.rand(8, 1, 16, 16), torch.arange(8) % 2, ("a", "b"))
+        trainer = Trainer(method, source, TARGET, Loop(steps=100, batch=4, hardware=Hardware()))
+        trainer._take_step()
+        groups = trainer.optimizers["model"].param_groups
+        rates = {id(p): group["lr"] for group in groups for p in group["params"]}
+        full = method.learning_rate(Progress(0, 100))
+        assert {rates[id(p)] for p in method.model.backbone.parameters()} == {0.2 * full}
+        assert {rates[id(p)] for p in method.model.head.parameters()} == {full}
 
 
 def test_the_final_model_can_be_trained_further() -> None:

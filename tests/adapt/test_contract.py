@@ -50,14 +50,16 @@ def domains(kind: str) -> tuple[Labelled, Unlabelled, Task]:
     return labelled, target, TASKS[kind].of(labelled)
 
 
-def prepared(name: str, source: Labelled, target: Unlabelled, task: Task, seed: int = 0) -> Objective:
+def prepared(
+    name: str, source: Labelled, target: Unlabelled, task: Task, seed: int = 0, **settings: object
+) -> Objective:
     """The objective, ready to train."""
-    return Route(adapt=METHODS[name]())._prepare(source, target, task, seed)
+    return Route(adapt=METHODS[name](**settings))._prepare(source, target, task, seed)
 
 
-def trainer(name: str, kind: str, steps: int = 12, seed: int = 0, batch: int = 8) -> Trainer:
+def trainer(name: str, kind: str, steps: int = 12, seed: int = 0, batch: int = 8, **settings: object) -> Trainer:
     source, target, task = domains(kind)
-    objective = prepared(name, source, target, task, seed)
+    objective = prepared(name, source, target, task, seed, **settings)
     policy = Full() if kind in ("keypoints", "gaze") else Photometric()  # a warp would move left to right
     loop = Loop(steps=steps, batch=batch, seed=seed, hardware=Hardware(), randomize=policy, report_every=1)
     return Trainer(objective, source, target, loop, task.move)
@@ -94,15 +96,20 @@ def test_the_label_loss_falls(name: str, kind: str) -> None:
 
 
 @each_task_served
-def test_gradients_reach_every_parameter_of_what_an_update_names(name: str, kind: str) -> None:
-    algorithm = trainer(name, kind)
+@pytest.mark.parametrize("tune", ["whole", "frozen"])
+def test_gradients_reach_every_parameter_of_what_an_update_names(name: str, kind: str, tune: str) -> None:
+    """With a frozen network these are the bottleneck, the head and the networks of the method."""
+    algorithm = trainer(name, kind, tune=tune)
     algorithm.step = 6  # where every term has weight
     objective = algorithm.algorithm
     source, target = algorithm.batches()
     from synth2real.training.loop import Progress
 
     for update in objective.updates(source, target, Progress(6, 12)):
-        parameters = [(n, p) for network in update.of for n, p in network.named_parameters()]
+        named = [(n, p) for network in update.of for n, p in network.named_parameters()]
+        parameters = [(n, p) for n, p in named if p.requires_grad]
+        assert {n for n, _ in named} - {n for n, _ in parameters} == set() or tune == "frozen"
+        assert not any(".network." in n for n, _ in parameters)
         gradients = torch.autograd.grad(update.loss(), [p for _, p in parameters], allow_unused=True)
         for (parameter, _), gradient in zip(parameters, gradients, strict=True):
             assert gradient is not None, f"{parameter} has no gradient"

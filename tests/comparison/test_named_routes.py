@@ -12,11 +12,11 @@ from synth2real.tasks import Classification, Regression
 
 
 def test_the_baseline_is_source_only_with_the_randomization_and_network_of_the_others() -> None:
-    teacher = Teacher(network="linear", frozen=True, rate=0.1)
+    teacher = Teacher(network="linear", tune="frozen", rate=0.1)
     named, baseline = with_baselines({"teacher": Route(randomize=Full(strength=0.3), adapt=teacher)})
     assert list(named) == [SOURCE_ONLY, "randomized", "teacher"]
     assert baseline == "randomized"
-    expected = Route(randomize=Full(strength=0.3), adapt=SourceOnly(network="linear", frozen=True))
+    expected = Route(randomize=Full(strength=0.3), adapt=SourceOnly(network="linear", tune="frozen"))
     assert named["randomized"] == expected
 
 

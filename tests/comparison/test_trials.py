@@ -1,13 +1,17 @@
-"""The store of a comparison keeps the joint distribution of a calibrated simulator."""
+"""The store of a comparison keeps the joint distribution of a calibrated simulator, and what refinement moved."""
 
 import json
 
 import torch
 
+from helpers import same
 from ramps import ramps
 from synth2real.calibrate import Calibration
+from synth2real.comparison.comparison import compare
 from synth2real.comparison.trials import TrialStore
-from synth2real.simulate import Empirical, Normal
+from synth2real.refine import Style
+from synth2real.route.route import Budget, Route
+from synth2real.simulate import Digits, Empirical, Normal
 
 
 def test_a_stored_search_gives_the_same_simulator(tmp_path):
@@ -34,3 +38,18 @@ def test_a_search_of_an_earlier_version_is_read(tmp_path):
     simulator, calibration, _ = store.search("search", ramps(size=(8, 8)))
     assert simulator.range("level") == (0.4, 0.6)
     assert calibration.ranges == {"level": (0.4, 0.6)}
+
+
+def test_what_a_trial_left_out_is_stored(tmp_path):
+    source = Digits(size=(8, 8)).labelled(60, 0)
+    target = Digits(size=(8, 8)).labelled(40, 1).unlabelled()
+    routes = {"source only": Route(), "styled": Route(refine=Style(reject=0.2))}
+    first, again = (
+        compare(routes, source, target, budget=Budget(steps=3, batch=8), seeds=(0,), folder=tmp_path) for _ in range(2)
+    )
+    runs = [one.candidates[1].trials[0].run for one in (first, again)]
+    kept, trained = (getattr(runs[1], name) for name in ("displacement", "trained_on"))
+    assert torch.equal(kept.scores, runs[0].displacement.scores)
+    assert 0 < len(kept.rejected) == len(runs[0].rendered) - len(trained)
+    index = torch.arange(len(trained))
+    same(trained.inputs[index], runs[0].trained_on.inputs[index], within=2)

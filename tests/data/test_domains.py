@@ -5,8 +5,6 @@ import pytest
 import torch
 from torch.utils.data import TensorDataset
 
-from synth2real import Budget, Route
-from synth2real.data import domains
 from synth2real.data.batch_sampler import BatchSampler
 from synth2real.data.domains import Labelled, Unlabelled, check_domains, to_float
 from synth2real.errors import InputError
@@ -45,12 +43,15 @@ IMAGES = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
         (lambda: Labelled(IMAGES, torch.zeros(4)), r"value labels of shape \(4,\), expected \(N, K\)"),
         (lambda: Labelled(IMAGES, torch.zeros(4, 2), columns=("x",)), "2 label columns but 1 column names"),
         (lambda: Labelled(IMAGES, torch.zeros(4, dtype=torch.int32)), r"labels of torch.int32, .* labels.long\(\)"),
-        (lambda: Labelled(IMAGES, np.zeros(4)), r"labels are a numpy array \(4,\), .* torch.from_numpy\(array\)"),
-        (lambda: Labelled(IMAGES, [0, 1, 0, 1]), r"labels are a list of 4, expected Tensor.*torch.tensor\(list\)"),
-        (lambda: Unlabelled(IMAGES.numpy()), "inputs are a numpy array .* torch.from_numpy"),
+        (lambda: Labelled(IMAGES, np.zeros(4)), r"labels are a numpy array \(4,\), .* Labelled.of\(X, y\)"),
+        (lambda: Labelled(IMAGES, [0, 1, 0, 1]), r"labels are a list of 4, expected Tensor.*Labelled.of\(X, y\)"),
+        (lambda: Unlabelled(IMAGES.numpy()), r"inputs are a numpy array .* Unlabelled.of\(X\)"),
         (lambda: Unlabelled("photos"), r"inputs are the text 'photos', .* load_unlabelled\(path\)"),
-        (lambda: Unlabelled(TensorDataset(IMAGES)), "inputs are TensorDataset, a data set of torch.*Stack its samples"),
-        (lambda: Unlabelled([IMAGES]), r"inputs are a list of 1, .*Unlabelled\(inputs\)"),
+        (
+            lambda: Unlabelled(TensorDataset(IMAGES)),
+            r"inputs are TensorDataset, a data set.*Unlabelled.of\(X\)",
+        ),
+        (lambda: Unlabelled([IMAGES]), r"inputs are a list of 1, .*Unlabelled.of\(X\)"),
         (lambda: Unlabelled(IMAGES.long()), "images of torch.int64, expected uint8 in 0..255 or float32"),
     ],
 )
@@ -92,30 +93,3 @@ def test_bytes_become_zero_to_one_and_floats_stay():
     features = torch.tensor([[3.5, -2.0]])
     assert torch.equal(to_float(features), features)
     assert to_float(torch.zeros(2, 3, 4, 4)).is_contiguous(memory_format=torch.channels_last)
-
-
-def test_a_large_part_of_a_set_in_memory_is_not_copied(monkeypatch):
-    images = torch.randint(0, 256, (12, 1, 4, 4), dtype=torch.uint8)
-    whole, index = Labelled(images, torch.arange(12) % 2), torch.tensor([7, 0, 3, 3, 11])
-    copied = whole.subset(index)
-    monkeypatch.setattr(domains, "COPIED", 64)
-    part = whole.subset(index)
-    assert isinstance(part.inputs, domains.Part)
-    assert part.inputs.inputs is images
-    assert (len(part), part.shape) == (5, (1, 4, 4))
-    assert torch.equal(part.inputs[torch.arange(5)], copied.inputs)
-    few = part.subset(torch.tensor([4, 1]))
-    assert isinstance(few.inputs, torch.Tensor)
-    assert torch.equal(few.inputs, images[[11, 0]])
-
-
-def test_a_training_on_a_part_gives_the_same_model(monkeypatch):
-    images = torch.randint(0, 256, (80, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    whole, target = Labelled(images, torch.arange(80) % 2), Unlabelled(images)
-    trained = []
-    for copied in (domains.COPIED, 64):
-        monkeypatch.setattr(domains, "COPIED", copied)
-        part = whole.subset(torch.arange(0, 80, 2) + torch.arange(40) % 2)
-        model = Route().run(part, target, budget=Budget(steps=2, batch=8)).model
-        trained.append(model.predict(target).values)
-    assert torch.equal(*trained)

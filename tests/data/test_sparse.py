@@ -11,7 +11,8 @@ from helpers import refused
 from synth2real import InputError, Labelled, Route, Unlabelled, load, load_model, load_unlabelled
 from synth2real.adapt import SourceOnly
 from synth2real.data.sparse import Layout, Sparse
-from synth2real.route.route import Budget, statistics
+from synth2real.route.learner import statistics
+from synth2real.route.route import Budget
 
 
 def words(count: int, seed: int = 0, width: int = 12) -> tuple[np.ndarray, np.ndarray]:

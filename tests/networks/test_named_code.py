@@ -74,7 +74,7 @@ def test_a_name_is_found_wherever_it_is_hidden(foreign):
     described = yaml.safe_load((foreign / "model.yaml").read_text())
     member = {**described, "network": "convolutional", "members": [described]}
     for hidden in ({"members": [described], "weighted": False}, {"members": [member], "weighted": False}):
-        shown = {key: value for key, value in described.items() if key not in ("network", "head", "frozen")}
+        shown = {key: value for key, value in described.items() if key not in ("network", "head", "tune")}
         (foreign / "model.yaml").write_text(yaml.safe_dump({**shown, **hidden}))
         with pytest.raises(InputError, match="names the class 'nets_of_others:Net'"):
             load_model(foreign)

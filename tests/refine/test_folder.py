@@ -40,7 +40,8 @@ def test_class_folders_keep_their_names_and_classes(refine, tmp_path, classes, p
     code, out, err = refine(classes, "--seed", 4)
     assert (code, out) == (0, ""), err
     assert "refined 40 images by histogram" in err
-    made = ["config.yaml", "refinement.yaml", "refiner/refiner.safetensors", "refiner/refiner.yaml"]
+    made = ["config.yaml", "displacement.csv", "refinement.yaml"]
+    made += ["refiner/refiner.safetensors", "refiner/refiner.yaml"]
     assert below(tmp_path / "out") == sorted([*below(classes), *made])
     before, after = load(classes), load(tmp_path / "out")
     assert (after.names, after.classes, after.labels.tolist()) == (before.names, before.classes, before.labels.tolist())
@@ -48,7 +49,11 @@ def test_class_folders_keep_their_names_and_classes(refine, tmp_path, classes, p
     assert abs(float(pixels(tmp_path / "out").float().mean() - theirs.float().mean())) < 2
     text = (tmp_path / "out" / "refinement.yaml").read_text()
     how = yaml.safe_load(text)
-    assert (how["method"], how["seed"], how["settings"]) == ("histogram", 4, {"space": "rgb", "match": "domain"})
+    assert (how["method"], how["seed"], how["settings"]) == (
+        "histogram",
+        4,
+        {"reject": 0.0, "space": "rgb", "match": "domain"},
+    )
     assert how["source"] == {"given": str(classes), "images": 40, "shape": [1, 16, 16]}
     assert how["target"] == {"given": str(photos), "images": 40, "shape": [1, 16, 16]}
     assert set(how["versions"]) >= {"synth2real", "torch", "python"}
@@ -203,7 +208,7 @@ def test_existing_files_are_replaced_only_with_overwrite(refine, tmp_path, class
 def test_a_failure_leaves_what_was_there(refine, tmp_path, classes, monkeypatch):
     assert refine(classes)[0] == 0
     kept = pixels(tmp_path / "out")
-    monkeypatch.setattr("synth2real.refine.folder._save", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("synth2real.refine.files._save", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     code, _, err = refine(classes, "--overwrite", "--set", "refine.match=image")
     assert (code, "disk full" in err) == (2, True)
     assert torch.equal(pixels(tmp_path / "out"), kept)
@@ -278,7 +283,7 @@ def test_sources_and_folders_that_cannot_be_used(synth2real, refine, tmp_path, c
 def test_the_library_writes_the_same(tmp_path, classes, photos):
     target = load_unlabelled(photos)
     job = RefineJob(classes, "classes", tmp_path / "out", Histogram(), target, "photos")
-    assert refine_folder(job) == 40
+    assert refine_folder(job).images == 40
     with pytest.raises(InputError, match="the folder is not empty"):
         refine_folder(job)
     bad = RefineJob(classes, "classes", tmp_path / "bad", SimGAN(rate=1e30, maps=4), target, "photos")

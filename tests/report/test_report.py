@@ -98,6 +98,7 @@ def test_every_image_has_alternative_text(report: Path) -> None:
     assert len(pictures) > 5
     assert all(picture["alt"] for picture in pictures)
     assert any("refined images" in str(picture["alt"]) for picture in pictures)
+    assert sum("displacement: " in str(picture["alt"]) for picture in pictures) == 6
 
 
 def test_ranking_contains_every_route_and_marks_the_chosen(comparison: Comparison, report: Path) -> None:

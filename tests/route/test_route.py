@@ -80,33 +80,61 @@ SOURCE, TARGET = Labelled(X, Y), Unlabelled(X)
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Route().run((X, Y), TARGET), r"the source is a tuple of 2, expected .*Labelled\(inputs, labels\)"),
-        (lambda: Route().run(TensorDataset(X, Y), TARGET), "the source is TensorDataset.*Stack its samples"),
+        (lambda: Route().run(X, TARGET), r"the source is a tensor .*, expected .*Labelled.of\(X, y\)"),
+        (lambda: Route().run(SOURCE, (X, Y)), r"the target is a tuple of 2, expected Unlabelled.*Unlabelled.of\(X\)"),
         (lambda: Route().run("synthetic", TARGET), r"the source is the text 'synthetic', .* load\(path, label=...\)"),
         (lambda: Route().run(SOURCE, "photos"), r"the target is the text 'photos'.* load_unlabelled\(path\)"),
         (lambda: Route().fit(SOURCE, SOURCE), r"the target is Labelled, expected Unlabelled.*data.unlabelled\(\)"),
-        (lambda: Route().run(SOURCE, X), r"the target is a tensor \(8, 1, 8, 8\).*Write Unlabelled\(inputs\)"),
         (lambda: Route().run(SOURCE, TARGET, task="classify"), "the task is the text .*Classification.of"),
         (lambda: Route().run(SOURCE, TARGET, budget=9), r"the budget is int, .* Budget\(steps=1000\)"),
         (lambda: Route(adapt="dann"), r"adapt= is the name 'dann', expected an object of a method, such as DANN\(\)"),
         (lambda: Route(refine=SimGAN), r"refine= is the class SimGAN, expected .*SimGAN\(\)"),
         (lambda: Route(randomize="nobody"), "randomize= is the name 'nobody', .*one of: photometric"),
-        (lambda: compare({}, TensorDataset(X, Y), TARGET), "the source is TensorDataset"),
+        (lambda: compare({}, [X, Y], TARGET), r"the source is a list of 2, .*Labelled.of\(X, y\)"),
         (lambda: compare({}, SOURCE, SOURCE), "the target is Labelled, expected Unlabelled"),
-        (lambda: compare({}, SOURCE, TARGET, test=TARGET), "the test data is Unlabelled, expected Labelled or None"),
+        (lambda: compare({}, SOURCE, TARGET, test=TARGET), "the test data is Unlabelled, expected Labelled"),
         (lambda: compare({"a": "dann"}, SOURCE, TARGET), "route 'a' is str, expected a Route"),
         (lambda: compare([Route()], SOURCE, TARGET), "the routes are a list of 1, expected Mapping. Name each"),
         (lambda: measure_gap("photos", TARGET), "the source is the text 'photos'"),
-        (lambda: load(TensorDataset(X, Y)), "the path is TensorDataset.*Stack its samples"),
+        (
+            lambda: load(TensorDataset(X, Y)),
+            r"the path is TensorDataset, a data set of torch, expected str.*Unlabelled.of",
+        ),
         (lambda: SHOT().fit("run", TARGET), r"the model is the text 'run', expected Model.*load_model\(folder\)"),
-        (lambda: model().predict(X.numpy()), "the data to predict is a numpy array .*torch.from_numpy"),
-        (lambda: model().evaluate((X, Y)), r"the data to evaluate on is a tuple of 2.*Labelled\(inputs, labels\)"),
+        (lambda: model().predict((X, Y)), "the data to predict is a tuple of 2, expected Unlabelled or Labelled"),
+        (lambda: model().evaluate(X), r"the data to evaluate on is a tensor .*Labelled.of\(X, y\)"),
         (lambda: model().evaluate(TARGET), "the data to evaluate on is Unlabelled, expected Labelled"),
     ],
 )
 def test_a_wrong_type_is_refused_with_the_mend(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_a_route_takes_what_domains_are_made_of():
+    budget = Budget(steps=2, batch=4)
+    expected = Route().run(SOURCE, TARGET, budget=budget).model.predict(TARGET).values
+    for source in ((X, Y), (X.numpy(), Y.numpy()), TensorDataset(X, Y)):
+        for target in (X, X.numpy(), list(X), TensorDataset(X, Y)):
+            assert torch.equal(Route().run(source, target, budget=budget).model.predict(target).values, expected)
+    many = X.repeat(3, 1, 1, 1)
+    assert measure_gap(many, TensorDataset(many)).on == measure_gap(Unlabelled(many), Unlabelled(many)).on
+
+
+def test_a_comparison_takes_what_domains_are_made_of():
+    pair = torch.cat([X, X]), torch.cat([Y, Y]).tolist()
+    found = compare({"a": Route()}, pair, pair[0], test=pair, seeds=(0,), budget=Budget(steps=1, batch=4))
+    assert isinstance(found.target, Unlabelled)
+    assert isinstance(found.test, Labelled)
+
+
+def test_tables_of_features_agree_in_their_columns():
+    pd = pytest.importorskip("pandas")
+    table = pd.DataFrame(torch.rand(8, 3).numpy(), columns=["a", "b", "c"]).assign(label=Y.numpy())
+    assert Route().fit(table, table[["a", "b", "c"]], steps=1).shape == (3,)
+    for wrong in (table[["b", "a", "c"]], table[["a", "b", "c"]].rename(columns={"c": "d"})):
+        with pytest.raises(InputError, match=r"expected the same features in the same order.* target\[columns\]"):
+            Route().fit((table, "label"), wrong)
 
 
 def model():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from synth2real.networks.backbones import Frozen
+from synth2real.networks.tuning import Tuned
 from synth2real.tasks import Classification
 from synth2real.training.averaging import RunningMean, follow, frozen, unfrozen
 from synth2real.training.loop import Progress
@@ -25,14 +25,24 @@ def test_a_copy_predicts_the_same_without_gradients() -> None:
 
 
 def test_a_feature_extractor_that_is_not_trained_is_shared() -> None:
-    network = model(frozen=True)
+    network = model(tune="frozen", bottleneck=8)
     copied = frozen(network)
-    assert isinstance(copied.features[1], Frozen)
-    assert copied.features[1] is network.features[1]
+    assert isinstance(copied.features[1], Tuned)
+    assert copied.backbone is network.backbone
     assert copied.head is not network.head
     assert {name for name, p in unfrozen(copied).named_parameters() if p.requires_grad} == {
-        name for name, _ in copied.named_parameters() if name.startswith("head")
+        name for name, _ in copied.named_parameters() if name.startswith(("head", "features.bottleneck"))
     }
+
+
+def test_a_copy_shares_the_first_layers_and_trains_the_last_ones() -> None:
+    network = model(tune="last")
+    copied = frozen(network)
+    shared = {id(p) for p in network.parameters()} & {id(p) for p in copied.parameters()}
+    trained = {name for name, p in unfrozen(copied).named_parameters() if p.requires_grad}
+    assert trained == {name for name, p in unfrozen(network).named_parameters() if p.requires_grad}
+    assert {id(p) for p in copied.parameters() if not p.requires_grad} == shared
+    assert any(name.startswith("features.1") for name in trained)
 
 
 def test_weights_and_batch_statistics_are_averaged_and_counts_are_copied() -> None:

@@ -129,7 +129,7 @@ def test_an_algorithm_that_takes_none_sees_images_alone() -> None:
     assert batch.x.shape == batch.clean.shape == theirs.x.shape == (4, 1, 8, 8)
 
 
-@pytest.mark.parametrize("settings", [{}, {"head": (16,)}, {"frozen": True, "cached": True}, {"frozen": True}])
+@pytest.mark.parametrize("settings", [{}, {"head": (16,)}, {"tune": "frozen"}, {"tune": "last"}])
 def test_a_model_learns_what_only_the_given_columns_say(tmp_path, settings) -> None:
     source, target = domains()
     adapt = SourceOnly(rate=0.02, **settings)

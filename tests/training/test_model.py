@@ -1,8 +1,10 @@
 """Models: saving, loading, predicting, and what they refuse."""
 
+import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from helpers import picture, same, save
 from synth2real import Budget, Labelled, Model, Route, Unlabelled, load, load_model, load_unlabelled
@@ -150,6 +152,30 @@ def test_a_folder_of_another_shape_is_named(tmp_path):
     save(tmp_path / "a.png", picture(0, (16, 16), 3))
     with pytest.raises(InputError, match=rf"{tmp_path} has 3 channels"):
         new().predict(tmp_path)
+
+
+def test_objects_are_converted_as_the_images_of_the_training():
+    model = new()
+    model.conversion = Conversion(size=(16, 16), channels=1)
+    pixels = [picture(i, (20, 24), 3) for i in range(3)]
+    images = [Image.fromarray(x) for x in pixels]
+    expected = model.predict(Unlabelled.of(images, size=(16, 16), channels=1)).values
+    assert torch.equal(model.predict(images).values, expected)
+    assert torch.equal(model.predict(np.stack(pixels)).values, expected)
+
+
+def test_a_model_is_scored_on_a_pair_of_inputs_and_labels():
+    model = new()
+    x = torch.rand(4, 1, 16, 16)
+    guesses = model.predict(x).labels
+    assert model.evaluate((x.numpy(), guesses))["accuracy"] == 1
+    with pytest.raises(InputError, match=r"the class '0', which is not among .*Labelled.of\(X, y, classes="):
+        new(Classification(("bolt", "nut"))).evaluate((x, [0, 1, 1, 0]))
+    with pytest.raises(InputError, match="They look normalised"):
+        model.predict(x * 4 - 2)
+    numbers = Model(Regression(("size",), (0.0,), (1.0,)), (1, 16, 16))
+    with pytest.raises(InputError, match=r"predicts values \(regress\), found the classes 0, 1, .* y.astype\(float\)"):
+        numbers.evaluate((x, [0, 1, 1, 0]))
 
 
 def test_networks_that_do_not_serve_are_refused():

@@ -32,8 +32,8 @@ from torch import Tensor
 from benchmarks.lib.machine import describe
 from synth2real import Budget, InputError, Labelled, Route, load
 from synth2real.adapt import DANN
+from synth2real.data.reading.class_names import as_classes
 from synth2real.data.reading.images import resize
-from synth2real.data.reading.loading import as_classes
 
 STEPS = 20_000  # the paper gives no number; its learning rate falls as (1 + 10 p) ** -0.75, p from 0 to 1
 IDX = {"train": ("train-images", "train-labels"), "test": ("t10k-images", "t10k-labels")}

@@ -24,6 +24,7 @@ from .mappings.closed_form_self_training import SelfTraining
 from .mappings.msda import MSDA
 from .mappings.sda import SDA
 from .mappings.skada import TCA, CoralMapping, OTMapping, SubspaceAlignment
+from .mappings.spl import SPL
 from .mappings.svm import SVM
 from .self_training.adamatch import AdaMatch
 from .self_training.dsbn import DSBN
@@ -60,7 +61,7 @@ METHODS: dict[str, type[Objective]] = {
     "adamatch": AdaMatch,
 }
 # Methods that can train the model on mapped features.
-OBJECTIVES: dict[str, type[Objective]] = {**METHODS, "svm": SVM, "self-training": SelfTraining}
+OBJECTIVES: dict[str, type[Objective]] = {**METHODS, "svm": SVM, "self-training": SelfTraining, "spl": SPL}
 FeatureMapping.objectives = OBJECTIVES
 MAPPINGS: dict[str, type[FeatureMapping]] = {
     mapping.name: mapping for mapping in (MSDA, SDA, CoralMapping, SubspaceAlignment, TCA, OTMapping)
@@ -89,6 +90,7 @@ __all__ = [
     "SDA",
     "SHOT",
     "SOURCE_FREE",
+    "SPL",
     "SVM",
     "TCA",
     "TENT",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field
@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from ..data.domains import Labelled, Unlabelled
 from ..networks.feature_maps import FeatureMap
 from ..networks.layers import Norm, Statistics
+from ..networks.tuning import PretrainedNorm, Tune, tuned_parts
 from ..settings import settings
 from ..tasks import Classification, Task
 from ..training.averaging import follow, frozen, unfrozen
 from ..training.collapse import CollapseWatch
-from ..training.loop import Algorithm, Progress
+from ..training.loop import RATE_SHARE, Algorithm, Progress
 from ..training.model import Model
 
 
@@ -32,6 +33,7 @@ class Learner(Algorithm):
             is the paper's division by (1 + 10 p) ** 0.75; `constant` keeps the rate.
         weight_decay: weight decay of the optimiser.
         clip: greatest norm of an update's gradient; None for no limit.
+        backbone_rate: learning rate of pretrained weights, as a share of the learning rate of all others.
     """
 
     optimize: Literal["adam", "sgd"] = "adam"
@@ -39,6 +41,7 @@ class Learner(Algorithm):
     schedule: Literal["cosine", "dann", "constant"] = "cosine"
     weight_decay: float = Field(default=0.01, ge=0)
     clip: float | None = Field(default=None, gt=0)
+    backbone_rate: float = Field(default=0.1, gt=0)
 
     def fresh(self, shape: tuple[int, ...] | None = None) -> Self:
         """The same settings without any state of an earlier training, adjusted to inputs of `shape`."""
@@ -54,6 +57,7 @@ class Learner(Algorithm):
         self.model, self.task, self.sources = model, model.task, sources
         self.networks, self.given_columns = {"model": model}, model.given_columns
         self.feature_map: FeatureMap | None = None
+        self.weight_notes: list[str] = []  # which initial weights were left out
         self.watch: CollapseWatch | None = None  # `build` sets it if the method learns from its own predictions
         self.refuse()
         self.build(target)
@@ -93,7 +97,7 @@ class Learner(Algorithm):
 
     def notes(self) -> list[str]:
         """What the user must know about the training, in sentences."""
-        return [] if self.watch is None else self.watch.notes()
+        return self.weight_notes + ([] if self.watch is None else self.watch.notes())
 
     def learning_rate(self, progress: Progress) -> float:
         p = progress.fraction
@@ -105,10 +109,16 @@ class Learner(Algorithm):
         return self.rate * warm * 0.5 * (1 + math.cos(math.pi * p))
 
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
-        parameters = [p for p in network.parameters() if p.requires_grad]
+        known = {id(p) for part in tuned_parts(network) if part.pretrained for p in part.parameters()}
+        trained = [p for p in network.parameters() if p.requires_grad]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in trained if (id(p) in known) == pretrained], RATE_SHARE: share}
+            for pretrained, share in ((False, 1.0), (True, self.backbone_rate))
+        ]
+        groups = [group for group in groups if group["params"]]
         if self.optimize == "sgd":
-            return torch.optim.SGD(parameters, lr=self.rate, momentum=0.9, weight_decay=self.weight_decay)
-        return torch.optim.AdamW(parameters, lr=self.rate, weight_decay=self.weight_decay)
+            return torch.optim.SGD(groups, lr=self.rate, momentum=0.9, weight_decay=self.weight_decay)
+        return torch.optim.AdamW(groups, lr=self.rate, weight_decay=self.weight_decay)
 
 
 @settings
@@ -117,30 +127,43 @@ class Objective(Learner):
 
     Args:
         network: feature extractor by name (`backbones.build_network`); None chooses it by the shape of the input.
-        weights: `.safetensors` file with the initial weights of the feature extractor.
-        frozen: do not train the feature extractor, but only the head and the method's own networks.
-        cached: compute the features of a frozen network once. This requires that no image is randomized.
-        statistics: input normalisation: `per-image`, `source` or `none`.
+        weights: initial weights of the feature extractor: `pretrained`, `none` for new ones, or a `.safetensors` file,
+            of which the weights are taken that fit. None: `pretrained` if the network has such weights.
+        tune: how much of the feature extractor is trained: nothing (`frozen`), the `last` quarter of its layers, or the
+            `whole`. None chooses it by the number of images and the machine, see `tuning.default_tune`.
+        bottleneck: width of a trained layer behind the feature extractor. The features of the method are its outputs. 0
+            for none. None: 256 if the feature extractor is frozen, and none otherwise.
+        centred: centre the outputs of a frozen feature extractor by the mean of each domain, see `featured.Centred`.
+            None: yes for classes of images.
+        views: randomized views of each image that pass a frozen feature extractor; the training draws from them. None:
+            8, and fewer in a comparison that has no time for them.
+        pretrained_norm: `kept` keeps the statistics of a pretrained batch normalisation, `trained` adopts those of the
+            training.
+        statistics: input normalisation: `per-image`, `source`, `pretrained` or `none`. None: `pretrained` if the
+            weights are, and `per-image` otherwise.
         norm: normalisation between the layers, over groups of maps (`group`) or over the batch (`batch`).
         head: widths of the hidden layers between features and outputs.
         dropout: share of the features dropped during the training, in 0..1. None: the method's default for classes, and
             0 for other tasks.
         decay: decay per step of the moving average of the weights and batch statistics, which is the final model (see
             `averaging.follow`). 0: no average, the final model has the weights of the last step.
-        optimize, rate, schedule, weight_decay, clip: as in `Learner`.
+        optimize, rate, schedule, weight_decay, clip, backbone_rate: as in `Learner`.
     """
 
     default_randomization: ClassVar[str | None] = None  # policy if the user names none
     assumes_source_balance: ClassVar[bool] = True  # whether it assumes the source's class balance for the target
-    adapts_extractor: ClassVar[bool] = False  # adapts the feature extractor only, which must not be frozen
+    adapts_features: ClassVar[bool] = False  # which must then have something that is trained
     default_dropout: ClassVar[float] = 0.0  # for classes, if the user sets none
     soft_labels: ClassVar[bool] = False  # whether labels may be class shares, as for mixed images
 
     network: str | None = None
     weights: str | None = None
-    frozen: bool = False
-    cached: bool = False
-    statistics: Statistics = "per-image"
+    tune: Tune | None = None
+    bottleneck: int | None = Field(default=None, ge=0)
+    centred: bool | None = None
+    views: int | None = Field(default=None, gt=0)
+    pretrained_norm: PretrainedNorm = "kept"
+    statistics: Statistics | None = None
     norm: Norm = "group"
     head: tuple[int, ...] = ()
     dropout: float | None = Field(default=None, ge=0, lt=1)

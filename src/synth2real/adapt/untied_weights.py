@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from ..data.domains import Unlabelled
 from ..errors import InputError
 from ..measure.discrepancies import mmd
+from ..networks.tuning import tuned_parts
 from ..settings import settings
 from ..training.loop import Progress, SourceBatch, TargetBatch, Update
 from ..training.model import Model
 from .base import Objective
 
 WEIGHTED = (nn.Conv2d, nn.Linear)  # layers that may be untied
+EXTRACTING = ("1", "bottleneck")  # parts of `Model.features` with such layers
 
 
 @settings
@@ -52,7 +54,7 @@ class Untied(Objective):
     weight: float = Field(default=1.0, ge=0)
     schedule: Literal["cosine", "dann", "constant"] = "cosine"
     default_randomization: ClassVar[str | None] = "full"
-    adapts_extractor: ClassVar[bool] = True
+    adapts_features: ClassVar[bool] = True
     least_batch: ClassVar[int] = 2
 
     def build(self, target: Unlabelled) -> None:
@@ -65,8 +67,10 @@ class Untied(Objective):
                 )
         # Copy only the untied layers. The memo makes `deepcopy` reuse all other modules instead of copying them.
         shared = [module for i, layer in enumerate(layers) if i not in self.untied_layers for module in layer]
-        features = list(self.model.features)
-        kept = [self.model.head, features[0], *features[2:], *shared]
+        features = self.model.features
+        fixed = [layer for part in tuned_parts(features) for layer in part.fixed]
+        beside = [part for name, part in features.named_children() if name not in EXTRACTING]
+        kept = [self.model.head, *beside, *fixed, *shared]
         memo = {id(part): part for whole in kept for part in [*whole.modules(), *whole.parameters(), *whole.buffers()]}
         self.stream: Model = copy.deepcopy(self.model, memo)
         theirs = weighted(self.stream)
@@ -110,9 +114,13 @@ class Maps(nn.Module):
 
 
 def weighted(model: Model) -> list[list[nn.Module]]:
-    """The layers of a model's features. Each is a module with weights and the normalisation after it."""
+    """The trained layers of a model's features. Each is a module with weights and the normalisation after it."""
+    fixed = {id(layer) for part in tuned_parts(model) for layer in part.fixed}
     layers: list[list[nn.Module]] = []
-    for module in _units(model.features[1]):
+    parts = [part for name, part in model.features.named_children() if name in EXTRACTING]
+    for module in _units(nn.ModuleList(parts)):
+        if id(module) in fixed:
+            continue
         if isinstance(module, WEIGHTED):
             layers.append([module])
         elif layers and next(module.parameters(), None) is not None:

@@ -103,6 +103,21 @@ ZeroBased = Annotated[
     typer.Option("--zero-based/--one-based", help="First index of svmlight files. By default it is detected."),
 ]
 
+Network = Annotated[
+    str | None,
+    typer.Option(
+        "--network",
+        help="Feature extractor: its name, e.g. efficientnet-lite0; module:Class, timm:NAME or transformers:NAME.",
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights",
+        metavar="pretrained|none|FILE",
+        help="Initial weights of the feature extractor, .safetensors. By default pretrained, where there are such.",
+    ),
+]
 Preset = Annotated[str | None, typer.Option("--preset", help="Preset of the simulator, e.g. infrared for eyes.")]
 Params = Annotated[
     Path | None,

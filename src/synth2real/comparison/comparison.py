@@ -18,8 +18,9 @@ from ..route.route import Budget, OnReport, Route
 from ..select import decision
 from ..simulate import Simulator
 from ..tasks import Classification, Task
+from ..training.kept import FeatureStore
 from .candidates import SOURCE_ONLY, RouteCandidate, better
-from .evaluation import Evaluation, Trial, shipped_source, some
+from .evaluation import Evaluation, Trial, some
 from .halving import Plan
 from .named_routes import with_baselines
 from .notebook import as_table
@@ -28,13 +29,13 @@ from .schedule import Listeners, OnPlan, Schedule, Then
 from .trials import TrialStore
 from .workers import OnRoute, Workers
 
-__all__ = ["SOURCE_ONLY", "Comparison", "RouteCandidate", "Trial", "compare", "shipped_source", "some"]
+__all__ = ["SOURCE_ONLY", "Comparison", "RouteCandidate", "Trial", "compare", "some"]
 
 NOT_LEARNT = (
     "the models have not learnt the source: on held-out source samples they are wrong or unsure, so that nothing shows "
     "which target samples belong to no class of the source. Train for more steps"
 )
-PLAN, TRIALS = "plan.json", "trials"  # in the folder of a comparison
+PLAN, TRIALS, FEATURES = "plan.json", "trials", "features"  # in the folder of a comparison
 
 
 @dataclass(frozen=True)
@@ -184,10 +185,10 @@ def _row(candidate: RouteCandidate, metric: str) -> dict[str, Any]:
 
 def compare(
     routes: Mapping[str, Route],
-    source: Labelled | Simulator,
-    target: Unlabelled,
+    source: Labelled | Simulator | Any,
+    target: Unlabelled | Any,
     *,
-    test: Labelled | None = None,
+    test: Labelled | Any = None,
     task: Task | None = None,
     budget: Budget | None = None,
     seeds: Sequence[int] = (0, 1, 2),
@@ -210,7 +211,7 @@ def compare(
     Args:
         routes: by name; `source only` and the baseline are added as the first routes if they are missing.
         source, target, task, budget: as in `Route.run`.
-        test: real labelled data, to report a test score; never used to choose.
+        test: real labelled data, as for the source, to report a test score; never used to choose.
         seeds: every route is trained with the first seed.
         repeat: routes to train with the other seeds, too: the baselines and the chosen route, or all.
         then: receives the route names, best score first, and returns more routes to train, such as combinations.
@@ -300,11 +301,13 @@ def _compared(
         store = TrialStore(kept / TRIALS) if folder is not None or jobs > 1 else None
         if store is not None:
             store.check_same_data(evaluation)
+            evaluation.store = FeatureStore(kept / FEATURES)
         with Workers(evaluation, store, jobs) as workers:
             schedule = Schedule(evaluation, routes, baseline, store, workers, heard)
             plan = None if minutes is None else schedule.plan(minutes, seeds, kept / PLAN)
             schedule.rounds(plan, seeds, repeat, then)
             verdict = schedule.concluded(plan)
+        evaluation.store.forget_files()
     return Comparison(
         schedule.candidates,
         evaluation.task,

@@ -14,11 +14,13 @@ from ..data.domains import Inputs, Labelled, Unlabelled, evenly
 from ..data.groups import Groups, held_out, of_samples
 from ..errors import InputError
 from ..measure.distances import proxy_a_distance
-from ..route.preconditions import check_data
+from ..route.preconditions import as_domains
 from ..route.route import Budget, OnReport, Route, Run, default_task
 from ..select.validators import CandidateOutputs, Moved, least_held_out, move
 from ..simulate import Simulator
 from ..tasks import Classification, Task
+from ..training.featured import by_source
+from ..training.kept import FeatureStore
 from ..training.mapping import Mapping
 from ..training.model import Model
 
@@ -102,6 +104,7 @@ class Evaluation:
         requested_task: the task, as in `compare`.
         groups: group of each source sample (N,) int64. No group is split between training and held-out samples.
         target_groups: group of each target sample (N,) int64. Intervals and the gap resample or split whole groups.
+        store: of the outputs of frozen feature extractors, which all trainings share.
     """
 
     original_source: Labelled | Simulator
@@ -111,10 +114,11 @@ class Evaluation:
     budget: Budget
     groups: Groups = None
     target_groups: Groups = None
+    store: FeatureStore = field(default_factory=FeatureStore)
     _rendered: dict[str, tuple[Labelled, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_data(self.original_source, self.target, self.test)
+        self.original_source, self.target, self.test = as_domains(self.original_source, self.target, self.test)
         for what, domain in (("source", self.original_source), ("target", self.target)):
             if not isinstance(domain, Simulator) and len(domain) < LEAST:
                 raise InputError(f"the {what} has {len(domain)} sample(s), expected {LEAST} or more to compare routes")
@@ -161,31 +165,44 @@ class Evaluation:
         source, rendering = self.rendered(training.simulator, training.seed)
         start = time.perf_counter()
         budget = replace(self.budget, seed=training.seed, steps=training.steps)
-        run = training.route.run(source, self.target, task=self.task, budget=budget, on_report=on_report)
+        run = training.route.run(
+            source, self.target, task=self.task, budget=budget, on_report=on_report, store=self.store
+        )
         seconds = time.perf_counter() - start + rendering + training.spent
         run = replace(run, calibration=training.calibration, simulator=self.changed(training.simulator))
         return self.measured(run, training.seed, training.steps, seconds)
 
     def measured(self, run: Run, seed: int, steps: int | None, seconds: float) -> Trial:
         """The trial of a finished run: predictions and scores on all data of the evaluation."""
+        self.stored(run.model)
         inputs = run.model.inputs_of(some(self.target))
-        target, held_out = (run.model.predict(domain).values for domain in (self.target, self.held.unlabelled()))
+        target = run.model.predict(self.target).values
+        with by_source(run.model):
+            held_out, source_metrics = run.model.predict(self.held.unlabelled()).values, run.model.evaluate(self.held)
         return Trial(
             seed=seed,
             run=run,
             target=target,
             held=held_out,
             seconds=seconds,
-            source_metrics=run.model.evaluate(self.held),
+            source_metrics=source_metrics,
             test_metrics=None if self.test is None else run.model.evaluate(self.test),
-            gap_after=self.gap(run.model, shipped_source(run)),
+            gap_after=self.gap(run.model, run.trained_on),
             moved=move(run.model, inputs, run.model.outputs(inputs)),
             steps=steps,
         )
 
+    def stored(self, model: Model) -> Model:
+        """The model, which takes the outputs of a frozen feature extractor from the store."""
+        if model.description.get("tune") == "frozen":
+            model.store = self.store
+        return model
+
     def gap(self, model: Model, source: Labelled) -> float:
         """Proxy A-distance between the domains in a model's features, of the inputs without given columns."""
-        ours, theirs = (model.embed_alone(some(domain).inputs) for domain in (source.unlabelled(), self.target))
+        with by_source(model):
+            ours = model.embed_alone(some(source.unlabelled()).inputs)
+        theirs = model.embed_alone(some(self.target).inputs)
         return proxy_a_distance(ours, theirs, groups=(None, self.seen_groups))
 
 
@@ -193,11 +210,6 @@ def _held(source: Labelled) -> int:
     """Number of source samples to hold out."""
     least = min(least_held_out(len(source.classes)), len(source) // 5)
     return min(HELD, max(1, least, len(source) // 10))
-
-
-def shipped_source(run: Run) -> Labelled:
-    """The source as the model was trained on it: refined if the route refines."""
-    return run.rendered if run.refined is None else replace(run.rendered, inputs=run.refined)
 
 
 def some(domain: Domain, most: int = SHOWN) -> Domain:
@@ -221,3 +233,7 @@ class Refined:
 
     def __getitem__(self, index: Tensor, /) -> Tensor:
         return self.refiner.transform(self.inputs[index])
+
+    def subset(self, index: Tensor) -> Refined:
+        """The images at `index` (B,) int64, not refined yet."""
+        return Refined(self.refiner, Unlabelled(self.inputs).subset(index).inputs)

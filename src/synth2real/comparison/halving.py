@@ -24,9 +24,11 @@ from ..calibrate import Calibrator
 from ..data.domains import Labelled, Unlabelled, evenly
 from ..errors import InputError
 from ..refine.base import TrainedMapping
+from ..route.learner import keeps
 from ..route.route import Budget, Route, refine_all
 from ..simulate import Simulator
 from ..tasks.base import Task
+from ..training.kept import FeatureStore
 from ..training.loop import Loop
 from ..training.mapping import Mapping as Refiner
 
@@ -74,6 +76,7 @@ class Plan:
         speeds: of each route, by name.
         trials: most trials of a search of the simulator's ranges; None for the number in its own settings.
         pinned: names of the baselines, which take part in every round.
+        views: randomized views of each image, for the routes with a frozen network; None if there is none.
     """
 
     seconds: float
@@ -82,6 +85,7 @@ class Plan:
     speeds: dict[str, Speed]
     trials: int | None = None
     pinned: tuple[str, ...] = ()
+    views: int | None = None
 
     @property
     def sizes(self) -> list[int]:
@@ -218,6 +222,7 @@ def measure(
     *,
     seconds: float = math.inf,
     on_route: Callable[[str], None] | None = None,
+    store: FeatureStore | None = None,
 ) -> dict[str, Speed]:
     """The speed of each route, measured with a few steps on a few samples.
 
@@ -229,8 +234,10 @@ def measure(
         seconds: that measuring should take. Slow routes are timed with fewer steps. After `OVERRUN` times as many
             seconds the last routes are left out, since there is no time to train them either.
         on_route: called with the name of each route before it is measured.
+        store: of the outputs of frozen feature extractors; images in it cost no time.
     """
     few, some = source.subset(evenly(len(source), PROBE)), target.subset(evenly(len(target), PROBE))
+    store = store or FeatureStore()
     began = time.perf_counter()
     trained: dict[str, tuple[float, float]] = {}  # fixed seconds, and seconds per step; equal trainings are timed once
     refined: dict[str, tuple[float, float]] = {}
@@ -242,7 +249,7 @@ def measure(
             on_route(name)
         settings = repr((route.randomize, route.adapt))
         if settings not in trained:
-            trained[settings] = _training(route, few, some, task, budget, seconds / len(routes))
+            trained[settings] = _training(route, few, some, task, budget, seconds / len(routes), store)
         once, step = trained[settings]
         if isinstance(route.adapt, FeatureMapping):  # its cost grows faster than the number of samples
             whole = route.run(source, target, task=task, budget=replace(budget, steps=FIRST)).seconds
@@ -256,14 +263,22 @@ def measure(
 
 
 def _training(
-    route: Route, few: Labelled, some: Unlabelled, task: Task, budget: Budget, patience: float
+    route: Route,
+    few: Labelled,
+    some: Unlabelled,
+    task: Task,
+    budget: Budget,
+    patience: float,
+    store: FeatureStore,
 ) -> tuple[float, float]:
     """`timed_steps` of a route without its refiner."""
     alone = replace(route, refine=None)
 
     def run(steps: int, on_step: Callable[..., None]) -> None:
-        alone.run(few, some, task=task, budget=replace(budget, steps=steps), on_step=on_step)
+        alone.run(few, some, task=task, budget=replace(budget, steps=steps), on_step=on_step, store=store)
 
+    if keeps(alone.settled(len(few), budget.hardware).learner, few, task):
+        run(1, lambda *_: None)  # the images pass the frozen network, once for all routes
     return timed_steps(run, patience)
 
 
@@ -334,7 +349,7 @@ def step_seconds(route: Route, source: Labelled, target: Unlabelled, task: Task,
         source, target, task, budget: as in `Route.run`.
     """
     few, some = source.subset(evenly(len(source), PROBE)), target.subset(evenly(len(target), PROBE))
-    return _training(route, few, some, task, budget, 0.0)[1]
+    return _training(route, few, some, task, budget, 0.0, FeatureStore())[1]
 
 
 def _steps(refiner: Refiner | None) -> int:

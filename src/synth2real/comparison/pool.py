@@ -15,6 +15,7 @@ from ..select.aggregate import METHODS, aggregate
 from ..select.estimates import Estimate, errors_on_source, estimate
 from ..select.validators import Candidate, Pool, head_of, labels_of, observe
 from ..tasks import Classification
+from ..training.kept import shared_store
 from ..training.model import Model
 from .candidates import RouteCandidate
 from .evaluation import Evaluation, some
@@ -138,6 +139,7 @@ def _aggregates(
         if name == "iwa" and few:
             continue
         model = aggregate(name, models, own).eval()
+        model.store = shared_store(models)
         test_metrics = None
         if evaluation.test is not None:
             if test_features is None:

@@ -20,8 +20,9 @@ from ..tasks import Classification
 from ..training.model import Model
 from .candidates import SOURCE_ONLY, RouteCandidate
 from .choice import Chooser, verdict
-from .evaluation import SHOWN, Evaluation, TrainingJob, shipped_source, some
-from .halving import ENOUGH, PROBE, SEARCHING, Plan, affordable, measure, shortened, stepless
+from .evaluation import SHOWN, Evaluation, TrainingJob, some
+from .halving import ENOUGH, PROBE, SEARCHING, Plan, Speed, affordable, measure, shortened, stepless
+from .kept_views import is_kept, keep, with_views
 from .pool import Aggregate, aggregates
 from .trials import TrialStore
 from .workers import Workers
@@ -148,7 +149,7 @@ class Schedule:
                     continue
                 kept = None
                 if trial.run.refined is not None and isinstance(self.evaluation.task, Classification):
-                    kept = float(model.evaluate(some(shipped_source(trial.run)))["accuracy"])
+                    kept = float(model.evaluate(some(trial.run.trained_on))["accuracy"])
                 candidate.trials[i] = replace(trial, gap_before=self.gap_before[1], label_kept=kept)
 
     def training(self, candidate: RouteCandidate, seed: int, steps: int | None) -> TrainingJob:
@@ -189,6 +190,7 @@ class Schedule:
         if path is not None and path.is_file():
             plan = Plan.read(path)
             self.shorten_searches(plan.trials)
+            self.draw_from(plan.views)
             self.leave_out(plan)
             return plan
         evaluation, source = self.evaluation, self.evaluation.source
@@ -203,25 +205,14 @@ class Schedule:
         routes = {candidate.name: replace(candidate.route, calibrate=None, widen=None) for candidate in self.candidates}
         pinned = tuple(one.name for one in self.candidates if one.name in (SOURCE_ONLY, self.chooser.baseline))
         ordered = {name: routes[name] for name in (*pinned, *(name for name in routes if name not in pinned))}
-        with self.workers.as_in_workers():
-            measuring = self.measuring(rendered, seeds[0])
-            speeds = measure(
-                ordered,
-                rendered,
-                evaluation.target,
-                evaluation.task,
-                evaluation.budget,
-                rendering + measuring,
-                seconds=MEASURING * 60 * minutes,
-                on_route=lambda name: self.tell(f"a few steps of {name}"),
-            )
+        views, speeds = self.speeds(ordered, rendered, rendering, seeds[0], minutes)
         images = len(rendered.shape) == 3
         most = evaluation.budget.steps or default_steps(len(rendered), len(evaluation.target), evaluation.task, images)
         spent = time.perf_counter() - self.started
         if path is None and trials is not None:
             spent += SEARCHING * 60 * minutes * len({repr(search) for search in searches})
         left = max(60 * minutes - spent, 0.0)
-        plan = Plan(left, self.workers.jobs, most, speeds, trials, pinned).affordable()
+        plan = Plan(left, self.workers.jobs, most, speeds, trials, pinned, views).affordable()
         self.leave_out(plan)
         if path is not None:
             make_folder(path.parent)
@@ -230,10 +221,34 @@ class Schedule:
             self.heard.on_plan(plan, plan.expected(seeds))
         return plan
 
-    def measuring(self, rendered: Labelled, seed: int) -> float:
+    def speeds(
+        self, routes: Mapping[str, Route], rendered: Labelled, rendering: float, seed: int, minutes: float
+    ) -> tuple[int | None, dict[str, Speed]]:
+        """The number of kept views, see `kept_views.keep`, and the speed of each route on this machine."""
+        evaluation = self.evaluation
+        self.tell("the network on each image, if it is frozen")
+        views = keep(list(routes.values()), evaluation, rendered, 60 * minutes)
+        self.draw_from(views)
+        routes = {name: with_views(route, None if views is None else 1) for name, route in routes.items()}
+        with self.workers.as_in_workers():
+            measuring = self.measuring(rendered, seed, routes[SOURCE_ONLY])
+            speeds = measure(
+                routes,
+                rendered,
+                evaluation.target,
+                evaluation.task,
+                evaluation.budget,
+                rendering + measuring,
+                seconds=MEASURING * 60 * minutes,
+                on_route=lambda name: self.tell(f"a few steps of {name}"),
+                store=evaluation.store,
+            )
+        return views, speeds
+
+    def measuring(self, rendered: Labelled, seed: int, route: Route) -> float:
         """Seconds that scores, aggregates and report of one training take, timed on a few samples.
 
-        The training before that is of one step, which also loads and compiles.
+        The training of the route before that is of one step, which also loads and compiles.
         """
         self.tell("scores and report")
         whole = self.evaluation
@@ -241,7 +256,9 @@ class Schedule:
         source = rendered.subset(evenly(len(rendered), 2 * count))
         target = whole.target.subset(evenly(len(whole.target), count))
         few = Evaluation(source, target, None, whole.task, whole.budget)
-        run = Route().run(source, target, task=whole.task, budget=replace(whole.budget, steps=1))
+        run = route.run(source, target, task=whole.task, budget=replace(whole.budget, steps=1))
+        if is_kept(route, whole, rendered):
+            few.measured(run, seed, 1, 0.0)  # the images pass the frozen network, once for all routes
         began = time.perf_counter()
         few.measured(run, seed, 1, 0.0)
         each = (time.perf_counter() - began) / len(target)
@@ -260,6 +277,11 @@ class Schedule:
                     f"the budget is too short to train it for {ENOUGH} steps together with the other routes"
                 )
         self.candidates = [candidate for candidate in self.candidates if candidate.name in plan.speeds]
+
+    def draw_from(self, views: int | None) -> None:
+        """Let every route with a frozen network draw from this number of views of each image."""
+        for candidate in self.candidates:
+            candidate.route = with_views(candidate.route, views)
 
     def shorten_searches(self, trials: int | None) -> None:
         """Limit the trials of every search of a simulator's ranges."""

@@ -18,6 +18,7 @@ from ..data.domains import Labelled, Unlabelled, evenly, to_float
 from ..errors import InputError, TrainingDiverged
 from ..networks.named_code import named_in
 from ..refine import load_refiner
+from ..refine.displacement import Displacement
 from ..route.route import Run, migrated_route
 from ..select.validators import Moved
 from ..simulate import Sampling, Simulator
@@ -29,7 +30,7 @@ from .evaluation import Evaluation, Refined, TrainingJob, Trial
 
 TRIAL, ARRAYS, DATA = "trial.json", "predictions.safetensors", "data.json"
 MOVED = "moved"  # predictions for moved samples, in the arrays; and in the JSON, whether there are any
-NOTES = "notes"  # of the run
+NOTES, DISPLACEMENT = "notes", "displacement"  # of the run
 HELD_PART = "held part of the source"  # key in data.json
 SAMPLINGS = ("ranges_before", "ranges", "given")  # fields of a calibration that hold ranges or distributions
 MARKED = 64  # inputs of a domain that go into its fingerprint
@@ -63,7 +64,7 @@ class TrialStore:
         source = evaluation.original_source
         if isinstance(source, Simulator):  # by its settings: rendered images may differ in the last bit
             fingerprints = {
-                "simulator": repr((source, source.samplings(), source.all_correlations())),
+                "simulator": _settings(source),
                 "number of images to render": str(evaluation.budget.n),
             }
         else:
@@ -123,6 +124,7 @@ class TrialStore:
             write_tensors(partial / ARRAYS, {name: values.clone() for name, values in arrays.items()})
             kept = {name: getattr(made, name) for name in PLAIN} | {MOVED: made.moved is not None}
             kept |= {"history": made.run.history, "stages": made.run.seconds, NOTES: made.run.notes}
+            kept[DISPLACEMENT] = None if made.run.displacement is None else made.run.displacement.plain()
         kept["route"] = training.route.describe()
         write_text(partial / TRIAL, json.dumps({"name": training.name, **kept}) + "\n")
 
@@ -140,7 +142,7 @@ class TrialStore:
         rendered, _ = evaluation.rendered(training.simulator, training.seed)
         refiner = load_refiner(folder, trust=own) if (folder / REFINER).is_dir() else None
         run = Run(
-            model=load_model(folder, trust=own),
+            model=evaluation.stored(load_model(folder, trust=own)),
             history=kept["history"],
             seconds=kept["stages"],
             rendered=rendered,
@@ -149,6 +151,7 @@ class TrialStore:
             refiner=refiner,
             simulator=evaluation.changed(training.simulator),
             notes=kept[NOTES],
+            displacement=None if kept.get(DISPLACEMENT) is None else Displacement.of(kept[DISPLACEMENT]),
         )
         stored = {name: kept[name] for name in PLAIN}
         moved = Moved(*(arrays[f"{MOVED}.{f.name}"] for f in fields(Moved))) if kept[MOVED] else None
@@ -210,6 +213,13 @@ def fingerprint(domain: Labelled | Unlabelled | None) -> str:
     if isinstance(domain, Labelled):
         found.update(domain.labels.contiguous().numpy().tobytes() + repr((domain.classes, domain.columns)).encode())
     return found.hexdigest()
+
+
+def _settings(simulator: Simulator) -> str:
+    """All settings of a simulator, and what follows from them, in the form of earlier comparisons."""
+    values = ", ".join(f"{one.name}={getattr(simulator, one.name)!r}" for one in fields(simulator) if one.repr)
+    found = f"{type(simulator).__qualname__}({values})"
+    return f"({found}, {simulator.samplings()!r}, {simulator.all_correlations()!r})"
 
 
 def _plain(ranges: Mapping[str, float | Sampling]) -> dict[str, Any]:

@@ -4,8 +4,8 @@
 labels, so target labels cannot leak into training.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,10 +15,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import InputError
+from .described import line, some
 from .given import check_given
+from .subsets import chosen, chosen_names
 
 MOST = torch.finfo(torch.float32).max  # larger numbers would be infinite in a network
-COPIED = 2**28  # bytes; a larger part of a set in memory is not copied
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -48,11 +49,11 @@ def check_kind(value: object, expected: type[Any] | tuple[type[Any], ...], what:
         return
     kinds = expected if isinstance(expected, tuple) else (expected,)
     names = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
-    raise InputError(f"{what} {_found(value)}, expected {names}. {mend or _mend(value, kinds)}")
+    raise InputError(f"{what} {called(value)}, expected {names}. {mend or _mend(value, kinds)}")
 
 
-def _found(value: object) -> str:
-    """A value of a wrong type in a message."""
+def called(value: object) -> str:
+    """A value in a message, such as one of a wrong type."""
     if isinstance(value, str | Path):
         return f"the text '{value}'"
     if isinstance(value, np.ndarray):
@@ -71,24 +72,19 @@ def _found(value: object) -> str:
 def _mend(value: object, kinds: tuple[type[Any], ...]) -> str:
     """How to make a value of one of these types out of a wrong one."""
     labelled = Labelled in kinds and Unlabelled not in kinds
-    if isinstance(value, np.ndarray):
-        return "Convert it: torch.from_numpy(array)"
     if Tensor in kinds and Unlabelled not in kinds:
-        return "Convert it: torch.tensor(list)" if isinstance(value, list | tuple) else "Give a torch tensor"
+        return "For labels of any kind write Labelled.of(X, y)"
     if isinstance(value, str | Path):
         return "Load it: load(path, label=...)" if labelled else "Load it: load_unlabelled(path)"
     if isinstance(value, Labelled):
         return "Leave its labels out: data.unlabelled()"
-    if isinstance(value, Dataset | DataLoader):
-        made = "Labelled(torch.stack(x), torch.tensor(y))" if labelled else "Unlabelled(torch.stack(x))"
-        return f"Stack its samples: x, y = zip(*dataset); {made}"
-    return f"Write {'Labelled(inputs, labels)' if labelled else 'Unlabelled(inputs)'}, with tensors"
+    return f"Write {'Labelled.of(X, y)' if labelled else 'Unlabelled.of(X)'}"
 
 
 def _check_inputs(inputs: Inputs) -> None:
     if isinstance(inputs, np.ndarray) or not all(hasattr(inputs, name) for name in ("shape", "__getitem__")):
         raise InputError(
-            f"inputs are {_found(inputs)}, expected a tensor of images (N, C, H, W) or features (N, F). "
+            f"inputs are {called(inputs)}, expected a tensor of images (N, C, H, W) or features (N, F). "
             f"{_mend(inputs, (Unlabelled,))}"
         )
     if isinstance(inputs, Tensor) and inputs.ndim == 4 and inputs.dtype not in (torch.uint8, *FLOATS):
@@ -134,6 +130,29 @@ class Unlabelled:
         _check_inputs(self.inputs)
         check_given(self.given, self.given_columns, len(self.inputs))
 
+    @classmethod
+    def of(cls, X: Any, **how: Any) -> "Unlabelled":
+        """Data of another library without labels, which are not even looked at where they stand in a column.
+
+        Args:
+            X: images (N, H, W, C), (N, C, H, W) or (N, H, W), uint8 or floats in 0..1, or features (N, F), as an array
+                or tensor; a sparse matrix of scipy; a list of images of Pillow, of paths, or of arrays of one shape; a
+                table of pandas with a column of image paths, or with columns of features; a data set of torch, of
+                images or pairs (image, label); or a `Dataset` of Hugging Face. Large data sets and files stay where
+                they are.
+            how: it is read, see `objects.Ask.of`: `size=(224, 224)` resizes images of different sizes.
+
+        Raises:
+            InputError: X is none of these, images differ in size without `size`, pixels are out of range or normalised,
+                or as `Unlabelled`.
+        """
+        from .objects import Ask, unlabelled_of
+
+        return unlabelled_of(X, Ask.of(labelled=False, **how))
+
+    def __repr__(self) -> str:
+        return line("Unlabelled", self.inputs, some(self.given_columns, "given"))
+
     def __len__(self) -> int:
         return len(self.inputs)
 
@@ -146,7 +165,7 @@ class Unlabelled:
         """The samples at `index` (B,) int64, in that order."""
         sizes, given = (None if kept is None else kept[index] for kept in (self.sizes, self.given))
         return replace(
-            self, inputs=_chosen(self.inputs, index), names=_pick(self.names, index), sizes=sizes, given=given
+            self, inputs=chosen(self.inputs, index), names=chosen_names(self.names, index), sizes=sizes, given=given
         )
 
     def labelled(self, labels: Tensor, classes: tuple[str, ...]) -> "Labelled":
@@ -178,11 +197,11 @@ class Labelled:
     labels: Tensor
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
-    names: tuple[str, ...] = field(default=(), repr=False)
-    sizes: Tensor | None = field(default=None, repr=False)
-    domain: Tensor | None = field(default=None, repr=False)
-    depth: int | None = field(default=None, repr=False)
-    given: Tensor | None = field(default=None, repr=False)
+    names: tuple[str, ...] = ()
+    sizes: Tensor | None = None
+    domain: Tensor | None = None
+    depth: int | None = None
+    given: Tensor | None = None
     given_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -218,6 +237,36 @@ class Labelled:
                 "labels.long()"
             )
 
+    @classmethod
+    def of(
+        cls, X: Any, y: Any = None, *, classes: Sequence[str] = (), columns: Sequence[str] = (), **how: Any
+    ) -> "Labelled":
+        """Data of another library with its labels.
+
+        Args:
+            X, how: as in `Unlabelled.of`.
+            y: integers, texts or truth values (N,), which are classes; floats (N,) or (N, K), which are values, nan if
+                unknown; of a table or data set also the name of the column of classes, or a list of columns of values.
+                None for the labels of a data set, or the column `label`, `labels` or `class`.
+            classes: names of the classes that integers are indices of. By default integers and texts are the names
+                themselves, in natural order; a Categorical and a data set keep their own.
+            columns: names of the K values; with them integers are values, too.
+
+        Raises:
+            InputError: there are no labels, one is missing or infinite, or their number is not that of X; or as
+                `Unlabelled.of`.
+
+        Warns:
+            UserWarning: integers look like values, or floats like classes.
+        """
+        from .objects import Ask, labelled_of
+
+        return labelled_of(X, Ask.of(labelled=True, label=y, **how), classes, columns)
+
+    def __repr__(self) -> str:
+        named = some(self.classes, "classes") or some(self.columns, "values")
+        return line("Labelled", self.inputs, named, some(self.given_columns, "given"))
+
     def __len__(self) -> int:
         return len(self.inputs)
 
@@ -231,9 +280,9 @@ class Labelled:
         sizes, domain, given = (None if kept is None else kept[index] for kept in (self.sizes, self.domain, self.given))
         return replace(
             self,
-            inputs=_chosen(self.inputs, index),
+            inputs=chosen(self.inputs, index),
             labels=self.labels[index],
-            names=_pick(self.names, index),
+            names=chosen_names(self.names, index),
             sizes=sizes,
             domain=domain,
             given=given,
@@ -259,42 +308,6 @@ def _check_domain(domain: Tensor | None, count: int) -> None:
             f"domain of {domain.dtype} {tuple(domain.shape)} from {domain.min().item()}, "
             f"expected int64 ({count},) from 0: the index of the source of each sample"
         )
-
-
-class Part:
-    """Some samples of inputs in memory. They are taken batch by batch, so that a large part is not copied.
-
-    Args:
-        inputs: all samples (N, ...).
-        index: of the samples, (M,) int64.
-    """
-
-    def __init__(self, inputs: Tensor, index: Tensor) -> None:
-        self.inputs, self.index = inputs, index
-        self.shape = torch.Size((len(index), *inputs.shape[1:]))
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def __getitem__(self, index: Tensor, /) -> Tensor:
-        return self.inputs[self.index[index]]
-
-    def subset(self, index: Tensor) -> Inputs:
-        """The samples at `index` (B,) int64 of this part; a small part is copied."""
-        return _chosen(self.inputs, self.index[index])
-
-
-def _chosen(inputs: Inputs, index: Tensor) -> Inputs:
-    subset: Callable[[Tensor], Inputs] | None = getattr(inputs, "subset", None)  # keeps the subset sparse, or on disk
-    if subset is not None:
-        return subset(index)
-    if isinstance(inputs, Tensor) and len(index) * inputs[:1].nbytes > COPIED:
-        return Part(inputs, index)
-    return inputs[index]
-
-
-def _pick(names: tuple[str, ...], index: Tensor) -> tuple[str, ...]:
-    return tuple(names[i] for i in index.tolist()) if names else ()
 
 
 def check_domains(source: Labelled | Unlabelled, target: Labelled | Unlabelled) -> None:

@@ -6,16 +6,18 @@ load_few_labels("labelled/", label=["pitch", "yaw"], group="person")
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .described import line, some
 from .domains import Inputs, Labelled, Unlabelled
 from .groups import Groups, read_group_names
-from .reading.loading import Channels, Size, as_classes, load
+from .reading.class_names import as_classes
+from .reading.loading import Channels, Size, load
 from .sparse import Layout
 
 MOST = 200  # labels; with more, they are a labelled source
@@ -42,10 +44,10 @@ class FewLabels:
     labels: Tensor
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
-    names: tuple[str, ...] = field(default=(), repr=False)
-    sizes: Tensor | None = field(default=None, repr=False)
-    groups: tuple[str, ...] = field(default=(), repr=False)
-    given: Tensor | None = field(default=None, repr=False)
+    names: tuple[str, ...] = ()
+    sizes: Tensor | None = None
+    groups: tuple[str, ...] = ()
+    given: Tensor | None = None
     given_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -72,6 +74,11 @@ class FewLabels:
     def of(cls, data: Labelled, groups: Sequence[str] = ()) -> FewLabels:
         """Labelled samples as few labels, with the name of the group of each."""
         return cls(**{name: getattr(data, name) for name in SHARED}, groups=tuple(groups))
+
+    def __repr__(self) -> str:
+        named = some(self.classes, "classes") or some(self.columns, "values")
+        groups, given = some(self.group_names, "groups"), some(self.given_columns, "given")
+        return line("FewLabels", self.inputs, named, groups, given)
 
     def __len__(self) -> int:
         return len(self.inputs)

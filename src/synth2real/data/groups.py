@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ..errors import InputError
 from .domains import Labelled, Unlabelled
+from .reading.class_names import as_classes
 from .reading.discovery import as_spelled, metadata_tables
-from .reading.loading import as_classes
+from .reading.loading import is_hub
 from .reading.npz import arrays_of
 from .reading.tables import named_by, table_rows
 
@@ -155,10 +156,10 @@ def read_groups(path: str | Path, column: str, domain: Labelled | Unlabelled) ->
 
 
 def read_group_names(path: str | Path, column: str, domain: Labelled | Unlabelled) -> tuple[str, ...] | None:
-    """Name of the group of each sample, N texts; None if neither a metadata table nor an `.npz` has `column`.
+    """Name of the group of each sample, N texts; None if no metadata table, `.npz` or data set has `column`.
 
     Args:
-        path: the folder or file that `domain` was loaded from.
+        path: the folder, file or data set that `domain` was loaded from.
         column: name of the group column.
         domain: the loaded samples.
 
@@ -174,6 +175,11 @@ def read_group_names(path: str | Path, column: str, domain: Labelled | Unlabelle
         if len(values) != len(domain):
             raise InputError(f"{path}: the group column '{column}' has {len(values)} values, expected {len(domain)}")
         return _named(values)
+    if is_hub(path):
+        from .objects import hub_column
+
+        values = hub_column(path, column)
+        return None if values is None else _named([values[int(name)] for name in domain.names])
     found, find = {}, as_spelled(path)
     for table in metadata_tables(path) if path.is_dir() else []:
         for row in table_rows(table):

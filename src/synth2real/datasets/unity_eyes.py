@@ -17,7 +17,8 @@ from torch import Tensor
 
 from ..data.domains import Inputs, Labelled
 from ..data.reading import memory
-from ..data.reading.loading import Size, natural_key
+from ..data.reading.class_names import natural_key
+from ..data.reading.loading import Size
 from ..errors import InputError
 from ..tasks.directions import to_angles
 

@@ -45,7 +45,7 @@ def facts_of(graph: Graph, run: Mapping[str, Any]) -> dict[str, Any]:
         "layout": dataclasses.asdict(model.layout) if model.layout else None,
         "label": run.get("label"),
         "method": run.get("route") or run.get("adapt") or run.get("members"),
-        "network": [one["network"] for one in model.description.get("members", [model.description])],  # type: ignore
+        "network": [one["network"] for one in model.description.get("members", [model.description])],
         "licence": _licences(model),
         "versions": versions(),
     }

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..data.domains import Labelled, Unlabelled, check_domains, check_kind, to_float
+from ..data.domains import Labelled, Unlabelled, check_domains, to_float
 from ..data.groups import Groups, check_groups, halves, of_samples
+from ..data.objects import as_unlabelled
 from ..errors import InputError
 from ..training.model import Model
 from .distances import (
@@ -140,7 +141,7 @@ def measure_gap(
     References:
         Politis & Romano (1994). Large sample confidence regions based on subsamples under minimal assumptions.
     """
-    _check(source, target, features, groups)
+    source, target = _as_domains(source, target, features, groups)
     generator = torch.Generator().manual_seed(seed)
     indices = [_some(len(domain), most, generator) for domain in (source, target)]
     inputs = [domain.inputs[index] for domain, index in zip((source, target), indices, strict=True)]
@@ -157,21 +158,24 @@ def measure_gap(
     return Gap(found, on, len(x), len(y))
 
 
-def _check(
+def _as_domains(
     source: Labelled | Unlabelled,
     target: Labelled | Unlabelled,
     features: Model | None,
     groups: tuple[Groups, Groups],
-) -> None:
-    """Raise `InputError` if the domains cannot be compared, see `measure_gap`."""
+) -> tuple[Labelled | Unlabelled, Labelled | Unlabelled]:
+    """What a user gave as domains. Raise `InputError` if they cannot be compared, see `measure_gap`."""
+    source, target = (
+        as_unlabelled(x, f"the {what} is", allowed=(Labelled,)) for what, x in (("source", source), ("target", target))
+    )
     for what, domain in (("source", source), ("target", target)):
-        check_kind(domain, (Unlabelled, Labelled), f"the {what} is")
         if features is not None:
             features.check(domain.inputs, f"the {what}")
         if len(domain) < LEAST:
             raise InputError(f"the {what} holds {len(domain)} samples, expected {LEAST} or more to compare")
     check_domains(source, target)
     check_groups({"source": groups[0], "target": groups[1]}, {"source": len(source), "target": len(target)})
+    return source, target
 
 
 def _measures(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,63 +13,74 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .efficientnet_lite import EfficientNetLite0
 from .layers import FOR_FEATURES, NETWORKS, Norm
+from .pretrained import LITE, TIMM, TRANSFORMERS, package
 from .weights import read_tensors
 
-TIMM, TRANSFORMERS = "timm", "transformers"
 KINDS = (
-    f"one of: {', '.join(NETWORKS)}, or module:Class (your own nn.Module), or {TIMM}:NAME, such as {TIMM}:resnet18, "
-    f"or {TRANSFORMERS}:NAME, such as {TRANSFORMERS}:google/vit-base-patch16-224, or {TRANSFORMERS}:FOLDER"
+    f"one of: {', '.join(NETWORKS)}, {LITE}, or module:Class (your own nn.Module), or {TIMM}:NAME, such as "
+    f"{TIMM}:resnet18, or {TRANSFORMERS}:NAME, such as {TRANSFORMERS}:facebook/dinov2-small, or {TRANSFORMERS}:FOLDER"
 )
+COLOURS = 3  # channels of the networks that are pretrained
 SHOWN = 3  # keys listed in a message
 
 
 class Pooled(nn.Module):
-    """A vision model of transformers. Its features (N, F) are the pooled output, or else the mean of the last maps."""
+    """A vision model of transformers. Its features (N, F) are the pooled output, or else the mean of the last maps.
 
-    def __init__(self, network: nn.Module) -> None:
+    With pretrained weights, a pooler that is a layer of its own (ViT) is left out for the class token before it: most
+    checkpoints lack its weights. Images of other sizes are then taken, too, if the model can interpolate its positions.
+    """
+
+    def __init__(self, network: nn.Module, pretrained: bool = False) -> None:
         super().__init__()
+        self.first = pretrained and hasattr(getattr(network, "pooler", None), "dense")
+        if self.first:
+            network.pooler = None  # type: ignore[assignment]
         self.network = network
+        takes = inspect.signature(network.forward).parameters
+        self.how = {key: True for key in ("interpolate_pos_encoding",) if pretrained and key in takes}
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The architecture, as plain data."""
+        plain: dict[str, Any] = json.loads(self.network.config.to_json_string())  # type: ignore[operator,union-attr]
+        return plain
 
     def forward(self, x: Tensor) -> Tensor:
-        found = self.network(pixel_values=x)
+        found = self.network(pixel_values=x, **self.how)
         pooled: Tensor | None = getattr(found, "pooler_output", None)
         if pooled is None:
             hidden: Tensor = found.last_hidden_state
-            pooled = hidden.mean(1) if hidden.ndim == 3 else hidden.mean((2, 3))
+            pooled = hidden[:, 0] if self.first else hidden.mean(1) if hidden.ndim == 3 else hidden.mean((2, 3))
         return pooled.flatten(1)
 
 
-class Frozen(nn.Module):
-    """A network that is not trained. It gets no gradient, and it stays in evaluation mode."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network.requires_grad_(False).eval()
-
-    def train(self, mode: bool = True) -> Frozen:
-        return super().train(False)
-
-    @torch.no_grad()
-    def forward(self, x: Tensor) -> Tensor:
-        features: Tensor = self.network(x)
-        return features
-
-
-def build_network(name: str, shape: Sequence[int], spatial: bool = False, norm: Norm = "group") -> nn.Module:
+def build_network(
+    name: str,
+    shape: Sequence[int],
+    spatial: bool = False,
+    norm: Norm = "group",
+    pretrained: bool = False,
+    config: Mapping[str, Any] | None = None,
+) -> nn.Module:
     """Build the feature extractor `name` for inputs of one shape, with new weights.
 
     Args:
-        name: one of four forms:
+        name: one of five forms:
             - a key of `networks.NETWORKS`;
+            - `efficientnet-lite0`;
             - `module:Class`, a class that Python can import. It is called with `shape` if it has an argument of that
               name, and else without arguments;
             - `timm:NAME`, which needs `pip install synth2real[timm]`;
             - `transformers:NAME`, which needs `synth2real[transformers]`. NAME is a local folder with a `config.json`,
               or a name on the hub; only the configuration is downloaded. The keys of its weights begin with `network.`.
-        shape: (C, H, W) of an image or (F,) of a feature vector.
+        shape: (C, H, W) of an image or (F,) of a feature vector, as the network takes it, see `channels_of`.
         spatial: keep positions in the image (the library's own networks only).
         norm: normalisation between the layers (the library's own networks only).
+        pretrained: build it for pretrained weights, which are loaded afterwards, see `Pooled`.
+        config: configuration of a model of transformers, which is then not read by its name.
 
     Raises:
         InputError: the network, module, class or package does not exist, the class is not an `nn.Module`, or the
@@ -87,23 +99,45 @@ def build_network(name: str, shape: Sequence[int], spatial: bool = False, norm: 
             )
         return NETWORKS[name](shape, spatial=spatial, norm=norm)
     kind, colon, rest = name.partition(":")
-    if colon and kind in (TIMM, TRANSFORMERS) and len(shape) != 3:
+    if (name == LITE or (colon and kind in (TIMM, TRANSFORMERS))) and len(shape) != 3:
         raise InputError(f"network '{name}' takes images, found features of shape {tuple(shape)}")
+    if name == LITE:
+        return EfficientNetLite0()
     check_name(name)
-    if kind in (TIMM, TRANSFORMERS):
-        return (_timm if kind == TIMM else _transformers)(rest, shape[0])
+    if kind == TIMM:
+        return _timm(rest, shape[0])
+    if kind == TRANSFORMERS:
+        return Pooled(_transformers(rest, shape[0], config), pretrained)
     return _call(name, _class(name, kind, rest), shape)
+
+
+def channels_of(name: str, channels: int, pretrained: bool) -> int:
+    """Channels that a network takes for images of `channels` channels.
+
+    A network of three channels takes grey images, too: their channel is repeated.
+
+    Raises:
+        InputError: it takes three, and the images have neither one nor three.
+    """
+    if not pretrained and name != LITE:
+        return channels
+    if channels not in (1, COLOURS):
+        raise InputError(
+            f"network '{name}' takes images of 1 or {COLOURS} channels, found {channels}. Convert them on load: "
+            f"--channels {COLOURS}"
+        )
+    return COLOURS
 
 
 def check_name(name: str) -> None:
     """Raise `InputError` if no network, class or package has this name; the shape of the inputs need not be known."""
     kind, colon, rest = name.partition(":")
-    if name in NETWORKS:
+    if name in NETWORKS or name == LITE:
         return
     if not colon:
         raise InputError(f"network '{name}' is unknown, expected {KINDS}")
     if kind in (TIMM, TRANSFORMERS):
-        _package(kind, rest)
+        package(kind, rest)
     else:
         _class(name, kind, rest)
 
@@ -136,18 +170,8 @@ def _call(name: str, kind: type[nn.Module], shape: Sequence[int]) -> nn.Module:
         ) from None
 
 
-def _package(package: str, name: str) -> Any:
-    try:
-        return importlib.import_module(package)
-    except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision was built for another torch
-        raise InputError(
-            f"network '{package}:{name}' needs the package {package}, which cannot be imported ({error}). "
-            f"Install it: pip install 'synth2real[{package}]'"
-        ) from None
-
-
 def _timm(name: str, channels: int) -> nn.Module:
-    timm = _package(TIMM, name)
+    timm = package(TIMM, name)
     try:
         made: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels)
     except (RuntimeError, TypeError) as error:
@@ -157,12 +181,15 @@ def _timm(name: str, channels: int) -> nn.Module:
     return made
 
 
-def _transformers(name: str, channels: int) -> nn.Module:
-    transformers = _package(TRANSFORMERS, name)
+def _transformers(name: str, channels: int, config: Mapping[str, Any] | None) -> nn.Module:
+    transformers = package(TRANSFORMERS, name)
     try:
-        config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
-        config.num_channels = channels
-        return Pooled(transformers.AutoModel.from_config(config))
+        if config is None:
+            known = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+            known.num_channels = channels
+        else:
+            known = transformers.AutoConfig.for_model(**config)
+        made: nn.Module = transformers.AutoModel.from_config(known)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         first = str(error).strip().partition("\n")[0]
         raise InputError(
@@ -170,6 +197,7 @@ def _transformers(name: str, channels: int) -> nn.Module:
             "vision model, as save_pretrained writes it, or the name of a vision model on the hub. The hub needs a "
             "network connection"
         ) from None
+    return made
 
 
 @torch.no_grad()
@@ -202,32 +230,52 @@ def width_of(network: nn.Module, shape: Sequence[int], name: str) -> int:
     return made.shape[1]
 
 
-def load_weights(network: nn.Module, file: str | Path, name: str) -> None:
-    """Load a `.safetensors` file into a network.
+def load_weights(network: nn.Module, given: Mapping[str, Tensor], what: str, name: str) -> list[str]:
+    """Load the weights whose names and shapes fit into a network, and leave all others.
+
+    Args:
+        network: the feature extractor.
+        given: weights by name.
+        what: what the messages call them.
+        name: what the messages call the network.
+
+    Returns:
+        a sentence that names what was left out, or nothing.
 
     Raises:
-        InputError: the file is missing or unreadable, or its keys or shapes are not those of the network.
+        InputError: no weight fits.
     """
-    file = Path(file)
-    if not file.is_file():
-        raise InputError(f"{file}: no such file, expected the weights of '{name}' as .safetensors")
-    given = read_tensors(file, ".safetensors. Write it with safetensors.torch.save_file")
     expected = network.state_dict()
-    shapes = [key for key in expected if key in given and given[key].shape != expected[key].shape]
+    fitting = {key: value for key, value in given.items() if key in expected and value.shape == expected[key].shape}
     faults = {
         "are missing": [key for key in expected if key not in given],
         "are not in the network": [key for key in given if key not in expected],
         "differ in shape": [
-            f"{key} {tuple(given[key].shape)} instead of {tuple(expected[key].shape)}" for key in shapes
+            f"{key} {tuple(given[key].shape)} instead of {tuple(expected[key].shape)}"
+            for key in expected
+            if key in given and key not in fitting
         ],
     }
-    found = [f"{_some(keys)} {what}" for what, keys in faults.items() if keys]
-    if found:
+    found = "; ".join(f"{_some(keys)} {fault}" for fault, keys in faults.items() if keys)
+    if not fitting:
         raise InputError(
-            f"{file}: the weights do not fit the network '{name}': {'; '.join(found)}. Expected the state_dict of "
-            "this network, without a classifier"
+            f"{what}: no weight fits the network '{name}': {found or 'there is none'}. Expected the state_dict of this "
+            "network, without a classifier"
         )
-    network.load_state_dict(given)
+    network.load_state_dict(fitting, strict=False)
+    return [f"{what}: {len(fitting)} weights are loaded into '{name}', not all: {found}"] if found else []
+
+
+def read_weights(file: str | Path, name: str) -> dict[str, Tensor]:
+    """The weights in a `.safetensors` file for the network `name`.
+
+    Raises:
+        InputError: the file is missing or unreadable.
+    """
+    file = Path(file)
+    if not file.is_file():
+        raise InputError(f"{file}: no such file, expected the weights of '{name}' as .safetensors")
+    return read_tensors(file, ".safetensors. Write it with safetensors.torch.save_file")
 
 
 def _some(keys: Sequence[str]) -> str:

@@ -30,7 +30,7 @@ def reverse_gradient(x: Tensor, weight: float | Tensor = 1.0) -> Tensor:
     return _Reverse.apply(x, weight)  # type: ignore[no-any-return, no-untyped-call]
 
 
-Statistics = Literal["per-image", "source", "none"]
+Statistics = Literal["per-image", "source", "pretrained", "none"]
 
 
 class Normalise(nn.Module):
@@ -39,20 +39,24 @@ class Normalise(nn.Module):
     Args:
         statistics: `per-image` scales each channel of each image to mean 0 and standard deviation 1 (instance
             normalisation), which removes lighting and colour. `source` uses the channel means and standard deviations
-            of the source. `none` does not normalise. Features use the source statistics with `per-image`, too; sparse
-            features share one standard deviation.
-        mean, std: of the source, one value per channel (or per feature).
+            of the source, and `pretrained` those of the images that a network was pretrained on. `none` does not
+            normalise. Features use the source statistics with `per-image`, too; sparse features share one standard
+            deviation.
+        mean, std: of the source or of the pretraining, one value per channel (or per feature).
+        channels: of the result, if it is not that of the images: the channel of grey images is repeated.
     """
 
-    def __init__(self, statistics: Statistics, mean: Tensor, std: Tensor) -> None:
+    def __init__(self, statistics: Statistics, mean: Tensor, std: Tensor, channels: int | None = None) -> None:
         super().__init__()
-        self.statistics = statistics
+        self.statistics, self.channels = statistics, channels
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", mean.clone())
         self.register_buffer("std", std.clone())
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.channels is not None:
+            x = x.expand(-1, self.channels, -1, -1)
         if self.statistics == "none":
             return x
         if self.statistics == "per-image" and x.ndim == 4:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from abc import abstractmethod
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -16,11 +17,25 @@ from ..settings import settings
 from ..training.hardware import Hardware
 from ..training.loop import Algorithm, Loop, Progress, Report, Trainer
 from ..training.mapping import Mapping
+from .crops import Crops, crop_of
+from .tiles import TILE, Tiling
 
 
-class ImageMapping(Mapping):
+@settings
+class Rejection:
+    """The setting that every refiner has.
+
+    Args:
+        reject: share of the refined images to leave out, 0 to below 1: those with the highest label displacement.
+    """
+
+    reject: float = Field(default=0.0, ge=0, lt=1)
+
+
+class ImageMapping(Rejection, Mapping):
     """A mapping of images. Each method implements `learn`, and `refine` for one batch."""
 
+    in_tiles: ClassVar[bool] = False  # True: large images are refined tile by tile; False: each pixel needs them whole
     hardware: Hardware | None = None  # of the training; detected if the refiner was loaded
 
     def check(self, source: Labelled) -> None:
@@ -72,21 +87,33 @@ class ImageMapping(Mapping):
         hardware = self.hardware or Hardware.detect()
         refined = torch.empty_like(x, memory_format=torch.contiguous_format)
         for part in torch.arange(len(x)).split(hardware.chunk(x.shape[2] * x.shape[3])):
-            batch = to_float(x[part].to(hardware.device)).contiguous(memory_format=hardware.memory_format)
-            mapped = self.refine(batch).clamp(0, 1)
-            refined[part] = (mapped * 255).round().to("cpu", x.dtype) if x.dtype == torch.uint8 else mapped.cpu()
+            refined[part] = self.refined(x[part], hardware)
         return refined
+
+    def refined(self, x: Tensor, hardware: Hardware) -> Tensor:
+        """One batch on the CPU, refined, in the dtype of `x`."""
+        batch = to_float(x.to(hardware.device)).contiguous(memory_format=hardware.memory_format)
+        mapped = self.refine(batch).clamp(0, 1)
+        return (mapped * 255).round().to("cpu", x.dtype) if x.dtype == torch.uint8 else mapped.cpu()
 
 
 class TrainedMapping(ImageMapping, Algorithm):
     """A refiner trained by the training loop. It has a network that maps the images (`refiner`) and its adversaries.
 
+    It is trained on random crops of large images, and applied to the whole images in overlapping tiles, so neither the
+    cost of a step nor the memory grows with the images. See `crops.crop_of` and `tiles.Tiling`.
+
     Args:
         steps: training steps.
+        crop: side of the crops in pixels. None: images whose longer side is at most 128 pixels are not cropped, larger
+            ones to 96 by 96.
     """
 
+    in_tiles: ClassVar[bool] = True
     steps: int
+    crop: int | None
     refiner: nn.Module
+    _tiling: Tiling | None
     pretraining: ClassVar[tuple[str, ...]] = ()  # settings that count steps before `steps`
 
     @property
@@ -101,30 +128,45 @@ class TrainedMapping(ImageMapping, Algorithm):
         after the pretraining.
         """
         own = self.all_steps
-        before = {name: getattr(self, name) * min(steps, own) // own for name in self.pretraining}
-        return dataclasses.replace(self, **before, steps=steps - sum(before.values()))  # type: ignore[type-var]
+        parts: dict[str, Any] = {name: getattr(self, name) * min(steps, own) // own for name in self.pretraining}
+        parts["steps"] = steps - sum(parts.values())
+        return dataclasses.replace(self, **parts)
 
     @abstractmethod
     def build(self, shape: tuple[int, ...]) -> None:
-        """Build `self.refiner` and the other networks for images of `shape`. Add all of them to `self.networks`."""
+        """Build `self.refiner` and the other networks for crops of `shape`. Add all of them to `self.networks`."""
 
     def learn(self, source: Labelled, target: Unlabelled, loop: Loop, report: Report | None) -> None:
         self.prepare(source.shape, loop)
         loop = dataclasses.replace(loop, steps=self.all_steps, randomize=None)
+        crop = crop_of(source.shape, self.crop)
+        if crop != source.shape:
+            source = dataclasses.replace(source, inputs=Crops(source.inputs, crop, 2 * loop.seed))
+            target = dataclasses.replace(target, inputs=Crops(target.inputs, crop, 2 * loop.seed + 1))
         Trainer(self, source, target, loop).run(report)
 
     def prepare(self, shape: tuple[int, ...], loop: Loop) -> None:
-        """Build the networks for images of `shape` (C, H, W). The loop's seed determines the initial weights."""
-        self.shape, self.hardware = shape, loop.hardware
+        """Build the networks for images of `shape` (C, H, W), of which they see crops.
+
+        The loop's seed determines the initial weights.
+        """
+        self.shape, self.hardware, self._tiling = shape, loop.hardware, None
         with torch.random.fork_rng([]):
             torch.manual_seed(loop.seed)
-            self.build(shape)
+            self.build(crop_of(shape, self.crop))
 
     def refine(self, x: Tensor) -> Tensor:
         assert self.hardware is not None
         with self.hardware.applying().autocast():
             refined: Tensor = self.refiner(x)
         return refined.float()
+
+    def refined(self, x: Tensor, hardware: Hardware) -> Tensor:
+        if max(x.shape[2:]) <= TILE:
+            return super().refined(x, hardware)
+        self._tiling = self._tiling or Tiling(self.refiner, x.shape[1])
+        whole = functools.partial(super().refined, hardware=hardware)
+        return torch.stack([self._tiling.apply(whole, image, hardware.chunk(TILE * TILE)) for image in x])
 
     def learnt(self) -> dict[str, Tensor]:
         return dict(self.refiner.state_dict())
@@ -142,14 +184,17 @@ class Translation(TrainedMapping):
 
     Args:
         steps: training steps.
+        crop: as in `TrainedMapping`.
         history: number of translated images in the critic's buffer.
         maps, blocks: size of a translator.
         smoothness: weight of the squared gradient of a critic with respect to real images; the papers have none. It
             keeps a critic from winning if the images are few and small.
         rate: learning rate of all networks. It falls to zero over the second half.
+        reject: as in `Rejection`.
     """
 
     steps: int = Field(default=600, ge=1)
+    crop: int | None = Field(default=None, ge=8)
     history: int = Field(default=512, ge=1)
     maps: int = Field(default=32, ge=1)
     blocks: int = Field(default=2, ge=0)

@@ -37,7 +37,7 @@ class CUT(Translation):
         Park, Efros, Zhang & Zhu (2020). ECCV. arXiv:2007.15651.
 
     Args:
-        steps, maps, blocks, smoothness, rate: as in `Translation`.
+        steps, crop, maps, blocks, smoothness, rate, reject: as in `Translation`.
         history: as in `Translation` (none in the paper).
         contrast: weight of the contrastive loss between source and translated patches (1 in the paper).
         identity: weight of the same loss on target images, which should not change (1 in the paper).

@@ -33,7 +33,7 @@ class CycleGAN(Translation):
         Zhu, Park, Isola & Efros (2017). ICCV. arXiv:1703.10593.
 
     Args:
-        steps, maps, blocks, smoothness, rate: as in `Translation`.
+        steps, crop, maps, blocks, smoothness, rate, reject: as in `Translation`.
         history: as in `Translation`, for each critic (50 in the paper).
         cycle: weight of the L1 distance after both translations (10 in the paper, on images in -1..1; on digits this
             value kept the translator at the identity).

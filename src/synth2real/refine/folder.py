@@ -1,6 +1,7 @@
 """Writes a folder of refined images. It keeps the file names and labels of the source and can be used for training.
 
 the images                      at the same paths, with the same names (an `.npz`: one file, with its other arrays)
+displacement.csv                how far the label of each image has moved, and whether the image was left out for it
 their masks, `_mask`            as in the source
 metadata.csv, metadata.jsonl    as in the source
 refinement.yaml                 how the images were made
@@ -9,52 +10,39 @@ refiner/                        the refiner, to apply to more images
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from collections.abc import Mapping as Dictionary
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import yaml
-from PIL import Image
 from torch import Tensor
 
 from ..data.domains import Labelled, Unlabelled
-from ..data.reading.discovery import MASK, masks_below
-from ..data.reading.images import resize
 from ..data.reading.loading import load_unlabelled
-from ..data.reading.npz import arrays_of
 from ..data.reading.pixels import Conversion
-from ..data.reading.tables import TABLES, table_rows
 from ..errors import InputError, RefinementWarning, TrainingDiverged
 from ..networks.named_code import named_in
 from ..settings import to_dict
 from ..simulate import render
 from ..simulate.base import Simulator
 from ..simulate.export import TABLE, described
-from ..storage import INCOMPLETE, Building, building, copied, is_free, make_folder, whole, write_text
+from ..storage import INCOMPLETE, Building, building, is_free, write_text
 from ..training.hardware import Hardware, versions
 from ..training.loop import Loop, Report
 from ..training.mapping import REFINER, Mapping
+from ..training.model import Model
 from . import load_refiner
+from .displacement import Displacement, check_judge
+from .files import SCORES, copy_masks, copy_tables, write_arrays, write_images, write_scores
 
 DESCRIPTION, RENDERED = "refinement.yaml", ".rendered"
-CHUNK = 256  # images decoded, refined and written at once; limits the memory
 BATCH = 64
-KEPT = (*TABLES, "parameters.yaml")  # copied with the images
-QUALITY: dict[str, dict[str, Any]] = {
-    ".jpg": {"quality": 95, "subsampling": 0},
-    ".jpeg": {"quality": 95, "subsampling": 0},
-    ".webp": {"lossless": True},
-    ".png": {"compress_level": 1},
-}
 
 
 @dataclass(frozen=True)
@@ -77,6 +65,8 @@ class RefineJob:
         resume: go on in the folder that an interrupted job with the same settings has left. The result has the same
             bits as that of an uninterrupted job.
         hardware: device, precision and memory format.
+        judge: a model trained on the source, which measures how far labels move; None compares edges. See `displaced`.
+        judge_named: the user's name for the judge, written to the description.
     """
 
     source: Path | Simulator
@@ -92,11 +82,26 @@ class RefineJob:
     overwrite: bool = False
     resume: bool = False
     hardware: Hardware | None = None
+    judge: Model | None = None
+    judge_named: str = ""
+
+
+@dataclass(frozen=True)
+class RefinedFolder:
+    """What was written.
+
+    Args:
+        images: number of images in the folder.
+        displacement: how far the label of each image has moved, also of those that were left out.
+    """
+
+    images: int
+    displacement: Displacement
 
 
 def refine_folder(
     job: RefineJob, report: Report | None = None, on_step: Callable[[int, int], None] | None = None
-) -> int:
+) -> RefinedFolder:
     """Train the refiner if the job has a target, refine every image, and write the folder.
 
     The folder says that it is incomplete until its end; see `storage.building`.
@@ -106,14 +111,17 @@ def refine_folder(
         report: as in `Mapping.fit`.
         on_step: as in `Loop`.
 
-    Returns:
-        The number of images written.
+    Warns:
+        RefinementWarning: of the training; and which images were left out, if the refiner is to `reject` some.
 
     Raises:
-        InputError: the source contains no images, `out` must not be replaced, or there is nothing to resume.
+        InputError: the source contains no images, `out` must not be replaced, there is nothing to resume, or the judge
+            cannot judge images.
         WriteError: the disk is full, or `out` is read-only or has vanished.
         TrainingDiverged: `out` then contains the last good weights in `refiner/`, and no image.
     """
+    if job.judge is not None:
+        check_judge(job.judge)
     diverged: TrainingDiverged
     with building(job.out, "refine", made_from(job), resume=job.resume, replaces=check_out(job)) as made:
         try:
@@ -126,8 +134,10 @@ def refine_folder(
     raise diverged
 
 
-def write(job: RefineJob, made: Building, report: Report | None, on_step: Callable[[int, int], None] | None) -> int:
-    """Write the folder, or what is missing in it. Returns the number of images."""
+def write(
+    job: RefineJob, made: Building, report: Report | None, on_step: Callable[[int, int], None] | None
+) -> RefinedFolder:
+    """Write the folder, or what is missing in it."""
     out = job.out
     root = rendered(job.source, job) if isinstance(job.source, Simulator) else job.source
     images = load_unlabelled(root, **asdict(job.conversion), masks=False)
@@ -135,15 +145,19 @@ def write(job: RefineJob, made: Building, report: Report | None, on_step: Callab
     refiner, messages = trained(job, made, images, report, on_step)
     if root.is_dir():
         files = [root / name for name in images.names]
-        write_images(refiner, images, files, root, out)
-        copy_tables(root, out, files if job.conversion.skip_bad else None)
-        copy_masks(root, out, files)
+        found = write_images(refiner, images, files, root, made, job.judge)
+        kept = [files[i] for i in found.kept.tolist()]
+        copy_tables(root, out, kept if job.conversion.skip_bad or len(kept) < len(files) else None)
+        copy_masks(root, out, kept)
     else:
-        write_arrays(refiner, images, root, out / root.name)
+        found = write_arrays(refiner, images, root, out / root.name, job.judge)
+    write_scores(out / SCORES, images.names, found)
+    for note in found.notes():
+        warnings.warn(note, RefinementWarning, stacklevel=3)
     shutil.rmtree(out / RENDERED, ignore_errors=True)
-    description = yaml.safe_dump(describe(job, images, messages), sort_keys=False, allow_unicode=True)
+    description = yaml.safe_dump(describe(job, images, messages, found), sort_keys=False, allow_unicode=True)
     write_text(out / DESCRIPTION, description)
-    return len(images)
+    return RefinedFolder(len(found.kept), found)
 
 
 def rendered(simulator: Simulator, job: RefineJob) -> Path:
@@ -216,7 +230,8 @@ def made_from(job: RefineJob) -> dict[str, Any]:
         "target": None if job.target is None else [job.target_named, *job.target.inputs.shape],
         "method": job.refiner.name,
         "settings": to_dict(job.refiner),
-        "refiner": None if job.target is not None else digest(job.refiner),
+        "refiner": None if job.target is not None else digest(job.refiner.learnt()),
+        "judge": None if job.judge is None else [job.judge_named, digest(job.judge.state_dict())],
         **job.conversion.plain(),
         "seed": job.seed,
         "batch": job.batch,
@@ -224,10 +239,10 @@ def made_from(job: RefineJob) -> dict[str, Any]:
     }
 
 
-def digest(refiner: Mapping) -> str:
-    """Fingerprint of all that a refiner has learnt."""
+def digest(learnt: Dictionary[str, Tensor]) -> str:
+    """Fingerprint of all that a refiner or a judge has learnt."""
     found = hashlib.sha256()
-    for name, values in sorted(refiner.learnt().items()):
+    for name, values in sorted(learnt.items()):
         found.update(name.encode() + values.detach().cpu().contiguous().numpy().tobytes())
     return found.hexdigest()
 
@@ -254,84 +269,7 @@ def check_out(job: RefineJob) -> list[str]:
     return [path.name for path in out.iterdir()]
 
 
-def write_images(refiner: Mapping, images: Unlabelled, files: Sequence[Path], root: Path, place: Path) -> None:
-    """Refine all images in chunks, and write those that are missing at their relative paths in the source."""
-    with ThreadPoolExecutor() as pool:
-        for index in torch.arange(len(images)).split(CHUNK):
-            paths = [place / files[i].relative_to(root) for i in index.tolist()]
-            missing = [i for i, path in enumerate(paths) if not path.is_file()]
-            if not missing:
-                continue
-            # The whole chunk in any case: in a smaller batch the last bits may differ.
-            refined = refiner.transform(images.inputs[index])
-            for folder in {path.parent for path in paths}:
-                make_folder(folder)
-            sizes: Sequence[Any] = [None] * len(paths) if images.sizes is None else images.sizes[index].tolist()
-            list(pool.map(lambda i: _save(refined[i], paths[i], sizes[i]), missing))  # noqa: B023
-
-
-def write_arrays(refiner: Mapping, images: Unlabelled, file: Path, path: Path) -> None:
-    """Refine the `images` of an `.npz`, and write them with its other arrays. Size and axes do not change."""
-    with arrays_of(file) as arrays:
-        kept: dict[str, Any] = dict(arrays)
-    refined = torch.cat([refiner.transform(images.inputs[part]) for part in torch.arange(len(images)).split(CHUNK)])
-    refined = resize(refined, kept["images"].shape[1:3], None).permute(0, 2, 3, 1)
-    kept["images"] = (refined.squeeze(3) if kept["images"].ndim == 3 else refined).numpy()
-    with whole(path) as partial:
-        np.savez_compressed(partial, **kept)
-
-
-def _save(image: Tensor, path: Path, size: Sequence[int] | None) -> None:
-    if size is not None:
-        image = resize(image[None], (size[0], size[1]), None)[0]
-    pixels = image.permute(1, 2, 0).squeeze(-1).numpy()
-    with whole(path) as partial:
-        Image.fromarray(pixels).save(partial, **QUALITY.get(path.suffix.lower(), {}))
-
-
-def copy_tables(root: Path, place: Path, kept: Sequence[Path] | None) -> None:
-    """Copy the tables. If `kept` is given, copy only the rows of these images."""
-    for table in sorted(file for name in KEPT for file in root.rglob(name)):
-        path = place / table.relative_to(root)
-        make_folder(path.parent)
-        if kept is None or table.name not in TABLES:
-            copied(table, path)
-        else:
-            _copy_rows(table, path, {file.relative_to(table.parent).as_posix() for file in kept if _below(file, table)})
-
-
-def copy_masks(root: Path, place: Path, files: Sequence[Path]) -> None:
-    """Copy the masks of these images. They stay valid, because refinement moves no edges."""
-    kept = {file.with_suffix("") for file in files}
-    for mask in masks_below(root):
-        if mask.with_name(mask.stem.removesuffix(MASK)) in kept:
-            copied(mask, place / mask.relative_to(root))
-
-
-def _below(file: Path, table: Path) -> bool:
-    return table.parent in file.parents
-
-
-def _copy_rows(table: Path, path: Path, names: set[str]) -> None:
-    def stays(name: Any) -> bool:
-        return Path(str(name)).as_posix() in names
-
-    table_rows(table)  # refuses what is no table
-    with (
-        table.open(encoding="utf-8-sig", newline="") as lines,
-        whole(path) as partial,
-        partial.open("w", encoding="utf-8", newline="") as out,
-    ):
-        if table.suffix == ".jsonl":
-            out.writelines(line for line in lines if line.strip() and stays(json.loads(line).get("file_name")))
-            return
-        rows = csv.DictReader(lines)
-        writer = csv.DictWriter(out, rows.fieldnames or (), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row for row in rows if stays(row.get("file_name")))
-
-
-def describe(job: RefineJob, images: Unlabelled, messages: list[str]) -> dict[str, Any]:
+def describe(job: RefineJob, images: Unlabelled, messages: list[str], found: Displacement) -> dict[str, Any]:
     """How the folder was made, as plain data."""
     refiner, hardware = job.refiner, job.hardware or Hardware.detect()
     source = {"given": job.named, "images": len(images), "shape": list(images.shape)}
@@ -348,6 +286,7 @@ def describe(job: RefineJob, images: Unlabelled, messages: list[str]) -> dict[st
         "batch": job.batch,
         "source": source,
         "target": target,
+        "displacement": {"judge": job.judge_named or None, **found.summary(), "notes": found.notes()},
         **job.conversion.plain(),
         "hardware": hardware.settings(),
         "warnings": messages,

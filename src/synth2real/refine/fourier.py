@@ -38,6 +38,7 @@ class Fourier(ImageMapping):
         beta: half-width of the exchanged square, as a share of the image's shorter side (0.01 to 0.09 in the paper, on
             images of 1024 by 512). Small images need a larger value; otherwise the square contains only the mean
             colour.
+        reject: as in `Rejection`.
     """
 
     name: ClassVar[str] = "fourier"

@@ -32,6 +32,7 @@ class Histogram(ImageMapping):
             channel in both.
         match: `domain` maps all levels of the source by one curve for each channel, to the levels of the whole target;
             `image` gives each image the levels of one target image.
+        reject: as in `Rejection`.
     """
 
     name: ClassVar[str] = "histogram"

@@ -30,6 +30,7 @@ class Reinhard(ImageMapping):
     Args:
         match: `domain` gives the whole source the target's moments and keeps the differences between images; `image`,
             as in the paper, gives each image the moments of one target image.
+        reject: as in `Rejection`.
     """
 
     name: ClassVar[str] = "reinhard"

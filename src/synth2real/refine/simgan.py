@@ -70,6 +70,7 @@ class SimGAN(TrainedMapping):
             paper's: the paper gives no number of steps, and no weight of its self-regularisation on sums was tested
             here. Other given fields override the preset.
         steps: updates of the refiner after the pretraining.
+        crop: as in `TrainedMapping`.
         regularisation: weight of the self-regularisation loss, on images in 0..1. None adjusts the weight during the
             training so that pixels change by `change`. With a fixed weight they changed by almost nothing or by ten
             times as much.
@@ -93,6 +94,7 @@ class SimGAN(TrainedMapping):
             paper has none. It limits the critic's confidence. With an overconfident critic the refiner can only change
             the image so much that its label becomes wrong.
         optimize, rate: optimizer and learning rate of both networks: Adam, or plain SGD as in the paper.
+        reject: as in `Rejection`.
     """
 
     name: ClassVar[str] = "simgan"
@@ -100,6 +102,7 @@ class SimGAN(TrainedMapping):
 
     preset: Literal["default", "paper"] = "default"
     steps: int = Field(default=340, ge=1)
+    crop: int | None = Field(default=None, ge=8)
     regularisation: float | None = Field(default=None, ge=0)
     change: float = Field(default=0.006, gt=0, le=1)
     regularise_in: str = "pixels"

@@ -35,6 +35,7 @@ class Style(ImageMapping):
         strength: greatest share of the filtered image in the blend, and of the random values in the statistics; 0
             changes nothing.
         styles: number of styles.
+        reject: as in `Rejection`.
     """
 
     name: ClassVar[str] = "style"

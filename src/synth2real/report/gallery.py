@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..comparison.comparison import Comparison, RouteCandidate, shipped_source
-from ..data.domains import Inputs, Labelled, Unlabelled, name_of, to_float
+from ..comparison.comparison import Comparison, RouteCandidate
+from ..data.domains import Inputs, Labelled, Unlabelled, evenly, name_of, to_float
 from ..measure.data_checks import outliers_among
+from ..refine.displacement import Displacement, displaced, measure_of
 from ..select.validators import together
 from ..tasks import Classification, Gaze, Keypoints, Task
 from ..tasks.directions import to_vectors
 from .images import COLUMNS, ROWS, SHEET_SIDE, contact_sheet, thumbnails
 from .plots import label_text
-from .ranking import percent
+from .ranking import number, percent
 
 Mark = tuple[float, float, float, float, str]
 Lines = Callable[[int], tuple[str, ...]]
@@ -24,6 +25,7 @@ Marks = Callable[[int], tuple[Mark, ...]]
 FEWEST = 50  # target images; with fewer, outliers cannot be detected
 CROSS = 4.0  # half the size of a cross, in percent of the image
 WORST = 24  # images in a gallery
+PAIRS, SCORED = 6, 200  # pairs of images before and after refinement, and images among which the worst are found
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def rendered(candidate: RouteCandidate) -> Tensor:
 
 def refined(candidate: RouteCandidate) -> Tensor:
     """The first source images of the route, after refinement."""
-    return first(shipped_source(candidate.trials[0].run).inputs)
+    return first(candidate.trials[0].run.trained_on.inputs)
 
 
 def randomized(candidate: RouteCandidate) -> Tensor:
@@ -152,6 +154,29 @@ def outliers(comparison: Comparison) -> list[Picture]:
         return []
     order = torch.tensor(outliers_among(target.inputs, source.inputs), dtype=torch.int64)
     return _pictures(target.inputs, order, lambda i: (name_of(target, i),))
+
+
+def displacements(comparison: Comparison) -> list[Picture]:
+    """Source images beside their refined versions, largest label displacement first, of the first route that refines.
+
+    The edges are compared, in some of the images, if the route has no displacement by a model.
+    """
+    candidate = next((one for one in comparison.candidates if one.route.refine is not None), None)
+    run = None if candidate is None else candidate.trials[0].run
+    if run is None or run.refined is None or len(comparison.target.shape) != 3:
+        return []
+    found, index = run.displacement, torch.arange(len(run.rendered))
+    if found is None:
+        index = evenly(len(run.rendered), SCORED)
+        found = Displacement(displaced(run.rendered.inputs[index], run.refined[index]), measure_of(None))
+    order = found.scores.argsort(descending=True, stable=True)[:PAIRS]
+    worst = index[order]
+    pairs = torch.cat([run.rendered.inputs[worst], run.refined[worst]], 3)
+    lines = [
+        (name_of(run.rendered, i), f"displacement: {number(float(found.scores[at]))}")
+        for i, at in zip(worst.tolist(), order.tolist(), strict=True)
+    ]
+    return _pictures(pairs, torch.arange(len(pairs)), lambda i: lines[i])
 
 
 def _in_image(task: Task, values: Tensor, domain: Labelled | Unlabelled) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..comparison.comparison import SOURCE_ONLY, Comparison, shipped_source, some
+from ..comparison.comparison import SOURCE_ONLY, Comparison, some
 from ..comparison.evaluation import SHOWN
 from ..data.domains import Labelled, Unlabelled, evenly, to_float
 from ..data.groups import of_samples
@@ -41,7 +41,7 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
     found = []
     for candidate, row in zip(comparison.candidates, comparison.rows(), strict=True):
         run = candidate.trials[0].run
-        after = _gap(run.model, shipped_source(run), comparison)
+        after = _gap(run.model, run.trained_on, comparison)
         found.append(
             {
                 **row,

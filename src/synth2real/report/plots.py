@@ -14,10 +14,11 @@ from bokeh.models import ColumnDataSource
 from bokeh.plotting import figure
 from torch import Tensor
 
-from ..comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate, shipped_source, some
+from ..comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate, some
 from ..data.domains import Labelled, Unlabelled
 from ..route.route import Rows
 from ..tasks import Classification, Task
+from ..training.featured import by_source
 from .images import thumbnails
 from .ranking import METRICS
 
@@ -73,8 +74,10 @@ def embeddings(comparison: Comparison) -> Figures:
 
 def _embedding(candidate: RouteCandidate, comparison: Comparison) -> Any:
     run = candidate.trials[0].run
-    source, target = some(shipped_source(run), POINTS), some(comparison.target, POINTS)
-    plane = flatten(torch.cat([run.model.embed_alone(domain.inputs) for domain in (source, target)]))
+    source, target = some(run.trained_on, POINTS), some(comparison.target, POINTS)
+    with by_source(run.model):
+        ours = run.model.embed_alone(source.inputs)
+    plane = flatten(torch.cat([ours, run.model.embed_alone(target.inputs)]))
     labels = comparison.task.align(source) if isinstance(comparison.task, Classification) else source.labels
     predicted = run.model.predict(target).values
     plot = _plot(height=400, tools="hover", tooltips=TOOLTIP.format(picture=PICTURE if len(source.shape) == 3 else ""))

@@ -155,7 +155,7 @@ def confusions(comparison: Comparison) -> dict[str, list[list[tuple[int, float]]
 
 
 def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Picture]]]:
-    """Title, explanation and images of three galleries: largest errors, most uncertain images, outliers."""
+    """Title, explanation and images of the galleries: errors, uncertain images, outliers, displaced images."""
     if isinstance(comparison.task, Classification):
         wrong = "Real test images that the chosen route classifies wrongly. The most confident predictions come first."
         uncertain = (
@@ -177,6 +177,13 @@ def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Pictu
             "Real images that differ strongly from the other real images and from the synthetic ones. The comparison "
             "uses only shape, tones, edges and colour. Remove images that belong to neither domain.",
             gallery.outliers(comparison),
+        ),
+        (
+            "Labels moved by refinement",
+            "Synthetic images before refinement (left) and after it (right), of the first route that refines. Their "
+            "edges, or the answers of a model of the source, have moved farthest. If an object is no longer where its "
+            "label says, set refine.reject, or choose another refiner.",
+            gallery.displacements(comparison),
         ),
     ]
 

@@ -10,8 +10,8 @@ from torch import nn
 from ..adapt import OBJECTIVES, Objective
 from ..data.domains import Labelled, Unlabelled, check_domains, check_kind
 from ..data.given import check_both
+from ..data.objects import as_labelled, as_unlabelled, check_columns, is_table
 from ..errors import InputError
-from ..randomize import Policy
 from ..settings import name_of
 from ..simulate import Simulator
 
@@ -21,6 +21,26 @@ def check_data(source: object, target: object, test: object = None) -> None:
     check_kind(source, (Labelled, Simulator), "the source is")
     check_kind(target, Unlabelled, "the target is")
     check_kind(test, (Labelled, type(None)), "the test data is")
+
+
+def as_domains(
+    source: object, target: object, test: object = None
+) -> tuple[Labelled | Simulator, Unlabelled, Labelled | None]:
+    """What a user gave for source, target and test data as domains, see `Labelled.of` and `Unlabelled.of`.
+
+    Raises:
+        InputError: one of them holds no such data.
+    """
+    domains = (
+        as_labelled(source, "the source is", allowed=(Simulator,)),
+        as_unlabelled(target, "the target is"),
+        None if test is None else as_labelled(test, "the test data is", allowed=(type(None),)),
+    )
+    table = source[0] if isinstance(source, tuple) else source
+    if is_table(table) and is_table(target) and len(domains[1].shape) == 1:
+        check_columns(table, target)
+    check_data(*domains)
+    return domains
 
 
 def check_pair(source: Labelled, target: Unlabelled) -> None:
@@ -64,30 +84,14 @@ def check_labels(objective: Objective, mixes: Sequence[str]) -> None:
     )
 
 
-def check_network(objective: Objective, source: Labelled, features: nn.Module | None, randomize: Policy | None) -> None:
+def check_network(objective: Objective, features: nn.Module | None) -> None:
     """Raise `InputError` if settings of the network exclude each other."""
     if features is not None and objective.network is not None:
         raise InputError(
             f"found features= and adapt.network '{objective.network}', expected one of them: a network or its name"
         )
-    if objective.frozen and objective.adapts_extractor:
+    if objective.tune == "frozen" and objective.bottleneck == 0 and objective.adapts_features:
         raise InputError(
-            f"adapt.frozen keeps the feature extractor as it is, but {type(objective).__name__} adapts just that. "
-            "Set adapt.frozen=false, or choose a method that trains a head, such as source-only or teacher"
-        )
-    if not objective.cached:
-        return
-    if not objective.frozen:
-        raise InputError(
-            "adapt.cached stores the features of a frozen network, but adapt.frozen is false: the features of a "
-            "network in training change at every step. Set adapt.frozen=true, or leave out adapt.cached"
-        )
-    if randomize is not None:
-        raise InputError(
-            "adapt.cached computes the features once, but randomization changes the images at every step, so the "
-            "features would not fit them. Leave out randomization (--randomize none), or adapt.cached"
-        )
-    if len(source.shape) != 3:
-        raise InputError(
-            "adapt.cached is for images, found features as inputs. Leave it out: it would save little time"
+            f"{type(objective).__name__} adapts the features, but the network is frozen (adapt.tune) and no bottleneck "
+            "is trained behind it (adapt.bottleneck=0), expected features that are trained. Leave adapt.bottleneck out"
         )

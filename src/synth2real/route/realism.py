@@ -8,7 +8,7 @@ from ..adapt import SourceOnly
 from ..data.domains import Inputs, Labelled, Unlabelled
 from ..errors import InputError
 from ..measure.distances import kernel_distance, root_mean_square
-from ..tasks import Keypoints
+from ..refine.displacement import displaced
 from ..training.hardware import Hardware
 from ..training.model import Model
 from .route import Budget, Route
@@ -77,25 +77,18 @@ def kid(real: Inputs, refined: Inputs, model: Model) -> float:
 
 
 def label_displacement(detector: Model, before: Inputs, after: Inputs) -> float:
-    """Mean distance, in pixels, between a detector's points before and after refinement, over images and points.
+    """Mean distance between a model's answers before and after refinement, over images; see `displacement.displaced`.
 
-    It is an upper bound of the label displacement: a part of it is the detector's own error.
+    Of points it is in pixels. It is an upper bound of the label displacement: a part of it is the model's own error.
 
     Args:
-        detector: a model trained for keypoints.
+        detector: a model trained on the images before refinement.
         before, after: the same images (N, C, H, W) before and after refinement.
 
     Raises:
-        InputError: the model predicts no points, or the images do not match.
+        InputError: the model takes no images, or the images do not match.
     """
-    if not isinstance(detector.task, Keypoints):
-        raise InputError(f"the detector predicts {detector.task.kind}, expected a model trained with --task keypoints")
-    check_alike(before, after)
-    if len(before) != len(after):
-        raise InputError(f"{len(before)} images before and {len(after)} after, expected the same images in one order")
-    index = torch.arange(len(before))
-    found = [detector.predict(z[index]).values.view(len(index), -1, 2) for z in (before, after)]
-    return float((found[1] - found[0]).norm(dim=2).mean())
+    return float(displaced(before, after, detector).mean())
 
 
 def check_alike(real: Inputs, refined: Inputs) -> None:

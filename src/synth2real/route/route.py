@@ -6,6 +6,7 @@ import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,34 +15,33 @@ from torch import nn
 from ..adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective, SourceOnly
 from ..calibrate import METHODS as CALIBRATE
 from ..calibrate import Calibration, Calibrator
-from ..data.domains import Inputs, Labelled, Unlabelled, check_kind, evenly, to_float
-from ..data.given import scale_of
-from ..data.sparse import Sparse
+from ..data.domains import Inputs, Labelled, Unlabelled, check_kind
 from ..errors import InputError
-from ..networks.backbones import load_weights
 from ..randomize import METHODS as RANDOMIZE
 from ..randomize import WIDEN, Automatic, Policy, Widen
 from ..refine import METHODS as REFINE
+from ..refine.displacement import Displacement
 from ..settings import migrated, name_of, to_dict
 from ..simulate import Simulator
 from ..tasks import Classification, Gaze, Keypoints, Regression, Task
 from ..training.correction import Correction
 from ..training.hardware import Hardware
+from ..training.kept import FeatureStore
 from ..training.loop import Loop, Trainer
 from ..training.mapping import Mapping
 from ..training.model import Model
-from .preconditions import check_data, check_labels, check_network, check_pair, check_stages
+from .learner import keeps, prepared, settled, with_kept
+from .preconditions import as_domains, check_labels, check_network, check_pair, check_stages
 from .recorder import OnReport as OnReport
 from .recorder import OnStep as OnStep
 from .recorder import Recorder
 from .recorder import Rows as Rows
+from .rejection import JUDGE_STEPS, displacement_of, final_source, notes_of
 from .source_learner import SourceLearner
 from .source_notes import source_notes
 
 OnTrainer = Callable[[Trainer], None]
 OnRefiner = Callable[[Mapping], None]
-
-VALUES, LEAST = 2**26, 256  # most values that statistics are of, and least samples
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class Run:
         simulator: after calibration and widening; None if the route does neither, or the source is labelled data.
         notes: what the user must know about the training, in sentences; see `Learner.notes` and `source_notes`.
         correction: of the model by a few real labels, after the route; None without them.
+        displacement: of the labels by refinement; None if no refined image was to be left out for it.
     """
 
     model: Model
@@ -71,6 +72,12 @@ class Run:
     simulator: Simulator | None = None
     notes: list[str] = field(default_factory=list)
     correction: Correction | None = None
+    displacement: Displacement | None = None
+
+    @property
+    def trained_on(self) -> Labelled:
+        """The source as the model was trained on it, see `final_source`."""
+        return final_source(self.rendered, self.refined, self.displacement)
 
 
 @dataclass(frozen=True)
@@ -118,8 +125,8 @@ class Route:
 
     def fit(
         self,
-        source: Labelled | Simulator,
-        target: Unlabelled,
+        source: Labelled | Simulator | Any,
+        target: Unlabelled | Any,
         *,
         task: Task | None = None,
         steps: int | None = None,
@@ -129,7 +136,8 @@ class Route:
 
         Args:
             source: labelled images or features, or a simulator to render them, with the given columns of the target.
-            target: unlabelled inputs of the same shape.
+                Also `(X, y)`, or a data set with labels, as `Labelled.of` takes them.
+            target: unlabelled inputs of the same shape. Also anything that `Unlabelled.of` takes.
             task: what to predict; None to derive it from the labels, see `default_task`.
             steps, seed: see `Budget`.
 
@@ -146,8 +154,8 @@ class Route:
 
     def run(
         self,
-        source: Labelled | Simulator,
-        target: Unlabelled,
+        source: Labelled | Simulator | Any,
+        target: Unlabelled | Any,
         *,
         task: Task | None = None,
         budget: Budget | None = None,
@@ -156,6 +164,7 @@ class Route:
         on_trainer: OnTrainer | None = None,
         on_refiner: OnRefiner | None = None,
         checkpoint: OnTrainer | None = None,
+        store: FeatureStore | None = None,
     ) -> Run:
         """Run every stage and return all results.
 
@@ -164,49 +173,49 @@ class Route:
             budget: steps, batch, number of images to render, seed, hardware.
             on_report: called every few steps with the stage, the step, the number of steps and the losses.
             on_step: called after every step with the stage, the step and the number of steps.
-            on_trainer: called with the trainer before its first step, for example to restore a checkpoint.
+            on_trainer, checkpoint: called with the trainer before its first step, to restore it; and every few steps.
             on_refiner: called with the refiner before its training, to save it if the training diverges.
-            checkpoint: called with the trainer every few steps.
+            store: keeps the outputs of frozen feature extractors, for several runs; None for one of this run alone.
 
         Raises:
             InputError: the domains do not fit each other, the labels not the task, or a stage needs a simulator.
             TrainingDiverged: a loss or gradient was not finite.
         """
-        check_data(source, target)
-        check_kind(task, (Task, type(None)), "the task is", "Make it: tasks.Classification.of(source)")
-        check_kind(budget, (Budget, type(None)), "the budget is", "Write Budget(steps=1000)")
-        budget, recorder = budget or Budget(), Recorder(on_report, on_step)
+        source, target, _ = as_domains(source, target)
+        budget, recorder = settled_budget(task, budget), Recorder(on_report, on_step)
         with recorder.stage("calibrate"):
             simulator, calibration = self.simulator(source, target, task, budget)
         with recorder.stage("render"):
-            known = target.given_columns
-            rendered = source if simulator is None else simulator.labelled(budget.n, budget.seed, given=known)
-        assert isinstance(rendered, Labelled)
+            rendered = rendered_by(simulator, source, target, budget)
         check_pair(rendered, target)
         task = task or default_task(rendered)
-        steps = budget.steps or default_steps(len(rendered), len(target), task, len(rendered.shape) == 3)
-        loop = Loop(steps=steps, batch=budget.batch, seed=budget.seed, hardware=budget.hardware)
-        refiner, refined = self._refined(rendered, target, loop, recorder, on_refiner)
-        labels = task.to_input(rendered.labels, rendered.sizes, rendered.shape[1:])
-        final = replace(rendered, inputs=rendered.inputs if refined is None else refined, labels=labels)
-        objective, notes = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint)
-        changed = simulator if self.calibrate is not None or self.widen is not None else None
-        model, history, seconds = objective.ready(), recorder.history, recorder.seconds
-        model.check_outputs(target, steps)
-        return Run(model, history, seconds, rendered, refined, calibration, refiner, changed, notes)
+        loop = loop_of(budget, rendered, target, task)
+        refiner, refined, moved = self._refined(rendered, target, task, loop, recorder, on_refiner)
+        final = final_source(rendered, refined, moved)
+        final = replace(final, labels=task.to_input(final.labels, final.sizes, final.shape[1:]))
+        objective, notes = self._trained(final, target, task, loop, recorder, on_trainer, checkpoint, store)
+        model = objective.ready()
+        model.check_outputs(target, loop.steps)
+        notes[:0] = notes_of(moved, rendered)
+        if self.calibrate is None and self.widen is None:
+            simulator = None  # unchanged
+        known = recorder.history, recorder.seconds, rendered, refined, calibration, refiner, simulator
+        return Run(model, *known, notes=notes, displacement=moved)
 
     def _refined(
-        self, source: Labelled, target: Unlabelled, loop: Loop, recorder: Recorder, on_refiner: OnRefiner | None
-    ) -> tuple[Mapping | None, Inputs | None]:
-        """The trained refiner and all refined inputs of the source; (None, None) without refinement."""
+        self, source: Labelled, target: Unlabelled, task: Task, loop: Loop, record: Recorder, began: OnRefiner | None
+    ) -> tuple[Mapping | None, Inputs | None, Displacement | None]:
+        """The trained refiner, all refined inputs of the source, and their displacement; see `Run`."""
         refiner = copy.copy(self.refine)
         if refiner is None:
-            return None, None
-        if on_refiner is not None:
-            on_refiner(refiner)
-        with recorder.stage("refine", getattr(refiner, "all_steps", loop.steps)) as report:
-            refined = refine_all(refiner.fit(source, target, recorder.watched(loop, "refine"), report), source)
-        return refiner, refined
+            return None, None, None
+        if began is not None:
+            began(refiner)
+        with record.stage("refine", getattr(refiner, "all_steps", loop.steps)) as report:
+            refined = refine_all(refiner.fit(source, target, record.watched(loop, "refine"), report), source)
+            budget = Budget(min(loop.steps, JUDGE_STEPS), loop.batch, seed=loop.seed, hardware=loop.hardware)
+            judge = partial(Route().run, task=task, budget=budget)
+            return refiner, refined, displacement_of(refiner, source, refined, target, judge)
 
     def _trained(
         self,
@@ -217,6 +226,7 @@ class Route:
         recorder: Recorder,
         on_trainer: OnTrainer | None,
         checkpoint: OnTrainer | None,
+        store: FeatureStore | None,
     ) -> tuple[Objective, list[str]]:
         """The objective after the stages `map` (only with a feature mapping) and `train`, and notes for the user."""
         mapping = copy.copy(self.adapt) if isinstance(self.adapt, FeatureMapping) else None
@@ -224,16 +234,13 @@ class Route:
             with recorder.stage("map", mapping.steps) as report:
                 source, target = mapping.fit_transform(source, target, recorder.watched(loop, "map"), report)
         with recorder.stage("train", loop.steps) as report:
-            objective = self._prepare(source, target, task, loop.seed)
+            objective = self.prepare(source, target, task, loop.seed, loop.hardware)
             objective.feature_map = None if mapping is None else mapping.feature_map
-            objective.solve(source, target)
-            if objective.cached:
-                model = objective.model.to(loop.hardware.device)
-                source = replace(source, inputs=model.embed_alone(source.inputs))
-                target = replace(target, inputs=model.embed_alone(target.inputs))
-                model.train()
             loop = recorder.watched(loop, "train")
             loop = replace(loop, randomize=None if self.randomize is None else self.randomize.settled(task))
+            if keeps(objective, source, task):
+                source, target = with_kept(objective, source, target, loop, store or FeatureStore())
+            objective.solve(source, target)
             trainer = Trainer(objective, source, target, loop, task.move, task.mix)
             if on_trainer is not None:
                 on_trainer(trainer)
@@ -256,7 +263,7 @@ class Route:
             self.refine.check(source)
         if isinstance(self.adapt, FeatureMapping):
             self.adapt.check(source, target)
-        self._prepare(source, target, task, 0)
+        self.prepare(source, target, task, 0)
 
     def simulator(
         self,
@@ -281,34 +288,34 @@ class Route:
         task, budget = task or default_task(simulator.labelled(200, 0)), budget or Budget()
         return self.widen(simulator, SourceLearner(task, seed=budget.seed, hardware=budget.hardware)), calibration
 
-    def _prepare(self, source: Labelled, target: Unlabelled, task: Task, seed: int) -> Objective:
+    def prepare(
+        self, source: Labelled, target: Unlabelled, task: Task, seed: int, hardware: Hardware | None = None
+    ) -> Objective:
         """The objective with its networks, whose initial weights are sampled with `seed`."""
-        objective = (self.adapt.then if isinstance(self.adapt, FeatureMapping) else self.adapt).fresh(source.shape)
+        objective = settled(self.learner.fresh(source.shape), self.features, len(source), hardware or Hardware.detect())
         check_labels(objective, () if self.randomize is None else self.randomize.settled(task).mixes)
-        check_network(objective, source, self.features, self.randomize)
-        mean, std = statistics(source.inputs)
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed)
-            model = Model(
-                task,
-                source.shape,
-                features=copy.deepcopy(self.features),
-                network=objective.network,
-                frozen=objective.frozen,
-                statistics=objective.statistics,
-                mean=mean,
-                std=std,
-                head=objective.head,
-                dropout=objective.dropped(task),
-                norm=objective.norm,
-                given_columns=source.given_columns,
-                given_scale=None if source.given is None else scale_of(source.given),
-            )
-            if objective.weights is not None:
-                load_weights(model.backbone, objective.weights, str(model.description["network"]))
-            sources = 1 if source.domain is None else int(source.domain.max()) + 1
-            objective.prepare(model, target, sources)
-        return objective
+        check_network(objective, self.features)
+        return prepared(objective, source, target, task, self.features, seed)
+
+    @property
+    def learner(self) -> Objective:
+        """How the model is trained; with a feature mapping, on mapped features."""
+        return self.adapt.then if isinstance(self.adapt, FeatureMapping) else self.adapt
+
+    def with_learner(self, learner: Objective) -> Route:
+        """The route with another way to train the model."""
+        if isinstance(self.adapt, FeatureMapping):
+            return replace(self, adapt=replace(self.adapt, then=learner))
+        return replace(self, adapt=learner)
+
+    def settled(self, images: int, hardware: Hardware) -> Route:
+        """The route with a value for each setting of the network that is None.
+
+        Args:
+            images: number of labelled images.
+            hardware: to train on.
+        """
+        return self.with_learner(settled(self.learner, self.features, images, hardware))
 
     def describe(self) -> dict[str, Any]:
         """The route as plain data: the method's name and settings for each stage, None for an empty stage."""
@@ -339,6 +346,29 @@ def migrated_route(plain: Any) -> Any:
     return route
 
 
+def settled_budget(task: object, budget: Budget | None) -> Budget:
+    """The budget, or the default one. Raise `InputError` if the task or the budget is something else."""
+    check_kind(task, (Task, type(None)), "the task is", "Make it: tasks.Classification.of(source)")
+    check_kind(budget, (Budget, type(None)), "the budget is", "Write Budget(steps=1000)")
+    return budget or Budget()
+
+
+def loop_of(budget: Budget, source: Labelled, target: Unlabelled, task: Task) -> Loop:
+    """The training loop of a run."""
+    steps = budget.steps or default_steps(len(source), len(target), task, len(source.shape) == 3)
+    return Loop(steps=steps, batch=budget.batch, seed=budget.seed, hardware=budget.hardware)
+
+
+def rendered_by(
+    simulator: Simulator | None, source: Labelled | Simulator, target: Unlabelled, budget: Budget
+) -> Labelled:
+    """The images that the simulator renders; without one, the labelled data itself."""
+    if simulator is None:
+        assert isinstance(source, Labelled)
+        return source
+    return simulator.labelled(budget.n, budget.seed, given=target.given_columns)
+
+
 def refine_all(refiner: Mapping, source: Labelled) -> Inputs:
     """All inputs of the source, refined."""
     return torch.cat([refiner.transform(source.inputs[part]) for part in torch.arange(len(source)).split(512)])
@@ -367,19 +397,3 @@ def default_steps(sources: int, targets: int, task: Task, images: bool = True) -
     """
     passes = 60 if isinstance(task, Classification) or not images else 5
     return max(500, min(4000, passes * max(sources, targets) // 64))
-
-
-def statistics(inputs: Inputs, most: int = 4096) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and deviation of each channel (or feature), (C,) float32 each, over at most `most` evenly spaced samples,
-    and fewer of large ones.
-
-    Sparse features are counts, or weighted counts, in one unit. Their mean is set to 0, so that zeros stay zeros. Their
-    deviation is the root mean square of all non-zero values. If each feature had its own deviation, a word in one of a
-    thousand reviews would outweigh all others: on reviews the accuracy was 0.60 instead of 0.72.
-    """
-    if isinstance(inputs, Sparse):
-        width = inputs.shape[1]
-        return torch.zeros(width), torch.full((width,), inputs.scale())
-    x = to_float(inputs[evenly(len(inputs), min(most, max(LEAST, VALUES // inputs.shape[1:].numel())))])
-    axes = [axis for axis in range(x.ndim) if axis != 1]
-    return x.mean(axes), x.std(axes).clamp(min=1e-3)

@@ -6,6 +6,7 @@ config.yaml                     the options of the command that wrote it; `--con
 metrics.jsonl                   one line per report: stage, step, losses
 log.txt                         printed lines
 refiner/                        the refiner, if the route refines
+displacement.json               how far the refiner moved the labels, if it left images out for it
 parameters.yaml                 the ranges after calibration or widening, to render with
 few_labels.json                 what a few real labels bought; absent without them
 notes.txt                       what the user must know about the training, one sentence a line; absent without notes
@@ -43,6 +44,7 @@ from ..training.mapping import REFINER, Mapping
 from ..training.model import DESCRIPTION, Model
 from ..training.saved_model import DIVERGED
 from ..training.saved_model import SETTINGS as SETTINGS
+from .rejection import keep_displacement
 from .route import Budget, OnReport, OnStep, OnTrainer, Route, Run, migrated_route
 
 METRICS, LOG, CHECKPOINT = "metrics.jsonl", "log.txt", "checkpoint.safetensors"
@@ -194,11 +196,13 @@ class RunFolder:
             write_text(self.path / METRICS, "".join(json.dumps(row) + "\n" for row in kept.values()))
 
     def keep(self, run: Run) -> None:
-        """Write the results of a run other than the model: its notes, the refiner and the ranges of the simulator."""
+        """Write the results of a run other than the model: notes, refiner, displacement, ranges of the simulator."""
         if run.notes:
             write_text(self.path / NOTES, "".join(f"{note}\n" for note in run.notes))
         if run.refiner is not None:
             run.refiner.save(self.path / REFINER)
+        if run.displacement is not None:
+            keep_displacement(self.path, run.displacement)
         if run.simulator is not None:
             save_parameters(run.simulator.ranges, self.path / PARAMETERS, run.simulator.correlations)
 
@@ -333,9 +337,8 @@ def _corrected(folder: RunFolder, run: Run, route: Route, target: Unlabelled, fe
     """The run with a model that the few labels have corrected or fine-tuned; the folder says what they bought."""
     if few.fine_tune:
         randomize = None if route.randomize is None else route.randomize.settled(run.model.task)
-        source = run.rendered if run.refined is None else replace(run.rendered, inputs=run.refined)
         loop = Loop(few.fine_tune, budget.batch, budget.seed, budget.hardware, randomize)
-        correction = fine_tuned(run.model, few.labels, source, target, loop)
+        correction = fine_tuned(run.model, few.labels, run.trained_on, target, loop)
     else:
         correction = correct(run.model, few.labels, target, target_groups=few.target_groups)
     folder.corrected(correction)

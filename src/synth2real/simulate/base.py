@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 from torch import Tensor
 
+from ..data.described import some
 from ..data.domains import Labelled
 from ..data.given import check_given_names
 from ..errors import InputError
@@ -102,6 +103,19 @@ class Simulator(ABC):
         )
         Copula(default | own).check(where)
         return super().__new__(cls)
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = Simulator.__repr__  # type: ignore[method-assign]  # dataclasses keep a method of the class
+
+    def __repr__(self) -> str:
+        height, width = self.size
+        labels, names = [*self.classes, *self.columns], [parameter.name for parameter in self.parameters]
+        changed = some([name for name in names if name in self.ranges], "with other ranges")
+        shape = f"images of {self.channels}x{height}x{width}"
+        said = filter(None, (shape, some(labels, "labels"), some(names, "parameters"), changed))
+        return f"{type(self).__name__}({'; '.join(said)})"
 
     @classmethod
     def called(cls) -> str:

@@ -30,9 +30,9 @@ import torch
 import yaml
 from torch import Tensor
 
+from ..data.reading.class_names import natural_key
 from ..data.reading.discovery import metadata_tables
 from ..data.reading.images import decode
-from ..data.reading.loading import natural_key
 from ..data.reading.pixels import Conversion
 from ..data.reading.tables import table_rows
 from ..errors import InputError

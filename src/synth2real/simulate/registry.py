@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from ..data.reading.loading import is_hub
 from ..errors import InputError
 from .base import Simulator
 from .digits import Digits
@@ -19,7 +20,9 @@ DESCRIBED = (".yaml", ".yml")
 
 
 def is_simulator(name: str) -> bool:
-    """True if a source of this name is a simulator, not a folder or file of images."""
+    """True if a source of this name is a simulator, not a folder, file or data set of images."""
+    if is_hub(name):
+        return False
     known = name in SIMULATORS or IN_MODULE.fullmatch(name) is not None or name.endswith(DESCRIBED)
     return known or (name.isidentifier() and name in entry_points(group=GROUP).names)
 

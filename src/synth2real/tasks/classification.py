@@ -109,8 +109,14 @@ class Classification(Task):
             raise InputError(f"expected class labels to evaluate on, found columns {', '.join(evaluated.columns)}")
         unknown = [name for name in evaluated.classes if name not in self.classes]
         if unknown:
+            indices = unknown[0].isdecimal() and not any(name.isdecimal() for name in self.classes)
             raise InputError(
                 f"the evaluated data holds the class '{unknown[0]}', which is not among the classes of the model, "
-                f"expected only {', '.join(self.classes)}. Remove those images, or train with that class"
+                f"expected only {', '.join(self.classes)}. "
+                + (
+                    "If it is an index of them: Labelled.of(X, y, classes=model.task.classes)"
+                    if indices
+                    else "Remove those images, or train with that class"
+                )
             )
         return torch.tensor([self.classes.index(name) for name in evaluated.classes])[evaluated.labels]

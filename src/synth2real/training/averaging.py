@@ -7,25 +7,25 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from ..networks.backbones import Frozen
+from ..networks.tuning import tuned_parts
 from .loop import Progress
 from .model import Model
 
 
 def frozen(model: Model) -> Model:
-    """A copy without gradients, in evaluation mode. A feature extractor that is not trained is shared, not copied."""
-    copied = copy.deepcopy(model, {id(part): part for part in model.modules() if isinstance(part, Frozen)})
+    """A copy without gradients, in evaluation mode. Untrained layers are shared, not copied."""
+    shared = [layer for part in tuned_parts(model) for layer in part.fixed]
+    copied = copy.deepcopy(model, {id(layer): layer for layer in shared})
     copied.requires_grad_(False)
     copied.train(False)
     return copied
 
 
 def unfrozen(model: Model) -> Model:
-    """The same model, in which all parameters but those of a `Frozen` feature extractor take gradients again."""
+    """The same model, in which all parameters take gradients again but those that are not trained, see `Tuned`."""
     model.requires_grad_(True)
-    for part in model.modules():
-        if isinstance(part, Frozen):
-            part.requires_grad_(False)
+    for part in tuned_parts(model):
+        part.settle()
     return model
 
 

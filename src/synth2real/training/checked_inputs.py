@@ -18,7 +18,7 @@ def check_shape(inputs: Inputs, shape: tuple[int, ...], what: str) -> None:
     if found == shape:
         return
     if len(found) != len(shape):
-        raise InputError(f"{what}: expected {_kind(shape)}, found {_kind(found)}. Choose another input")
+        raise InputError(f"{what}: expected {kind_of(shape)}, found {kind_of(found)}. Choose another input")
     if len(found) == 3 and found[0] != shape[0] and found[1:] != shape[1:]:
         raise InputError(
             f"{what} has inputs of {_by(found)}, the model takes {_by(shape)} (channels x height x width). "
@@ -66,5 +66,5 @@ def _by(sides: Sequence[int]) -> str:
     return "x".join(map(str, sides))
 
 
-def _kind(shape: Sequence[int]) -> str:
+def kind_of(shape: Sequence[int]) -> str:
     return f"images {_by(shape)}" if len(shape) == 3 else f"features of width {_by(shape)}"

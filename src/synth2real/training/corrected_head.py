@@ -59,12 +59,12 @@ def put_on(model: Model, description: dict[str, Any]) -> CorrectedHead:
     """
     taken = model.width
     if description.get("pixels") and model.may_append_pixels:
-        model.append_pixels(ProjectedPixels(model.shape, description["pixels"]))
+        model.append_pixels(ProjectedPixels(model.normalised_shape, description["pixels"]))
     corrected = CorrectedHead(model.head, model.task, taken, model.width, description["groups"])
     model.head = nn.Sequential(corrected.to(next(model.parameters()).device))
     model.description = {
         **model.description,
-        CORRECTIONS: [*model.description.get(CORRECTIONS, []), description],  # type: ignore[misc]
+        CORRECTIONS: [*model.description.get(CORRECTIONS, []), description],
     }
     return corrected
 

@@ -1,21 +1,74 @@
-"""The features of a model: normalisation and feature extractor, given values, and a projection of the pixels."""
+"""The features of a model: normalisation, feature extractor, bottleneck, given values, and projected pixels."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from ..data.reading.tables import listed
 from ..errors import InputError
-from ..networks.layers import Normalise, mlp
+from ..networks.layers import Norm, Normalise, mlp
 from .given import split
 from .projected_pixels import ProjectedPixels
 
 EMBEDDED = 32  # width of the embedding of given values
 
 
+def featured_of(network: nn.Module) -> Featured:
+    """The features of a model, or of the first member of an ensemble."""
+    return next(part for part in network.modules() if isinstance(part, Featured))
+
+
+@contextmanager
+def by_source(network: nn.Module) -> Iterator[None]:
+    """Within it, the outputs of a frozen feature extractor are centred by the source's mean, see `Centred`."""
+    parts = [part for part in network.modules() if isinstance(part, Centred)]
+    for part in parts:
+        part.by_source = True
+    try:
+        yield
+    finally:
+        for part in parts:
+            part.by_source = False
+
+
+def bottleneck_of(inputs: int, width: int, norm: Norm) -> nn.Sequential:
+    """A trained layer behind a feature extractor (N, inputs), which gives features (N, width) of one scale."""
+    scale = nn.BatchNorm1d(width) if norm == "batch" else nn.LayerNorm(width)
+    return nn.Sequential(nn.Linear(inputs, width), scale, nn.ReLU())
+
+
+class Centred(nn.Module):
+    """The outputs (N, F) of a frozen feature extractor, centred by the mean of a domain, each of length sqrt(F).
+
+    A frozen network cannot learn to ignore what shifts all features of a domain, such as the background. Images of the
+    target are centred by the target's mean; `by_source` centres those of the source by their own.
+
+    Args:
+        width: F.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.source_mean: Tensor
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("source_mean", torch.zeros(width))
+        self.by_source = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        apart = x - (self.source_mean if self.by_source else self.mean)
+        scaled: Tensor = nn.functional.normalize(apart) * apart.shape[1] ** 0.5
+        return scaled
+
+
 class Featured(nn.Sequential):
-    """Normalisation, then the feature extractor. For a model of images, precomputed features (N, F) pass unchanged.
+    """Normalisation, then the feature extractor, then centring and a bottleneck, if the model has them.
+
+    For a model of images, outputs (N, F) of the feature extractor may be passed instead, see `Model.extract`.
 
     Given values come as further channels of the inputs (see `given`). They are standardised and appended to the
     features, with a small learnt embedding of them. One weight a column would learn too slowly: on a class of features
@@ -24,9 +77,11 @@ class Featured(nn.Sequential):
     Args:
         normalise, backbone: see `Model`.
         shape: of an input, without given values.
-        width: F, of the features without given values.
+        width: F, of the outputs of the feature extractor.
         given: names of the given columns.
         scale: mean and deviation of the given columns in the source, (G,) float32 each; zeros and ones by default.
+        bottleneck: from the outputs of the feature extractor to the features, see `bottleneck_of`; or None.
+        centred: centre these outputs first, see `Centred`.
     """
 
     def __init__(
@@ -37,8 +92,12 @@ class Featured(nn.Sequential):
         width: int,
         given: tuple[str, ...],
         scale: tuple[Tensor, Tensor] | None,
+        bottleneck: nn.Module | None = None,
+        centred: bool = False,
     ) -> None:
         super().__init__(normalise, backbone)
+        self.centred = Centred(width) if centred else None
+        self.bottleneck = bottleneck
         self.shape, self.width, self.given = shape, width, given
         self.given_mean: Tensor
         self.given_std: Tensor
@@ -57,10 +116,10 @@ class Featured(nn.Sequential):
         return torch.cat([features, self.pixels(self[0](x[:, : self.shape[0]]))], 1)
 
     def _learnt(self, x: Tensor) -> Tensor:
-        cached = len(self.shape) == 3 and x.ndim == 2
+        kept = len(self.shape) == 3 and x.ndim == 2
         if not self.given:
-            return x if cached else self.extracted(x)
-        plain = self.width if cached else self.shape[0]
+            return self.narrowed(x if kept else self.extracted(x))
+        plain = self.width if kept else self.shape[0]
         if x.shape[1] != plain + len(self.given):
             raise InputError(
                 f"the model takes {plain} channels or features and the given columns {listed(self.given)}, found "
@@ -68,11 +127,17 @@ class Featured(nn.Sequential):
             )
         x, given = split(x, len(self.given))
         assert given is not None
-        return torch.cat([x if cached else self.extracted(x), self.of_given(given)], 1)
+        return torch.cat([self.narrowed(x if kept else self.extracted(x)), self.of_given(given)], 1)
 
     def extracted(self, x: Tensor) -> Tensor:
-        """Features (N, F) of inputs without given values."""
-        features: Tensor = self[1](self[0](x))
+        """Outputs (N, F) of the feature extractor for inputs without given values."""
+        outputs: Tensor = self[1](self[0](x))
+        return outputs
+
+    def narrowed(self, outputs: Tensor) -> Tensor:
+        """Features of outputs (N, F) of the feature extractor."""
+        centred: Tensor = outputs if self.centred is None else self.centred(outputs)
+        features: Tensor = centred if self.bottleneck is None else self.bottleneck(centred)
         return features
 
     def of_given(self, given: Tensor) -> Tensor:

@@ -19,7 +19,9 @@ from ..transforms.mix import Mix
 from ..transforms.warp import Warp
 from .given import append, given_of, move_given, split
 from .hardware import Hardware
+from .kept.views import Views
 
+RATE_SHARE = "rate_share"  # key of a group of parameters: its learning rate as a share of that of the algorithm
 Terms = tuple[float | Tensor, Tensor]
 Report = Callable[[int, dict[str, float]], None]
 
@@ -260,7 +262,7 @@ class Trainer:
         if rate is not None:
             for optimizer in self.optimizers.values():
                 for group in optimizer.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = rate * group.get(RATE_SHARE, 1.0)
         terms: dict[str, Tensor] = {}
         updates = self.algorithm.updates(*self.batches(), progress)
         with self.loop.hardware.autocast():
@@ -292,6 +294,9 @@ class Trainer:
         given = None if every is None else every[index].to(self.loop.hardware.device)
         index = index.to(inputs.device) if isinstance(inputs, Tensor) else index
         clean = to_float(inputs[index].to(self.loop.hardware.device, non_blocking=True))
+        if isinstance(inputs, Views) and len(index):
+            x = inputs.draw(index, self._generator).to(clean.device)
+            return append(clean, given), append(x, given), None
         if self.loop.randomize is None or clean.ndim != 4 or len(clean) == 0:
             clean = append(clean, given)
             return clean, clean, None

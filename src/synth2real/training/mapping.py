@@ -31,6 +31,7 @@ class Mapping(ABC):
 
     name: ClassVar[str]  # key in the list of methods of the stage
     shape: tuple[int, ...]  # shape of one input, set by `fit`
+    reject: float = 0.0  # share of the refined inputs to leave out, those whose label has moved farthest
 
     def check(self, source: Labelled) -> None:  # noqa: B027  (most mappings take all inputs)
         """Raise `InputError` if the mapping cannot be used for inputs like these."""

@@ -5,28 +5,31 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import yaml
 from torch import Tensor, nn
 
-from ..data.domains import Inputs, Labelled, Unlabelled, check_kind, to_float
+from ..data.domains import Inputs, Labelled, Unlabelled, to_float
+from ..data.objects import as_labelled, as_unlabelled
 from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
 from ..data.sparse import Layout
 from ..errors import InputError, TrainingDiverged
-from ..networks.backbones import Frozen, build_network, width_of
+from ..networks.backbones import Pooled, build_network, channels_of, width_of
 from ..networks.feature_maps import FeatureMap, describe
 from ..networks.layers import Features, Norm, Normalise, Statistics, mlp, share
+from ..networks.tuning import PretrainedNorm, Tune, Tuned
 from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Classification, Task
-from .checked_inputs import check_shape, checked_given
+from .checked_inputs import check_shape, checked_given, kind_of
 from .corrected_head import outputs_by_group
-from .featured import Featured
+from .featured import Featured, bottleneck_of, featured_of
 from .given import WithGiven, append, given_of, split
+from .predictions import Predictions as Predictions
+from .predictions import answers
 from .projected_pixels import ProjectedPixels
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
@@ -35,31 +38,14 @@ CHECKED = 64  # inputs on which a trained model is checked
 GIVEN = "given"  # replaces the network name if the user passed a network object
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """Predictions of a model for some inputs.
+class StandIns(Protocol):
+    """Knows the outputs of frozen feature extractors, see `kept.FeatureStore`."""
 
-    Args:
-        values: class probabilities (N, C), or values (N, K) in the units of the labels (keypoints: pixels of the
-            original image).
-        task: the task of the model.
-        names: file names, if the inputs came from files.
-    """
-
-    values: Tensor
-    task: Task
-    names: tuple[str, ...] = ()
-
-    @property
-    def labels(self) -> list[str]:
-        """The most probable class of each sample; classification only."""
-        if not isinstance(self.task, Classification):
-            raise InputError(f"the task {self.task.kind} predicts values, not labels. Use .values")
-        return [self.task.classes[i] for i in self.values.argmax(1).tolist()]
+    def standing_in(self, model: Model, inputs: Inputs, /) -> Inputs: ...
 
 
 class Model(nn.Module):
-    """Normalisation, feature extractor and head for one task.
+    """Normalisation, feature extractor, bottleneck and head for one task.
 
     Args:
         task: the task to predict.
@@ -67,9 +53,16 @@ class Model(nn.Module):
         features: any network from inputs to features (N, F). It is used directly, not copied. None builds the network
             with the name `network`.
         network: name of the feature extractor, see `backbones.build_network`. None selects it by `shape`.
-        frozen: keep the feature extractor fixed, and train only the layers after it.
-        statistics: input normalisation, `per-image`, `source` or `none`.
-        mean, std: of the source, (C,) or (F,) float32; zeros and ones by default.
+        tune: how much of the feature extractor is trained, see `tuning.Tuned`.
+        bottleneck: width of a trained layer behind the feature extractor, whose outputs are then the features; 0 for
+            none.
+        centred: centre the outputs of the feature extractor before that, see `featured.Centred`.
+        pretrained: the feature extractor is for pretrained weights, which are loaded afterwards.
+        pretrained_norm: whether its batch normalisation keeps its statistics, see `tuning.Tuned`.
+        licence: of the pretrained weights.
+        config: configuration of a network of transformers, which is then not read by its name.
+        statistics: input normalisation, see `layers.Normalise`.
+        mean, std: of the source or of the pretraining, (C,) or (F,) float32; zeros and ones by default.
         head: widths of the hidden layers between features and outputs.
         dropout: share of features dropped before the head, during training.
         norm: normalisation between the layers of the library's own networks, `group` or `batch`.
@@ -81,6 +74,9 @@ class Model(nn.Module):
         InputError: the network does not exist, or its output for such inputs is not (N, F).
     """
 
+    layout: Layout | None = None  # set if svmlight files are read
+    store: StandIns | None = None  # of outputs of a frozen feature extractor, while routes are compared
+
     def __init__(
         self,
         task: Task,
@@ -88,7 +84,13 @@ class Model(nn.Module):
         *,
         features: nn.Module | None = None,
         network: str | None = None,
-        frozen: bool = False,
+        tune: Tune = "whole",
+        bottleneck: int = 0,
+        centred: bool = False,
+        pretrained: bool = False,
+        pretrained_norm: PretrainedNorm = "kept",
+        licence: str | None = None,
+        config: dict[str, Any] | None = None,
         statistics: Statistics = "per-image",
         mean: Tensor | None = None,
         std: Tensor | None = None,
@@ -100,35 +102,67 @@ class Model(nn.Module):
     ) -> None:
         super().__init__()
         self.task, self.shape, self.given_columns = task, tuple(shape), tuple(given_columns)
-        if features is None:
-            network = network or ("convolutional" if len(shape) == 3 else "perceptron")
-            backbone = build_network(network, shape, task.spatial, norm)
-        else:
-            network, backbone = GIVEN, features
-        self.description = {
+        network = GIVEN if features is not None else network or ("convolutional" if len(shape) == 3 else "perceptron")
+        channels = shape[0] if network == GIVEN else channels_of(network, shape[0], pretrained)
+        taken = (channels, *shape[1:])
+        backbone = features or build_network(network, taken, task.spatial, norm, pretrained, config)
+        self.description: dict[str, Any] = {
             "shape": list(shape),
             "network": network,
-            "frozen": frozen,
+            "tune": tune,
+            "bottleneck": bottleneck,
+            "centred": centred,
+            "pretrained": pretrained,
+            "pretrained_norm": pretrained_norm,
+            "licence": licence,
+            "config": backbone.config if isinstance(backbone, Pooled) else None,
             "statistics": statistics,
             "head": list(head),
             "dropout": dropout,
             "norm": norm,
             "given_columns": list(given_columns),
         }
-        name = type(backbone).__name__ if network == GIVEN else network
-        width = backbone.width if isinstance(backbone, Features) else width_of(backbone, self.shape, name)
-        mean = torch.zeros(shape[0]) if mean is None else mean
-        std = torch.ones(shape[0]) if std is None else std
-        parts = Normalise(statistics, mean, std), Frozen(backbone) if frozen else backbone
-        featured = Featured(*parts, self.shape, width, self.given_columns, given_scale)
+        featured = self._featured_by(backbone, taken, mean, std, given_scale)
         self.features: nn.Sequential = featured
-        self.width = width + featured.added
+        self.width = (bottleneck or featured.width) + featured.added
         self.head = nn.Sequential(nn.Dropout(share(dropout, "dropout")), mlp(self.width, head, task.outputs))
         # The same memory format as in training, so that a loaded model gives the same bits as the trained model.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.conversion = Conversion()  # of images on load
-        self.layout: Layout | None = None  # set if svmlight files are read
         self.map: FeatureMap | None = None
+
+    def _featured_by(
+        self,
+        backbone: nn.Module,
+        taken: tuple[int, ...],
+        mean: Tensor | None,
+        std: Tensor | None,
+        given_scale: tuple[Tensor, Tensor] | None,
+    ) -> Featured:
+        """The features by the description of the model; `taken` is the shape of the inputs of the backbone."""
+        known = self.description
+        name = type(backbone).__name__ if known["network"] == GIVEN else known["network"]
+        width = backbone.width if isinstance(backbone, Features) else width_of(backbone, taken, name)
+        values = (taken if known["statistics"] == "pretrained" else self.shape)[0]
+        normalise = Normalise(
+            known["statistics"],
+            torch.zeros(values) if mean is None else mean,
+            torch.ones(values) if std is None else std,
+            None if taken == self.shape else taken[0],
+        )
+        if known["tune"] != "whole" or known["pretrained"]:
+            backbone = Tuned(backbone, known["tune"], known["pretrained"], known["pretrained_norm"])
+        narrow = bottleneck_of(width, known["bottleneck"], known["norm"]) if known["bottleneck"] else None
+        return Featured(
+            normalise, backbone, self.shape, width, self.given_columns, given_scale, narrow, known["centred"]
+        )
+
+    def __repr__(self) -> str:
+        members = self.description.get("members")
+        network = f"{len(members)} members" if isinstance(members, list) else f"network {self.description['network']}"
+        count = sum(part.numel() for part in self.parameters())
+        of = f"{kind_of(self.shape)}; {network}; {count:,} parameters"
+        return f"{type(self).__name__}({self.task.kind}; {answers(self.task)}; {of})"
 
     def facts(self) -> dict[str, Any]:
         """What two models must have in common to be one ensemble."""
@@ -151,9 +185,16 @@ class Model(nn.Module):
         normalise = self.features[0]
         return torch.cat(list(self._batches(inputs, lambda x: normalise(x[:, : self.shape[0]]))))
 
+    @property
+    def normalised_shape(self) -> tuple[int, ...]:
+        """Shape of one of the images that `normalised` returns."""
+        first = featured_of(self.features)[0]
+        assert isinstance(first, Normalise)
+        return self.shape if first.channels is None else (first.channels, *self.shape[1:])
+
     def append_pixels(self, pixels: ProjectedPixels) -> None:
         """Append a projection of the pixels to the features. The head must then take wider features."""
-        featured = self._featured()
+        featured = featured_of(self.features)
         featured.pixels = pixels.to(next(self.parameters()).device)
         self.width += pixels.count
 
@@ -165,7 +206,7 @@ class Model(nn.Module):
     def backbone(self) -> nn.Module:
         """The feature extractor, without normalisation."""
         inner: nn.Module = self.features[1]
-        return inner.network if isinstance(inner, Frozen) else inner
+        return inner.network if isinstance(inner, Tuned) else inner
 
     def forward(self, x: Tensor) -> Tensor:
         """Raw outputs (N, outputs) float32 for a batch of `domains.to_float`. Apply the feature map first, if any.
@@ -194,12 +235,8 @@ class Model(nn.Module):
     @property
     def given_scale(self) -> tuple[Tensor, Tensor]:
         """Mean and deviation (G,) of the given columns in the source of the training."""
-        first = self._featured()
+        first = featured_of(self.features)
         return first.given_mean.cpu(), first.given_std.cpu()
-
-    def _featured(self) -> Featured:
-        """The features of the model, or of the first member of an ensemble."""
-        return next(part for part in self.features.modules() if isinstance(part, Featured))
 
     @torch.no_grad()
     def of_given(self, domain: Labelled | Unlabelled) -> Tensor | None:
@@ -209,7 +246,11 @@ class Model(nn.Module):
             InputError: a given column is missing.
         """
         given = given_of(domain, self.given_columns, "the data")
-        return None if given is None else self._featured().of_given(given.to(next(self.parameters()).device)).cpu()
+        return (
+            None
+            if given is None
+            else featured_of(self.features).of_given(given.to(next(self.parameters()).device)).cpu()
+        )
 
     @torch.no_grad()
     def _batches(self, inputs: Inputs, module: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
@@ -224,28 +265,43 @@ class Model(nn.Module):
 
     def outputs(self, inputs: Inputs) -> Tensor:
         """Raw outputs (N, outputs) float32 on the CPU, computed in batches of inputs, see `inputs_of`."""
-        return torch.cat(list(self._batches(inputs, self)))
+        return torch.cat(list(self._batches(self._known(inputs), self)))
 
     def embed(self, inputs: Inputs) -> Tensor:
         """Features (N, F) float32 on the CPU, computed in batches of inputs, see `inputs_of`."""
-        return torch.cat(list(self._batches(inputs, self.features)))
+        return torch.cat(list(self._batches(self._known(inputs), self.features)))
+
+    def _known(self, inputs: Inputs) -> Inputs:
+        """What stands in for images in a store; else the inputs themselves."""
+        known = self.store is not None and self.map is None and self.pixels is None and len(inputs.shape) == 4
+        return self.store.standing_in(self, inputs) if known and self.store is not None else inputs
+
+    def extract(self, inputs: Inputs) -> Tensor:
+        """Outputs (N, F) float32 on the CPU of the feature extractor, before a bottleneck, in batches of inputs.
+
+        Given values of the inputs are left out. If the feature extractor is frozen, `features` takes these outputs in
+        place of images, see `Featured`.
+        """
+        extracted = featured_of(self.features).extracted
+        return torch.cat(list(self._batches(inputs, lambda x: extracted(x[:, : self.shape[0]]))))
 
     def embed_alone(self, inputs: Inputs) -> Tensor:
         """Features (N, F) of inputs without their given values, which are no features that a network could align."""
         if self.given_columns:
             inputs = WithGiven(inputs, self.given_scale[0].expand(len(inputs), -1))
-        added = self._featured().added + (0 if self.pixels is None else self.pixels.count)
+        added = featured_of(self.features).added + (0 if self.pixels is None else self.pixels.count)
         features = self.embed(inputs)
         return features[:, : features.shape[1] - added]
 
     def predict(
-        self, images: str | Path | Unlabelled | Tensor, *, skip_bad: bool = False, groups: Sequence[str] | None = None
+        self, images: str | Path | Unlabelled | Any, *, skip_bad: bool = False, groups: Sequence[str] | None = None
     ) -> Predictions:
-        """Predictions for a folder or file, a domain, or a tensor.
+        """Predictions for a folder or file, a domain, or anything that `Unlabelled.of` takes.
 
         Args:
             images: a path is read and converted in the same way as the training images, with the given columns of the
-                model: from the metadata table beside the images, or arrays of the `.npz`.
+                model: from the metadata table beside the images, or arrays of the `.npz`. So is an array, table, list
+                of images or data set; one with given columns is a domain, a table or a data set of Hugging Face.
             skip_bad: skip unreadable images.
             groups: name of the group of each sample, for a model with corrections by group (`correct`).
 
@@ -257,20 +313,26 @@ class Model(nn.Module):
             how = dataclasses.replace(self.conversion, skip_bad=skip_bad)
             domain = load_unlabelled(images, **dataclasses.asdict(how), layout=self.layout, given=self.given_columns)
         else:
-            check_kind(images, (Unlabelled, Labelled, Tensor), "the data to predict is")
-            domain = Unlabelled(images) if isinstance(images, Tensor) else images
+            how = dataclasses.replace(self.conversion, skip_bad=skip_bad)
+            domain = as_unlabelled(images, "the data to predict is", how, self.given_columns, (Labelled,))
         inputs = self.inputs_of(domain, str(images) if isinstance(images, str | Path) else "the data")
         outputs = self.outputs(inputs) if groups is None else outputs_by_group(self, inputs, groups)
         values = self.task.predict(outputs)
         return Predictions(self.task.from_input(values, domain.sizes, self.shape[1:]), self.task, domain.names)
 
-    def evaluate(self, data: Labelled) -> dict[str, Any]:
-        """Metrics of the task on labelled data.
+    def evaluate(self, data: Labelled | Any) -> dict[str, Any]:
+        """Metrics of the task on labelled data: `Labelled`, `(X, y)`, or a data set as `Labelled.of` takes it.
 
         Raises:
-            InputError: the data has a class that the model does not have, or inputs of another shape.
+            InputError: the data has a class that the model does not have, classes instead of values, or inputs of
+                another shape.
         """
-        check_kind(data, Labelled, "the data to evaluate on is")
+        data = as_labelled(data, "the data to evaluate on is", self.conversion, self.given_columns)
+        if data.classes and not isinstance(self.task, Classification):
+            raise InputError(
+                f"the model predicts values ({self.task.kind}), found the classes {', '.join(data.classes[:5])}, "
+                "expected values (N, K). Give floats: y.astype(float)"
+            )
         labels = self.task.align(data) if isinstance(self.task, Classification) else data.labels
         return self.task.metrics(self.predict(data.unlabelled()).values, labels)
 

@@ -50,6 +50,8 @@ def _described(task: Task, shape: tuple[int, ...], description: dict[str, Any], 
     if "members" in description:
         members = [_described(task, shape, dict(member), None) for member in description["members"]]
         return Ensemble(members, torch.zeros(len(members)) if description["weighted"] else None)
+    if "frozen" in description:  # of a model before `tune`
+        description["tune"] = "frozen" if description.pop("frozen") else "whole"
     given = description["network"] == GIVEN
     if given == (features is None):
         raise InputError(_NAMELESS if given else _NAMED.format(description["network"]))

@@ -216,7 +216,7 @@ def test_machines_refuse_values_and_images(method):
     with pytest.raises(InputError, match=r"classifies, found the task regress.*--set adapt\.then=source-only"):
         Route(adapt=method).run(values, values.unlabelled())
     images = Labelled(torch.zeros(8, 1, 16, 16), torch.arange(8) % 2)
-    with pytest.raises(InputError, match="network 'linear' does not take inputs"):
+    with pytest.raises(InputError, match="needs features, found images"):
         Route(adapt=method).run(images, images.unlabelled())
 
 

@@ -13,8 +13,8 @@ from helpers import picture, save, truncate
 from synth2real import load, load_unlabelled
 from synth2real.data.groups import read_groups
 from synth2real.data.reading import images as pictures
+from synth2real.data.reading.class_names import as_classes, natural_key
 from synth2real.data.reading.images import ImageFiles, resize
-from synth2real.data.reading.loading import as_classes, natural_key
 from synth2real.errors import InputError
 from synth2real.tasks import Regression
 

@@ -49,7 +49,7 @@ class ADDA(Objective):
     pretrain: float = Field(default=0.5, gt=0, lt=1)
     ratio: float = Field(default=0.02, gt=0, le=1)
     default_randomization: ClassVar[str | None] = "full"
-    adapts_extractor: ClassVar[bool] = True
+    adapts_features: ClassVar[bool] = True
 
     def build(self, target: Unlabelled) -> None:
         self.adapted = copy.deepcopy(self.model)

@@ -51,7 +51,7 @@ class MCD(Objective):
     weight: float = Field(default=2.0, ge=0)
     generator_steps: int = Field(default=4, ge=1)
     default_randomization: ClassVar[str | None] = "full"
-    adapts_extractor: ClassVar[bool] = True
+    adapts_features: ClassVar[bool] = True
 
     def refuse(self) -> None:
         needs_classes(self, self.task, "compares the class probabilities of two classifiers")

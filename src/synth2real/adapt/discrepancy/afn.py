@@ -51,6 +51,7 @@ class AFN(Objective):
     weight: float = Field(default=0.0005, ge=0)
     step: float = Field(default=1.0, gt=0)
     default_randomization: ClassVar[str | None] = "full"
+    adapts_features: ClassVar[bool] = True
     assumes_source_balance: ClassVar[bool] = False
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:

@@ -44,6 +44,7 @@ class DAN(Objective):
     weight: float = Field(default=1.0, ge=0)
     outputs: bool | None = None
     default_randomization: ClassVar[str | None] = "full"
+    adapts_features: ClassVar[bool] = True
     least_batch: ClassVar[int] = 2
 
     def layers(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:

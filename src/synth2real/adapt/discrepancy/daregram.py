@@ -51,6 +51,7 @@ class DAREGRAM(Objective):
     scale: float = Field(default=0.001, ge=0)
     energy: float = Field(default=0.99, gt=0, lt=1)
     default_randomization: ClassVar[str | None] = "full"
+    adapts_features: ClassVar[bool] = True
     least_batch: ClassVar[int] = 2
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:

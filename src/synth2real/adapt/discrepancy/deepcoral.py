@@ -34,6 +34,7 @@ class DeepCORAL(Objective):
 
     weight: float = Field(default=10.0, ge=0)
     default_randomization: ClassVar[str | None] = "full"
+    adapts_features: ClassVar[bool] = True
     least_batch: ClassVar[int] = 2
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:

@@ -41,6 +41,7 @@ class RSD(Objective):
 
     weight: float = Field(default=0.005, ge=0)
     default_randomization: ClassVar[str | None] = "full"
+    adapts_features: ClassVar[bool] = True
     least_batch: ClassVar[int] = 2
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from pydantic import Field
@@ -13,7 +14,6 @@ from torch import Tensor, nn
 from ...data.domains import Inputs, Labelled, Unlabelled
 from ...data.sparse import Sparse
 from ...errors import InputError
-from ...networks.layers import Statistics
 from ...settings import settings
 from ...tasks import Classification
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
@@ -26,10 +26,15 @@ class ClosedForm(Objective):
     """A linear classifier for feature vectors. Each method implements `solve`, which fits it."""
 
     name: ClassVar[str]
-    network: str | None = "linear"
-    statistics: Statistics = "none"
+    takes_frozen: ClassVar[bool] = False  # whether it classifies images by the features of a frozen network, too
+    bottleneck: int | None = Field(default=0, ge=0, le=0)  # nothing is trained
     decay: float = Field(default=0.0, ge=0, le=0)  # solved, not trained: there is nothing to average
     finished: ClassVar[bool] = True  # the training loop has nothing to do
+
+    def fresh(self, shape: tuple[int, ...] | None = None) -> Self:
+        if shape is None or len(shape) == 3:
+            return super().fresh(shape)
+        return dataclasses.replace(self, network="linear", statistics="none")
 
     def refuse(self) -> None:
         if not isinstance(self.task, Classification):
@@ -37,7 +42,13 @@ class ClosedForm(Objective):
                 f"adapt {self.name} classifies, found the task {self.task.kind}. Choose --adapt source-only, or "
                 "after a mapping --set adapt.then=source-only"
             )
-        if len(self.model.shape) != 1:
+        images = len(self.model.shape) == 3
+        if images and self.takes_frozen and self.model.description["tune"] != "frozen":
+            raise InputError(
+                f"adapt {self.name} needs features, or images with a frozen network, found a network that is trained. "
+                "Choose a pretrained one: --network efficientnet-lite0 (with --set adapt.tune=frozen on a GPU)"
+            )
+        if images and not self.takes_frozen:
             raise InputError(
                 f"adapt {self.name} needs features, found images of shape {self.model.shape}. "
                 "Choose --adapt source-only"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...data.domains import Unlabelled
 from ...networks.layers import Norm
+from ...networks.tuning import PretrainedNorm
 from ...settings import settings
 from ...training.loop import SourceBatch, TargetBatch
 from ...training.model import Model
@@ -35,11 +36,13 @@ class DSBN(Teacher):
 
     Args:
         norm: must be `batch`; other normalisations have no statistics to separate.
+        pretrained_norm: `trained`, as the statistics of a pretrained network that are kept are not separated.
     """
 
     norm: Norm = "batch"
+    pretrained_norm: PretrainedNorm = "trained"
     least_batch: ClassVar[int] = 2
-    adapts_extractor: ClassVar[bool] = True
+    adapts_features: ClassVar[bool] = True
 
     def refuse(self) -> None:
         need_batch_norm(self, "dsbn")

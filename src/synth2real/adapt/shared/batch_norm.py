@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...data.domains import Inputs, to_float
 from ...errors import InputError
+from ...networks.tuning import tuned_parts
 from ...training.model import Model
 from ..base import Objective
 
@@ -29,15 +30,22 @@ def need_batch_norm(objective: Objective, name: str) -> None:
             "Leave adapt.norm out"
         )
     if not norms(objective.model):
+        network = objective.model.description["network"]
+        if any(isinstance(module, _BatchNorm) for module in objective.model.modules()):
+            raise InputError(
+                f"{name} needs batch statistics, but those of the network '{network}' are kept as they are. Leave "
+                "adapt.pretrained_norm and adapt.bottleneck out, or set adapt.tune=last"
+            )
         raise InputError(
-            f"{name} needs batch statistics, but the network '{objective.model.description['network']}' has no "
-            "batch normalisation, expected a network such as convolutional. Leave adapt.network out"
+            f"{name} needs batch statistics, but the network '{network}' has no batch normalisation, expected a "
+            "network such as convolutional. Leave adapt.network out"
         )
 
 
 def norms(network: nn.Module) -> list[_BatchNorm]:
-    """All batch normalisation layers, in the order of the network."""
-    return [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    """All batch normalisation layers whose statistics are not kept (`Tuned`), in the order of the network."""
+    kept = {id(norm) for part in tuned_parts(network) for norm in part.held_norms}
+    return [module for module in network.modules() if isinstance(module, _BatchNorm) and id(module) not in kept]
 
 
 @torch.no_grad()
@@ -97,10 +105,12 @@ class DomainNorm(nn.Module):
 
 
 def split_norms(model: Model) -> None:
-    """Replace every batch normalisation by a `DomainNorm`."""
+    """Replace every batch normalisation of `norms` by a `DomainNorm`."""
+    split = {id(norm) for norm in norms(model)}
     for parent in [module for module in model.modules() if not isinstance(module, DomainNorm)]:
         for name, child in parent.named_children():
-            if isinstance(child, _BatchNorm):
+            if id(child) in split:
+                assert isinstance(child, _BatchNorm)
                 setattr(parent, name, DomainNorm(child))
 
 

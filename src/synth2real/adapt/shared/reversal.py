@@ -32,6 +32,7 @@ class Reversal(Objective):
 
     schedule: Literal["cosine", "dann", "constant"] = "dann"
     default_randomization: ClassVar[str | None] = "full"
+    adapts_features: ClassVar[bool] = True
 
     def build_critic(self, inputs: int, outputs: int = 1) -> nn.Sequential:
         """A new critic for inputs (N, inputs). It is added to the networks as `critic`."""

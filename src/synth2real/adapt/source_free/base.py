@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import warnings
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from ...data.domains import Unlabelled, check_kind
+from ...data.objects import as_unlabelled
 from ...errors import InputError
 from ...settings import settings
 from ...tasks import Classification
+from ...training.averaging import unfrozen
 from ...training.hardware import Hardware
 from ...training.loop import Loop, Report, Trainer
 from ...training.model import Model
@@ -41,13 +43,12 @@ class SourceFree(Learner):
         Raises:
             InputError: the target has another shape or fewer than two samples, or the model does not classify.
         """
-        check_kind(model, Model, "the model is", "Load it: load_model(folder)")
-        check_kind(target, Unlabelled, "the target is")
+        target = _as_target(model, target)
         model.inputs_of(target, "the target")
         if len(target) < 2:
             raise InputError(f"the target holds {len(target)} sample, expected two or more. Pass more target images")
         learner = self.fresh()
-        learner.prepare(copy.deepcopy(model).to(loop.hardware.device).train(), target)
+        learner.prepare(unfrozen(copy.deepcopy(model)).to(loop.hardware.device).train(), target)
         return Trainer(learner, None, target, loop)
 
     def fit(
@@ -65,7 +66,7 @@ class SourceFree(Learner):
 
         Args:
             model: a model from `load_model` or a route. It is not changed.
-            target: two or more unlabelled inputs of the shape that the model expects.
+            target: two or more unlabelled inputs of the shape that the model expects; or what `Unlabelled.of` takes.
             steps: number of steps; by default `passes` over the target.
             batch: samples in each step.
             seed: seed of the order of the samples.
@@ -79,6 +80,7 @@ class SourceFree(Learner):
         Warns:
             UserWarning: the training stopped, since its predictions collapsed; the last sound weights are returned.
         """
+        target = _as_target(model, target)
         loop = Loop(steps or self.steps(target, batch), batch, seed, hardware or Hardware.detect())
         trainer = self.trainer(model, target, loop)
         trainer.run(report)
@@ -105,8 +107,15 @@ class SourceFree(Learner):
                 f"{self.name} trains the feature extractor, but the model has none, only a linear machine on the given "
                 "features; expected a model with a trainable feature extractor"
             )
-        if self.model.description["frozen"]:
+        if not any(parameter.requires_grad for parameter in self.model.features.parameters()):
             raise InputError(
-                f"{self.name} trains the feature extractor, but the model was trained with a frozen one "
-                "(adapt.frozen); expected a model with a trainable feature extractor"
+                f"{self.name} trains the features, but the model was trained with a frozen network and no bottleneck, "
+                "expected a model with something to train. Train it without adapt.bottleneck=0"
             )
+
+
+def _as_target(model: Model, target: Unlabelled | Any) -> Unlabelled:
+    """The target as the model reads it. Raise `InputError` if the model is none."""
+    check_kind(model, Model, "the model is", "Load it: load_model(folder)")
+    found: Unlabelled = as_unlabelled(target, "the target is", model.conversion, model.given_columns)
+    return found

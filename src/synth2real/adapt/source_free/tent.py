@@ -55,13 +55,14 @@ class TENT(SourceFree):
 
     def build(self, target: Unlabelled) -> None:
         self.target = target
-        self.model.requires_grad_(False)
         scales = [
             parameter
             for layer in self.model.modules()
             if isinstance(layer, NORMALISATIONS)
             for parameter in layer.parameters(recurse=False)
+            if parameter.requires_grad
         ]
+        self.model.requires_grad_(False)
         if not scales:
             raise InputError(
                 "tent trains the affine parameters of normalisation layers, but the model's network '"

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from ...data.domains import Unlabelled
 from ...networks.layers import Norm
+from ...networks.tuning import PretrainedNorm
 from ...settings import settings
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ...training.model import Model
@@ -36,13 +37,15 @@ class AdaBN(Objective):
             the other; each layer receives the outputs of the layers before it with their new statistics. `batches`
             computes all layers in one pass, in which each batch is normalised by its own statistics.
         norm: must be `batch`; other normalisations have no statistics to replace.
+        pretrained_norm: `trained`, as the statistics of a pretrained network that are kept are not replaced.
     """
 
     least_batch: ClassVar[int] = 2
-    adapts_extractor: ClassVar[bool] = True
+    adapts_features: ClassVar[bool] = True
 
     statistics_by: Literal["layers", "batches"] = "layers"
     norm: Norm = "batch"
+    pretrained_norm: PretrainedNorm = "trained"
 
     def refuse(self) -> None:
         need_batch_norm(self, "adabn")

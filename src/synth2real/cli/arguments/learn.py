@@ -14,6 +14,7 @@ from ..options import (
     FewLabels,
     Group,
     Images,
+    Network,
     Out,
     Overwrite,
     Preset,
@@ -25,6 +26,7 @@ from ..options import (
     SkipBad,
     Steps,
     Trust,
+    Weights,
 )
 from .shared import Data, Reading, TestedData, Writing
 
@@ -97,6 +99,14 @@ class RefineArguments(Reading, Writing):
     steps: Annotated[
         int | None, typer.Option("--steps", min=1, help="All training steps, with those of the pretraining.")
     ] = None
+    judge: Annotated[
+        Path | None,
+        typer.Option("--judge", metavar="RUN", help="Run trained on the source: its answers show how far labels move."),
+    ] = None
+    reject: Annotated[
+        float | None,
+        typer.Option("--reject", metavar="SHARE", help="Leave out the share of images whose label has moved farthest."),
+    ] = None
     assign: Annotated[
         tuple[str, ...], typer.Option("--set", metavar="refine.FIELD=VALUE", help="A setting of the method.")
     ] = ()
@@ -131,14 +141,8 @@ class TrainArguments(Data, Writing):
         tuple[str, ...],
         typer.Option("--set", metavar="STAGE.FIELD=VALUE", help="A setting of one stage, e.g. adapt.preset=paper."),
     ] = ()
-    network: Annotated[
-        str | None,
-        typer.Option("--network", help="Feature extractor: its name, module:Class, timm:NAME or transformers:NAME."),
-    ] = None
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", metavar="FILE", help="Initial weights of the feature extractor, .safetensors."),
-    ] = None
+    network: Network = None
+    weights: Weights = None
     steps: Steps = None
     few_labels: FewLabels = None
     fine_tune: Annotated[
@@ -184,6 +188,8 @@ class CompareArguments(TestedData, Writing):
         str | None,
         typer.Option("--routes", help="YAML file of routes, or names separated by commas. By default all that apply."),
     ] = None
+    network: Network = None
+    weights: Weights = None
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Number of parallel training processes.")] = 1
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds for the chosen route.")] = 3
     few_labels: FewLabels = None

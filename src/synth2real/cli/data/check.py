@@ -11,6 +11,7 @@ from ...data.domains import Labelled, Unlabelled, name_of
 from ...data.given import check_both
 from ...measure.data_checks import Findings
 from ...measure.data_checks import check as find
+from ...networks.pretrained import recommended
 from ...route.route import Budget, Route, default_steps
 from ...tasks import TASKS, Task
 from ..arguments import CheckArguments
@@ -44,6 +45,9 @@ def check(args: CheckArguments) -> Result:
     rendered = len(source) if isinstance(given, Labelled) else args.n or Budget.n
     if source.shape == target.shape:
         found = dataclasses.replace(found, minutes=expected_minutes(source, target, task, rendered))
+        advice = None if task.spatial else recommended(source.shape, rendered)
+        if advice is not None:
+            print_result(advice)
     return {name: value for name, value in found.plain().items() if name != "warnings"}
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from rich.table import Table
 
+from ...adapt import SourceOnly
 from ...comparison.comparison import Comparison, planned
 from ...comparison.comparison import compare as compare_routes
 from ...comparison.halving import FINALISTS, Plan
-from ...comparison.named_routes import chosen_routes, paints_backgrounds
+from ...comparison.named_routes import chosen_routes, is_file, paints_backgrounds, with_network
 from ...comparison.pool import check_names
 from ...data.domains import Labelled, Unlabelled
 from ...data.reading.pixels import Conversion
@@ -20,6 +21,7 @@ from ...data.sparse import Layout
 from ...errors import InputError, WriteError
 from ...measure.backgrounds import lacks_backgrounds
 from ...measure.data_checks import counted
+from ...networks.pretrained import has_weights, recommended
 from ...report import write_report
 from ...route.route import Budget, Route
 from ...simulate import Simulator
@@ -65,6 +67,9 @@ def compare(args: CompareArguments) -> Result:
         return dry_plan(args, *planned(routes, source, target, **known))
     if isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target):
         say(folder, PAINTS)
+    advice = recommendation(routes, task, target, len(source) if isinstance(source, Labelled) else budget.n)
+    if advice is not None:
+        say(folder, advice)
     say(folder, first)
     with bars(estimates=False) as shown, warnings_on_stderr(folder.log), interruptible():
         comparison = compare_routes(
@@ -124,15 +129,38 @@ def few_labels_of(
 def checked_routes(
     args: CompareArguments, task: Task, source: Labelled | Simulator, target: Unlabelled
 ) -> dict[str, Route]:
-    """The routes to compare, each of which serves the data."""
-    routes = chosen_routes(args.routes, task, source, target)
+    """The routes to compare, settled, each of which serves the data."""
+    network: dict[str, Any] = {
+        name: value for name, value in (("network", args.network), ("weights", args.weights)) if value
+    }
+    if network and args.routes is not None and is_file(args.routes):
+        name = next(iter(network))
+        raise InputError(
+            f"found --{name} and --routes {args.routes}, whose routes have settings of their own. Write it into each "
+            f"route, such as 'mine: {{adapt: {{method: dann, {name}: {network[name]}}}}}'"
+        )
+    count, hardware = len(source) if isinstance(source, Labelled) else args.n or Budget.n, Budget().hardware
+    frozen = Route(adapt=SourceOnly(**network)).settled(count, hardware).learner.tune == "frozen"
+    routes = chosen_routes(args.routes, task, source, target, frozen=frozen)
+    routes = with_network(routes, network) if network else routes
     check_names(routes)
+    routes = {name: route.settled(count, hardware) for name, route in routes.items()}
     for name, route in routes.items():
         try:
             route.check(source, target, task=task)
         except InputError as error:
             raise InputError(f"route '{name}': {error}") from None
     return routes
+
+
+def recommendation(routes: dict[str, Route], task: Task, target: Unlabelled, images: int) -> str | None:
+    """A sentence that recommends a pretrained network, if none is used and one would serve; see `recommended`.
+
+    Points and gaze need positions in the image, which the pooled features of such networks lack.
+    """
+    if task.spatial or any(has_weights(route.learner.network) for route in routes.values()):
+        return None
+    return recommended(target.shape, images)
 
 
 @contextmanager

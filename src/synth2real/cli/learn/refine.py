@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,12 +18,14 @@ from ...data.reading.pixels import Conversion
 from ...errors import InputError
 from ...refine import METHODS, load_refiner
 from ...refine.base import TrainedMapping
+from ...refine.displacement import Displacement
 from ...refine.folder import DESCRIPTION, RefineJob, check_out, refine_folder
 from ...route.route import Budget
 from ...settings import build
 from ...simulate import Simulator, is_simulator, simulator
 from ...storage import check_writable
 from ...training.mapping import REFINER, Mapping
+from ...training.saved_model import load_model
 from .. import dry_run
 from ..arguments import RefineArguments
 from ..config_file import keep_config
@@ -41,22 +44,42 @@ def refine(args: RefineArguments) -> Result:
         )
     check_for_simulators(args.source, args.n, args.preset)
     check_overwrite_or_resume(args.overwrite, args.resume)
+    check_share(args.reject)
     job = apply_job(args) if args.apply is not None else learn_job(args)
     if args.dry_run:
         return dry_plan(args, job)
     start = time.perf_counter()
     steps = 0 if args.apply is not None else getattr(job.refiner, "all_steps", 0)
     with bars() as shown:
-        count = refine_folder(
+        made = refine_folder(
             job,
             lambda step, terms: shown.report("refine", step, steps, terms),
             lambda step, steps: shown.step("refine", step, steps),
         )
     keep_config("refine", args, args.out)
     seconds = time.perf_counter() - start
-    line = f"refined {count} images by {job.refiner.name} in {seconds:.0f} s to {args.out}"
+    line = f"refined {made.images} images by {job.refiner.name} in {seconds:.0f} s to {args.out}"
     console.print(line, soft_wrap=True)
-    return {"method": job.refiner.name, "images": count, "steps": steps, "out": args.out}
+    console.print(moved(made.displacement), soft_wrap=True)
+    return {
+        "method": job.refiner.name,
+        "images": made.images,
+        "steps": steps,
+        "displacement": made.displacement.summary(),
+        "out": args.out,
+    }
+
+
+def moved(found: Displacement) -> str:
+    """How far labels have moved, in a line."""
+    values = found.summary()
+    return f"label displacement: median {values['median']}, worst {values['worst']} ({found.measure})"
+
+
+def check_share(share: float | None) -> None:
+    """Raise `InputError` if a share of images cannot be left out."""
+    if share is not None and not 0 <= share < 1:
+        raise InputError(f"--reject {share:g}: expected a share of the images, 0 to below 1, such as 0.05")
 
 
 def dry_plan(args: RefineArguments, job: RefineJob) -> Result:
@@ -125,6 +148,9 @@ def refine_job(
     conversion: Conversion,
 ) -> RefineJob:
     """The library's job for these arguments."""
+    if args.reject is not None:
+        refiner = copy.copy(refiner)
+        refiner.reject = args.reject
     return RefineJob(
         source=source,
         named=args.source,
@@ -137,6 +163,8 @@ def refine_job(
         seed=args.seed,
         overwrite=args.overwrite,
         resume=args.resume,
+        judge=None if args.judge is None else load_model(args.judge, trust=args.trust),
+        judge_named=str(args.judge or ""),
     )
 
 
@@ -145,6 +173,8 @@ def method(args: RefineArguments) -> Mapping:
     if args.method is None:
         raise InputError(f"--method: found none, expected one of: {', '.join(METHODS)}")
     values = assignments_of("refine", args.assign)
+    if args.reject is not None and "reject" in values:
+        raise InputError("--reject and --set refine.reject exclude each other: found both, expected one")
     if args.steps is not None:
         return lasting(args.method, values, args.steps)
     return build(METHODS, args.method, values, stage="refine")

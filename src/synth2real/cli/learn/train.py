@@ -50,10 +50,11 @@ def train(args: TrainArguments) -> Result:
     source, target, layout = load_pair(args)
     task = settle_task(args, source, target)
     route = build_route(args, task, images=len(target.shape) == 3)
-    route.check(source, target, task=task)
-    few = few_labels_of(args, task, source, target, layout, route)
     rendered = args.n or Budget.n
     count = len(source) if isinstance(source, Labelled) else rendered
+    route = route.settled(count, Budget().hardware)
+    route.check(source, target, task=task)
+    few = few_labels_of(args, task, source, target, layout, route)
     steps = args.steps or default_steps(count, len(target), task, len(target.shape) == 3)
     budget = Budget(steps=steps, n=rendered, seed=args.seed)
     board = TensorBoardLog(args.out / "tensorboard") if args.tensorboard else None
@@ -163,7 +164,7 @@ def build_route(args: TrainArguments, task: Task, *, images: bool) -> Route:
     assigned = parse_assignments(args.assign)
     for name, value in (("network", args.network), ("weights", args.weights)):
         if value is not None:
-            assigned.setdefault("adapt", {})[name] = str(value)
+            assigned.setdefault("adapt", {})[name] = value
     adapt = "source-only" if args.adapt == "none" else args.adapt
     names = {
         "calibrate": method_of(assigned.get("calibrate", {})) if args.calibrate else "none",
@@ -201,8 +202,7 @@ def default_randomization(adapt: str, chosen: dict[str, Any], task: Task, images
     adapting: dict[str, type[Objective] | type[FeatureMapping]] = {**OBJECTIVES, **MAPPINGS}
     method = adapting.get(adapt)
     own = method.default_randomization if method is not None and images else None
-    unchanged = str(chosen.get("preset")).startswith("paper") or bool(chosen.get("cached"))
-    if own is None or unchanged:
+    if own is None or str(chosen.get("preset")).startswith("paper"):
         return "none"
     # A regression's numbers may describe the geometry of the image, so no image is warped.
     return "photometric" if task.kind == "regress" else own
@@ -221,6 +221,16 @@ def settings(args: TrainArguments, route: Route, task: Task, budget: Budget) -> 
     }
 
 
+def network_line(learner: Objective) -> str:
+    """Which network is trained, from which weights, and how much of it."""
+    named = learner.network or "by the shape of the inputs"
+    return (
+        f"network: {named}, weights {learner.weights}, tune {learner.tune}"
+        + (f", bottleneck {learner.bottleneck}" if learner.bottleneck else "")
+        + ("" if learner.tune == "whole" else " (--set adapt.tune=last or whole trains more of it)")
+    )
+
+
 def summary(args: TrainArguments, route: Route, sources: int, targets: int, steps: int, budget: Budget) -> list[str]:
     """What the training starts from, for the eye and the log."""
     stages = {stage: (chosen or {}).get("method", "none") for stage, chosen in route.describe().items()}
@@ -230,6 +240,7 @@ def summary(args: TrainArguments, route: Route, sources: int, targets: int, step
         f"source {source} ({sources} samples), target {args.target} ({targets} samples)",
         *([f"given, as inputs of the model: {', '.join(args.given)}"] if args.given else []),
         "route: " + ", ".join(f"{stage} {name}" for stage, name in stages.items()),
+        network_line(route.learner),
         f"{steps} steps of {budget.batch} + {budget.batch}"
         + ("" if args.steps else " (from the size of the data; --steps changes it)")
         + f", seed {budget.seed}, {hardware.device} {hardware.precision}",

@@ -22,6 +22,7 @@ from ...networks.named_code import check_code, named_in
 from ...refine import load_refiner
 from ...report import write_report
 from ...report.gaps import as_pixels
+from ...route.rejection import read_displacement
 from ...route.route import Budget, Route, Rows, Run
 from ...route.run_folder import LOG, PARAMETERS, SETTINGS, read_few_labels, read_metrics, read_settings
 from ...simulate import Simulator, load_parameters
@@ -117,6 +118,7 @@ def as_comparison(folder: Path, test: Path | None, *, trust: bool) -> Comparison
         refined=None if refiner is None else Refined(refiner, rendered.inputs),
         calibration=None,
         refiner=refiner,
+        displacement=read_displacement(folder),
     )
     log = (folder / LOG).read_text(encoding="utf-8", errors="replace") if (folder / LOG).is_file() else ""
     logged = re.search(r"trained in (\d+) s", log)

@@ -1,4 +1,4 @@
-"""Sets of image files as tensors: decoding in threads, in memory or from disk, resizing and channels."""
+"""Sets of images as tensors: decoding in threads, in memory or from disk, resizing and channels."""
 
 import os
 import warnings
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ...errors import InputError, LeftOutWarning
 from ..domains import Inputs
 from .memory import limit
-from .pixels import DEPTHS, Conversion, Read, read_image, try_read
+from .pixels import DEPTHS, Conversion, Held, Read, read_image, try_read
 from .progress import counted
 
 LEAST_SIDE = 4  # pixels; smaller images hold nothing that a network could learn
@@ -47,7 +47,7 @@ class ImageFiles:
         how: with size and channels; with the depth if an image has more than 8 bits.
     """
 
-    def __init__(self, files: Sequence[Path], how: Conversion) -> None:
+    def __init__(self, files: Sequence[Path | Held], how: Conversion) -> None:
         assert how.size is not None
         assert how.channels is not None
         self.files, self.how = list(files), how
@@ -79,14 +79,14 @@ class _Collected:
     is known. If the set exceeds `budget` bytes, no image is kept: all are decoded again from disk.
     """
 
-    files: Sequence[Path]
+    files: Sequence[Path | Held]
     budget: int
     first: int = -1
     shape: tuple[int, ...] = ()
     kept: list[int] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     most: float = -1.0  # highest level of images of more than 8 bits
-    coarse: Path | None = None  # an image of 16 bits per channel that was read with 8
+    coarse: Path | Held | None = None  # an image of 16 bits per channel that was read with 8
     images: Tensor | None = None
     levels: dict[int, Read] = field(default_factory=dict)
 
@@ -128,7 +128,7 @@ def _empty(shape: tuple[int, ...]) -> Tensor:
     return torch.empty(shape, dtype=torch.uint8, memory_format=form)
 
 
-def decode(files: Sequence[Path], how: Conversion) -> Decoded:
+def decode(files: Sequence[Path | Held], how: Conversion) -> Decoded:
     """Decode images. All decoded images have the same size and channels, and one depth.
 
     Args:
@@ -141,21 +141,22 @@ def decode(files: Sequence[Path], how: Conversion) -> Decoded:
     """
     bad = []
     found = _Collected(files, limit() if how.memory is None else how.memory)
-    root = Path(os.path.commonpath([file.parent for file in files]))
-    for i, result in enumerate(counted(_decoded(files, how), root, len(files))):
+    for i, result in enumerate(counted(_decoded(files, how), Path(_root(files)), len(files))):
         if isinstance(result, Read):
             found.add(i, result)
         elif how.skip_bad:
             bad.append(files[i])
         else:
-            raise InputError(f"{files[i]}: unreadable image ({result}). Repair or remove it, or pass --skip-bad")
+            raise InputError(
+                f"{files[i]}: unreadable image ({result}). Repair or remove it, or pass --skip-bad (skip_bad=True)"
+            )
     if bad:
         text = f"skipped {len(bad)} unreadable images: {', '.join(map(str, bad))}"
         warnings.warn(LeftOutWarning(text, {"unreadable": len(bad)}), stacklevel=2)
     if not found.kept:
-        raise InputError(f"{files[0].parent}: none of {len(files)} images can be read, expected at least one")
+        raise InputError(f"{_root(files)}: none of {len(files)} images can be read, expected at least one")
     _check_sides([files[i] for i in found.kept], found.sizes, found.shape)
-    depth = None if found.most < 0 else how.depth or _depth_of(found.most, root)
+    depth = None if found.most < 0 else how.depth or _depth_of(found.most, _root(files))
     if found.coarse is not None and depth != DEPTHS[-1]:
         raise InputError(
             f"{found.coarse}: has 16 bits per channel, of which only the upper 8 are read, and all pixels are below "
@@ -165,26 +166,32 @@ def decode(files: Sequence[Path], how: Conversion) -> Decoded:
     return Decoded(found.settled(how, depth), sizes, found.kept, depth)
 
 
-def _decoded(files: Sequence[Path], how: Conversion) -> Iterator[Read | str]:
+def _decoded(files: Sequence[Path | Held], how: Conversion) -> Iterator[Read | str]:
     """The images in order, decoded by threads a little ahead: a set that stays on disk never lies in memory."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(files), AHEAD):
             yield from pool.map(lambda file: try_read(file, how), files[start : start + AHEAD])
 
 
-def _depth_of(most: float, folder: Path) -> int:
+def _root(files: Sequence[Path | Held]) -> str:
+    """The folder that all files are in, in a message."""
+    folders = [file.parent for file in files if isinstance(file, Path)]
+    return os.path.commonpath(folders) if folders else "the images"
+
+
+def _depth_of(most: float, folder: str) -> int:
     """The least of `DEPTHS` that holds the highest pixel. A guess of fewer than 16 bits is said."""
     depth = next(bits for bits in DEPTHS if most < 2**bits)
     if depth < DEPTHS[-1]:
         warnings.warn(
             f"{folder}: the images of more than 8 bits are read as {depth} bits, because their highest pixel is "
-            f"{most:.0f}. If that is wrong, set --depth",
+            f"{most:.0f}. If that is wrong, set --depth (depth= in Python)",
             stacklevel=5,
         )
     return depth
 
 
-def _check_sides(files: Sequence[Path], sizes: Sequence[tuple[int, int]], shape: Sequence[int]) -> None:
+def _check_sides(files: Sequence[Path | Held], sizes: Sequence[tuple[int, int]], shape: Sequence[int]) -> None:
     """Refuse images of a few pixels, and warn about those that were enlarged."""
     tiny = [(file, size) for file, size in zip(files, sizes, strict=True) if min(size) < LEAST_SIDE]
     if not tiny:
@@ -202,15 +209,15 @@ def _check_sides(files: Sequence[Path], sizes: Sequence[tuple[int, int]], shape:
     )
 
 
-def _differ(a: Path, shape_a: tuple[int, ...], b: Path, shape_b: tuple[int, ...]) -> InputError:
+def _differ(a: Path | Held, shape_a: tuple[int, ...], b: Path | Held, shape_b: tuple[int, ...]) -> InputError:
     if shape_a[0] != shape_b[0]:
         return InputError(
             f"images differ in channels: {a} has {shape_a[0]}, {b} has {shape_b[0]}. "
-            "Convert them on load with --channels 1 or --channels 3"
+            "Convert them on load with --channels 1 or --channels 3 (channels= in Python)"
         )
     return InputError(
         f"images differ in size: {a} is {shape_a[1]}x{shape_a[2]}, {b} is {shape_b[1]}x{shape_b[2]} (height x width). "
-        f"Resize them on load, for example with --size {shape_a[1]}x{shape_a[2]}"
+        f"Resize them on load, for example with --size {shape_a[1]}x{shape_a[2]} (size= in Python)"
     )
 
 

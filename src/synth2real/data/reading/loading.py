@@ -5,19 +5,19 @@
     load("synthetic/", label=["iris_x", "iris_y"])  # columns of numbers
     load_unlabelled("photos/")                    # every image in the folder and its subfolders; labels are never read
     load("books.svmlight")                        # sparse features; the first column is the class
+    load("hf:NAME", split="train")                # a data set of Hugging Face, or a folder: "hf:FOLDER"
 
 Metadata tables have the format of Hugging Face `datasets`: `metadata.csv` or `metadata.jsonl` with a column
 `file_name`. This path is relative to the table.
 """
 
 import math
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from ...errors import InputError, LeftOutWarning
 from ..domains import MOST, Inputs, Labelled, Unlabelled, check_kind
 from ..given import check_given_names
 from ..sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
+from .class_names import as_classes, indexed, is_name, natural_key
 from .discovery import (
     as_spelled,
     check_classes,
@@ -48,13 +49,8 @@ from .tables import TABLES, is_file, listed, number, rows_of
 Channels = Literal[1, 3]
 Size = tuple[int, int]
 FILES = (".npz", *SVMLIGHT)
+HUB = "hf:"  # begins the name of a data set of Hugging Face
 AS_CLASSES = ("label", "class")  # default columns of class labels
-
-
-def natural_key(name: str) -> list[tuple[int, int | str]]:
-    """Sort key that puts `img2` before `img10`. Different names have different keys."""
-    parts = [part for part in re.split(r"(\d{1,1000})", name) if part]  # Python converts no more than 4300 digits
-    return [*((0, int(part)) if part.isdecimal() else (1, part) for part in parts), (-1, name)]
 
 
 def load_unlabelled(
@@ -69,6 +65,7 @@ def load_unlabelled(
     layout: Layout | None = None,
     masks: bool = True,
     given: Sequence[str] = (),
+    split: str | None = None,
 ) -> Unlabelled:
     """Load unlabelled images or features from a folder or a file.
 
@@ -90,24 +87,29 @@ def load_unlabelled(
         masks: also load `NAME_mask.png` beside `NAME.png`. In a folder of labelled images these are segmentation masks.
         given: columns of numbers that are known of every image and are no labels: columns of a metadata table, or
             arrays (N,) of an `.npz`.
+        split: of a data set of Hugging Face, see `objects.huggingface.open_hub`.
 
     Raises:
         InputError: the path does not exist, there is no image, an image is unreadable, images differ in size or
             channels, or an image has no finite value of a given column.
     """
-    path, conversion = _existing(path), Conversion(size, channels, skip_bad, depth, background, memory)
-    given = check_given_names(given)
+    conversion, given = Conversion(size, channels, skip_bad, depth, background, memory), check_given_names(given)
+    if is_hub(path):
+        from ..objects import load_hub
+
+        return load_hub(path, split, conversion, given)
+    path = _existing(path, split)
     return with_given(_unlabelled(path, conversion, layout, masks), path, given)
 
 
 def _unlabelled(path: Path, conversion: Conversion, layout: Layout | None, masks: bool) -> Unlabelled:
     if path.suffix.lower() == ".npz":
-        with _prefixed(path), arrays_of(path) as arrays:
+        with prefixed(path), arrays_of(path) as arrays:
             inputs, sizes = _array_inputs(path, arrays, conversion)
-            return Unlabelled(inputs, _numbered(inputs), sizes)
+            return Unlabelled(inputs, numbered(inputs), sizes)
     if path.suffix.lower() in SVMLIGHT:
         features, _ = read_svmlight(path, layout)
-        return Unlabelled(features, _numbered(features))
+        return Unlabelled(features, numbered(features))
     root, files = (path, images_below(path)) if path.is_dir() else (path.parent, [path])
     files = in_order(root, files if masks else without_masks(files)[0])
     read = decode(files, conversion)
@@ -126,6 +128,7 @@ def load(
     memory: int | None = None,
     layout: Layout | None = None,
     given: Sequence[str] = (),
+    split: str | None = None,
 ) -> Labelled:
     """Load images or features with their labels.
 
@@ -134,14 +137,19 @@ def load(
             `.npz` has `images` or `features` (dense or sparse), and `labels` or one array per label column.
         label: a column name (classes), or a list of column names (numbers). The default is the column `label`, or the
             class subfolders if there is no table.
-        size, channels, skip_bad, depth, background, memory, layout, given: as in `load_unlabelled`.
+        size, channels, skip_bad, depth, background, memory, layout, given, split: as in `load_unlabelled`.
 
     Raises:
         InputError: as in `load_unlabelled`; or the label column does not exist, an image of a row does not exist, or a
             label is not a number, or a given column is a label.
     """
-    path, conversion = _existing(path), Conversion(size, channels, skip_bad, depth, background, memory)
+    conversion = Conversion(size, channels, skip_bad, depth, background, memory)
     given = check_given_names(given, () if label is None else [label] if isinstance(label, str) else label)
+    if is_hub(path):
+        from ..objects import load_hub_labelled
+
+        return load_hub_labelled(path, split, label, conversion, given)
+    path = _existing(path, split)
     return with_given(_labelled(path, label, conversion, layout), path, given)
 
 
@@ -163,43 +171,16 @@ def in_order(folder: Path, files: Sequence[Path]) -> list[Path]:
     return sorted(files, key=lambda file: natural_key(file.relative_to(folder).as_posix()))
 
 
-def as_classes(values: Sequence[Any], known: Sequence[str] | None = None) -> tuple[Tensor, tuple[str, ...]]:
-    """Convert class names to indices.
-
-    Args:
-        values: one name or number per sample. A whole number becomes a name without a decimal point (`3`, not `3.0`).
-        known: the class names. By default the names in `values`, in natural order.
-
-    Returns:
-        (N,) int64 indices, and the class names.
-    """
-    return indexed([_class_name(value) for value in values], known)
+def is_hub(path: object) -> bool:
+    """Whether a path names a data set of Hugging Face, such as `hf:NAME@SPLIT`."""
+    return isinstance(path, str | Path) and str(path).startswith(HUB)
 
 
-def indexed(names: Sequence[str], known: Sequence[str] | None = None) -> tuple[Tensor, tuple[str, ...]]:
-    """Indices (N,) int64 of class names, which stay as they are, and the names in natural order, or as `known`."""
-    classes = tuple(known) if known is not None else tuple(sorted(set(names), key=natural_key))
-    index = {name: i for i, name in enumerate(classes)}
-    return torch.tensor([index[name] for name in names], dtype=torch.int64), classes
-
-
-def _class_name(value: Any) -> str:
-    """The text of a cell; `3.0` becomes `3`, as spreadsheets and pandas write whole numbers in either form."""
-    text = str(value).strip()
-    whole = re.fullmatch(r"([+-]?\d{1,1000})\.0*", text)
-    return str(int(whole[1])) if whole else text
-
-
-def is_name(value: Any) -> bool:
-    """Whether a label is a class name or number: not empty, not blank, not NaN or infinite, and no list or object."""
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return isinstance(value, str | int) and str(value).strip().lower() not in ("", "nan")
-
-
-def _existing(path: str | Path) -> Path:
+def _existing(path: str | Path, split: str | None) -> Path:
     check_kind(path, (str, Path), "the path is")
     path = Path(path)
+    if split is not None:
+        raise InputError(f"{path}: has no splits, but found split '{split}', expected {HUB}NAME. Leave split out")
     if not path.exists():
         raise InputError(f"{path}: no such folder or file. Check the spelling; the path is relative to {Path.cwd()}")
     if path.is_file() and path.suffix.lower() not in FILES and not is_image(path):
@@ -282,7 +263,7 @@ def _load_tables(
 
 
 @contextmanager
-def _prefixed(path: Path) -> Iterator[None]:
+def prefixed(path: str | Path) -> Iterator[None]:
     """Put the path before the message of an `InputError` that does not name it."""
     try:
         yield
@@ -332,9 +313,9 @@ def _columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
-    with _prefixed(path), arrays_of(path) as arrays:
+    with prefixed(path), arrays_of(path) as arrays:
         inputs, sizes = _array_inputs(path, arrays, conversion)
-        names = _numbered(inputs)
+        names = numbered(inputs)
         if label is None or isinstance(label, str):
             usual = (label, "labels", "label") if label in (None, *AS_CLASSES) else (label,)
             key = next((k for k in usual if k is not None and k in arrays), None)
@@ -379,7 +360,7 @@ def _load_svmlight(path: Path, label: str | Sequence[str] | None, layout: Layout
         if wrong is not None:
             raise InputError(f"{path}: the label of row {wrong} is {column[wrong - 1]}, expected a class number")
         labels, classes = as_classes(column)
-        return Labelled(features, labels, classes, names=_numbered(features))
+        return Labelled(features, labels, classes, names=numbered(features))
     if len(label) != 1:
         raise InputError(
             f"{path}: the label columns {listed(label)} were requested, but an svmlight file has one. Name one"
@@ -387,8 +368,9 @@ def _load_svmlight(path: Path, label: str | Sequence[str] | None, layout: Layout
     if any(abs(value) > MOST for value in column):
         raise InputError(f"{path}: found the label {max(column, key=abs)}, expected finite numbers")
     values = torch.tensor(column, dtype=torch.float64)[:, None]
-    return Labelled(features, values, columns=tuple(label), names=_numbered(features))
+    return Labelled(features, values, columns=tuple(label), names=numbered(features))
 
 
-def _numbered(inputs: Inputs) -> tuple[str, ...]:
+def numbered(inputs: Inputs) -> tuple[str, ...]:
+    """Names of samples that have none: their numbers."""
     return tuple(str(i) for i in range(len(inputs)))

@@ -1,6 +1,8 @@
-"""One image file as pixels: orientation, transparency, images of more than 8 bits, size and channels."""
+"""One image as pixels: orientation, transparency, images of more than 8 bits, size and channels."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -106,21 +108,54 @@ class Read:
         return scaled
 
 
-def read_image(file: Path, how: Conversion) -> Read:
+class Held(ABC):
+    """An image that is no file: an object of another library, or a row of its data set.
+
+    Args:
+        name: what messages call it, such as `image 3`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @abstractmethod
+    def read(self, how: Conversion) -> Read:
+        """The pixels, resized and with the channels of `how`."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def read_image(image: Path | Held, how: Conversion) -> Read:
     """One image, resized and with the channels of `how`."""
-    with Image.open(file) as opened:
-        _check_header(opened, file)
-        coarse = _coarse(opened)
-        image = _opaque(_upright(opened), how.background)
-        given = (image.height, image.width)
-        most = None
-        if image.mode.startswith(("I", "F")):  # more than 8 bits per pixel
-            image, most = _levels(image, how.depth)
-        elif coarse:
-            most = 257.0 * int(np.asarray(image).max())
-        grey = how.channels == 1 or (how.channels is None and image.mode in ("1", "L", "LA", "F"))
-        if image.mode != "F":
-            image = image.convert("L" if grey else "RGB")
+    if isinstance(image, Held):
+        return image.read(how)
+    with Image.open(image) as opened:
+        _check_packed(opened, image.stat().st_size)
+        return read_opened(opened, how)
+
+
+def read_bytes(packed: bytes, how: Conversion) -> Read:
+    """One image from the bytes of its file."""
+    with Image.open(BytesIO(packed)) as opened:
+        _check_packed(opened, len(packed))
+        return read_opened(opened, how)
+
+
+def read_opened(opened: Image.Image, how: Conversion) -> Read:
+    """One image of Pillow. It is not changed."""
+    _check_frames(opened)
+    coarse = _coarse(opened)
+    image = _opaque(_upright(opened), how.background)
+    given = (image.height, image.width)
+    most = None
+    if image.mode.startswith(("I", "F")):  # more than 8 bits per pixel
+        image, most = _levels(image, how.depth)
+    elif coarse:
+        most = 257.0 * int(np.asarray(image).max())
+    grey = how.channels == 1 or (how.channels is None and image.mode in ("1", "L", "LA", "F"))
+    if image.mode != "F":
+        image = image.convert("L" if grey else "RGB")
     if how.size is not None and how.size != given:
         image = _resized(image, how.size)
     array = np.asarray(image)
@@ -142,11 +177,15 @@ def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image.resize((width, image.height), how).resize((width, height), how)
 
 
-def _check_header(opened: Image.Image, file: Path) -> None:
+def _check_frames(opened: Image.Image) -> None:
     frames = getattr(opened, "n_frames", 1)
     if frames > 1 and opened.format not in PREVIEWS:
         raise ValueError(f"found {frames} frames, expected one image; save each frame as a file")
-    pixels, packed = opened.width * opened.height, file.stat().st_size
+
+
+def _check_packed(opened: Image.Image, packed: int) -> None:
+    """Raise `ValueError` if an image unpacks to far more than `packed` bytes."""
+    pixels = opened.width * opened.height
     if pixels > max(LARGE, RATIO * packed):
         raise ValueError(
             f"found {opened.width} by {opened.height} pixels in {packed} bytes, expected at most {RATIO} pixels a "
@@ -198,7 +237,7 @@ def _levels(image: Image.Image, depth: int | None) -> tuple[Image.Image, float |
     return Image.fromarray(values.astype(np.float32)), high
 
 
-def try_read(file: Path, how: Conversion) -> Read | str:
+def try_read(file: Path | Held, how: Conversion) -> Read | str:
     """One image, or why it cannot be read."""
     try:
         read = read_image(file, how)

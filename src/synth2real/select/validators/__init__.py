@@ -10,6 +10,7 @@ from collections.abc import Callable
 from ...errors import InputError
 from ...settings import present_name
 from ...tasks import Classification, Task
+from ...tasks.prediction_distance import apart
 from .agreement import (
     augmentation_consistency,
     ensemble_agreement,
@@ -39,7 +40,6 @@ from .confidence import (
 from .during_training import live_score
 from .feature_structure import feature_scale, silhouette, snd, subspace, transfer_score
 from .moves import Moved, move, moves_label
-from .prediction_distance import apart
 from .source_risk import dev, iwv, source_score
 
 Validator = Callable[[Pool], list[float]]

@@ -11,8 +11,8 @@ from torch import Tensor
 from ...data.groups import Groups, half_width
 from ...errors import InputError
 from ...tasks import Classification, Task
+from ...tasks.prediction_distance import apart
 from .candidate import Pool
-from .prediction_distance import apart
 from .source_risk import source_score
 
 MOST = 0.4  # most weight of one candidate in an ensemble of three or more; with four, ranks give just this weight

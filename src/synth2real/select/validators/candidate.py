@@ -13,6 +13,7 @@ from ...data.domains import Labelled, Unlabelled, to_float
 from ...data.groups import check_groups
 from ...errors import InputError
 from ...tasks import Classification, Task
+from ...training.featured import by_source
 from ...training.model import Model
 from .moves import Moved, move
 
@@ -125,7 +126,9 @@ def observe(
         InputError: the inputs do not have the shape that the model takes, or lack a given column.
     """
     known, inputs = model.inputs_of(held_out, "the held-out source"), model.inputs_of(target, "the target")
-    source_features, target_features = model.embed(known), model.embed(inputs)
+    with by_source(model):
+        source_features = model.embed(known)
+    target_features = model.embed(inputs)
     outputs = head_of(model, target_features)
     last = model.head[-1][-1] if isinstance(model.head[-1], nn.Sequential) else model.head[-1]
     linear = isinstance(last, nn.Linear) and last.in_features == source_features.shape[1]

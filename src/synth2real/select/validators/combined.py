@@ -18,10 +18,10 @@ from torch.nn import functional as F
 from ...data.groups import standard_error
 from ...errors import InputError
 from ...tasks import Classification, Task
+from ...tasks.prediction_distance import apart
 from .candidate import Pool
 from .confidence import mutual_information, temperature_scaled
 from .moves import Moved, moves_label
-from .prediction_distance import apart
 
 LEARNT = 0.5  # a candidate has learnt the source if it reaches this share of the best candidate's score above chance
 

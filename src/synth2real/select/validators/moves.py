@@ -11,10 +11,10 @@ from torch import Tensor
 from ...data.domains import Inputs, to_float
 from ...data.sparse import Sparse
 from ...tasks import Gaze, Keypoints, Task
+from ...tasks.prediction_distance import apart
 from ...training.given import WithGiven, append, move_given, split
 from ...training.model import Model
 from ...transforms.warp import Warp
-from .prediction_distance import apart
 
 SHIFTS: dict[str, Any] = {"shift": 0.08}  # fraction of the image; keeps a class or a value
 # Larger than the warps of any randomization here: a model is most regular where it was trained.

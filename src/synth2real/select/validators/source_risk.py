@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ...tasks import Classification
+from ...tasks.prediction_distance import apart
 from .candidate import Pool
-from .prediction_distance import apart
 
 
 def _errors(pool: Pool) -> list[Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...data.domains import Unlabelled
 from ...data.few_labels import FewLabels
-from ...data.reading.loading import as_classes
+from ...data.reading.class_names import as_classes
 from ...errors import InputError
 from ...tasks import Classification, Task
 

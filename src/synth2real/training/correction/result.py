@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...data.domains import Inputs, Unlabelled, check_kind, evenly
 from ...data.few_labels import FewLabels
+from ...data.objects import as_unlabelled
 from ...tasks import Classification, Task
 from ..corrected_head import CorrectedHead, put_on
 from ..model import Model
@@ -141,7 +142,7 @@ def correct(
             the target lacks.
     """
     check_kind(few_labels, FewLabels, "the few labels are", "Load them: load_few_labels(path, label=...)")
-    check_kind(target, Unlabelled, "the target is")
+    target = as_unlabelled(target, "the target is", model.conversion, model.given_columns)
     check_few_labels(model.task, few_labels, target, target_groups)
     model = copy.deepcopy(model).eval()
     some = target.subset(evenly(len(target), MOST))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ...tasks import Classification, Gaze, Keypoints, Regression, Task
-from ...tasks.directions import degrees_between
+from . import Classification, Gaze, Keypoints, Regression, Task
+from .directions import degrees_between
 
 
 def apart(task: Task, a: Tensor, b: Tensor) -> Tensor:

@@ -1,0 +1,161 @@
+"""The files of a refined folder: images at the paths of the source, with their tables, masks and displacements."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..data.domains import Unlabelled
+from ..data.reading.discovery import MASK, masks_below
+from ..data.reading.images import resize
+from ..data.reading.npz import arrays_of
+from ..data.reading.tables import TABLES, table_rows
+from ..storage import Building, copied, make_folder, whole
+from ..training.mapping import Mapping
+from ..training.model import Model
+from .displacement import Displacement, displaced, measure_of
+
+CHUNK, PIXELS = 256, 2**24  # images, and their pixels, that are decoded, refined and written at once: limits the memory
+SCORES = "displacement.csv"
+KEPT = (*TABLES, "parameters.yaml")  # copied with the images
+QUALITY: dict[str, dict[str, Any]] = {
+    ".jpg": {"quality": 95, "subsampling": 0},
+    ".jpeg": {"quality": 95, "subsampling": 0},
+    ".webp": {"lossless": True},
+    ".png": {"compress_level": 1},
+}
+
+
+def chunks(images: Unlabelled) -> Sequence[Tensor]:
+    """Indices of the images that are in memory at once. They depend on the images only: so do the last bits."""
+    count = max(1, min(CHUNK, PIXELS // images.inputs.shape[2:].numel()))
+    parts: Sequence[Tensor] = torch.arange(len(images)).split(count)
+    return parts
+
+
+def write_images(
+    refiner: Mapping, images: Unlabelled, files: Sequence[Path], root: Path, made: Building, judge: Model | None
+) -> Displacement:
+    """Refine all images in chunks, and write those that are missing at their relative paths in the source.
+
+    The journal keeps the displacements of each chunk. Then the images that are to be left out are deleted.
+    """
+    paths = [made.out / file.relative_to(root) for file in files]
+    scores: dict[int, list[float]] = {row["first"]: row["displaced"] for row in made.rows if "displaced" in row}
+    with ThreadPoolExecutor() as pool:
+        for index in chunks(images):
+            first = int(index[0])
+            missing = [i for i, at in enumerate(index.tolist()) if not paths[at].is_file()]
+            if not missing and first in scores:
+                continue
+            # The whole chunk in any case: in a smaller batch the last bits may differ.
+            before = images.inputs[index]
+            refined = refiner.transform(before)
+            for folder in {paths[at].parent for at in index.tolist()}:
+                make_folder(folder)
+            sizes: Sequence[Any] = [None] * len(index) if images.sizes is None else images.sizes[index].tolist()
+            list(pool.map(lambda i: _save(refined[i], paths[first + i], sizes[i]), missing))  # noqa: B023
+            if first not in scores:
+                scores[first] = displaced(
+                    before, refined, judge, None if images.sizes is None else images.sizes[index]
+                ).tolist()
+                made.add({"first": first, "displaced": scores[first]})
+    every = torch.tensor([one for _, part in sorted(scores.items()) for one in part], dtype=torch.float64)
+    found = Displacement(every, measure_of(judge), refiner.reject)
+    for at in found.rejected.tolist():
+        paths[at].unlink(missing_ok=True)
+    return found
+
+
+def write_arrays(refiner: Mapping, images: Unlabelled, file: Path, path: Path, judge: Model | None) -> Displacement:
+    """Refine the `images` of an `.npz`, and write those that are kept with their rows of its other arrays.
+
+    Size and axes do not change.
+    """
+    with arrays_of(file) as arrays:
+        kept: dict[str, Any] = dict(arrays)
+    refined = torch.cat([refiner.transform(images.inputs[part]) for part in chunks(images)])
+    scores = displaced(images.inputs, refined, judge, images.sizes)
+    found = Displacement(scores, measure_of(judge), refiner.reject)
+    refined = resize(refined, kept["images"].shape[1:3], None).permute(0, 2, 3, 1)
+    kept["images"] = (refined.squeeze(3) if kept["images"].ndim == 3 else refined).numpy()
+    if len(found.rejected):
+        rows = found.kept.numpy()
+        kept = {name: values[rows] if values.shape[:1] == (len(images),) else values for name, values in kept.items()}
+    with whole(path) as partial:
+        np.savez_compressed(partial, **kept)
+    return found
+
+
+def write_scores(path: Path, names: Sequence[str], found: Displacement) -> None:
+    """Write the table of the displacement of every image, and whether it was left out.
+
+    It is no `metadata.csv`, so that no loader takes the column for a label, and class subfolders stay class subfolders.
+    """
+    left = set(found.rejected.tolist())
+    with whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as out:
+        rows = csv.writer(out, lineterminator="\n")
+        rows.writerow(("file_name", "displacement", "rejected"))
+        rows.writerows(
+            (name, f"{score:.6g}", int(i in left))
+            for i, (name, score) in enumerate(zip(names, found.scores.tolist(), strict=True))
+        )
+
+
+def _save(image: Tensor, path: Path, size: Sequence[int] | None) -> None:
+    if size is not None:
+        image = resize(image[None], (size[0], size[1]), None)[0]
+    pixels = image.permute(1, 2, 0).squeeze(-1).numpy()
+    with whole(path) as partial:
+        Image.fromarray(pixels).save(partial, **QUALITY.get(path.suffix.lower(), {}))
+
+
+def copy_tables(root: Path, place: Path, kept: Sequence[Path] | None) -> None:
+    """Copy the tables. If `kept` is given, copy only the rows of these images."""
+    for table in sorted(file for name in KEPT for file in root.rglob(name)):
+        path = place / table.relative_to(root)
+        make_folder(path.parent)
+        if kept is None or table.name not in TABLES:
+            copied(table, path)
+        else:
+            _copy_rows(table, path, {file.relative_to(table.parent).as_posix() for file in kept if _below(file, table)})
+
+
+def copy_masks(root: Path, place: Path, files: Sequence[Path]) -> None:
+    """Copy the masks of these images. They stay valid, because refinement moves no edges."""
+    kept = {file.with_suffix("") for file in files}
+    for mask in masks_below(root):
+        if mask.with_name(mask.stem.removesuffix(MASK)) in kept:
+            copied(mask, place / mask.relative_to(root))
+
+
+def _below(file: Path, table: Path) -> bool:
+    return table.parent in file.parents
+
+
+def _copy_rows(table: Path, path: Path, names: set[str]) -> None:
+    def stays(name: Any) -> bool:
+        return Path(str(name)).as_posix() in names
+
+    table_rows(table)  # refuses what is no table
+    with (
+        table.open(encoding="utf-8-sig", newline="") as lines,
+        whole(path) as partial,
+        partial.open("w", encoding="utf-8", newline="") as out,
+    ):
+        if table.suffix == ".jsonl":
+            out.writelines(line for line in lines if line.strip() and stays(json.loads(line).get("file_name")))
+            return
+        rows = csv.DictReader(lines)
+        writer = csv.DictWriter(out, rows.fieldnames or (), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for row in rows if stays(row.get("file_name")))
