@@ -25,7 +25,7 @@ from ..networks.tuning import PretrainedNorm, Tune, Tuned
 from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Classification, Task
 from .corrected_head import outputs_by_group
-from .featured import Featured, bottleneck_of
+from .featured import Featured
 from .given import WithGiven, append, given_of, split
 from .projected_pixels import ProjectedPixels
 
@@ -87,6 +87,9 @@ class Model(nn.Module):
         InputError: the network does not exist, or its output for such inputs is not (N, F).
     """
 
+    conversion = Conversion()  # of images on load
+    layout: Layout | None = None  # set if svmlight files are read
+
     def __init__(
         self,
         task: Task,
@@ -112,9 +115,10 @@ class Model(nn.Module):
         super().__init__()
         self.task, self.shape, self.given_columns = task, tuple(shape), tuple(given_columns)
         network = GIVEN if features is not None else network or ("convolutional" if len(shape) == 3 else "perceptron")
-        channels = shape[0] if network == GIVEN else channels_of(network, shape[0], pretrained)
-        taken = (channels, *shape[1:])
-        backbone = features or build_network(network, taken, task.spatial, norm, pretrained, config)
+        taken = (channels_of(network, shape[0], pretrained), *shape[1:])
+        backbone = features
+        if backbone is None:
+            backbone = build_network(network, taken, task.spatial, norm, pretrained, config)
         self.description: dict[str, Any] = {
             "shape": list(shape),
             "network": network,
@@ -130,14 +134,11 @@ class Model(nn.Module):
             "norm": norm,
             "given_columns": list(given_columns),
         }
-        featured = self._featured_by(backbone, taken, mean, std, given_scale)
-        self.features: nn.Sequential = featured
-        self.width = (bottleneck or featured.width) + featured.added
+        self.features: nn.Sequential = self._featured_by(backbone, taken, mean, std, given_scale)
+        self.width = self._featured().outputs
         self.head = nn.Sequential(nn.Dropout(share(dropout, "dropout")), mlp(self.width, head, task.outputs))
         # The same memory format as in training, so that a loaded model gives the same bits as the trained model.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.conversion = Conversion()  # of images on load
-        self.layout: Layout | None = None  # set if svmlight files are read
         self.map: FeatureMap | None = None
 
     def _featured_by(
@@ -161,8 +162,8 @@ class Model(nn.Module):
         )
         if known["tune"] != "whole" or known["pretrained"]:
             backbone = Tuned(backbone, known["tune"], known["pretrained"], known["pretrained_norm"])
-        narrow = bottleneck_of(width, known["bottleneck"], known["norm"]) if known["bottleneck"] else None
-        return Featured(normalise, backbone, self.shape, width, self.given_columns, given_scale, narrow)
+        given = self.given_columns, given_scale
+        return Featured(normalise, backbone, self.shape, width, *given, known["bottleneck"], known["norm"])
 
     def facts(self) -> dict[str, Any]:
         """What two models must have in common to be one ensemble."""

@@ -56,15 +56,8 @@ def compare(args: CompareArguments) -> Result:
     budget = Budget(n=args.n or Budget.n, seed=args.seed)
     settings = settings_of(args, routes, task, budget)
     folder = RunFolder(args.out, settings, overwrite=args.overwrite, resume=args.resume)
-    if isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target):
-        say(folder, PAINTS)
-    advice = recommendation(routes, task, target, len(source) if isinstance(source, Labelled) else budget.n)
-    if advice is not None:
-        say(folder, advice)
-    say(
-        folder,
-        f"about {duration(60 * args.minutes)} for {len(routes)} routes (--budget), with a few timed steps of each",
-    )
+    for line in announcements(args, routes, task, source, target):
+        say(folder, line)
     with bars(estimates=False) as shown, warnings_on_stderr(folder.log), interruptible():
         comparison = compare_routes(
             routes,
@@ -119,8 +112,7 @@ def checked_routes(
     routes = chosen_routes(args.routes, task, source, target)
     routes = with_network(routes, network) if network else routes
     check_names(routes)
-    count = len(source) if isinstance(source, Labelled) else args.n or Budget.n
-    routes = {name: route.settled(count, Budget().hardware) for name, route in routes.items()}
+    routes = {name: route.settled(images_of(args, source), Budget().hardware) for name, route in routes.items()}
     for name, route in routes.items():
         try:
             route.check(source, target, task=task)
@@ -129,14 +121,23 @@ def checked_routes(
     return routes
 
 
-def recommendation(routes: dict[str, Route], task: Task, target: Unlabelled, images: int) -> str | None:
-    """A sentence that recommends a pretrained network, if none is used and one would serve; see `recommended`.
+def announcements(
+    args: CompareArguments, routes: dict[str, Route], task: Task, source: Labelled | Simulator, target: Unlabelled
+) -> list[str]:
+    """What is said before the comparison: painted backgrounds, a better network if there is one, and the minutes.
 
-    Points and gaze need positions in the image, which the pooled features of such networks lack.
+    Points and gaze need positions in the image, which the pooled features of pretrained networks lack.
     """
-    if task.spatial or any(has_weights(route.learner.network) for route in routes.values()):
-        return None
-    return recommended(target.shape, images)
+    painted = isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target)
+    pretrained = task.spatial or any(has_weights(route.learner.network) for route in routes.values())
+    advice = None if pretrained else recommended(target.shape, images_of(args, source))
+    time = f"about {duration(60 * args.minutes)} for {len(routes)} routes (--budget), with a few timed steps of each"
+    return [*([PAINTS] if painted else []), *([] if advice is None else [advice]), time]
+
+
+def images_of(args: CompareArguments, source: Labelled | Simulator) -> int:
+    """Number of labelled images that the routes train on."""
+    return len(source) if isinstance(source, Labelled) else args.n or Budget.n
 
 
 @contextmanager
