@@ -17,6 +17,7 @@ from ...errors import InputError, LeftOutWarning
 from ..domains import Inputs
 from .memory import limit
 from .pixels import DEPTHS, Conversion, Read, read_image, try_read
+from .progress import counted
 
 LEAST_SIDE = 4  # pixels; smaller images hold nothing that a network could learn
 SUBSET = 2**28  # bytes; a smaller part of images on disk is decoded
@@ -140,7 +141,8 @@ def decode(files: Sequence[Path], how: Conversion) -> Decoded:
     """
     bad = []
     found = _Collected(files, limit() if how.memory is None else how.memory)
-    for i, result in enumerate(_decoded(files, how)):
+    root = Path(os.path.commonpath([file.parent for file in files]))
+    for i, result in enumerate(counted(_decoded(files, how), root, len(files))):
         if isinstance(result, Read):
             found.add(i, result)
         elif how.skip_bad:
@@ -153,7 +155,6 @@ def decode(files: Sequence[Path], how: Conversion) -> Decoded:
     if not found.kept:
         raise InputError(f"{files[0].parent}: none of {len(files)} images can be read, expected at least one")
     _check_sides([files[i] for i in found.kept], found.sizes, found.shape)
-    root = Path(os.path.commonpath([file.parent for file in files]))
     depth = None if found.most < 0 else how.depth or _depth_of(found.most, root)
     if found.coarse is not None and depth != DEPTHS[-1]:
         raise InputError(
