@@ -165,18 +165,19 @@ def name_of(methods: Mapping[str, type[Any]], value: object) -> str:
     return next((name for name, kind in methods.items() if type(value) is kind), type(value).__name__)
 
 
-def read_yaml(path: Path, expected: str) -> dict[str, Any]:
+def read_yaml(path: Path, expected: str, *, as_text: bool = False) -> dict[str, Any]:
     """The mapping in a YAML file.
 
     Args:
         path: the file, UTF-8.
         expected: what it should contain, and how to mend it; the end of each message.
+        as_text: as in `parse_yaml`.
 
     Raises:
         InputError: the file cannot be read, is not YAML, or does not contain a mapping.
     """
     try:
-        found = parse_yaml(path.read_text(encoding="utf-8"))
+        found = parse_yaml(path.read_text(encoding="utf-8"), as_text=as_text)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}), expected {expected}") from None
     except UnicodeDecodeError as error:
@@ -184,30 +185,75 @@ def read_yaml(path: Path, expected: str) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path}: is not valid YAML ({error}), expected {expected}") from None
     if not isinstance(found, dict):
-        raise InputError(f"{path}: contains {type(found).__name__}, expected {expected}")
+        what = "nothing" if found is None else type(found).__name__
+        raise InputError(f"{path}: contains {what}, expected {expected}")
     return found
 
 
-def parse_yaml(text: str) -> Any:
+def parse_yaml(text: str, *, as_text: bool = False) -> Any:
     """The value of a YAML text.
 
+    Args:
+        text: the YAML.
+        as_text: whether numbers, dates and words stay the text that they are written as.
+
     Raises:
-        ValueError: the text is not YAML, or a few lines repeat themselves by anchors to more than `NODES` values.
+        ValueError: the text is not YAML, a key occurs twice in one mapping, or a few lines repeat themselves by anchors
+            to more than `NODES` values. The message is one line, with line and column where they are known.
     """
     try:
-        loader = yaml.SafeLoader(text)
+        loader = (yaml.BaseLoader if as_text else _Loader)(text)
         node = loader.get_single_node()
         if node is None:
             return None
         if _expanded(node, {}) > NODES:
             raise ValueError(f"anchors repeat it to more than {NODES} values")
+        _check_keys(node, set())
         return loader.construct_document(node)
+    except yaml.reader.ReaderError as error:  # of a character; it knows only its position
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        raise ValueError(
+            f"line {line}, column {column}: the character U+{error.character:04X} is not allowed"
+        ) from None
     except yaml.YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
-        where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
-        raise ValueError(f"{where}{problem}") from None
-    except Exception as error:  # odd dates, numbers and tags, deep nesting: errors of any kind
-        raise ValueError(str(error) or type(error).__name__) from None
+        raise ValueError(" ".join(f"{_place(mark)}{problem}".split())) from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except Exception as error:  # errors of any kind, such as of an odd tag
+        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Adds the place to the errors of values, such as a thirteenth month."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, KeyError, AttributeError, OverflowError) as error:
+            raise yaml.constructor.ConstructorError(problem=str(error), problem_mark=node.start_mark) from None
+
+
+def _place(mark: yaml.Mark | None) -> str:
+    return "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+
+
+def _check_keys(node: yaml.Node, seen: set[int]) -> None:
+    """Raise `ValueError` if a mapping under a node has one key twice: YAML would silently take the last."""
+    if id(node) in seen or isinstance(node, yaml.ScalarNode):
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        known: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in known:
+                    raise ValueError(f"{_place(key.start_mark)}'{key.value}' is given twice")
+                known.add(key.value)
+    for part in node.value:
+        for one in part if isinstance(part, tuple) else (part,):
+            _check_keys(one, seen)
 
 
 def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from synth2real.cli.arguments import MethodsArguments
-from synth2real.cli.console import Bars, Pace, bars, carry_out, console, duration, print_result
+from synth2real.cli.console import Bars, Pace, ReadingLines, amount, bars, carry_out, console, duration, print_result
 from synth2real.errors import InputError, LeftOutWarning
 
 
@@ -26,7 +26,9 @@ class Clock:
         (0.01, "1 second"),
         (40.4, "40 seconds"),
         (89, "89 seconds"),
+        (104, "1.5 minutes"),
         (240, "4 minutes"),
+        (640, "11 minutes"),
         (5000, "83 minutes"),
         (9000, "2.5 hours"),
     ],
@@ -75,16 +77,33 @@ def test_bars_print_the_lines_without_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr(Pace, "EVERY", 0.0)
     with bars() as shown:
         assert isinstance(shown, Bars)
-        for step in range(1, 11):
-            shown.step("train", step, 10)
-        shown.report("train", 9, 10, {"label": 0.5})
+        for step in range(1, 21):
+            shown.step("train", step, 20)
+        shown.report("train", 19, 20, {"label": 0.5})
     err = capsys.readouterr().err
-    assert "train: about 1 second for 10 steps" in err
-    assert "train: step 9 of 10, about 1 second left" in err
+    assert "train: about 1 second for 20 steps" in err
+    assert "train: step 19 of 20, about 1 second left" in err
     with bars(estimates=False) as shown:
-        for step in range(1, 11):
-            shown.step("train", step, 10)
-    assert "for 10 steps" not in capsys.readouterr().err
+        for step in range(1, 21):
+            shown.step("train", step, 20)
+    assert "for 20 steps" not in capsys.readouterr().err
+
+
+def test_amounts_have_a_plural():
+    assert (amount(1, "route"), amount(0, "route"), amount(1200, "image")) == ("1 route", "0 routes", "1,200 images")
+
+
+def test_reading_is_said_at_once_and_then_at_times(capsys):
+    clock = Clock()
+    lines = ReadingLines(clock)
+    for done in range(31):
+        lines(Path("photos"), done, 30)
+        clock.now += 1
+    assert capsys.readouterr().err.splitlines() == [
+        "reading 30 images of photos",
+        "reading photos: 10 of 30 images",
+        "reading photos: 20 of 30 images",
+    ]
 
 
 def said(**found):

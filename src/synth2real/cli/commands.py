@@ -16,8 +16,9 @@ import typer
 from typer.core import TyperGroup
 from typer.models import ArgumentInfo
 
-from ..storage import locked
+from ..storage import check_unlocked, locked
 from . import arguments
+from .config_file import option_names, read_config
 
 # command -> its options, and the folder with the file of its name, which is imported when the command runs
 COMMANDS: dict[str, tuple[type, str]] = {
@@ -42,12 +43,32 @@ READING = ("predict", "evaluate", "report", "adapt", "gap")  # read run folders,
 LOCKING = ("render", "calibrate", "refine", "train", "adapt", "compare", "demo")  # write more than one file
 
 
+READ = (
+    "run",
+    "name",
+    "simulator",
+    "source",
+    "real",
+    "refined",
+    "images",
+    "target",
+    "on",
+    "test",
+    "few_labels",
+    "apply",
+)
+
+
 class Commands(TyperGroup):
     """The commands. Ctrl-C ends each of them with one line and exit code 130; typer alone prints nothing."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if _of_file(error.ctx, error.param):
+                error.message += f" (in {error.ctx.params['config']})"  # type: ignore[union-attr]
+            raise
         except KeyboardInterrupt as stop:
             typer.echo(f"interrupted{stop}", err=True)
             raise typer.Exit(130) from None
@@ -72,12 +93,15 @@ def find_modules_here() -> None:
 
 @contextmanager
 def output_locked(name: str, options: Any) -> Iterator[None]:
-    """Keeps other processes away from the output of a command, from before anything is read.
+    """Keeps other processes away from the output of a command, from before anything is read; a dry run only looks.
 
     Several workers of `calibrate` may share one study: those with --resume join the first one.
     """
-    outputs = [options.out] if name in LOCKING else []
-    if name == "calibrate" and options.storage is not None and "://" not in options.storage:
+    writes = name in LOCKING and not options.dry_run
+    if name in LOCKING and options.dry_run:
+        check_unlocked(options.out)
+    outputs = [options.out] if writes else []
+    if writes and name == "calibrate" and options.storage is not None and "://" not in options.storage:
         outputs.append(Path(options.storage))
     shared = name == "calibrate"
     with ExitStack() as locks:
@@ -89,19 +113,54 @@ def output_locked(name: str, options: Any) -> Iterator[None]:
 def add_command(name: str, options: type, folder: str) -> None:
     """Add a command: its options are the fields of `options`, and the function `name` of `FOLDER/NAME.py` runs it."""
 
-    def call(**given: Any) -> None:
-        from .console import carry_out
+    def from_file(context: typer.Context, path: Path | None) -> Path | None:
+        if path is not None:
+            context.default_map = read_config(path, name, options)
+        return path
 
+    def call(context: typer.Context, config: Path | None, **given: Any) -> None:
+        if "assign" in given and config is not None:  # a --set replaces that of the same field, and no other one
+            given["assign"] = [*(context.default_map or {}).get("assign", ()), *given["assign"]]
         values = options(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
+        announce(name, values)
+        from .console import carry_out  # loads torch, which takes seconds
+
         if name not in READING or values.trust:  # so that --network module:Class finds a module in the working folder
             find_modules_here()
         with output_locked(name, values):
             carry_out(name, getattr(import_module(f".{folder}.{name}", __package__), name), values)
 
-    parameters = [_parameter(field, hint) for field, hint in _ordered(options)]
-    call.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    parameters = [
+        *(_parameter(field, hint) for field, hint in _ordered(options)),
+        Parameter(
+            "config", Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[Path | None, _config(from_file)]
+        ),
+    ]
+    context = Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    call.__signature__ = Signature([context, *parameters])  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *parameters)}
     app.command(name, help=options.__doc__)(call)
+
+
+def announce(name: str, options: Any) -> None:
+    """Say at once what the command reads: before libraries are loaded, and files read, which may take long."""
+    names = option_names(type(options))
+    given = {names[field]: getattr(options, field) for field in READ if field in names}
+    shown = {name: " + ".join(value) if isinstance(value, tuple) else value for name, value in given.items() if value}
+    if shown and not options.quiet:
+        typer.echo(f"{name}: {', '.join(f'{what} {value}' for what, value in shown.items())}", err=True)
+
+
+def _config(callback: Any) -> Any:
+    """The option --config, which is read before the others."""
+    told = "YAML file of options by their names, such as `target: photos`. Options of the command line win."
+    return typer.Option("--config", metavar="FILE", is_eager=True, callback=callback, help=told)
+
+
+def _of_file(context: Any, parameter: Any) -> bool:
+    """Whether the value of a parameter is from the file of --config."""
+    source = None if context is None or parameter is None else context.get_parameter_source(parameter.name)
+    return source is not None and source.name == "DEFAULT_MAP"
 
 
 def _ordered(options: type) -> list[tuple[dataclasses.Field[Any], Any]]:

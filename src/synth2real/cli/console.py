@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from ..adapt import Objective
+from ..data.reading.progress import told
 from ..errors import LeftOutWarning
 from ..route.route import OnReport
 from ..select.validators import live_score
@@ -72,7 +73,7 @@ def carry_out(name: str, command: Callable[[Any], Result], args: Command) -> Non
     start = time.perf_counter()
     console.begin(as_json=args.as_json, quiet=args.quiet)
     try:
-        with warnings_on_stderr():
+        with warnings_on_stderr(), reading_on_stderr():
             found = command(args)
         if args.as_json:
             said = {"left_out": console.left_out, "warnings": console.warned}
@@ -95,11 +96,17 @@ def _plain(value: Any) -> Any:
 
 
 def duration(seconds: float) -> str:
-    """A time as a person says it: `40 seconds`, `4 minutes`, `2.5 hours`."""
+    """A time as a person says it: `40 seconds`, `2.5 minutes`, `40 minutes`, `2.5 hours`."""
     if seconds < 90:
-        count = max(1, round(seconds))
-        return f"{count} second{'s' if count > 1 else ''}"
+        return amount(max(1, round(seconds)), "second")
+    if seconds < 600:  # whole minutes would be wrong by up to a half
+        return f"{round(seconds / 30) / 2:g} minutes"
     return f"{seconds / 60:.0f} minutes" if seconds < 90 * 60 else f"{seconds / 3600:.1f} hours"
+
+
+def amount(count: int, what: str) -> str:
+    """`1 route`, `1,200 images`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 class Pace:
@@ -111,7 +118,7 @@ class Pace:
     """
 
     EVERY = 30.0  # seconds between two lines
-    TIMED, PATIENCE = 5, 10.0  # the estimate comes after so many steps, or so many seconds if steps are slow
+    TIMED, PATIENCE = 10, 10.0  # the estimate comes after so many steps, or so many seconds if steps are slow
 
     def __init__(self, stage: str, clock: Callable[[], float] = time.perf_counter) -> None:
         self.stage, self.clock = stage, clock
@@ -241,6 +248,36 @@ def bars(*, estimates: bool = True) -> Iterator[Bars]:
     )
     with Progress(*columns, console=console, disable=console.quiet or not console.is_terminal) as progress:
         yield Bars(progress, estimates=estimates)
+
+
+class ReadingLines:
+    """Says which images are read, and with many of them how far it is: a bar, or without a terminal a line at times.
+
+    Args:
+        clock: seconds.
+    """
+
+    EVERY = 10.0  # seconds between two lines
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.clock = clock
+        self._said = clock()
+
+    def __call__(self, folder: Path, done: int, total: int) -> None:
+        """An `OnRead` of `data.reading.progress`."""
+        if done == 0:
+            self._said = self.clock()
+            console.print(f"reading {amount(total, 'image')} of {folder}", soft_wrap=True)
+        elif self.clock() - self._said >= (1.0 if console.is_terminal else self.EVERY) and done < total:
+            self._said = self.clock()
+            console.print(f"reading {folder}: {done:,} of {total:,} images", soft_wrap=True)
+
+
+@contextmanager
+def reading_on_stderr() -> Iterator[None]:
+    """Says on stderr which images are read while the context lasts."""
+    with told(ReadingLines()):
+        yield
 
 
 @contextmanager

@@ -50,6 +50,10 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all randomness
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, the last line of stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result and errors only.")]
 
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Load and check everything, print the plan and its minutes, write nothing.")
+]
+
 Task = Annotated[str, typer.Option("--task", help="What to predict: classify, regress, keypoints or gaze.")]
 Labels = Annotated[tuple[str, ...], typer.Option("--label", help="Label column. Repeat it for several columns.")]
 Given = Annotated[

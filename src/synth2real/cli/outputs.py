@@ -12,6 +12,7 @@ from ..select.validators import most_frequent
 from ..tasks import Classification
 from ..training.correction import Correction
 from ..training.model import Model, Predictions
+from .config_file import keep_config
 from .console import console
 
 MOSTLY, FEWEST = 0.98, 10  # share of one class among the predictions, and predictions, from which a warning is given
@@ -43,6 +44,18 @@ def check_overwrite_or_resume(overwrite: bool, resume: bool) -> None:
     """Raise `InputError` where both were asked for."""
     if overwrite and resume:
         raise InputError("--overwrite and --resume exclude each other: found both, expected one")
+
+
+def run_folder(command: str, args: Any, settings: dict[str, Any]) -> RunFolder:
+    """The run folder of a command, with the options that repeat the command. With --dry-run it is only checked."""
+    resumable = hasattr(args, "resume")
+    resume = resumable and args.resume
+    folder = RunFolder(
+        args.out, settings, overwrite=args.overwrite, resume=resume, resumable=resumable, begin=not args.dry_run
+    )
+    if not args.dry_run:
+        keep_config(command, args, args.out)
+    return folder
 
 
 def say(folder: RunFolder, line: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,7 @@ from .halving import Plan
 from .named_routes import with_baselines
 from .notebook import as_table
 from .pool import Aggregate, check_names
-from .schedule import Schedule, Then
+from .schedule import Listeners, OnPlan, Schedule, Then
 from .trials import TrialStore
 from .workers import OnRoute, Workers
 
@@ -200,11 +200,12 @@ def compare(
     target_groups: Tensor | None = None,
     on_route: OnRoute | None = None,
     on_report: OnReport | None = None,
+    on_timing: Callable[[str], None] | None = None,
+    on_plan: OnPlan | None = None,
 ) -> Comparison:
     """Train every route, choose one by its label-free score, and repeat it with more seeds.
 
-    The score is `validators.sample_scores`. A route is chosen if it is surely better than the baseline: training on the
-    source alone, with the randomization of the other routes (`named_routes.with_baselines`).
+    A route is chosen if `validators.sample_scores` is surely better than that of `named_routes.with_baselines`.
 
     Args:
         routes: by name; `source only` and the baseline are added as the first routes if they are missing.
@@ -212,15 +213,14 @@ def compare(
         test: real labelled data, as for the source, to report a test score; never used to choose.
         seeds: every route is trained with the first seed.
         repeat: routes to train with the other seeds, too: the baselines and the chosen route, or all.
-        then: function that receives the route names, best first, and returns more routes (by name) to train before
-            the choice, such as combinations of the best. The order is by label-free score.
+        then: receives the route names, best score first, and returns more routes to train, such as combinations.
         minutes: time for all trainings. A few routes are trained once; of more routes, the two best and the baselines
             are trained again, for more steps. Without it every training takes the budget's steps.
         jobs: parallel training processes. If more than 1, a script needs `if __name__ == "__main__"`.
         folder: stores the plan and finished trainings and reuses them; refused if it has trainings on other data.
         source_groups, target_groups: (N,) int64, person or video of each sample; splits and intervals keep them whole.
-        on_route: called with name and seed before each run (with several jobs: after it).
-        on_report: as in `Route.run`; only with one job.
+        on_route: called with name and seed before each run (with several jobs: after it); `on_report`: with one job.
+        on_timing, on_plan: called with what is timed next, in words; with the plan and its seconds in all.
 
     Raises:
         InputError: as `Route.run`; `folder` has trainings on other data.
@@ -230,7 +230,41 @@ def compare(
     _check(routes, minutes, then)
     named, baseline = with_baselines(routes)
     evaluation = Evaluation(source, target, test, task, budget or Budget(), source_groups, target_groups)
-    return _compared(named, baseline, evaluation, seeds, repeat, then, minutes, jobs, folder, on_route, on_report)
+    heard = Listeners(on_route, on_report, on_timing, on_plan)
+    return _compared(named, baseline, evaluation, seeds, repeat, then, minutes, jobs, folder, heard)
+
+
+def planned(
+    routes: Mapping[str, Route],
+    source: Labelled | Simulator,
+    target: Unlabelled,
+    *,
+    minutes: float,
+    test: Labelled | None = None,
+    task: Task | None = None,
+    budget: Budget | None = None,
+    seeds: Sequence[int] = (0, 1, 2),
+    jobs: int = 1,
+    source_groups: Tensor | None = None,
+    target_groups: Tensor | None = None,
+    on_timing: Callable[[str], None] | None = None,
+) -> tuple[Plan, float]:
+    """The plan of a comparison and the seconds that it takes. Nothing is trained to its end, and nothing is written.
+
+    Args:
+        routes, source, target, minutes, test, task, budget, seeds, jobs, source_groups, target_groups, on_timing: as in
+            `compare`.
+
+    Raises:
+        InputError: as `compare`.
+    """
+    _check(routes, minutes, None)
+    named, baseline = with_baselines(routes)
+    evaluation = Evaluation(source, target, test, task, budget or Budget(), source_groups, target_groups)
+    heard = Listeners(on_timing=on_timing)
+    schedule = Schedule(evaluation, named, baseline, None, Workers(evaluation, None, jobs), heard)
+    plan = schedule.plan(minutes, seeds, None)
+    return plan, plan.expected(seeds)
 
 
 def _check(routes: Mapping[str, Route], minutes: float | None, then: Then | None) -> None:
@@ -258,8 +292,7 @@ def _compared(
     minutes: float | None,
     jobs: int,
     folder: Path | None,
-    on_route: OnRoute | None,
-    on_report: OnReport | None,
+    heard: Listeners,
 ) -> Comparison:
     """Run the schedule of a comparison; without a folder, trials of several jobs are stored in a temporary one."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -268,7 +301,7 @@ def _compared(
         if store is not None:
             store.check_same_data(evaluation)
         with Workers(evaluation, store, jobs) as workers:
-            schedule = Schedule(evaluation, routes, baseline, store, workers, on_route, on_report)
+            schedule = Schedule(evaluation, routes, baseline, store, workers, heard)
             plan = None if minutes is None else schedule.plan(minutes, seeds, kept / PLAN)
             schedule.rounds(plan, seeds, repeat, then)
             verdict = schedule.concluded(plan)

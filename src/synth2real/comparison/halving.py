@@ -9,29 +9,32 @@ References:
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from ..adapt import FeatureMapping, SourceOnly
+from ..adapt import FeatureMapping
 from ..adapt.mappings.closed_form import ClosedForm
 from ..calibrate import Calibrator
 from ..data.domains import Labelled, Unlabelled, evenly
 from ..errors import InputError
 from ..refine.base import TrainedMapping
-from ..route.route import Budget, Route
+from ..route.route import Budget, Route, refine_all
 from ..simulate import Simulator
 from ..tasks.base import Task
+from ..training.loop import Loop
 from ..training.mapping import Mapping as Refiner
 
 SHARES = {1: (0.94,), 2: (0.42, 0.52)}  # share of the time of each round; the rest is for measuring
 FINALISTS = 2  # routes of the last of two rounds, besides the baselines
 ENOUGH = 300  # a training with fewer steps is a weak indicator of a long one, because self-training starts late
 LEAST = 40  # a training with fewer steps gives no useful score
+FEWEST_ROUTES, OVERRUN = 3, 3.0  # routes that are measured in any case, and how far that may exceed its time
 FIRST, LATER = 2, 8  # timed steps: their difference does not include costs that occur once
 REFINING = 6  # timed steps of a refiner
 PROBE = 200  # samples of each domain on which speed is measured
@@ -120,6 +123,19 @@ class Plan:
             plan = replace(self, speeds={name: self.speeds[name] for name in names})
         return plan
 
+    def expected(self, wanted: Sequence[int]) -> float:
+        """Seconds of all rounds, if the slowest routes are the finalists. `wanted` are the seeds of the last round."""
+        slowest = sorted(self.speeds, key=lambda name: self.speeds[name].seconds(ENOUGH), reverse=True)
+        finalists = [*self.pinned, *[name for name in slowest if name not in self.pinned][:FINALISTS]]
+        rounds = [list(self.speeds), finalists][: len(self.sizes)]
+        total = 0.0
+        for rung, names in enumerate(rounds):
+            last = rung == len(rounds) - 1
+            trainings = [*names] * len(self.seeds(names, wanted)) if last else names
+            steps = self.steps(rung, trainings)
+            total += self.makespan([self.speeds[name].seconds(steps) for name in trainings])
+        return total
+
     def seeds(self, names: Sequence[str], wanted: Sequence[int]) -> Sequence[int]:
         """Seeds of the last round: as many as leave each training `most` steps, or one."""
         for count in range(len(wanted), 1, -1):
@@ -193,7 +209,15 @@ def stepless(route: Route) -> bool:
 
 
 def measure(
-    routes: Mapping[str, Route], source: Labelled, target: Unlabelled, task: Task, budget: Budget, fixed: float
+    routes: Mapping[str, Route],
+    source: Labelled,
+    target: Unlabelled,
+    task: Task,
+    budget: Budget,
+    fixed: float,
+    *,
+    seconds: float = math.inf,
+    on_route: Callable[[str], None] | None = None,
 ) -> dict[str, Speed]:
     """The speed of each route, measured with a few steps on a few samples.
 
@@ -202,37 +226,104 @@ def measure(
         source: the training data.
         target, task, budget: as in `Route.run`.
         fixed: seconds that every training takes once, without refining.
+        seconds: that measuring should take. Slow routes are timed with fewer steps. After `OVERRUN` times as many
+            seconds the last routes are left out, since there is no time to train them either.
+        on_route: called with the name of each route before it is measured.
     """
     few, some = source.subset(evenly(len(source), PROBE)), target.subset(evenly(len(target), PROBE))
-
-    def timed(route: Route, steps: int) -> dict[str, float]:
-        return route.run(few, some, task=task, budget=replace(budget, steps=steps)).seconds
-
-    timed(Route(), 1)  # warm-up: loading and compiling happens once and belongs to no route
+    began = time.perf_counter()
     trained: dict[str, tuple[float, float]] = {}  # fixed seconds, and seconds per step; equal trainings are timed once
     refined: dict[str, tuple[float, float]] = {}
-    speeds = {}
+    speeds: dict[str, Speed] = {}
     for name, route in routes.items():
+        if len(speeds) >= FEWEST_ROUTES and time.perf_counter() - began > OVERRUN * seconds:
+            break
+        if on_route is not None:
+            on_route(name)
         settings = repr((route.randomize, route.adapt))
         if settings not in trained:
-            first, later = (timed(replace(route, refine=None), steps)["train"] for steps in (FIRST, LATER))
-            step = max((later - first) / (LATER - FIRST), 1e-6)
-            trained[settings] = max(0.0, first - FIRST * step), step
+            trained[settings] = _training(route, few, some, task, budget, seconds / len(routes))
         once, step = trained[settings]
         if isinstance(route.adapt, FeatureMapping):  # its cost grows faster than the number of samples
             whole = route.run(source, target, task=task, budget=replace(budget, steps=FIRST)).seconds
             once = whole["map"] + (whole["train"] if stepless(route) else once)
         own, settings = _steps(route.refine), repr(route.refine)
         if settings not in refined:
-            quick = shortened(replace(route, randomize=None, adapt=SourceOnly()), REFINING)
-            seconds = timed(quick, 1).get("refine", 0.0)
-            # The cost of a closed form is proportional to the images; that of a trained refiner mostly to its steps.
-            refined[settings] = (
-                (0.0, seconds / _steps(quick.refine)) if own else (seconds * len(source) / len(few), 0.0)
-            )
-        refining, refine_step = refined[settings]
-        speeds[name] = Speed(fixed + once + refining, step, refine_step, own)
+            refined[settings] = refining(route.refine, few, some, budget, len(source))
+        once_more, refine_step = refined[settings]
+        speeds[name] = Speed(fixed + once + once_more, step, refine_step, own)
     return speeds
+
+
+def _training(
+    route: Route, few: Labelled, some: Unlabelled, task: Task, budget: Budget, patience: float
+) -> tuple[float, float]:
+    """`timed_steps` of a route without its refiner."""
+    alone = replace(route, refine=None)
+
+    def run(steps: int, on_step: Callable[..., None]) -> None:
+        alone.run(few, some, task=task, budget=replace(budget, steps=steps), on_step=on_step)
+
+    return timed_steps(run, patience)
+
+
+def timed_steps(run: Callable[[int, Callable[..., None]], Any], patience: float = math.inf) -> tuple[float, float]:
+    """Seconds that a training takes once, and seconds of one of its steps.
+
+    Two trainings of a few steps are compared, so that costs that occur once are in no step. If the first one has
+    already taken `patience` seconds, its last step is taken alone.
+
+    Args:
+        run: trains for a number of steps, and calls its second argument after each of them.
+        patience: seconds.
+    """
+    ends: list[float] = []
+
+    def seconds(steps: int) -> float:
+        began = time.perf_counter()
+        ends.clear()
+        run(steps, lambda *_: ends.append(time.perf_counter()))
+        return time.perf_counter() - began
+
+    first = seconds(FIRST)
+    if first > patience and len(ends) >= FIRST:
+        step = ends[-1] - ends[-2]
+    else:
+        step = (seconds(LATER) - first) / (LATER - FIRST)
+    step = max(step, 1e-6)
+    return max(0.0, first - FIRST * step), step
+
+
+def refining(
+    refiner: Refiner | None, few: Labelled, some: Unlabelled, budget: Budget, count: int
+) -> tuple[float, float]:
+    """Seconds that a refiner takes once, to refine `count` images, and seconds of one of its steps.
+
+    Args:
+        refiner: the method; None takes no time.
+        few, some: samples of source and target on which it is timed.
+        budget: seed, batch and hardware.
+        count: images of the source.
+    """
+    if refiner is None:
+        return 0.0, 0.0
+    quick = copy.copy(
+        refiner.lasting(min(REFINING, refiner.all_steps)) if isinstance(refiner, TrainedMapping) else refiner
+    )
+    began = time.perf_counter()
+    quick.fit(few, some, Loop(steps=1, batch=budget.batch, seed=budget.seed, hardware=budget.hardware))
+    learnt = time.perf_counter() - began
+    applied = applying(quick, few, count)
+    # The cost of a closed form is proportional to the images; that of a trained refiner to its steps.
+    own = _steps(quick)
+    return (applied, learnt / own) if own else (applied + learnt * count / len(few), 0.0)
+
+
+def applying(refiner: Refiner, few: Labelled, count: int) -> float:
+    """Seconds to refine `count` images by a trained refiner, timed on a few."""
+    began = time.perf_counter()
+    refine_all(refiner, few)
+    return (time.perf_counter() - began) * count / len(few)
 
 
 def step_seconds(route: Route, source: Labelled, target: Unlabelled, task: Task, budget: Budget) -> float:
@@ -243,15 +334,7 @@ def step_seconds(route: Route, source: Labelled, target: Unlabelled, task: Task,
         source, target, task, budget: as in `Route.run`.
     """
     few, some = source.subset(evenly(len(source), PROBE)), target.subset(evenly(len(target), PROBE))
-    times: list[float] = []
-    route.run(
-        few,
-        some,
-        task=task,
-        budget=replace(budget, steps=2),
-        on_step=lambda *_: times.append(time.perf_counter()),
-    )
-    return times[1] - times[0]
+    return _training(route, few, some, task, budget, 0.0)[1]
 
 
 def _steps(refiner: Refiner | None) -> int:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..calibrate import Calibration
-from ..data.domains import Labelled
+from ..data.domains import Labelled, evenly
 from ..errors import TrainingDiverged
 from ..route.route import OnReport, Route, default_steps
 from ..simulate import Simulator
@@ -19,13 +20,28 @@ from ..tasks import Classification
 from ..training.model import Model
 from .candidates import SOURCE_ONLY, RouteCandidate
 from .choice import Chooser, verdict
-from .evaluation import Evaluation, TrainingJob, shipped_source, some
-from .halving import ENOUGH, Plan, affordable, measure, shortened, stepless
+from .evaluation import SHOWN, Evaluation, TrainingJob, shipped_source, some
+from .halving import ENOUGH, PROBE, SEARCHING, Plan, affordable, measure, shortened, stepless
 from .pool import Aggregate, aggregates
 from .trials import TrialStore
 from .workers import Workers
 
+MEASURING = 0.06  # share of the time in which the speed of the routes is measured
+SCORED, VALUES = 32, 2**21  # least target samples on which the scores are timed, and most values of more samples
+CONCLUDING = 2  # a training is measured after it, and once more for the aggregates and the report
+
 Then = Callable[[Sequence[str]], Mapping[str, Route]]
+OnPlan = Callable[[Plan, float], None]
+
+
+@dataclass(frozen=True)
+class Listeners:
+    """What is called during a comparison, see `compare`."""
+
+    on_route: Callable[[str, int], None] | None = None
+    on_report: OnReport | None = None
+    on_timing: Callable[[str], None] | None = None
+    on_plan: OnPlan | None = None
 
 
 class Schedule:
@@ -37,7 +53,7 @@ class Schedule:
         baseline: name of the route that the others are compared with.
         store: of finished trials; None if they are not kept.
         workers: run the trainings.
-        on_route, on_report: as in `compare`.
+        heard: called during the comparison.
     """
 
     def __init__(
@@ -47,11 +63,9 @@ class Schedule:
         baseline: str,
         store: TrialStore | None,
         workers: Workers,
-        on_route: Callable[[str, int], None] | None,
-        on_report: OnReport | None,
+        heard: Listeners,
     ) -> None:
-        self.evaluation, self.store, self.workers = evaluation, store, workers
-        self.on_route, self.on_report = on_route, on_report
+        self.evaluation, self.store, self.workers, self.heard = evaluation, store, workers, heard
         self.chooser = Chooser(evaluation, baseline)
         self.steps: int | None = evaluation.budget.steps  # of each training of the last round
         self.started = time.perf_counter()
@@ -109,7 +123,7 @@ class Schedule:
     def train(self, wanted: Sequence[tuple[RouteCandidate, int]], steps: int | None) -> None:
         """Train each pair of route and seed, unless its trial is stored."""
         trainings = [self.training(candidate, seed, steps) for candidate, seed in wanted]
-        trials = self.workers.run(trainings, self.on_route, self.on_report)
+        trials = self.workers.run(trainings, self.heard.on_route, self.heard.on_report)
         for (candidate, _), trial in zip(wanted, trials, strict=True):
             if isinstance(trial, TrainingDiverged):
                 if candidate.name == SOURCE_ONLY:
@@ -167,9 +181,12 @@ class Schedule:
             self.simulators[key] = (found[0], found[1], found[2] if route.calibrate or route.widen else 0.0)
         return self.simulators[key]
 
-    def plan(self, minutes: float, seeds: Sequence[int], path: Path) -> Plan:
-        """The stored plan, or a new one from the speed of each route on this machine."""
-        if path.is_file():
+    def plan(self, minutes: float, seeds: Sequence[int], path: Path | None) -> Plan:
+        """The stored plan, or a new one from the speed of each route on this machine.
+
+        Without a path it is not stored, and the searches of a simulator's ranges are only counted.
+        """
+        if path is not None and path.is_file():
             plan = Plan.read(path)
             self.shorten_searches(plan.trials)
             self.leave_out(plan)
@@ -180,20 +197,60 @@ class Schedule:
         if searches and not isinstance(source, Labelled):
             trials = affordable(searches[0], source, 60 * minutes)
             self.shorten_searches(trials)
-        simulators = [self.simulator(candidate.route)[0] for candidate in self.candidates]
+        searched = self.candidates if path is not None else self.candidates[:1]
+        simulators = [self.simulator(candidate.route)[0] for candidate in searched]
         rendered, rendering = evaluation.rendered(simulators[0], seeds[0])
         routes = {candidate.name: replace(candidate.route, calibrate=None, widen=None) for candidate in self.candidates}
+        pinned = tuple(one.name for one in self.candidates if one.name in (SOURCE_ONLY, self.chooser.baseline))
+        ordered = {name: routes[name] for name in (*pinned, *(name for name in routes if name not in pinned))}
         with self.workers.as_in_workers():
-            speeds = measure(routes, rendered, evaluation.target, evaluation.task, evaluation.budget, rendering)
+            measuring = self.measuring(rendered, seeds[0])
+            speeds = measure(
+                ordered,
+                rendered,
+                evaluation.target,
+                evaluation.task,
+                evaluation.budget,
+                rendering + measuring,
+                seconds=MEASURING * 60 * minutes,
+                on_route=lambda name: self.tell(f"a few steps of {name}"),
+            )
         images = len(rendered.shape) == 3
         most = evaluation.budget.steps or default_steps(len(rendered), len(evaluation.target), evaluation.task, images)
-        left = max(60 * minutes - (time.perf_counter() - self.started), 0.0)
-        pinned = tuple(one.name for one in self.candidates if one.name in (SOURCE_ONLY, self.chooser.baseline))
+        spent = time.perf_counter() - self.started
+        if path is None and trials is not None:
+            spent += SEARCHING * 60 * minutes * len({repr(search) for search in searches})
+        left = max(60 * minutes - spent, 0.0)
         plan = Plan(left, self.workers.jobs, most, speeds, trials, pinned).affordable()
         self.leave_out(plan)
-        make_folder(path.parent)
-        write_text(path, json.dumps(plan.plain(), indent=2) + "\n")
+        if path is not None:
+            make_folder(path.parent)
+            write_text(path, json.dumps(plan.plain(), indent=2) + "\n")
+        if self.heard.on_plan is not None:
+            self.heard.on_plan(plan, plan.expected(seeds))
         return plan
+
+    def measuring(self, rendered: Labelled, seed: int) -> float:
+        """Seconds that scores, aggregates and report of one training take, timed on a few samples.
+
+        The training before that is of one step, which also loads and compiles.
+        """
+        self.tell("scores and report")
+        whole = self.evaluation
+        count = max(SCORED, min(PROBE, VALUES // math.prod(rendered.shape)))
+        source = rendered.subset(evenly(len(rendered), 2 * count))
+        target = whole.target.subset(evenly(len(whole.target), count))
+        few = Evaluation(source, target, None, whole.task, whole.budget)
+        run = Route().run(source, target, task=whole.task, budget=replace(whole.budget, steps=1))
+        began = time.perf_counter()
+        few.measured(run, seed, 1, 0.0)
+        each = (time.perf_counter() - began) / len(target)
+        return CONCLUDING * each * min(len(whole.target), SHOWN)
+
+    def tell(self, what: str) -> None:
+        """Say what is timed next."""
+        if self.heard.on_timing is not None:
+            self.heard.on_timing(what)
 
     def leave_out(self, plan: Plan) -> None:
         """Remove the routes that the plan has no time for, and note the reason."""

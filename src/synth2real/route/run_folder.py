@@ -2,6 +2,7 @@
 
 model.safetensors, model.yaml   the model
 settings.yaml                   route, data, budget, hardware, versions
+config.yaml                     the options of the command that wrote it; `--config` repeats it
 metrics.jsonl                   one line per report: stage, step, losses
 log.txt                         printed lines
 refiner/                        the refiner, if the route refines
@@ -33,7 +34,7 @@ from ..data.sparse import Layout
 from ..errors import InputError, TrainingDiverged, WriteError
 from ..settings import read_yaml
 from ..simulate import Simulator, save_parameters
-from ..storage import append_line, emptied, is_empty, make_folder, write_tensors, write_text
+from ..storage import append_line, check_writable, emptied, is_empty, make_folder, write_tensors, write_text
 from ..tasks.base import Task
 from ..training.correction import Correction, correct, fine_tuned
 from ..training.hardware import versions
@@ -75,6 +76,7 @@ class RunFolder:
         overwrite: if the folder has a run, remove it first.
         resume: continue the run in the folder.
         resumable: whether the command has --resume; the message about a folder in use depends on it.
+        begin: write. Without it the folder is only checked.
 
     Raises:
         InputError: the folder is not empty without `overwrite` or `resume`; it is not empty and has no run to
@@ -90,6 +92,7 @@ class RunFolder:
         overwrite: bool = False,
         resume: bool = False,
         resumable: bool = True,
+        begin: bool = True,
     ) -> None:
         self.path, self.settings = path, settings
         if resume:
@@ -102,7 +105,11 @@ class RunFolder:
                     f"{path}: --overwrite found no {SETTINGS}, so this is not a run folder. Choose another --out, "
                     "or delete the folder"
                 )
-            emptied(path)
+            if begin:
+                emptied(path)
+        if not begin:
+            check_writable(path)
+            return
         make_folder(path)
         try:
             write_text(path / SETTINGS, yaml.safe_dump({**settings, "versions": versions()}, sort_keys=False))

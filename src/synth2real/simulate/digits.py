@@ -6,6 +6,7 @@ A batch is one bilinear look-up in these maps, at coordinates distorted by an af
 
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -279,10 +280,12 @@ def _measure(line: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.f
 
 def _glyph(face: str, text: str) -> NDArray[np.bool_]:
     """The ink of a digit of a font, one height high, centred in a tile."""
-    import matplotlib
     from PIL import Image, ImageDraw, ImageFont
 
-    font = ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf", f"{face}.ttf"), 2 * TILE)
+    found = find_spec("matplotlib")  # its import would take a second, and make a folder in the user's home
+    assert found is not None
+    fonts = Path(str(found.origin)).parent / "mpl-data" / "fonts" / "ttf"
+    font = ImageFont.truetype(fonts / f"{face}.ttf", 2 * TILE)
     large = Image.new("L", (3 * TILE, 3 * TILE))
     ImageDraw.Draw(large).text((TILE // 2, TILE // 4), text, fill=255, font=font)
     left, top, right, bottom = large.getbbox() or (0, 0, TILE, TILE)

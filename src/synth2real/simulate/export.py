@@ -16,6 +16,7 @@ import io
 import json
 import os
 import tarfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -25,7 +26,7 @@ from typing import Any, Literal, Self
 
 from ..errors import InputError
 from ..settings import to_dict
-from ..storage import Building, building, is_free, make_folder, whole, write_text
+from ..storage import Building, building, check_writable, is_free, make_folder, whole, write_text
 from .base import Simulator
 from .distributions import plain
 from .encoding import Row, encoded_rows
@@ -63,6 +64,27 @@ def render(
             begun with other arguments.
         WriteError: the disk is full, or `out` is read-only or has vanished.
     """
+    job = render_job(simulator, n, out, seed, overwrite, masks, format, resume)
+    with WRITERS[job.format].opened(job) as writer:
+        first = writer.done // simulator.chunk  # a part is rendered whole, so that its images keep their bits
+        encoded = encoded_rows(simulator.stream(n, seed, first), simulator, masks)
+        for i, (image, mask, row) in enumerate(encoded, start=first * simulator.chunk):
+            if i >= writer.done:
+                writer.add(f"{i:06d}", image, mask, row)
+        writer.finish()
+
+
+def render_job(
+    simulator: Simulator,
+    n: int,
+    out: str | Path,
+    seed: int,
+    overwrite: bool = False,
+    masks: bool = False,
+    format: Format | None = None,
+    resume: bool = False,
+) -> "RenderJob":
+    """The arguments of `render`, after the checks that need no output."""
     out = Path(out)
     if format is None:
         format = "parquet" if out.suffix == ".parquet" else "folder"
@@ -71,14 +93,22 @@ def render(
     if masks and not simulator.regions:
         raise InputError(f"--masks: simulator {simulator.called()} renders no masks. Remove --masks")
     simulator.stream(n, seed)  # refuses a wrong count before anything is written
-    job = RenderJob(simulator, n, out, seed, overwrite, masks, format, resume)
-    with WRITERS[format].opened(job) as writer:
-        first = writer.done // simulator.chunk  # a part is rendered whole, so that its images keep their bits
-        encoded = encoded_rows(simulator.stream(n, seed, first), simulator, masks)
-        for i, (image, mask, row) in enumerate(encoded, start=first * simulator.chunk):
-            if i >= writer.done:
-                writer.add(f"{i:06d}", image, mask, row)
-        writer.finish()
+    return RenderJob(simulator, n, out, seed, overwrite, masks, format, resume)
+
+
+def check_output(job: "RenderJob") -> None:
+    """Raise what `render` would raise because of its output. Nothing is written."""
+    WRITERS[job.format].check(job)
+    check_writable(job.out)
+
+
+def seconds_of(job: "RenderJob", few: int = 50) -> float:
+    """Seconds to render and encode all images, timed on a few."""
+    began = time.perf_counter()
+    count = min(few, job.n)
+    for _ in encoded_rows(job.simulator.stream(count, job.seed), job.simulator, job.masks):
+        pass
+    return (time.perf_counter() - began) * job.n / count
 
 
 @dataclass(frozen=True)
@@ -129,6 +159,11 @@ class _Writer(ABC):
 
     @classmethod
     @abstractmethod
+    def check(cls, job: RenderJob) -> None:
+        """Raise `InputError` if the output must not be written."""
+
+    @classmethod
+    @abstractmethod
     def opened(cls, job: RenderJob) -> AbstractContextManager[Self]:
         """A writer; its output is incomplete until the context ends without an error."""
 
@@ -144,6 +179,10 @@ class _InFolder(_Writer):
 
     def __init__(self, building: Building, job: RenderJob) -> None:
         self.out, self.building, self.parameters = job.out, building, job.parameters
+
+    @classmethod
+    def check(cls, job: RenderJob) -> None:
+        _replaceable(job)
 
     @classmethod
     @contextmanager
@@ -221,8 +260,7 @@ class _Parquet(_Writer):
         self.writer: Any = None
 
     @classmethod
-    @contextmanager
-    def opened(cls, job: RenderJob) -> Iterator[Self]:
+    def check(cls, job: RenderJob) -> None:
         out, overwrite = job.out, job.overwrite
         try:
             import pyarrow
@@ -246,8 +284,16 @@ class _Parquet(_Writer):
                 f"{out}: found a file that `render` did not write as Parquet, but --overwrite replaces only an earlier "
                 "output of `render`. Choose another --out"
             )
-        make_folder(out.parent)
-        with whole(out) as partial:
+
+    @classmethod
+    @contextmanager
+    def opened(cls, job: RenderJob) -> Iterator[Self]:
+        cls.check(job)
+        import pyarrow
+        import pyarrow.parquet
+
+        make_folder(job.out.parent)
+        with whole(job.out) as partial:
             writer = cls(partial, pyarrow, job.parameters)
             try:
                 yield writer

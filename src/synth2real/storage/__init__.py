@@ -1,8 +1,8 @@
 """What is written to disk: whole files or none, folders that say that they are incomplete, locks of folders in use."""
 
-from .files import append_line, copied, make_folder, whole, write_tensors, write_text, writing
+from .files import append_line, check_writable, copied, make_folder, whole, write_tensors, write_text, writing
 from .incomplete import INCOMPLETE, Building, building, check_complete, is_free
-from .locks import LOCK, emptied, is_empty, locked
+from .locks import LOCK, check_unlocked, emptied, is_empty, locked
 
 __all__ = [
     "INCOMPLETE",
@@ -11,6 +11,8 @@ __all__ = [
     "append_line",
     "building",
     "check_complete",
+    "check_unlocked",
+    "check_writable",
     "copied",
     "emptied",
     "is_empty",

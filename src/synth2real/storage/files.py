@@ -56,6 +56,15 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Raise the `WriteError` that writing a file or folder would raise. Nothing is written."""
+    place = next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())
+    if not place.is_dir() and place != path.absolute():
+        raise failed(path, OSError(errno.ENOTDIR, ""))
+    if not os.access(place, os.W_OK):
+        raise failed(path, OSError(errno.EACCES, ""))
+
+
 def failed(path: Path, error: OSError) -> WriteError:
     """The `WriteError` for an error of the operating system."""
     reason = os.strerror(error.errno) if error.errno else str(error)  # libraries put their own words around it

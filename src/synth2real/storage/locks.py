@@ -66,6 +66,19 @@ def locked(out: Path, *, join: bool = False, share: bool = False) -> Iterator[No
                 folder.rmdir()
 
 
+def check_unlocked(out: Path) -> None:
+    """Raise `InputError` if another process uses an output. Nothing is locked or written."""
+    file = _file(out.resolve())
+    if fcntl is None or not file.is_file():
+        return
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        if not _flocked(descriptor, fcntl.LOCK_SH):
+            raise _in_use(descriptor, out)
+    finally:
+        os.close(descriptor)
+
+
 def _made_parents(out: Path) -> list[Path]:
     """Create the folders above `out`. Returns those that did not exist, the deepest first."""
     missing = [folder for folder in out.parents if not folder.exists()]

@@ -41,7 +41,7 @@ def test_the_label_column_of_a_classifier_is_remembered(synth2real, tmp_path, cl
     assert code == 0, err
     assert yaml.safe_load((run / "settings.yaml").read_text())["label"] == ["shade"]
     by_column, by_folder, named = (
-        synth2real("evaluate", run, "--on", on, *more)
+        synth2real("evaluate", run, "--on", on, "--quiet", *more)
         for on, more in ((copied, ()), (classes, ()), (copied, ("--label", "shade")))
     )
     assert by_column == by_folder == named
@@ -50,7 +50,7 @@ def test_the_label_column_of_a_classifier_is_remembered(synth2real, tmp_path, cl
 
 
 def test_classes_and_confusion_are_printed(synth2real, run, classes):
-    code, out, err = synth2real("evaluate", run, "--on", classes)
+    code, out, err = synth2real("evaluate", run, "--on", classes, "--quiet")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0].startswith("accuracy: ")

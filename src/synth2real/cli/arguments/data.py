@@ -26,11 +26,11 @@ from ..options import (
     parse_channels,
     parse_size,
 )
-from .shared import Command, Reading, TestedData
+from .shared import Reading, TestedData, Writing
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderArguments(Command):
+class RenderArguments(Writing):
     """Render labelled images from a simulator."""
 
     name: SimulatorArgument

@@ -26,11 +26,11 @@ from ..options import (
     Steps,
     Trust,
 )
-from .shared import Command, Data, Reading, TestedData
+from .shared import Data, Reading, TestedData, Writing
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalibrateArguments(Reading):
+class CalibrateArguments(Reading, Writing):
     """Find the simulator ranges that match real images. Reports which parameters the images cannot determine."""
 
     simulator: SimulatorArgument
@@ -82,7 +82,7 @@ class CalibrateArguments(Reading):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RefineArguments(Reading):
+class RefineArguments(Reading, Writing):
     """Make synthetic images look real. Writes them with their labels."""
 
     source: Annotated[
@@ -109,7 +109,7 @@ class RefineArguments(Reading):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainArguments(Data):
+class TrainArguments(Data, Writing):
     """Train a model for unlabelled real data. The source is labelled synthetic data or a simulator."""
 
     out: RunOut
@@ -153,7 +153,7 @@ class TrainArguments(Data):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptArguments(Command):
+class AdaptArguments(Writing):
     """Adapt a trained model to real data without its source."""
 
     run: Annotated[Path, typer.Argument(help="Run folder of a trained classifier.")]
@@ -175,7 +175,7 @@ class AdaptArguments(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareArguments(TestedData):
+class CompareArguments(TestedData, Writing):
     """Train routes side by side, and choose one without real labels."""
 
     out: RunOut
@@ -192,7 +192,7 @@ class CompareArguments(TestedData):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemoArguments(Command):
+class DemoArguments(Writing):
     """Run the demo, from rendered digits to real handwriting. Shows how much each method gains."""
 
     out: Out = Path("demo")

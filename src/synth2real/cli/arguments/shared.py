@@ -12,6 +12,7 @@ from ..options import (
     Background,
     ChannelsOption,
     Depth,
+    DryRun,
     Given,
     Group,
     Images,
@@ -36,6 +37,13 @@ class Command:
 
     as_json: Json = False
     quiet: Quiet = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing(Command):
+    """A command that writes, or only says what it would write."""
+
+    dry_run: DryRun = False
 
 
 @dataclass(frozen=True, kw_only=True)

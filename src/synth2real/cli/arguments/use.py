@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..options import FewLabels, Group, Overwrite, RunArgument, SkipBad, Test, Trust
-from .shared import Command
+from .shared import Command, Writing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class EvaluateArguments(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictArguments(Command):
+class PredictArguments(Writing):
     """Write predictions for images as CSV."""
 
     run: RunArgument
@@ -42,7 +42,7 @@ class PredictArguments(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportArguments(Command):
+class ReportArguments(Writing):
     """Write the HTML report of a run or a comparison. It shows images, losses, mistakes and uncertain samples."""
 
     run: Annotated[Path, typer.Argument(help="Folder of a run or a comparison, as train and compare write it.")]

@@ -6,7 +6,10 @@ from typing import Any, cast
 
 from ...simulate import load_parameters, simulator
 from ...simulate import render as render_images
+from ...simulate.export import check_output, render_job, seconds_of
+from .. import dry_run
 from ..arguments import RenderArguments
+from ..config_file import keep_config
 from ..console import Result, console
 from ..outputs import check_overwrite_or_resume
 
@@ -22,6 +25,14 @@ def render(args: RenderArguments) -> Result:
         settings |= load_parameters(args.params)
     check_overwrite_or_resume(args.overwrite, args.resume)
     made = simulator(args.name, **settings)
+    if args.dry_run:
+        job = render_job(
+            made, args.n, args.out, args.seed, args.overwrite, args.masks, cast(Any, args.format), args.resume
+        )
+        check_output(job)
+        height, width = made.size
+        lines = [f"{args.n} images of {height}x{width} from {args.name}, as {job.format}"]
+        return dry_run.plan(lines, seconds_of(job), args.out)
     render_images(
         made,
         args.n,
@@ -32,5 +43,6 @@ def render(args: RenderArguments) -> Result:
         cast(Any, args.format),
         args.resume,
     )
+    keep_config("render", args, args.out)
     console.print(f"rendered {args.n} images to {args.out}", soft_wrap=True)
     return {"simulator": args.name, "images": args.n, "out": args.out}

@@ -6,21 +6,23 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ...adapt import SOURCE_FREE, SourceFree
+from ...comparison.halving import timed_steps
 from ...data.domains import Unlabelled
 from ...data.reading.loading import load_unlabelled
 from ...errors import InputError, TrainingDiverged
-from ...route.run_folder import RunFolder, read_settings
+from ...route.run_folder import LOG, METRICS, SETTINGS, RunFolder, read_settings
 from ...select.adapted import judge
 from ...settings import build, to_dict
 from ...training.hardware import Hardware
 from ...training.loop import Loop, Report, Trainer
 from ...training.model import Model
 from ...training.saved_model import load_model
+from .. import dry_run
 from ..arguments import AdaptArguments
 from ..console import Result, bars, console
 from ..few_labels import keep_correction, plain_few_labels, read_for_model
 from ..inputs import reading_of
-from ..outputs import say
+from ..outputs import run_folder, say
 from ..set_option import assignments_of
 
 
@@ -37,7 +39,13 @@ def adapt(args: AdaptArguments) -> Result:
     grouped = read_for_model(model, args, (args.target, target))
     loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=Hardware.detect())
     method.trainer(model, target, loop)  # refuses what it cannot adapt before anything is written
-    folder = RunFolder(args.out, settings(args, method, model, loop), overwrite=args.overwrite, resumable=False)
+    folder = run_folder("adapt", args, settings(args, method, model, loop))
+    if args.dry_run:
+        once, step = timed_steps(
+            lambda steps, done: method.trainer(model, target, replace(loop, steps=steps, on_step=done)).run()
+        )
+        lines = [f"{args.method}: {args.run} to {args.target} ({len(target)} samples), {loop.steps} steps"]
+        return dry_run.plan(lines, once + step * loop.steps, args.out, ("the model", SETTINGS, METRICS, LOG))
     say(folder, f"{args.method}: {args.run} to {args.target} ({len(target)} samples), no source")
     say(
         folder,

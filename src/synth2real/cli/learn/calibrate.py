@@ -10,14 +10,17 @@ import yaml
 from rich.table import Table
 
 from ...calibrate import METHODS, Calibration, Calibrator, Identification, Search, identify, method_of, sheet
+from ...comparison.expected import search_seconds
 from ...data.domains import Unlabelled
 from ...data.reading.loading import load_unlabelled
 from ...errors import InputError
 from ...settings import build, name_of, to_dict
 from ...simulate import Simulator, save_parameters, simulator
 from ...simulate.distributions import plain, text
-from ...storage import make_folder, write_text
+from ...storage import check_writable, make_folder, write_text
+from .. import dry_run
 from ..arguments import CalibrateArguments
+from ..config_file import keep_config
 from ..console import Result, bars, console
 from ..inputs import reading
 from ..outputs import check_new_file, check_overwrite_or_resume
@@ -35,6 +38,11 @@ def calibrate(args: CalibrateArguments) -> Result:
     target = load_unlabelled(args.target, **reading(args), given=args.given)
     made = place(args, target)
     search.check(made, target)
+    if args.dry_run:
+        check_writable(args.out)
+        check_study(args)
+        lines = [f"{name_of(METHODS, search)}: {search.trials} trials of {search.images} images of {args.simulator}"]
+        return dry_run.plan(lines, search_seconds(search, made, target), args.out)
     storage = study_storage(args)
     with bars(estimates=False) as shown:
 
@@ -45,6 +53,7 @@ def calibrate(args: CalibrateArguments) -> Result:
     judged = identify(search, made, target, found)
     described = describe(args, search, target, found, judged)
     write(args, described, target, found, judged)
+    keep_config("calibrate", args, args.out)
     console.print(table(made, found, judged))
     for line in summary(args, search, found, judged):
         console.print(line, soft_wrap=True)
@@ -77,7 +86,7 @@ def place(args: CalibrateArguments, target: Unlabelled) -> Simulator:
 
 def study_storage(args: CalibrateArguments) -> str:
     """The database of the study, by default beside --out. With --overwrite an earlier SQLite file is deleted."""
-    storage = args.storage or str(args.out.with_suffix(".study.db"))
+    storage = named_storage(args)
     if "://" not in storage:
         path = Path(storage)
         make_folder(path.parent)
@@ -85,6 +94,21 @@ def study_storage(args: CalibrateArguments) -> str:
             path.unlink(missing_ok=True)
     make_folder(args.out.parent)
     return storage
+
+
+def named_storage(args: CalibrateArguments) -> str:
+    """The database that the options name."""
+    return args.storage or str(args.out.with_suffix(".study.db"))
+
+
+def check_study(args: CalibrateArguments) -> None:
+    """Raise `InputError` if there is a study that is neither resumed nor replaced."""
+    storage = named_storage(args)
+    if "://" not in storage and Path(storage).is_file() and not (args.resume or args.overwrite):
+        raise InputError(
+            f"{storage}: contains a study already, expected a new storage. Pass --resume to continue it, or "
+            "--overwrite, or choose another --storage"
+        )
 
 
 def write(

@@ -9,28 +9,30 @@ from typing import Any
 
 from rich.table import Table
 
-from ...comparison.comparison import Comparison
+from ...comparison.comparison import Comparison, planned
 from ...comparison.comparison import compare as compare_routes
+from ...comparison.halving import FINALISTS, Plan
 from ...comparison.named_routes import chosen_routes, paints_backgrounds
 from ...comparison.pool import check_names
 from ...data.domains import Labelled, Unlabelled
+from ...data.reading.pixels import Conversion
 from ...data.sparse import Layout
 from ...errors import InputError, WriteError
 from ...measure.backgrounds import lacks_backgrounds
 from ...measure.data_checks import counted
 from ...report import write_report
 from ...route.route import Budget, Route
-from ...route.run_folder import RunFolder
 from ...simulate import Simulator
 from ...storage import write_text
 from ...tasks.base import Task
 from ...training.correction import Correction
 from ...training.hardware import versions
+from .. import dry_run
 from ..arguments import CompareArguments
-from ..console import Result, announce, bars, console, duration, warnings_on_stderr
+from ..console import Result, amount, announce, bars, console, duration, warnings_on_stderr
 from ..few_labels import Grouped, has_column, keep_correction, plain_few_labels, read_for_training, warn_of_test
 from ..inputs import conversion_of, described, load_pair, load_test, one_source, read_both_groups, settle_task
-from ..outputs import check_overwrite_or_resume, say, write_aggregates, write_chosen
+from ..outputs import check_overwrite_or_resume, run_folder, say, write_aggregates, write_chosen
 
 RESULT, AGGREGATES = "comparison.json", "aggregates"
 PAINTS = (
@@ -54,33 +56,28 @@ def compare(args: CompareArguments) -> Result:
     groups = read_both_groups(args.group, (name, source), (args.target, target))
     budget = Budget(n=args.n or Budget.n, seed=args.seed)
     settings = settings_of(args, routes, task, budget)
-    folder = RunFolder(args.out, settings, overwrite=args.overwrite, resume=args.resume)
+    folder = run_folder("compare", args, settings)
+    known = {**common(args), "test": test, "task": task, "budget": budget}
+    known |= {"source_groups": groups[0], "target_groups": groups[1]}
+    first = f"{amount(len(routes), 'route')} in {duration(60 * args.minutes)} (--budget): timing them first"
+    if args.dry_run:
+        console.print(first, soft_wrap=True)
+        return dry_plan(args, *planned(routes, source, target, **known))
     if isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target):
         say(folder, PAINTS)
-    say(
-        folder,
-        f"about {duration(60 * args.minutes)} for {len(routes)} routes (--budget), with a few timed steps of each",
-    )
+    say(folder, first)
     with bars(estimates=False) as shown, warnings_on_stderr(folder.log), interruptible():
         comparison = compare_routes(
             routes,
             source,
             target,
-            test=test,
-            task=task,
-            budget=budget,
-            seeds=tuple(range(args.seed, args.seed + args.seeds)),
-            minutes=args.minutes,
-            jobs=args.jobs,
+            **known,
             folder=args.out,
-            source_groups=groups[0],
-            target_groups=groups[1],
             on_route=lambda name, seed: announce(shown, name, seed),
             on_report=shown.report,
+            on_plan=lambda plan, seconds: say(folder, plan_words(plan, seconds)),
         )
-    trained = [trial.run.model for candidate in comparison.candidates for trial in candidate.trials]
-    for model in (*trained, *(one.model for one in comparison.aggregates)):
-        model.conversion, model.layout = conversion_of(args, source, target), layout
+    keep_conversion(comparison, conversion_of(args, source, target), layout)
     _, correction = keep_correction(folder, comparison.chosen.trials[0].run.model, few, target)
     few_labels = None if correction is None else correction.plain()
     write(args, comparison, settings, correction)
@@ -89,6 +86,29 @@ def compare(args: CompareArguments) -> Result:
     report, chosen = args.out / "report.html", args.out / "chosen"
     console.print(f"report: {report}", soft_wrap=True)
     return {**comparison.plain(), "few_labels": few_labels, "out": args.out, "chosen_run": chosen, "report": report}
+
+
+def common(args: CompareArguments) -> dict[str, Any]:
+    """What the comparison and its plan both take from the options."""
+    return {
+        "seeds": tuple(range(args.seed, args.seed + args.seeds)),
+        "minutes": args.minutes,
+        "jobs": args.jobs,
+        "on_timing": lambda what: console.print(f"timing {what}", soft_wrap=True),
+    }
+
+
+def dry_plan(args: CompareArguments, made: Plan, seconds: float) -> Result:
+    """What the comparison would train, and how long."""
+    lines = [f"routes: {', '.join(made.speeds)}", plan_words(made, seconds)]
+    return dry_run.plan(lines, seconds, args.out, (RESULT, "report.html", "chosen/", f"{AGGREGATES}/", "trials/"))
+
+
+def keep_conversion(comparison: Comparison, conversion: Conversion, layout: Layout | None) -> None:
+    """Store with every model how its data was loaded."""
+    trained = [trial.run.model for candidate in comparison.candidates for trial in candidate.trials]
+    for model in (*trained, *(one.model for one in comparison.aggregates)):
+        model.conversion, model.layout = conversion, layout
 
 
 def few_labels_of(
@@ -126,6 +146,13 @@ def interruptible() -> Iterator[None]:
     except WriteError as error:
         error.add_note(f"Then {way}")
         raise
+
+
+def plan_words(plan: Plan, seconds: float) -> str:
+    """What is trained, and how long it takes."""
+    first = f"{amount(len(plan.speeds), 'route')} of {plan.steps(0, list(plan.speeds)):,} steps"
+    more = f", then the best {FINALISTS} and the baselines for more steps" if len(plan.sizes) > 1 else ""
+    return f"about {duration(seconds)} from now, with scores and report: {first}{more}"
 
 
 def conclusions(comparison: Comparison) -> list[str]:

@@ -14,6 +14,7 @@ from ...adapt import DANN, Objective, Teacher
 from ...calibrate import Posterior
 from ...comparison.comparison import Comparison
 from ...comparison.comparison import compare as compare_routes
+from ...comparison.expected import route_seconds
 from ...comparison.named_routes import with_baselines
 from ...datasets import handwriting
 from ...errors import InputError
@@ -22,10 +23,13 @@ from ...refine import SimGAN
 from ...report import write_report
 from ...route.route import Budget, Route
 from ...simulate import Digits
-from ...storage import emptied, is_empty, make_folder, write_text
+from ...storage import check_writable, emptied, is_empty, make_folder, write_text
+from ...tasks import Classification
 from ...training.hardware import versions
+from .. import dry_run
 from ..arguments import DemoArguments
-from ..console import Result, announce, bars, console
+from ..config_file import keep_config
+from ..console import Result, amount, announce, bars, console
 from ..outputs import write_chosen
 
 STEPS, FAST_STEPS = 1000, 150
@@ -77,7 +81,8 @@ def demo(args: DemoArguments) -> Result:
                 f"{out}: --overwrite found no results.json there, so it is no demo. Choose another --out, "
                 "or delete the folder"
             )
-        emptied(out)
+        if not args.dry_run:
+            emptied(out)
     target, test = handwriting()
     simulator = Digits(size=(8, 8))
     budget = Budget(steps=FAST_STEPS if fast else STEPS, n=2000 if fast else 5000)
@@ -86,6 +91,12 @@ def demo(args: DemoArguments) -> Result:
     jobs = 1 if fast else min(2, os.cpu_count() or 1)
     named, _ = with_baselines(routes(fast))
     trainings = len(named) + 1 + 3 * (len(seeds) - 1)  # the combination, too; three routes are repeated
+    if args.dry_run:
+        check_writable(out)
+        each = [route_seconds(route, simulator, target, Classification.of(test), budget) for route in named.values()]
+        seconds = sum(once + step * (budget.steps or 0) for once, step in each) * trainings / len(named) / jobs
+        lines = [f"{amount(trainings, 'training')} of {budget.steps} steps: {', '.join(named)}"]
+        return dry_run.plan(lines, seconds, out, ("results.json", "report.html", "chosen/"))
     with bars(estimates=False) as shown:
         comparison = compare_routes(
             routes(fast),
@@ -100,6 +111,7 @@ def demo(args: DemoArguments) -> Result:
             on_report=shown.report,
         )
     results = write(comparison, out, budget)
+    keep_config("demo", args, out)
     console.print(table(comparison))
     console.print(f"chosen without real labels: {comparison.chosen.name}")
     console.print(f"report: {out / 'report.html'}", soft_wrap=True)

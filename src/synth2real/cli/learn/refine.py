@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ...data.domains import Unlabelled
+import torch
+
+from ...comparison.expected import rendering
+from ...comparison.halving import PROBE, applying, refining
+from ...data.domains import Labelled, Unlabelled, evenly
 from ...data.reading.loading import load_unlabelled
 from ...data.reading.pixels import Conversion
 from ...errors import InputError
 from ...refine import METHODS, load_refiner
 from ...refine.base import TrainedMapping
-from ...refine.folder import RefineJob, refine_folder
+from ...refine.folder import DESCRIPTION, RefineJob, check_out, refine_folder
+from ...route.route import Budget
 from ...settings import build
 from ...simulate import Simulator, is_simulator, simulator
-from ...training.mapping import Mapping
+from ...storage import check_writable
+from ...training.mapping import REFINER, Mapping
+from .. import dry_run
 from ..arguments import RefineArguments
+from ..config_file import keep_config
 from ..console import Result, bars, console
 from ..inputs import check_for_simulators, reading
 from ..outputs import check_overwrite_or_resume
@@ -34,6 +42,8 @@ def refine(args: RefineArguments) -> Result:
     check_for_simulators(args.source, args.n, args.preset)
     check_overwrite_or_resume(args.overwrite, args.resume)
     job = apply_job(args) if args.apply is not None else learn_job(args)
+    if args.dry_run:
+        return dry_plan(args, job)
     start = time.perf_counter()
     steps = 0 if args.apply is not None else getattr(job.refiner, "all_steps", 0)
     with bars() as shown:
@@ -42,10 +52,37 @@ def refine(args: RefineArguments) -> Result:
             lambda step, terms: shown.report("refine", step, steps, terms),
             lambda step, steps: shown.step("refine", step, steps),
         )
+    keep_config("refine", args, args.out)
     seconds = time.perf_counter() - start
     line = f"refined {count} images by {job.refiner.name} in {seconds:.0f} s to {args.out}"
     console.print(line, soft_wrap=True)
     return {"method": job.refiner.name, "images": count, "steps": steps, "out": args.out}
+
+
+def dry_plan(args: RefineArguments, job: RefineJob) -> Result:
+    """Check the output, time the refiner on a few images, and say the plan."""
+    check_out(job)
+    check_writable(args.out)
+    seconds, count = 0.0, job.n
+    if isinstance(job.source, Simulator):
+        made, each = rendering(job.source, Budget(n=job.n, seed=job.seed))
+        seconds = each * job.n
+    else:
+        images = load_unlabelled(job.source, **asdict(job.conversion), masks=False)
+        count = len(images)
+        made = Labelled(images.inputs, torch.zeros(count, dtype=torch.int64), ("unread",))
+    few = made.subset(evenly(len(made), PROBE))
+    steps = 0
+    if job.target is None:
+        seconds += applying(job.refiner, few, count)
+    else:
+        job.refiner.check(few)
+        some, budget = job.target.subset(evenly(len(job.target), PROBE)), Budget(seed=job.seed, batch=job.batch)
+        steps = getattr(job.refiner, "all_steps", 0)
+        once, step = refining(job.refiner, few, some, budget, count)
+        seconds += once + step * steps
+    lines = [f"{job.refiner.name}: {count} images of {args.source}, {steps} training steps"]
+    return dry_run.plan(lines, seconds, args.out, ("the images", DESCRIPTION, f"{REFINER}/"))
 
 
 def learn_job(args: RefineArguments) -> RefineJob:

@@ -10,6 +10,7 @@ from typing import Any
 from ...adapt import MAPPINGS, OBJECTIVES, SOURCE_FREE, FeatureMapping, Objective
 from ...calibrate import method_of
 from ...comparison.comparison import some
+from ...comparison.expected import route_seconds
 from ...data.domains import Labelled, Unlabelled
 from ...data.sparse import Layout
 from ...errors import InputError, WriteError
@@ -18,19 +19,21 @@ from ...randomize import METHODS as RANDOMIZE
 from ...randomize import WIDEN
 from ...refine import METHODS as REFINE
 from ...route.route import STAGES, Budget, Route, Run, default_steps
-from ...route.run_folder import Few, RunFolder, both
+from ...route.run_folder import LOG, METRICS, SETTINGS, Few, RunFolder, both
 from ...route.run_folder import train as train_run
 from ...route.tensorboard import TensorBoardLog
 from ...settings import build
 from ...simulate import Simulator
 from ...tasks.base import Task
+from .. import dry_run
 from ..arguments import TrainArguments
 from ..console import Result, Watch, bars, console, warnings_on_stderr
 from ..few_labels import check_fine_tune, plain_few_labels, read_for_training
 from ..inputs import conversion_of, described, load_pair, settle_task
-from ..outputs import check_overwrite_or_resume, one_class, say
+from ..outputs import check_overwrite_or_resume, one_class, run_folder, say
 from ..set_option import parse_assignments
 
+WRITTEN = ("the model", SETTINGS, METRICS, LOG)
 SHOWN = 512  # target samples on which the trained model is checked
 FILLED_BY = {
     "calibrate": "Add --calibrate",
@@ -54,8 +57,12 @@ def train(args: TrainArguments) -> Result:
     steps = args.steps or default_steps(count, len(target), task, len(target.shape) == 3)
     budget = Budget(steps=steps, n=rendered, seed=args.seed)
     board = TensorBoardLog(args.out / "tensorboard") if args.tensorboard else None
-    folder = RunFolder(args.out, settings(args, route, task, budget), overwrite=args.overwrite, resume=args.resume)
-    for line in summary(args, route, count, len(target), steps, budget):
+    folder = run_folder("train", args, settings(args, route, task, budget))
+    lines = summary(args, route, count, len(target), steps, budget)
+    if args.dry_run:
+        once, step = route_seconds(route, source, target, task, budget)
+        return dry_run.plan(lines, once + step * (steps + args.fine_tune), args.out, WRITTEN)
+    for line in lines:
         say(folder, line)
     log = nullcontext() if board is None else closing(board)  # closed also after an interruption or a divergence
     with log, interruptible(folder), bars() as shown, warnings_on_stderr(folder.log):

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import re
+import time
 from collections.abc import Sequence
 
-from ...data.domains import Unlabelled
+from ...data.domains import Unlabelled, evenly
 from ...data.reading.discovery import counted
 from ...data.reading.loading import load_unlabelled
 from ...errors import InputError
-from ...storage import make_folder, whole
+from ...storage import check_writable, make_folder, whole
 from ...tasks import Classification, Keypoints
 from ...training.corrected_head import correction_of
 from ...training.correction import Correction, correct
 from ...training.model import Model, Predictions
 from ...training.saved_model import load_model
+from .. import dry_run
 from ..arguments import PredictArguments
 from ..console import Result, console
 from ..few_labels import groups_of, read_for_model
@@ -24,6 +26,7 @@ from ..outputs import check_new_file, one_class
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a cell that spreadsheets run
 NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
+FEW = 200  # images that a dry run predicts
 SHOWN = 20  # classes in a line
 
 
@@ -41,6 +44,8 @@ def predict(args: PredictArguments) -> Result:
     images = load_unlabelled(args.images, **reading_of(model, skip_bad=args.skip_bad))
     model.inputs_of(images, str(args.images))
     model, groups, correction = corrected(args, model, images)
+    if args.dry_run:
+        return dry_plan(args, model, images)
     predictions = model.predict(images, groups=groups)
     for line in one_class(model, predictions):
         console.warn(line)
@@ -60,6 +65,16 @@ def predict(args: PredictArguments) -> Result:
             console.print(line, soft_wrap=True)
     few = {} if correction is None else {"few_labels": correction.plain()}
     return {"count": len(predictions.values), **found, **few, "out": out}
+
+
+def dry_plan(args: PredictArguments, model: Model, images: Unlabelled) -> Result:
+    """Check the output, time the predictions of a few images, and say the plan."""
+    check_writable(args.out)
+    few = images.subset(evenly(len(images), FEW))
+    began = time.perf_counter()
+    model.predict(few)
+    seconds = (time.perf_counter() - began) * len(images) / len(few)
+    return dry_run.plan([f"{len(images)} images of {args.images} by {args.run}"], seconds, args.out)
 
 
 def corrected(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +26,10 @@ from ...route.route import Budget, Route, Rows, Run
 from ...route.run_folder import LOG, PARAMETERS, SETTINGS, read_few_labels, read_metrics, read_settings
 from ...simulate import Simulator, load_parameters
 from ...simulate.registry import DESCRIBED
+from ...storage import check_writable
 from ...training.mapping import REFINER
 from ...training.saved_model import COMPARISON, load_model
+from .. import dry_run
 from ..arguments import ReportArguments, TestedData
 from ..console import Result, console
 from ..inputs import load_pair, load_test, read_both_groups, settle_task
@@ -42,11 +45,16 @@ def report(args: ReportArguments) -> Result:
         raise InputError(f"{out}: expected the name of an HTML file, such as {out.with_suffix('.html')}")
     path = out or run / "report.html"
     settings = read_settings(run)
+    began = time.perf_counter()
     if "routes" in settings:
         check_trusted(run, settings, trust=args.trust)
         measured = again(run, settings, args.test)
     else:
         measured = as_comparison(run, args.test, trust=args.trust)
+    if args.dry_run:
+        check_writable(path)
+        names = ", ".join(one.name for one in measured.candidates)
+        return dry_run.plan([f"report of {run}: {names}"], time.perf_counter() - began, path)
     write_report(measured, path, read_few_labels(run if "routes" not in settings else run / "chosen"))
     console.print(f"report: {path}", soft_wrap=True)
     return {"routes": [one.name for one in measured.candidates], "chosen": measured.chosen.name, "out": path}

@@ -25,7 +25,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("pupil", "mm", "apparent radius of the pupil behind the cornea", (0.5, 4.4), (1.2, 3.4)),
     Parameter("opening", "ratio", "opening of the lids, 0 closed, 1 usual", (0, 1.6), (0.7, 1.2)),
     Parameter("closed", "probability", "probability of a blink with closed lids", (0, 1), (0.02, 0.02)),
-    Parameter("upper_lid", "mm", "usual height of the upper margin above the iris centre", (1, 9), (3.2, 6.0)),
+    Parameter("upper_lid", "mm", "usual height of the upper margin above the iris centre", (1, 9), (4.0, 7.0)),
     Parameter("lower_lid", "mm", "depth of the lower margin below the iris centre", (1, 9), (3.5, 6.0)),
     Parameter("lid_follow", "ratio", "vertical movement of the upper lid relative to the iris", (0, 1), (0.6, 0.95)),
     Parameter("upper_skew", "ratio", "outward shift of the top of the upper margin", (-0.45, 0.45), (-0.25, 0.1)),
