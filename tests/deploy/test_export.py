@@ -53,7 +53,8 @@ def test_an_onnx_answers_as_its_model_and_says_what_it_is(each):
 def test_it_names_no_file_of_this_machine_and_states_the_licence_of_weights(each):
     model, path = each
     assert b"/synth2real/" not in path.read_bytes()
-    licences = ["CC-BY-4.0"] if any(isinstance(part, Own) for part in model.modules()) else []
+    own = ["CC-BY-4.0"] if any(isinstance(part, Own) for part in model.modules()) else []
+    licences = ["Apache-2.0"] if model.description.get("licence") else own
     assert load_onnx(path).facts["licence"] == licences
 
 
