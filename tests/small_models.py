@@ -67,7 +67,7 @@ def median() -> Model:
 
 
 MODELS = {
-    "colour": lambda: Model(CLASSES, (3, 16, 16), statistics="source", norm="batch"),
+    "colour": lambda: Model(CLASSES, (3, 16, 16), statistics="source", norm="batch", licence="Apache-2.0"),
     "points with given columns, corrected by few labels": corrected,
     "gaze": lambda: Model(Gaze(), (1, 36, 60)),
     "the median of three regressions": median,

@@ -130,6 +130,6 @@ def test_a_setting_of_before_is_replaced_by_its_successor():
         assert SourceOnly(frozen=True, cached=True) == SourceOnly(tune="frozen")
     with pytest.warns(UserWarning, match="is replaced"):
         assert SourceOnly(frozen=False).tune is None
-    with pytest.warns(UserWarning, match="is replaced"), pytest.raises(InputError, match=r"tune=...*: found 'yes'"):
+    with pytest.warns(UserWarning, match="is replaced"), pytest.raises(InputError, match=r"tune=...\): found 'yes'"):
         SourceOnly(frozen="yes")
     assert migrated("adapt", {"method": "dann", "frozen": True, "cached": True}) == {"method": "dann", "tune": "frozen"}

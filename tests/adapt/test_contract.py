@@ -55,7 +55,7 @@ def prepared(
     name: str, source: Labelled, target: Unlabelled, task: Task, seed: int = 0, **settings: object
 ) -> Objective:
     """The objective, ready to train."""
-    return Route(adapt=METHODS[name](**settings))._prepare(source, target, task, seed)
+    return Route(adapt=METHODS[name](**settings)).prepare(source, target, task, seed)
 
 
 def trainer(name: str, kind: str, steps: int = 12, seed: int = 0, batch: int = 8, **settings: object) -> Trainer:

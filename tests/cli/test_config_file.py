@@ -119,14 +119,14 @@ def test_the_settings_of_a_run_name_the_file_that_repeats_it(synth2real, config)
 def test_the_command_line_wins_and_settings_are_joined(synth2real, tmp_path, classes, photos, config):
     file = config(
         f"source: {classes}\ntarget: {photos}\nsteps: 2\nseed: 3\nout: {tmp_path / 'unused'}\n"
-        "set: {adapt: {rate: 0.01, frozen: true}}\n"
+        "set: {adapt: {rate: 0.01, tune: frozen}}\n"
     )
     out = tmp_path / "run"
     code, _, err = synth2real("train", "--config", file, "--out", out, "--seed", 4, "--set", "adapt.rate=0.02")
     assert code == 0, err
     settings = yaml.safe_load((out / "settings.yaml").read_text())
     assert (settings["seed"], settings["steps"]) == (4, 2)
-    assert (settings["route"]["adapt"]["rate"], settings["route"]["adapt"]["frozen"]) == (0.02, True)
+    assert (settings["route"]["adapt"]["rate"], settings["route"]["adapt"]["tune"]) == (0.02, "frozen")
     assert yaml.safe_load((out / CONFIG).read_text())["seed"] == 4
     assert not (tmp_path / "unused").exists()
 

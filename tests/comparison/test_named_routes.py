@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from synth2real import Labelled, Route, Unlabelled
-from synth2real.adapt import DANN, MSDA, SourceOnly, Teacher
+from synth2real.adapt import DANN, MSDA, SPL, SourceOnly, Teacher
 from synth2real.comparison.candidates import SOURCE_ONLY
-from synth2real.comparison.named_routes import default_routes, paints_backgrounds, with_baselines
+from synth2real.comparison.named_routes import default_routes, paints_backgrounds, with_baselines, with_network
 from synth2real.randomize import Full, Photometric
 from synth2real.tasks import Classification, Regression
 
@@ -65,3 +65,27 @@ def test_default_routes_paint_backgrounds_only_where_the_source_lacks_them() -> 
     values = Labelled(plain, torch.rand(40, 1), columns=("angle",))
     numbers = default_routes(Regression(("angle",), torch.zeros(1), torch.ones(1)), values, Unlabelled(photographs))
     assert numbers["teacher"].randomize == Photometric(background=1.0, clutter=0.0, cutout=0.0)
+
+
+def test_a_network_for_all_routes_is_that_of_source_only_too() -> None:
+    routes = {"dann": Route(randomize=Full(), adapt=DANN(rate=0.1)), "mapped": Route(adapt=MSDA())}
+    named = with_network(routes, {"network": "efficientnet-lite0", "weights": "none"})
+    assert list(named) == [SOURCE_ONLY, "dann", "mapped"]
+    assert named["dann"].adapt == DANN(rate=0.1, network="efficientnet-lite0", weights="none")
+    assert named[SOURCE_ONLY].adapt.network == "efficientnet-lite0"
+    assert named["mapped"] == routes["mapped"]
+    assert with_baselines(named)[0]["randomized"].adapt.network == "efficientnet-lite0"
+
+
+def test_a_frozen_network_has_default_routes_of_its_own_for_classes() -> None:
+    images = torch.rand(40, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    task, source, target = Classification(("a", "b")), Labelled(images, torch.arange(40) % 2), Unlabelled(images)
+    names = ["spl", "randomized + spl", "randomized", "teacher", "dann", "mcc"]
+    assert list(default_routes(task, source, target, frozen=True)) == names
+    assert "spl" not in default_routes(task, source, target)
+
+
+def test_the_baseline_of_a_frozen_network_has_a_bottleneck_even_if_a_closed_form_is_first() -> None:
+    routes = {"spl": Route(randomize=Full(), adapt=SPL()), "randomized": Route(randomize=Full(), adapt=SourceOnly())}
+    named, baseline = with_baselines(routes)
+    assert (baseline, list(named)) == ("randomized", [SOURCE_ONLY, "randomized", "spl"])

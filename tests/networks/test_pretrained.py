@@ -232,6 +232,19 @@ def test_the_normalisation_of_an_image_processor_is_read(tmp_path, changes, mean
     assert found.size == size
 
 
+def test_a_name_on_the_hub_without_a_connection_says_what_needs_none(monkeypatch) -> None:
+    optional("transformers", "transformers")
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    for read in (pretraining_of, pretrained_weights):
+        expected = (
+            r"'transformers:nobody/none': its pretrained .*choose --network efficientnet-lite0\. .*--weights none$"
+        )
+        with pytest.raises(InputError, match=expected):
+            read("transformers:nobody/none")
+
+
 def test_what_a_folder_lacks_is_said(tmp_path) -> None:
     transformers = optional("transformers", "transformers")
     transformers.ViTConfig(image_size=SIDE, patch_size=8, **TINY).save_pretrained(tmp_path)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import TensorDataset
 
 from synth2real import Budget, Labelled, Model, Route, Unlabelled, compare, load, measure_gap
@@ -102,6 +103,8 @@ SOURCE, TARGET = Labelled(X, Y), Unlabelled(X)
             r"the path is TensorDataset, a data set of torch, expected str.*Unlabelled.of",
         ),
         (lambda: SHOT().fit("run", TARGET), r"the model is the text 'run', expected Model.*load_model\(folder\)"),
+        (lambda: model().predict(Image.new("L", (8, 8))), r"the data to predict: X is Image, .*Give a list: \[image\]"),
+        (lambda: Route().run(SOURCE, X * 4 - 2), "the target: X has pixels of float32 from .* They look normalised"),
         (lambda: model().predict((X, Y)), "the data to predict is a tuple of 2, expected Unlabelled or Labelled"),
         (lambda: model().evaluate(X), r"the data to evaluate on is a tensor .*Labelled.of\(X, y\)"),
         (lambda: model().evaluate(TARGET), "the data to evaluate on is Unlabelled, expected Labelled"),

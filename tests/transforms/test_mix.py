@@ -104,7 +104,7 @@ def test_the_target_is_not_mixed_and_a_trainer_that_cannot_mix_is_refused() -> N
     data = source()
     policy = Photometric(strength=1.0, mixup=1.0, contrast=0, brightness=0, inversion=0, solarization=0)
     policy.clutter = policy.noise = policy.blur = policy.cutout = 0
-    objective = Route()._prepare(data, data.unlabelled(), Classification.of(data), 0)
+    objective = Route().prepare(data, data.unlabelled(), Classification.of(data), 0)
     loop = Loop(steps=1, batch=16, hardware=Hardware(), randomize=policy)
     batch, target = Trainer(objective, data, data.unlabelled(), loop, mix=Classification.of(data).mix).batches()
     assert not torch.equal(batch.x, batch.clean)

@@ -19,6 +19,7 @@ from ..data.reading.discovery import files_below, is_image
 from ..data.reading.images import decode
 from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
+from ..data.reading.progress import told
 from ..errors import InputError
 from ..tasks import Keypoints, Regression
 from ..training.model import Model
@@ -66,7 +67,7 @@ def check(graph: Graph, run: Run, images: Path | None) -> Checked:
     Raises:
         InputError: two answers differ by more than `CLOSE`, or none of the images can be read.
     """
-    with TemporaryDirectory() as folder, torch.no_grad():
+    with TemporaryDirectory() as folder, torch.no_grad(), told(lambda *_: None):  # of files that nobody knows
         batches = list(_of_images(graph, images, Path(folder)) if graph.takes_images else _of_features(graph, images))
     largest = 0.0
     for batch in batches:

@@ -76,6 +76,7 @@ def _input(graph: Graph) -> dict[str, Any]:
 
 
 def _licences(model: Model) -> list[str]:
-    """Licences of pretrained weights: what modules of the network say in an attribute `licence`."""
-    said = {getattr(module, "licence", None) for module in model.modules()}
+    """Licences of pretrained weights: those of the model, and what modules of a network say in `licence`."""
+    kept: Any = [one.get("licence") for one in model.description.get("members", [model.description])]
+    said = {*kept, *(getattr(module, "licence", None) for module in model.modules())}
     return sorted(licence for licence in said if isinstance(licence, str))

@@ -87,16 +87,7 @@ def build_network(
             network does not take inputs of this shape.
     """
     if name in NETWORKS:
-        if (len(shape) == 3) == (name in FOR_FEATURES):
-            takes, kind, other = (
-                ("feature vectors (F,)", "images", "convolutional")
-                if len(shape) == 3
-                else ("images (C, H, W)", "feature vectors", "perceptron")
-            )
-            raise InputError(
-                f"network '{name}' does not take inputs of shape {tuple(shape)}, expected {takes}. "
-                f"For {kind} choose --network {other}"
-            )
+        _check_shape(name, shape)
         return NETWORKS[name](shape, spatial=spatial, norm=norm)
     kind, colon, rest = name.partition(":")
     if (name == LITE or (colon and kind in (TIMM, TRANSFORMERS))) and len(shape) != 3:
@@ -109,6 +100,21 @@ def build_network(
     if kind == TRANSFORMERS:
         return Pooled(_transformers(rest, shape[0], config), pretrained)
     return _call(name, _class(name, kind, rest), shape)
+
+
+def _check_shape(name: str, shape: Sequence[int]) -> None:
+    """Raise `InputError` if a network of the library takes features and the inputs are images, or the reverse."""
+    if (len(shape) == 3) != (name in FOR_FEATURES):
+        return
+    takes, kind, other = (
+        ("feature vectors (F,)", "images", "convolutional")
+        if len(shape) == 3
+        else ("images (C, H, W)", "feature vectors", "perceptron")
+    )
+    raise InputError(
+        f"network '{name}' does not take inputs of shape {tuple(shape)}, expected {takes}. "
+        f"For {kind} choose --network {other}"
+    )
 
 
 def channels_of(name: str, channels: int, pretrained: bool) -> int:

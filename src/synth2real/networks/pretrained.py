@@ -130,7 +130,8 @@ def _unread(network: str, error: Exception) -> InputError:
     first = str(error).strip().partition("\n")[0] or type(error).__name__
     return InputError(
         f"network '{network}': its pretrained weights cannot be read ({first}), expected a folder that has them, or a "
-        f"name on the hub and a network connection; they are then kept in the hub's cache. {SCRATCH}"
+        "name on the hub and a network connection; they are then kept in the hub's cache. Without a connection choose "
+        f"--network {LITE}. {SCRATCH}"
     )
 
 
@@ -154,6 +155,8 @@ def _transformers_pretraining(name: str) -> Pretraining:
         mean, std = (tuple(float(value) / unit for value in values) for values in (means, stds))
         return Pretraining(mean, std, _side(found))
     except Exception as error:  # whatever a hub, a network connection or a foreign file raises
+        if not Path(name).is_dir():
+            raise _unread(f"{TRANSFORMERS}:{name}", error) from None
         first = str(error).strip().partition("\n")[0]
         raise InputError(
             f"network '{TRANSFORMERS}:{name}': its normalisation is not known, as its {PREPROCESSOR} cannot be read "

@@ -80,8 +80,9 @@ class Featured(nn.Sequential):
         width: F, of the outputs of the feature extractor.
         given: names of the given columns.
         scale: mean and deviation of the given columns in the source, (G,) float32 each; zeros and ones by default.
-        bottleneck: from the outputs of the feature extractor to the features, see `bottleneck_of`; or None.
-        centred: centre these outputs first, see `Centred`.
+        bottleneck: width of a trained layer behind the feature extractor; 0 for none.
+        norm: its normalisation, see `bottleneck_of`.
+        centred: centre the outputs of the feature extractor first, see `Centred`.
     """
 
     def __init__(
@@ -92,17 +93,19 @@ class Featured(nn.Sequential):
         width: int,
         given: tuple[str, ...],
         scale: tuple[Tensor, Tensor] | None,
-        bottleneck: nn.Module | None = None,
+        bottleneck: int = 0,
+        norm: Norm = "group",
         centred: bool = False,
     ) -> None:
         super().__init__(normalise, backbone)
         self.centred = Centred(width) if centred else None
-        self.bottleneck = bottleneck
+        self.bottleneck = bottleneck_of(width, bottleneck, norm) if bottleneck else None
         self.shape, self.width, self.given = shape, width, given
         self.given_mean: Tensor
         self.given_std: Tensor
         mean, std = scale or (torch.zeros(len(given)), torch.ones(len(given)))
         self.added = len(given) + EMBEDDED if given else 0  # width of what is appended
+        self.outputs = (bottleneck or width) + self.added  # width of the features, without projected pixels
         self.pixels: ProjectedPixels | None = None  # appended last; set if few labels correct the model
         if given:
             self.embedding = nn.Sequential(mlp(len(given), (EMBEDDED,), EMBEDDED), nn.ReLU())

@@ -26,7 +26,7 @@ from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Classification, Task
 from .checked_inputs import check_shape, checked_given, kind_of
 from .corrected_head import outputs_by_group
-from .featured import Featured, bottleneck_of, featured_of
+from .featured import Featured, featured_of
 from .given import WithGiven, append, given_of, split
 from .predictions import Predictions as Predictions
 from .predictions import answers
@@ -74,6 +74,7 @@ class Model(nn.Module):
         InputError: the network does not exist, or its output for such inputs is not (N, F).
     """
 
+    conversion = Conversion()  # of images on load
     layout: Layout | None = None  # set if svmlight files are read
     store: StandIns | None = None  # of outputs of a frozen feature extractor, while routes are compared
 
@@ -103,9 +104,10 @@ class Model(nn.Module):
         super().__init__()
         self.task, self.shape, self.given_columns = task, tuple(shape), tuple(given_columns)
         network = GIVEN if features is not None else network or ("convolutional" if len(shape) == 3 else "perceptron")
-        channels = shape[0] if network == GIVEN else channels_of(network, shape[0], pretrained)
-        taken = (channels, *shape[1:])
-        backbone = features or build_network(network, taken, task.spatial, norm, pretrained, config)
+        taken = (channels_of(network, shape[0], pretrained), *shape[1:])
+        backbone = (
+            build_network(network, taken, task.spatial, norm, pretrained, config) if features is None else features
+        )
         self.description: dict[str, Any] = {
             "shape": list(shape),
             "network": network,
@@ -122,13 +124,11 @@ class Model(nn.Module):
             "norm": norm,
             "given_columns": list(given_columns),
         }
-        featured = self._featured_by(backbone, taken, mean, std, given_scale)
-        self.features: nn.Sequential = featured
-        self.width = (bottleneck or featured.width) + featured.added
+        self.features: nn.Sequential = self._featured_by(backbone, taken, mean, std, given_scale)
+        self.width = featured_of(self.features).outputs
         self.head = nn.Sequential(nn.Dropout(share(dropout, "dropout")), mlp(self.width, head, task.outputs))
         # The same memory format as in training, so that a loaded model gives the same bits as the trained model.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.conversion = Conversion()  # of images on load
         self.map: FeatureMap | None = None
 
     def _featured_by(
@@ -152,10 +152,9 @@ class Model(nn.Module):
         )
         if known["tune"] != "whole" or known["pretrained"]:
             backbone = Tuned(backbone, known["tune"], known["pretrained"], known["pretrained_norm"])
-        narrow = bottleneck_of(width, known["bottleneck"], known["norm"]) if known["bottleneck"] else None
-        return Featured(
-            normalise, backbone, self.shape, width, self.given_columns, given_scale, narrow, known["centred"]
-        )
+        given = self.given_columns, given_scale
+        behind = known["bottleneck"], known["norm"], known["centred"]
+        return Featured(normalise, backbone, self.shape, width, *given, *behind)
 
     def __repr__(self) -> str:
         members = self.description.get("members")

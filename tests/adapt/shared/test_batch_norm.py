@@ -122,3 +122,21 @@ def test_statistics_of_a_sorted_target_are_those_of_the_whole() -> None:
     received = torch.cat(seen)
     torch.testing.assert_close(first.running_var, received.var(0), rtol=0.02, atol=1e-4)
     torch.testing.assert_close(first.running_mean, received.mean(0), rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("method", [AdaBN, DSBN])
+def test_statistics_of_a_pretrained_network_are_kept_or_replaced(method) -> None:
+    torch.manual_seed(0)
+    images = Unlabelled(torch.rand(8, 1, 16, 16))
+    kept = Model(Classification(("a", "b")), (1, 16, 16), norm="batch", pretrained=True)
+    with pytest.raises(
+        InputError, match=r"those of the network 'convolutional' are kept as they are\. Leave adapt\.pre"
+    ):
+        method(pretrained_norm="kept").prepare(kept, images)
+    trained = Model(kept.task, (1, 16, 16), norm="batch", pretrained=True, pretrained_norm="trained")
+    method().prepare(trained, images)
+    frozen = Model(kept.task, (1, 16, 16), norm="batch", tune="frozen", bottleneck=4)
+    method().prepare(frozen, images)
+    inside = [module for module in frozen.backbone.modules() if isinstance(module, DomainNorm)]
+    assert not inside
+    assert isinstance(frozen.features.bottleneck[1], DomainNorm if method is DSBN else torch.nn.BatchNorm1d)

@@ -113,6 +113,9 @@ def test_unknown_names_and_absent_files_are_refused(tmp_path):
         (("--group", "person"), ("--group 'person'", "neither", "has that column")),
         (("--resume",), ("--resume",)),
         (("--n", 5), ("--n 5",)),
+        (("--weights", "pretrained"), ("the network 'convolutional' has no pretrained weights",)),
+        (("--network", "resnet"), ("network 'resnet' is unknown",)),
+        (("--network", "linear", "--routes", "a.yaml"), ("found --network and --routes a.yaml", "network: linear")),
     ],
 )
 def test_compare_refuses_before_anything_is_written(synth2real, tmp_path, classes, photos, wrong, parts):
@@ -132,6 +135,7 @@ def test_a_folder_in_use_is_refused(synth2real, tmp_path, classes, photos):
 
 def test_check_prints_warnings_and_succeeds(synth2real, tmp_path, classes, photos, videos):
     code, out, err = synth2real("check", classes, "--target", photos, "--test", classes, "--json")
+    assert "images, fewer than 1,000: a pretrained network probably does better" in json.loads(out)["recommended"]
     assert code == 0, err
     found = json.loads(out)
     assert found["domains"]["source"]["classes"] == {"dark": 20, "light": 20}

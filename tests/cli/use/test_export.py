@@ -73,19 +73,19 @@ def test_a_trained_run_is_checked_with_images_of_its_target(synth2real, tmp_path
     out = tmp_path / "new" / "model.onnx"
     code, printed, err = synth2real("export", tmp_path / "run", "--to", out, "--int8", "--calibrate", photos)
     assert (code, printed) == (0, ""), err
-    said = err.splitlines()
+    said = err.splitlines()[-3:]
     assert re.fullmatch(rf"checked: 9 inputs of {photos} have the same answers as the run within \d\.\de-\d\d", said[0])
     assert re.fullmatch(
         r"int8: of 40 real inputs, a mean change of [\d.e-]+; [\d.]+ MB before, [\d.]+ MB after", said[1]
     )
     assert re.fullmatch(rf"exported: {out} \([\d.]+ MB\)", said[2])
-    assert (len(said), below(tmp_path / "new")) == (3, ["model.onnx"])
+    assert below(tmp_path / "new") == ["model.onnx"]
 
 
 def test_without_the_target_noise_checks_it_and_that_is_said(synth2real, tmp_path, run):
     code, printed, err = synth2real("export", run, "--to", tmp_path / "model.pt2", "--json")
     assert code == 0
-    assert re.match(
+    assert re.search(
         r"checked: 9 inputs of noise \(the target of the run was not found; name real images with --check\) have the "
         "same answers as the run within",
         err,
@@ -136,7 +136,8 @@ def test_a_run_of_texts_is_exported_for_dense_rows(synth2real, tmp_path):
     run, out = tmp_path / "run", tmp_path / "model.onnx"
     assert synth2real("train", tmp_path / "books.svmlight", "--target", target, "--steps", 5, "--out", run)[0] == 0
     code, _, err = synth2real("export", run, "--to", out)
-    assert (code, err.splitlines()[0][:20]) == (0, "checked: 8 inputs of"), err
+    assert code == 0, err
+    assert "checked: 8 inputs of" in err
     ours, theirs = (predictions(synth2real, model, target, tmp_path) for model in (run, out))
     assert [row[:2] for row in ours] == [row[:2] for row in theirs]
 

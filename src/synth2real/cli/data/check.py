@@ -48,10 +48,11 @@ def check(args: CheckArguments) -> Result:
     rendered = len(source) if isinstance(given, Labelled) else args.n or Budget.n
     if source.shape == target.shape:
         found = dataclasses.replace(found, minutes=expected_minutes(source, target, task, rendered, hardware))
-        advice = None if task.spatial else recommended(source.shape, rendered)
-        if advice is not None:
-            print_result(advice)
-    return {name: value for name, value in found.plain().items() if name != "warnings"}
+    advice = None if task.spatial else recommended(target.shape, rendered)
+    if advice is not None:
+        print_result(advice)
+    kept = {name: value for name, value in found.plain().items() if name != "warnings"}
+    return {**kept, "recommended": advice}
 
 
 def expected_minutes(

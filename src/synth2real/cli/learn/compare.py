@@ -62,16 +62,13 @@ def compare(args: CompareArguments) -> Result:
     folder = run_folder("compare", args, settings)
     known = {**common(args), "test": test, "task": task, "budget": budget}
     known |= {"source_groups": groups[0], "target_groups": groups[1]}
-    first = f"{amount(len(routes), 'route')} in {duration(60 * args.minutes)} (--budget): timing them first"
+    first = announcements(args, routes, task, source, target)
     if args.dry_run:
-        console.print(first, soft_wrap=True)
+        for line in first:
+            console.print(line, soft_wrap=True)
         return dry_plan(args, *planned(routes, source, target, **known))
-    if isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target):
-        say(folder, PAINTS)
-    advice = recommendation(routes, task, target, len(source) if isinstance(source, Labelled) else budget.n)
-    if advice is not None:
-        say(folder, advice)
-    say(folder, first)
+    for line in first:
+        say(folder, line)
     with bars(estimates=False) as shown, warnings_on_stderr(folder.log), interruptible():
         comparison = compare_routes(
             routes,
@@ -140,7 +137,7 @@ def checked_routes(
             f"found --{name} and --routes {args.routes}, whose routes have settings of their own. Write it into each "
             f"route, such as 'mine: {{adapt: {{method: dann, {name}: {network[name]}}}}}'"
         )
-    count = len(source) if isinstance(source, Labelled) else args.n or Budget.n
+    count = images_of(args, source)
     frozen = Route(adapt=SourceOnly(**network)).settled(count, hardware).learner.tune == "frozen"
     routes = chosen_routes(args.routes, task, source, target, frozen=frozen)
     routes = with_network(routes, network) if network else routes
@@ -154,14 +151,23 @@ def checked_routes(
     return routes
 
 
-def recommendation(routes: dict[str, Route], task: Task, target: Unlabelled, images: int) -> str | None:
-    """A sentence that recommends a pretrained network, if none is used and one would serve; see `recommended`.
+def announcements(
+    args: CompareArguments, routes: dict[str, Route], task: Task, source: Labelled | Simulator, target: Unlabelled
+) -> list[str]:
+    """What is said before the comparison: painted backgrounds, a better network if there is one, and the minutes.
 
-    Points and gaze need positions in the image, which the pooled features of such networks lack.
+    Points and gaze need positions in the image, which the pooled features of pretrained networks lack.
     """
-    if task.spatial or any(has_weights(route.learner.network) for route in routes.values()):
-        return None
-    return recommended(target.shape, images)
+    painted = isinstance(source, Labelled) and paints_backgrounds(routes) and lacks_backgrounds(source, target)
+    pretrained = task.spatial or any(has_weights(route.learner.network) for route in routes.values())
+    advice = None if pretrained else recommended(target.shape, images_of(args, source))
+    time = f"{amount(len(routes), 'route')} in {duration(60 * args.minutes)} (--budget): timing them first"
+    return [*([PAINTS] if painted else []), *([] if advice is None else [advice]), time]
+
+
+def images_of(args: CompareArguments, source: Labelled | Simulator) -> int:
+    """Number of labelled images that the routes train on."""
+    return len(source) if isinstance(source, Labelled) else args.n or Budget.n
 
 
 @contextmanager

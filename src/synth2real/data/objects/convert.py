@@ -181,7 +181,7 @@ def are_images(x: Any) -> bool:
 
 def _holds_data(x: Any) -> bool:
     """Whether an object is of a kind that `_read` takes."""
-    kinds = (Dataset, DataLoader, list, tuple, Tensor, np.ndarray, *INPUTS)
+    kinds = (Dataset, DataLoader, Image.Image, list, tuple, Tensor, np.ndarray, *INPUTS)
     return is_dataset(x) or is_table(x) or issparse(x) or isinstance(x, kinds) or hasattr(x, "__array__")
 
 

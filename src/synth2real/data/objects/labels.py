@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import InputError
-from ..domains import MOST
+from ..domains import MOST, called
 from ..reading.class_names import as_classes
 from ..reading.tables import listed
 from .arrays import as_array
@@ -76,7 +76,8 @@ def _plain(y: Any) -> NDArray[Any]:
     if found.ndim == 2 and found.shape[1] == 1 and found.dtype.kind != "f":
         found = found[:, 0]
     if found.ndim not in (1, 2):
-        raise InputError(f"y has the shape {found.shape}, expected (N,) or (N, K)")
+        what = f"has the shape {found.shape}" if found.ndim else f"is {called(y)}"
+        raise InputError(f"y {what}, expected labels (N,) or (N, K) in an array, a tensor or a list")
     if found.dtype.kind in "OT":
         found = _of_objects(found)
     if found.dtype.kind == "S":
@@ -165,6 +166,9 @@ def _of_plain(found: NDArray[Any], classes: Sequence[str]) -> Labels:
             "For one-hot classes write y.argmax(1)"
         )
     values, names = found.tolist(), tuple(map(str, classes))
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"classes= names '{twice}' twice, expected different names")
     empty = next((i for i, value in enumerate(values) if isinstance(value, str) and not value.strip()), None)
     if empty is not None:
         raise InputError(f"y is {values[empty]!r} in row {empty}, expected the name of a class. Leave the sample out")

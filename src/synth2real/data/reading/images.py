@@ -168,7 +168,8 @@ def decode(files: Sequence[Path | Held], how: Conversion) -> Decoded:
     """
     bad = []
     found = _Collected(files, limit() if how.memory is None else how.memory)
-    for i, result in enumerate(counted(_decoded(files, how), Path(_root(files)), len(files))):
+    root = _root(files)
+    for i, result in enumerate(counted(_decoded(files, how), root, len(files))):
         if isinstance(result, Read):
             found.add(i, result)
         elif how.skip_bad:
@@ -181,9 +182,9 @@ def decode(files: Sequence[Path | Held], how: Conversion) -> Decoded:
         text = f"skipped {len(bad)} unreadable images: {', '.join(map(str, bad))}"
         warnings.warn(LeftOutWarning(text, {"unreadable": len(bad)}), stacklevel=2)
     if not found.kept:
-        raise InputError(f"{_root(files)}: none of {len(files)} images can be read, expected at least one")
+        raise InputError(f"{root}: none of {len(files)} images can be read, expected at least one")
     _check_sides([files[i] for i in found.kept], found.sizes, found.shape)
-    depth = None if found.most < 0 else how.depth or _depth_of(found.most, _root(files))
+    depth = None if found.most < 0 else how.depth or _depth_of(found.most, root)
     if found.coarse is not None and depth != DEPTHS[-1]:
         raise InputError(
             f"{found.coarse}: has 16 bits per channel, of which only the upper 8 are read, and all pixels are below "
@@ -199,13 +200,13 @@ def _decoded(files: Sequence[Path | Held], how: Conversion) -> Iterator[Read | s
         yield from _threads(os.getpid()).map(lambda file: try_read(file, how), files[start : start + AHEAD])
 
 
-def _root(files: Sequence[Path | Held]) -> str:
+def _root(files: Sequence[Path | Held]) -> Path:
     """The folder that all files are in, in a message."""
     folders = [file.parent for file in files if isinstance(file, Path)]
-    return os.path.commonpath(folders) if folders else "the images"
+    return Path(os.path.commonpath(folders) if folders else "the images")
 
 
-def _depth_of(most: float, folder: str) -> int:
+def _depth_of(most: float, folder: Path) -> int:
     """The least of `DEPTHS` that holds the highest pixel. A guess of fewer than 16 bits is said."""
     depth = next(bits for bits in DEPTHS if most < 2**bits)
     if depth < DEPTHS[-1]:
