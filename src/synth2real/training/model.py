@@ -105,9 +105,8 @@ class Model(nn.Module):
         self.task, self.shape, self.given_columns = task, tuple(shape), tuple(given_columns)
         network = GIVEN if features is not None else network or ("convolutional" if len(shape) == 3 else "perceptron")
         taken = (channels_of(network, shape[0], pretrained), *shape[1:])
-        backbone = (
-            build_network(network, taken, task.spatial, norm, pretrained, config) if features is None else features
-        )
+        if features is None:
+            features = build_network(network, taken, task.spatial, norm, pretrained, config)
         self.description: dict[str, Any] = {
             "shape": list(shape),
             "network": network,
@@ -117,18 +116,17 @@ class Model(nn.Module):
             "pretrained": pretrained,
             "pretrained_norm": pretrained_norm,
             "licence": licence,
-            "config": backbone.config if isinstance(backbone, Pooled) else None,
+            "config": features.config if isinstance(features, Pooled) else None,
             "statistics": statistics,
             "head": list(head),
             "dropout": dropout,
             "norm": norm,
             "given_columns": list(given_columns),
         }
-        self.features: nn.Sequential = self._featured_by(backbone, taken, mean, std, given_scale)
+        self.features: nn.Sequential = self._featured_by(features, taken, mean, std, given_scale)
         self.width = featured_of(self.features).outputs
         self.head = nn.Sequential(nn.Dropout(share(dropout, "dropout")), mlp(self.width, head, task.outputs))
-        # The same memory format as in training, so that a loaded model gives the same bits as the trained model.
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in training: for the same bits
         self.map: FeatureMap | None = None
 
     def _featured_by(
