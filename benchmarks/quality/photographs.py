@@ -28,6 +28,7 @@ from benchmarks.quality.strangers import drawing
 from synth2real import Labelled, Route, Unlabelled, compare, load, load_unlabelled
 from synth2real.adapt import SPL
 from synth2real.comparison.named_routes import chosen_routes, with_network
+from synth2real.data.reading.ratios import usual_resize
 from synth2real.route.run import Budget
 from synth2real.tasks import Classification
 
@@ -133,8 +134,8 @@ def main() -> None:
 
 
 def read(source: Path, target: Path, test: Path, side: int) -> tuple[Labelled, Unlabelled, Labelled]:
-    """Three folders at `side` by `side`."""
-    how = {"size": (side, side), "channels": 3}
+    """Three folders at `side` by `side`, resized as the command line does it."""
+    how = {"size": (side, side), "channels": 3, "resize": usual_resize([source, target])}
     return load(source, **how), load_unlabelled(target, **how), load(test, **how)  # type: ignore[arg-type]
 
 

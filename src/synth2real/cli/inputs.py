@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ..data.domains import Labelled, Unlabelled
+from ..data.fitting import USUAL, Resize
 from ..data.groups import Groups, read_groups
 from ..data.multi_source import join
 from ..data.reading.loading import load, load_unlabelled, metadata_tables
 from ..data.reading.pixels import Conversion
+from ..data.reading.ratios import usual_resize
 from ..data.sparse import SVMLIGHT, Layout
 from ..deploy import OnnxModel, load_onnx
 from ..errors import InputError
@@ -24,6 +26,10 @@ from ..training.saved_model import load_model
 from .arguments import CalibrateArguments, Data, GapArguments, Reading, TestedData
 from .console import console
 
+CROPPED = (
+    "the sides of the images have different ratios: the middle of each is cropped to --size, which keeps the shapes; "
+    "--resize stretch or --resize letterbox does otherwise"
+)
 SHOWN = 200  # rendered images that show what a simulator renders
 
 
@@ -32,6 +38,8 @@ def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | No
     check_task(data.task)
     check_for_simulators(data.source[0], data.n, data.preset, data.params)
     layout = decide_layout(data)
+    if data.resize is None and default_resize(data, data.size) == "crop":
+        console.print(CROPPED, soft_wrap=True)
     target = load_unlabelled(data.target, **reading(data), layout=layout, given=data.given)
     return load_source(data, target, layout), target, layout
 
@@ -53,7 +61,14 @@ def reading(args: Reading, size: tuple[int, int] | None = None) -> dict[str, Any
         )
     memory = None if args.memory is None else int(args.memory * 1e9)
     how = Conversion(size, args.channels, args.skip_bad, args.depth, args.background, memory)
-    return asdict(how if args.resize is None else replace(how, resize=args.resize))
+    return asdict(replace(how, resize=args.resize or default_resize(args, size)))
+
+
+def default_resize(args: Reading, size: tuple[int, int] | None) -> Resize:
+    """How images are brought to a size without --resize: for classes it follows from the images."""
+    if size is None or not isinstance(args, Data) or args.task != Classification.kind:
+        return USUAL
+    return usual_resize([*args.source, args.target])
 
 
 def conversion_of(args: Data, source: Labelled | Simulator, target: Unlabelled) -> Conversion:
