@@ -1,5 +1,7 @@
 """Checks of the data: near-duplicates are found, outliers are flagged, and correct data is not flagged."""
 
+from typing import Literal
+
 import pytest
 import torch
 
@@ -160,3 +162,18 @@ def test_each_section_is_said_when_it_is_known() -> None:
     assert not sections[0][1].duplicates
     assert sections[1][1].duplicates == found.duplicates
     assert sections[-1][1] == found
+
+
+@pytest.mark.parametrize(
+    ("height", "resize", "told"), [(720, "stretch", True), (720, "crop", False), (960, "stretch", False)]
+)
+def test_images_of_different_ratios_that_are_stretched_are_told(
+    height: int, resize: Literal["stretch", "crop"], told: bool
+) -> None:
+    images = torch.rand(40, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    renders, photographs = (torch.tensor([sides] * 40) for sides in ([480, 640], [height, 1280]))
+    found = check(
+        Labelled(images, torch.arange(40) % 2, sizes=renders, resize=resize),
+        Unlabelled(images.flip(0), sizes=photographs, resize=resize),
+    )
+    assert any("--resize crop" in warning for warning in found.warnings) == told

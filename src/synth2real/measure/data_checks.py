@@ -32,6 +32,7 @@ STRANGE = 6.0
 FEW = 10  # samples; a class with fewer can hardly be learnt
 LISTED = 5  # names in a warning
 PART = 2048  # images per batch
+STRETCHED = 1.15  # least ratio of the widest to the narrowest image, at which stretching changes shapes
 
 Domain = Labelled | Unlabelled
 
@@ -94,7 +95,7 @@ def check(
         test = unpadded(test)
         named["test"] = test
     domains = {name: _described(domain) for name, domain in named.items()}
-    found = Findings(domains, {}, [], warnings=[*_shapes(named), *_labels(source, test)])
+    found = Findings(domains, {}, [], warnings=[*_shapes(named), *_ratios(named), *_labels(source, test)])
     say("domains", found)
     if all(len(domain.shape) == 3 for domain in named.values()):
         pairs = _all_pairs(named, {"source": source_groups, "target": target_groups})
@@ -291,6 +292,19 @@ def _shapes(named: dict[str, Domain]) -> list[str]:
                 f"and --channels {target[0]}"
             )
     return warnings
+
+
+def _ratios(named: dict[str, Domain]) -> list[str]:
+    """A warning if images whose sides have different ratios are stretched to one size."""
+    stretched = [one.sizes.double() for one in named.values() if one.sizes is not None and one.resize == "stretch"]
+    ratios = torch.cat([sizes[:, 1] / sizes[:, 0] for sizes in stretched]) if stretched else torch.ones(1)
+    low, high = float(ratios.min()), float(ratios.max())
+    if high / low < STRETCHED:
+        return []
+    return [
+        f"images with a ratio of width to height from {low:.2f} to {high:.2f} are stretched to one size, so one object "
+        "has several shapes: --resize crop or --resize letterbox keeps the shapes"
+    ]
 
 
 def _labels(source: Labelled, test: Labelled | None) -> list[str]:

@@ -34,15 +34,16 @@ class SPL(ClosedForm):
     the target samples that the last one labelled with most confidence: a share of each predicted class, which grows
     in every round to the whole. So the target's class balance is free. The source counts little beside them.
 
-    Last, spherical k-means starts from these labels, with the source's class means in each centre. The centres are the
-    classifier if they keep nearly all labels. If they change many, the clusters of the target are something else than
-    its classes (colours, for example), and the logistic regression stays. If the first classifier does not fit the
-    source (`SourceFit`), its labels are noise, and no target sample is labelled.
+    Last, spherical k-means starts from these labels, with the source's class means in each centre. The rounds and the
+    clusters are only used if they keep nearly all labels of the classifier before them. If they change many, they
+    follow something else than the classes (colours, for example). If the first classifier does not fit the source
+    (`SourceFit`), its labels are noise, and no target sample is labelled.
 
     Differences from the paper: there, class prototypes in a supervised locality-preserving projection classify, and in
     each round clusters and prototypes label together. On photographs of objects, six pairs of domains, and frozen
-    features: logistic regression on the source 0.887, labelling by rounds 0.943, clusters after it 0.952. On drawn
-    parts in clutter, the clusters were colours: 0.57 without the comparison, 0.94 with it.
+    features: logistic regression on the source 0.887, labelling by rounds 0.943 (it keeps 90 to 96 percent of the
+    labels), clusters after it 0.952. On drawn parts in clutter, the clusters of one set were colours: 0.57, and 0.94
+    with the comparison; the rounds of another kept 83 percent of the labels and fell from 0.80 to 0.62.
 
     References:
         Wang & Breckon (2020). Unsupervised domain adaptation via structured prediction based selective pseudo-labeling.
@@ -55,7 +56,7 @@ class SPL(ClosedForm):
         source_weight: weight of a source sample beside one of the target.
         penalty: C of the logistic regression, for features of length 1.
         structure: weight of the source's class mean in the centre of each cluster.
-        agreement: share of the labels that the clusters must keep, in 0..1. Above 1 clusters are never used.
+        agreement: share of the labels that the rounds, and then the clusters, must keep, in 0..1.
     """
 
     name: ClassVar[str] = "spl"
@@ -67,7 +68,7 @@ class SPL(ClosedForm):
     source_weight: float = Field(default=0.1, gt=0)
     penalty: float = Field(default=10.0, gt=0)
     structure: float = Field(default=0.3, ge=0)
-    agreement: float = Field(default=0.85, ge=0)
+    agreement: float = Field(default=0.87, ge=0, le=1)
 
     def solve(self, source: Labelled, target: Unlabelled) -> None:
         x, y, views = self.samples(source)
@@ -76,8 +77,8 @@ class SPL(ClosedForm):
         self.fit = SourceFit(self.task, momentum=1.0)
         self.fit.observe(logits(x, found), y)
         if self.rounds and self.fit.value() >= LEARNT:
-            found = self.labelled_by_rounds(found, x, y, t, views)
-            found = self.clustered(found, class_means(x, y, self.task.outputs), t)
+            found = self.kept(found, self.labelled_by_rounds(found, x, y, t, views), t)
+            found = self.kept(found, self.clustered(found, class_means(x, y, self.task.outputs), t), t)
         weights, bias = found
         write_head(self.model, weights / self.length, bias)
 
@@ -91,13 +92,14 @@ class SPL(ClosedForm):
         return found
 
     def clustered(self, found: Linear, anchors: Tensor, t: Tensor) -> Linear:
-        """The clusters of the target (M, F) as classifier, if they keep the labels of the classifier; else itself."""
-        before = logits(t, found).softmax(1)
-        centres = clusters(t, before, self.structure * anchors)
-        kept = (t @ centres.T).argmax(1) == before.argmax(1)
-        if float(kept.float().mean()) < self.agreement:
-            return found
+        """The clusters of the target (M, F) as classifier."""
+        centres = clusters(t, logits(t, found).softmax(1), self.structure * anchors)
         return SHARPNESS * centres, torch.zeros(len(centres))
+
+    def kept(self, before: Linear, after: Linear, t: Tensor) -> Linear:
+        """`after`, if it keeps nearly all labels that `before` gives the target (M, F); else `before`."""
+        same = logits(t, before).argmax(1) == logits(t, after).argmax(1)
+        return after if float(same.float().mean()) >= self.agreement else before
 
     def samples(self, source: Labelled) -> tuple[Tensor, Tensor, int]:
         """Features (M, F) of length 1 of at most `MOST` source samples, their labels, and the number of views of each.
