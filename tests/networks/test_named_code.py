@@ -89,7 +89,7 @@ def test_a_name_is_found_wherever_it_is_hidden(foreign):
         ({"route": {"refine": {"method": "simgan", "regularise_in": "nets_of_others:Net"}}}, SAYS),
         ({"task": None}, ("settings.yaml: is damaged (TypeError", "Train again with --overwrite")),
         ({"steps": "many"}, ("settings.yaml: is damaged (ValueError",)),
-        ({"size": [8]}, ("settings.yaml: is damaged",)),
+        ({"size": [8, 8, 8]}, ("settings.yaml: is damaged",)),
     ],
 )
 def test_a_report_runs_no_code_that_the_settings_name(synth2real, foreign, changed, parts):

@@ -146,3 +146,11 @@ def test_images_of_floats_are_refused(synth2real, tmp_path, exported):
     np.savez(tmp_path / "photos.npz", images=np.zeros((3, 16, 16), np.float32))
     result = synth2real("predict", exported, tmp_path / "photos.npz", "--out", tmp_path / "p.csv")
     refused(result, "photos.npz: found images of torch.float32, expected uint8 in 0..255")
+
+
+def test_an_exported_model_is_computed_on_the_cpu(synth2real, monkeypatch, tmp_path, exported, photos):
+    monkeypatch.setattr("synth2real.training.hardware.devices", lambda: ["cpu", "mps"])
+    arguments = ("predict", exported, photos, "--out", tmp_path / "p.csv", "--device")
+    refused(synth2real(*arguments, "mps"), "--device mps", "onnxruntime on the CPU, expected cpu", "run folder")
+    code, _, err = synth2real(*arguments, "cpu")
+    assert code == 0, err

@@ -96,3 +96,16 @@ def test_labels_of_skipped_images_are_left_out(tmp_path):
 def test_lists_of_other_things_are_refused(images, message):
     with pytest.raises(InputError, match=message):
         Unlabelled.of(images)
+
+
+@pytest.mark.parametrize("resize", ["crop", "letterbox"])
+def test_images_are_cropped_and_padded_as_files_are(tmp_path, resize):
+    for i, image in enumerate(MIXED):
+        image.save(tmp_path / f"{i}.png")
+    how = {"size": (6, 12), "resize": resize}
+    found, files = Labelled.of(MIXED, [0, 1, 0, 1], **how), load_unlabelled(tmp_path, **how)
+    assert torch.equal(found.inputs, files.inputs)
+    assert (found.resize, found.fitting.padded) == (resize, resize == "letterbox")
+    arrays = Unlabelled.of(np.stack(PIXELS), **how)
+    assert torch.equal(arrays.inputs, Unlabelled.of(IMAGES, **how).inputs)
+    assert (arrays.resize, arrays.sizes.tolist()) == (resize, [[8, 10]] * 4)
