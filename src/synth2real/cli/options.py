@@ -96,7 +96,8 @@ ResizeOption = Annotated[
         "--resize",
         metavar="stretch|crop|letterbox",
         parser=parse_resize,
-        help="How to bring images to --size: crop and letterbox keep the ratio of the sides. Default: stretch; for classes crop, if the ratios differ.",
+        help="How to bring images to --size: crop and letterbox keep the ratio of the sides. Default: stretch; for "
+        "classes crop, if the ratios differ.",
     ),
 ]
 ChannelsOption = Annotated[
