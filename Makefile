@@ -42,7 +42,7 @@ bench: $(VENV)/installed
 	  quality.protocols.fonts quality.protocols.digits quality.protocols.usps \
 	  quality.protocols.sentiment quality.protocols.eyes quality.protocols.pupils \
 	  quality.methods.refiners quality.methods.label_shift quality.methods.multi_source \
-	  quality.gaze.between quality.gaze.order quality.gaze.mpiigaze quality.methods.calibration; \
+	  quality.gaze_between quality.gaze_order quality.gaze_mpiigaze quality.methods.calibration; \
 	do $(BIN)/python -m benchmarks.$$script || exit 1; done
 
 $(VENV)/installed: pyproject.toml constraints.txt
