@@ -83,6 +83,12 @@ def test_other_images_weights_or_randomization_are_computed_anew(
     assert len(calls) == 3
 
 
+def test_views_take_no_more_memory_than_there_is(model: Model, images: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = FeatureStore().plain(model, images)
+    monkeypatch.setattr("synth2real.training.kept.store.limit", lambda: 4 * plain.nbytes)
+    assert len(FeatureStore().views(model, images, Photometric(), 8).every()) == 2
+
+
 def test_a_damaged_file_is_computed_anew(model: Model, images: Tensor, tmp_path: Path) -> None:
     before = FeatureStore(tmp_path).plain(model, images)
     for file in tmp_path.iterdir():

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...data.domains import Inputs, to_float
 from ...data.reading.images import ImageFiles
+from ...data.reading.memory import limit
 from ...errors import InputError, WriteError
 from ...networks.weights import read_tensors
 from ...storage import make_folder, write_tensors
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ..loop import Randomize
 
 BATCH = 64  # images; a randomized view depends on its batch, so this number is part of what a view is
+SHARE = 0.5  # of the memory that a set of images may take, for its views
 SEED = 20_260_101  # of the views, which do not depend on the seed of a training
 
 
@@ -52,11 +54,12 @@ class FeatureStore:
         return self._view(model, inputs, _key(model, inputs), None, 0)
 
     def views(self, model: Model, inputs: Inputs, randomize: Randomize | None, count: int) -> Views:
-        """The outputs for images and for `count` randomized views of each."""
+        """The outputs for images and for `count` randomized views of each, or fewer if memory is short."""
         key = _key(model, inputs)
         plain = self._view(model, inputs, key, None, 0)
         if randomize is None:
             return Views(plain)
+        count = max(1, min(count, int(SHARE * limit() / max(plain.nbytes, 1))))
         return Views(plain, torch.stack([self._view(model, inputs, key, randomize, k) for k in range(count)]))
 
     def standing_in(self, model: Model, inputs: Inputs) -> Inputs:
