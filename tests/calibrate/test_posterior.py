@@ -123,7 +123,7 @@ def test_ranges_that_are_no_nearer_are_not_taken():
         def find(self, *arguments):
             return SearchResult({"level.centre": self.centre, "level.width": self.width}, (1.0,))
 
-        def distance_to(self, space, simulator):
+        def distance_to(self, space, simulator, hardware=None):
             return lambda real: lambda made: abs(float(made.float().mean() - real.float().mean()))
 
     def toward(centre, width):

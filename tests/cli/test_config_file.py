@@ -85,7 +85,7 @@ def test_settings_are_a_list_or_nested(config, text, found):
             ("is the file of `synth2real compare`, but this is `synth2real train`", "remove the line"),
         ),
         ("steps: many", ("Invalid value for '--steps'", "integer", "(in ", "run.yaml)")),
-        ("size: 64", ("Invalid value for '--size': '64', expected height x width", "run.yaml)")),
+        ("size: big", ("Invalid value for '--size': 'big', expected", "run.yaml)")),
         ("overwrite: maybe", ("Invalid value for '--overwrite'", "boolean", "run.yaml)")),
         ("set: {adapt: {rate: x}}", ("adapt.rate of 'source-only': found 'x', expected a valid number",)),
         ("target: gone", ("gone: no such folder", "the path is relative to")),

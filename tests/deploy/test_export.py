@@ -42,7 +42,7 @@ def test_an_onnx_answers_as_its_model_and_says_what_it_is(each):
     model, path = each
     domain = inputs_of(model)
     found = load_onnx(path)
-    close = 1e-3 if model.task.kind in ("keypoints", "regress") else 2e-5  # of 20 pixels, and of a deviation of 40
+    close = 5e-3 if model.task.kind in ("keypoints", "regress") else 2e-5  # of 100 pixels, and of a deviation of 40
     torch.testing.assert_close(found.predict(domain).values, model.predict(domain).values, atol=close, rtol=1e-12)
     assert found.task == model.task
     assert (found.shape, found.given_columns, found.conversion) == (model.shape, model.given_columns, model.conversion)

@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import nn
 
 from fuzzing import damaged_yaml, fuzzed, mutated, read
-from synth2real.networks.backbones import load_weights
+from synth2real.networks.backbones import load_weights, read_weights
 from synth2real.refine import Reinhard, load_refiner
 from synth2real.route.run_folder import read_settings
 from synth2real.simulate import Digits
@@ -68,4 +68,4 @@ def test_damaged_settings_are_read_or_refused(tmp_path_factory, data) -> None:
 def test_damaged_weights_are_read_or_refused(tmp_path_factory, data) -> None:
     file = tmp_path_factory.getbasetemp() / "weights.safetensors"
     file.write_bytes(data)
-    read(lambda: load_weights(nn.Linear(2, 3), file, "net"), file)
+    read(lambda: load_weights(nn.Linear(2, 3), read_weights(file, "net"), str(file), "net"), file)

@@ -227,7 +227,8 @@ class Schedule:
     ) -> tuple[int | None, dict[str, Speed]]:
         """The number of kept views, see `kept_views.keep`, and the speed of each route on this machine."""
         evaluation = self.evaluation
-        self.tell("the network on each image, if it is frozen")
+        if any(is_kept(route, evaluation, rendered) for route in routes.values()):
+            self.tell("the frozen network, on each image")
         views = keep(list(routes.values()), evaluation, rendered, 60 * minutes)
         self.draw_from(views)
         routes = {name: with_views(route, None if views is None else 1) for name, route in routes.items()}
