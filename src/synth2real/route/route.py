@@ -173,7 +173,7 @@ class Route:
         on_trainer: OnTrainer | None,
         checkpoint: OnTrainer | None,
         store: FeatureStore | None,
-    ) -> tuple[Objective, list[str], Speed]:
+    ) -> tuple[Objective, list[str], Speed | None]:
         """The objective after the stages `map` (only with a feature mapping) and `train`, notes for the user, speed."""
         mapping = copy.copy(self.adapt) if isinstance(self.adapt, FeatureMapping) else None
         if mapping is not None:
@@ -191,7 +191,7 @@ class Route:
             if on_trainer is not None:
                 on_trainer(trainer)
             trainer.run(report, checkpoint)
-        return objective, [*objective.notes(), *source_notes(trainer)], trainer.speed
+        return objective, [*objective.notes(), *source_notes(trainer)], trainer.speed if trainer.step else None
 
     def check(self, source: Labelled | Simulator, target: Unlabelled, *, task: Task) -> None:
         """Raise the `InputError` that `run` would raise, before anything is trained or written.

@@ -12,6 +12,7 @@ from ...adapt import MAPPINGS, OBJECTIVES, SOURCE_FREE, FeatureMapping, Objectiv
 from ...calibrate import method_of
 from ...comparison.comparison import some
 from ...comparison.expected import route_seconds
+from ...comparison.halving import stepless
 from ...data.domains import Labelled, Unlabelled
 from ...data.sparse import Layout
 from ...errors import InputError, WriteError
@@ -127,6 +128,12 @@ def last_losses(run: Run) -> dict[str, float]:
     """The last losses of the training. A closed form has none."""
     last = run.history["train"][-1] if "train" in run.history else {}
     return {name: value for name, value in last.items() if name != "step"}
+
+
+def steps_line(args: TrainArguments, steps: int, budget: Budget) -> str:
+    """The steps of a training, and why so many."""
+    why = "" if args.steps else " (from the size of the data; --steps changes it)"
+    return f"{steps} steps of {budget.batch} + {budget.batch}{why}"
 
 
 def outcome(run: Run) -> str:
@@ -251,7 +258,6 @@ def summary(args: TrainArguments, route: Route, sources: int, targets: int, step
         *([f"given, as inputs of the model: {', '.join(args.given)}"] if args.given else []),
         "route: " + ", ".join(f"{stage} {name}" for stage, name in stages.items()),
         network_line(route.learner),
-        f"{steps} steps of {budget.batch} + {budget.batch}"
-        + ("" if args.steps else " (from the size of the data; --steps changes it)")
+        ("in closed form, without steps" if stepless(route) else steps_line(args, steps, budget))
         + f", seed {budget.seed}, {hardware.device} {hardware.precision}",
     ]
