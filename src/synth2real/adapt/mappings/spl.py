@@ -43,7 +43,7 @@ class SPL(ClosedForm):
     each round clusters and prototypes label together. On photographs of objects, six pairs of domains, and frozen
     features, the mean accuracy was 0.887 by logistic regression on the source, 0.943 after the rounds, which kept 90 to
     96 percent of the labels, and 0.952 after the clusters. Randomized views of the source lowered it. On drawn parts in
-    clutter, the clusters of one set were colours (0.57, and 0.94 with the comparison), and the rounds of another kept 83
+    clutter, the clusters of one set were colours: 0.57, and 0.94 with the comparison. The rounds of another set kept 83
     percent of the labels and fell from 0.80 to 0.62.
 
     References:
