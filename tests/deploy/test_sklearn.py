@@ -99,9 +99,10 @@ def test_a_fitted_estimator_can_be_pickled_and_cloned():
 
 
 def test_it_stands_in_a_pipeline_and_a_search():
-    line = Pipeline([("scale", StandardScaler()), ("adapt", AdaptedClassifier(steps=2, batch=8))])
-    assert line.fit(X, KINDS, adapt__X_target=StandardScaler().fit(X).transform(REAL)).predict(X).shape == (60,)
-    search = GridSearchCV(AdaptedClassifier(batch=8), {"steps": [1, 2]}, cv=2).fit(X, KINDS, X_target=REAL[:50])
+    with sklearn.config_context(enable_metadata_routing=False):  # skada enables it for the whole process
+        line = Pipeline([("scale", StandardScaler()), ("adapt", AdaptedClassifier(steps=2, batch=8))])
+        assert line.fit(X, KINDS, adapt__X_target=StandardScaler().fit(X).transform(REAL)).predict(X).shape == (60,)
+        search = GridSearchCV(AdaptedClassifier(batch=8), {"steps": [1, 2]}, cv=2).fit(X, KINDS, X_target=REAL[:50])
     assert search.best_estimator_.steps in (1, 2)
 
 
