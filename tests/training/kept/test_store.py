@@ -83,6 +83,16 @@ def test_other_images_weights_or_randomization_are_computed_anew(
     assert len(calls) == 3
 
 
+def test_another_normalisation_has_other_features(images: Tensor) -> None:
+    store, found = FeatureStore(), []
+    for statistics in ("per-image", "none"):
+        torch.manual_seed(0)  # the same weights, means and deviations
+        other = Model(Classification(("a", "b")), (3, 16, 16), tune="frozen", statistics=statistics).eval()
+        found.append(store.plain(other, images))
+        assert torch.allclose(found[-1].float(), other.extract(images), atol=2e-3)
+    assert not torch.equal(*found)
+
+
 def test_views_take_no_more_memory_than_there_is(model: Model, images: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = FeatureStore().plain(model, images)
     monkeypatch.setattr("synth2real.training.kept.store.limit", lambda: 4 * plain.nbytes)
