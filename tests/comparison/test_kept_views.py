@@ -85,9 +85,9 @@ def test_the_number_of_views_follows_from_the_time(domains: tuple[Labelled, Unla
     source, target = domains
     evaluation = Evaluation(source, target, None, None, Budget())
     route = Route(randomize=Photometric(), adapt=SourceOnly(**FROZEN))
-    assert keep([route], evaluation, source, 1e-6) == 1
-    assert keep([route], evaluation, source, 1e6) == 8
-    assert keep([Route()], evaluation, source, 1e6) is None
+    assert keep([route], evaluation, source, 1e-6, print) == 1
+    assert keep([route], evaluation, source, 1e6, print) == 8
+    assert keep([Route()], evaluation, source, 1e6, print) is None
 
 
 def test_a_route_that_names_its_views_keeps_them() -> None:

@@ -6,7 +6,7 @@ Every route with a frozen network then trains on its outputs, so ten routes cost
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..data.domains import Labelled, evenly
@@ -26,7 +26,9 @@ def is_kept(route: Route, evaluation: Evaluation, source: Labelled) -> bool:
     return keeps(settled.learner, source, evaluation.task)
 
 
-def keep(routes: Sequence[Route], evaluation: Evaluation, source: Labelled, seconds: float) -> int | None:
+def keep(
+    routes: Sequence[Route], evaluation: Evaluation, source: Labelled, seconds: float, tell: Callable[[str], None]
+) -> int | None:
     """Fill the store of the evaluation, and return the number of views; None if no route keeps features.
 
     Args:
@@ -34,11 +36,13 @@ def keep(routes: Sequence[Route], evaluation: Evaluation, source: Labelled, seco
         evaluation: its store is filled with the features of both domains.
         source: the training data.
         seconds: of the whole comparison.
+        tell: called with what is timed, if there is such a route.
     """
     kept = [route for route in routes if is_kept(route, evaluation, source)]
     policies = {repr(route.randomize): route for route in kept}
     if not kept:
         return None
+    tell("the frozen network, on each image")
     domains = (source, evaluation.target)
     randomized = [one for one in policies.values() if one.randomize is not None]
     views = 1

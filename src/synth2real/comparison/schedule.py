@@ -227,9 +227,7 @@ class Schedule:
     ) -> tuple[int | None, dict[str, Speed]]:
         """The number of kept views, see `kept_views.keep`, and the speed of each route on this machine."""
         evaluation = self.evaluation
-        if any(is_kept(route, evaluation, rendered) for route in routes.values()):
-            self.tell("the frozen network, on each image")
-        views = keep(list(routes.values()), evaluation, rendered, 60 * minutes)
+        views = keep(list(routes.values()), evaluation, rendered, 60 * minutes, self.tell)
         self.draw_from(views)
         routes = {name: with_views(route, None if views is None else 1) for name, route in routes.items()}
         with self.workers.as_in_workers():

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.domains import Inputs, Labelled, Unlabelled, name_of, to_float
+from ..data.reading.ratios import STRETCHED
 from ..data.unpadded import unpadded
 from .backgrounds import lacks_backgrounds
 from .priors import unbalanced
@@ -32,7 +33,6 @@ STRANGE = 6.0
 FEW = 10  # samples; a class with fewer can hardly be learnt
 LISTED = 5  # names in a warning
 PART = 2048  # images per batch
-STRETCHED = 1.15  # least ratio of the widest to the narrowest image, at which stretching changes shapes
 
 Domain = Labelled | Unlabelled
 

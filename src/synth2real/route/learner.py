@@ -43,7 +43,7 @@ def settled(objective: Objective, features: nn.Module | None, images: int, hardw
     Raises:
         InputError: the settings ask for pretrained weights, and the network has none.
     """
-    known = features is None and has_weights(objective.network)
+    known = may_be_pretrained(objective, features)
     weights = objective.weights or (PRETRAINED if known else NONE)
     for setting, value in (("weights", weights), ("statistics", objective.statistics)):
         if value == PRETRAINED and not known:
@@ -65,6 +65,11 @@ def settled(objective: Objective, features: nn.Module | None, images: int, hardw
     )
 
 
+def may_be_pretrained(objective: Objective, features: nn.Module | None) -> bool:
+    """Whether the network has pretrained weights; one that replaces it (`features`) comes with its own."""
+    return features is None and has_weights(objective.network)
+
+
 def prepared(
     objective: Objective, source: Labelled, target: Unlabelled, task: Task, features: nn.Module | None, seed: int
 ) -> Objective:
@@ -74,7 +79,7 @@ def prepared(
         InputError: a network or its weights do not exist, or do not fit the data.
     """
     network, weights = objective.network, objective.weights
-    pretrained = features is None and has_weights(network) and weights != NONE
+    pretrained = may_be_pretrained(objective, features) and weights != NONE
     assert objective.tune is not None
     assert objective.statistics is not None
     assert objective.bottleneck is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Self
 
 import torch
@@ -19,6 +19,8 @@ from ...tasks import Classification
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ...training.model import Model
 from ..base import Objective
+
+NEVER = -1e4  # logit of a class without source samples
 
 
 @settings
@@ -70,6 +72,21 @@ class ClosedForm(Objective):
 def dense(inputs: Inputs) -> Tensor:
     """All features of a domain, (N, F) float32. A float32 tensor in memory is not copied."""
     return inputs.float() if isinstance(inputs, Tensor) else inputs[torch.arange(len(inputs))].float()
+
+
+def of_every_class(weights: Tensor, bias: Tensor, found: Sequence[int], classes: int) -> tuple[Tensor, Tensor]:
+    """A linear classifier of scikit-learn as weights (C, F) and bias (C,) of all C classes.
+
+    Args:
+        weights, bias: of one hyperplane for each class found, or of one for two classes.
+        found: indices of the classes that the training data has; the others are never predicted.
+        classes: C.
+    """
+    if len(weights) == 1:
+        weights, bias = torch.cat([-weights, weights]) / 2, torch.cat([-bias, bias]) / 2
+    shown = torch.as_tensor(found)
+    every = torch.zeros(classes, weights.shape[1]).index_copy(0, shown, weights)
+    return every, torch.full((classes,), NEVER).index_copy(0, shown, bias)
 
 
 def write_head(model: Model, weights: Tensor, bias: Tensor) -> None:

@@ -16,12 +16,11 @@ from ...settings import settings
 from ...training.given import append, given_of
 from ...training.kept import Views
 from ..shared.source_fit import LEARNT, SourceFit
-from .closed_form import ClosedForm, dense, write_head
+from .closed_form import ClosedForm, dense, of_every_class, write_head
 
 MOST = 8192  # most source samples, with their views, that a classifier is fitted to
 ITERATIONS = 20  # of the clusters; they settle in about five
 SHARPNESS = 20.0  # of the assignment of unit vectors to clusters
-NEVER = -1e4  # logit of a class without source samples
 
 Linear = tuple[Tensor, Tensor]  # weights (C, F) and bias (C,) of a classifier
 
@@ -128,11 +127,7 @@ class SPL(ClosedForm):
             warnings.simplefilter("ignore")  # not yet converged to the last digit
             machine.fit(x.numpy(), y.numpy(), sample_weight=weights.numpy())
         found, bias = (torch.from_numpy(part).float() for part in (machine.coef_, machine.intercept_))
-        if len(found) == 1:  # two classes have one hyperplane
-            found, bias = torch.cat([-found, found]) / 2, torch.cat([-bias, bias]) / 2
-        shown = torch.from_numpy(machine.classes_)  # a class without source samples is never predicted
-        every = torch.zeros(self.task.outputs, found.shape[1]).index_copy(0, shown, found)
-        return every, torch.full((self.task.outputs,), NEVER).index_copy(0, shown, bias)
+        return of_every_class(found, bias, machine.classes_, self.task.outputs)
 
     def notes(self) -> list[str]:
         if self.rounds == 0 or self.fit.value() >= LEARNT:

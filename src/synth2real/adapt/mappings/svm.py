@@ -15,9 +15,7 @@ from torch import Tensor
 from ...data.domains import Inputs, Labelled, Unlabelled
 from ...data.sparse import Sparse
 from ...settings import settings
-from .closed_form import ClosedForm, dense, write_head
-
-NEVER = -1e4  # logit of a class without source samples
+from .closed_form import ClosedForm, dense, of_every_class, write_head
 
 
 @settings
@@ -52,11 +50,7 @@ class SVM(ClosedForm):
         machine = LinearSVC(C=self.penalty / max(lengths, 1e-12), dual=x.shape[0] < x.shape[1], random_state=0)
         machine.fit(x, source.labels.numpy())
         weights, bias = back(torch.from_numpy(machine.coef_).float()), torch.from_numpy(machine.intercept_).float()
-        if len(weights) == 1:  # two classes have one hyperplane
-            weights, bias = torch.cat([-weights, weights]) / 2, torch.cat([-bias, bias]) / 2
-        shown = torch.from_numpy(machine.classes_)  # a class without source samples is never predicted
-        all_weights = torch.zeros(self.task.outputs, weights.shape[1]).index_copy(0, shown, weights)
-        write_head(self.model, all_weights, torch.full((self.task.outputs,), NEVER).index_copy(0, shown, bias))
+        write_head(self.model, *of_every_class(weights, bias, machine.classes_, self.task.outputs))
 
 
 def coordinates(inputs: Inputs) -> tuple[Any, Callable[[Tensor], Tensor]]:

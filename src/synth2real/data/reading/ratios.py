@@ -13,7 +13,7 @@ from .discovery import files_below, is_image
 from .pixels import ORIENTATION, TURNED
 
 MOST = 64  # files of a folder that are looked at
-DIFFERENT = 1.15  # the widest over the narrowest image, from which on stretching gives one object several shapes
+STRETCHED = 1.15  # the widest over the narrowest image, from which on stretching gives one object several shapes
 
 
 def usual_resize(paths: Iterable[str | Path]) -> Resize:
@@ -26,7 +26,7 @@ def usual_resize(paths: Iterable[str | Path]) -> Resize:
         paths: folders of images; what is none is left out.
     """
     found = [ratio for path in paths for ratio in ratios(Path(path))]
-    return "crop" if found and max(found) >= DIFFERENT * min(found) else USUAL
+    return "crop" if found and max(found) >= STRETCHED * min(found) else USUAL
 
 
 def ratios(folder: Path) -> list[float]:

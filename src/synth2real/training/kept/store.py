@@ -139,7 +139,7 @@ def _key(model: Model, inputs: Inputs) -> str:
 def _extractor(model: Model) -> str:
     """A digest of a model's normalisation and feature extractor: of what they are, and of their weights."""
     normalise, backbone, *_ = featured_of(model.features)
-    own = hashlib.blake2b(f"{vars(normalise).get('statistics')} {backbone}".encode(), digest_size=16)
+    own = hashlib.blake2b(f"{normalise.statistics} {backbone}".encode(), digest_size=16)
     state = {**normalise.state_dict(), **backbone.state_dict()}
     for name, tensor in sorted(state.items()):
         own.update(name.encode())
