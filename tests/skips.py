@@ -13,11 +13,14 @@ import pytest
 
 
 def optional(module: str, extra: str) -> ModuleType:
-    """A module of an optional dependency; the test is skipped where it cannot be imported."""
+    """A module of an optional dependency; the test, or the whole file, is skipped where it cannot be imported."""
     try:
-        return importlib.import_module(module)
+        found = importlib.import_module(module)
+        if found.__file__ is None:  # a folder of that name, such as tests/datasets
+            raise ImportError(f"No module named '{module}'")
+        return found
     except (ImportError, RuntimeError) as error:  # torchvision raises RuntimeError beside another build of torch
-        pytest.skip(f"needs the extra {extra} ({error})")
+        pytest.skip(f"needs the extra {extra} ({error})", allow_module_level=True)
 
 
 def not_run(reasons: Iterable[str], *, slow_left_out: bool = False) -> str:
@@ -29,8 +32,11 @@ def not_run(reasons: Iterable[str], *, slow_left_out: bool = False) -> str:
     """
     plain = [reason.removeprefix("Skipped: ") for reason in reasons]
     extras = [found[1] for reason in plain if (found := re.match(r"needs the extra (\w+)", reason))]
-    others = Counter(reason.removeprefix("needs ") for reason in plain if not reason.startswith("needs the extra "))
-    parts = [f"{_tests(count)} {what}" for what, count in others.items()]
+    others = Counter(reason for reason in plain if not reason.startswith("needs the extra "))
+    parts = [
+        f"{_tests(count)} {reason.removeprefix('needs ')}" if reason.startswith("needs ") else f"{count}: {reason}"
+        for reason, count in others.items()  # the last are reasons of other libraries, whose checks run here
+    ]
     if extras:
         install = f".venv/bin/pip install -c constraints.txt -e '.[{','.join(sorted(set(extras)))}]'"
         parts.insert(0, f"{_tests(len(extras))} optional dependencies: {install}")

@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 from torch.utils.data import TensorDataset
 
+from skips import optional
 from synth2real import Budget, Labelled, Model, Route, Unlabelled, compare, load, measure_gap
 from synth2real.adapt import SHOT
 from synth2real.calibrate import Search
@@ -133,7 +134,7 @@ def test_a_comparison_takes_what_domains_are_made_of():
 
 
 def test_tables_of_features_agree_in_their_columns():
-    pd = pytest.importorskip("pandas")
+    pd = optional("pandas", "datasets")
     table = pd.DataFrame(torch.rand(8, 3).numpy(), columns=["a", "b", "c"]).assign(label=Y.numpy())
     assert Route().fit(table, table[["a", "b", "c"]], steps=1).shape == (3,)
     for wrong in (table[["b", "a", "c"]], table[["a", "b", "c"]].rename(columns={"c": "d"})):

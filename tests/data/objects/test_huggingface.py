@@ -6,12 +6,13 @@ import torch
 from PIL import Image
 
 from helpers import picture, save
+from skips import optional
 from synth2real import InputError, Labelled, Unlabelled, load, load_unlabelled
 from synth2real.data.groups import read_group_names
 from synth2real.data.reading.images import ImageFiles
 from synth2real.simulate import is_simulator
 
-datasets = pytest.importorskip("datasets", reason="needs synth2real[datasets]")
+datasets = optional("datasets", "datasets")
 
 PIXELS = [picture(i, (8, 10), 3) for i in range(4)]
 INPUTS = torch.from_numpy(np.stack(PIXELS)).permute(0, 3, 1, 2)

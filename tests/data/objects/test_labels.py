@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from skips import optional
 from synth2real import InputError
 from synth2real.data.objects.labels import labels_of
 
@@ -88,7 +89,7 @@ def test_what_may_be_meant_otherwise_is_said():
 
 
 def test_labels_of_pandas_keep_their_names():
-    pd = pytest.importorskip("pandas")
+    pd = optional("pandas", "datasets")
     kinds = pd.Categorical(["b", "a", "b"], categories=["b", "a", "c"])
     for y in (kinds, pd.Series(kinds, index=[5, 3, 9])):
         assert labels_of(y) == (pytest.approx([0, 1, 0]), ("b", "a", "c"), ())

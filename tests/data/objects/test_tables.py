@@ -6,9 +6,10 @@ import torch
 from PIL import Image
 
 from helpers import picture, save
+from skips import optional
 from synth2real import InputError, Labelled, Unlabelled
 
-pd = pytest.importorskip("pandas")
+pd = optional("pandas", "datasets")
 SIZES = np.array([0.5, 1.5, 2.5, 3.5])
 
 
