@@ -79,6 +79,10 @@ class Mix:
         """Mix labels y (N, K) float32 by the share of each image in the pixels."""
         return torch.lerp(y[self.partner], y, self.share[:, None])
 
+    def shown(self) -> Tensor:
+        """(N, H, W) bool: the pixels that show the image itself, which a blend does for the most part or not at all."""
+        return ((self.opacity * outside(self.patch, *self.size)) >= 0.5)[:, 0]
+
     @property
     def share(self) -> Tensor:
         """(N,) float32 in 0..1, share of the image itself in all pixels."""
