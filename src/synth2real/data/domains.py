@@ -18,6 +18,8 @@ from ..errors import InputError
 from .described import line, some
 from .fitting import Fitting, Resize
 from .given import check_given
+from .label_checks import named
+from .labels import Boxes, Masks
 from .subsets import chosen, chosen_names
 
 MOST = torch.finfo(torch.float32).max  # larger numbers would be infinite in a network
@@ -189,9 +191,10 @@ class Labelled:
 
     Args:
         inputs: as in `Unlabelled`.
-        labels: (N,) int64 class indices, or (N, K) float32 or float64 values. An unknown value is nan. Points are in
-            pixels of the original image: x right, y down, and the centre of the top-left pixel is (0, 0).
-        classes: names of the classes, in natural order, if labels are class indices.
+        labels: `labels.Labels`: a tensor of (N,) int64 class indices, or of (N, K) float32 or float64 values; `Masks` of
+            the size of the images, or `Boxes`. An unknown value is nan. Points are in pixels of the original image: x
+            right, y down, and the centre of the top-left pixel is (0, 0). Masks and boxes are in pixels of `inputs`.
+        classes: names of the classes, in natural order, if labels are class indices, masks or boxes.
         columns: names of the K columns, if labels are values.
         names, sizes, depth, given, given_columns, resize: as in `Unlabelled`. A given column is no label column.
         domain: (N,) int64, index of the source of each sample, counted from 0 (see `multi_source.join`); None for one
@@ -203,7 +206,7 @@ class Labelled:
     """
 
     inputs: Inputs
-    labels: Tensor
+    labels: Any
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
@@ -217,35 +220,15 @@ class Labelled:
     def __post_init__(self) -> None:
         _check_inputs(self.inputs)
         check_given(self.given, self.given_columns, len(self.inputs), self.columns)
-        check_kind(self.labels, Tensor, "labels are")
+        check_kind(self.labels, (Tensor, Masks, Boxes), "labels are")
         _check_domain(self.domain, len(self.inputs))
         if len(self.inputs) != len(self.labels):
             raise InputError(
                 f"{len(self.inputs)} inputs but {len(self.labels)} labels, expected the same number of each"
             )
-        if self.labels.dtype == torch.int64:
-            if self.labels.ndim != 1:
-                raise InputError(f"class labels of shape {tuple(self.labels.shape)}, expected (N,)")
-            if not self.classes:
-                names = tuple(str(i) for i in range(int(self.labels.max()) + 1))
-                object.__setattr__(self, "classes", names)
-            if int(self.labels.min()) < 0 or int(self.labels.max()) >= len(self.classes):
-                raise InputError(
-                    f"class labels from {int(self.labels.min())} to {int(self.labels.max())}, "
-                    f"expected 0 to {len(self.classes) - 1}, because there are {len(self.classes)} class names"
-                )
-        elif self.labels.is_floating_point():
-            if self.labels.ndim != 2:
-                raise InputError(f"value labels of shape {tuple(self.labels.shape)}, expected (N, K)")
-            if not self.columns:
-                object.__setattr__(self, "columns", tuple(f"label_{i}" for i in range(self.labels.shape[1])))
-            if len(self.columns) != self.labels.shape[1]:
-                raise InputError(f"{self.labels.shape[1]} label columns but {len(self.columns)} column names")
-        else:
-            raise InputError(
-                f"labels of {self.labels.dtype}, expected int64 classes or float32 or float64 values. Convert them: "
-                "labels.long()"
-            )
+        classes, columns = named(self.labels, self.classes, self.columns, self.shape)
+        object.__setattr__(self, "classes", classes)
+        object.__setattr__(self, "columns", columns)
 
     @classmethod
     def of(

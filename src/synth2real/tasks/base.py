@@ -115,4 +115,5 @@ def number_labels(source: Labelled, kind: str) -> Tensor:
             f"the task {kind} needs number columns, found class labels ({', '.join(source.classes[:5])}). "
             "Name the columns: --label x --label y (in Python label=['x', 'y'])"
         )
-    return source.labels
+    labels: Tensor = source.labels
+    return labels
