@@ -10,15 +10,16 @@ from pydantic import Field
 from torch import Tensor
 
 from ...data.domains import Unlabelled
-from ...networks.layers import mlp, reverse_gradient
+from ...networks.layers import reverse_gradient
 from ...settings import settings
-from ...tasks import Classification
+from ...tasks import Classification, Segmentation
 from ...training.loop import Progress, SourceBatch, TargetBatch, Terms, Update
 from ...training.model import Model
 from ..shared.distribution_alignment import Alignment, Prior
-from ..shared.reversal import domain_loss, rise
+from ..shared.reversal import critic_of, domain_loss, rise
 from .base import SelfTrained
 from .class_labels import ClassLabels
+from .mask_labels import MaskLabels
 from .pseudo_labels import PseudoLabels
 from .value_labels import ValueLabels
 
@@ -91,15 +92,19 @@ class Teacher(SelfTrained):
 
     def build(self, target: Unlabelled) -> None:
         super().build(target)
-        self.pseudo: PseudoLabels = (
-            ClassLabels(self.model, self.target_prior, self.alignment, self.threshold)
-            if isinstance(self.task, Classification)
-            else ValueLabels(self.model, self.drift)
-        )
+        self.pseudo = self.pseudo_labels()
         self.watch = self.pseudo.watch
         self.networks |= self.pseudo.networks
         if self.adversary:
-            self.networks["critic"] = mlp(self.model.width, CRITIC, 1)
+            self.networks["critic"] = critic_of(self.task, self.model.width, CRITIC)
+
+    def pseudo_labels(self) -> PseudoLabels:
+        """How the teacher labels the target, by the task."""
+        if isinstance(self.task, Classification):
+            return ClassLabels(self.model, self.target_prior, self.alignment, self.threshold)
+        if isinstance(self.task, Segmentation):
+            return MaskLabels(self.model, self.threshold)
+        return ValueLabels(self.model, self.drift)
 
     def shipped(self) -> Model:
         return self.pseudo.shipped(super().shipped())
