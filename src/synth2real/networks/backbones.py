@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from .dense import PYRAMID, HiddenMaps, SmallEncoder, TimmMaps
 from .efficientnet_lite import EfficientNetLite0
 from .layers import FOR_FEATURES, NETWORKS, Norm
 from .pretrained import LITE, TIMM, TRANSFORMERS, package
@@ -64,6 +65,7 @@ def build_network(
     norm: Norm = "group",
     pretrained: bool = False,
     config: Mapping[str, Any] | None = None,
+    dense: bool = False,
 ) -> nn.Module:
     """Build the feature extractor `name` for inputs of one shape, with new weights.
 
@@ -81,11 +83,16 @@ def build_network(
         norm: normalisation between the layers (the library's own networks only).
         pretrained: build it for pretrained weights, which are loaded afterwards, see `Pooled`.
         config: configuration of a model of transformers, which is then not read by its name.
+        dense: build a network of maps: `pyramid`, or one with `maps` (`dense.Encoder`), or a class of the user that
+            returns (N, F, h, w).
 
     Raises:
         InputError: the network, module, class or package does not exist, the class is not an `nn.Module`, or the
             network does not take inputs of this shape.
     """
+    _check_maps(name, dense)
+    if name == PYRAMID:
+        return SmallEncoder(shape, norm)
     if name in NETWORKS:
         _check_shape(name, shape)
         return NETWORKS[name](shape, spatial=spatial, norm=norm)
@@ -96,10 +103,24 @@ def build_network(
         return EfficientNetLite0()
     check_name(name)
     if kind == TIMM:
-        return _timm(rest, shape[0])
+        return TimmMaps(_timm(rest, shape[0], features_only=True)) if dense else _timm(rest, shape[0], num_classes=0)
     if kind == TRANSFORMERS:
-        return Pooled(_transformers(rest, shape[0], config), pretrained)
+        network = _transformers(rest, shape[0], config)
+        return HiddenMaps(network) if dense else Pooled(network, pretrained)
     return _call(name, _class(name, kind, rest), shape)
+
+
+def _check_maps(name: str, dense: bool) -> None:
+    """Raise `InputError` if a network of the library has vectors of features and maps are needed, or the reverse."""
+    if dense and name in NETWORKS:
+        raise InputError(
+            f"network '{name}' has vectors of features, expected one with maps: {PYRAMID}, {LITE}, {TIMM}:NAME, "
+            f"{TRANSFORMERS}:NAME or your own module:Class"
+        )
+    if name == PYRAMID and not dense:
+        raise InputError(
+            f"network '{PYRAMID}' has maps of features, for masks and boxes, expected one of: {', '.join(NETWORKS)}"
+        )
 
 
 def _check_shape(name: str, shape: Sequence[int]) -> None:
@@ -176,10 +197,10 @@ def _call(name: str, kind: type[nn.Module], shape: Sequence[int]) -> nn.Module:
         ) from None
 
 
-def _timm(name: str, channels: int) -> nn.Module:
+def _timm(name: str, channels: int, **how: Any) -> nn.Module:
     timm = package(TIMM, name)
     try:
-        made: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels)
+        made: nn.Module = timm.create_model(name, pretrained=False, in_chans=channels, **how)
     except (RuntimeError, TypeError) as error:
         raise InputError(
             f"network '{TIMM}:{name}' cannot be built ({error}), expected a name from timm.list_models()"
@@ -207,13 +228,13 @@ def _transformers(name: str, channels: int, config: Mapping[str, Any] | None) ->
 
 
 @torch.no_grad()
-def width_of(network: nn.Module, shape: Sequence[int], name: str) -> int:
-    """Width F of the features (N, F) that a network computes from inputs of `shape`.
+def width_of(network: nn.Module, shape: Sequence[int], name: str, dense: bool = False) -> int:
+    """Width F of the features (N, F), or maps of features (N, F, h, w), that a network computes from inputs of `shape`.
 
     The function runs the network once on zeros, in evaluation mode.
 
     Raises:
-        InputError: the network fails, or its output is not a tensor (N, F).
+        InputError: the network fails, or its output is not a tensor (N, F), or (N, F, h, w) if it is `dense`.
     """
     modes = [(module, module.training) for module in network.modules()]
     try:
@@ -227,12 +248,15 @@ def width_of(network: nn.Module, shape: Sequence[int], name: str) -> int:
     finally:
         for module, mode in modes:
             module.training = mode
-    if not isinstance(made, Tensor) or made.ndim != 2 or len(made) != 2:
+    axes = 4 if dense else 2
+    if not isinstance(made, Tensor) or made.ndim != axes or len(made) != 2:
         found = f"a tensor {tuple(made.shape)}" if isinstance(made, Tensor) else f"a {type(made).__name__}"
-        raise InputError(
-            f"network '{name}' returns {found} for two inputs, expected features (2, F). Pool and flatten at its end, "
-            "and remove its classifier"
+        expected = (
+            "maps of features (2, F, h, w). Remove its last layer, of the classes"
+            if dense
+            else "features (2, F). Pool and flatten at its end, and remove its classifier"
         )
+        raise InputError(f"network '{name}' returns {found} for two inputs, expected {expected}")
     return made.shape[1]
 
 

@@ -87,6 +87,11 @@ class Tuned(nn.Module):
         features: Tensor = self.network(x)
         return features
 
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """Maps of an encoder, see `dense.Encoder`."""
+        found: list[Tensor] = self.network.maps(x)  # type: ignore[operator]
+        return found
+
 
 def tuned_parts(network: nn.Module) -> Iterator[Tuned]:
     """The feature extractors in a network that are pretrained or not wholly trained."""

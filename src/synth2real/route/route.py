@@ -16,6 +16,7 @@ from ..adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective, SourceOnly
 from ..calibrate import METHODS as CALIBRATE
 from ..calibrate import Calibration, Calibrator
 from ..data.domains import Inputs, Labelled, Unlabelled
+from ..data.labels import Masks
 from ..errors import InputError
 from ..randomize import METHODS as RANDOMIZE
 from ..randomize import WIDEN, Automatic, Policy, Widen
@@ -23,14 +24,14 @@ from ..refine import METHODS as REFINE
 from ..refine.displacement import Displacement
 from ..settings import migrated, name_of, to_dict
 from ..simulate import Simulator
-from ..tasks import Classification, Gaze, Keypoints, Regression, Task
+from ..tasks import Classification, Gaze, Keypoints, Regression, Segmentation, Task
 from ..training.hardware import Hardware
 from ..training.kept import FeatureStore
 from ..training.loop import Loop, Speed, Trainer
 from ..training.mapping import Mapping
 from ..training.model import Model
 from .learner import keeps, prepared, settled, with_kept
-from .preconditions import as_domains, check_data, check_labels, check_network, check_pair, check_stages
+from .preconditions import as_domains, check_data, check_labels, check_maps, check_network, check_pair, check_stages
 from .recorder import OnReport as OnReport
 from .recorder import OnStep as OnStep
 from .recorder import Recorder
@@ -244,6 +245,7 @@ class Route:
         objective = settled(self.learner.fresh(source.shape), self.features, len(source), hardware or Hardware.detect())
         check_labels(objective, () if self.randomize is None else self.randomize.settled(task).mixes)
         check_network(objective, self.features)
+        check_maps(self.learner, task)
         return prepared(objective, source, target, task, self.features, seed)
 
     @property
@@ -313,8 +315,10 @@ def refine_all(refiner: Mapping, source: Labelled) -> Inputs:
 def default_task(source: Labelled) -> Task:
     """The task that fits the labels.
 
-    Classes; gaze for the columns `pitch` and `yaw`; points for images and column pairs `_x`, `_y`; otherwise values.
+    Classes; masks; gaze for the columns `pitch` and `yaw`; points for images and column pairs `_x`, `_y`; else values.
     """
+    if isinstance(source.labels, Masks):
+        return Segmentation.of(source)
     if source.classes:
         return Classification.of(source)
     if source.columns == Gaze.columns:

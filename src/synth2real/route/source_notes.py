@@ -19,7 +19,7 @@ def source_notes(trainer: Trainer) -> list[str]:
     model, fit = objective.source_model().eval(), SourceFit(objective.task, momentum=1.0)
     for ahead in range(BATCHES):
         source, _ = trainer.batches(ahead)
-        fit.observe(model(source.x).cpu(), source.y.cpu())
+        fit.observe(model(source.x).cpu(), source.y.to("cpu"))
     if fit.learnt():
         return []
     where, mend = "source", "train longer"

@@ -1,4 +1,4 @@
-"""Tasks: classification, regression, keypoints and gaze, each with its loss, metrics and label geometry."""
+"""Tasks: classes, numbers, points, gaze and masks, each with its loss, metrics and label geometry."""
 
 from .base import Task
 from .classification import Classification
@@ -6,7 +6,8 @@ from .eyeball_model import EyeballModel
 from .gaze import Gaze
 from .keypoints import Keypoints
 from .regression import Regression
+from .segmentation import Segmentation
 
-TASKS: dict[str, type[Task]] = {task.kind: task for task in (Classification, Regression, Keypoints, Gaze)}
+TASKS: dict[str, type[Task]] = {task.kind: task for task in (Classification, Regression, Keypoints, Gaze, Segmentation)}
 
-__all__ = ["TASKS", "Classification", "EyeballModel", "Gaze", "Keypoints", "Regression", "Task"]
+__all__ = ["TASKS", "Classification", "EyeballModel", "Gaze", "Keypoints", "Regression", "Segmentation", "Task"]

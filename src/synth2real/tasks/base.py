@@ -4,11 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.domains import Labelled
 from ..data.fitting import Fitting
 from ..errors import InputError
+from ..networks.layers import mlp
 from ..transforms.mix import Mix
 from ..transforms.warp import Warp
 
@@ -21,8 +22,10 @@ class Task(ABC):
     """
 
     kind: ClassVar[str]
-    metric: ClassVar[str] = "mean_error"  # main metric, a key of `metrics`; lower is better, except for accuracy
+    metric: ClassVar[str] = "mean_error"  # main metric, a key of `metrics`
+    higher_is_better: ClassVar[bool] = False  # of the main metric
     spatial: ClassVar[bool] = False  # whether the features must keep positions in the image
+    dense: ClassVar[bool] = False  # whether the features are maps (N, F, h, w) instead of vectors (N, F)
 
     @classmethod
     @abstractmethod
@@ -34,12 +37,21 @@ class Task(ABC):
     def outputs(self) -> int:
         """Width of the head."""
 
+    def head(self, width: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
+        """The layers from features (N, width) to raw outputs (N, outputs).
+
+        Args:
+            hidden: widths of the layers between.
+            dropout: share of the features that is dropped in training.
+        """
+        return nn.Sequential(nn.Dropout(dropout), mlp(width, hidden, self.outputs))
+
     @abstractmethod
     def settings(self) -> dict[str, Any]:
         """Plain data. `type(task)(**settings)` builds the same task again."""
 
     @abstractmethod
-    def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
+    def losses(self, outputs: Tensor, labels: Any) -> Tensor:
         """Loss of each sample, (N,) float32, from raw outputs (N, outputs)."""
 
     @abstractmethod
@@ -47,14 +59,14 @@ class Task(ABC):
         """Predictions in the form and units of the labels, from raw outputs (N, outputs)."""
 
     @abstractmethod
-    def metrics(self, predictions: Tensor, labels: Tensor) -> dict[str, Any]:
+    def metrics(self, predictions: Tensor, labels: Any) -> dict[str, Any]:
         """Metrics of the predictions against the labels, by name."""
 
-    def check_labels(self, labels: Tensor) -> None:
+    def check_labels(self, labels: Any) -> None:
         """Raise `InputError` if labels of the task's columns cannot be in its units. By default all can."""
         return
 
-    def details(self, predictions: Tensor, labels: Tensor, sizes: Tensor | None) -> dict[str, Any]:
+    def details(self, predictions: Tensor, labels: Any, sizes: Tensor | None) -> dict[str, Any]:
         """What `metrics` leaves out: which errors occur, as plain data; by default nothing.
 
         Args:
@@ -63,11 +75,11 @@ class Task(ABC):
         """
         return {}
 
-    def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, outputs: Tensor, labels: Any) -> Tensor:
         """Mean loss over a batch, a scalar."""
         return self.losses(outputs, labels).mean()
 
-    def to_input(self, labels: Tensor, fitting: Fitting | None) -> Tensor:
+    def to_input(self, labels: Any, fitting: Fitting | None) -> Any:
         """Labels for the images of a domain as the model takes them: fitted to one size, or as given if it is None."""
         return labels
 
@@ -91,11 +103,11 @@ class Task(ABC):
         """Size of each sample's error (N,), for cross-validation: the mean of its absolute residuals."""
         return self.residuals(coordinates, labels).abs().mean(1)
 
-    def move(self, labels: Tensor, warp: Warp | None) -> Tensor:
+    def move(self, labels: Any, warp: Warp | None) -> Any:
         """Labels after `warp` has transformed the images. Labels without geometry do not change."""
         return labels
 
-    def mix(self, labels: Tensor, mix: Mix) -> Tensor:
+    def mix(self, labels: Any, mix: Mix) -> Any:
         """Labels after `mix` has mixed the images, in a form that `losses` accepts."""
         return mix.labels(labels)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -28,6 +29,7 @@ class Classification(Task):
 
     kind: ClassVar[str] = "classify"
     metric: ClassVar[str] = "accuracy"
+    higher_is_better: ClassVar[bool] = True
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -107,16 +109,25 @@ class Classification(Task):
         """
         if not evaluated.classes:
             raise InputError(f"expected class labels to evaluate on, found columns {', '.join(evaluated.columns)}")
-        unknown = [name for name in evaluated.classes if name not in self.classes]
-        if unknown:
-            indices = unknown[0].isdecimal() and not any(name.isdecimal() for name in self.classes)
-            raise InputError(
-                f"the evaluated data holds the class '{unknown[0]}', which is not among the classes of the model, "
-                f"expected only {', '.join(self.classes)}. "
-                + (
-                    "If it is an index of them: Labelled.of(X, y, classes=model.task.classes)"
-                    if indices
-                    else "Remove those images, or train with that class"
-                )
+        return aligned_classes(evaluated.classes, self.classes)[evaluated.labels]
+
+
+def aligned_classes(found: Sequence[str], known: Sequence[str]) -> Tensor:
+    """Index of each class of a data set among the classes of a model, (C,) int64.
+
+    Raises:
+        InputError: a class is not among those of the model.
+    """
+    unknown = [name for name in found if name not in known]
+    if unknown:
+        indices = unknown[0].isdecimal() and not any(name.isdecimal() for name in known)
+        raise InputError(
+            f"the evaluated data holds the class '{unknown[0]}', which is not among the classes of the model, "
+            f"expected only {', '.join(known)}. "
+            + (
+                "If it is an index of them: Labelled.of(X, y, classes=model.task.classes)"
+                if indices
+                else "Remove those images, or train with that class"
             )
-        return torch.tensor([self.classes.index(name) for name in evaluated.classes])[evaluated.labels]
+        )
+    return torch.tensor([known.index(name) for name in found])

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..tasks import Classification
+from ..networks.dense import rows
+from ..tasks import Classification, Segmentation
 from .averaging import RunningMean, frozen
 from .loop import Progress
 from .model import Model
@@ -17,6 +18,7 @@ MEMORY = 16  # batches over which the running means of the predictions extend
 SOUND = 0.8  # share of its highest value that the information must keep for the weights to count as sound
 FALLEN = 0.5  # below this share of its highest value, and below LEAST, the information shows a collapse
 LEAST = 0.25  # information of predictions that tell samples apart
+LEAST_MASKS = 0.02  # the same of pixels, most of which may be background
 
 
 class EarlyStop(nn.Module):
@@ -62,13 +64,14 @@ class CollapseWatch(nn.Module):
     with the training state.
 
     Args:
-        model: a classifier. The watch keeps a copy of its last sound weights.
+        model: for classes or masks. Of masks, each point of the maps is a sample. The watch keeps a copy of the last
+            sound weights.
     """
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        assert isinstance(model.task, Classification)
-        self.classes = model.task.classes
+        assert isinstance(model.task, Classification | Segmentation)
+        self.classes, self.least = model.task.classes, LEAST_MASKS if model.task.dense else LEAST
         self.end = EarlyStop(model)
         self.shares = RunningMean(torch.zeros(len(self.classes)), 1 - 1 / MEMORY)
         self.entropy = RunningMean(torch.zeros(()), 1 - 1 / MEMORY)
@@ -77,9 +80,10 @@ class CollapseWatch(nn.Module):
 
     @torch.no_grad()
     def observe(self, probabilities: Tensor) -> None:
-        """Take the class probabilities (B, C) of a target batch, before any alignment with a prior."""
-        self.shares.update(probabilities.float().mean(0))
-        self.entropy.update(torch.special.entr(probabilities.float()).sum(1).mean())
+        """Take the class probabilities (B, C) or (B, C, h, w) of a target batch, before any alignment with a prior."""
+        points = rows(probabilities.float())
+        self.shares.update(points.mean(0))
+        self.entropy.update(torch.special.entr(points).sum(1).mean())
 
     def information(self) -> Tensor:
         """Mutual information of the latest predictions and samples, a scalar in 0..1."""
@@ -89,7 +93,7 @@ class CollapseWatch(nn.Module):
 
     def informative(self) -> Tensor:
         """Whether the predictions tell samples apart, a boolean scalar."""
-        return self.information() >= LEAST
+        return self.information() >= self.least
 
     @torch.no_grad()
     def check(self, model: Model, progress: Progress, started: bool = True) -> None:
@@ -102,7 +106,7 @@ class CollapseWatch(nn.Module):
             return
         now = self.information()
         self.highest.copy_(torch.maximum(now, self.highest) if started else now)
-        if started and now < FALLEN * self.highest and now < LEAST:
+        if started and now < FALLEN * self.highest and now < self.least:
             model.load_state_dict(self.end.sound.state_dict())
             self.end.stop(progress)
         elif now >= SOUND * self.highest:

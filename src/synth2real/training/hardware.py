@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..data.domains import Inputs
+from ..data.labels import Labels
 from ..errors import InputError
 
 Precision = Literal["float32", "bfloat16"]
@@ -74,8 +75,10 @@ class Hardware:
         fast = chosen.type == "cpu" and "amx_bf16" in _cpu_flags()
         return cls(chosen, "bfloat16" if fast else "float32")
 
-    def labels(self, labels: Tensor) -> Tensor:
+    def labels(self, labels: Labels) -> Labels:
         """Labels on the device. Float64 values become float32 where the device has no float64."""
+        if not isinstance(labels, Tensor):
+            return labels.to(self.device)
         narrow = self.device.type == "mps" and labels.dtype == torch.float64
         return (labels.float() if narrow else labels).to(self.device)
 

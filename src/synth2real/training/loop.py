@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ..data.batch_sampler import BatchSampler
 from ..data.domains import Labelled, Unlabelled, as_fetched, to_float
+from ..data.labels import Labels
 from ..data.read_ahead import ReadAhead
 from ..errors import InputError, TrainingDiverged
 from ..transforms.mix import Mix
@@ -78,6 +79,10 @@ class Algorithm(ABC):
     @abstractmethod
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         """Yield each update of one step. The generator resumes after the optimizer step of that update."""
+
+    def source_weights(self, source: Labelled) -> Tensor | None:
+        """Weights (N,) with which samples of the source are drawn. None, the default, draws all equally often."""
+        return None
 
     def after_step(self, progress: Progress) -> None:  # noqa: B027
         """Called once per step, after its last update. Does nothing by default."""
@@ -151,8 +156,8 @@ class Trainer:
         source: Labelled | None,
         target: Unlabelled,
         loop: Loop,
-        move: Callable[[Tensor, Warp | None], Tensor] = lambda labels, warp: labels,
-        mix: Callable[[Tensor, Mix], Tensor] | None = None,
+        move: Callable[[Any, Warp | None], Any] = lambda labels, warp: labels,
+        mix: Callable[[Any, Mix], Any] | None = None,
     ) -> None:
         self.algorithm, self.source, self.target, self.loop, self.move, self.mix = (
             algorithm,
@@ -173,12 +178,13 @@ class Trainer:
             if any(parameter.requires_grad for parameter in network.parameters())
         }
         self._names = {id(network): name for name, network in algorithm.networks.items()}
+        weights = None if source is None else algorithm.source_weights(source)
         first = target if source is None else source  # without a source, `_batches` takes no samples of it
         self._samplers = (
-            BatchSampler(len(first), loop.batch, 2 * loop.seed),
+            BatchSampler(len(first), loop.batch, 2 * loop.seed, weights),
             BatchSampler(len(target), loop.batch, 2 * loop.seed + 1),
         )
-        self._labels = torch.zeros(len(first)) if source is None else loop.hardware.labels(source.labels)
+        self._labels: Labels = torch.zeros(len(first)) if source is None else loop.hardware.labels(source.labels)
         origin = None if source is None else source.domain
         self._domains = None if origin is None else F.one_hot(origin).float().to(device)
         self._readers = tuple(
@@ -281,7 +287,7 @@ class Trainer:
         index, target_index = (sample(step) for sample in self._samplers)
         index = index[:0] if self.source is None else index
         clean, x, warp = self._draw(0, index, step)
-        labels = self._labels[index.to(self._labels.device)]
+        labels = self._labels[index.to(self._labels.device) if isinstance(self._labels, Tensor) else index]
         domain = None if self._domains is None else self._domains[index.to(self._domains.device)]
         source = self._mixed(SourceBatch(x, self.move(labels, warp), clean, domain))
         target_index = target_index if self.algorithm.uses_target else target_index[:0]

@@ -19,11 +19,12 @@ from ..data.reading.pixels import Conversion
 from ..data.sparse import Layout
 from ..errors import InputError, TrainingDiverged
 from ..networks.backbones import Pooled, build_network, channels_of, width_of
+from ..networks.dense import MAPS, PYRAMID, HiddenMaps, Pyramid, mapped
 from ..networks.feature_maps import FeatureMap, describe
-from ..networks.layers import Features, Norm, Normalise, Statistics, mlp, share
+from ..networks.layers import Features, Norm, Normalise, Statistics, share
 from ..networks.tuning import PretrainedNorm, Tune, Tuned
 from ..storage import make_folder, write_tensors, write_text
-from ..tasks import Classification, Task
+from ..tasks import Classification, Segmentation, Task
 from .checked_inputs import check_shape, checked_given, kind_of
 from .corrected_head import outputs_by_group
 from .featured import Featured, featured_of
@@ -103,10 +104,10 @@ class Model(nn.Module):
     ) -> None:
         super().__init__()
         self.task, self.shape, self.given_columns = task, tuple(shape), tuple(given_columns)
-        network = GIVEN if features is not None else network or ("convolutional" if len(shape) == 3 else "perceptron")
+        network = GIVEN if features is not None else network or default_network(shape, task)
         taken = (channels_of(network, shape[0], pretrained), *shape[1:])
         if features is None:
-            features = build_network(network, taken, task.spatial, norm, pretrained, config)
+            features = build_network(network, taken, task.spatial, norm, pretrained, config, task.dense)
         self.description: dict[str, Any] = {
             "shape": list(shape),
             "network": network,
@@ -116,7 +117,7 @@ class Model(nn.Module):
             "pretrained": pretrained,
             "pretrained_norm": pretrained_norm,
             "licence": licence,
-            "config": features.config if isinstance(features, Pooled) else None,
+            "config": features.config if isinstance(features, Pooled | HiddenMaps) else None,
             "statistics": statistics,
             "head": list(head),
             "dropout": dropout,
@@ -125,7 +126,7 @@ class Model(nn.Module):
         }
         self.features: nn.Sequential = self._featured_by(features, taken, mean, std, given_scale)
         self.width = featured_of(self.features).outputs
-        self.head = nn.Sequential(nn.Dropout(share(dropout, "dropout")), mlp(self.width, head, task.outputs))
+        self.head = task.head(self.width, head, share(dropout, "dropout"))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in training: for the same bits
         self.map: FeatureMap | None = None
 
@@ -140,7 +141,8 @@ class Model(nn.Module):
         """The features by the description of the model; `taken` is the shape of the inputs of the backbone."""
         known = self.description
         name = type(backbone).__name__ if known["network"] == GIVEN else known["network"]
-        width = backbone.width if isinstance(backbone, Features) else width_of(backbone, taken, name)
+        backbone = self._tuned(backbone, taken)
+        width = backbone.width if isinstance(backbone, Features) else width_of(backbone, taken, name, self.task.dense)
         values = (taken if known["statistics"] == "pretrained" else self.shape)[0]
         normalise = Normalise(
             known["statistics"],
@@ -148,11 +150,20 @@ class Model(nn.Module):
             torch.ones(values) if std is None else std,
             None if taken == self.shape else taken[0],
         )
-        if known["tune"] != "whole" or known["pretrained"]:
-            backbone = Tuned(backbone, known["tune"], known["pretrained"], known["pretrained_norm"])
         given = self.given_columns, given_scale
         behind = known["bottleneck"], known["norm"], known["centred"]
         return Featured(normalise, backbone, self.shape, width, *given, *behind)
+
+    def _tuned(self, network: nn.Module, taken: tuple[int, ...]) -> nn.Module:
+        """The feature extractor, of which a part may not be trained; for a dense task with maps, see `dense.mapped`."""
+        known = self.description
+
+        def tuned(part: nn.Module) -> nn.Module:
+            if known["tune"] == "whole" and not known["pretrained"]:
+                return part
+            return Tuned(part, known["tune"], known["pretrained"], known["pretrained_norm"])
+
+        return mapped(network, taken, known["norm"], tuned) if self.task.dense else tuned(network)
 
     def __repr__(self) -> str:
         members = self.description.get("members")
@@ -203,6 +214,8 @@ class Model(nn.Module):
     def backbone(self) -> nn.Module:
         """The feature extractor, without normalisation."""
         inner: nn.Module = self.features[1]
+        if isinstance(inner, Pyramid) and isinstance(inner.encoder, nn.Module):
+            inner = inner.encoder
         return inner.network if isinstance(inner, Tuned) else inner
 
     def forward(self, x: Tensor) -> Tensor:
@@ -253,7 +266,7 @@ class Model(nn.Module):
     def _batches(self, inputs: Inputs, module: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
         self.eval()
         device = next(self.parameters()).device
-        for index in torch.arange(len(inputs)).split(batch_of(inputs.shape[1:])):
+        for index in torch.arange(len(inputs)).split(batch_of(inputs.shape[1:], self.task.dense)):
             x = to_float(inputs[index].to(device))
             if self.map is not None:
                 x, given = split(x, len(self.given_columns))
@@ -313,8 +326,10 @@ class Model(nn.Module):
             how = dataclasses.replace(self.conversion, skip_bad=skip_bad)
             domain = as_unlabelled(images, "the data to predict is", how, self.given_columns, (Labelled,))
         inputs = self.inputs_of(domain, str(images) if isinstance(images, str | Path) else "the data")
-        outputs = self.outputs(inputs) if groups is None else outputs_by_group(self, inputs, groups)
-        values = self.task.predict(outputs)
+        outputs = (
+            self._batches(self._known(inputs), self) if groups is None else [outputs_by_group(self, inputs, groups)]
+        )
+        values = torch.cat([self.task.predict(part) for part in outputs])
         return Predictions(self.task.from_input(values, domain.fitting), self.task, domain.names)
 
     def evaluate(self, data: Labelled | Any) -> dict[str, Any]:
@@ -325,12 +340,12 @@ class Model(nn.Module):
                 another shape.
         """
         data = as_labelled(data, "the data to evaluate on is", self.conversion, self.given_columns)
-        if data.classes and not isinstance(self.task, Classification):
+        if data.classes and not isinstance(self.task, Classification | Segmentation):
             raise InputError(
                 f"the model predicts values ({self.task.kind}), found the classes {', '.join(data.classes[:5])}, "
                 "expected values (N, K). Give floats: y.astype(float)"
             )
-        labels = self.task.align(data) if isinstance(self.task, Classification) else data.labels
+        labels = self.task.align(data) if isinstance(self.task, Classification | Segmentation) else data.labels
         return self.task.metrics(self.predict(data.unlabelled()).values, labels)
 
     def check_outputs(self, domain: Unlabelled, step: int) -> None:
@@ -360,6 +375,15 @@ class Model(nn.Module):
         write_text(folder / DESCRIPTION, yaml.safe_dump(description, sort_keys=False))
 
 
-def batch_of(shape: Sequence[int]) -> int:
-    """How many samples of a shape are predicted at once."""
+def default_network(shape: Sequence[int], task: Task) -> str:
+    """Name of the feature extractor for inputs of a shape, if nobody names one."""
+    if task.dense:
+        return PYRAMID
+    return "convolutional" if len(shape) == 3 else "perceptron"
+
+
+def batch_of(shape: Sequence[int], dense: bool = False) -> int:
+    """How many samples of a shape are predicted at once; fewer for a dense task, whose features are as large."""
+    if dense:
+        return max(1, min(PREDICTION_BATCH, PREDICTION_VALUES // (MAPS * math.prod(shape[1:]))))
     return max(16, min(PREDICTION_BATCH, PREDICTION_VALUES // math.prod(shape)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,13 +18,14 @@ Terms = tuple[float | Tensor, Tensor]
 class SourceBatch:
     """A batch of labelled source samples.
 
-    `x` holds the randomized inputs, and `y` the labels after the same warp. `clean` holds the inputs before
-    randomization. If the randomization mixes images, `y` is mixed too; class labels are then shares (N, C) instead of
-    indices. `domain`, (N, K) float32, holds the share of each of K sources. It is None if there is only one source.
+    `x` holds the randomized inputs, and `y` the labels (`data.labels.Labels`) after the same warp. `clean` holds the
+    inputs before randomization. If the randomization mixes images, `y` is mixed too; class labels are then shares
+    (N, C) instead of indices. `domain`, (N, K) float32, holds the share of each of K sources. It is None if there is
+    only one source.
     """
 
     x: Tensor
-    y: Tensor
+    y: Any
     clean: Tensor
     domain: Tensor | None = None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from ...data.domains import Unlabelled
@@ -22,7 +24,7 @@ class SelfTrained(Objective):
         self.burn_in = BurnIn(self.task)
         self.networks["burn_in"] = self.burn_in
 
-    def observe_source(self, known: Tensor, labels: Tensor, progress: Progress) -> None:
+    def observe_source(self, known: Tensor, labels: Any, progress: Progress) -> None:
         """Take the student's raw outputs (B, O) for a source batch, and its labels, for the burn-in."""
         self.burn_in.observe(known, labels, progress, True if self.watch is None else self.watch.informative())
 

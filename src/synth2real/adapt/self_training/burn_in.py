@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ class BurnIn(nn.Module):
         self.started: Tensor
         self.register_buffer("started", torch.tensor(-1))  # the step
 
-    def observe(self, outputs: Tensor, labels: Tensor, progress: Progress, informative: bool | Tensor = True) -> None:
+    def observe(self, outputs: Tensor, labels: Any, progress: Progress, informative: bool | Tensor = True) -> None:
         """Take the student's raw outputs (B, O) for a source batch, and its labels.
 
         Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -10,8 +11,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...networks.dense import local_mlp
 from ...networks.layers import mlp, reverse_gradient
 from ...settings import settings
+from ...tasks import Task
 from ...training.loop import Progress
 from ..base import Objective
 
@@ -35,8 +38,8 @@ class Reversal(Objective):
     adapts_features: ClassVar[bool] = True
 
     def build_critic(self, inputs: int, outputs: int = 1) -> nn.Sequential:
-        """A new critic for inputs (N, inputs). It is added to the networks as `critic`."""
-        critic = mlp(inputs, self.critic, outputs)
+        """A new critic for inputs (N, inputs), or maps of them. It is added to the networks as `critic`."""
+        critic = critic_of(self.task, inputs, self.critic, outputs)
         self.networks["critic"] = critic
         return critic
 
@@ -53,20 +56,27 @@ class Reversal(Objective):
         return reverse_gradient(features, self.weight * ramp)
 
 
+def critic_of(task: Task, inputs: int, hidden: Sequence[int], outputs: int = 1) -> nn.Sequential:
+    """A new critic for features (N, inputs), or, if the task is dense, for each point of maps (N, inputs, h, w)."""
+    return (local_mlp if task.dense else mlp)(inputs, hidden, outputs)
+
+
 def rise(progress: Progress, gamma: float = 10.0) -> float:
     """DANN's lambda, 2 / (1 + exp(-gamma p)) - 1, from 0 to 1 over the training."""
     return 2 / (1 + math.exp(-gamma * progress.fraction)) - 1
 
 
 def domain_loss(logits: Tensor, sources: int, weights: Tensor | None = None) -> Tensor:
-    """Cross entropy of a critic's logits (N, 1). The first `sources` samples have the domain 1, the others 0.
+    """Cross entropy of a critic's logits (N, 1), or (N, 1, h, w). The first `sources` samples have the domain 1.
+
+    The other samples have the domain 0. Of maps, each point counts alike.
 
     Args:
         weights: (N,) weights of the samples.
     """
     truth = torch.zeros_like(logits)
     truth[:sources] = 1
-    each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").flatten()
+    each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").flatten(1).mean(1)
     return each.mean() if weights is None else (weights * each).mean()
 
 

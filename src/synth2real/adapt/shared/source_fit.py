@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -29,20 +31,21 @@ class SourceFit(nn.Module):
         self.shares = RunningMean(torch.zeros(task.outputs), momentum)
 
     @torch.no_grad()
-    def observe(self, outputs: Tensor, labels: Tensor) -> None:
+    def observe(self, outputs: Tensor, labels: Any) -> None:
         """Take the raw outputs (B, O) for a source batch, and its labels in a form that `task.losses` accepts."""
         if isinstance(self.task, Classification):
             shares = self.task.shares(labels)
             self.right.update((outputs.argmax(1) == shares.argmax(1)).float().mean())
             self.shares.update(shares.mean(0))
         else:
-            apart, others = (self.task.loss(outputs, y) for y in (labels, labels.roll(1, 0)))
+            others_labels = labels[torch.arange(len(labels), device=outputs.device).roll(1)]
+            apart, others = (self.task.loss(outputs, y) for y in (labels, others_labels))
             self.right.update(1 - apart / others.clamp(min=1e-12))
 
     def value(self) -> Tensor:
         """How well the source is fitted, a scalar: 0 at chance, 1 without errors.
 
-        For classes it is the accuracy, corrected for the share of the most frequent class. For values it is
+        For classes it is the accuracy, corrected for the share of the most frequent class. For values and masks it is
         1 - loss / loss against the labels of other samples.
         """
         if not isinstance(self.task, Classification):

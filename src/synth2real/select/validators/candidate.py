@@ -152,7 +152,8 @@ def labels_of(held_out: Labelled, task: Task) -> Tensor:
     """The labels of held-out source samples, in the form that `Pool` takes."""
     if isinstance(task, Classification):
         return task.align(held_out)
-    return task.to_input(held_out.labels, held_out.fitting)
+    labels: Tensor = task.to_input(held_out.labels, held_out.fitting)
+    return labels
 
 
 def importance_weights(source: Tensor, target: Tensor, most: float = 50.0) -> Tensor:
