@@ -2,7 +2,7 @@
 
 `folder`: `000000.png` and so on; `metadata.jsonl` with one line per image: `file_name` and the labels;
 `parameters.yaml` with the sampling ranges and correlations; and with masks `000000_mask.png`, where a pixel is the
-region index, and `classes.yaml` with the names of the regions. Objects are in `annotations.json`, in the format of COCO.
+region index, and `classes.yaml` with the names of the regions. `annotations.json` has the objects, as in COCO.
 `webdataset`: `shard-000000.tar` and so on, with `000000.png`, `000000.json` and `000000.mask.png` per image, and
 `parameters.yaml` beside them.
 While a folder is written, it holds `INCOMPLETE.jsonl`, and `load` refuses it.
