@@ -39,7 +39,7 @@ def suppressed(corners: Tensor, scores: Tensor, classes: Tensor, most: float) ->
     The boxes of an image stand in falling order of their scores. A box goes if one of its class that stays, and that
     stands before it, overlaps it by more than `most` (IoU). Boxes of score 0 go.
     """
-    n, count = scores.shape
+    _n, count = scores.shape
     common = intersections(corners[:, :, None], corners[:, None])
     area = (corners[..., 2:] - corners[..., :2]).clamp(min=0).prod(-1)
     over = common / (area[:, :, None] + area[:, None] - common).clamp(min=1e-9) > most

@@ -126,7 +126,7 @@ class Detection(Task):
 
     def _centre_losses(self, logits: Tensor, boxes: Boxes, near: Tensor, free: Tensor) -> Tensor:
         """Focal loss of the centres, summed over the points of each image, (N,)."""
-        n, classes, height, width = logits.shape
+        n, classes, _height, width = logits.shape
         soft = highest(near, boxes.image * classes + boxes.classes, n * classes).view_as(logits)
         certain, doubtful = F.logsigmoid(logits), F.logsigmoid(-logits)
         p = certain.exp()
