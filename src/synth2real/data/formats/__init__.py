@@ -7,7 +7,7 @@ group `synth2real.formats`, in the same form. A module is imported when its form
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -20,6 +20,15 @@ GROUP = "synth2real.formats"  # entry point group in which packages register the
 NATIVE = "images"  # --format of what the library writes itself: class folders, metadata tables, plain images
 FORMATS = {
     "coco": "synth2real.data.formats.coco:COCO",
+    "solo": "synth2real.data.formats.solo:SOLO",
+    "replicator": "synth2real.data.formats.replicator:REPLICATOR",
+    "blenderproc": "synth2real.data.formats.blenderproc:BLENDERPROC",
+    "labelme": "synth2real.data.formats.labelme:LABELME",
+    "yolo": "synth2real.data.formats.yolo:YOLO",
+    "voc": "synth2real.data.formats.voc:VOC",
+    "huggingface": "synth2real.data.formats.hub:HUGGING_FACE",
+    "unityeyes": "synth2real.datasets.eye_records:UNITY_EYES",
+    "mpiigaze": "synth2real.datasets.eye_records:MPII_GAZE",
 }  # name -> module:attribute; a format may stand on a room above this one
 
 __all__ = ["FORMATS", "GROUP", "NATIVE", "Format", "find_format", "format_names", "format_of", "formats"]
@@ -58,12 +67,13 @@ def formats() -> Iterator[Format]:
             warnings.warn(f"left out a format: {_faulty(plugin, error)}", stacklevel=2)
 
 
-def format_of(path: Path, name: str | None = None) -> Format | None:
+def format_of(path: Path, name: str | None = None, native: Callable[[Path], object] = lambda _: False) -> Format | None:
     """The format of a folder or file, by what lies in it; None if it is none of them, or of the library itself.
 
     Args:
         path: the folder or file.
         name: of the format, from --format; then nothing is looked for.
+        native: whether the folder is of the library itself; asked only where the marks of a format are there.
 
     Raises:
         InputError: there is no format of that name, or the marks of several formats are there.
@@ -71,12 +81,14 @@ def format_of(path: Path, name: str | None = None) -> Format | None:
     if name is not None:
         return None if name == NATIVE else find_format(name)
     found = [one for one in formats() if _finds(one, path)]
+    if not found or native(path):
+        return None
     if len(found) > 1:
         raise InputError(
             f"{path}: is of several formats: {' and '.join(f'{one.name} ({one.about})' for one in found)}. "
             f"Name one: --format {found[0].name} (format= in Python); or --format {NATIVE} for its image files alone"
         )
-    return found[0] if found else None
+    return found[0]
 
 
 def _finds(one: Format, path: Path) -> bool:

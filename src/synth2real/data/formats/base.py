@@ -23,6 +23,7 @@ class Format:
         read: yields the records of a folder (or file), in a fixed order. It raises `InputError` for what is broken.
         pictures: whether every image file in the folder is an image of the set, and none a mask. Then a folder of it
             that is read without labels is read as a folder of images, and its labels are not even opened.
+        prefix: of a path that `load` reads by itself, such as `hf:`; the records are for `convert` and `check` alone.
     """
 
     name: str
@@ -30,3 +31,4 @@ class Format:
     found: Callable[[Path], bool]
     read: Callable[[Path], Iterable[Record]]
     pictures: bool = False
+    prefix: str = ""

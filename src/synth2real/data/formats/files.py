@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...errors import InputError
-from ..reading.class_names import natural_key
 from ..reading.discovery import files_below, is_image
 from ..reading.tables import is_file
 
 FEW = 20  # files of a folder that are looked at to find its format
 HEAD = 2**16  # bytes of a file that are looked at
+WIDE = (b"\xff\xfe", b"\xfe\xff")  # first bytes of a text in UTF-16
 SHOWN = 3  # names in a message
 
 
@@ -28,7 +30,7 @@ def read_text(file: Path) -> str:
     """
     content = file.read_bytes()
     try:
-        return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        return content.decode("utf-16" if content[:2] in WIDE else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{file}: is not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8") from None
 
@@ -51,20 +53,43 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def some_of(folder: Path, *suffixes: str) -> list[Path]:
-    """A few files of a folder with one of these suffixes, in natural order; none for a file. Raises nothing."""
-    if not folder.is_dir():
-        return []
+    """The first few files of a folder with one of these suffixes; none for a file. Raises nothing."""
+    found = _listing(folder)
+    return sorted(folder / name for suffix in suffixes for name in found.get(suffix, ()))
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The first few folders in a folder; none for a file. Raises nothing."""
+    return sorted(folder / name for name in _listing(folder).get("/", ()))
+
+
+def _listing(folder: Path) -> dict[str, list[str]]:
+    """The first few names in a folder by lower-case suffix; of folders under `/`."""
     try:
-        names = [one for one in folder.iterdir() if one.suffix.lower() in suffixes and not one.name.startswith(".")]
+        return _listed(folder, folder.stat().st_mtime_ns) if folder.is_dir() else {}
     except OSError:
-        return []
-    return sorted(names, key=lambda file: natural_key(file.name))[:FEW]
+        return {}
+
+
+@lru_cache(maxsize=32)
+def _listed(folder: Path, _changed: int) -> dict[str, list[str]]:
+    """Read once for all formats: a folder may hold a million files."""
+    found: dict[str, list[str]] = defaultdict(list)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith("."):
+                kind = "/" if entry.is_dir() else os.path.splitext(entry.name)[1].lower()
+                found[kind].append(entry.name)
+                if len(found[kind]) > 10 * FEW:
+                    found[kind] = sorted(found[kind])[:FEW]
+    return {kind: sorted(names)[:FEW] for kind, names in found.items()}
 
 
 def head_of(file: Path) -> bytes:
-    """The beginning of a file."""
+    """The beginning of a file, in UTF-8 if it is a text in UTF-16."""
     with file.open("rb") as opened:
-        return opened.read(HEAD)
+        head = opened.read(HEAD)
+    return head.decode("utf-16", errors="replace").encode() if head[:2] in WIDE else head
 
 
 def mentions(file: Path, *patterns: bytes) -> bool:

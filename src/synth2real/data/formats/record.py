@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -169,7 +169,7 @@ class Picture(Raster):
     file: Path
 
     def array(self) -> NDArray[Any]:
-        return raster_of(self.file)
+        return _raster(self.file, self.file.stat().st_mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -195,8 +195,9 @@ def equal(array: NDArray[Any], value: int | tuple[int, ...]) -> NDArray[np.bool_
     return found
 
 
-def raster_of(file: Path | BytesIO) -> NDArray[Any]:
-    """The numbers (H, W) or colours (H, W, C) of an image file."""
+@lru_cache(maxsize=4)
+def _raster(file: Path, _changed: int) -> NDArray[Any]:
+    """The numbers (H, W) or colours (H, W, C) of an image file; the last ones are kept, as all instances share one."""
     try:
         with Image.open(file) as opened:
             return np.asarray(opened)
