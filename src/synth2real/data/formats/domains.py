@@ -33,6 +33,10 @@ AXES = ("_x", "_y")  # ends of the names of the columns of a point
 CROPS = "Cut them out: synth2real convert {path} FOLDER --to imagefolder --crop-instances"
 
 
+class SeveralInstances(InputError):
+    """Images have several instances, where a task needs one."""
+
+
 def records_of(kind: Format, path: Path) -> list[Record]:
     """All records of a folder, with a line of what it was taken for, see `reading.progress`.
 
@@ -111,7 +115,7 @@ def _check_alone(path: Path, records: Sequence[Record], what: str, *, needed: bo
     several = [i for i, count in enumerate(counts) if count > 1]
     if several:
         first = several[0]
-        raise InputError(
+        raise SeveralInstances(
             f"{path}: {len(several):,} of {len(records):,} images have several instances, the first is "
             f"{records[first].name} with {counts[first]}, but {what} needs one an image. {CROPS.format(path=path)}"
         )

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ...reading.pixels import Held
 from ..record import Box, Instance, Mask, Point, Raster, Record, Semantic, Unpacked, image_bytes
@@ -29,20 +30,18 @@ class Crop(Unpacked):
 
     def pixels(self) -> NDArray[np.uint8]:
         left, top, right, bottom = self.window
-        return _decoded(self.image)[top:bottom, left:right]
+        return decoded(self.image)[top:bottom, left:right]
 
 
 @lru_cache(maxsize=2)
-def _decoded(image: Path | Held) -> NDArray[np.uint8]:
-    """The pixels of an image; the last ones are kept, as all its instances are cut out of it."""
-    from io import BytesIO
-
+def decoded(image: Path | Held) -> NDArray[np.uint8]:
+    """The pixels (H, W) or (H, W, 3) of an image; the last ones are kept, as all its instances are cut out of it."""
     if isinstance(image, Unpacked):
         return image.pixels()
     content, _ = image_bytes(image)
     with Image.open(BytesIO(content)) as opened:
         grey = opened.mode in ("1", "L", "LA")
-        return np.asarray(opened.convert("L" if grey else "RGB"))
+        return np.asarray(ImageOps.exif_transpose(opened).convert("L" if grey else "RGB"))
 
 
 @dataclass(frozen=True)
