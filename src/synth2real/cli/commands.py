@@ -41,15 +41,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "demo": (arguments.DemoArguments, "learn"),
 }
 
-READING = (
-    "convert",
-    "predict",
-    "evaluate",
-    "export",
-    "report",
-    "adapt",
-    "gap",
-)  # read run folders, which may be of others
+READING = ("predict", "evaluate", "export", "report", "adapt", "gap")  # read run folders, which may be of others
 LOCKING = ("render", "convert", "calibrate", "refine", "train", "adapt", "compare", "demo")  # write more than one file
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ...reading.pixels import Held
-from ..record import Box, Instance, Mask, Point, Raster, Record, Semantic, Unpacked, image_bytes
+from ..record import Box, Instance, Mask, Point, Raster, Record, Semantic, Unpacked, image_bytes, reading
 from .shapes import Polygons, RunLengths, box_around
 
 Window = tuple[int, int, int, int]  # left, top, right, bottom, whole pixels; the last two are outside
@@ -39,7 +39,7 @@ def decoded(image: Path | Held) -> NDArray[np.uint8]:
     if isinstance(image, Unpacked):
         return image.pixels()
     content, _ = image_bytes(image)
-    with Image.open(BytesIO(content)) as opened:
+    with reading(image), Image.open(BytesIO(content)) as opened:
         grey = opened.mode in ("1", "L", "LA")
         return np.asarray(ImageOps.exif_transpose(opened).convert("L" if grey else "RGB"))
 
