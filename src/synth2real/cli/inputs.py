@@ -10,7 +10,7 @@ from ..data.domains import Labelled, Unlabelled
 from ..data.fitting import USUAL, Resize
 from ..data.groups import Groups, read_groups
 from ..data.multi_source import join
-from ..data.reading.loading import load, load_unlabelled, metadata_tables
+from ..data.reading.loading import has_columns, load, load_unlabelled
 from ..data.reading.pixels import Conversion
 from ..data.reading.ratios import usual_resize
 from ..data.sparse import SVMLIGHT, Layout
@@ -267,7 +267,7 @@ def load_test(data: TestedData, task: Task, layout: Layout | None = None, *, ali
         return None
     known: Any = task.settings().get("columns")
     label = (data.label[0] if data.label else None) if isinstance(task, Classification) else tuple(known)
-    if isinstance(label, str) and data.test.is_dir() and not metadata_tables(data.test):
+    if isinstance(label, str) and not has_columns(data.test):
         label = None  # classes as folders have no column
     test = load(data.test, label, **reading(data), layout=layout, given=data.given)
     if aligned and isinstance(task, Classification):

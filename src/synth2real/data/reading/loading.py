@@ -102,6 +102,10 @@ def load_unlabelled(
         from ..objects import load_hub
 
         return load_hub(path, split, conversion, given)
+    if is_packed(path, split):
+        from ..shards import load_shards_unlabelled
+
+        return load_shards_unlabelled(path, conversion, given)
     path = _existing(path, split)
     return with_given(_unlabelled(path, conversion, layout, masks), path, given)
 
@@ -154,6 +158,10 @@ def load(
         from ..objects import load_hub_labelled
 
         return load_hub_labelled(path, split, label, conversion, given)
+    if is_packed(path, split):
+        from ..shards import load_shards
+
+        return load_shards(path, label, conversion, given)
     path = _existing(path, split)
     return with_given(_labelled(path, label, conversion, layout), path, given)
 
@@ -179,6 +187,18 @@ def in_order(folder: Path, files: Sequence[Path]) -> list[Path]:
 def is_hub(path: object) -> bool:
     """Whether a path names a data set of Hugging Face, such as `hf:NAME@SPLIT`."""
     return isinstance(path, str | Path) and str(path).startswith(HUB)
+
+
+def is_packed(path: object, split: str | None = None) -> bool:
+    """Whether a path names webdataset or Parquet shards, see `shards.is_sharded`, which have no splits."""
+    from ..shards import is_sharded
+
+    return split is None and isinstance(path, str | Path) and is_sharded(path)
+
+
+def has_columns(path: Path) -> bool:
+    """Whether labels are named by columns: in metadata tables, in files, or in shards; classes may be subfolders."""
+    return not path.is_dir() or bool(metadata_tables(path)) or is_packed(path)
 
 
 def _existing(path: str | Path, split: str | None) -> Path:
