@@ -27,11 +27,12 @@ from ..reading.discovery import is_image
 from ..reading.images import NAMED, Decoded, decode
 from ..reading.memory import limit
 from ..reading.pixels import Conversion
+from ..reading.progress import note
 from ..reading.tables import TABLES
 from .labels import TarLabels, Wanted, take_rows
 from .members import OPEN, Members, Shard
 from .table import Groups, ParquetShard, Table
-from .tar import index_of
+from .tar import Skip, index_of
 
 TAR, PARQUET = (".tar", ".tgz", ".tar.gz"), (".parquet", ".pq")
 KEPT = 2**29  # bytes: of shards that are larger when decoded, no image is kept in memory
@@ -64,6 +65,11 @@ class Faults:
             warnings.warn(LeftOutWarning(text, {"of shards": self.count}), stacklevel=4)
 
 
+def raising(error: InputError) -> None:
+    """Raise what is wrong in shards, where nothing is left out."""
+    raise error
+
+
 def is_sharded(path: str | Path) -> bool:
     """Whether a path names shards: a `.tar` or `.parquet` file, a pattern of them, or a folder with them alone.
 
@@ -83,7 +89,7 @@ def is_sharded(path: str | Path) -> bool:
     return found
 
 
-def shard_files(path: str | Path, faults: Faults) -> list[Path]:
+def shard_files(path: str | Path, faults: Skip) -> list[Path]:
     """The shards that a path names, in the order of their names.
 
     Raises:
@@ -121,7 +127,7 @@ def _check_parts(folder: Path, files: Sequence[Path]) -> None:
         )
 
 
-def _of_pattern(pattern: str, faults: Faults) -> Iterator[Path]:
+def _of_pattern(pattern: str, faults: Skip) -> Iterator[Path]:
     """The files of a pattern with braces (`{000..099}`, `{a,b}`), each of which must be there, or with `*` and `?`."""
     names = list(_expanded(pattern))
     for name in names:
@@ -181,6 +187,8 @@ def indexed(path: str | Path, wanted: Wanted, skip_bad: bool) -> Members:
         take_rows(wanted, table)
         shards.append(shard)
     faults.say()
+    what = "Parquet files" if files[0].name.lower().endswith(PARQUET) else "webdataset shards"
+    note(f"{path}: {len(files):,} {what}, {sum(map(len, shards)):,} images")
     if not any(map(len, shards)):
         raise InputError(f"{path}: found no image in {len(files)} shards, expected at least one")
     return Members(shards)
