@@ -6,7 +6,6 @@ image-level labels by column, and `instances`, each with `category`, `box` and `
 
 from __future__ import annotations
 
-import io
 import json
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any
 from ...errors import InputError
 from ...storage import make_folder, whole
 from ..shards.loading import PARQUET, is_sharded, raising, shard_files
+from ..shards.rewriting import add_member
 from ..shards.tar import JSON, Sample, samples_of
 from .base import Format
 from .record import Instance, Packed, Point, Record, Value, image_bytes
@@ -137,7 +137,7 @@ def write_shard(records: Iterable[Record], path: Path) -> None:
         for fields in _fields(records):
             key = fields.pop("__key__")
             for field, content in fields.items():
-                add(archive, f"{key}.{field}", content)
+                add_member(archive, f"{key}.{field}", content)
 
 
 def _fields(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
@@ -170,13 +170,6 @@ def _labels(labels: Mapping[str, Any]) -> dict[str, bytes]:
     name = str(labels.get("label", labels.get("class")))
     known = {"cls": name.encode()} if name.isdecimal() else {}
     return {**known, JSON: json.dumps(labels, ensure_ascii=False).encode()}
-
-
-def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    """Add a member. All have one date and no owner, so that the same content gives the same bytes."""
-    member = tarfile.TarInfo(name)
-    member.size = len(content)
-    archive.addfile(member, io.BytesIO(content))
 
 
 WEBDATASET = Format("webdataset", "webdataset shards", found, read)

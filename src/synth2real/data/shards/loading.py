@@ -37,6 +37,7 @@ from .tar import Skip, index_of
 TAR, PARQUET = (".tar", ".tgz", ".tar.gz"), (".parquet", ".pq")
 KEPT = 2**29  # bytes: of shards that are larger when decoded, no image is kept in memory
 BRACES = re.compile(r"\{([^{}]*)\}")
+OWN = "refiner"  # subfolder of a folder of refined shards
 SPLITS = ("train", "test", "validation", "val", "dev")  # first words of shards of different parts of a data set
 
 
@@ -83,7 +84,7 @@ def is_sharded(path: str | Path) -> bool:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir() or entry.name in TABLES or is_image(Path(entry.name)):
+            if (entry.is_dir() and entry.name != OWN) or entry.name in TABLES or is_image(Path(entry.name)):
                 return False
             found = found or entry.name.lower().endswith((*TAR, *PARQUET))
     return found
