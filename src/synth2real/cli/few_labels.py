@@ -11,7 +11,7 @@ from ..data.domains import Labelled, Unlabelled
 from ..data.few_labels import FewLabels, load_few_labels
 from ..data.given import check_units
 from ..data.groups import read_group_names
-from ..data.reading.loading import metadata_tables
+from ..data.reading.loading import has_columns, is_packed, metadata_tables
 from ..data.reading.npz import arrays_of
 from ..data.reading.tables import listed, table_rows
 from ..data.sparse import Layout
@@ -87,9 +87,9 @@ def read_few_labels(
         return None, None
     columns: Any = task.settings().get("columns")
     named = (label[0] if label else None) if isinstance(task, Classification) else columns
-    if isinstance(named, str) and path.is_dir() and not metadata_tables(path):
+    if isinstance(named, str) and not has_columns(path):
         named = None  # classes as folders have no column
-    if path.is_dir() and not isinstance(task, Classification):
+    if path.is_dir() and not is_packed(path) and not isinstance(task, Classification):
         lacking = [column for column in columns if not has_column(path, column)]
         if lacking:
             raise InputError(

@@ -11,7 +11,7 @@ from ..data.fitting import USUAL, Resize
 from ..data.formats import NATIVE, find_format, format_of
 from ..data.groups import Groups, read_groups
 from ..data.multi_source import join
-from ..data.reading.loading import is_hub, load, load_unlabelled, metadata_tables
+from ..data.reading.loading import has_columns, is_hub, load, load_unlabelled
 from ..data.reading.pixels import Conversion
 from ..data.reading.ratios import usual_resize
 from ..data.sparse import SVMLIGHT, Layout
@@ -287,8 +287,8 @@ def load_test(data: TestedData, task: Task, layout: Layout | None = None, *, ali
     known: Any = task.settings().get("columns")
     label = (data.label[0] if data.label else None) if isinstance(task, Classification) else tuple(known)
     kind = format_for(data.test, data)
-    if isinstance(label, str) and data.test.is_dir() and format_of(data.test, kind) is None:
-        label = label if metadata_tables(data.test) else None  # classes as folders have no column
+    if isinstance(label, str) and not has_columns(data.test) and format_of(data.test, kind) is None:
+        label = None  # classes as folders have no column
     test = load(data.test, label, **reading(data), layout=layout, given=data.given, format=kind)
     if aligned and isinstance(task, Classification):
         task.align(test)

@@ -130,8 +130,8 @@ def test_a_table_and_shards_are_written(synth2real, tmp_path):
     for to in ("parquet", "webdataset"):
         code, _, err = synth2real("convert", folder, tmp_path / to, "--to", to)
         assert code == 0, err
-    assert below(tmp_path / "parquet") == ["config.yaml", "data.parquet"]
-    assert below(tmp_path / "webdataset") == ["config.yaml", "shard-000000.tar"]
+    assert below(tmp_path / "parquet") == ["000000.parquet", "config.yaml"]
+    assert below(tmp_path / "webdataset") == ["000000.tar", "config.yaml"]
 
 
 def test_commands_take_the_format_of_the_source(synth2real, tmp_path, photos):

@@ -29,9 +29,10 @@ from .base import Format
 from .record import UNSEEN, Instance, Picture, Point, Record, Semantic, Value
 from .shared.files import read_json
 from .shared.objects import COLUMN, unpacked
+from .shared.summary import LABEL
 
 AXES = ("_x", "_y")  # ends of the names of the columns of a point
-LABEL, OBJECT = "label", "object"  # the column of the class; the category of a thing whose class is not known
+OBJECT = "object"  # the category of a thing whose class is not known
 MASK_CLASSES = "mask_classes.json"
 Names = dict[int | tuple[int, ...], str]  # of the numbers of masks
 

@@ -46,7 +46,9 @@ from .npz import Arrays, arrays_of
 from .pixels import Conversion
 from .places import HUB as HUB
 from .places import existing
+from .places import has_columns as has_columns
 from .places import is_hub as is_hub
+from .places import is_packed as is_packed
 from .read_given import with_given
 from .tables import TABLES, is_file, listed, number, rows_of
 
@@ -106,6 +108,10 @@ def load_unlabelled(
 
     if is_hub(path):
         return load_hub(path, split, conversion, given)
+    if is_packed(path, split, format):
+        from ..shards import load_shards_unlabelled
+
+        return load_shards_unlabelled(path, conversion, given)
     path, kind = existing(path, split, format)
     if kind is not None and kind.prefix:
         return load_hub(f"{kind.prefix}{path}", split, conversion, given)
@@ -166,6 +172,10 @@ def load(
 
     if is_hub(path):
         return load_hub_labelled(path, split, label, conversion, given)
+    if is_packed(path, split, format):
+        from ..shards import load_shards
+
+        return load_shards(path, label, conversion, given)
     path, kind = existing(path, split, format)
     if kind is not None and kind.prefix:
         return load_hub_labelled(f"{kind.prefix}{path}", split, label, conversion, given)

@@ -6,7 +6,6 @@ where there are such, also `segmentation` and `iscrowd` as in COCO, and `keypoin
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,7 +101,6 @@ def _named(kind: Any, names: Sequence[str] | None) -> str | None:
 
 
 def _instance(box: Any, category: str | None, mask: Any, points: Any, crowd: Any) -> Instance:
-    mask, points = (json.loads(one) if isinstance(one, str) else one for one in (mask, points))  # of a Parquet table
     named = {}
     for name, values in (points or {}).items():
         if values is not None:

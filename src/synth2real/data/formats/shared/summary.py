@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ...reading.class_names import natural_key
+from ...reading.class_names import class_name, natural_key
 from ..record import OCCLUDED, UNSEEN, Instance, Record
 
 SHOWN = 8  # names in a line
+LABEL = "label"  # the column of the class of an image
 
 
 @dataclass
@@ -20,7 +21,7 @@ class Summary:
         images: number of images.
         counts: of `instances`, `boxes`, `masks`, `points`, `hidden points`, `ignored`, `unnamed` and `semantic`.
         columns: values of each image-level column, in the order in which they came.
-        kinds: the types of the values of each column.
+        named: values of the column `label`; None if one is no class.
         points: names of the points of each category.
         most: most instances in an image.
         numbers: the class of each number of the semantic masks; None if they are colours, or differ.
@@ -29,7 +30,7 @@ class Summary:
     images: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     columns: Counter[str] = field(default_factory=Counter)
-    kinds: dict[str, set[type]] = field(default_factory=dict)
+    named: set[str] | None = field(default_factory=set)
     categories: Counter[str] = field(default_factory=Counter)
     points: dict[str, list[str]] = field(default_factory=dict)
     semantic: set[str] = field(default_factory=set)
@@ -50,7 +51,8 @@ class Summary:
         self.counts["instances"] += len(record.instances)
         for name, value in record.values.items():
             self.columns[name] += value is not None
-            self.kinds.setdefault(name, set()).update(() if value is None else (type(value),))
+            if name == LABEL and value is not None and self.named is not None:
+                self.named = self.named | {class_name(value)} if isinstance(value, str | int) else None
         self.most = max(self.most, len(record.instances))
         for one in record.instances:
             self._add(one)
@@ -76,6 +78,11 @@ class Summary:
             self.categories[one.category] += 1
             known = self.points.setdefault(one.category, [])
             known += [name for name in one.points if name not in known]
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes of the column `label`, in natural order; none if it holds other values."""
+        return sorted(self.named or (), key=natural_key)
 
     @property
     def classes(self) -> list[str]:

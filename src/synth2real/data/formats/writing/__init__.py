@@ -15,8 +15,8 @@ WRITERS = {
     "coco": "coco:COCO",
     "yolo": "yolo:YOLO",
     "imagefolder": "image_folder:IMAGE_FOLDER",
-    "parquet": "parquet:PARQUET",
-    "webdataset": "webdataset:WEBDATASET",
+    "parquet": "shards:PARQUET",
+    "webdataset": "shards:WEBDATASET",
 }  # name -> module:attribute
 
 __all__ = ["WRITERS", "Summary", "Writer", "find_writer"]

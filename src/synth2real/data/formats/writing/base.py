@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from ....storage import copied, make_folder, whole
@@ -61,13 +60,6 @@ class Names:
             name = name.with_name(f"{name.name}_")
         self.taken.add(str(name).lower())
         return name
-
-
-def batched(records: Iterable[Record], count: int) -> Iterator[list[Record]]:
-    """Lists of `count` records; the last one may be shorter."""
-    every = iter(records)
-    while part := list(islice(every, count)):
-        yield part
 
 
 def write_image(record: Record, folder: Path, name: PurePosixPath) -> Path:

@@ -14,10 +14,10 @@ from typing import Any
 from ....storage import whole, write_text
 from ...reading.discovery import MASK
 from ..domains import alone
-from ..native import AXES, LABEL, MASK_CLASSES, OBJECT
+from ..native import AXES, MASK_CLASSES, OBJECT
 from ..record import UNSEEN, Record
 from ..shared.objects import COLUMN, packed
-from ..shared.summary import Summary
+from ..shared.summary import LABEL, Summary
 from .base import Lost, Names, Writer, unnamed, write_image
 from .masks import mask_bytes, mask_file
 
