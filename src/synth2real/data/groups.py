@@ -199,7 +199,7 @@ def read_group_names(path: str | Path, column: str, domain: Labelled | Unlabelle
 
 def _of_records(kind: Format, path: Path, column: str, domain: Labelled | Unlabelled) -> tuple[str, ...] | None:
     """The groups of the images of another program's format, from an image-level column."""
-    found = {one.name: one.values.get(column) for one in kind.read(path)}
+    found = {one.name: one.values.get(column) for one in kind.records(path)}
     if all(value is None for value in found.values()):
         return None
     missing = next((name for name in domain.names if found.get(name) is None), None)

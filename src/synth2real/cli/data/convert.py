@@ -62,7 +62,7 @@ def convert(args: ConvertArguments) -> Result:
 
 def records(kind: Format, args: ConvertArguments) -> Iterator[Record]:
     """The records of the input, or their instances cut out."""
-    found = iter(kind.read(args.source))
+    found = kind.records(args.source)
     return crops(found) if args.crop_instances else found
 
 

@@ -54,13 +54,13 @@ def _with_instances(path: Path, name: str | None) -> Format | None:
 def _hashes(target: Path, kind: Format | None) -> dict[str, str]:
     """The content hashes of the images of the target."""
     if kind is not None and not kind.pictures:
-        return {one.name: content_hash(one.image) for one in kind.read(target)}
+        return {one.name: content_hash(one.image) for one in kind.records(target)}
     files = [file for file in files_below(target) if is_image(file)]
     return {file.relative_to(target).as_posix(): content_hash(file) for file in files}
 
 
 def _say(name: str, kind: Format, path: Path, hashes: dict[str, str]) -> list[dict[str, Any]]:
-    found = check_labels(kind.read(path), hashed=hashes)
+    found = check_labels(kind.records(path), hashed=hashes)
     for one in found:
         console.warn(f"{name}: {one.text}")
     return [one.plain() for one in found]

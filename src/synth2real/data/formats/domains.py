@@ -43,7 +43,7 @@ def records_of(kind: Format, path: Path) -> list[Record]:
     Raises:
         InputError: there is none, or two images have one name; or as `Format.read`.
     """
-    records = list(kind.read(path))
+    records = list(kind.records(path))
     if not records:
         raise InputError(f"{path}: is read as {kind.about}, which lists no image there, expected at least one")
     twice = next((name for name, times in Counter(one.name for one in records).items() if times > 1), None)

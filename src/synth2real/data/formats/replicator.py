@@ -52,7 +52,7 @@ def found(path: Path) -> bool:
     first = next((mark[1] for mark in marks if mark is not None), None)
     if first is None:
         return False
-    names = [f"rgb_{first}{suffix}" for suffix in (".png", ".jpg", ".jpeg")]
+    names = [f"rgb_{first}{suffix}" for suffix in (".png", ".jpg", ".jpeg", ".PNG", ".JPG")]
     return any(is_file(place / name) for place in places for name in names)
 
 
