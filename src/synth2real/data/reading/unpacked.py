@@ -85,7 +85,7 @@ class Unpacked:
     def __getitem__(self, index: Tensor, /) -> Tensor:
         size, handle = self.shape[1:].numel(), self.file.fileno()
         pixels = np.empty((len(index), size), np.uint8)
-        flat = memoryview(pixels.reshape(-1))
+        flat = pixels.reshape(-1).data
         for place, at in enumerate(index.tolist()):
             os.preadv(handle, [flat[place * size : (place + 1) * size]], range(len(self))[at] * size)
         images = torch.from_numpy(pixels).view(len(index), *self.shape[1:])
