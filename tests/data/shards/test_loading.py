@@ -8,6 +8,7 @@ from sharded import levels, sample, tars, write_tar
 from synth2real import load, load_unlabelled
 from synth2real.data.batch_sampler import sampler_of
 from synth2real.data.reading.images import ImageFiles
+from synth2real.data.reading.unpacked import Unpacked
 from synth2real.data.shards import is_sharded
 from synth2real.errors import InputError, LeftOutWarning
 from synth2real.storage import INCOMPLETE
@@ -24,7 +25,7 @@ def test_a_folder_of_archives_is_read_with_its_classes(tmp_path) -> None:
 def test_streamed_images_are_those_in_memory(tmp_path) -> None:
     tars(tmp_path)
     whole, streamed = load(tmp_path), load(tmp_path, memory=0)
-    assert isinstance(streamed.inputs, ImageFiles)
+    assert isinstance(streamed.inputs, Unpacked)
     index = torch.randperm(20)
     assert torch.equal(streamed.inputs[index], whole.inputs[index])
     assert torch.equal(streamed.labels, whole.labels)
@@ -34,7 +35,7 @@ def test_streamed_images_are_those_in_memory(tmp_path) -> None:
 
 def test_large_sets_are_streamed_without_being_asked(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("synth2real.data.shards.loading.KEPT", 1000)
-    assert isinstance(load(tars(tmp_path)).inputs, ImageFiles)
+    assert isinstance(load(tars(tmp_path)).inputs, Unpacked)
 
 
 def test_labels_are_fields_of_the_json_or_members(tmp_path) -> None:
@@ -129,7 +130,16 @@ def test_images_that_cannot_be_read_are_named_with_their_shard(tmp_path) -> None
     assert list(data.names) == ["a.tar/000000.png", "a.tar/000002.png"]
 
 
-def test_a_shard_that_shrinks_later_is_named(tmp_path) -> None:
+def test_images_that_fill_the_disk_are_decoded_from_the_shards(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("synth2real.data.reading.unpacked.MOST", 0)
+    streamed = load(tars(tmp_path), memory=0)
+    assert isinstance(streamed.inputs, ImageFiles)
+    index = torch.randperm(20)
+    assert torch.equal(streamed.inputs[index], load(tmp_path).inputs[index])
+
+
+def test_a_shard_that_shrinks_later_is_named(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("synth2real.data.reading.unpacked.MOST", 0)
     data = load(tars(tmp_path, (3,)), memory=0)
     truncate(tmp_path / "s-000.tar", 0.1)
     with pytest.raises(InputError, match=r"s-000\.tar: 000002\.png: cannot be read any more \(the shard is shorter"):

@@ -23,6 +23,7 @@ from ..fitting import Resize, fitted
 from .memory import limit
 from .pixels import DEPTHS, Conversion, Held, Read, read_image, try_read
 from .progress import counted
+from .unpacked import Unpacking
 
 LEAST_SIDE = 4  # pixels; smaller images hold nothing that a network could learn
 SUBSET = 2**28  # bytes; a smaller part of images on disk is decoded
@@ -95,9 +96,10 @@ class ImageFiles:
 
     def __getitem__(self, index: Tensor, /) -> Tensor:
         images = _empty((len(index), *self.shape[1:]))
+        pixels = images.numpy()
 
         def put(place: int, which: int) -> None:
-            images[place].numpy()[:] = self._read(self.files[which])
+            pixels[place] = self._read(self.files[which])
 
         run = map if self.shape[1:].numel() < SMALL else _threads(os.getpid()).map
         list(run(put, range(len(index)), index.tolist()))
@@ -142,6 +144,7 @@ class _Collected:
     most: float = -1.0  # highest level of images of more than 8 bits
     coarse: Path | Held | None = None  # an image of 16 bits per channel that was read with 8
     images: Tensor | None = None
+    unpacking: Unpacking | None = None  # on disk, of images in shards, which are slow to decode again
     levels: dict[int, Read] = field(default_factory=dict)
 
     def add(self, index: int, read: Read) -> None:
@@ -150,6 +153,8 @@ class _Collected:
             self.first, self.shape = index, read.pixels.shape
             if len(self.files) * read.pixels.size <= self.budget:
                 self.images = _empty((len(self.files), *read.pixels.shape))
+            elif isinstance(self.files, Stored):
+                self.unpacking = Unpacking.of(len(self.files), read.pixels.shape)
         if read.pixels.shape != self.shape:
             raise _differ(self.files[self.first], self.shape, self.files[index], read.pixels.shape)
         if read.most is not None:
@@ -157,6 +162,8 @@ class _Collected:
             self.coarse = self.files[index] if read.pixels.dtype == np.uint8 else self.coarse
         if self.images is not None and read.pixels.dtype == np.uint8:
             self.images[len(self.kept)].numpy()[:] = read.pixels
+        elif self.unpacking is not None:
+            self.unpacking.add(read.pixels)
         elif self.images is not None:
             self.levels[len(self.kept)] = read
             self.budget -= read.pixels.nbytes
@@ -176,7 +183,8 @@ class _Collected:
             height, width = self.shape[1:]
             whole = replace(how, size=(height, width), channels=1 if self.shape[0] == 1 else 3, depth=depth)
             every = len(self.kept) == len(self.files)
-            return ImageFiles(self.files if every else picked(self.files, np.array(self.kept)), whole)
+            packed = ImageFiles(self.files if every else picked(self.files, np.array(self.kept)), whole)
+            return packed if self.unpacking is None else self.unpacking.settled(len(self.kept), packed)
         for place, read in self.levels.items():
             self.images[place].numpy()[:] = read.eight_bits(depth)
         return self.images[: len(self.kept)]

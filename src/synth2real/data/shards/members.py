@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, overload
 
@@ -85,9 +87,13 @@ class Opened:
 class Member(Held):
     """One image of a shard."""
 
-    def __init__(self, shard: Shard, place: int) -> None:
-        super().__init__(f"{shard.path}: {shard.name(place)}")
+    def __init__(self, shard: Shard, place: int) -> None:  # without a name, which only messages need
         self.shard, self.place = shard, place
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """What messages call it: its shard, and its place there."""
+        return f"{self.shard.path}: {self.shard.name(self.place)}"
 
     def read(self, how: Conversion) -> Read:
         return read_bytes(self.shard.packed(self.place), how)
@@ -103,10 +109,10 @@ class Members(Stored):
 
     def __init__(self, shards: Sequence[Shard], chosen: NDArray[np.int64] | None = None) -> None:
         self.shards, self.chosen = tuple(shards), chosen
-        self.starts = np.concatenate([[0], np.cumsum([len(shard) for shard in self.shards])])
+        self.starts = [0, *accumulate(map(len, self.shards))]  # of each shard, among all images
 
     def __len__(self) -> int:
-        return int(self.starts[-1]) if self.chosen is None else len(self.chosen)
+        return self.starts[-1] if self.chosen is None else len(self.chosen)
 
     @property
     def root(self) -> Path:
@@ -126,8 +132,8 @@ class Members(Stored):
     def found(self, place: int) -> tuple[Shard, int]:
         """The shard of an image, and its place there."""
         at = place if self.chosen is None else int(self.chosen[place])
-        which = int(np.searchsorted(self.starts, at, "right")) - 1
-        return self.shards[which], at - int(self.starts[which])
+        which = bisect_right(self.starts, at) - 1
+        return self.shards[which], at - self.starts[which]
 
     def name(self, place: int) -> str:
         """Name of an image: its shard and its name there."""

@@ -64,9 +64,9 @@ class Sample:
         Raises:
             InputError: there is none, or several.
         """
-        kinds = {suffix.removeprefix(".") for suffix in image_suffixes()}
-        found = [one for one in self.parts if one in kinds]
-        found = found or [one for one in self.parts if one.rpartition(".")[2] in kinds]
+        kinds = image_suffixes()
+        found = [one for one in self.parts if f".{one}" in kinds]
+        found = found or [one for one in self.parts if f".{one.rpartition('.')[2]}" in kinds]
         if len(found) == 1:
             return self.parts[found[0]]
         held = ", ".join(part.name for part in self.parts.values())
