@@ -27,6 +27,7 @@ from torch import Tensor
 from ...errors import InputError, LeftOutWarning
 from ..domains import MOST, Inputs, Labelled, Unlabelled
 from ..fitting import USUAL, Resize
+from ..formats import Format
 from ..given import check_given_names
 from ..sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
 from .class_names import as_classes, indexed, is_name, natural_key
@@ -87,16 +88,14 @@ def load_unlabelled(
         depth: bits per pixel of images of more than 8 bits, 8 to 16. By default the least of 8, 10, 12, 14 and 16 that
             holds the highest pixel of all images.
         background: colour behind transparent pixels, such as `white` or `#808080`.
-        memory: most bytes of decoded images that are kept in memory; a larger set stays on disk. By default half of the
-            free memory.
+        memory: most bytes of decoded images that stay in memory. By default half of the free memory.
         layout: layout of svmlight files, if several files share one. By default the file alone determines it.
         masks: also load `NAME_mask.png` beside `NAME.png`. In a folder of labelled images these are segmentation masks.
         given: columns of numbers that are known of every image and are no labels: columns of a metadata table, or
             arrays (N,) of an `.npz`.
         resize: how images are brought to `size`: `stretch`, `crop` or `letterbox`, see `Conversion`.
         split: of a data set of Hugging Face, see `objects.huggingface.open_hub`.
-        format: of a folder that another program has written, such as `coco`; by default it is found by what lies
-            there. `images` for what this library writes, and for plain images.
+        format: of another program's folder, such as `coco`; None to find it, `images` for plain images.
 
     Raises:
         InputError: the path does not exist, there is no image, an image is unreadable, images differ in size or
@@ -104,22 +103,29 @@ def load_unlabelled(
     """
     conversion = Conversion(size, channels, skip_bad, depth, background, memory, resize)
     given = check_given_names(given)
-    from ..objects import load_hub
-
     if is_hub(path):
+        from ..objects import load_hub
+
         return load_hub(path, split, conversion, given)
     if is_packed(path, split, format):
         from ..shards import load_shards_unlabelled
 
         return load_shards_unlabelled(path, conversion, given)
     path, kind = existing(path, split, format)
-    if kind is not None and kind.prefix:
-        return load_hub(f"{kind.prefix}{path}", split, conversion, given)
     if kind is not None and (path.is_file() or not kind.pictures):
-        from ..formats.domains import load_unlabelled_format
-
-        return load_unlabelled_format(kind, path, conversion, given)
+        return _of_format(path, kind, split, conversion, given)
     return with_given(_unlabelled(path, conversion, layout, masks), path, given)
+
+
+def _of_format(path: Path, kind: Format, split: str | None, how: Conversion, given: tuple[str, ...]) -> Unlabelled:
+    """The images of a folder of another program whose images are no files of their own, or not all files its images."""
+    if kind.prefix:
+        from ..objects import load_hub
+
+        return load_hub(f"{kind.prefix}{path}", split, how, given)
+    from ..formats.domains import load_unlabelled_format
+
+    return load_unlabelled_format(kind, path, how, given)
 
 
 def _unlabelled(path: Path, conversion: Conversion, layout: Layout | None, masks: bool) -> Unlabelled:
