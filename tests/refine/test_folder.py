@@ -14,13 +14,14 @@ import torch
 import yaml
 from PIL import Image
 
+from foreign import coco, solo
 from helpers import below, contents, dots, killed_at, picture, refused, save, truncate
 from sharded import tars
 from synth2real import load, load_unlabelled
 from synth2real.data.reading.pixels import Conversion
-from synth2real.errors import InputError, TrainingDiverged
+from synth2real.errors import InputError, RefinementWarning, TrainingDiverged
 from synth2real.refine import METHODS, Histogram, SimGAN, files, load_refiner
-from synth2real.refine.folder import RefineJob, refine_folder
+from synth2real.refine.folder import RefineJob, check_format, refine_folder
 from synth2real.simulate import Digits
 
 
@@ -461,3 +462,12 @@ def test_shards_of_an_interrupted_job_are_completed(tmp_path, photos, monkeypatc
 def test_shards_cannot_be_left_out_of(refine, tmp_path):
     tars(tmp_path / "shards", (3,))
     refused(refine(tmp_path / "shards", "--reject", 0.1), "--reject 0.1", "holds shards")
+
+
+def test_labels_of_another_program_are_refused_or_said(tmp_path):
+    with pytest.raises(
+        InputError, match=r"is Unity Perception SOLO, whose labels .* synth2real convert .* imagefolder"
+    ):
+        check_format(solo(tmp_path / "solo"))
+    with pytest.warns(RefinementWarning, match="is COCO JSON, whose labels are not copied, but images keep"):
+        check_format(coco(tmp_path / "coco"))

@@ -26,7 +26,7 @@ from ..training.correction import Correction, check_enough, check_few_labels, co
 from ..training.model import Model
 from .arguments import AdaptArguments, CompareArguments, PredictArguments, TrainArguments
 from .console import console
-from .inputs import reading, reading_of, shown
+from .inputs import format_for, reading, reading_of, shown
 from .outputs import say
 
 Grouped = tuple[FewLabels | None, tuple[str, ...] | None]  # few labels, and the group of each target sample
@@ -41,7 +41,8 @@ def read_for_training(
     layout: Layout | None,
 ) -> Grouped:
     """The few labels of a command that trains, and the groups of the target. Their given columns fit the source."""
-    how = {**reading(args), "layout": layout, "given": args.given}
+    kind = None if args.few_labels is None else format_for(args.few_labels, args)
+    how = {**reading(args), "layout": layout, "given": args.given, "format": kind}
     few, groups = read_few_labels(args.few_labels, group, task, args.label, how, (args.target, target))
     if few is not None and args.given:
         check_units(shown(source, args), few.unlabelled(), f"--few-labels {args.few_labels}")

@@ -25,6 +25,8 @@ import yaml
 from torch import Tensor
 
 from ..data.domains import Unlabelled
+from ..data.formats import format_of
+from ..data.reading.discovery import metadata_tables
 from ..data.reading.loading import is_packed, load_unlabelled
 from ..data.reading.pixels import Conversion
 from ..data.shards import shard_files
@@ -129,6 +131,8 @@ def refine_folder(
         )
     if job.judge is not None:
         check_judge(job.judge)
+    if isinstance(job.source, Path):
+        check_format(job.source)
     diverged: TrainingDiverged
     with building(job.out, "refine", made_from(job), resume=job.resume, replaces=check_out(job)) as made:
         try:
@@ -139,6 +143,28 @@ def refine_folder(
             error.add_note(f"No image was refined. {job.out / REFINER} holds the last good weights: --apply {job.out}")
             diverged = error
     raise diverged
+
+
+def check_format(source: Path) -> None:
+    """Check that a refined folder would have the labels of the source.
+
+    Raises:
+        InputError: the source is in a format of another program whose images are no files of their own.
+
+    Warns:
+        RefinementWarning: its labels are in files that are not copied.
+    """
+    kind = None if is_packed(source) else format_of(source, native=metadata_tables)
+    if kind is None:
+        return
+    mend = f"synth2real convert {source} FOLDER --to imagefolder"
+    if not kind.pictures:
+        raise InputError(
+            f"{source}: is {kind.about}, whose labels a refined folder would not have. Convert it first, and refine "
+            f"that: {mend}"
+        )
+    text = f"{source}: is {kind.about}, whose labels are not copied, but images keep their paths. For both: {mend}"
+    warnings.warn(RefinementWarning(text), stacklevel=3)
 
 
 def write(

@@ -30,7 +30,7 @@ def evaluate(args: EvaluateArguments) -> Result:
     """Print the task's metrics of a run on labelled data, and which errors it makes."""
     model = load_run(args.run, trust=args.trust, device=args.device)
     columns = label_columns(args, model)
-    data = load(args.on, columns, **reading_of(model, skip_bad=args.skip_bad))
+    data = load(args.on, columns, **reading_of(model, skip_bad=args.skip_bad), format=args.format)
     model.inputs_of(data, str(args.on))
     check_units_of(model.task, data, f"--on {args.on}")
     metrics, details = scored(model, data, groups_of(args.run, model, args.group, (args.on, data)))

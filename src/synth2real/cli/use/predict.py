@@ -23,7 +23,7 @@ from .. import dry_run
 from ..arguments import PredictArguments
 from ..console import Result, console
 from ..few_labels import groups_of, read_for_model
-from ..inputs import load_run, reading_of
+from ..inputs import format_for, load_run, reading_of
 from ..outputs import check_new_file, one_class
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a cell that spreadsheets run
@@ -45,7 +45,8 @@ def predict(args: PredictArguments) -> Result:
         raise InputError(
             f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies"
         )
-    images = load_unlabelled(args.images, **reading_of(model, skip_bad=args.skip_bad))
+    how = {**reading_of(model, skip_bad=args.skip_bad), "format": format_for(args.images, args)}
+    images = load_unlabelled(args.images, **how)
     model.inputs_of(images, str(args.images))
     model, groups, correction = corrected(args, model, images)
     if args.dry_run:

@@ -1,7 +1,8 @@
 """Webdataset shards as records: `.tar` files with `000001.png` and its labels `000001.cls` and `000001.json`.
 
 `load` reads them where they lie, see `data.shards`; the records are for `convert` and `check`. The JSON holds the
-image-level labels by column, and `instances`, each with `category`, `box` and `points`, as `described` writes them.
+image-level labels by column, and `instances`, each with `category`, `box`, `points` and `mask` (as COCO writes it), as
+`described` writes them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from ..shards.loading import PARQUET, is_sharded, raising, shard_files
 from ..shards.rewriting import add_member
 from ..shards.tar import JSON, Sample, samples_of
 from .base import Format
+from .coco import mask_of
 from .record import Instance, Packed, Point, Record, Value, image_bytes
+from .shared.objects import packed_mask
 
 SHARD = 1000  # samples of a shard
 INSTANCES = "instances"
@@ -72,20 +75,22 @@ def instances_of(held: Any, where: str) -> Iterator[Instance]:
         for one in held:
             points = {name: Point(*point) for name, point in one.get("points", {}).items()}
             box = tuple(map(float, one["box"])) if one.get("box") is not None else None
-            yield Instance(one.get("category"), box, points=points, ignored=bool(one.get("ignored")))  # type: ignore[arg-type]
-    except (AttributeError, TypeError, ValueError) as error:
+            mask = mask_of(one.get("mask"), None)
+            yield Instance(one.get("category"), box, mask, points, ignored=bool(one.get("ignored")))  # type: ignore[arg-type]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{where}: the {INSTANCES} are no list of objects with category, box and points ({error}). Mend them"
         ) from None
 
 
 def described(record: Record) -> dict[str, Any]:
-    """The labels of a record as plain data: its columns, and its instances without masks."""
+    """The labels of a record as plain data: its columns, and its instances."""
     instances = [
         {
             "category": one.category,
             **({} if one.box is None else {"box": list(one.box)}),
             **({"points": {name: list(point) for name, point in one.points.items()}} if one.points else {}),
+            **({} if one.mask is None else {"mask": packed_mask(one.mask, *record.sides)}),
             **({"ignored": True} if one.ignored else {}),
         }
         for one in record.instances
