@@ -90,7 +90,8 @@ def main() -> None:
             found = measured(job, count, targets, arguments.steps)
             beside = found["memory"] - least
             print(f"{job:8} {count:8,} {found['memory']:6} {beside:8} {found['seconds']:8}", flush=True)
-            line = {"date": str(date.today()), "what": f"memory, {job}", "images": count, "targets": targets, "beside": beside, **found}
+            line = {"date": str(date.today()), "what": f"memory, {job}", "images": count, "targets": targets}
+            line |= {"beside": beside, **found}
             with RESULTS.open("a", encoding="utf-8") as results:
                 results.write(json.dumps({**line, "machine": machine}) + "\n")
 

@@ -82,17 +82,16 @@ class Mapping(ABC):
 
 
 class Mapped:
-    """Inputs that a mapping maps when they are indexed, as many as one batch at a time.
+    """Inputs that are mapped when they are indexed.
 
     Args:
         mapping: that has been fitted.
-        source: whose inputs are decoded on access.
+        source: what it maps.
     """
-
-    decodes = True
 
     def __init__(self, mapping: Mapping, source: Labelled) -> None:
         self.mapping, self.source, self.shape = mapping, source, source.inputs.shape
+        self.decodes: bool = getattr(source.inputs, "decodes", False)
         self.runs: Runs | None = getattr(source.inputs, "runs", None)
 
     def __len__(self) -> int:

@@ -61,7 +61,7 @@ def test_what_is_written_is_read_back(tmp_path) -> None:
 
 
 def test_the_package_reads_what_is_written(tmp_path) -> None:
-    webdataset = optional("webdataset", "webdataset")
+    webdataset = optional("webdataset", "dev")
     write(records(), tmp_path)
     found = list(webdataset.WebDataset(str(tmp_path / "000000.tar"), shardshuffle=False).decode())
     assert [one["__key__"] for one in found] == [f"a/{i}_v1" for i in range(5)]

@@ -46,7 +46,7 @@ def test_long_names_are_read(tmp_path) -> None:
 
 
 def test_what_the_package_writes_is_read(tmp_path) -> None:
-    webdataset = optional("webdataset", "webdataset")
+    webdataset = optional("webdataset", "dev")
     with webdataset.ShardWriter(str(tmp_path / "w-%02d.tar"), maxcount=3, verbose=0) as writer:
         for i in range(7):
             row = {"__key__": f"{i:04d}", "png": picture(i, level=80 + 90 * (i % 2)), "cls": i % 2, "json": {"x": i}}
