@@ -27,7 +27,6 @@ from torch import Tensor
 from ...errors import InputError, LeftOutWarning
 from ..domains import MOST, Inputs, Labelled, Unlabelled
 from ..fitting import USUAL, Resize
-from ..formats import Format
 from ..given import check_given_names
 from ..sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
 from .class_names import as_classes, indexed, is_name, natural_key
@@ -103,29 +102,30 @@ def load_unlabelled(
     """
     conversion = Conversion(size, channels, skip_bad, depth, background, memory, resize)
     given = check_given_names(given)
-    if is_hub(path):
-        from ..objects import load_hub
+    found = _elsewhere(path, split, format, conversion, given)
+    if isinstance(found, Unlabelled):
+        return found
+    return with_given(_unlabelled(found, conversion, layout, masks), found, given)
 
-        return load_hub(path, split, conversion, given)
+
+def _elsewhere(
+    path: str | Path, split: str | None, format: str | None, how: Conversion, given: tuple[str, ...]
+) -> Unlabelled | Path:
+    """The images of Hugging Face, shards or another program; or the path of a folder or file of this library."""
     if is_packed(path, split, format):
         from ..shards import load_shards_unlabelled
 
-        return load_shards_unlabelled(path, conversion, given)
-    path, kind = existing(path, split, format)
-    if kind is not None and (path.is_file() or not kind.pictures):
-        return _of_format(path, kind, split, conversion, given)
-    return with_given(_unlabelled(path, conversion, layout, masks), path, given)
-
-
-def _of_format(path: Path, kind: Format, split: str | None, how: Conversion, given: tuple[str, ...]) -> Unlabelled:
-    """The images of a folder of another program whose images are no files of their own, or not all files its images."""
-    if kind.prefix:
+        return load_shards_unlabelled(path, how, given)
+    found, kind = (path, None) if is_hub(path) else existing(path, split, format)
+    if is_hub(path) or (kind is not None and kind.prefix):
         from ..objects import load_hub
 
-        return load_hub(f"{kind.prefix}{path}", split, how, given)
+        return load_hub(path if kind is None else f"{kind.prefix}{path}", split, how, given)
+    if kind is None or (kind.pictures and Path(found).is_dir()):
+        return Path(found)
     from ..formats.domains import load_unlabelled_format
 
-    return load_unlabelled_format(kind, path, how, given)
+    return load_unlabelled_format(kind, Path(found), how, given)
 
 
 def _unlabelled(path: Path, conversion: Conversion, layout: Layout | None, masks: bool) -> Unlabelled:
