@@ -132,6 +132,8 @@ class Featured(nn.Sequential):
         centred: centre the outputs of the feature extractor first, see `Centred`.
     """
 
+    by_rows = True  # on several processes each computes some rows of a batch, see `distributed`
+
     def __init__(
         self,
         normalise: Normalise,
