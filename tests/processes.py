@@ -32,10 +32,11 @@ def environment(rank: int, count: int, port: int) -> dict[str, str]:
 
 
 class Group:
-    """`count` processes. `group(function, ...)` calls a function of a module in each, and returns all answers."""
+    """`count` processes. `group(function, ...)` calls a function of a module in each, and returns the answers."""
 
     def __init__(self, count: int) -> None:
-        context, port = multiprocessing.get_context("spawn"), free_port()
+        context, port = multiprocessing.get_context("forkserver"), free_port()
+        context.set_forkserver_preload(["processes_run", "torch._dynamo"])  # imported once, and not by each process
         self.pipes, self.processes = [], []
         for rank in range(count):
             ours, theirs = context.Pipe()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synth2real.adapt import METHODS, SDA, SOURCE_FREE
+from synth2real.adapt.self_training.base import SelfTrained
 from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.randomize import Full
 from synth2real.refine import METHODS as REFINERS
@@ -48,7 +49,7 @@ class Noisy(Tiny):
         return features
 
 
-def domains(points: bool, size: int = SIDE, features: bool = False) -> tuple[Labelled, Unlabelled, Task]:
+def made(points: bool, size: int = SIDE, features: bool = False) -> tuple[Labelled, Unlabelled, Task]:
     generator = torch.Generator().manual_seed(5)
     images = [(torch.rand(30, 1, size, size, generator=generator) * 255).to(torch.uint8) for _ in range(2)]
     if features:
@@ -68,27 +69,36 @@ def recorded(trainer: Trainer) -> Trained:
     return rows, trainer.state()
 
 
-def adapted(
+def trainer(
     name: str,
     *,
+    domains: tuple[Labelled, Unlabelled, Task] | None = None,
     network: type[nn.Module] = Tiny,
+    randomize: Any = None,
     batch: int = 6,
     accumulate: int = 1,
     dropout: float = 0.0,
-    **settings: Any,
-) -> Trained:
-    """An adaptation method, trained for some steps with full randomization and batch normalisation."""
-    source, target, task = domains(name not in FOR_CLASSES)
+) -> Trainer:
+    """Of an adaptation method, with full randomization, batch normalisation, and self-training from the first step."""
+    source, target, task = domains or made(name not in FOR_CLASSES)
     torch.manual_seed(0)
-    route = Route(adapt=METHODS[name](dropout=dropout, norm="batch", **{**SGD, **settings}), features=network())
+    route = Route(adapt=METHODS[name](dropout=dropout, norm="batch", **SGD), features=network())
     objective = route.prepare(source, target, task, 0, Hardware())
-    loop = Loop(STEPS, batch, 0, Hardware(), Full().settled(task), report_every=1, accumulate=accumulate)
-    return recorded(Trainer(objective, source, target, loop, task.move, task.mix))
+    if isinstance(objective, SelfTrained):
+        objective.burn_in.started.fill_(-20)
+    policy = randomize or Full().settled(task)
+    loop = Loop(STEPS, batch, 0, Hardware(), policy, report_every=1, accumulate=accumulate)
+    return Trainer(objective, source, target, loop, task.move, task.mix)
+
+
+def adapted(name: str, **settings: Any) -> Trained:
+    """An adaptation method, trained for some steps."""
+    return recorded(trainer(name, **settings))
 
 
 def refined(name: str, **settings: Any) -> Trained:
     """A refiner, trained on crops."""
-    source, target, _ = domains(False, 12)
+    source, target, _ = made(False, 12)
     kind = REFINERS[name]
     known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     small = {"steps": 3, "maps": 8, "blocks": 1, "pretrain_critic": 1, "history": 8, "crop": 10, **settings}
@@ -101,7 +111,7 @@ def refined(name: str, **settings: Any) -> Trained:
 
 
 def source_free(name: str) -> Trained:
-    source, target, task = domains(False)
+    source, target, task = made(False)
     torch.manual_seed(0)
     model = Model(task, source.shape, features=Tiny(), norm="batch")
     loop = Loop(STEPS, 6, 0, Hardware(), report_every=1)
@@ -109,7 +119,7 @@ def source_free(name: str) -> Trained:
 
 
 def denoised() -> Trained:
-    source, target, _ = domains(False, 4, features=True)
+    source, target, _ = made(False, 4, features=True)
     rows: list[dict[str, float]] = []
     mapping = SDA(layers=2, layer_steps=2, hidden=8)
     loop = Loop(1, 6, 0, Hardware(), report_every=1)

@@ -181,12 +181,17 @@ class Processes:
             InputError: the facts differ.
         """
         theirs, shapes = self.told((dict(facts), {name: (t.shape, t.dtype) for name, t in state.items()}))
-        for name, value in theirs.items():
-            if facts[name] != value:
-                raise InputError(
-                    f"process {self.rank} of {self.count} has {name} {facts[name]}, the first one {value}, expected "
-                    "the same. Start all processes with the same command, on the same data"
-                )
+        apart = [
+            f"{name} {facts[name]}, the first one {value}" for name, value in theirs.items() if facts[name] != value
+        ]
+        any_apart = torch.tensor(float(len(apart)), device=_device())
+        _all_reduce(any_apart)
+        if any_apart:
+            found = f"process {self.rank} has {apart[0]}" if apart else "another process differs from this one"
+            raise InputError(
+                f"{found}, expected the same on all {self.count} processes. Start all of them with the same command, "
+                "on the same data"
+            )
         made = {}
         for name, (shape, dtype) in shapes.items():
             value = state[name] if self.first else torch.empty(shape, dtype=dtype)
