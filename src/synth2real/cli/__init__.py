@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from . import processes
 from .commands import app
 
 __all__ = ["app", "main"]
@@ -19,6 +20,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files need not be in the terminal's encoding
+    processes.be_silent()
     try:
         app()
     except (InputError, ProcessError, TrainingDiverged, WriteError) as error:

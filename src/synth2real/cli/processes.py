@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -23,6 +24,14 @@ def first() -> bool:
     return count() == 1 or os.environ["RANK"] == "0"
 
 
+def be_silent() -> None:
+    """Print nothing in all processes but the first, and errors only from `together` on: all have the same options."""
+    if count() > 1:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a lost process is said in a line, not in stack traces
+    if not first():
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # to the end of the process
+
+
 @contextmanager
 def together(name: str, options: Any) -> Iterator[Any]:
     """Join the processes of a command; gives its options for this process. Alone, the options as they are.
@@ -38,6 +47,7 @@ def together(name: str, options: Any) -> Iterator[Any]:
         return
     check_trains(name)
     if not first():
+        sys.stderr = sys.__stderr__
         silent = {key: value for key, value in SILENT.items() if key in {field.name for field in fields(options)}}
         options = replace(options, **silent)
     if options.dry_run:  # the first process alone says what it would do

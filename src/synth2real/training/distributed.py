@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -321,10 +322,10 @@ def _or_lost() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        why = str(error).strip().partition("\n")[0][:200]
+        why = re.sub(r"^\[.*?\] *", "", str(error)).partition(". ")[0].partition("\n")[0][:200]
         raise ProcessError(
-            "another process of this training has ended, or does not answer, so this one ends, too. Its message says "
-            f"why, if it has left one ({why})"
+            f"another process of this training has ended, or does not answer ({why}), so this one ends, too. Its own "
+            "message says why, if it has left one"
         ) from None
 
 
