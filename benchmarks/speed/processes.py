@@ -1,4 +1,4 @@
-"""Speed of a DANN step on digits: two processes of one thread each against one process of two threads, one global batch.
+"""Speed of a DANN step on digits: two processes of one thread each against one process of two, one global batch.
 
 Both train the default network on rendered digits of 28 by 28 with full randomization. A step has 64 source and 64
 target images. They run in turns in each round. The ratio is the images per second of the two processes divided by those
