@@ -45,10 +45,14 @@ class Crops:
         return len(self.inputs)
 
     def __getitem__(self, index: Tensor, /) -> Tensor:
+        return self.part(index, slice(None))
+
+    def part(self, index: Tensor, rows: slice) -> Tensor:
+        """The same as `self[index][rows]`; it reads no other samples."""
         height, width = self.shape[2:]
         free = torch.tensor(self.inputs.shape[2:]) - torch.tensor((height, width)) + 1
         drawn = torch.rand(len(index), 2, generator=self._generator(index), dtype=torch.float64)
-        places = (drawn * free).long()
+        places, index = (drawn * free).long()[rows], index[rows]
         most = max(1, AT_ONCE // self.inputs.shape[1:].numel())
         cut = [
             image[:, top : top + height, left : left + width].clone()  # a view would keep the whole image

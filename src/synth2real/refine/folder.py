@@ -37,6 +37,7 @@ from ..simulate import render
 from ..simulate.base import Simulator
 from ..simulate.export import TABLE, described
 from ..storage import INCOMPLETE, Building, building, is_free, write_text
+from ..training.distributed import processes
 from ..training.hardware import Hardware, versions
 from ..training.loop import Loop, Report
 from ..training.mapping import REFINER, Mapping
@@ -230,6 +231,9 @@ def trained(
 ) -> tuple[Mapping, list[str]]:
     """The refiner, and the warnings of its training. A resumed job takes the one that it has trained."""
     done = next((row["warnings"] for row in made.rows if "warnings" in row), None)
+    together = processes()
+    if together is not None:
+        together.told(done is None and job.target is not None)
     if done is not None:
         for message in done:
             warnings.warn(message, RefinementWarning, stacklevel=3)
@@ -238,6 +242,16 @@ def trained(
     job.refiner.save(made.out / REFINER)
     made.add({"warnings": messages})
     return job.refiner, messages
+
+
+def take_part(job: RefineJob) -> None:
+    """What all processes but the first do: they wait until it has the images, and train with it. It writes."""
+    together = processes()
+    assert together is not None
+    if together.told(None):
+        assert job.target is not None
+        root = job.out / RENDERED if isinstance(job.source, Simulator) else job.source
+        learn(job, load_unlabelled(root, **asdict(job.conversion), masks=False), job.target, None, None)
 
 
 def learn(
