@@ -5,6 +5,7 @@
     load("synthetic/", label=["iris_x", "iris_y"])  # columns of numbers
     load_unlabelled("photos/")                    # every image in the folder and its subfolders; labels are never read
     load("books.svmlight")                        # sparse features; the first column is the class
+    load("shards-{000..099}.tar", label="class")  # webdataset shards; also a folder of them, and Parquet
     load("hf:NAME", split="train")                # a data set of Hugging Face, or a folder: "hf:FOLDER"
 
 Metadata tables have the format of Hugging Face `datasets`: `metadata.csv` or `metadata.jsonl` with a column
@@ -88,7 +89,7 @@ def load_unlabelled(
             holds the highest pixel of all images.
         background: colour behind transparent pixels, such as `white` or `#808080`.
         memory: most bytes of decoded images that are kept in memory; a larger set stays on disk. By default half of the
-            free memory.
+            free memory, and for shards at most 0.5 GB.
         layout: layout of svmlight files, if several files share one. By default the file alone determines it.
         masks: also load `NAME_mask.png` beside `NAME.png`. In a folder of labelled images these are segmentation masks.
         given: columns of numbers that are known of every image and are no labels: columns of a metadata table, or
@@ -104,6 +105,19 @@ def load_unlabelled(
     """
     conversion = Conversion(size, channels, skip_bad, depth, background, memory, resize)
     given = check_given_names(given)
+    return _found_unlabelled(path, conversion, given, layout, masks, split, format)
+
+
+def _found_unlabelled(
+    path: str | Path,
+    conversion: Conversion,
+    given: tuple[str, ...],
+    layout: Layout | None,
+    masks: bool,
+    split: str | None,
+    format: str | None,
+) -> Unlabelled:
+    """What `load_unlabelled` loads, by what lies at the path."""
     from ..objects import load_hub
 
     if is_hub(path):
