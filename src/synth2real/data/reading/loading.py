@@ -5,7 +5,6 @@
     load("synthetic/", label=["iris_x", "iris_y"])  # columns of numbers
     load_unlabelled("photos/")                    # every image in the folder and its subfolders; labels are never read
     load("books.svmlight")                        # sparse features; the first column is the class
-    load("shards-{000..099}.tar", label="class")  # webdataset shards; also a folder of them, and Parquet
     load("hf:NAME", split="train")                # a data set of Hugging Face, or a folder: "hf:FOLDER"
 
 Metadata tables have the format of Hugging Face `datasets`: `metadata.csv` or `metadata.jsonl` with a column
@@ -46,10 +45,8 @@ from .images import Decoded, decode, resize
 from .npz import Arrays, arrays_of
 from .pixels import Conversion
 from .places import HUB as HUB
-from .places import existing
-from .places import has_columns as has_columns
+from .places import existing, is_packed
 from .places import is_hub as is_hub
-from .places import is_packed as is_packed
 from .read_given import with_given
 from .tables import TABLES, is_file, listed, number, rows_of
 
