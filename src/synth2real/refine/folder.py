@@ -27,8 +27,9 @@ from torch import Tensor
 from ..data.domains import Unlabelled
 from ..data.formats import format_of
 from ..data.reading.discovery import metadata_tables
-from ..data.reading.loading import is_packed, load_unlabelled
+from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
+from ..data.reading.places import is_packed
 from ..data.shards import shard_files
 from ..errors import InputError, RefinementWarning, TrainingDiverged
 from ..networks.named_code import named_in
