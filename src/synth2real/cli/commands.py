@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "predict": (arguments.PredictArguments, "use"),
     "export": (arguments.ExportArguments, "use"),
     "report": (arguments.ReportArguments, "use"),
+    "trace": (arguments.TraceArguments, "use"),
     "methods": (arguments.MethodsArguments, "use"),
     "demo": (arguments.DemoArguments, "learn"),
 }

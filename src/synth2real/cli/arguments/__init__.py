@@ -7,7 +7,7 @@ here imports torch, so `--help` is fast.
 from .data import CheckArguments, GapArguments, RenderArguments, ShowArguments, TuringArguments
 from .learn import AdaptArguments, CalibrateArguments, CompareArguments, DemoArguments, RefineArguments, TrainArguments
 from .shared import Command, Data, Reading, TestedData
-from .use import EvaluateArguments, ExportArguments, MethodsArguments, PredictArguments, ReportArguments
+from .use import EvaluateArguments, ExportArguments, MethodsArguments, PredictArguments, ReportArguments, TraceArguments
 
 __all__ = [
     "AdaptArguments",
@@ -28,6 +28,7 @@ __all__ = [
     "ReportArguments",
     "ShowArguments",
     "TestedData",
+    "TraceArguments",
     "TrainArguments",
     "TuringArguments",
 ]
