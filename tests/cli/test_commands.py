@@ -38,6 +38,7 @@ def commands(tmp_path, classes, photos, run):
         "report": ((run, "--out", out.with_suffix(".html")), "out"),
         "methods": ((), "methods"),
         "trace": ((run,), "tree"),
+        "plan": (("digits", "--target", photos, "--n", 320, "--minutes", 5, *QUICK), "gain"),
     }
 
 

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "train": (arguments.TrainArguments, "learn"),
     "adapt": (arguments.AdaptArguments, "learn"),
     "compare": (arguments.CompareArguments, "learn"),
+    "plan": (arguments.PlanArguments, "learn"),
     "evaluate": (arguments.EvaluateArguments, "use"),
     "predict": (arguments.PredictArguments, "use"),
     "export": (arguments.ExportArguments, "use"),
@@ -42,7 +43,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
 }
 
 READING = ("predict", "evaluate", "export", "report", "adapt", "gap")  # read run folders, which may be of others
-LOCKING = ("render", "calibrate", "refine", "train", "adapt", "compare", "demo")  # write more than one file
+LOCKING = ("render", "calibrate", "refine", "train", "adapt", "compare", "plan", "demo")  # write more than one file
 
 
 READ = (
@@ -99,8 +100,9 @@ def output_locked(name: str, options: Any) -> Iterator[None]:
 
     Several workers of `calibrate` may share one study: those with --resume join the first one.
     """
-    writes = name in LOCKING and not options.dry_run
-    if name in LOCKING and options.dry_run:
+    locks_out = name in LOCKING and options.out is not None  # `plan` may write nothing
+    writes = locks_out and not options.dry_run
+    if locks_out and options.dry_run:
         check_unlocked(options.out)
     outputs = [options.out] if writes else []
     if writes and name == "calibrate" and options.storage is not None and "://" not in options.storage:

@@ -5,7 +5,15 @@ here imports torch, so `--help` is fast.
 """
 
 from .data import CheckArguments, GapArguments, RenderArguments, ShowArguments, TuringArguments
-from .learn import AdaptArguments, CalibrateArguments, CompareArguments, DemoArguments, RefineArguments, TrainArguments
+from .learn import (
+    AdaptArguments,
+    CalibrateArguments,
+    CompareArguments,
+    DemoArguments,
+    PlanArguments,
+    RefineArguments,
+    TrainArguments,
+)
 from .shared import Command, Data, Reading, TestedData
 from .use import EvaluateArguments, ExportArguments, MethodsArguments, PredictArguments, ReportArguments, TraceArguments
 
@@ -21,6 +29,7 @@ __all__ = [
     "ExportArguments",
     "GapArguments",
     "MethodsArguments",
+    "PlanArguments",
     "PredictArguments",
     "Reading",
     "RefineArguments",
