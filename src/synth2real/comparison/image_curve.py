@@ -36,8 +36,8 @@ from .workers import OnRoute
 
 SIZES = 5  # each twice as large as the one before
 LEAST = 20  # images of the smallest size
-FEW = 8  # images on which a program that renders is timed first
-TIMING = 0.05  # share of the time in which rendering is timed
+FEW = (2, 16)  # images on which a program that renders is timed
+TIMING = 0.05  # share of the time from which on a simulator is not timed again
 RENDERING = 0.4  # most of the time that goes into rendering
 TRAINING = 0.9  # share of the time that is left when all was timed, for the trainings
 
@@ -133,20 +133,29 @@ class ImageCurve:
 def seconds_an_image(simulator: Simulator, seconds: float, seed: int = 0, given: Sequence[str] = ()) -> float:
     """Seconds in which a simulator renders an image.
 
-    It is timed twice, because the first time may load what is loaded once; a program first on a few images. What takes
-    much of `seconds` is timed once.
+    A program is timed on two numbers of images: the difference is without its start, which comes once for each `chunk`.
+    Another simulator is timed twice, because the first time may load what is loaded once. What takes much of `seconds`
+    is timed once.
     """
-    each = 0.0
-    for count in (min(FEW, simulator.chunk) if isinstance(simulator, External) else simulator.chunk, simulator.chunk):
+
+    def timed(count: int) -> float:
         began = time.perf_counter()
         simulator.labelled(count, seed, given=given)
-        each = (time.perf_counter() - began) / count
-        if each * simulator.chunk > TIMING * seconds:
-            break
-    return each
+        return time.perf_counter() - began
+
+    chunk = simulator.chunk
+    few, many = (min(count, chunk) for count in FEW) if isinstance(simulator, External) else (chunk, chunk)
+    first = timed(few)
+    if first * many / few > TIMING * seconds:
+        return first / few
+    second = timed(many)
+    if few == many:
+        return second / many
+    each = max(0.0, second - first) / (many - few)
+    return each + max(0.0, second - many * each) / chunk
 
 
-def check_affordable(each: float, n: int | None, seeds: int, minutes: float) -> int:
+def check_affordable(each: float, n: int | None, seeds: int, minutes: float, shown: int = 0) -> int:
     """The largest number of images of the curve.
 
     Args:
@@ -154,6 +163,7 @@ def check_affordable(each: float, n: int | None, seeds: int, minutes: float) -> 
         n: asked for; None for as many as the time allows, at most the usual number.
         seeds: number of seeds, each of which has images of its own.
         minutes: for all.
+        shown: images that are rendered besides those and the held-out ones.
 
     Raises:
         InputError: there is no time to render enough images, or `n` is too small to be divided.
@@ -163,12 +173,13 @@ def check_affordable(each: float, n: int | None, seeds: int, minutes: float) -> 
         raise InputError(
             f"--n {n}: a curve of {SIZES} sizes, of which the smallest has {LEAST} images, needs {least} or more"
         )
-    affordable = int((RENDERING * 60 * minutes / each - HELD) / seeds)
+    besides = HELD + shown
+    affordable = int((RENDERING * 60 * minutes / each - besides) / seeds)
     if affordable < (n or least):
-        needed = math.ceil(10 * each * (seeds * (n or least) + HELD) / RENDERING / 60) / 10
+        needed = math.ceil(10 * each * (seeds * (n or least) + besides) / RENDERING / 60) / 10
         raise InputError(
-            f"the simulator takes {each:.3g} s an image, so {seeds} seeds of {n or least} images and {HELD} held-out "
-            f"ones do not fit into {minutes:g} minutes with their trainings. About {needed:g} minutes would do"
+            f"the simulator takes {each:.3g} s an image, so {seeds} seeds of {n or least} images and {besides} others "
+            f"do not fit into {minutes:g} minutes with their trainings. About {needed:g} minutes would do"
         )
     return n or min(Budget.n, affordable)
 

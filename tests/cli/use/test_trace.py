@@ -151,6 +151,17 @@ def test_what_no_command_wrote_is_refused(synth2real, tmp_path, kind):
     refused(synth2real("trace", out), out, said, "expected an output of render, calibrate")
 
 
+def test_a_part_of_an_output_names_the_whole(synth2real, tmp_path):
+    assert synth2real("render", "digits", "--n", 2, *SIZE, "--out", tmp_path / "out")[0] == 0
+    said = f"It is a part of {tmp_path / 'out'}, which can be traced"
+    refused(synth2real("trace", tmp_path / "out" / "000000.png"), said)
+
+
+def test_what_is_no_output_is_not_read(synth2real, tmp_path, monkeypatch):
+    monkeypatch.setattr("synth2real.storage.lineage.content_of", lambda *_: pytest.fail("was read"))
+    refused(synth2real("trace", tmp_path), "found no provenance.json")
+
+
 def test_a_damaged_record_is_refused(synth2real, chain):
     (chain.parent / "refined" / "provenance.json").write_text("{")
     refused(synth2real("trace", chain), chain.parent / "refined" / "provenance.json", "is damaged")

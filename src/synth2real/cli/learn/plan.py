@@ -25,7 +25,7 @@ from ...training.hardware import Hardware
 from .. import dry_run
 from ..arguments import PlanArguments
 from ..console import Result, amount, announce, bars, console, duration, print_result, warnings_on_stderr
-from ..inputs import described, load_pair, load_test, one_source, read_both_groups, settle_task
+from ..inputs import SHOWN, described, load_pair, load_test, one_source, read_both_groups, settle_task
 from ..outputs import run_folder, say
 
 RESULT, PICTURE = "plan.json", "curve.png"
@@ -40,7 +40,7 @@ def plan(args: PlanArguments) -> Result:
     assert isinstance(simulator, Simulator)
     each = seconds_an_image(simulator, 60 * args.minutes, args.seed, target.given_columns)
     console.print(rendering_words(name, each), soft_wrap=True)
-    n = check_affordable(each, args.n, args.seeds, args.minutes)
+    n = check_affordable(each, args.n, args.seeds, args.minutes, SHOWN)
     task = settle_task(args, simulator, target)
     route = chosen_route(args, task, simulator, target, n, hardware)
     test = load_test(args, task, layout)

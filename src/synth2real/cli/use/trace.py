@@ -22,25 +22,33 @@ from ..provenance import READ, known_before, telling
 
 SHORT = 12  # digits of a hash that are shown
 UNSAID = (*READ, "out", "to", "seed", "seeds", "task", "versions", "hardware")  # said elsewhere, or by --json
-WRITERS = "render, calibrate, refine, train, adapt, compare, export or report"
+WRITERS = "render, calibrate, refine, train, adapt, compare, plan, export or report"
 
 
 def trace(args: TraceArguments) -> Result:
     """Print the tree of an output, and how many of its inputs still hold what they held."""
     if not args.out.exists():
         raise InputError(f"{args.out}: no such folder or file, expected an output of {WRITERS}")
+    check_output(args.out)
     tree = traced(args.out, known_before, telling(args.out))
-    if tree.record is None:
-        raise InputError(
-            f"{args.out}: found no {PROVENANCE} and no settings that tell what it was made from, expected an output of "
-            f"{WRITERS}"
-        )
     print_result(drawn(tree))
     inputs = list(below(tree))
     states = {state: [str(one.path) for one in inputs if one.state == state] for state in (CHANGED, GONE)}
     for line in conclusions(inputs, states):
         print_result(line)
     return {"out": args.out, "tree": tree.plain(), "changed": states[CHANGED], "missing": states[GONE]}
+
+
+def check_output(out: Path) -> None:
+    """Raise `InputError` if nothing tells what `out` was made from, before any of it is read."""
+    if read_record(out) is not None or known_before(out) is not None:
+        return
+    whole = next((one for one in out.absolute().parents if read_record(one) is not None), None)
+    part = "" if whole is None else f". It is a part of {whole}, which can be traced"
+    raise InputError(
+        f"{out}: found no {PROVENANCE} and no settings that tell what it was made from, expected an output of "
+        f"{WRITERS}{part}"
+    )
 
 
 def below(node: Node) -> Iterator[Node]:
