@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "render": (arguments.RenderArguments, "data"),
     "show": (arguments.ShowArguments, "data"),
     "check": (arguments.CheckArguments, "data"),
+    "convert": (arguments.ConvertArguments, "data"),
     "gap": (arguments.GapArguments, "data"),
     "turing": (arguments.TuringArguments, "data"),
     "calibrate": (arguments.CalibrateArguments, "learn"),
@@ -43,7 +44,8 @@ COMMANDS: dict[str, tuple[type, str]] = {
 }
 
 READING = ("predict", "evaluate", "export", "report", "adapt", "gap")  # read run folders, which may be of others
-LOCKING = ("render", "calibrate", "refine", "train", "adapt", "compare", "plan", "demo")  # write more than one file
+# write more than one file
+LOCKING = ("render", "convert", "calibrate", "refine", "train", "adapt", "compare", "plan", "demo")
 
 
 READ = (

@@ -10,13 +10,14 @@ from typing import Any
 
 from ..data.domains import Labelled
 from ..data.reading.loading import is_hub
+from ..data.shards import is_sharded, shard_files
 from ..errors import InputError
 from ..refine.folder import DESCRIPTION
 from ..route.run_folder import SETTINGS, read_settings
 from ..settings import read_yaml
 from ..simulate import External, Simulator, is_simulator
 from ..simulate.export import PARAMETERS, TABLE, described
-from ..storage import Record, Source, code_version, content_of, keep_record
+from ..storage import Content, Record, Source, code_version, content_of, keep_record
 from ..training.hardware import versions
 from .config_file import COMMAND, config_file, keep_config, plain_options
 from .console import console
@@ -102,6 +103,10 @@ def _sources(role: str, name: str, made: Simulator | None) -> Iterator[Source]:
                     yield read_source("program", part, made.folder / part)
     elif Path(name).exists():
         yield read_source(role, name, Path(name))
+    elif role in ("source", "target", "test", "images") and is_sharded(name):  # a pattern of shards
+        shards = [read_source(role, file.name, file) for file in shard_files(name, lambda *_: None)]
+        named = [(one.name, one.content) for one in shards if one.content is not None]
+        yield Source(role, name, content=Content.joined(named))
 
 
 def _code(name: str, made: Simulator) -> Path | None:

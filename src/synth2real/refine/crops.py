@@ -7,6 +7,7 @@ import hashlib
 import torch
 from torch import Tensor
 
+from ..data.batch_sampler import Runs
 from ..data.domains import Inputs
 
 WHOLE, CROP = 128, 96  # pixels: images whose longer side is at most `WHOLE` are not cropped, others to this side
@@ -38,6 +39,7 @@ class Crops:
     def __init__(self, inputs: Inputs, shape: tuple[int, ...], seed: int) -> None:
         self.inputs, self.seed, self.shape = inputs, seed, torch.Size((len(inputs), *shape))
         self.decodes: bool = getattr(inputs, "decodes", False)
+        self.runs: Runs | None = getattr(inputs, "runs", None)
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -1,4 +1,4 @@
-"""The user's cache folder: what can be fetched or computed again."""
+"""The folder of what can be made again: downloads, and files that last as long as their process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """The folder: the environment variable SYNTH2REAL_CACHE, or that of the platform. It may not exist yet."""
+    """The cache folder: SYNTH2REAL_CACHE, or else that of the platform. It may not exist yet."""
     if "SYNTH2REAL_CACHE" in os.environ:
         return Path(os.environ["SYNTH2REAL_CACHE"])
     home = Path.home()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..data.batch_sampler import BatchSampler
+from ..data.batch_sampler import sampler_of
 from ..data.domains import Labelled, Unlabelled, as_fetched, to_float
 from ..data.read_ahead import ReadAhead
 from ..errors import InputError, TrainingDiverged
@@ -175,8 +175,8 @@ class Trainer:
         self._names = {id(network): name for name, network in algorithm.networks.items()}
         first = target if source is None else source  # without a source, `_batches` takes no samples of it
         self._samplers = (
-            BatchSampler(len(first), loop.batch, 2 * loop.seed),
-            BatchSampler(len(target), loop.batch, 2 * loop.seed + 1),
+            sampler_of(first.inputs, loop.batch, 2 * loop.seed),
+            sampler_of(target.inputs, loop.batch, 2 * loop.seed + 1),
         )
         self._labels = torch.zeros(len(first)) if source is None else loop.hardware.labels(source.labels)
         origin = None if source is None else source.domain

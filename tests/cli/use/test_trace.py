@@ -148,7 +148,18 @@ def test_what_no_command_wrote_is_refused(synth2real, tmp_path, kind):
     elif kind == "file":
         out.write_text("")
     said = "no such folder or file" if kind == "gone" else "found no provenance.json and no settings"
-    refused(synth2real("trace", out), out, said, "expected an output of render, calibrate")
+    refused(synth2real("trace", out), out, said, "expected an output of render, convert, calibrate")
+
+
+def test_shards_by_a_pattern_have_one_hash(synth2real, tmp_path):
+    out = tmp_path / "shards"
+    assert synth2real("render", "digits", "--n", 20, *SIZE, "--format", "webdataset", "--out", out)[0] == 0
+    arguments = (f"{out}/shard-{{000000..000000}}.tar", "--target", out, "--label", "class", "--steps", 2)
+    code, _, err = synth2real("train", *arguments, "--out", tmp_path / "run")
+    assert code == 0, err
+    source, target = traced(synth2real, tmp_path / "run")["tree"]["inputs"]
+    assert (source["path"], source["content"]["files"]) == (None, 1)
+    assert target["inputs"][0]["role"] == "simulator"
 
 
 def test_a_part_of_an_output_names_the_whole(synth2real, tmp_path):

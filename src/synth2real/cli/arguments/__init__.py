@@ -4,7 +4,7 @@
 here imports torch, so `--help` is fast.
 """
 
-from .data import CheckArguments, GapArguments, RenderArguments, ShowArguments, TuringArguments
+from .data import CheckArguments, ConvertArguments, GapArguments, RenderArguments, ShowArguments, TuringArguments
 from .learn import (
     AdaptArguments,
     CalibrateArguments,
@@ -23,6 +23,7 @@ __all__ = [
     "CheckArguments",
     "Command",
     "CompareArguments",
+    "ConvertArguments",
     "Data",
     "DemoArguments",
     "EvaluateArguments",

@@ -30,7 +30,7 @@ from ...training.saved_model import load_model
 from .. import dry_run
 from ..arguments import RefineArguments
 from ..console import Result, bars, console
-from ..inputs import check_for_simulators, reading
+from ..inputs import check_for_simulators, format_for, reading
 from ..outputs import check_overwrite_or_resume
 from ..provenance import keep_provenance
 from ..set_option import assignments_of
@@ -115,7 +115,7 @@ def learn_job(args: RefineArguments) -> RefineJob:
     assert args.target is not None
     hardware = Hardware.detect(args.device)  # refuses a device before anything is read
     refiner = method(args)
-    target = load_unlabelled(args.target, **reading(args))
+    target = load_unlabelled(args.target, **reading(args), format=format_for(args.target, args))
     if len(target.shape) != 3:
         raise InputError(f"{args.target}: holds features of shape {target.shape}, expected images")
     source = place(args, target.shape)

@@ -22,7 +22,7 @@ from ..provenance import READ, known_before, telling
 
 SHORT = 12  # digits of a hash that are shown
 UNSAID = (*READ, "out", "to", "seed", "seeds", "task", "versions", "hardware")  # said elsewhere, or by --json
-WRITERS = "render, calibrate, refine, train, adapt, compare, plan, export or report"
+WRITERS = "render, convert, calibrate, refine, train, adapt, compare, plan, export or report"
 
 
 def trace(args: TraceArguments) -> Result:
@@ -79,7 +79,7 @@ def words(node: Node, parent: Record | None) -> Iterator[str]:
     """A node in lines: its name and state, how it was made, what it holds and where it is."""
     role = f"{node.role}: " if node.role else ""
     place = f" at {node.path}" if node.path is not None and str(node.path) != node.name else ""
-    state = f" [{node.state}]" if node.role and (node.path is not None or node.simulator is None) else ""
+    state = f" [{node.state}]" if node.role and node.path is not None else ""
     yield f"{role}{node.name}{state}{place}"
     if node.simulator is not None:
         yield simulated(node.simulator, parent)
