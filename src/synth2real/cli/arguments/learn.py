@@ -11,6 +11,7 @@ import typer
 from ..options import (
     METHODS,
     REAL,
+    SIMULATOR,
     Device,
     FewLabels,
     Group,
@@ -201,6 +202,31 @@ class CompareArguments(TestedData, Writing):
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds for the chosen route.")] = 3
     few_labels: FewLabels = None
     resume: Resume = False
+    overwrite: Overwrite = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanArguments(TestedData, Writing):
+    """Say what more rendered images would buy: a learning curve without real labels."""
+
+    source: Annotated[tuple[str, ...], typer.Argument(metavar="SIMULATOR", help=SIMULATOR)]
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write plan.json and a picture to.")] = None
+    minutes: Annotated[float, typer.Option("--minutes", help="Total time in minutes.")] = 60
+    more: Annotated[int, typer.Option("--more", min=1, help="Number of further images that are asked about.")] = 10_000
+    n: Annotated[
+        int | None,
+        typer.Option("--n", min=1, help="Images of the largest size. Default: 8000, or what --minutes allow."),
+    ] = None
+    route: Annotated[
+        str | None,
+        typer.Option("--route", help="A route of `compare`, e.g. teacher; or a YAML file of one. Default: randomized."),
+    ] = None
+    network: Network = None
+    weights: Weights = None
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Steps of each training. By default what --minutes allow.")
+    ] = None
+    seeds: Annotated[int, typer.Option("--seeds", min=2, help="Number of seeds for each size.")] = 2
     overwrite: Overwrite = False
 
 

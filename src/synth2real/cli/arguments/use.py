@@ -79,5 +79,12 @@ class ReportArguments(Writing):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TraceArguments(Command):
+    """Print what an output was made from, back to the simulator's seed, and whether it is still the same."""
+
+    out: Annotated[Path, typer.Argument(metavar="RUN", help="Folder or file that a command wrote.")]
+
+
+@dataclass(frozen=True, kw_only=True)
 class MethodsArguments(Command):
     """List all methods, simulators, validators and estimates."""

@@ -9,9 +9,9 @@ from ...simulate import render as render_images
 from ...simulate.export import check_output, render_job, seconds_of
 from .. import dry_run
 from ..arguments import RenderArguments
-from ..config_file import keep_config
 from ..console import Result, console
 from ..outputs import check_overwrite_or_resume
+from ..provenance import keep_provenance
 
 
 def render(args: RenderArguments) -> Result:
@@ -43,6 +43,6 @@ def render(args: RenderArguments) -> Result:
         cast(Any, args.format),
         args.resume,
     )
-    keep_config("render", args, args.out)
+    keep_provenance("render", args, args.out, made)
     console.print(f"rendered {args.n} images to {args.out}", soft_wrap=True)
     return {"simulator": args.name, "images": args.n, "out": args.out}

@@ -29,10 +29,10 @@ from ...training.mapping import REFINER, Mapping
 from ...training.saved_model import load_model
 from .. import dry_run, processes
 from ..arguments import RefineArguments
-from ..config_file import keep_config
 from ..console import Result, bars, console
 from ..inputs import check_for_simulators, format_for, reading
 from ..outputs import check_overwrite_or_resume
+from ..provenance import keep_provenance
 from ..set_option import assignments_of
 
 
@@ -60,7 +60,7 @@ def refine(args: RefineArguments) -> Result:
             lambda step, terms: shown.report("refine", step, steps, terms),
             lambda step, steps: shown.step("refine", step, steps),
         )
-    keep_config("refine", args, args.out)
+    keep_provenance("refine", args, args.out, job.source if isinstance(job.source, Simulator) else None)
     seconds = time.perf_counter() - start
     line = f"refined {made.images} images by {job.refiner.name} in {seconds:.0f} s to {args.out}"
     console.print(line, soft_wrap=True)
