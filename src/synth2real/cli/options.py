@@ -63,6 +63,11 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all randomness
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, the last line of stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result and errors only.")]
 
+EngineName = Annotated[
+    str | None,
+    typer.Option("--engine", help="What runs the parts: processes of this machine, or ray (needs synth2real[ray])."),
+]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Number of parts, or of trainings, at the same time.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Load and check everything, print the plan and its minutes, write nothing.")
 ]

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from ..data.domains import Labelled, Unlabelled, check_kind, name_of
+from ..engines import Engine, Here
+from ..engines import engine as engine_of
 from ..errors import InputError
 from ..route.route import OnReport, Route
 from ..route.run import Budget
@@ -197,6 +199,7 @@ def compare(
     then: Then | None = None,
     minutes: float | None = None,
     jobs: int = 1,
+    engine: str | None = None,
     folder: Path | None = None,
     source_groups: Tensor | None = None,
     target_groups: Tensor | None = None,
@@ -218,7 +221,8 @@ def compare(
         then: receives the route names, best score first, and returns more routes to train, such as combinations.
         minutes: time for all trainings. A few routes are trained once; of more routes, the two best and the baselines
             are trained again, for more steps. Without it every training takes the budget's steps.
-        jobs: parallel training processes. If more than 1, a script needs `if __name__ == "__main__"`.
+        jobs: trainings at the same time. If more than 1, a script needs `if __name__ == "__main__"`.
+        engine: runs them: `processes` of this machine, the default, or `ray`. All machines of a cluster see `folder`.
         folder: stores the plan and finished trainings and reuses them; refused if it has trainings on other data.
         source_groups, target_groups: (N,) int64, person or video of each sample; splits and intervals keep them whole.
         on_route: called with name and seed before each run (with several jobs: after it); `on_report`: with one job.
@@ -233,7 +237,8 @@ def compare(
     named, baseline = with_baselines(routes)
     evaluation = Evaluation(source, target, test, task, budget or Budget(), source_groups, target_groups)
     heard = Listeners(on_route, on_report, on_timing, on_plan)
-    return _compared(named, baseline, evaluation, seeds, repeat, then, minutes, jobs, folder, heard)
+    with engine_of(engine, jobs, evaluation.budget.hardware.own_gpus) as runs:
+        return _compared(named, baseline, evaluation, seeds, repeat, then, minutes, runs, folder, heard)
 
 
 def planned(
@@ -247,6 +252,7 @@ def planned(
     budget: Budget | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     jobs: int = 1,
+    engine: str | None = None,
     source_groups: Tensor | None = None,
     target_groups: Tensor | None = None,
     on_timing: Callable[[str], None] | None = None,
@@ -254,8 +260,8 @@ def planned(
     """The plan of a comparison and the seconds that it takes. Nothing is trained to its end, and nothing is written.
 
     Args:
-        routes, source, target, minutes, test, task, budget, seeds, jobs, source_groups, target_groups, on_timing: as in
-            `compare`.
+        routes, source, target, minutes, test, task, budget, seeds, jobs, engine, source_groups, target_groups,
+            on_timing: as in `compare`.
 
     Raises:
         InputError: as `compare`.
@@ -264,8 +270,9 @@ def planned(
     named, baseline = with_baselines(routes)
     evaluation = Evaluation(source, target, test, task, budget or Budget(), source_groups, target_groups)
     heard = Listeners(on_timing=on_timing)
-    schedule = Schedule(evaluation, named, baseline, None, Workers(evaluation, None, jobs), heard)
-    plan = schedule.plan(minutes, seeds, None)
+    with engine_of(engine, jobs) as runs:
+        schedule = Schedule(evaluation, named, baseline, None, Workers(evaluation, None, runs), heard)
+        plan = schedule.plan(minutes, seeds, None)
     return plan, plan.expected(seeds)
 
 
@@ -292,22 +299,21 @@ def _compared(
     repeat: str,
     then: Then | None,
     minutes: float | None,
-    jobs: int,
+    engine: Engine,
     folder: Path | None,
     heard: Listeners,
 ) -> Comparison:
-    """Run the schedule of a comparison; without a folder, trials of several jobs are stored in a temporary one."""
+    """Run the schedule of a comparison; without a folder, trials of workers are stored in a temporary one."""
     with tempfile.TemporaryDirectory() as scratch:
         kept = folder or Path(scratch)
-        store = TrialStore(kept / TRIALS) if folder is not None or jobs > 1 else None
+        store = None if folder is None and isinstance(engine, Here) else TrialStore(kept / TRIALS)
         if store is not None:
             store.check_same_data(evaluation)
             evaluation.store = FeatureStore(kept / FEATURES)
-        with Workers(evaluation, store, jobs) as workers:
-            schedule = Schedule(evaluation, routes, baseline, store, workers, heard)
-            plan = None if minutes is None else schedule.plan(minutes, seeds, kept / PLAN)
-            schedule.rounds(plan, seeds, repeat, then)
-            verdict = schedule.concluded(plan)
+        schedule = Schedule(evaluation, routes, baseline, store, Workers(evaluation, store, engine), heard)
+        plan = None if minutes is None else schedule.plan(minutes, seeds, kept / PLAN)
+        schedule.rounds(plan, seeds, repeat, then)
+        verdict = schedule.concluded(plan)
         evaluation.store.forget_files()
     return Comparison(
         schedule.candidates,

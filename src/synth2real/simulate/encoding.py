@@ -15,15 +15,12 @@ Row = dict[str, Any]
 MASK_COLOURS = ((60, 60, 60), (240, 240, 240), (70, 130, 220), (220, 60, 60))
 
 
-def encoded_rows(
-    rendered: Iterator[Rendered], simulator: Simulator, masks: bool
-) -> Iterator[tuple[bytes, bytes | None, Row]]:
-    """For each image: the PNG, the PNG of its mask, and the labels."""
-    with ThreadPoolExecutor() as pool:
-        for chunk in rendered:
-            pixels = chunk.images.movedim(1, -1).squeeze(-1).numpy()
-            drawn = pool.map(_indexed, _regions(chunk, simulator)) if masks else iter([None] * len(chunk))
-            yield from zip(pool.map(_png, pixels), drawn, _rows(chunk, simulator), strict=True)
+def encoded_rows(chunk: Rendered, simulator: Simulator, masks: bool) -> list[tuple[bytes, bytes | None, Row]]:
+    """For each image: the PNG, the PNG of its mask, and the labels. Encodes with as many threads as torch has."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        pixels = chunk.images.movedim(1, -1).squeeze(-1).numpy()
+        drawn = pool.map(_indexed, _regions(chunk, simulator)) if masks else iter([None] * len(chunk))
+        return list(zip(pool.map(_png, pixels), drawn, _rows(chunk, simulator), strict=True))
 
 
 def _rows(chunk: Rendered, simulator: Simulator) -> Iterator[Row]:
