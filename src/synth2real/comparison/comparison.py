@@ -216,15 +216,13 @@ def compare(
         routes: by name; `source only` and the baseline are added as the first routes if they are missing.
         source, target, task, budget: as in `Route.run`.
         test: real labelled data, as for the source, to report a test score; never used to choose.
-        seeds: every route is trained with the first seed.
-        repeat: routes to train with the other seeds, too: the baselines and the chosen route, or all.
+        seeds, repeat: every route is trained with the first seed, the baselines and the chosen route (or all) with all.
         then: receives the route names, best score first, and returns more routes to train, such as combinations.
         minutes: time for all trainings. A few routes are trained once; of more routes, the two best and the baselines
             are trained again, for more steps. Without it every training takes the budget's steps.
-        jobs: trainings at the same time. If more than 1, a script needs `if __name__ == "__main__"`.
-        engine: runs them: `processes` of this machine, the default, or `ray`. All machines of a cluster see `folder`.
+        jobs, engine: trainings at the same time, by `processes` (needs `if __name__ == "__main__"`) or by `ray`.
         folder: stores the plan and finished trainings and reuses them; refused if it has trainings on other data.
-        source_groups, target_groups: (N,) int64, person or video of each sample; splits and intervals keep them whole.
+        source_groups, target_groups: (N,) int64, person or video of each sample; splits and intervals keep it whole.
         on_route: called with name and seed before each run (with several jobs: after it); `on_report`: with one job.
         on_timing, on_plan: called with what is timed next, in words; with the plan and its seconds in all.
 
@@ -232,13 +230,12 @@ def compare(
         InputError: as `Route.run`; `folder` has trainings on other data.
         TrainingDiverged: source only diverged. Other routes that diverge are left out and listed.
     """
-    check_kind(routes, Mapping, "the routes are", "Name each: {'dann': Route(adapt=adapt.DANN())}")
     _check(routes, minutes, then)
     named, baseline = with_baselines(routes)
     evaluation = Evaluation(source, target, test, task, budget or Budget(), source_groups, target_groups)
     heard = Listeners(on_route, on_report, on_timing, on_plan)
-    with engine_of(engine, jobs, evaluation.budget.hardware.own_gpus) as runs:
-        return _compared(named, baseline, evaluation, seeds, repeat, then, minutes, runs, folder, heard)
+    runs = engine_of(engine, jobs, evaluation.budget.hardware.own_gpus)
+    return _compared(named, baseline, evaluation, seeds, repeat, then, minutes, runs, folder, heard)
 
 
 def planned(
@@ -278,6 +275,7 @@ def planned(
 
 def _check(routes: Mapping[str, Route], minutes: float | None, then: Then | None) -> None:
     """Raise `InputError` for wrong names or arguments that exclude each other."""
+    check_kind(routes, Mapping, "the routes are", "Name each: {'dann': Route(adapt=adapt.DANN())}")
     if minutes is not None and not 0 < minutes < float("inf"):
         raise InputError(f"the budget is {minutes} minutes, expected a finite number above 0")
     if minutes is not None and then is not None:
@@ -304,7 +302,7 @@ def _compared(
     heard: Listeners,
 ) -> Comparison:
     """Run the schedule of a comparison; without a folder, trials of workers are stored in a temporary one."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with engine, tempfile.TemporaryDirectory() as scratch:
         kept = folder or Path(scratch)
         store = None if folder is None and isinstance(engine, Here) else TrialStore(kept / TRIALS)
         if store is not None:

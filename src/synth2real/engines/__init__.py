@@ -2,6 +2,6 @@
 
 from .base import ENGINES, Engine, engine
 from .here import Here
-from .spans import Span, spans
+from .parts import Span, spans
 
 __all__ = ["ENGINES", "Engine", "Here", "Span", "engine", "spans"]

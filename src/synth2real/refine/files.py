@@ -21,10 +21,10 @@ from ..data.reading.discovery import MASK, masks_below
 from ..data.reading.npz import arrays_of
 from ..data.reading.tables import TABLES, table_rows
 from ..engines import Engine, Span, spans
+from ..engines.portable import Portable
 from ..storage import Building, copied, make_folder, whole
 from ..training.mapping import Mapping
 from ..training.model import Model
-from ..training.portable import Portable
 from .displacement import Displacement, displaced, measure_of
 
 CHUNK, PIXELS = 256, 2**24  # images, and their pixels, that are decoded, refined and written at once: limits the memory

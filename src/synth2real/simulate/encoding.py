@@ -3,16 +3,33 @@
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..engines import Span
 from .base import Rendered, Simulator
 
 Row = dict[str, Any]
 MASK_COLOURS = ((60, 60, 60), (240, 240, 240), (70, 130, 220), (220, 60, 60))
+
+
+@dataclass(frozen=True)
+class RenderedPart:
+    """Renders and encodes a part of the images, in any process; the arguments are those of `export.render`."""
+
+    simulator: Simulator
+    n: int
+    seed: int
+    masks: bool
+
+    def __call__(self, part: Span) -> list[tuple[bytes, bytes | None, Row]]:
+        """For each image of the part: the PNG, the PNG of its mask, and the labels."""
+        chunk = next(self.simulator.stream(self.n, self.seed, part.first // self.simulator.chunk))
+        return encoded_rows(chunk, self.simulator, self.masks)
 
 
 def encoded_rows(chunk: Rendered, simulator: Simulator, masks: bool) -> list[tuple[bytes, bytes | None, Row]]:

@@ -25,13 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from ..engines import Engine, Here, Span, spans
+from ..engines import Engine, Here, spans
 from ..errors import InputError
 from ..settings import to_dict
 from ..storage import Building, building, check_writable, is_free, make_folder, whole, write_text
 from .base import Simulator
 from .distributions import plain
-from .encoding import Row, encoded_rows
+from .encoding import RenderedPart, Row, encoded_rows
 from .parameter import parameters_yaml
 
 Format = Literal["folder", "webdataset", "parquet"]
@@ -78,21 +78,6 @@ def render(
             if i >= writer.done:
                 writer.add(f"{i:06d}", image, mask, row)
         writer.finish()
-
-
-@dataclass(frozen=True)
-class RenderedPart:
-    """Renders and encodes a part of the images, in any process; the arguments are those of `render`."""
-
-    simulator: Simulator
-    n: int
-    seed: int
-    masks: bool
-
-    def __call__(self, part: Span) -> list[tuple[bytes, bytes | None, Row]]:
-        """For each image of the part: the PNG, the PNG of its mask, and the labels."""
-        chunk = next(self.simulator.stream(self.n, self.seed, part.first // self.simulator.chunk))
-        return encoded_rows(chunk, self.simulator, self.masks)
 
 
 def render_job(

@@ -18,6 +18,7 @@ from ...data.reading.loading import load_unlabelled
 from ...deploy import OnnxModel
 from ...engines import Engine, Span, spans
 from ...engines import engine as engine_of
+from ...engines.portable import Portable
 from ...errors import InputError
 from ...storage import check_writable, make_folder, whole
 from ...tasks import Classification, Keypoints
@@ -25,7 +26,6 @@ from ...training.corrected_head import correction_of
 from ...training.correction import Correction, correct
 from ...training.hardware import Hardware
 from ...training.model import Model, Predictions, batch_of
-from ...training.portable import Portable
 from .. import dry_run
 from ..arguments import PredictArguments
 from ..console import Result, console
