@@ -90,6 +90,7 @@ def states(storage: str) -> list[str]:
     return [trial.state.name for trial in study.trials]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_no_trial_and_blocks_none(database: str, slow_lamp: Path, tmp_path: Path) -> None:
     real = tmp_path / "real"
     render(external(LAMP)(size=(16, 16), ranges={"power": (0.8, 0.9)}), 64, real, seed=5)
