@@ -15,6 +15,7 @@ from ..options import (
     Device,
     DryRun,
     EngineName,
+    Format,
     Given,
     Group,
     Images,
@@ -69,6 +70,7 @@ class Reading(Command):
     background: Background = "white"
     memory: Memory = None
     skip_bad: SkipBad = False
+    format: Format = None
 
 
 @dataclass(frozen=True, kw_only=True)
