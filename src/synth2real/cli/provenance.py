@@ -99,8 +99,8 @@ def _sources(role: str, name: str, made: Simulator | None) -> Iterator[Source]:
         yield read_source(role, name, code, plain) if code is not None else Source(role, name, simulator=plain)
         if isinstance(made, External):
             for part in made.program.command.split():
-                if (made.folder / part).is_file():
-                    yield read_source("program", part, made.folder / part)
+                if (made.file.parent / part).is_file():
+                    yield read_source("program", part, made.file.parent / part)
     elif Path(name).exists():
         yield read_source(role, name, Path(name))
     elif role in ("source", "target", "test", "images") and is_sharded(name):  # a pattern of shards

@@ -30,7 +30,7 @@ from ..options import (
     Trust,
     Weights,
 )
-from .shared import Data, Reading, TestedData, Writing
+from .shared import Data, Parallel, Reading, TestedData, Writing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ class CalibrateArguments(Reading, Writing):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RefineArguments(Reading, Writing):
+class RefineArguments(Parallel, Reading, Writing):
     """Make synthetic images look real. Writes them with their labels."""
 
     source: Annotated[
@@ -187,7 +187,7 @@ class AdaptArguments(Writing):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareArguments(TestedData, Writing):
+class CompareArguments(Parallel, TestedData, Writing):
     """Train routes side by side, and choose one without real labels."""
 
     out: RunOut
@@ -198,7 +198,6 @@ class CompareArguments(TestedData, Writing):
     ] = None
     network: Network = None
     weights: Weights = None
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Number of parallel training processes.")] = 1
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds for the chosen route.")] = 3
     few_labels: FewLabels = None
     resume: Resume = False

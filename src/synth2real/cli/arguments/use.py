@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..options import Device, FewLabels, Format, Group, ModelArgument, Overwrite, RunArgument, SkipBad, Test, Trust
-from .shared import Command, Writing
+from .shared import Command, Parallel, Writing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class EvaluateArguments(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictArguments(Writing):
+class PredictArguments(Parallel, Writing):
     """Write predictions for images as CSV."""
 
     run: ModelArgument

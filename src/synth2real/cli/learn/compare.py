@@ -97,6 +97,7 @@ def common(args: CompareArguments) -> dict[str, Any]:
         "seeds": tuple(range(args.seed, args.seed + args.seeds)),
         "minutes": args.minutes,
         "jobs": args.jobs,
+        "engine": args.engine,
         "on_timing": lambda what: console.print(f"timing {what}", soft_wrap=True),
     }
 

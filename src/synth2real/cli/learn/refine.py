@@ -15,6 +15,7 @@ from ...comparison.halving import PROBE, applying, refining
 from ...data.domains import Unlabelled, evenly
 from ...data.reading.loading import load_unlabelled
 from ...data.reading.pixels import Conversion
+from ...engines import engine
 from ...errors import InputError
 from ...refine import METHODS, load_refiner
 from ...refine.base import TrainedMapping
@@ -52,6 +53,13 @@ def refine(args: RefineArguments) -> Result:
     if not processes.first():
         take_part(job)
         return {}
+    gpus = 0 if job.hardware is None else job.hardware.own_gpus
+    with engine(args.engine, args.jobs, gpus, torch.get_num_threads()) as runs:
+        return done(args, replace(job, engine=runs))
+
+
+def done(args: RefineArguments, job: RefineJob) -> Result:
+    """Write the refined folder, and say what was made."""
     start = time.perf_counter()
     steps = 0 if args.apply is not None else getattr(job.refiner, "all_steps", 0)
     with bars() as shown:
