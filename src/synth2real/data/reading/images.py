@@ -72,7 +72,7 @@ class ImageFiles:
         def put(place: int, which: int) -> None:
             images[place].numpy()[:] = self._read(self.files[which])
 
-        list(_threads(os.getpid()).map(put, range(len(index)), index.tolist()))
+        list(decoding_threads(os.getpid()).map(put, range(len(index)), index.tolist()))
         return images
 
     def _read(self, file: Path | Held) -> NDArray[np.uint8]:
@@ -144,7 +144,7 @@ class _Collected:
 
 
 @functools.cache
-def _threads(process: int) -> ThreadPoolExecutor:
+def decoding_threads(process: int) -> ThreadPoolExecutor:
     """The threads that decode, one pool for each process: a forked one does not have those of its parent."""
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
 
@@ -197,7 +197,7 @@ def decode(files: Sequence[Path | Held], how: Conversion) -> Decoded:
 def _decoded(files: Sequence[Path | Held], how: Conversion) -> Iterator[Read | str]:
     """The images in order, decoded by threads a little ahead: a set that stays on disk never lies in memory."""
     for start in range(0, len(files), AHEAD):
-        yield from _threads(os.getpid()).map(lambda file: try_read(file, how), files[start : start + AHEAD])
+        yield from decoding_threads(os.getpid()).map(lambda file: try_read(file, how), files[start : start + AHEAD])
 
 
 def _root(files: Sequence[Path | Held]) -> Path:

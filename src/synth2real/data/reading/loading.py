@@ -3,6 +3,7 @@
     load("synthetic/")                            # class subfolders, or a metadata table with the column `label`
     load("synthetic/", label="digit")             # one column of class names
     load("synthetic/", label=["iris_x", "iris_y"])  # columns of numbers
+    load("synthetic/", label="mask")              # the class of each pixel
     load_unlabelled("photos/")                    # every image in the folder and its subfolders; labels are never read
     load("books.svmlight")                        # sparse features; the first column is the class
     load("hf:NAME", split="train")                # a data set of Hugging Face, or a folder: "hf:FOLDER"
@@ -88,7 +89,7 @@ def load_unlabelled(
         memory: most bytes of decoded images that are kept in memory; a larger set stays on disk. By default half of the
             free memory.
         layout: layout of svmlight files, if several files share one. By default the file alone determines it.
-        masks: also load `NAME_mask.png` beside `NAME.png`. In a folder of labelled images these are segmentation masks.
+        masks: also load the masks of images, such as `NAME_mask.png` beside `NAME.png`, as images.
         given: columns of numbers that are known of every image and are no labels: columns of a metadata table, or
             arrays (N,) of an `.npz`.
         resize: how images are brought to `size`: `stretch`, `crop` or `letterbox`, see `Conversion`.
@@ -119,13 +120,17 @@ def load_unlabelled(
 def _unlabelled(path: Path, conversion: Conversion, layout: Layout | None, masks: bool) -> Unlabelled:
     if path.suffix.lower() == ".npz":
         with prefixed(path), arrays_of(path) as arrays:
-            inputs, facts = _array_inputs(path, arrays, conversion)
+            inputs, facts = array_inputs(path, arrays, conversion)
             return Unlabelled(inputs, numbered(inputs), **facts)
     if path.suffix.lower() in SVMLIGHT:
         features, _ = read_svmlight(path, layout)
         return Unlabelled(features, numbered(features))
     root, files = (path, images_below(path)) if path.is_dir() else (path.parent, [path])
-    files = in_order(root, files if masks else without_masks(files)[0])
+    if not masks and path.is_dir():
+        from ..masks import images_without_masks
+
+        files = images_without_masks(root, files)
+    files = in_order(root, files)
     read = decode(files, conversion)
     return Unlabelled(read.images, _relative(root, files, read), **read.facts)
 
@@ -145,6 +150,7 @@ def load(
     resize: Resize = USUAL,
     split: str | None = None,
     format: str | None = None,
+    classes: Sequence[str] = (),
 ) -> Labelled:
     """Load images or features with their labels.
 
@@ -152,9 +158,10 @@ def load(
         path: a folder with a metadata table, a folder with one subfolder per class, an `.npz`, or an svmlight file. The
             `.npz` has `images` or `features` (dense or sparse), and `labels` or one array per label column.
         label: a column name (classes), or a list of column names (numbers). The default is the column `label`, or the
-            class subfolders if there is no table.
+            class subfolders if there is no table. For masks `mask`, or `mask:NAME`, or a list; see `regions.asked`.
         size, channels, skip_bad, depth, background, memory, layout, given, resize, split, format: as in
             `load_unlabelled`. Of another program's format, see `data.formats.domains`.
+        classes: names of the ids of masks from 0 on, or of their black and white. For masks without a `classes.yaml`.
 
     Raises:
         InputError: as in `load_unlabelled`; or the label column does not exist, an image of a row does not exist, or a
@@ -162,11 +169,15 @@ def load(
     """
     conversion = Conversion(size, channels, skip_bad, depth, background, memory, resize)
     given = check_given_names(given, () if label is None else [label] if isinstance(label, str) else label)
+    from ..masks import asked, load_masks
     from ..objects import load_hub_labelled
 
-    if is_hub(path):
+    regions = asked(label)
+    if is_hub(path) and regions is None:
         return load_hub_labelled(path, split, label, conversion, given)
     path, kind = existing(path, split, format)
+    if regions is not None:
+        return with_given(load_masks(path, kind, regions, classes, conversion), path, given)
     if kind is not None and kind.prefix:
         return load_hub_labelled(f"{kind.prefix}{path}", split, label, conversion, given)
     if kind is not None:
@@ -273,7 +284,7 @@ def prefixed(path: str | Path) -> Iterator[None]:
         raise (error if str(error).startswith(str(path)) else InputError(f"{path}: {error}")) from None
 
 
-def _array_inputs(path: Path, arrays: Arrays, conversion: Conversion) -> tuple[Inputs, dict[str, Any]]:
+def array_inputs(path: Path, arrays: Arrays, conversion: Conversion) -> tuple[Inputs, dict[str, Any]]:
     """The inputs, and what a domain of them keeps of the conversion."""
     if is_compressed(arrays):
         return from_compressed(path, arrays), {}
@@ -317,7 +328,7 @@ def _columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
     with prefixed(path), arrays_of(path) as arrays:
-        inputs, facts = _array_inputs(path, arrays, conversion)
+        inputs, facts = array_inputs(path, arrays, conversion)
         names = numbered(inputs)
         if label is None or isinstance(label, str):
             usual = (label, "labels", "label") if label in (None, *AS_CLASSES) else (label,)

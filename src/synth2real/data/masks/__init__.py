@@ -1,0 +1,18 @@
+"""Masks from disk: which mask belongs to which image, what its values mean, and how it is read."""
+
+from .layouts import images_without_masks
+from .legend import Legend, legend_text, read_legend
+from .loading import load_masks
+from .regions import MASK, asked, of_regions, only
+
+__all__ = [
+    "MASK",
+    "Legend",
+    "asked",
+    "images_without_masks",
+    "legend_text",
+    "load_masks",
+    "of_regions",
+    "only",
+    "read_legend",
+]
