@@ -2,7 +2,7 @@
 
 `folder`: `000000.png` and so on; `metadata.jsonl` with one line per image: `file_name` and the labels;
 `parameters.yaml` with the sampling ranges and correlations; and with masks `000000_mask.png`. A mask pixel is the
-region index. If the simulator has objects, `annotations.json` has them in the format of COCO.
+region index, which `classes.yaml` names. If the simulator has objects, `annotations.json` has them in COCO's format.
 `webdataset`: `shard-000000.tar` and so on, with `000000.png`, `000000.json` and `000000.mask.png` per image, and
 `parameters.yaml` beside them.
 While a folder is written, it holds `INCOMPLETE.jsonl`, and `load` refuses it.
@@ -24,10 +24,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from ..data.masks import LEGEND, asked, legend_text
 from ..errors import InputError
 from ..settings import to_dict
 from ..storage import Building, building, check_writable, is_free, make_folder, whole, write_text
-from .base import MASK, Simulator
+from .base import Simulator
 from .distributions import plain
 from .encoding import Encoded, Row, encoded_rows
 from .objects import ANNOTATIONS, AnnotationFile
@@ -94,7 +95,7 @@ def render_job(
     if masks and not simulator.regions:
         raise InputError(f"--masks: simulator {simulator.called()} renders no masks. Remove --masks")
     simulator.stream(n, seed)  # refuses a wrong count before anything is written
-    masks = masks or simulator.label == MASK
+    masks = masks or asked(simulator.label) is not None
     return RenderJob(simulator, n, out, seed, overwrite, masks, format, resume)
 
 
@@ -203,7 +204,7 @@ class _Folder(_InFolder):
         rows, files = building.rows, set(os.listdir(job.out))
         needed = ({row["file_name"], *({f"{i:06d}_mask.png"} if job.masks else ())} for i, row in enumerate(rows))
         self.done = next((i for i, names in enumerate(needed) if not names <= files), len(rows))
-        self.objects = bool(job.simulator.things)
+        self.objects, self.regions = bool(job.simulator.things), job.simulator.regions if job.masks else ()
         self.annotations = AnnotationFile(job.out, job.simulator.things, job.simulator.size)
         if self.objects:
             self.done = self.annotations.kept(self.done)
@@ -222,6 +223,8 @@ class _Folder(_InFolder):
     def finish(self) -> None:
         if self.objects:
             self.annotations.finish()
+        if self.regions:
+            write_text(self.out / LEGEND, legend_text(self.regions))
         write_text(self.out / PARAMETERS, self.parameters)
         write_text(self.out / TABLE, "".join(json.dumps(row) + "\n" for row in self.building.rows))
 
@@ -379,10 +382,9 @@ def _replaceable(job: RenderJob) -> list[str]:
 
 def _is_written(path: Path) -> bool:
     """Whether the name shows that `render` wrote the file."""
-    if path.name in (TABLE, PARAMETERS, ANNOTATIONS):
-        return True
     stem = path.stem.removesuffix("_mask").removeprefix("shard-")
-    return path.suffix in (".png", ".tar") and stem.isdecimal() and len(stem) >= 6
+    image = path.suffix in (".png", ".tar") and stem.isdecimal() and len(stem) >= 6
+    return image or path.name in (TABLE, PARAMETERS, ANNOTATIONS, LEGEND)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -1,11 +1,13 @@
 """Masks from disk: which mask belongs to which image, what its values mean, and how it is read."""
 
 from .layouts import images_without_masks
+from .legend import FILE as LEGEND
 from .legend import Legend, legend_text, read_legend
 from .loading import load_masks
 from .regions import MASK, asked, of_regions, only
 
 __all__ = [
+    "LEGEND",
     "MASK",
     "Legend",
     "asked",
