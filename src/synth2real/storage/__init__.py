@@ -1,6 +1,16 @@
 """What is written to disk: whole files or none, folders that say that they are incomplete, locks of folders in use."""
 
-from .files import append_line, check_writable, copied, make_folder, whole, write_tensors, write_text, writing
+from .files import (
+    append_line,
+    check_writable,
+    copied,
+    make_folder,
+    whole,
+    whole_folder,
+    write_tensors,
+    write_text,
+    writing,
+)
 from .incomplete import INCOMPLETE, Building, building, check_complete, is_free
 from .locks import LOCK, check_unlocked, emptied, is_empty, locked
 
@@ -20,6 +30,7 @@ __all__ = [
     "locked",
     "make_folder",
     "whole",
+    "whole_folder",
     "write_tensors",
     "write_text",
     "writing",

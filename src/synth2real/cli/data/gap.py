@@ -32,8 +32,9 @@ def gap(args: GapArguments) -> Result:
     how = {**reading(args), "layout": Layout.of([args.source, args.target])}
     if model is not None:
         how |= reading_of(model, skip_bad=args.skip_bad) | {"given": ()}  # features of the images alone
+    how["masks"] = False
     target = load_unlabelled(args.target, **how)
-    source = rendered(args, target) if is_simulator(args.source) else load_unlabelled(args.source, **how, masks=False)
+    source = rendered(args, target) if is_simulator(args.source) else load_unlabelled(args.source, **how)
     groups = read_both_groups(args.group, (args.source, source), (args.target, target))
     found = measure_gap(source, target, features=model, seed=args.seed, groups=groups)
     show(found, args, model)

@@ -13,7 +13,7 @@ from ...data.reading.loading import load_unlabelled
 from ...deploy import OnnxModel
 from ...errors import InputError
 from ...storage import check_writable, make_folder, whole
-from ...tasks import Classification, Keypoints
+from ...tasks import Classification, Keypoints, Segmentation
 from ...training.corrected_head import correction_of
 from ...training.correction import Correction, correct
 from ...training.model import Model, Predictions
@@ -21,8 +21,9 @@ from .. import dry_run
 from ..arguments import PredictArguments
 from ..console import Result, console
 from ..few_labels import groups_of, read_for_model
-from ..inputs import load_run, reading_of
+from ..inputs import images_for, load_run, reading_of
 from ..outputs import check_new_file, one_class
+from .predicted_masks import check_folder, write_masks
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a cell that spreadsheets run
 NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
@@ -31,12 +32,13 @@ SHOWN = 20  # classes in a line
 
 
 def predict(args: PredictArguments) -> Result:
-    """Write one row per image to a CSV file, and say how many there are of each class."""
-    out = args.out
+    """Write one row per image to a CSV file, and say how many there are of each class; or a mask for each image."""
+    model, out = load_run(args.run, trust=args.trust, device=args.device), args.out
+    if isinstance(model.task, Segmentation):
+        return masks(args, model)
     if out.is_dir():
         raise InputError(f"{out}: found a folder, expected the name of a CSV file, such as {out / 'predictions.csv'}")
     check_new_file(out, "a CSV", (), args.overwrite)
-    model = load_run(args.run, trust=args.trust, device=args.device)
     if args.probabilities and not isinstance(model.task, Classification):
         raise InputError(
             f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies"
@@ -65,6 +67,18 @@ def predict(args: PredictArguments) -> Result:
             console.print(line, soft_wrap=True)
     few = {} if correction is None else {"few_labels": correction.plain()}
     return {"count": len(predictions.values), **found, **few, "out": out}
+
+
+def masks(args: PredictArguments, model: Model | OnnxModel) -> Result:
+    """Write a folder of masks."""
+    check_folder(args)
+    if isinstance(model, OnnxModel):
+        raise InputError(
+            f"{args.run}: masks are predicted by a run folder, found an exported model. Give the run folder"
+        )
+    images = images_for(model, args.images, skip_bad=args.skip_bad)
+    model.inputs_of(images, str(args.images))
+    return dry_plan(args, model, images) if args.dry_run else write_masks(args, model, images)
 
 
 def dry_plan(args: PredictArguments, model: Model | OnnxModel, images: Unlabelled) -> Result:
