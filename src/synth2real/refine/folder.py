@@ -2,7 +2,7 @@
 
 the images                      at the same paths, with the same names (an `.npz`: one file, with its other arrays)
 displacement.csv                how far the label of each image has moved, and whether the image was left out for it
-their masks, `_mask`            as in the source
+their masks, classes.yaml       as in the source
 metadata.csv, metadata.jsonl    as in the source
 refinement.yaml                 how the images were made
 refiner/                        the refiner, to apply to more images

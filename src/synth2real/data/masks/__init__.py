@@ -1,6 +1,6 @@
 """Masks from disk: which mask belongs to which image, what its values mean, and how it is read."""
 
-from .layouts import images_without_masks
+from .layouts import images_without_masks, masks_of_images
 from .legend import FILE as LEGEND
 from .legend import Legend, legend_text, read_legend
 from .loading import load_masks
@@ -14,6 +14,7 @@ __all__ = [
     "images_without_masks",
     "legend_text",
     "load_masks",
+    "masks_of_images",
     "of_regions",
     "only",
     "read_legend",

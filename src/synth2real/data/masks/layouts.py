@@ -78,13 +78,18 @@ def masked_files(folder: Path) -> Masked | None:
 
 def images_without_masks(folder: Path, files: Sequence[Path]) -> list[Path]:
     """The image files of a folder that are no masks of others; all of them where there are no masks."""
+    left_out = {mask for mask, _ in masks_of_images(folder, files)}
+    return [file for file in files if file not in left_out]
+
+
+def masks_of_images(folder: Path, files: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Each mask among the image files of a folder, with the image that it belongs to; none without any mask."""
     found = _split(folder, files)
     if found is None:
-        return list(files)
+        return []
     images, masks, key, _ = found
-    known = set(map(key, images))
-    left_out = {mask for mask in masks if key(mask) in known}
-    return [file for file in files if file not in left_out]
+    known = {key(image): image for image in images}
+    return [(mask, known[key(mask)]) for mask in masks if key(mask) in known]
 
 
 Split = tuple[list[Path], list[Path], Callable[[Path], str], str]
