@@ -15,7 +15,8 @@ VALUES = 2**24  # of enlarged outputs in memory at once
 def original_masks(outputs: Tensor, fitting: Fitting) -> list[Tensor]:
     """The most probable class of each pixel of the images before they were fitted, (H, W) uint8 each.
 
-    Outputs are interpolated, not classes, so that outlines are smooth in large images. What `crop` cut off is `IGNORED`.
+    Outputs are interpolated, not classes, so that outlines are smooth in large images. What `crop` cut off is
+    `IGNORED`.
 
     Args:
         outputs: maps (N, C, h, w) that cover the fitted images.
