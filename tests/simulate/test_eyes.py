@@ -249,7 +249,9 @@ def test_the_regions_are_a_label_too():
     for i, name in enumerate(data.classes):
         assert (data.labels.tensor == i).equal(looks.masks[name])
     assert data.given.shape == (9, 1)
-    with pytest.raises(InputError, match="simulator eyes has no label 'boxes', expected one of: gaze, .*, mask, pitch"):
+    with pytest.raises(
+        InputError, match=r"simulator eyes has no label 'boxes', expected one of: gaze, .*, mask, pitch"
+    ):
         eyes.labelled(5, 0, "boxes")
     with pytest.raises(InputError, match="label 'mask' is among others, expected it alone"):
         eyes.labelled(5, 0, ["pupil", "mask"])

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 
 from helpers import below, contents, killed_at
@@ -96,9 +97,9 @@ def test_a_folder_holds_masks_and_the_annotations_of_coco(tmp_path):
         assert np.array_equal(np.array(mask), again > 0)
     rows = [json.loads(line) for line in (tmp_path / "out" / "metadata.jsonl").read_text().splitlines()]
     assert [row["count"] for row in rows] == seen.labels["count"][:, 0].tolist()
-    assert not list((tmp_path / "out").glob("*.jsonl?"))
+    assert yaml.safe_load((tmp_path / "out" / "classes.yaml").read_text()) == {0: "background", 1: "nucleus"}
     assert {path.name for path in (tmp_path / "out").iterdir() if path.suffix != ".png"} == {
-        *("annotations.json", "metadata.jsonl", "parameters.yaml")
+        *("annotations.json", "classes.yaml", "metadata.jsonl", "parameters.yaml")
     }
 
 
@@ -111,7 +112,7 @@ def test_annotations_of_an_earlier_output_are_replaced(tmp_path):
     render(NUCLEI, 3, tmp_path, seed=0)
     render(Digits(), 3, tmp_path, seed=0, overwrite=True)
     assert {path.suffix for path in tmp_path.iterdir()} == {".png", ".jsonl", ".yaml"}
-    assert not (tmp_path / "annotations.json").exists()
+    assert not {"annotations.json", "classes.yaml"} & {path.name for path in tmp_path.iterdir()}
     assert len(list(tmp_path.glob("*.png"))) == 3
 
 

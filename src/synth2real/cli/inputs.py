@@ -297,7 +297,7 @@ def label_to_test(task: Task, label: Sequence[str], path: Path) -> tuple[str | t
     if isinstance(task, Segmentation):
         return of_regions(label), task.classes
     if not isinstance(task, Classification):
-        known: Any = task.settings()["columns"]
+        known: Any = task.settings().get("columns", ())
         return tuple(known), ()
     if not label or (path.is_dir() and not metadata_tables(path)):
         return None, ()  # classes as folders have no column

@@ -129,7 +129,10 @@ class Simulator(ABC):
 
     def __repr__(self) -> str:
         height, width = self.size
-        labels, names = [*self.classes, *self.columns], [parameter.name for parameter in self.parameters]
+        labels, names = (
+            [*self.classes, *self.columns, *self._pictured()],
+            [parameter.name for parameter in self.parameters],
+        )
         changed = some([name for name in names if name in self.ranges], "with other ranges")
         shape = f"images of {self.channels}x{height}x{width}"
         said = filter(None, (shape, some(labels, "labels"), some(names, "parameters"), changed))
@@ -250,7 +253,7 @@ class Simulator(ABC):
                 not known of an image.
         """
         label = self.label if label is None else label
-        label = [*self.classes, *self.columns][0] if label is None else label
+        label = [*self.classes, *self.columns, *self._pictured()][0] if label is None else label
         names = [label] if isinstance(label, str) else list(label)
         pick, classes, columns = self._labels_of(names)
         given = check_given_names(given, columns or names)
@@ -281,6 +284,10 @@ class Simulator(ABC):
             return lambda chunk: chunk.boxes, self.things, ()
         picks, columns = self._picks(names)
         return lambda chunk: torch.stack([chunk.labels[of][:, i] for of, i in picks], 1), (), columns
+
+    def _pictured(self) -> list[str]:
+        """The labels that lie in the image: of its regions, and of its things."""
+        return [label for label, of in ((MASK, self.regions), (BOXES, self.things)) if of]
 
     def _given(self, chunk: Rendered, names: Sequence[str]) -> Tensor:
         """The given columns (N, G) float32 of a part of a sample."""
@@ -314,10 +321,10 @@ class Simulator(ABC):
         columns = tuple(column for name in names for column in self.columns.get(name, (name,)))
         for name in columns:
             if name not in where:
-                pictured = [*([MASK] if self.regions else []), *([BOXES] if self.things else [])]
-                if name in (*self.classes, *pictured):
+                alone = [*self.classes, *self._pictured()]
+                if name in alone and len(names) > 1:
                     raise InputError(f"simulator {self.called()}: label '{name}' is among others, expected it alone")
-                known = ", ".join([*self.classes, *self.columns, *pictured, *where])
+                known = ", ".join(dict.fromkeys([*self.classes, *self.columns, *self._pictured(), *where]))
                 raise InputError(f"simulator {self.called()} has no label '{name}', expected one of: {known}")
         if not columns:
             raise InputError(f"simulator {self.called()}: found an empty list of labels, expected one or more names")

@@ -1,8 +1,8 @@
 """Write the images and labels of a simulator to disk: a folder, tar shards, or one Parquet file.
 
 `folder`: `000000.png` and so on; `metadata.jsonl` with one line per image: `file_name` and the labels;
-`parameters.yaml` with the sampling ranges and correlations; and with masks `000000_mask.png`. A mask pixel is the
-region index, which `classes.yaml` names. If the simulator has objects, `annotations.json` has them in COCO's format.
+`parameters.yaml` with the sampling ranges and correlations; and with masks `000000_mask.png`, where a pixel is the
+region index, and `classes.yaml` with the names of the regions. `annotations.json` has the objects, as in COCO.
 `webdataset`: `shard-000000.tar` and so on, with `000000.png`, `000000.json` and `000000.mask.png` per image, and
 `parameters.yaml` beside them.
 While a folder is written, it holds `INCOMPLETE.jsonl`, and `load` refuses it.
@@ -182,7 +182,7 @@ class _InFolder(_Writer):
     """Writes a folder that says that it is incomplete."""
 
     def __init__(self, building: Building, job: RenderJob) -> None:
-        self.out, self.building, self.parameters = job.out, building, job.parameters
+        self.out, self.building, self.job = job.out, building, job
 
     @classmethod
     def check(cls, job: RenderJob) -> None:
@@ -204,10 +204,8 @@ class _Folder(_InFolder):
         rows, files = building.rows, set(os.listdir(job.out))
         needed = ({row["file_name"], *({f"{i:06d}_mask.png"} if job.masks else ())} for i, row in enumerate(rows))
         self.done = next((i for i, names in enumerate(needed) if not names <= files), len(rows))
-        self.objects, self.regions = bool(job.simulator.things), job.simulator.regions if job.masks else ()
-        self.annotations = AnnotationFile(job.out, job.simulator.things, job.simulator.size)
-        if self.objects:
-            self.done = self.annotations.kept(self.done)
+        self.annotations, self.objects = AnnotationFile(job.out, job.simulator), bool(job.simulator.things)
+        self.done = self.annotations.kept(self.done) if self.objects else self.done
         if self.done < len(rows):
             building.keep(self.done)
 
@@ -216,16 +214,15 @@ class _Folder(_InFolder):
             if content is not None:
                 with whole(self.out / file) as partial:
                     partial.write_bytes(content)
-        if one.annotations is not None:
-            self.annotations.add(one.annotations)
+        self.annotations.add(one.annotations)
         self.building.add({"file_name": f"{name}.png"} | one.row)
 
     def finish(self) -> None:
         if self.objects:
             self.annotations.finish()
-        if self.regions:
-            write_text(self.out / LEGEND, legend_text(self.regions))
-        write_text(self.out / PARAMETERS, self.parameters)
+        if self.job.masks:
+            write_text(self.out / LEGEND, legend_text(self.job.simulator.regions))
+        write_text(self.out / PARAMETERS, self.job.parameters)
         write_text(self.out / TABLE, "".join(json.dumps(row) + "\n" for row in self.building.rows))
 
 
@@ -264,7 +261,7 @@ class _Shards(_InFolder):
     def finish(self) -> None:
         if self.shard:
             self._flush()
-        write_text(self.out / PARAMETERS, self.parameters)
+        write_text(self.out / PARAMETERS, self.job.parameters)
 
 
 class _Parquet(_Writer):
@@ -382,9 +379,10 @@ def _replaceable(job: RenderJob) -> list[str]:
 
 def _is_written(path: Path) -> bool:
     """Whether the name shows that `render` wrote the file."""
+    if path.name in (TABLE, PARAMETERS, ANNOTATIONS, LEGEND):
+        return True
     stem = path.stem.removesuffix("_mask").removeprefix("shard-")
-    image = path.suffix in (".png", ".tar") and stem.isdecimal() and len(stem) >= 6
-    return image or path.name in (TABLE, PARAMETERS, ANNOTATIONS, LEGEND)
+    return path.suffix in (".png", ".tar") and stem.isdecimal() and len(stem) >= 6
 
 
 def _is_ours(folder: Path) -> bool:

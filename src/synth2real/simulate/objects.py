@@ -1,7 +1,7 @@
 """Objects in rendered images: instances with a box each, and their annotations in the format of COCO."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..data.labels import Boxes
 from ..storage import append_line, whole
+from .base import Simulator
 
 ANNOTATIONS = "annotations.json"
 Plain = dict[str, Any]
@@ -97,12 +98,11 @@ class AnnotationFile:
 
     Args:
         folder: the folder.
-        things: names of the classes.
-        size: height and width of the images.
+        simulator: that renders its images.
     """
 
-    def __init__(self, folder: Path, things: Sequence[str], size: tuple[int, int]) -> None:
-        self.folder, self.things, self.size = folder, things, size
+    def __init__(self, folder: Path, simulator: Simulator) -> None:
+        self.folder, self.simulator = folder, simulator
         self.lines = folder / f"{ANNOTATIONS}l"
 
     def kept(self, most: int) -> int:
@@ -116,16 +116,17 @@ class AnnotationFile:
                         count += 1
         return count
 
-    def add(self, annotations: list[Plain]) -> None:
-        """Add the annotations of the next image."""
-        append_line(self.lines, json.dumps(annotations))
+    def add(self, annotations: list[Plain] | None) -> None:
+        """Add the annotations of the next image, if the simulator has objects."""
+        if annotations is not None:
+            append_line(self.lines, json.dumps(annotations))
 
     def finish(self) -> None:
         """Write the file of COCO. Ids of images are from 0, as in their names; those of the others from 1."""
-        height, width = self.size
+        height, width = self.simulator.size
         with whole(self.folder / ANNOTATIONS) as partial, partial.open("w", encoding="utf-8") as file:
             file.write('{"categories": ')
-            json.dump([{"id": i, "name": name} for i, name in enumerate(self.things, start=1)], file)
+            json.dump([{"id": i, "name": name} for i, name in enumerate(self.simulator.things, start=1)], file)
             file.write(',\n"images": [')
             for i, _ in enumerate(self._lines()):
                 one = {"id": i, "file_name": f"{i:06d}.png", "width": width, "height": height}

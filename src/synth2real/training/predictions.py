@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..data.described import some
 from ..errors import InputError
-from ..tasks import Classification, Segmentation, Task
+from ..tasks import Classification, Detection, Segmentation, Task
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Predictions:
 
     Args:
         values: class probabilities (N, C), or values (N, K) in the units of the labels (keypoints: pixels of the
-            original image); for masks the class of each pixel (N, H, W) uint8, at the size of the model's input.
+            original image); for masks the class of each pixel (N, H, W) uint8, at the size of the model's input;
+            for detection `Boxes` with scores.
         task: the task of the model.
         names: file names, if the inputs came from files.
     """
@@ -39,6 +40,6 @@ class Predictions:
 
 def answers(task: Task) -> str:
     """What a task predicts, in a `repr`."""
-    if isinstance(task, Classification | Segmentation):
+    if isinstance(task, Classification | Segmentation | Detection):
         return some(task.classes, "classes")
     return some(task.columns, "values")  # type: ignore[attr-defined]

@@ -249,7 +249,7 @@ class Warp:
         # All four products at once. The product of both slopes is not used, but a second launch would cost more.
         over_x = self.control.flatten(1, 2) @ along_x.flatten(1, 2).mT
         n, k = xy.shape[:2]
-        over_x = over_x.view(n, 2, -1, k, 2).permute(0, 3, 1, 4, 2)  # (N, K, component, 2, knots)
+        over_x = over_x.view(n, 2, CELLS + 3, k, 2).permute(0, 3, 1, 4, 2)  # (N, K, component, 2, knots)
         products = over_x @ along_y.mT.unsqueeze(2)  # (N, K, component, 2, 2): index of x, then of y
         return products[..., 0, 0], torch.stack([products[..., 1, 0], products[..., 0, 1]], -1)
 

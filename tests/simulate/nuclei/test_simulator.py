@@ -160,6 +160,7 @@ def test_brightness_spans_two_orders_of_magnitude():
 def test_labels_are_masks_boxes_or_values():
     nuclei = Nuclei(size=(48, 64))
     seen, masks, boxes = nuclei.sample(5, 1), nuclei.labelled(5, 1), nuclei.labelled(5, 1, "boxes")
+    assert "4 labels: count, cover, mask, ..." in repr(nuclei)
     assert isinstance(masks.labels, Masks)
     assert masks.classes == ("background", "nucleus")
     assert (masks.labels.tensor == 1).equal(seen.masks["nucleus"])

@@ -7,7 +7,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("crowding", "ratio", "area of all nuclei side by side, per area of the image", (0, 1), (0.0, 0.36)),
     Parameter("clumping", "ratio", "share of the nuclei that lie in clumps", (0, 1), (0.0, 0.8)),
     Parameter("clump", "count", "nuclei in a clump", (1, 100), (2, 30), "log-uniform"),
-    Parameter("overlap", "ratio", "how far neighbours lie in each other, per sum of their radii", (0, 1), (0.0, 0.3)),
+    Parameter("overlap", "ratio", "how far neighbours lie in each other, per sum of their radii", (0, 1), (0.0, 0.2)),
     Parameter("diameter", "µm", "mean diameter, of a circle of the same area", (2, 60), (8.5, 17), "log-uniform"),
     Parameter("size_spread", "ratio", "standard deviation of the log of the diameter", (0, 0.6), (0.05, 0.25)),
     Parameter("elongation", "ratio", "mean ratio of the axes", (1, 4), (1.1, 1.8)),

@@ -215,7 +215,9 @@ class Scores:
 
     def _predictions(self, coordinates: Tensor, index: Tensor) -> Tensor:
         values = self.task.predict(self.task.from_coordinates(coordinates))
-        return self.task.from_input(values, None if self.fitting is None else self.fitting.subset(index))
+        fitting = None if self.fitting is None else self.fitting.subset(index)
+        restored: Tensor = self.task.from_input(values, fitting)
+        return restored
 
     def _metric(self, predictions: Tensor, labels: Tensor) -> float:
         return float(self.task.metrics(predictions, labels)[self.task.metric])
