@@ -9,11 +9,13 @@ from typing import Any
 
 from ..data.domains import Labelled, Unlabelled
 from ..data.fitting import USUAL, Resize
+from ..data.formats import NATIVE, find_format, format_of
 from ..data.groups import Groups, read_groups
 from ..data.masks import of_regions
 from ..data.multi_source import join
-from ..data.reading.loading import load, load_unlabelled, metadata_tables
+from ..data.reading.loading import is_hub, load, load_unlabelled
 from ..data.reading.pixels import Conversion
+from ..data.reading.places import has_columns
 from ..data.reading.ratios import usual_resize
 from ..data.sparse import SVMLIGHT, Layout
 from ..deploy import OnnxModel, load_onnx
@@ -26,7 +28,16 @@ from ..tasks.classification import aligned_classes
 from ..training.hardware import Hardware
 from ..training.model import Model
 from ..training.saved_model import load_model
-from .arguments import CalibrateArguments, Data, GapArguments, Reading, TestedData
+from .arguments import (
+    AdaptArguments,
+    CalibrateArguments,
+    Data,
+    EvaluateArguments,
+    GapArguments,
+    PredictArguments,
+    Reading,
+    TestedData,
+)
 from .console import console
 
 CROPPED = (
@@ -43,8 +54,9 @@ def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | No
     layout = decide_layout(data)
     if data.resize is None and default_resize(data, data.size) == "crop":
         console.print(CROPPED, soft_wrap=True)
-    masks = data.task != Segmentation.kind  # else those of the target are no images
-    target = load_unlabelled(data.target, **reading(data), layout=layout, given=data.given, masks=masks)
+    how = {**reading(data), "layout": layout, "given": data.given, "format": format_for(data.target, data)}
+    # The masks beside the images of a target are no images.
+    target = load_unlabelled(data.target, **how, masks=data.task != Segmentation.kind)
     return load_source(data, target, layout), target, layout
 
 
@@ -66,6 +78,14 @@ def reading(args: Reading, size: tuple[int, int] | None = None) -> dict[str, Any
     memory = None if args.memory is None else int(args.memory * 1e9)
     how = Conversion(size, args.channels, args.skip_bad, args.depth, args.background, memory)
     return asdict(replace(how, resize=args.resize or default_resize(args, size)))
+
+
+def format_for(path: Path | str, args: Reading | EvaluateArguments | PredictArguments) -> str | None:
+    """The format of --format for data beside the source: where its marks are; else the format is found."""
+    if args.format in (None, NATIVE) or is_hub(path):
+        return None if is_hub(path) else args.format
+    assert args.format is not None
+    return args.format if find_format(args.format).found(Path(path)) else None
 
 
 def default_resize(args: Reading, size: tuple[int, int] | None) -> Resize:
@@ -105,10 +125,11 @@ def reading_of(model: Model | OnnxModel, *, skip_bad: bool = False) -> dict[str,
     return {**how, "layout": model.layout, "given": model.given_columns}
 
 
-def images_for(model: Model | OnnxModel, path: Path, *, skip_bad: bool = False) -> Unlabelled:
+def images_for(model: Model | OnnxModel, path: Path, args: PredictArguments | AdaptArguments) -> Unlabelled:
     """Images without labels, read as those of the run were. Masks beside the images of a segmenter are left out."""
-    masks = not isinstance(model.task, Segmentation)
-    return load_unlabelled(path, **reading_of(model, skip_bad=skip_bad), masks=masks)
+    kind = format_for(path, args) if isinstance(args, PredictArguments) else None
+    how = {**reading_of(model, skip_bad=args.skip_bad), "format": kind}
+    return load_unlabelled(path, **how, masks=not isinstance(model.task, Segmentation))
 
 
 def feature_hardware(args: CalibrateArguments | GapArguments) -> Hardware:
@@ -222,7 +243,8 @@ def load_several(data: Data, layout: Layout | None) -> Labelled:
 
 def load_named(name: str, data: Data, layout: Layout | None) -> Labelled:
     """The labelled folder or file of that name."""
-    return load_labelled(name, data.task, data.label, {**reading(data), "given": data.given}, layout)
+    how = {**reading(data), "given": data.given, "format": None if is_hub(name) else data.format}
+    return load_labelled(name, data.task, data.label, how, layout)
 
 
 def load_simulator(data: Data, target: Unlabelled) -> Simulator:
@@ -278,28 +300,33 @@ def load_test(data: TestedData, task: Task, layout: Layout | None = None, *, ali
     """
     if data.test is None:
         return None
-    label, classes = label_to_test(task, data.label, data.test)
-    test = load(data.test, label, **reading(data), layout=layout, given=data.given, classes=classes)
+    kind = format_for(data.test, data)
+    label, classes = label_to_test(task, data.label, data.test, kind)
+    how = {**reading(data), "layout": layout, "given": data.given, "format": kind}
+    test = load(data.test, label, **how, classes=classes)
     if aligned and isinstance(task, Classification | Segmentation):
         aligned_classes(test.classes, task.classes)
     check_units_of(task, test, f"--test {data.test}")
     return test
 
 
-def label_to_test(task: Task, label: Sequence[str], path: Path) -> tuple[str | tuple[str, ...] | None, tuple[str, ...]]:
+def label_to_test(
+    task: Task, label: Sequence[str], path: Path, kind: str | None
+) -> tuple[str | tuple[str, ...] | None, tuple[str, ...]]:
     """What `load` is asked for to score a task on labelled data: its label, and the names of masks without a legend.
 
     Args:
         task: of the model.
         label: of --label: the column of the classes, or regions.
         path: of the data.
+        kind: its format, if another program has written it.
     """
     if isinstance(task, Segmentation):
         return of_regions(label), task.classes
     if not isinstance(task, Classification):
         known: Any = task.settings().get("columns", ())
         return tuple(known), ()
-    if not label or (path.is_dir() and not metadata_tables(path)):
+    if not label or (not has_columns(path) and format_of(path, kind) is None):
         return None, ()  # classes as folders have no column
     return label[0], ()
 

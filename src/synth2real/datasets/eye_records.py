@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..data.domains import Inputs, Labelled
 from ..data.formats import Format
-from ..data.formats.files import head_of, some_of
 from ..data.formats.record import Instance, Point, Record, Unpacked
+from ..data.formats.shared.files import head_of, some_of
 from .mpii_gaze import LISTS, NORMALIZED, mpiigaze
 from .unity_eyes import COLUMNS, unityeyes
 

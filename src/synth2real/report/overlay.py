@@ -49,7 +49,7 @@ def outlines(masks: Tensor) -> Tensor:
 
 
 def legend(classes: Sequence[str], width: int) -> Image.Image:
-    """A strip of `width` pixels with the name and colour of each class of the foreground, in several lines if needed."""
+    """A strip of `width` pixels with name and colour of each class of the foreground, in several lines if needed."""
     font, places, x, y = ImageFont.load_default(12), [], MARGIN, 0
     for name, colour in [*zip(classes[1:], colours(len(classes)), strict=True), ("not known", UNKNOWN)]:
         wide = int(SQUARE + 4 + font.getlength(name) + 2 * MARGIN)

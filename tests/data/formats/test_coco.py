@@ -11,7 +11,7 @@ from PIL import Image
 from synth2real.data.formats import format_of
 from synth2real.data.formats.coco import COCO
 from synth2real.data.formats.record import Point
-from synth2real.data.formats.shapes import Polygons, RunLengths
+from synth2real.data.formats.shared.shapes import Polygons, RunLengths
 from synth2real.errors import InputError
 
 BOX = {"id": 7, "image_id": 30, "category_id": 90, "bbox": [1, 2, 3, 4], "iscrowd": 0, "area": 12}

@@ -147,6 +147,32 @@ def test_tables_of_the_library_win_over_the_marks_of_another_program(tmp_path: P
     assert load(folder).classes == ("one",)
 
 
+@pytest.mark.parametrize("value", [[7], {}, {"a": 1}])
+@pytest.mark.parametrize("key", ["category_id", "image_id"])
+def test_nonsense_where_a_number_should_be_is_an_error_of_the_folder(key: str, value: Any, tmp_path: Path) -> None:
+    folder = coco(tmp_path / "set", SINGLE)
+    content = json.loads((folder / "annotations.json").read_text())
+    content["annotations"][0][key] = value
+    (folder / "annotations.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"is read as COCO JSON, but is not as that program writes it .*unhashable"):
+        load(folder)
+
+
+def test_suffixes_in_upper_case_are_read(tmp_path: Path) -> None:
+    for name, files in {
+        "coco": ["images/0.png"],
+        "labelme": ["0.json", "0.png"],
+        "voc": ["Annotations/2012_0.xml", "JPEGImages/2012_0.jpg"],
+        "yolo": ["images/train/0.png"],
+        "replicator": ["rgb_0000.png"],
+    }.items():
+        folder = WRITERS[name](tmp_path / name, SINGLE)
+        for file in files:
+            path = folder / file
+            path.rename(path.with_suffix(path.suffix.upper()))
+        assert len(load(folder)) == 2, name
+
+
 def test_an_image_that_is_listed_twice_under_one_name_is_refused(tmp_path: Path) -> None:
     folder = labelme(tmp_path / "set", SINGLE)
     (folder / "again.json").write_text((folder / "0.json").read_text())

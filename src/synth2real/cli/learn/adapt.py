@@ -34,7 +34,7 @@ def adapt(args: AdaptArguments) -> Result:
     method = build_method(args)
     hardware = Hardware.detect(args.device)
     model = load_model(args.run, trust=args.trust, hardware=hardware)
-    target = images_for(model, args.target, skip_bad=args.skip_bad)
+    target = images_for(model, args.target, args)
     model.inputs_of(target, str(args.target))
     grouped = read_for_model(model, args, (args.target, target))
     loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=hardware)

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from ...data.domains import Labelled
 from ...data.masks import of_regions
-from ...data.reading.loading import load, metadata_tables
+from ...data.reading.loading import load
+from ...data.reading.places import has_columns
 from ...deploy import OnnxModel
 from ...errors import InputError
 from ...route.run_folder import read_settings
@@ -33,7 +34,8 @@ def evaluate(args: EvaluateArguments) -> Result:
     model = load_run(args.run, trust=args.trust, device=args.device)
     columns = label_columns(args, model)
     classes = model.task.classes if isinstance(model.task, Segmentation) else ()
-    data = load(args.on, columns, **reading_of(model, skip_bad=args.skip_bad), classes=classes)
+    how = reading_of(model, skip_bad=args.skip_bad)
+    data = load(args.on, columns, **how, format=args.format, classes=classes)
     model.inputs_of(data, str(args.on))
     check_units_of(model.task, data, f"--on {args.on}")
     metrics, details = scored(model, data, groups_of(args.run, model, args.group, (args.on, data)))
@@ -138,4 +140,4 @@ def settings_of(run: Path, model: Model | OnnxModel) -> Result:
 def trained_label(run: Path, model: Model | OnnxModel, on: Path) -> str | None:
     """The label column that the run was trained with; None where there was none, or `on` has its classes as folders."""
     label = settings_of(run, model).get("label")
-    return label[0] if label and (on.is_file() or metadata_tables(on)) else None
+    return label[0] if label and has_columns(on) else None

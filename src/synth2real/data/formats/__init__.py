@@ -27,6 +27,8 @@ FORMATS = {
     "yolo": "synth2real.data.formats.yolo:YOLO",
     "voc": "synth2real.data.formats.voc:VOC",
     "huggingface": "synth2real.data.formats.hub:HUGGING_FACE",
+    "webdataset": "synth2real.data.formats.webdataset:WEBDATASET",
+    "parquet": "synth2real.data.formats.parquet:PARQUET_FILES",
     "unityeyes": "synth2real.datasets.eye_records:UNITY_EYES",
     "mpiigaze": "synth2real.datasets.eye_records:MPII_GAZE",
 }  # name -> module:attribute; a format may stand on a room above this one

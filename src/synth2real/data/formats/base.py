@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ...errors import InputError
 
 if TYPE_CHECKING:
     from .record import Record
@@ -32,3 +34,19 @@ class Format:
     read: Callable[[Path], Iterable[Record]]
     pictures: bool = False
     prefix: str = ""
+
+    def records(self, path: Path) -> Iterator[Record]:
+        """The records that `read` yields. What it stumbles over is an error of the folder.
+
+        Raises:
+            InputError: the folder is not as the format says.
+        """
+        try:
+            yield from self.read(path)
+        except InputError:
+            raise
+        except Exception as error:  # files of other programs hold anything anywhere
+            raise InputError(
+                f"{path}: is read as {self.about}, but is not as that program writes it ({type(error).__name__}: "
+                f"{error}). Write it again, or name another --format (format= in Python)"
+            ) from None

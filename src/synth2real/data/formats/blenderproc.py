@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from ..reading.class_names import natural_key
 from .base import Format
-from .files import some_of
 from .record import Instance, Raster, Record, Region, Semantic, Unpacked
-from .shapes import box_around
+from .shared.files import some_of
+from .shared.shapes import box_around
 
 SUFFIX, HEADER = ".hdf5", b"\x89HDF\r\n\x1a\n"
 COLORS, CLASSES, INSTANCES, ATTRIBUTES = (

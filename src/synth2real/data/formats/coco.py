@@ -1,24 +1,26 @@
 """COCO JSON: boxes, polygons, run lengths and keypoints of many images in one file, see cocodataset.org/#format-data.
 
-Image-level labels, which COCO does not have, are read from `attributes` of an image, where `convert` writes them.
+Image-level labels and masks of classes, which COCO does not have, are read from `attributes` and `sem_seg_file_name` of
+an image, where `convert` writes them.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
 from ..reading.tables import listed
 from .base import Format
-from .files import below, finder, mentions, missing, numbers, read_json, some_of
-from .record import Box, Instance, Mask, Point, Record, Value
-from .shapes import Polygons, RunLengths, checked_counts, polygon, unpacked_counts
+from .record import Box, Instance, Mask, Picture, Point, Record, Semantic, Value
+from .shared.files import below, finder, mentions, missing, numbers, read_json, some_of
+from .shared.shapes import Polygons, RunLengths, checked_counts, polygon, unpacked_counts
 
 MARKS = (rb'"images"\s*:\s*\[', rb'"annotations"\s*:\s*\[')
 PLACES = ("", "annotations", "labels", "coco_data")  # folders that the file may be in
+SEMANTIC = "sem_seg_classes"  # key of the classes of masks
 PARTS = 3  # numbers of a keypoint: x, y, visibility
 
 
@@ -63,6 +65,7 @@ def read(path: Path) -> Iterator[Record]:
         )
     of_image = _by_image(content, images, file)
     categories = {one.get("id"): one for one in _listed(content, "categories", file, needed=False)}
+    classes = {one.get("id"): str(one.get("name")) for one in _listed(content, SEMANTIC, file, needed=False)}
     for one, image in zip(images, found, strict=True):
         assert image is not None
         yield Record(
@@ -71,7 +74,8 @@ def read(path: Path) -> Iterator[Record]:
             _size(one),
             _values(one),
             tuple(_instance(raw, categories, _size(one), file) for raw in of_image[one["id"]]),
-            described=file,
+            _semantic(one, classes, find, file),
+            file,
         )
 
 
@@ -102,6 +106,18 @@ def _by_image(content: dict[str, Any], images: list[dict[str, Any]], file: Path)
 def _size(image: dict[str, Any]) -> tuple[int, int] | None:
     height, width = image.get("height"), image.get("width")
     return (height, width) if isinstance(height, int) and isinstance(width, int) and height > 0 < width else None
+
+
+def _semantic(
+    image: dict[str, Any], classes: dict[Any, str], find: Callable[[str], Path | None], described: Path
+) -> Semantic | None:
+    """The mask of classes that `convert` writes beside the images."""
+    if not image.get("sem_seg_file_name"):
+        return None
+    file = find(str(image["sem_seg_file_name"]))
+    if file is None:
+        raise missing(described, [str(image["sem_seg_file_name"])], 1, "masks")
+    return Semantic(Picture(file), classes)
 
 
 def _values(image: dict[str, Any]) -> dict[str, Value]:

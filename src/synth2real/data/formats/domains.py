@@ -26,11 +26,15 @@ from ..reading.progress import note
 from ..reading.tables import listed
 from .base import Format
 from .record import UNSEEN, Instance, Point, Record, sides_of
+from .shared.summary import Summary
 
 AS_CLASSES = ("label", "class", "category")  # names of the class of an image
-SHOWN = 8  # classes in a line
 AXES = ("_x", "_y")  # ends of the names of the columns of a point
 CROPS = "Cut them out: synth2real convert {path} FOLDER --to imagefolder --crop-instances"
+
+
+class SeveralInstances(InputError):
+    """Images have several instances, where a task needs one."""
 
 
 def records_of(kind: Format, path: Path) -> list[Record]:
@@ -39,29 +43,14 @@ def records_of(kind: Format, path: Path) -> list[Record]:
     Raises:
         InputError: there is none, or two images have one name; or as `Format.read`.
     """
-    records = list(kind.read(path))
+    records = list(kind.records(path))
     if not records:
         raise InputError(f"{path}: is read as {kind.about}, which lists no image there, expected at least one")
     twice = next((name for name, times in Counter(one.name for one in records).items() if times > 1), None)
     if twice is not None:
         raise InputError(f"{path}: holds two images of the name '{twice}', expected different names. Rename one")
-    note(f"{path}: {kind.about}, {described(records)}")
+    note(f"{path}: {kind.about}, {Summary.of(records).line()}")
     return records
-
-
-def described(records: Sequence[Record]) -> str:
-    """`1,000 images, classes car and person, points iris`."""
-    classes = sorted(
-        {one.category for r in records for one in r.instances if one.category is not None}, key=natural_key
-    )
-    columns = sorted({name for r in records for name in r.values}, key=natural_key)
-    points = sorted({name for r in records for _, name, _ in r.points}, key=natural_key)
-    parts = [f"{len(records):,} image{'' if len(records) == 1 else 's'}"]
-    for what, names in (("classes", classes), ("columns", columns), ("points", points)):
-        if names:
-            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            parts.append(f"{what} {', '.join(names[:SHOWN])}{more}")
-    return ", ".join(parts)
 
 
 def load_unlabelled_format(kind: Format, path: Path, how: Conversion, given: tuple[str, ...]) -> Unlabelled:
@@ -126,7 +115,7 @@ def _check_alone(path: Path, records: Sequence[Record], what: str, *, needed: bo
     several = [i for i, count in enumerate(counts) if count > 1]
     if several:
         first = several[0]
-        raise InputError(
+        raise SeveralInstances(
             f"{path}: {len(several):,} of {len(records):,} images have several instances, the first is "
             f"{records[first].name} with {counts[first]}, but {what} needs one an image. {CROPS.format(path=path)}"
         )

@@ -14,11 +14,10 @@ from ...errors import InputError
 from ..reading.places import HUB
 from ..reading.tables import listed
 from .base import Format
-from .coco import box_of
 from .record import Instance, Packed, Record, Value
+from .shared.objects import CATEGORIES, COLUMN, unpacked
 
 SAVED = (("dataset_info.json", "state.json"), ("dataset_dict.json",))  # files of a set, and of several splits
-OBJECTS, BOXES, CATEGORIES = "objects", "bbox", ("category", "categories", "label")
 
 
 def found(path: Path) -> bool:
@@ -41,10 +40,10 @@ def read(path: Path) -> Iterator[Record]:
     raw = dataset.with_format(None).cast_column(images[0], type(dataset.features[images[0]])(decode=False))
     for index in range(len(raw)):
         row = raw[index]
-        values = {name: _value(row[name], dataset.features[name]) for name in row if name not in (images[0], OBJECTS)}
+        values = {name: _value(row[name], dataset.features[name]) for name in row if name not in (images[0], COLUMN)}
         kept = {name: value for name, value in values.items() if isinstance(value, str | int | float | None)}
         image = Row(raw, images[0], index, _suffix(row[images[0]]))
-        instances = tuple(_instances(path, index, row.get(OBJECTS), dataset.features.get(OBJECTS)))
+        instances = _instances(path, index, row.get(COLUMN), dataset.features.get(COLUMN))
         yield Record(f"{index:06d}{image.suffix}", image, None, kept, instances, described=path)
 
 
@@ -76,19 +75,15 @@ def _value(cell: Any, feature: Any) -> Value | Any:
     return names[cell] if names is not None and isinstance(cell, int) and 0 <= cell < len(names) else cell
 
 
-def _instances(path: Path, index: int, objects: Any, feature: Any) -> Iterator[Instance]:
-    if not isinstance(objects, dict) or BOXES not in objects:
-        return
-    column = next((name for name in CATEGORIES if name in objects), None)
-    inner = feature[column] if isinstance(feature, dict) and column is not None else None
-    names = getattr(getattr(inner, "feature", inner), "names", None)
-    for i, box in enumerate(objects[BOXES]):
-        cell = None if column is None else objects[column][i]
-        known = names[cell] if names and isinstance(cell, int) and 0 <= cell < len(names) else cell
-        try:
-            yield Instance(None if known is None else str(known), box_of(box))
-        except ValueError as error:
-            raise InputError(f"{path}: the box {i} of row {index} is wrong ({error}). Correct or remove it") from None
+def _instances(path: Path, index: int, objects: Any, feature: Any) -> tuple[Instance, ...]:
+    if not isinstance(objects, dict):
+        return ()
+    kinds = feature if isinstance(feature, dict) else {}
+    inner = next((kinds[name] for name in CATEGORIES if name in kinds), None)
+    try:
+        return unpacked(objects, getattr(getattr(inner, "feature", inner), "names", None))
+    except ValueError as error:
+        raise InputError(f"{path}: '{COLUMN}' of row {index} is wrong ({error}). Correct or remove it") from None
 
 
 HUGGING_FACE = Format("huggingface", "data set of Hugging Face", found, read, prefix=HUB)

@@ -19,9 +19,9 @@ from ..reading.class_names import natural_key
 from ..reading.discovery import files_below, image_suffixes
 from ..reading.tables import is_file
 from .base import Format
-from .files import below, finder, head_of, missing, numbers, read_json, some_of
 from .record import Box, Instance, Packed, Point, Record, Value
-from .shapes import Polygons, polygon
+from .shared.files import below, finder, head_of, missing, numbers, read_json, some_of
+from .shared.shapes import Polygons, polygon
 
 AREAS = ("polygon", "rectangle", "circle")
 MARKS = (b'"shapes"', b'"imagePath"', b'"flags"', b'"version"')

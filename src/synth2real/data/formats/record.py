@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from io import BytesIO
@@ -207,18 +208,36 @@ def _raster(file: Path, _changed: int) -> NDArray[Any]:
         ) from None
 
 
+@contextmanager
+def reading(image: Path | Held) -> Iterator[None]:
+    """Turns any error of reading an image into an `InputError` that names it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # decoders raise errors of any kind for damaged files
+        why = str(error) or type(error).__name__
+        raise InputError(f"{image}: unreadable image ({why}). Repair or remove it") from None
+
+
 def image_bytes(image: Path | Held) -> tuple[bytes, str]:
-    """The bytes of an image file and its lower-case suffix: as they are where there is a file, else as PNG."""
-    if isinstance(image, Path):
-        return image.read_bytes(), image.suffix.lower()
-    if isinstance(image, Packed):
-        return image.packed(), image.suffix.lower()
-    pixels = image.pixels() if isinstance(image, Unpacked) else image.read(Conversion()).eight_bits(16)
-    if not isinstance(image, Unpacked):
-        pixels = pixels.transpose(1, 2, 0).squeeze()
-    out = BytesIO()
-    Image.fromarray(pixels).save(out, "PNG", compress_level=1)
-    return out.getvalue(), ".png"
+    """The bytes of an image file and its lower-case suffix: as they are where there is a file, else as PNG.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    with reading(image):
+        if isinstance(image, Path):
+            return image.read_bytes(), image.suffix.lower()
+        if isinstance(image, Packed):
+            return image.packed(), image.suffix.lower()
+        if isinstance(image, Unpacked):
+            pixels = image.pixels()
+        else:
+            pixels = image.read(Conversion()).eight_bits(16).transpose(1, 2, 0).squeeze()
+        out = BytesIO()
+        Image.fromarray(pixels).save(out, "PNG", compress_level=1)
+        return out.getvalue(), ".png"
 
 
 def sides_of(image: Path | Held) -> tuple[int, int]:
@@ -227,7 +246,7 @@ def sides_of(image: Path | Held) -> tuple[int, int]:
     Raises:
         InputError: it cannot be read.
     """
-    try:
+    with reading(image):
         if isinstance(image, Unpacked):
             height, width = image.pixels().shape[:2]
             return height, width
@@ -236,8 +255,3 @@ def sides_of(image: Path | Held) -> tuple[int, int]:
         with Image.open(image if isinstance(image, Path) else BytesIO(image.packed())) as opened:
             turned = opened.getexif().get(ORIENTATION, 1) in TURNED
             return (opened.width, opened.height) if turned else (opened.height, opened.width)
-    except InputError:
-        raise
-    except Exception as error:  # decoders raise errors of any kind for damaged files
-        why = str(error) or type(error).__name__
-        raise InputError(f"{image}: unreadable image ({why}). Repair or remove it") from None

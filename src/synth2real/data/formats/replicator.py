@@ -21,9 +21,9 @@ from ..reading.class_names import natural_key
 from ..reading.discovery import files_below
 from ..reading.tables import is_file
 from .base import Format
-from .files import below, folders_in, read_text, some_of
 from .record import Box, Instance, Picture, Record, Region, Semantic
-from .shapes import box_around
+from .shared.files import below, folders_in, read_text, some_of
+from .shared.shapes import box_around
 
 RGB = re.compile(r"rgb_([0-9_]+)\.(png|jpe?g)", re.IGNORECASE)
 MARK = re.compile(
@@ -52,7 +52,7 @@ def found(path: Path) -> bool:
     first = next((mark[1] for mark in marks if mark is not None), None)
     if first is None:
         return False
-    names = [f"rgb_{first}{suffix}" for suffix in (".png", ".jpg", ".jpeg")]
+    names = [f"rgb_{first}{suffix}" for suffix in (".png", ".jpg", ".jpeg", ".PNG", ".JPG")]
     return any(is_file(place / name) for place in places for name in names)
 
 

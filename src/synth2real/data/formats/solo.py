@@ -14,8 +14,8 @@ from ...errors import InputError
 from ..reading.class_names import natural_key
 from ..reading.tables import is_file
 from .base import Format
-from .files import below, folders_in, missing, numbers, read_json, some_of
 from .record import Instance, Picture, Point, Record, Region, Semantic
+from .shared.files import below, folders_in, missing, numbers, read_json, some_of
 
 DEFINITIONS = "annotation_definitions.json"
 FRAMES = ("step*.frame_data.json", "step*.frame.json")  # as the package names them, and as its manual does

@@ -16,8 +16,8 @@ from ..reading.class_names import natural_key
 from ..reading.discovery import files_below
 from ..reading.tables import is_file
 from .base import Format
-from .files import below, finder, head_of, missing, numbers, some_of
 from .record import Box, Instance, Picture, Record, Region, Semantic
+from .shared.files import below, finder, head_of, missing, numbers, some_of
 
 EDGES = ("xmin", "ymin", "xmax", "ymax")
 ANNOTATIONS, IMAGES, CLASSES, OBJECTS = "Annotations", "JPEGImages", "SegmentationClass", "SegmentationObject"

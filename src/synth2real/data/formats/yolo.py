@@ -19,9 +19,9 @@ from ..reading.class_names import natural_key
 from ..reading.discovery import files_below, is_image
 from ..reading.tables import is_file
 from .base import Format
-from .files import below, numbers, read_text, some_of
 from .record import VISIBLE, Instance, Point, Record, sides_of
-from .shapes import FEWEST, Polygons
+from .shared.files import below, numbers, read_text, some_of
+from .shared.shapes import FEWEST, Polygons
 
 PARTS = ("train", "val", "test")
 BOX = 4  # numbers of a box

@@ -3,7 +3,6 @@
 from .layouts import images_without_masks, masks_of_images
 from .legend import FILE as LEGEND
 from .legend import Legend, legend_text, read_legend
-from .loading import load_masks
 from .regions import MASK, asked, of_regions, only
 
 __all__ = [
@@ -13,7 +12,6 @@ __all__ = [
     "asked",
     "images_without_masks",
     "legend_text",
-    "load_masks",
     "masks_of_images",
     "of_regions",
     "only",

@@ -16,9 +16,10 @@ from ..domains import Inputs, Labelled
 from ..formats import Format
 from ..formats.record import Record
 from ..labels import IGNORED, Masks
+from ..reading.arrays import array_inputs
 from ..reading.class_names import natural_key
 from ..reading.images import Decoded, decode
-from ..reading.loading import array_inputs, numbered, prefixed
+from ..reading.loading import numbered, prefixed
 from ..reading.memory import limit
 from ..reading.npz import Arrays, arrays_of
 from ..reading.pixels import Conversion

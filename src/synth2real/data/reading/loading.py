@@ -12,24 +12,23 @@ Metadata tables have the format of Hugging Face `datasets`: `metadata.csv` or `m
 `file_name`. This path is relative to the table.
 """
 
-import math
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from ...errors import InputError, LeftOutWarning
 from ..domains import MOST, Inputs, Labelled, Unlabelled
 from ..fitting import USUAL, Resize
 from ..given import check_given_names
-from ..sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
+from ..masks.regions import asked
+from ..sparse import SVMLIGHT, Layout, read_svmlight
+from .arrays import array_inputs, columns_of
 from .class_names import as_classes, indexed, is_name, natural_key
 from .discovery import (
     as_spelled,
@@ -42,11 +41,11 @@ from .discovery import (
     without_masks,
 )
 from .discovery import metadata_tables as metadata_tables
-from .images import Decoded, decode, resize
-from .npz import Arrays, arrays_of
+from .images import Decoded, decode
+from .npz import arrays_of
 from .pixels import Conversion
 from .places import HUB as HUB
-from .places import existing
+from .places import existing, is_packed
 from .places import is_hub as is_hub
 from .read_given import with_given
 from .tables import TABLES, is_file, listed, number, rows_of
@@ -87,15 +86,14 @@ def load_unlabelled(
             holds the highest pixel of all images.
         background: colour behind transparent pixels, such as `white` or `#808080`.
         memory: most bytes of decoded images that are kept in memory; a larger set stays on disk. By default half of the
-            free memory.
+            free memory, and for shards at most 0.5 GB.
         layout: layout of svmlight files, if several files share one. By default the file alone determines it.
         masks: also load the masks of images, such as `NAME_mask.png` beside `NAME.png`, as images.
         given: columns of numbers that are known of every image and are no labels: columns of a metadata table, or
             arrays (N,) of an `.npz`.
         resize: how images are brought to `size`: `stretch`, `crop` or `letterbox`, see `Conversion`.
         split: of a data set of Hugging Face, see `objects.huggingface.open_hub`.
-        format: of a folder that another program has written, such as `coco`; by default it is found by what lies
-            there. `images` for what this library writes, and for plain images.
+        format: of another program's folder, such as `coco`; None to find it, `images` for plain images.
 
     Raises:
         InputError: the path does not exist, there is no image, an image is unreadable, images differ in size or
@@ -103,18 +101,30 @@ def load_unlabelled(
     """
     conversion = Conversion(size, channels, skip_bad, depth, background, memory, resize)
     given = check_given_names(given)
-    from ..objects import load_hub
+    found = _elsewhere(path, split, format, conversion, given)
+    if isinstance(found, Unlabelled):
+        return found
+    return with_given(_unlabelled(found, conversion, layout, masks), found, given)
 
-    if is_hub(path):
-        return load_hub(path, split, conversion, given)
-    path, kind = existing(path, split, format)
-    if kind is not None and kind.prefix:
-        return load_hub(f"{kind.prefix}{path}", split, conversion, given)
-    if kind is not None and (path.is_file() or not kind.pictures):
-        from ..formats.domains import load_unlabelled_format
 
-        return load_unlabelled_format(kind, path, conversion, given)
-    return with_given(_unlabelled(path, conversion, layout, masks), path, given)
+def _elsewhere(
+    path: str | Path, split: str | None, format: str | None, how: Conversion, given: tuple[str, ...]
+) -> Unlabelled | Path:
+    """The images of Hugging Face, shards or another program; or the path of a folder or file of this library."""
+    if is_packed(path, split, format):
+        from ..shards import load_shards_unlabelled
+
+        return load_shards_unlabelled(path, how, given)
+    found, kind = (path, None) if is_hub(path) else existing(path, split, format)
+    if is_hub(path) or (kind is not None and kind.prefix):
+        from ..objects import load_hub
+
+        return load_hub(path if kind is None else f"{kind.prefix}{path}", split, how, given)
+    if kind is None or (kind.pictures and Path(found).is_dir()):
+        return Path(found)
+    from ..formats.domains import load_unlabelled_format
+
+    return load_unlabelled_format(kind, Path(found), how, given)
 
 
 def _unlabelled(path: Path, conversion: Conversion, layout: Layout | None, masks: bool) -> Unlabelled:
@@ -169,22 +179,59 @@ def load(
     """
     conversion = Conversion(size, channels, skip_bad, depth, background, memory, resize)
     given = check_given_names(given, () if label is None else [label] if isinstance(label, str) else label)
-    from ..masks import asked, load_masks
+    regions = asked(label)
+    if regions is not None:
+        return _masked(path, regions, classes, (split, format), conversion, given)
+    found = _labelled_elsewhere(path, label, (split, format), conversion, given)
+    if isinstance(found, Labelled):
+        return found
+    return with_given(_labelled(found, label, conversion, layout), found, given)
+
+
+def _labelled_elsewhere(
+    path: str | Path,
+    label: str | Sequence[str] | None,
+    where: tuple[str | None, str | None],
+    how: Conversion,
+    given: tuple[str, ...],
+) -> Labelled | Path:
+    """`_elsewhere` with labels; `where` has the split and the format."""
     from ..objects import load_hub_labelled
 
-    regions = asked(label)
-    if is_hub(path) and regions is None:
-        return load_hub_labelled(path, split, label, conversion, given)
-    path, kind = existing(path, split, format)
-    if regions is not None:
-        return with_given(load_masks(path, kind, regions, classes, conversion), path, given)
-    if kind is not None and kind.prefix:
-        return load_hub_labelled(f"{kind.prefix}{path}", split, label, conversion, given)
-    if kind is not None:
-        from ..formats.domains import load_format
+    if is_hub(path):
+        return load_hub_labelled(path, where[0], label, how, given)
+    if is_packed(path, *where):
+        from ..shards import load_shards
 
-        return load_format(kind, path, label, conversion, given)
-    return with_given(_labelled(path, label, conversion, layout), path, given)
+        return load_shards(path, label, how, given)
+    found, kind = existing(path, *where)
+    if kind is not None and kind.prefix:
+        return load_hub_labelled(f"{kind.prefix}{found}", where[0], label, how, given)
+    if kind is None:
+        return found
+    from ..formats.domains import load_format
+
+    return load_format(kind, found, label, how, given)
+
+
+def _masked(
+    path: str | Path,
+    regions: Sequence[str],
+    classes: Sequence[str],
+    where: tuple[str | None, str | None],
+    how: Conversion,
+    given: tuple[str, ...],
+) -> Labelled:
+    """Images with masks; `where` has the split and the format."""
+    from ..masks.loading import load_masks
+
+    if is_hub(path) or is_packed(path, *where):
+        raise InputError(
+            f"{path}: masks are read from folders and .npz, found shards or a data set of Hugging Face. Write its "
+            "images and masks into a folder"
+        )
+    found, kind = existing(path, *where)
+    return with_given(load_masks(found, kind, regions, classes, how), found, given)
 
 
 def _labelled(path: Path, label: str | Sequence[str] | None, conversion: Conversion, layout: Layout | None) -> Labelled:
@@ -284,48 +331,6 @@ def prefixed(path: str | Path) -> Iterator[None]:
         raise (error if str(error).startswith(str(path)) else InputError(f"{path}: {error}")) from None
 
 
-def array_inputs(path: Path, arrays: Arrays, conversion: Conversion) -> tuple[Inputs, dict[str, Any]]:
-    """The inputs, and what a domain of them keeps of the conversion."""
-    if is_compressed(arrays):
-        return from_compressed(path, arrays), {}
-    if "features" in arrays:
-        return _features(path, arrays.numbers("features")), {}
-    if "images" not in arrays:
-        raise InputError(f"{path}: found the arrays {listed(arrays.keys())}, expected 'images' or 'features'")
-    images = arrays["images"]
-    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
-        raise InputError(f"{path}: 'images' of shape {images.shape}, expected (N, H, W), (N, H, W, 1) or (N, H, W, 3)")
-    if images.size == 0:
-        raise InputError(f"{path}: 'images' of shape {images.shape} have no pixels, expected one image or more")
-    if images.dtype != np.uint8:
-        if np.issubdtype(images.dtype, np.floating) and np.isnan(images).any():
-            row = int(np.isnan(images).reshape(len(images), -1).any(1).argmax())
-            raise InputError(f"{path}: 'images' contains NaN, first in row {row}, expected numbers in 0..1. Remove it")
-        if not np.issubdtype(images.dtype, np.floating) or not (images.min() >= 0 and images.max() <= 1):
-            raise InputError(f"{path}: 'images' of {images.dtype}, expected uint8 in 0..255 or floats in 0..1")
-        images = images.astype(np.float32)
-    x = torch.from_numpy(np.ascontiguousarray(images if images.ndim == 4 else images[..., None])).permute(0, 3, 1, 2)
-    given = torch.tensor(x.shape[2:]).expand(len(x), 2).clone()
-    x = resize(x.contiguous(), conversion.size, conversion.channels, conversion.resize)
-    return x, {} if conversion.size is None else {"sizes": given, "resize": conversion.resize}
-
-
-def _features(path: Path, values: NDArray[np.float64]) -> Tensor:
-    if values.ndim != 2 or values.shape[1] == 0:
-        raise InputError(f"{path}: 'features' of shape {values.shape}, expected (N, F) with one feature or more")
-    if np.isnan(values).any():
-        row, column = np.argwhere(np.isnan(values))[0].tolist()
-        raise InputError(
-            f"{path}: 'features' contains NaN, first in row {row}, column {column}, expected numbers. Fill or remove it"
-        )
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
-
-
-def _columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values (N, ...) as (N, K)."""
-    return values.reshape(len(values), math.prod(values.shape[1:]))
-
-
 def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
     with prefixed(path), arrays_of(path) as arrays:
         inputs, facts = array_inputs(path, arrays, conversion)
@@ -355,9 +360,9 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
                     "of each"
                 )
         if all(column in arrays for column in columns):
-            values = np.concatenate([_columns(arrays.numbers(column)) for column in columns], axis=1)
+            values = np.concatenate([columns_of(arrays.numbers(column)) for column in columns], axis=1)
         elif "labels" in arrays:
-            values = _columns(arrays.numbers("labels"))
+            values = columns_of(arrays.numbers("labels"))
         else:
             raise InputError(
                 f"{path}: found the arrays {listed(arrays.keys())}, expected {listed(columns)} or 'labels'"

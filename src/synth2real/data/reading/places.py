@@ -11,12 +11,33 @@ from ..sparse import SVMLIGHT
 from .discovery import is_image, metadata_tables
 
 FILES = (".npz", *SVMLIGHT)
+SHARDS = ("webdataset", "parquet")  # formats of many images in a file, which `shards` reads
 HUB = "hf:"  # begins the name of a data set of Hugging Face
 
 
 def is_hub(path: object) -> bool:
     """Whether a path names a data set of Hugging Face, such as `hf:NAME@SPLIT`."""
     return isinstance(path, str | Path) and str(path).startswith(HUB)
+
+
+def is_packed(path: object, split: str | None = None, format: str | None = None) -> bool:
+    """Whether a path names webdataset or Parquet shards, see `shards.is_sharded`, which have no splits.
+
+    Args:
+        path: what the user gave.
+        split: of a data set of Hugging Face.
+        format: name of the format, None to find it.
+    """
+    from ..shards import is_sharded
+
+    if split is not None or not isinstance(path, str | Path):
+        return False
+    return is_sharded(path) if format is None else format in SHARDS
+
+
+def has_columns(path: Path) -> bool:
+    """Whether labels are named by columns: in metadata tables, in files, or in shards; classes may be subfolders."""
+    return not path.is_dir() or bool(metadata_tables(path)) or is_packed(path)
 
 
 def existing(path: str | Path, split: str | None, format: str | None) -> tuple[Path, Format | None]:

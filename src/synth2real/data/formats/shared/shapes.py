@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .record import Box, Mask
+from ..record import Box, Mask
 
 FEWEST = 3  # corners of a polygon
 

@@ -12,9 +12,9 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ...errors import InputError
-from ..reading.discovery import files_below, is_image
-from ..reading.tables import is_file
+from ....errors import InputError
+from ...reading.discovery import files_below, is_image
+from ...reading.tables import is_file
 
 FEW = 20  # files of a folder that are looked at to find its format
 HEAD = 2**16  # bytes of a file that are looked at
