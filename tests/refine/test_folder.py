@@ -73,6 +73,19 @@ def test_tables_are_copied_as_they_are_and_points_stay_true(refine, tmp_path):
     assert torch.equal(before.labels, after.labels)
 
 
+def test_masks_in_a_folder_of_their_own_are_kept_and_not_refined(refine, tmp_path):
+    for i in range(3):
+        save(tmp_path / "in" / "images" / f"{i}.png", picture(i))
+        save(tmp_path / "in" / "masks" / f"{i}.png", np.eye(16, dtype=np.uint8))
+    (tmp_path / "in" / "masks" / "classes.yaml").write_text("{0: background, 1: line}")
+    code, _, err = refine(tmp_path / "in")
+    assert code == 0, err
+    assert "refined 3 images" in err
+    before, after = (load(tmp_path / folder, label="mask") for folder in ("in", "out"))
+    assert after.classes == ("background", "line")
+    assert torch.equal(before.labels.tensor, after.labels.tensor)
+
+
 def test_masks_go_with_their_images(refine, tmp_path):
     for i in range(4):
         save(tmp_path / "in" / "a" / f"{i}.png", picture(i))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from synth2real import load
 from synth2real.data.labels import Masks
 from synth2real.errors import InputError
 from synth2real.simulate import Eyes, render
@@ -254,6 +255,23 @@ def test_the_regions_are_a_label_too():
         eyes.labelled(5, 0, "boxes")
     with pytest.raises(InputError, match="label 'mask' is among others, expected it alone"):
         eyes.labelled(5, 0, ["pupil", "mask"])
+
+
+def test_one_region_is_a_label_and_the_others_are_its_background():
+    eyes = Eyes(size=(24, 40))
+    data, looks = eyes.labelled(9, 4, ["mask:pupil"]), eyes.sample(9, 4)
+    assert data.classes == ("background", "pupil")
+    assert (data.labels.tensor == 1).equal(looks.masks["pupil"])
+    with pytest.raises(InputError, match="simulator eyes: has no region 'lash', expected some of: skin, sclera, iris"):
+        eyes.labelled(5, 0, "mask:lash")
+
+
+def test_rendered_masks_are_loaded_with_their_names(tmp_path):
+    eyes = Eyes(size=(24, 40), label="mask")
+    render(eyes, 9, tmp_path, seed=4)
+    data = load(tmp_path, label="mask")
+    assert data.classes == ("skin", "sclera", "iris", "pupil")
+    assert torch.equal(data.labels.tensor, eyes.labelled(9, 4).labels.tensor)
 
 
 def test_folder_holds_masks_and_nulls(tmp_path):

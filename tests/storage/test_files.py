@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from synth2real.errors import WriteError
-from synth2real.storage import append_line, copied, files, make_folder, whole, write_tensors, write_text
+from synth2real.storage import append_line, copied, files, make_folder, whole, whole_folder, write_tensors, write_text
 
 
 def full(*_, **__):
@@ -136,3 +136,21 @@ def test_copies_and_folders_name_what_cannot_be_written(tmp_path):
 def test_a_name_that_is_not_utf_8_is_written_as_it_is(tmp_path):
     write_text(tmp_path / "a.txt", "caf\udce9")
     assert (tmp_path / "a.txt").read_bytes() == b"caf\xe9"
+
+
+def test_a_folder_appears_when_it_is_complete_and_replaces_the_earlier_one(tmp_path):
+    out = tmp_path / "above" / "out"
+    for content in ("old", "new"):
+        with whole_folder(out) as partial:
+            (partial / f"{content}.txt").write_text(content)
+    assert [path.name for path in out.iterdir()] == ["new.txt"]
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_after_an_error_the_earlier_folder_is_as_it_was(tmp_path):
+    with whole_folder(tmp_path / "out") as partial:
+        (partial / "a.txt").write_text("a")
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "out") as partial:
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "a.txt").read_text() == "a"

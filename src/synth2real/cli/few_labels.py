@@ -42,6 +42,7 @@ def read_for_training(
     layout: Layout | None,
 ) -> Grouped:
     """The few labels of a command that trains, and the groups of the target. Their given columns fit the source."""
+    _check_corrected(args.few_labels, task)
     kind = None if args.few_labels is None else format_for(args.few_labels, args)
     how = {**reading(args), "layout": layout, "given": args.given, "format": kind}
     few, groups = read_few_labels(args.few_labels, group, task, args.label, how, (args.target, target))
@@ -53,10 +54,20 @@ def read_for_training(
 def read_for_model(model: Model, args: AdaptArguments | PredictArguments, images: tuple[Path, Unlabelled]) -> Grouped:
     """The few labels of a command that has a trained model, which can take them, and the groups of its images."""
     label = read_settings(args.run).get("label") or ()
+    _check_corrected(args.few_labels, model.task)
     few, groups = read_few_labels(args.few_labels, args.group, model.task, label, reading_of(model), images)
     if few is not None:
         model.inputs_of(few.unlabelled(), f"--few-labels {args.few_labels}")
     return few, groups
+
+
+def _check_corrected(path: Path | None, task: Task) -> None:
+    """Raise `InputError` where few labels were given for a task that they do not correct."""
+    if path is not None and task.dense:
+        raise InputError(
+            f"--few-labels {path}: the task {task.kind} has no correction by a few labels. Leave them out, or train "
+            "with them as a part of the source"
+        )
 
 
 def read_few_labels(

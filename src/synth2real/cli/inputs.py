@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from ..data.domains import Labelled, Unlabelled
 from ..data.fitting import USUAL, Resize
 from ..data.formats import NATIVE, find_format, format_of
 from ..data.groups import Groups, read_groups
+from ..data.masks import of_regions
 from ..data.multi_source import join
 from ..data.reading.loading import is_hub, load, load_unlabelled
 from ..data.reading.pixels import Conversion
@@ -21,11 +23,13 @@ from ..errors import InputError
 from ..route.preconditions import check_pair
 from ..route.run import Budget
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
-from ..tasks import TASKS, Classification, Gaze, Task
+from ..tasks import TASKS, Classification, Gaze, Segmentation, Task
+from ..tasks.classification import aligned_classes
 from ..training.hardware import Hardware
 from ..training.model import Model
 from ..training.saved_model import load_model
 from .arguments import (
+    AdaptArguments,
     CalibrateArguments,
     Data,
     EvaluateArguments,
@@ -50,8 +54,9 @@ def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | No
     layout = decide_layout(data)
     if data.resize is None and default_resize(data, data.size) == "crop":
         console.print(CROPPED, soft_wrap=True)
-    kind = format_for(data.target, data)
-    target = load_unlabelled(data.target, **reading(data), layout=layout, given=data.given, format=kind)
+    how = {**reading(data), "layout": layout, "given": data.given, "format": format_for(data.target, data)}
+    # The masks beside the images of a target are no images.
+    target = load_unlabelled(data.target, **how, masks=data.task != Segmentation.kind)
     return load_source(data, target, layout), target, layout
 
 
@@ -118,6 +123,13 @@ def reading_of(model: Model | OnnxModel, *, skip_bad: bool = False) -> dict[str,
     """How the images of a run were read, as keyword arguments of `load` and `load_unlabelled`."""
     how = asdict(replace(model.conversion, skip_bad=skip_bad))
     return {**how, "layout": model.layout, "given": model.given_columns}
+
+
+def images_for(model: Model | OnnxModel, path: Path, args: PredictArguments | AdaptArguments) -> Unlabelled:
+    """Images without labels, read as those of the run were. Masks beside the images of a segmenter are left out."""
+    kind = format_for(path, args) if isinstance(args, PredictArguments) else None
+    how = {**reading_of(model, skip_bad=args.skip_bad), "format": kind}
+    return load_unlabelled(path, **how, masks=not isinstance(model.task, Segmentation))
 
 
 def feature_hardware(args: CalibrateArguments | GapArguments) -> Hardware:
@@ -241,7 +253,8 @@ def load_simulator(data: Data, target: Unlabelled) -> Simulator:
     if len(target.shape) != 3:
         raise InputError(f"the simulator '{name}' renders images, the target has features {target.shape}")
     channels, height, width = target.shape
-    values: dict[str, Any] = {"size": (height, width), "channels": channels, "label": data.label or None}
+    label = of_regions(data.label) if data.task == Segmentation.kind else data.label
+    values: dict[str, Any] = {"size": (height, width), "channels": channels, "label": label or None}
     if data.preset is not None:
         values["preset"] = data.preset
     if data.params is not None:
@@ -264,6 +277,8 @@ def load_labelled(
     elif task == Gaze.kind:
         named = label or Gaze.columns
         Gaze(named)  # refuses wrong columns before anything is read
+    elif task == Segmentation.kind:
+        named = of_regions(label)
     return load(source, named, **how, layout=layout)
 
 
@@ -271,7 +286,7 @@ def check_labels(task: str, label: tuple[str, ...]) -> None:
     """Raise `InputError` where the task needs more or fewer labels."""
     if task == "classify" and len(label) > 1:
         raise InputError(f"--task classify takes one --label, found {len(label)}: {', '.join(label)}")
-    if task not in ("classify", Gaze.kind) and not label:
+    if task not in ("classify", Gaze.kind, Segmentation.kind) and not label:
         raise InputError(
             f"--task {task} found no --label, expected the names of its columns, such as --label iris_x --label iris_y"
         )
@@ -285,21 +300,40 @@ def load_test(data: TestedData, task: Task, layout: Layout | None = None, *, ali
     """
     if data.test is None:
         return None
-    known: Any = task.settings().get("columns")
-    label = (data.label[0] if data.label else None) if isinstance(task, Classification) else tuple(known)
     kind = format_for(data.test, data)
-    if isinstance(label, str) and not has_columns(data.test) and format_of(data.test, kind) is None:
-        label = None  # classes as folders have no column
-    test = load(data.test, label, **reading(data), layout=layout, given=data.given, format=kind)
-    if aligned and isinstance(task, Classification):
-        task.align(test)
+    label, classes = label_to_test(task, data.label, data.test, kind)
+    how = {**reading(data), "layout": layout, "given": data.given, "format": kind}
+    test = load(data.test, label, **how, classes=classes)
+    if aligned and isinstance(task, Classification | Segmentation):
+        aligned_classes(test.classes, task.classes)
     check_units_of(task, test, f"--test {data.test}")
     return test
 
 
+def label_to_test(
+    task: Task, label: Sequence[str], path: Path, kind: str | None
+) -> tuple[str | tuple[str, ...] | None, tuple[str, ...]]:
+    """What `load` is asked for to score a task on labelled data: its label, and the names of masks without a legend.
+
+    Args:
+        task: of the model.
+        label: of --label: the column of the classes, or regions.
+        path: of the data.
+        kind: its format, if another program has written it.
+    """
+    if isinstance(task, Segmentation):
+        return of_regions(label), task.classes
+    if not isinstance(task, Classification):
+        known: Any = task.settings().get("columns", ())
+        return tuple(known), ()
+    if not label or (not has_columns(path) and format_of(path, kind) is None):
+        return None, ()  # classes as folders have no column
+    return label[0], ()
+
+
 def check_units_of(task: Task, data: Labelled, what: str) -> None:
     """Raise `InputError` if labels of a task of values cannot be in its units. The message calls the data `what`."""
-    if isinstance(task, Classification):
+    if isinstance(task, Classification | Segmentation):
         return
     try:
         task.check_labels(data.labels)

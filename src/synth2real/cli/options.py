@@ -89,8 +89,11 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Load and check everything, print the plan and its minutes, write nothing.")
 ]
 
-Task = Annotated[str, typer.Option("--task", help="What to predict: classify, regress, keypoints or gaze.")]
-Labels = Annotated[tuple[str, ...], typer.Option("--label", help="Label column. Repeat it for several columns.")]
+Task = Annotated[str, typer.Option("--task", help="What to predict: classify, regress, keypoints, gaze or segment.")]
+Labels = Annotated[
+    tuple[str, ...],
+    typer.Option("--label", help="Label column, or with --task segment a region of the masks. Repeat it for several."),
+]
 Given = Annotated[
     tuple[str, ...],
     typer.Option(

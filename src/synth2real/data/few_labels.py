@@ -64,6 +64,11 @@ class FewLabels:
 
     def __post_init__(self) -> None:
         labelled = self.labelled()  # checks shapes and types, and names classes and columns
+        if not isinstance(self.labels, Tensor):
+            raise InputError(
+                f"the few labels are {type(self.labels).__name__.lower()}, which correct no model, expected classes or "
+                "values. Train with them as a part of the source"
+            )
         object.__setattr__(self, "classes", labelled.classes)
         object.__setattr__(self, "columns", labelled.columns)
         object.__setattr__(self, "groups", tuple(map(str, self.groups)))

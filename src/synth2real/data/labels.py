@@ -16,9 +16,11 @@ from torch import Tensor
 from ..errors import InputError
 from ..transforms.mix import Mix
 from ..transforms.warp import Warp
+from .subsets import chosen
 
 IGNORED = 255  # the value of a pixel that counts nowhere
 VISIBLE = 0.3  # least share of a box that must be visible, else it is dropped
+MAPPED = 256  # masks whose values are replaced at once
 OUTLINE = 8  # points on each side of a box that are warped
 
 
@@ -84,6 +86,15 @@ class Masks:
     def mixed(self, mix: Mix) -> Masks:
         """The masks after their images were mixed by patches."""
         return Masks(torch.where(mix.shown(), self.tensor, self.tensor[mix.partner]))
+
+    def subset(self, index: Tensor) -> Masks:
+        """The masks at `index` (B,) int64. Those on disk stay there, if they are many."""
+        return Masks(chosen(self.index, index))
+
+    def mapped(self, table: Tensor) -> Masks:
+        """The masks in memory with another class for each value; `table` (256,) uint8."""
+        parts = [table[self[part].tensor.int()] for part in torch.arange(len(self)).split(MAPPED)]
+        return Masks(torch.cat(parts))
 
     def joined(self, other: Masks) -> Masks:
         """These masks and then the others, of the same size."""

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import InputError
 from .domains import Labelled
 from .fitting import Resize
+from .labels import joined
 
 
 def join(sources: Sequence[Labelled], called: Sequence[str] = ()) -> Labelled:
@@ -49,7 +50,7 @@ def join(sources: Sequence[Labelled], called: Sequence[str] = ()) -> Labelled:
     named = all(source.names for source in sources)
     return Labelled(
         torch.cat(parts),
-        torch.cat([source.labels for source in sources]),
+        joined([source.labels for source in sources]),
         first.classes,
         first.columns,
         tuple(f"{name}/{of}" for name, source in zip(called, sources, strict=True) for of in source.names)

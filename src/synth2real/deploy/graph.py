@@ -27,11 +27,16 @@ class Graph(nn.Module):
         model: stays as it is; a copy on the CPU is taken.
 
     Raises:
-        InputError: the model takes images of neither 1 nor 3 channels.
+        InputError: the model takes images of neither 1 nor 3 channels, or predicts maps.
     """
 
     def __init__(self, model: Model) -> None:
         super().__init__()
+        if model.task.dense:
+            raise InputError(
+                f"the model predicts maps ({model.task.kind}), which are not exported yet, expected classes, values, "
+                "points or gaze. Use the run folder"
+            )
         if len(model.shape) == 3 and model.shape[0] not in (1, 3):
             raise InputError(
                 f"the model takes images of {model.shape[0]} channels, expected 1 (grey) or 3 (colour) for an export"

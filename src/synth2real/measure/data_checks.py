@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.domains import Inputs, Labelled, Unlabelled, name_of, to_float
+from ..data.labels import Masks
 from ..data.reading.ratios import STRETCHED
 from ..data.unpadded import unpadded
+from . import mask_checks
 from .backgrounds import lacks_backgrounds
 from .priors import unbalanced
 
@@ -95,7 +97,8 @@ def check(
         test = unpadded(test)
         named["test"] = test
     domains = {name: _described(domain) for name, domain in named.items()}
-    found = Findings(domains, {}, [], warnings=[*_shapes(named), *_ratios(named), *_labels(source, test)])
+    told = [*_shapes(named), *_ratios(named), *_labels(source, test), *mask_checks.warnings_of(domains)]
+    found = Findings(domains, {}, [], warnings=told)
     say("domains", found)
     if all(len(domain.shape) == 3 for domain in named.values()):
         pairs = _all_pairs(named, {"source": source_groups, "target": target_groups})
@@ -130,7 +133,8 @@ def _all_pairs(named: dict[str, Domain], groups: dict[str, Tensor | None]) -> di
 def contradicting(domain: Labelled, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Those near-duplicates whose labels differ although the images are alike at every place.
 
-    Class labels differ if they are not the same. Values differ by more than one standard deviation of a column.
+    Class labels differ if they are not the same, and masks in half of their foreground or more. Values differ by more
+    than one standard deviation of a column.
 
     Args:
         domain: images with labels.
@@ -139,7 +143,9 @@ def contradicting(domain: Labelled, pairs: Sequence[tuple[int, int]]) -> list[tu
     if not pairs:
         return []
     both = torch.tensor(pairs)
-    if domain.classes:
+    if isinstance(domain.labels, Masks):
+        different = mask_checks.different(domain.labels, both)
+    elif domain.classes:
         different = domain.labels[both[:, 0]] != domain.labels[both[:, 1]]
     else:
         known = domain.labels.nan_to_num(0)
@@ -264,7 +270,9 @@ def _described(domain: Domain) -> dict[str, Any]:
     found: dict[str, Any] = {"count": len(domain), "shape": list(domain.shape)}
     if domain.depth is not None:
         found["depth"] = domain.depth
-    if isinstance(domain, Labelled) and domain.classes:
+    if isinstance(domain, Labelled) and isinstance(domain.labels, Masks):
+        found |= mask_checks.described(domain)
+    elif isinstance(domain, Labelled) and domain.classes:
         counts = torch.bincount(domain.labels, minlength=len(domain.classes)).tolist()
         found["classes"] = dict(zip(domain.classes, counts, strict=True))
     elif isinstance(domain, Labelled):
@@ -308,6 +316,8 @@ def _ratios(named: dict[str, Domain]) -> list[str]:
 
 
 def _labels(source: Labelled, test: Labelled | None) -> list[str]:
+    if isinstance(source.labels, Masks):
+        return _unknown(source, test)
     if not source.classes:
         missing = int(source.labels.isnan().any(1).sum())
         return [f"{missing} of {len(source)} source samples lack a value. It is ignored"] if missing else []
@@ -323,10 +333,13 @@ def _labels(source: Labelled, test: Labelled | None) -> list[str]:
             f"the source is unbalanced: '{most}' has {int(counts.max())} samples, '{least}' {int(counts.min())}. "
             "If the class shares of the target are different, methods that match distributions lower the accuracy"
         )
+    return warnings + _unknown(source, test)
+
+
+def _unknown(source: Labelled, test: Labelled | None) -> list[str]:
     unknown = [name for name in test.classes if name not in source.classes] if test is not None else []
-    if unknown:
-        warnings.append(f"test holds classes that the source lacks: {', '.join(unknown[:LISTED])}. Remove their images")
-    return warnings
+    named = ", ".join(unknown[:LISTED])
+    return [f"test holds classes that the source lacks: {named}. Remove their images"] if unknown else []
 
 
 def _backgrounds(source: Labelled, target: Unlabelled) -> list[str]:

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ..data.domains import Unlabelled
 from ..data.fitting import Resize, restored
-from ..data.reading.discovery import MASK, masks_below
+from ..data.masks import LEGEND, masks_of_images
+from ..data.reading.discovery import files_below, is_image
 from ..data.reading.npz import arrays_of
 from ..data.reading.tables import TABLES, table_rows
 from ..data.shards import by_shard, rewrite
@@ -31,7 +32,7 @@ from .displacement import Displacement, displaced, measure_of
 
 CHUNK, PIXELS = 256, 2**24  # images, and their pixels, that are decoded, refined and written at once: limits the memory
 SCORES = "displacement.csv"
-KEPT = (*TABLES, "parameters.yaml")  # copied with the images
+KEPT = (*TABLES, "parameters.yaml", LEGEND)  # copied with the images
 QUALITY: dict[str, dict[str, Any]] = {
     ".jpg": {"quality": 95, "subsampling": 0},
     ".jpeg": {"quality": 95, "subsampling": 0},
@@ -221,10 +222,12 @@ def copy_tables(root: Path, place: Path, kept: Sequence[Path] | None) -> None:
 
 def copy_masks(root: Path, place: Path, files: Sequence[Path]) -> None:
     """Copy the masks of these images. They stay valid, because refinement moves no edges."""
-    kept = {file.with_suffix("") for file in files}
-    for mask in masks_below(root):
-        if mask.with_name(mask.stem.removesuffix(MASK)) in kept:
-            copied(mask, place / mask.relative_to(root))
+    kept, pictures = set(files), [file for file in files_below(root) if is_image(file)]
+    for mask, image in masks_of_images(root, pictures):
+        if image in kept:
+            path = place / mask.relative_to(root)
+            make_folder(path.parent)
+            copied(mask, path)
 
 
 def _below(file: Path, table: Path) -> bool:

@@ -2,7 +2,7 @@
 
 the images                      at the same paths, with the same names (an `.npz`: one file, with its other arrays)
 displacement.csv                how far the label of each image has moved, and whether the image was left out for it
-their masks, `_mask`            as in the source
+their masks, classes.yaml       as in the source
 metadata.csv, metadata.jsonl    as in the source
 shards                          of the names of the source, with all else that they hold
 refinement.yaml                 how the images were made
@@ -37,7 +37,8 @@ from ..networks.named_code import named_in
 from ..settings import to_dict
 from ..simulate import render
 from ..simulate.base import Simulator
-from ..simulate.export import TABLE, described
+from ..simulate.export import TABLE
+from ..simulate.registry import described
 from ..storage import INCOMPLETE, Building, building, is_free, write_text
 from ..training.distributed import processes
 from ..training.hardware import Hardware, versions

@@ -12,10 +12,12 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ..tasks import Classification, Gaze, Keypoints, Task
+from ..data.labels import Masks
+from ..tasks import Classification, Gaze, Keypoints, Segmentation, Task
 from ..tasks.directions import to_vectors
 from ..transforms.mix import Mix
 from ..transforms.warp import Warp
+from .overlay import legend, overlaid
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
@@ -41,13 +43,13 @@ class Column:
     Args:
         title: text above the column.
         images: (N, 1 or 3, H, W) float32 in 0..1.
-        labels: of the task. Points are in pixels of these images.
+        labels: of the task. Points and masks are in pixels of these images.
         masks: (N, R, H, W) bool. Their outlines are drawn. R may be 0.
     """
 
     title: str
     images: Tensor
-    labels: Tensor
+    labels: Tensor | Masks
     masks: Tensor
 
 
@@ -67,7 +69,7 @@ def sheet(columns: list[Column], task: Task) -> Image.Image:
     height, width = columns[0].images.shape[2:]
     scale = max(1, -(-TILE // max(height, width)))
     wide, tall = width * scale + GAP, height * scale + GAP
-    below = 0 if isinstance(task, Keypoints | Gaze) else STRIP
+    below = 0 if isinstance(task, Keypoints | Gaze | Segmentation) else STRIP
     rows = len(columns[0].images)
     whole = Image.new("RGB", (len(columns) * wide + GAP, STRIP + rows * (tall + below) + GAP), "#ffffff")
     draw, font = ImageDraw.Draw(whole), ImageFont.load_default(12)
@@ -77,9 +79,18 @@ def sheet(columns: list[Column], task: Task) -> Image.Image:
         for row in range(rows):
             top = STRIP + GAP + row * (tall + below)
             whole.paste(tile(column, row, scale, task), (left, top))
-            if below:
+            if below and isinstance(column.labels, Tensor):
                 text = _fitting(caption(column.labels[row], task), width * scale, font)
                 draw.text((left, top + height * scale + 2), text, EDGE, font)
+    return _with_legend(whole, task) if isinstance(task, Segmentation) else whole
+
+
+def _with_legend(picture: Image.Image, task: Segmentation) -> Image.Image:
+    """The picture with the colours of the classes below it."""
+    strip = legend(task.classes, picture.width)
+    whole = Image.new("RGB", (picture.width, picture.height + strip.height + GAP), "#ffffff")
+    whole.paste(picture, (0, 0))
+    whole.paste(strip, (0, picture.height))
     return whole
 
 
@@ -87,16 +98,22 @@ def tile(column: Column, row: int, scale: int, task: Task) -> Image.Image:
     """One image, enlarged `scale` times, with its label drawn on it."""
     pixels = (column.images[row].clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
     pixels = pixels.expand(-1, -1, 3).repeat_interleave(scale, 0).repeat_interleave(scale, 1)
+    if isinstance(column.labels, Masks):
+        mask = column.labels[torch.tensor([row])].tensor.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+        pixels = overlaid(pixels.movedim(-1, 0)[None], mask, task.outputs)[0].movedim(0, -1)
     picture = Image.fromarray(pixels.contiguous().numpy())
     draw = ImageDraw.Draw(picture)
     for i, mask in enumerate(column.masks[row]):
         _outline(picture, mask.repeat_interleave(scale, 0).repeat_interleave(scale, 1), COLOURS[i % len(COLOURS)])
+    if isinstance(column.labels, Masks):
+        return picture
+    label = column.labels[row]
     if isinstance(task, Keypoints):
-        for i, (x, y) in enumerate(column.labels[row].view(-1, 2).tolist()):
+        for i, (x, y) in enumerate(label.view(-1, 2).tolist()):
             if x == x and y == y:  # not nan
                 _cross(draw, (x + 0.5) * scale - 0.5, (y + 0.5) * scale - 0.5, COLOURS[i % len(COLOURS)])
-    if isinstance(task, Gaze) and column.labels[row].isfinite().all():
-        x, y = (to_vectors(column.labels[row][None])[0, :2] * 0.45 * max(picture.size)).tolist()
+    if isinstance(task, Gaze) and label.isfinite().all():
+        x, y = (to_vectors(label[None])[0, :2] * 0.45 * max(picture.size)).tolist()
         _arrow(draw, (picture.width - 1) / 2, (picture.height - 1) / 2, x, y)
     return picture
 

@@ -17,6 +17,8 @@ from ..data.described import some
 from ..data.domains import Labelled
 from ..data.given import check_given_names
 from ..data.labels import Boxes, Masks, joined
+from ..data.masks.regions import MASK, asked
+from ..data.masks.regions import only as only_regions
 from ..errors import InputError
 from ..settings import settings
 from .correlations import Copula, read_correlations
@@ -24,7 +26,7 @@ from .distributions import Empirical, Normal, Sampling
 from .distributions import Range as Range
 from .parameter import Parameter as Parameter
 
-MASK, BOXES = "mask", "boxes"  # labels of every simulator with regions, and with things
+BOXES = "boxes"  # label of every simulator with things, as `MASK` is of those with regions
 CHUNK = 200  # images rendered at once: limits memory, fits in the CPU cache, and is a multiple of the 10 digits
 
 
@@ -240,7 +242,8 @@ class Simulator(ABC):
         Args:
             n, seed: as in `sample`.
             label: the name of one label or column, or of several columns. The name of a label means all its columns.
-                `mask` means the regions as `Masks`, and `boxes` the objects as `Boxes`, if the simulator has any.
+                `mask` means the regions as `Masks`, `mask:NAME`, or several of these, some of the regions (see
+                `regions.only`), and `boxes` the objects as `Boxes`, if the simulator has any.
                 None means the setting `label` of the simulator, or the first label if that is also None.
             given: names of columns that are given, as in `Labelled`. Each is a label column or else a parameter, in its
                 own unit: `head_pitch` of `eyes` is the label column in radians, not the parameter in degrees.
@@ -259,7 +262,7 @@ class Simulator(ABC):
         labels = joined(parts)
         return Labelled(
             torch.cat(images),
-            Masks(labels) if names == [MASK] and not columns else labels,
+            Masks(labels) if asked(names) is not None and not columns else labels,
             classes,
             columns,
             given=torch.cat(known) if given else None,
@@ -273,8 +276,10 @@ class Simulator(ABC):
         only = names[0] if len(names) == 1 else ""
         if only in self.classes:
             return lambda chunk: chunk.labels[only], self.classes[only], ()
-        if only == MASK and self.regions:
-            return Rendered.region_index, self.regions, ()
+        regions = asked(names)
+        if regions is not None and self.regions:
+            kept, table = only_regions(self.regions, regions, f"simulator {self.called()}")
+            return lambda chunk: table[chunk.region_index().int()], kept, ()
         if only == BOXES and self.things:
             return lambda chunk: chunk.boxes, self.things, ()
         picks, columns = self._picks(names)

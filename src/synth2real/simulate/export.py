@@ -25,20 +25,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
-
+from ..data.masks import LEGEND, asked, legend_text
 from ..engines import Engine, Here, spans
 from ..errors import InputError
-from ..settings import to_dict
 from ..storage import Building, building, check_writable, is_free, make_folder, whole, write_text
-from .base import MASK, Simulator
-from .distributions import plain
+from .base import Simulator
 from .encoding import Encoded, RenderedPart, Row, encoded_rows
 from .objects import ANNOTATIONS, AnnotationFile
 from .parameter import parameters_yaml
+from .registry import described
 
 Format = Literal["folder", "webdataset", "parquet"]
-PARAMETERS, TABLE, REGIONS = "parameters.yaml", "metadata.jsonl", "classes.yaml"
+PARAMETERS, TABLE = "parameters.yaml", "metadata.jsonl"
 SHARD = 1000  # images in a tar file
 
 
@@ -102,7 +100,7 @@ def render_job(
     if masks and not simulator.regions:
         raise InputError(f"--masks: simulator {simulator.called()} renders no masks. Remove --masks")
     simulator.stream(n, seed)  # refuses a wrong count before anything is written
-    masks = masks or simulator.label == MASK
+    masks = masks or asked(simulator.label) is not None
     return RenderJob(simulator, n, out, seed, overwrite, masks, format, resume)
 
 
@@ -148,18 +146,6 @@ class RenderJob:
             "masks": self.masks,
             "format": self.format,
         }
-
-
-def described(simulator: Simulator) -> dict[str, Any]:
-    """A simulator with its ranges, and its program if it has one, as plain data."""
-    program = getattr(simulator, "program", None)
-    return {
-        "name": simulator.called(),
-        "settings": to_dict(simulator),
-        "ranges": {name: plain(sampling) for name, sampling in simulator.samplings().items()},
-        "correlations": simulator.all_correlations(),
-        "program": None if program is None else to_dict(program),
-    }
 
 
 class _Writer(ABC):
@@ -228,7 +214,7 @@ class _Folder(_InFolder):
         if self.objects:
             self.annotations.finish()
         if self.job.masks:
-            write_text(self.out / REGIONS, yaml.safe_dump(dict(enumerate(self.job.simulator.regions))))
+            write_text(self.out / LEGEND, legend_text(self.job.simulator.regions))
         write_text(self.out / PARAMETERS, self.job.parameters)
         write_text(self.out / TABLE, "".join(json.dumps(row) + "\n" for row in self.building.rows))
 
@@ -386,7 +372,7 @@ def _replaceable(job: RenderJob) -> list[str]:
 
 def _is_written(path: Path) -> bool:
     """Whether the name shows that `render` wrote the file."""
-    if path.name in (TABLE, PARAMETERS, ANNOTATIONS, REGIONS):
+    if path.name in (TABLE, PARAMETERS, ANNOTATIONS, LEGEND):
         return True
     stem = path.stem.removesuffix("_mask").removeprefix("shard-")
     return path.suffix in (".png", ".tar") and stem.isdecimal() and len(stem) >= 6

@@ -2,7 +2,17 @@
 
 from .cache import cache_folder
 from .content import Content, content_of
-from .files import append_line, check_writable, copied, make_folder, whole, write_tensors, write_text, writing
+from .files import (
+    append_line,
+    check_writable,
+    copied,
+    make_folder,
+    whole,
+    whole_folder,
+    write_tensors,
+    write_text,
+    writing,
+)
 from .incomplete import INCOMPLETE, Building, building, check_complete, is_free
 from .lineage import Node, trace
 from .locks import LOCK, check_unlocked, emptied, is_empty, locked
@@ -36,6 +46,7 @@ __all__ = [
     "record_file",
     "trace",
     "whole",
+    "whole_folder",
     "write_tensors",
     "write_text",
     "writing",

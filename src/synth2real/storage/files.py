@@ -40,6 +40,34 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A hidden folder beside `path` to write to. It replaces `path`, with all that is in it, when the context ends.
+
+    After an error `path` is as it was, and no hidden folder is left.
+
+    Raises:
+        WriteError: as `whole`.
+    """
+    partial, earlier = (path.with_name(f".{what}.{path.name}") for what in ("partial", "earlier"))
+    with writing(path):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    try:
+        yield partial
+        with writing(path):
+            shutil.rmtree(earlier, ignore_errors=True)
+            if path.exists():
+                path.rename(earlier)
+            partial.rename(path)
+    except BaseException:
+        if earlier.exists() and not path.exists():
+            earlier.rename(path)
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+@contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turns an error of the operating system into a `WriteError` that names `path` and what to do."""
     try:

@@ -122,7 +122,7 @@ class Segmentation(Task):
             raise InputError("expected masks to evaluate on, found labels of whole images")
         table = torch.full((IGNORED + 1,), IGNORED, dtype=torch.uint8)
         table[: len(evaluated.classes)] = aligned_classes(evaluated.classes, self.classes).to(torch.uint8)
-        return Masks(table[evaluated.labels.tensor.long()])
+        return evaluated.labels.mapped(table)
 
 
 def enlarged(outputs: Tensor, size: tuple[int, int]) -> Tensor:

@@ -285,6 +285,7 @@ class Trainer:
         index = index[:0] if self.source is None else index
         clean, x, warp = self._draw(0, index, step)
         labels = self._labels[index.to(self._labels.device) if isinstance(self._labels, Tensor) else index]
+        labels = labels.to(self.loop.hardware.device)  # masks that are decoded on access
         domain = None if self._domains is None else self._domains[index.to(self._domains.device)]
         source = self._mixed(SourceBatch(x, self.move(labels, warp), clean, domain))
         target_index = target_index if self.algorithm.uses_target else target_index[:0]

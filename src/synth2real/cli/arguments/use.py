@@ -30,11 +30,11 @@ class EvaluateArguments(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class PredictArguments(Parallel, Writing):
-    """Write predictions for images as CSV."""
+    """Write predictions for images: a CSV file, or of a segmenter a folder of masks."""
 
     run: ModelArgument
     images: Annotated[Path, typer.Argument(help="Folder, image, .npz or .svmlight.")]
-    out: Annotated[Path, typer.Option("--out", help="CSV file to write.")]
+    out: Annotated[Path, typer.Option("--out", help="CSV file to write; of a segmenter a folder.")]
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Add a column p_CLASS for each class.")] = False
     few_labels: FewLabels = None
     group: Group = None

@@ -126,6 +126,9 @@ def balance(domain: dict[str, Any]) -> str:
     if "classes" in domain:
         shown = [f"{name} {count}" for name, count in list(domain["classes"].items())[:SHOWN]]
         return f"; classes: {', '.join(shown)}"
+    if "masks" in domain:
+        shown = [f"{name} {one['share']:.1%}" for name, one in list(domain["masks"].items())[:SHOWN]]
+        return f"; masks: {', '.join(shown)} of the pixels, {domain['empty']} empty"
     columns = domain.get("columns", {})
     shown = [f"{name} {c['least']:.3g} to {c['most']:.3g}" for name, c in list(columns.items())[:SHOWN]]
     return f"; columns: {', '.join(shown)}" if shown else ""

@@ -32,7 +32,7 @@ def gap(args: GapArguments) -> Result:
     how = {**reading(args), "layout": Layout.of([args.source, args.target])}
     if model is not None:
         how |= reading_of(model, skip_bad=args.skip_bad) | {"given": ()}  # features of the images alone
-    target = load_unlabelled(args.target, **how, format=format_for(args.target, args))
+    target = load_unlabelled(args.target, **how, masks=False, format=format_for(args.target, args))
     if is_simulator(args.source):
         source = rendered(args, target)
     else:

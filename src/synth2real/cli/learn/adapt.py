@@ -8,7 +8,6 @@ from typing import Any
 from ...adapt import SOURCE_FREE, SourceFree
 from ...comparison.halving import timed_steps
 from ...data.domains import Unlabelled
-from ...data.reading.loading import load_unlabelled
 from ...errors import InputError, TrainingDiverged
 from ...route.run_folder import LOG, METRICS, SETTINGS, RunFolder, read_settings
 from ...select.adapted import judge
@@ -21,7 +20,7 @@ from .. import dry_run
 from ..arguments import AdaptArguments
 from ..console import Result, bars, console
 from ..few_labels import keep_correction, plain_few_labels, read_for_model
-from ..inputs import reading_of
+from ..inputs import images_for
 from ..outputs import run_folder, say
 from ..set_option import assignments_of
 
@@ -35,7 +34,7 @@ def adapt(args: AdaptArguments) -> Result:
     method = build_method(args)
     hardware = Hardware.detect(args.device)
     model = load_model(args.run, trust=args.trust, hardware=hardware)
-    target = load_unlabelled(args.target, **reading_of(model, skip_bad=args.skip_bad))
+    target = images_for(model, args.target, args)
     model.inputs_of(target, str(args.target))
     grouped = read_for_model(model, args, (args.target, target))
     loop = Loop(args.steps or method.steps(target), seed=args.seed, hardware=hardware)

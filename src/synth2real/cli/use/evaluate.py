@@ -12,12 +12,13 @@ import torch
 from rich.table import Table
 
 from ...data.domains import Labelled
+from ...data.masks import of_regions
 from ...data.reading.loading import load
 from ...data.reading.places import has_columns
 from ...deploy import OnnxModel
 from ...errors import InputError
 from ...route.run_folder import read_settings
-from ...tasks import Classification
+from ...tasks import Classification, Segmentation
 from ...training.model import Model
 from ..arguments import EvaluateArguments
 from ..console import WIDTH, Result, print_result
@@ -25,18 +26,24 @@ from ..few_labels import groups_of
 from ..inputs import check_units_of, load_run, reading_of
 
 LISTED = 20  # classes in the table
+IOU_OF = "iou_of"  # the metric with a value for each class
 
 
 def evaluate(args: EvaluateArguments) -> Result:
     """Print the task's metrics of a run on labelled data, and which errors it makes."""
     model = load_run(args.run, trust=args.trust, device=args.device)
     columns = label_columns(args, model)
-    data = load(args.on, columns, **reading_of(model, skip_bad=args.skip_bad), format=args.format)
+    classes = model.task.classes if isinstance(model.task, Segmentation) else ()
+    how = reading_of(model, skip_bad=args.skip_bad)
+    data = load(args.on, columns, **how, format=args.format, classes=classes)
     model.inputs_of(data, str(args.on))
     check_units_of(model.task, data, f"--on {args.on}")
     metrics, details = scored(model, data, groups_of(args.run, model, args.group, (args.on, data)))
     for name, value in metrics.items():
-        print_result(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {json.dumps(value)}")
+        if name == IOU_OF:
+            show_ious(value)
+        else:
+            print_result(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {json.dumps(value)}")
     if "per_class" in details:
         show_classes(details)
     else:
@@ -49,11 +56,21 @@ def evaluate(args: EvaluateArguments) -> Result:
 def scored(model: Model | OnnxModel, data: Labelled, groups: Sequence[str] | None) -> tuple[Result, Result]:
     """The metrics of the task, and its details; with `groups` each sample is corrected for its own."""
     values = model.predict(data.unlabelled(), groups=groups).values
-    labels = model.task.align(data) if isinstance(model.task, Classification) else data.labels
+    labels = model.task.align(data) if isinstance(model.task, Classification | Segmentation) else data.labels
     sizes = data.sizes
     if sizes is None and len(data.shape) == 3:
         sizes = torch.tensor(data.shape[1:]).expand(len(data), 2)
     return model.task.metrics(values, labels), model.task.details(values, labels, sizes)
+
+
+def show_ious(ious: dict[str, float | None]) -> None:
+    """Print the intersection over union of each class, or the lowest ones."""
+    rows = sorted(ious.items(), key=lambda row: (row[1] is None, row[1])) if len(ious) > LISTED else list(ious.items())
+    title = f"the {LISTED} classes with the lowest IoU, of {len(rows)}" if len(rows) > LISTED else None
+    table = Table("class", "IoU", title=title)
+    for name, one in rows[:LISTED]:
+        table.add_row(name, share(math.nan if one is None else one))
+    print_result(table)
 
 
 def show_classes(details: dict[str, Any]) -> None:
@@ -103,6 +120,8 @@ def label_columns(args: EvaluateArguments, model: Model | OnnxModel) -> str | tu
     """The columns of --label, or those of the training."""
     if isinstance(model.task, Classification):
         return args.label[0] if args.label else trained_label(args.run, model, args.on)
+    if isinstance(model.task, Segmentation):
+        return of_regions(args.label or settings_of(args.run, model).get("label") or ())
     known: tuple[str, ...] = model.task.columns  # type: ignore[attr-defined]
     columns = args.label or known
     if len(columns) != len(known):
@@ -113,7 +132,12 @@ def label_columns(args: EvaluateArguments, model: Model | OnnxModel) -> str | tu
     return columns
 
 
+def settings_of(run: Path, model: Model | OnnxModel) -> Result:
+    """What is known of the training of a run, or of an exported one."""
+    return model.facts if isinstance(model, OnnxModel) else read_settings(run)
+
+
 def trained_label(run: Path, model: Model | OnnxModel, on: Path) -> str | None:
     """The label column that the run was trained with; None where there was none, or `on` has its classes as folders."""
-    label = (model.facts if isinstance(model, OnnxModel) else read_settings(run)).get("label")
+    label = settings_of(run, model).get("label")
     return label[0] if label and has_columns(on) else None

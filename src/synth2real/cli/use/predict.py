@@ -14,14 +14,13 @@ from torch import Tensor
 
 from ...data.domains import Unlabelled, evenly
 from ...data.reading.discovery import counted
-from ...data.reading.loading import load_unlabelled
 from ...deploy import OnnxModel
 from ...engines import Engine, Span, spans
 from ...engines import engine as engine_of
 from ...engines.portable import Portable
 from ...errors import InputError
 from ...storage import check_writable, make_folder, whole
-from ...tasks import Classification, Keypoints, Task
+from ...tasks import Classification, Keypoints, Segmentation, Task
 from ...training.corrected_head import correction_of
 from ...training.correction import Correction, correct
 from ...training.hardware import Hardware
@@ -30,8 +29,9 @@ from .. import dry_run
 from ..arguments import PredictArguments
 from ..console import Result, console
 from ..few_labels import groups_of, read_for_model
-from ..inputs import format_for, load_run, reading_of
+from ..inputs import images_for, load_run
 from ..outputs import check_new_file, one_class
+from .predicted_masks import check_folder, write_masks
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a cell that spreadsheets run
 NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
@@ -43,18 +43,18 @@ CLASSIFIED = ("label", "confidence")
 
 
 def predict(args: PredictArguments) -> Result:
-    """Write one row per image to a CSV file, and say how many there are of each class."""
-    out = args.out
+    """Write one row per image to a CSV file, and say how many there are of each class; or a mask for each image."""
+    model, out = load_run(args.run, trust=args.trust, device=args.device), args.out
+    if isinstance(model.task, Segmentation):
+        return masks(args, model)
     if out.is_dir():
         raise InputError(f"{out}: found a folder, expected the name of a CSV file, such as {out / 'predictions.csv'}")
     check_new_file(out, "a CSV", (), args.overwrite)
-    model = load_run(args.run, trust=args.trust, device=args.device)
     if args.probabilities and not isinstance(model.task, Classification):
         raise InputError(
             f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies"
         )
-    how = {**reading_of(model, skip_bad=args.skip_bad), "format": format_for(args.images, args)}
-    images = load_unlabelled(args.images, **how)
+    images = images_for(model, args.images, args)
     model.inputs_of(images, str(args.images))
     model, groups, correction = corrected(args, model, images)
     if args.dry_run:
@@ -82,6 +82,18 @@ def predict(args: PredictArguments) -> Result:
     return {"count": len(predictions.values), **found, **few, "out": out}
 
 
+def masks(args: PredictArguments, model: Model | OnnxModel) -> Result:
+    """Write a folder of masks."""
+    check_folder(args)
+    if isinstance(model, OnnxModel):
+        raise InputError(
+            f"{args.run}: masks are predicted by a run folder, found an exported model. Give the run folder"
+        )
+    images = images_for(model, args.images, args)
+    model.inputs_of(images, str(args.images))
+    return dry_plan(args, model, images) if args.dry_run else write_masks(args, model, images)
+
+
 def predicted(
     engine: Engine, model: Model | OnnxModel, images: Unlabelled, groups: Sequence[str] | None
 ) -> Predictions:
@@ -90,7 +102,7 @@ def predicted(
     Samples of one group are predicted together, as `Model.predict` does.
     """
     shape = model.inputs_of(images).shape[1:] if isinstance(model, Model) else model.shape
-    size = BATCHES * batch_of(shape)
+    size = BATCHES * batch_of(shape, model.task.dense)
     order, ends = torch.arange(len(images)), [len(images)]
     if groups is not None and isinstance(model, Model) and (corrected := correction_of(model)) is not None:
         number = torch.tensor([corrected.number_of(name) for name in groups])

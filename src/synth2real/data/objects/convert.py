@@ -26,6 +26,7 @@ from .arrays import as_array, features_of, read_array
 from .base import Ask, Found
 from .huggingface import is_dataset, open_hub, read_hugging_face
 from .labels import labels_of
+from .masks import are_masks, masks_of
 from .pictures import is_picture, read_sequence
 from .tables import is_table, read_table
 from .torch_datasets import ArraysOnAccess, read_dataset
@@ -40,6 +41,8 @@ def labelled_of(x: Any, ask: Ask, classes: Sequence[str] = (), columns: Sequence
     found = _read(x, ask)
     if found.label is None:
         raise InputError(f"X, {called(x)}, has no labels, expected some. Give them: Labelled.of(X, y)")
+    if are_masks(found.label):
+        return _masked(found, ask, classes)
     label, names, named = labels_of(found.label, classes or found.classes, columns)
     if isinstance(ask.label, list | tuple) and not named and all(isinstance(one, str) for one in ask.label):
         named = tuple(ask.label)
@@ -61,6 +64,17 @@ def labelled_of(x: Any, ask: Ask, classes: Sequence[str] = (), columns: Sequence
         given_columns=given_columns,
         resize=found.resize,
     )
+
+
+def _masked(found: Found, ask: Ask, classes: Sequence[str]) -> Labelled:
+    """Images and their masks as a domain."""
+    kept = None if found.kept is None else torch.tensor(found.kept)
+    size = (int(found.inputs.shape[-2]), int(found.inputs.shape[-1]))
+    sizes = torch.tensor(size).expand(len(found.inputs), 2) if found.sizes is None else found.sizes
+    masks, names = masks_of(found.label, classes or found.classes, kept, sizes, size, ask.how.resize)
+    given, given_columns = _given(found, kept)
+    more = {"depth": found.depth, "given": given, "given_columns": given_columns, "resize": found.resize}
+    return Labelled(found.inputs, masks, names, (), found.names, found.sizes, **more)  # type: ignore[arg-type]
 
 
 def unlabelled_of(x: Any, ask: Ask) -> Unlabelled:

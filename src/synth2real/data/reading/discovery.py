@@ -106,11 +106,6 @@ def without_masks(images: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     return [file for file in images if file not in masks], sorted(masks)
 
 
-def masks_below(folder: Path) -> list[Path]:
-    """All masks in a folder and its subfolders. Each mask belongs to the image beside it."""
-    return without_masks([file for file in files_below(folder) if is_image(file)])[1]
-
-
 def images_below(folder: Path) -> list[Path]:
     """All image files in a folder and its subfolders.
 

@@ -101,7 +101,7 @@ class ImageFiles:
         def put(place: int, which: int) -> None:
             pixels[place] = self._read(self.files[which])
 
-        run = map if self.shape[1:].numel() < SMALL else _threads(os.getpid()).map
+        run = map if self.shape[1:].numel() < SMALL else decoding_threads(os.getpid()).map
         list(run(put, range(len(index)), index.tolist()))
         return images
 
@@ -191,7 +191,7 @@ class _Collected:
 
 
 @functools.cache
-def _threads(process: int) -> ThreadPoolExecutor:
+def decoding_threads(process: int) -> ThreadPoolExecutor:
     """The threads that decode, one pool for each process: a forked one does not have those of its parent."""
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
 
@@ -245,11 +245,11 @@ def decode(files: Sequence[Path | Held], how: Conversion) -> Decoded:
 
 def _decoded(files: Sequence[Path | Held], how: Conversion) -> Iterator[Read | str]:
     """The images in order, decoded by threads a little ahead: a set that stays on disk never lies in memory."""
-    run: Callable[..., Iterable[Read | str]] = _threads(os.getpid()).map
+    run: Callable[..., Iterable[Read | str]] = decoding_threads(os.getpid()).map
     for start in range(0, len(files), AHEAD):
         read = list(run(lambda file: try_read(file, how), files[start : start + AHEAD]))
         yield from read
-        run = _threads(os.getpid()).map if any(map(_large, read)) else map
+        run = decoding_threads(os.getpid()).map if any(map(_large, read)) else map
 
 
 def _large(read: Read | str) -> bool:

@@ -3,6 +3,7 @@
     load("synthetic/")                            # class subfolders, or a metadata table with the column `label`
     load("synthetic/", label="digit")             # one column of class names
     load("synthetic/", label=["iris_x", "iris_y"])  # columns of numbers
+    load("synthetic/", label="mask")              # the class of each pixel
     load_unlabelled("photos/")                    # every image in the folder and its subfolders; labels are never read
     load("books.svmlight")                        # sparse features; the first column is the class
     load("hf:NAME", split="train")                # a data set of Hugging Face, or a folder: "hf:FOLDER"
@@ -11,24 +12,23 @@ Metadata tables have the format of Hugging Face `datasets`: `metadata.csv` or `m
 `file_name`. This path is relative to the table.
 """
 
-import math
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from ...errors import InputError, LeftOutWarning
 from ..domains import MOST, Inputs, Labelled, Unlabelled
 from ..fitting import USUAL, Resize
 from ..given import check_given_names
-from ..sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
+from ..masks.regions import asked
+from ..sparse import SVMLIGHT, Layout, read_svmlight
+from .arrays import array_inputs, columns_of
 from .class_names import as_classes, indexed, is_name, natural_key
 from .discovery import (
     as_spelled,
@@ -41,8 +41,8 @@ from .discovery import (
     without_masks,
 )
 from .discovery import metadata_tables as metadata_tables
-from .images import Decoded, decode, resize
-from .npz import Arrays, arrays_of
+from .images import Decoded, decode
+from .npz import arrays_of
 from .pixels import Conversion
 from .places import HUB as HUB
 from .places import existing, is_packed
@@ -88,7 +88,7 @@ def load_unlabelled(
         memory: most bytes of decoded images that are kept in memory; a larger set stays on disk. By default half of the
             free memory, and for shards at most 0.5 GB.
         layout: layout of svmlight files, if several files share one. By default the file alone determines it.
-        masks: also load `NAME_mask.png` beside `NAME.png`. In a folder of labelled images these are segmentation masks.
+        masks: also load the masks of images, such as `NAME_mask.png` beside `NAME.png`, as images.
         given: columns of numbers that are known of every image and are no labels: columns of a metadata table, or
             arrays (N,) of an `.npz`.
         resize: how images are brought to `size`: `stretch`, `crop` or `letterbox`, see `Conversion`.
@@ -130,13 +130,17 @@ def _elsewhere(
 def _unlabelled(path: Path, conversion: Conversion, layout: Layout | None, masks: bool) -> Unlabelled:
     if path.suffix.lower() == ".npz":
         with prefixed(path), arrays_of(path) as arrays:
-            inputs, facts = _array_inputs(path, arrays, conversion)
+            inputs, facts = array_inputs(path, arrays, conversion)
             return Unlabelled(inputs, numbered(inputs), **facts)
     if path.suffix.lower() in SVMLIGHT:
         features, _ = read_svmlight(path, layout)
         return Unlabelled(features, numbered(features))
     root, files = (path, images_below(path)) if path.is_dir() else (path.parent, [path])
-    files = in_order(root, files if masks else without_masks(files)[0])
+    if not masks and path.is_dir():
+        from ..masks import images_without_masks
+
+        files = images_without_masks(root, files)
+    files = in_order(root, files)
     read = decode(files, conversion)
     return Unlabelled(read.images, _relative(root, files, read), **read.facts)
 
@@ -156,6 +160,7 @@ def load(
     resize: Resize = USUAL,
     split: str | None = None,
     format: str | None = None,
+    classes: Sequence[str] = (),
 ) -> Labelled:
     """Load images or features with their labels.
 
@@ -163,9 +168,10 @@ def load(
         path: a folder with a metadata table, a folder with one subfolder per class, an `.npz`, or an svmlight file. The
             `.npz` has `images` or `features` (dense or sparse), and `labels` or one array per label column.
         label: a column name (classes), or a list of column names (numbers). The default is the column `label`, or the
-            class subfolders if there is no table.
+            class subfolders if there is no table. For masks `mask`, or `mask:NAME`, or a list; see `regions.asked`.
         size, channels, skip_bad, depth, background, memory, layout, given, resize, split, format: as in
             `load_unlabelled`. Of another program's format, see `data.formats.domains`.
+        classes: names of the ids of masks from 0 on, or of their black and white. For masks without a `classes.yaml`.
 
     Raises:
         InputError: as in `load_unlabelled`; or the label column does not exist, an image of a row does not exist, or a
@@ -173,22 +179,59 @@ def load(
     """
     conversion = Conversion(size, channels, skip_bad, depth, background, memory, resize)
     given = check_given_names(given, () if label is None else [label] if isinstance(label, str) else label)
+    regions = asked(label)
+    if regions is not None:
+        return _masked(path, regions, classes, (split, format), conversion, given)
+    found = _labelled_elsewhere(path, label, (split, format), conversion, given)
+    if isinstance(found, Labelled):
+        return found
+    return with_given(_labelled(found, label, conversion, layout), found, given)
+
+
+def _labelled_elsewhere(
+    path: str | Path,
+    label: str | Sequence[str] | None,
+    where: tuple[str | None, str | None],
+    how: Conversion,
+    given: tuple[str, ...],
+) -> Labelled | Path:
+    """`_elsewhere` with labels; `where` has the split and the format."""
     from ..objects import load_hub_labelled
 
     if is_hub(path):
-        return load_hub_labelled(path, split, label, conversion, given)
-    if is_packed(path, split, format):
+        return load_hub_labelled(path, where[0], label, how, given)
+    if is_packed(path, *where):
         from ..shards import load_shards
 
-        return load_shards(path, label, conversion, given)
-    path, kind = existing(path, split, format)
+        return load_shards(path, label, how, given)
+    found, kind = existing(path, *where)
     if kind is not None and kind.prefix:
-        return load_hub_labelled(f"{kind.prefix}{path}", split, label, conversion, given)
-    if kind is not None:
-        from ..formats.domains import load_format
+        return load_hub_labelled(f"{kind.prefix}{found}", where[0], label, how, given)
+    if kind is None:
+        return found
+    from ..formats.domains import load_format
 
-        return load_format(kind, path, label, conversion, given)
-    return with_given(_labelled(path, label, conversion, layout), path, given)
+    return load_format(kind, found, label, how, given)
+
+
+def _masked(
+    path: str | Path,
+    regions: Sequence[str],
+    classes: Sequence[str],
+    where: tuple[str | None, str | None],
+    how: Conversion,
+    given: tuple[str, ...],
+) -> Labelled:
+    """Images with masks; `where` has the split and the format."""
+    from ..masks.loading import load_masks
+
+    if is_hub(path) or is_packed(path, *where):
+        raise InputError(
+            f"{path}: masks are read from folders and .npz, found shards or a data set of Hugging Face. Write its "
+            "images and masks into a folder"
+        )
+    found, kind = existing(path, *where)
+    return with_given(load_masks(found, kind, regions, classes, how), found, given)
 
 
 def _labelled(path: Path, label: str | Sequence[str] | None, conversion: Conversion, layout: Layout | None) -> Labelled:
@@ -288,51 +331,9 @@ def prefixed(path: str | Path) -> Iterator[None]:
         raise (error if str(error).startswith(str(path)) else InputError(f"{path}: {error}")) from None
 
 
-def _array_inputs(path: Path, arrays: Arrays, conversion: Conversion) -> tuple[Inputs, dict[str, Any]]:
-    """The inputs, and what a domain of them keeps of the conversion."""
-    if is_compressed(arrays):
-        return from_compressed(path, arrays), {}
-    if "features" in arrays:
-        return _features(path, arrays.numbers("features")), {}
-    if "images" not in arrays:
-        raise InputError(f"{path}: found the arrays {listed(arrays.keys())}, expected 'images' or 'features'")
-    images = arrays["images"]
-    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
-        raise InputError(f"{path}: 'images' of shape {images.shape}, expected (N, H, W), (N, H, W, 1) or (N, H, W, 3)")
-    if images.size == 0:
-        raise InputError(f"{path}: 'images' of shape {images.shape} have no pixels, expected one image or more")
-    if images.dtype != np.uint8:
-        if np.issubdtype(images.dtype, np.floating) and np.isnan(images).any():
-            row = int(np.isnan(images).reshape(len(images), -1).any(1).argmax())
-            raise InputError(f"{path}: 'images' contains NaN, first in row {row}, expected numbers in 0..1. Remove it")
-        if not np.issubdtype(images.dtype, np.floating) or not (images.min() >= 0 and images.max() <= 1):
-            raise InputError(f"{path}: 'images' of {images.dtype}, expected uint8 in 0..255 or floats in 0..1")
-        images = images.astype(np.float32)
-    x = torch.from_numpy(np.ascontiguousarray(images if images.ndim == 4 else images[..., None])).permute(0, 3, 1, 2)
-    given = torch.tensor(x.shape[2:]).expand(len(x), 2).clone()
-    x = resize(x.contiguous(), conversion.size, conversion.channels, conversion.resize)
-    return x, {} if conversion.size is None else {"sizes": given, "resize": conversion.resize}
-
-
-def _features(path: Path, values: NDArray[np.float64]) -> Tensor:
-    if values.ndim != 2 or values.shape[1] == 0:
-        raise InputError(f"{path}: 'features' of shape {values.shape}, expected (N, F) with one feature or more")
-    if np.isnan(values).any():
-        row, column = np.argwhere(np.isnan(values))[0].tolist()
-        raise InputError(
-            f"{path}: 'features' contains NaN, first in row {row}, column {column}, expected numbers. Fill or remove it"
-        )
-    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
-
-
-def _columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values (N, ...) as (N, K)."""
-    return values.reshape(len(values), math.prod(values.shape[1:]))
-
-
 def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conversion) -> Labelled:
     with prefixed(path), arrays_of(path) as arrays:
-        inputs, facts = _array_inputs(path, arrays, conversion)
+        inputs, facts = array_inputs(path, arrays, conversion)
         names = numbered(inputs)
         if label is None or isinstance(label, str):
             usual = (label, "labels", "label") if label in (None, *AS_CLASSES) else (label,)
@@ -359,9 +360,9 @@ def _load_arrays(path: Path, label: str | Sequence[str] | None, conversion: Conv
                     "of each"
                 )
         if all(column in arrays for column in columns):
-            values = np.concatenate([_columns(arrays.numbers(column)) for column in columns], axis=1)
+            values = np.concatenate([columns_of(arrays.numbers(column)) for column in columns], axis=1)
         elif "labels" in arrays:
-            values = _columns(arrays.numbers("labels"))
+            values = columns_of(arrays.numbers("labels"))
         else:
             raise InputError(
                 f"{path}: found the arrays {listed(arrays.keys())}, expected {listed(columns)} or 'labels'"

@@ -6,8 +6,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from ...data.masks import MASK
 from ...settings import settings
-from ..base import CHUNK, MASK, Drawn, Parameter, Simulator
+from ..base import CHUNK, Drawn, Parameter, Simulator
 from ..camera import blur
 from ..objects import instances_of
 from . import surroundings

@@ -33,7 +33,12 @@ def check_few_labels(task: Task, few: FewLabels, target: Unlabelled, target_grou
 
 
 def _check_task(task: Task, few: FewLabels) -> None:
-    """Raise `InputError` if the few labels are of another task."""
+    """Raise `InputError` if the few labels are of another task, or of one without a correction."""
+    if task.dense:
+        raise InputError(
+            f"the task {task.kind} has no correction by a few labels, expected classes or values. Leave the few labels "
+            "out, or train with them as a part of the source"
+        )
     if isinstance(task, Classification):
         if not few.classes:
             raise InputError(
