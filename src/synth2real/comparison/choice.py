@@ -234,7 +234,7 @@ def lower_estimate(choice: Choice, task: Task) -> list[str]:
     if (
         own is None
         or base is None
-        or not (own.value < base.value if task.metric == "accuracy" else own.value > base.value)
+        or not (own.value < base.value if task.higher_is_better else own.value > base.value)
     ):
         return []
     return [

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from ...data.domains import Labelled, Unlabelled, to_float
 from ...data.groups import check_groups
 from ...errors import InputError
-from ...tasks import Classification, Task
+from ...tasks import Classification, Segmentation, Task
 from ...training.featured import by_source
 from ...training.model import Model
+from .maps import compact_labels, compact_maps
 from .moves import Moved, move
 
 MIX = 0.55  # share of the main image in a mixture
@@ -27,9 +28,10 @@ class Candidate:
     Args:
         name: of its route and settings; candidates with the same name differ only in the seed.
         seed: of its training.
-        source, target: raw outputs on the held-out source (N, O) and on the target (M, O), float32.
-        source_features, target_features: (N, F) and (M, F) float32.
-        classifier: weights of the head's last layer, (O, F); None if the head has hidden layers.
+        source, target: raw outputs on the held-out source (N, O) and on the target (M, O), float32; of a dense task
+            probabilities (N, C, h, w) and (M, C, h, w) float16, see `maps.compact_maps`.
+        source_features, target_features: (N, F) and (M, F) float32; of a dense task the mean over all points.
+        classifier: weights of the head's last layer, (O, F); None if the head has hidden layers, or the task is dense.
         mixed: two shares of mixed images that are classified as their main image: mixtures within one class, and
             mixtures between two classes. The images are of the target, and the class of an image is its predicted
             class. Classification only, otherwise nan.
@@ -60,8 +62,8 @@ class Pool:
     Args:
         candidates: one or more.
         task: what they predict.
-        labels: of the held-out source, class indices (N,) or values (N, K). Points are in pixels of the model's input;
-            see `labels_of`.
+        labels: of the held-out source, class indices (N,), values (N, K), or masks (N, h, w). Points are in pixels of
+            the model's input; see `labels_of`.
         prior: class shares (C,) of the target, if they are known.
         source_groups, target_groups: (N,) and (M,) int64, the person or video of each sample; None if the samples are
             independent.
@@ -100,13 +102,13 @@ class Pool:
 
     @property
     def source(self) -> list[Tensor]:
-        """Predictions of each candidate on the held-out source."""
-        return [self.task.predict(one.source) for one in self.candidates]
+        """Predictions of each candidate on the held-out source; of a dense task probabilities, see `Candidate`."""
+        return [one.source if self.task.dense else self.task.predict(one.source) for one in self.candidates]
 
     @property
     def target(self) -> list[Tensor]:
-        """Predictions of each candidate on the target."""
-        return [self.task.predict(one.target) for one in self.candidates]
+        """Predictions of each candidate on the target; of a dense task probabilities, see `Candidate`."""
+        return [one.target if self.task.dense else self.task.predict(one.target) for one in self.candidates]
 
 
 def observe(
@@ -129,6 +131,13 @@ def observe(
     with by_source(model):
         source_features = model.embed(known)
     target_features = model.embed(inputs)
+    if model.task.dense:
+        with by_source(model):
+            source = compact_maps(model, known)
+        target_maps = compact_maps(model, inputs)
+        moved = move(model, inputs, target_maps) if probed else None
+        both = source_features, target_features
+        return Candidate(name, seed, source, target_maps, *both, None, (torch.nan, torch.nan), moved)
     outputs = head_of(model, target_features)
     last = model.head[-1][-1] if isinstance(model.head[-1], nn.Sequential) else model.head[-1]
     linear = isinstance(last, nn.Linear) and last.in_features == source_features.shape[1]
@@ -150,6 +159,8 @@ def observe(
 
 def labels_of(held_out: Labelled, task: Task) -> Tensor:
     """The labels of held-out source samples, in the form that `Pool` takes."""
+    if isinstance(task, Segmentation):
+        return compact_labels(task, task.align(held_out))
     if isinstance(task, Classification):
         return task.align(held_out)
     labels: Tensor = task.to_input(held_out.labels, held_out.fitting)
