@@ -8,12 +8,13 @@ import torch
 
 from synth2real.adapt import METHODS, Objective
 from synth2real.data.domains import Labelled, Unlabelled
+from synth2real.data.labels import Masks
 from synth2real.errors import InputError
 from synth2real.randomize import Full, Photometric
 from synth2real.route.route import Route
 from synth2real.route.run import Budget
 from synth2real.settings import build, to_dict
-from synth2real.tasks import TASKS, Classification, Task
+from synth2real.tasks import TASKS, Classification, Segmentation, Task
 from synth2real.training.given import split
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Loop, Trainer
@@ -21,25 +22,36 @@ from synth2real.training.model import Model
 from synth2real.training.saved_model import load_model
 
 SIDE = 8  # pixels: small, since all methods are trained on all tasks
-CLASSES_ONLY = ("adamatch", "cdan", "mcc", "mcd", "mdd")  # all other methods serve every task
+MASK_SIDE = 16  # the least for maps of features
+CLASSES_ONLY = ("adamatch", "cdan", "entropy", "mcc", "mcd", "mdd")  # all other methods serve values, points and gaze
+MASKS = ("source-only", "dann", "cdan", "entropy", "adabn", "dsbn", "teacher", "mic")
+
+
+def serves(name: str, kind: str) -> bool:
+    return name in MASKS if kind == "segment" else kind == "classify" or name not in CLASSES_ONLY
+
 
 each_method = pytest.mark.parametrize("name", METHODS)
 each_task_served = pytest.mark.parametrize(
-    ("name", "kind"),
-    [(name, kind) for name in METHODS for kind in TASKS if kind == "classify" or name not in CLASSES_ONLY],
+    ("name", "kind"), [(name, kind) for name in METHODS for kind in TASKS if serves(name, kind)]
 )
 
 
-def blobs(count: int, seed: int, shift: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images (N, 1, SIDE, SIDE) of one bright spot, and where it is, (N, 2) x, y in pixels."""
+def blobs(count: int, seed: int, shift: float = 0.0, side: int = SIDE) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images (N, 1, side, side) of one bright spot, and where it is, (N, 2) x, y in pixels."""
     generator = torch.Generator().manual_seed(seed)
-    xy = 2 + torch.rand(count, 2, generator=generator) * (SIDE - 5)
-    grid = torch.arange(SIDE, dtype=torch.float32)
+    xy = 2 + torch.rand(count, 2, generator=generator) * (side - 5)
+    grid = torch.arange(side, dtype=torch.float32)
     squared = (grid - xy[:, :1])[:, None, :] ** 2 + (grid - xy[:, 1:])[:, :, None] ** 2
     return ((torch.exp(-squared / 3) * (0.9 - shift) + shift) * 255).to(torch.uint8)[:, None], xy
 
 
 def domains(kind: str) -> tuple[Labelled, Unlabelled, Task]:
+    if kind == "segment":
+        images, _ = blobs(96, 0, side=MASK_SIDE)
+        masks = Masks((images[:, 0] > 100).to(torch.uint8))
+        labelled = Labelled(images, masks, ("ground", "spot"))
+        return labelled, Unlabelled(blobs(80, 1, shift=0.3, side=MASK_SIDE)[0]), Segmentation.of(labelled)
     images, xy = blobs(96, 0)
     target = Unlabelled(blobs(80, 1, shift=0.3)[0])
     if kind == "classify":
@@ -61,12 +73,20 @@ def prepared(
 def trainer(name: str, kind: str, steps: int = 12, seed: int = 0, batch: int = 8, **settings: object) -> Trainer:
     source, target, task = domains(kind)
     objective = prepared(name, source, target, task, seed, **settings)
-    policy = Full() if kind in ("keypoints", "gaze") else Photometric()  # a warp would move left to right
+    policy = Full() if kind in ("keypoints", "gaze", "segment") else Photometric()  # a warp would move left to right
     loop = Loop(steps=steps, batch=batch, seed=seed, hardware=Hardware(), randomize=policy, report_every=1)
-    return Trainer(objective, source, target, loop, task.move)
+    return Trainer(objective, source, target, loop, task.move, task.mix)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in TASKS if kind != "classify"])
+@pytest.mark.parametrize("name", [name for name in METHODS if not serves(name, "segment")])
+def test_a_method_of_vectors_refuses_masks_and_names_methods_that_serve_them(name: str) -> None:
+    with pytest.raises(InputError, match=r"task segment has maps of features\. Choose a method") as refusal:
+        prepared(name, *domains("segment"))
+    offered = str(refusal.value).partition("serves it: ")[2].replace(" or ", ", ").split(", ")
+    assert set(offered) == set(MASKS)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TASKS if kind not in ("classify", "segment")])
 @pytest.mark.parametrize("name", CLASSES_ONLY)
 def test_a_method_for_classes_refuses_other_tasks_and_names_methods_that_serve_them(name: str, kind: str) -> None:
     expected = (

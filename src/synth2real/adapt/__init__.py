@@ -28,6 +28,7 @@ from .mappings.spl import SPL
 from .mappings.svm import SVM
 from .self_training.adamatch import AdaMatch
 from .self_training.dsbn import DSBN
+from .self_training.entropy import EntropyMinimisation
 from .self_training.mcc import MCC
 from .self_training.mic import MIC
 from .self_training.teacher import Teacher
@@ -51,6 +52,7 @@ METHODS: dict[str, type[Objective]] = {
     "jan": JAN,
     "afn": AFN,
     "mcc": MCC,
+    "entropy": EntropyMinimisation,
     "rsd": RSD,
     "daregram": DAREGRAM,
     "untied": Untied,
@@ -98,6 +100,7 @@ __all__ = [
     "AdaMatch",
     "CoralMapping",
     "DeepCORAL",
+    "EntropyMinimisation",
     "FeatureMapping",
     "Learner",
     "OTMapping",

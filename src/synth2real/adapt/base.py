@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ..data.domains import Labelled, Unlabelled
+from ..errors import InputError
 from ..networks.feature_maps import FeatureMap
 from ..networks.layers import Norm, Statistics
 from ..networks.tuning import PretrainedNorm, Tune, tuned_parts
@@ -36,6 +37,8 @@ class Learner(Algorithm):
         backbone_rate: learning rate of pretrained weights, as a share of the learning rate of all others.
     """
 
+    serves_maps: ClassVar[bool] = False  # whether the features may be maps (N, F, h, w)
+
     optimize: Literal["adam", "sgd"] = "adam"
     rate: float = Field(default=1e-3, gt=0)
     schedule: Literal["cosine", "dann", "constant"] = "cosine"
@@ -59,11 +62,21 @@ class Learner(Algorithm):
         self.feature_map: FeatureMap | None = None
         self.weight_notes: list[str] = []  # which initial weights were left out
         self.watch: CollapseWatch | None = None  # `build` sets it if the method learns from its own predictions
+        self.refuse_maps()
         self.refuse()
         self.build(target)
 
     def refuse(self) -> None:
         """Raise `InputError` if the method does not support the task."""
+
+    def refuse_maps(self) -> None:
+        """Raise `InputError` if the features are maps, as for masks, and the method takes vectors only."""
+        if self.task.dense and not self.serves_maps:
+            raise InputError(
+                f"adapt: {type(self).__name__} takes a vector of features of each image; the task {self.task.kind} has "
+                "maps of features. Choose a method that serves it: source-only, dann, cdan, entropy, adabn, dsbn, "
+                "teacher or mic"
+            )
 
     def build(self, target: Unlabelled) -> None:
         """Build the method's networks other than the model, and add them to `self.networks`."""

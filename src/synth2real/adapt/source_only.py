@@ -16,6 +16,7 @@ class SourceOnly(Objective):
 
     uses_target: ClassVar[bool] = False
     soft_labels: ClassVar[bool] = True
+    serves_maps: ClassVar[bool] = True
     assumes_source_balance: ClassVar[bool] = False
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:

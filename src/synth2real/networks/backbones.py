@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .dense import PYRAMID, HiddenMaps, TimmMaps, small_pyramid
+from .dense import PYRAMID, HiddenMaps, SmallEncoder, TimmMaps
 from .efficientnet_lite import EfficientNetLite0
 from .layers import FOR_FEATURES, NETWORKS, Norm
 from .pretrained import LITE, TIMM, TRANSFORMERS, package
@@ -99,7 +99,7 @@ def build_network(
             else f"network '{PYRAMID}' has maps of features, for masks and boxes; expected one of: {others}"
         )
     if name == PYRAMID:
-        return small_pyramid(shape, norm)
+        return SmallEncoder(shape, norm)
     if name in NETWORKS:
         _check_shape(name, shape)
         return NETWORKS[name](shape, spatial=spatial, norm=norm)

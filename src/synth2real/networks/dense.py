@@ -31,17 +31,21 @@ class Encoder(Protocol):
 
 
 class SmallEncoder(nn.Module):
-    """Convolutions in stages; each halves the resolution. The maps are at strides 2, 4, 8 and 16.
+    """The default encoder, with 0.5 million parameters together with its pyramid: stages that halve the resolution.
+
+    The maps are at strides 2, 4, 8 and 16. The finest are left out for images whose shorter side is above 192 pixels:
+    small images have small objects.
 
     Args:
-        channels: of the images.
+        shape: (C, H, W) of the images.
         norm: normalisation after each convolution.
         widths: channels of the stages.
     """
 
-    def __init__(self, channels: int, norm: Norm = "group", widths: Sequence[int] = WIDTHS) -> None:
+    def __init__(self, shape: Sequence[int], norm: Norm = "group", widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
-        self.stages = nn.ModuleList()
+        self.stages, self.first = nn.ModuleList(), 0 if min(shape[1:]) <= FINE else 1
+        channels = shape[0]
         for i, width in enumerate(widths):
             first = _convolution(channels, width, norm, kernel=5 if i == 0 else 3, stride=2)
             self.stages.append(nn.Sequential(*first, *_convolution(width, width, norm)))
@@ -52,7 +56,7 @@ class SmallEncoder(nn.Module):
         for stage in self.stages:
             x = stage(x)
             found.append(x)
-        return found
+        return found[self.first :]
 
 
 class TimmMaps(nn.Module):
@@ -109,6 +113,18 @@ def mapped(network: nn.Module, shape: Sequence[int], norm: Norm, tune: Callable[
     return tune(network)
 
 
+@torch.no_grad()
+def channels_of_maps(encoder: Encoder, shape: Sequence[int]) -> list[int]:
+    """Channels of each map of an encoder, which runs once on zeros (C, H, W), in evaluation mode."""
+    modes = [(module, module.training) for module in encoder.modules()] if isinstance(encoder, nn.Module) else []
+    for module, _ in modes:
+        module.training = False
+    channels = [part.shape[1] for part in encoder.maps(torch.zeros(1, *shape))]
+    for module, mode in modes:
+        module.training = mode
+    return channels
+
+
 class Pyramid(nn.Module):
     """Feature pyramid (Lin et al. 2017) that ends in one map: coarse maps add their context to finer ones.
 
@@ -119,7 +135,6 @@ class Pyramid(nn.Module):
         shape: (C, H, W) of the images.
         maps: channels of the result.
         norm: normalisation after each convolution.
-        finest: how many of the finest maps of the encoder are left out.
 
     Raises:
         InputError: the images are too small.
@@ -128,24 +143,21 @@ class Pyramid(nn.Module):
         Lin, Dollar, Girshick, He, Hariharan & Belongie (2017). Feature Pyramid Networks for Object Detection. CVPR.
     """
 
-    def __init__(
-        self, encoder: Encoder, shape: Sequence[int], maps: int = MAPS, norm: Norm = "group", finest: int = 0
-    ) -> None:
+    def __init__(self, encoder: Encoder, shape: Sequence[int], maps: int = MAPS, norm: Norm = "group") -> None:
         super().__init__()
         if min(shape[1:]) < LEAST:
             raise InputError(
                 f"images of {shape[1]}x{shape[2]} are too small for maps of features, expected {LEAST} pixels or more. "
                 "Enlarge them on load: --size"
             )
-        self.encoder, self.finest, self.width = encoder, finest, maps
-        with torch.no_grad():
-            channels = [part.shape[1] for part in encoder.maps(torch.zeros(1, *shape))[finest:]]
+        self.encoder, self.width = encoder, maps
+        channels = channels_of_maps(encoder, shape)
         self.lateral = nn.ModuleList(nn.Conv2d(width, maps, 1) for width in channels)
         self.smooth = nn.ModuleList(nn.Sequential(*_convolution(maps, maps, norm)) for _ in channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, maps, h, w) at the stride of the finest map."""
-        *finer, coarsest = self.encoder.maps(x)[self.finest :]
+        *finer, coarsest = self.encoder.maps(x)
         *laterals, last = self.lateral
         *smooths, first = self.smooth
         merged: Tensor = first(last(coarsest))
@@ -164,9 +176,6 @@ def local_mlp(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential
     return nn.Sequential(*layers, nn.Conv2d(inputs, outputs, 1))
 
 
-def small_pyramid(shape: Sequence[int], norm: Norm = "group") -> Pyramid:
-    """The default network for masks and boxes: 0.5 million parameters, group normalisation.
-
-    Its maps are at stride 2 for images of up to 192 pixels, whose objects are small, and else at stride 4.
-    """
-    return Pyramid(SmallEncoder(shape[0], norm), shape, norm=norm, finest=0 if min(shape[1:]) <= FINE else 1)
+def rows(features: Tensor) -> Tensor:
+    """Features (N, F) as they are; each point of maps (N, F, h, w) as a row of (N h w, F), image after image."""
+    return features if features.ndim == 2 else features.movedim(1, -1).flatten(0, -2)

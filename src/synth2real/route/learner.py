@@ -95,7 +95,7 @@ def prepared(
             features=copy.deepcopy(features),
             network=network,
             tune=objective.tune,
-            bottleneck=objective.bottleneck,
+            bottleneck=0 if task.dense else objective.bottleneck,  # the pyramid is trained behind a frozen encoder
             centred=keeps(objective, source, task) and objective.centred is not False,
             pretrained=pretrained,
             pretrained_norm=objective.pretrained_norm,

@@ -15,6 +15,7 @@ from ..data.unpadded import check_unpadded
 from ..errors import InputError
 from ..settings import name_of
 from ..simulate import Simulator
+from ..tasks import Task
 
 
 def check_data(source: object, target: object, test: object = None) -> None:
@@ -85,6 +86,15 @@ def check_labels(objective: Objective, mixes: Sequence[str]) -> None:
         f"randomize.{mixes[0]} mixes labels, which adapt {name_of(OBJECTIVES, objective)} cannot train on, "
         f"expected one of: {serve}. Set randomize.{mixes[0]} to 0, or choose one of them"
     )
+
+
+def check_maps(objective: Objective, task: Task) -> None:
+    """Raise `InputError` if the task has maps of features, and a setting is for vectors."""
+    if task.dense and objective.bottleneck:
+        raise InputError(
+            f"adapt.bottleneck is {objective.bottleneck}, but the task {task.kind} has maps of features, and a pyramid "
+            "is trained behind the network. Leave adapt.bottleneck out"
+        )
 
 
 def check_network(objective: Objective, features: nn.Module | None) -> None:

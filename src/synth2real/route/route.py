@@ -31,7 +31,7 @@ from ..training.loop import Loop, Speed, Trainer
 from ..training.mapping import Mapping
 from ..training.model import Model
 from .learner import keeps, prepared, settled, with_kept
-from .preconditions import as_domains, check_data, check_labels, check_network, check_pair, check_stages
+from .preconditions import as_domains, check_data, check_labels, check_maps, check_network, check_pair, check_stages
 from .recorder import OnReport as OnReport
 from .recorder import OnStep as OnStep
 from .recorder import Recorder
@@ -245,6 +245,7 @@ class Route:
         objective = settled(self.learner.fresh(source.shape), self.features, len(source), hardware or Hardware.detect())
         check_labels(objective, () if self.randomize is None else self.randomize.settled(task).mixes)
         check_network(objective, self.features)
+        check_maps(self.learner, task)
         return prepared(objective, source, target, task, self.features, seed)
 
     @property
@@ -314,7 +315,7 @@ def refine_all(refiner: Mapping, source: Labelled) -> Inputs:
 def default_task(source: Labelled) -> Task:
     """The task that fits the labels.
 
-    Classes; masks; gaze for the columns `pitch` and `yaw`; points for images and column pairs `_x`, `_y`; otherwise values.
+    Classes; masks; gaze for the columns `pitch` and `yaw`; points for images and column pairs `_x`, `_y`; else values.
     """
     if isinstance(source.labels, Masks):
         return Segmentation.of(source)

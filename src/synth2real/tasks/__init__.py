@@ -1,4 +1,4 @@
-"""Tasks: classification, regression, keypoints, gaze and segmentation, each with its loss, metrics and label geometry."""
+"""Tasks: classes, numbers, points, gaze and masks, each with its loss, metrics and label geometry."""
 
 from .base import Task
 from .classification import Classification

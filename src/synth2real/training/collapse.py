@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ..networks.dense import rows
 from ..tasks import Classification, Segmentation
 from .averaging import RunningMean, frozen
 from .loop import Progress
@@ -80,7 +81,7 @@ class CollapseWatch(nn.Module):
     @torch.no_grad()
     def observe(self, probabilities: Tensor) -> None:
         """Take the class probabilities (B, C) or (B, C, h, w) of a target batch, before any alignment with a prior."""
-        points = probabilities.float().movedim(1, -1).flatten(0, -2)
+        points = rows(probabilities.float())
         self.shares.update(points.mean(0))
         self.entropy.update(torch.special.entr(points).sum(1).mean())
 

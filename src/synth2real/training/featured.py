@@ -130,7 +130,10 @@ class Featured(nn.Sequential):
             )
         x, given = split(x, len(self.given))
         assert given is not None
-        return torch.cat([self.narrowed(x if kept else self.extracted(x)), self.of_given(given)], 1)
+        features, known = self.narrowed(x if kept else self.extracted(x)), self.of_given(given)
+        if features.ndim == 4:  # maps, at each point of which the given values stand
+            known = known[:, :, None, None].expand(-1, -1, *features.shape[2:])
+        return torch.cat([features, known], 1)
 
     def extracted(self, x: Tensor) -> Tensor:
         """Outputs (N, F) of the feature extractor for inputs without given values."""

@@ -80,6 +80,10 @@ class Algorithm(ABC):
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         """Yield each update of one step. The generator resumes after the optimizer step of that update."""
 
+    def source_weights(self, source: Labelled) -> Tensor | None:
+        """Weights (N,) with which samples of the source are drawn. None, the default, draws all equally often."""
+        return None
+
     def after_step(self, progress: Progress) -> None:  # noqa: B027
         """Called once per step, after its last update. Does nothing by default."""
 
@@ -174,9 +178,10 @@ class Trainer:
             if any(parameter.requires_grad for parameter in network.parameters())
         }
         self._names = {id(network): name for name, network in algorithm.networks.items()}
+        weights = None if source is None else algorithm.source_weights(source)
         first = target if source is None else source  # without a source, `_batches` takes no samples of it
         self._samplers = (
-            BatchSampler(len(first), loop.batch, 2 * loop.seed),
+            BatchSampler(len(first), loop.batch, 2 * loop.seed, weights),
             BatchSampler(len(target), loop.batch, 2 * loop.seed + 1),
         )
         self._labels: Labels = torch.zeros(len(first)) if source is None else loop.hardware.labels(source.labels)

@@ -18,8 +18,8 @@ Terms = tuple[float | Tensor, Tensor]
 class SourceBatch:
     """A batch of labelled source samples.
 
-    `x` holds the randomized inputs, and `y` the labels (`data.labels.Labels`) after the same warp. `clean` holds the inputs before
-    randomization. If the randomization mixes images, `y` is mixed too; class labels are then shares (N, C) instead of
+    `x` holds the randomized inputs, and `y` the labels (`data.labels.Labels`) after the same warp. `clean` holds the
+    inputs before randomization. If the randomization mixes images, `y` is mixed too; class labels are then shares (N, C) instead of
     indices. `domain`, (N, K) float32, holds the share of each of K sources. It is None if there is only one source.
     """
 

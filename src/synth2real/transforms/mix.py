@@ -90,6 +90,42 @@ class Mix:
         return own
 
 
+@dataclass(frozen=True)
+class ClassMix:
+    """Regions of some classes that are pasted from one image onto another. Build it with `sample`.
+
+    Args:
+        region: (N, 1, H, W) bool, the pixels that show the pasted image.
+
+    References:
+        Olsson, Tranheden, Pinto & Svensson (2021). ClassMix. WACV. arXiv:2007.07936.
+        Tranheden, Olsson, Pinto & Svensson (2021). DACS: domain adaptation via cross-domain mixed sampling. WACV.
+    """
+
+    region: Tensor
+
+    @classmethod
+    def sample(cls, masks: Tensor, ignored: int, share: float, generator: torch.Generator | None = None) -> ClassMix:
+        """Half of the classes of each mask (N, H, W) uint8, rounded up, in a share of the images; else nothing.
+
+        The first class is pasted only with others, since it is the background.
+        """
+        n, many = len(masks), int(ignored)
+        present = torch.zeros(n, many + 1, dtype=torch.bool, device=masks.device)
+        present.scatter_(1, masks.flatten(1).long(), True)
+        present[:, ignored] = False
+        order = torch.rand(n, many + 1, generator=generator, device=masks.device)
+        order[:, 0] += 1  # chosen last
+        rank = order.where(present, torch.inf).argsort(1).argsort(1)
+        chosen = present & (rank < (present.sum(1, keepdim=True) + 1) // 2)
+        chosen &= torch.rand(n, 1, generator=generator, device=masks.device) < share
+        return cls(chosen.gather(1, masks.flatten(1).long()).view_as(masks)[:, None])
+
+    def paste(self, pasted: Tensor, under: Tensor) -> Tensor:
+        """Images or maps (N, C, H, W) that show `pasted` in the region, and `under` elsewhere."""
+        return torch.where(self.region, pasted, under)
+
+
 def _beta(uniform: Tensor, alpha: float) -> Tensor:
     """Quantiles of Beta(alpha, alpha) at uniform values (N,); 1 for alpha 0."""
     if alpha == 0:

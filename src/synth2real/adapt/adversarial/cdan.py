@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from ...data.domains import Unlabelled
 from ...measure.discrepancies import entropy
+from ...networks.dense import rows
+from ...networks.layers import mlp
 from ...settings import settings
 from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ..shared.reversal import Reversal, domain_loss
@@ -43,7 +45,7 @@ class Multilinear(nn.Module):
 class CDAN(Reversal):
     """Conditional adversarial domain adaptation: the critic receives the features together with the class predictions.
 
-    For classes only. The critic classifies the domain from the outer product of features and predicted probabilities.
+    For classes and masks only. The critic classifies the domain from the outer product of features and predicted probabilities.
     The features are therefore aligned class by class, and not only as a whole. With entropy weighting (CDAN+E, the
     default), samples with a confident prediction weigh more.
 
@@ -66,18 +68,19 @@ class CDAN(Reversal):
             this width (of 1024 in the paper).
     """
 
+    serves_maps: ClassVar[bool] = True
     default_dropout: ClassVar[float] = 0.5
 
     entropy: bool = True
     widest: int = Field(default=4096, ge=1)
 
     def refuse(self) -> None:
-        needs_classes(self, self.task, "passes class probabilities to its critic")
+        needs_classes(self, self.task, "passes class probabilities to its critic", of_pixels=True)
 
     def build(self, target: Unlabelled) -> None:
         self.map = Multilinear(self.model.width, self.task.outputs, self.widest)
         self.networks["map"] = self.map
-        self.domain_critic = self.build_critic(self.map.width)
+        self.domain_critic = self.networks["critic"] = mlp(self.map.width, self.critic, 1)
 
     def emphasis(self, predictions: Tensor, sources: int) -> Tensor:
         """Weights (N,) of the samples. Their mean is 1 in each domain, so that the domains stay balanced."""
@@ -88,8 +91,9 @@ class CDAN(Reversal):
         features = self.model.features(torch.cat([source.x, target.x]))
         outputs = self.model.head(features)
         label = self.task.loss(outputs[: len(source)], source.y)
-        predictions = outputs.detach().softmax(1)  # detached: the critic's gradient must not change the predictions
-        seen = self.map(self.reverse(features, self.ramp(progress)), predictions)
-        weights = self.emphasis(predictions, len(source)) if self.entropy else None
-        domain = domain_loss(self.domain_critic(seen), len(source), weights)
+        predictions = rows(outputs.detach().softmax(1))  # the critic's gradient must not change the predictions
+        seen = self.map(rows(self.reverse(features, self.ramp(progress))), predictions)
+        sources = len(seen) * len(source) // len(features)
+        weights = self.emphasis(predictions, sources) if self.entropy else None
+        domain = domain_loss(self.domain_critic(seen), sources, weights)
         yield Update(of=(self.model, self.domain_critic), label=(1.0, label), domain=(1.0, domain))

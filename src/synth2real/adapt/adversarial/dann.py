@@ -100,6 +100,7 @@ class DANN(Reversal):
     hidden_dropout: float = Field(default=0.0, ge=0, lt=1)
     max_norm: float | None = Field(default=None, gt=0)
 
+    serves_maps: ClassVar[bool] = True
     default_dropout: ClassVar[float] = 0.5
     soft_labels: ClassVar[bool] = True
 

@@ -48,6 +48,10 @@ class PseudoLabels(ABC):
     def observe(self, known: Tensor, source: SourceBatch, unknown: Tensor, progress: Progress) -> None:  # noqa: B027
         """Take the student's raw outputs for both domains. Does nothing by default."""
 
+    def student(self, source: SourceBatch, target: TargetBatch) -> Tensor:
+        """The inputs of the student from the target; by default the randomized ones."""
+        return target.x
+
     @abstractmethod
     def labels(self, teacher: Model, known: Tensor, target: TargetBatch) -> tuple[Tensor, Tensor]:
         """The teacher's labels for the images of the student, and a weight (B,) of each; see the subclasses."""

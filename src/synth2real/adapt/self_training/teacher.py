@@ -9,7 +9,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ...data.domains import Unlabelled
+from ...data.domains import Labelled, Unlabelled
+from ...data.labels import Masks
 from ...networks.layers import reverse_gradient
 from ...settings import settings
 from ...tasks import Classification, Segmentation
@@ -19,7 +20,7 @@ from ..shared.distribution_alignment import Alignment, Prior
 from ..shared.reversal import critic_of, domain_loss, rise
 from .base import SelfTrained
 from .class_labels import ClassLabels
-from .mask_labels import MaskLabels
+from .mask_labels import MaskLabels, by_rare_classes
 from .pseudo_labels import PseudoLabels
 from .value_labels import ValueLabels
 
@@ -46,6 +47,11 @@ class Teacher(SelfTrained):
     regressor: with a teacher of full weight, the predicted position of real irises rose by 1 px in 1,000 steps. The
     final model is the teacher with the best agreement. Training ends when the agreement has clearly fallen (`drift`).
 
+    Masks (`MaskLabels`): the teacher's probabilities of each pixel, moved by the warp of the image, are soft labels. An
+    image weighs as much as the share of its pixels that are certain (`threshold`). Regions of source images may be
+    pasted onto those of the target (`paste`), and source images with rare classes may be drawn more often (`rare`).
+    The collapse watch sees each point as a sample.
+
     A teacher passes an offset of its predictions on to its student, and self-training confirms it: no shift of an image
     contradicts an offset of the gaze. If the simulator is known to be off by a constant, add a critic (`adversary`).
 
@@ -55,10 +61,12 @@ class Teacher(SelfTrained):
     References:
         Ganin, Ustinova, Ajakan et al. (2016). Domain-Adversarial Training of Neural Networks (the critic).
         Tarvainen & Valpola (2017). Mean teachers are better role models.
+        Hoyer, Dai & Van Gool (2022). DAFormer. CVPR. arXiv:2111.14887 (masks).
         Berthelot, Roelofs, Sohn, Carlini & Kurakin (2022). AdaMatch (distribution alignment, relative threshold).
 
     Args:
-        threshold: lowest confidence of a label that counts, as a share of the mean confidence on the source batch.
+        threshold: lowest confidence of a label that counts, as a share of the mean confidence on the source batch; of
+            masks, the probability from which a pixel is certain.
         target_prior: class shares of the target that labels are aligned with: `source` (the source's balance), `none`,
             one share per class, or an estimate made during the training: `estimated` (BBSE) or `mlls` (see `priors`).
             The estimate is not the default. From MNIST to USPS it was no better than the source's balance (sum of
@@ -71,6 +79,9 @@ class Teacher(SelfTrained):
             (dev labels, one or two seeds).
         decay: decay per step of the average of the weights that is the teacher.
         weight: weight of the target loss at full strength. It rises after the burn-in, over half of the rest.
+        paste: masks only: share of the target images onto which half of the classes of a source image are pasted.
+        rare: masks only: temperature with which source images of rare classes are drawn more often (0.01 in DAFormer
+            for 19 classes; the lower, the more often). None draws all alike.
         drift: a regressor's training ends when the disagreement exceeds its lowest value by this factor.
         adversary: factor of the reversed gradient of a domain critic at full strength, as `weight` of `DANN`; 0 for no
             critic. Real gaze, from rendered eyes whose pitch was 6 degrees off: mean error 8.0 degrees by source only,
@@ -84,9 +95,12 @@ class Teacher(SelfTrained):
     alignment: Alignment = "soft"
     decay: float = Field(default=0.998, gt=0, lt=1)
     weight: float = Field(default=1.0, ge=0)
+    paste: float = Field(default=0.0, ge=0, le=1)
+    rare: float | None = Field(default=None, gt=0)
     drift: float = Field(default=1.5, gt=1)
     adversary: float = Field(default=0.0, ge=0)
     rate: float = Field(default=3e-3, gt=0)
+    serves_maps: ClassVar[bool] = True
     default_randomization: ClassVar[str | None] = "full"
     soft_labels: ClassVar[bool] = True
 
@@ -98,12 +112,17 @@ class Teacher(SelfTrained):
         if self.adversary:
             self.networks["critic"] = critic_of(self.task, self.model.width, CRITIC)
 
+    def source_weights(self, source: Labelled) -> Tensor | None:
+        if self.rare is None or not isinstance(source.labels, Masks):
+            return None
+        return by_rare_classes(source.labels, self.task.outputs, self.rare)
+
     def pseudo_labels(self) -> PseudoLabels:
         """How the teacher labels the target, by the task."""
         if isinstance(self.task, Classification):
             return ClassLabels(self.model, self.target_prior, self.alignment, self.threshold)
         if isinstance(self.task, Segmentation):
-            return MaskLabels(self.model, self.threshold)
+            return MaskLabels(self.model, self.threshold, self.paste)
         return ValueLabels(self.model, self.drift)
 
     def shipped(self) -> Model:
@@ -134,7 +153,7 @@ class Teacher(SelfTrained):
 
     def features(self, source: SourceBatch, target: TargetBatch) -> Tensor:
         """The student's features (2 B, F) for its inputs from each domain: first the source, then the target."""
-        features: Tensor = self.model.features(torch.cat([source.x, target.x]))
+        features: Tensor = self.model.features(torch.cat([source.x, self.pseudo.student(source, target)]))
         return features
 
     def learning_rate(self, progress: Progress) -> float:
