@@ -23,7 +23,7 @@ def apart(task: Task, a: Tensor, b: Tensor) -> Tensor:
     if isinstance(task, Classification):
         return (a.argmax(1) != (b.argmax(1) if b.ndim == 2 else b)).float()
     if isinstance(task, Segmentation):
-        return torch.cat([_masks_apart(a[part], b[part], task.outputs) for part in torch.arange(len(a)).split(BATCH)])
+        return (1 - mask_ious(a, b, task.outputs).nanmean(1)).float()
     if isinstance(task, Gaze):
         return degrees_between(a, b).float()
     if isinstance(task, Keypoints):
@@ -38,6 +38,12 @@ def most_probable(masks: Tensor) -> Tensor:
     return masks if masks.ndim == 3 else masks.argmax(1).to(torch.uint8)
 
 
-def _masks_apart(a: Tensor, b: Tensor, classes: int) -> Tensor:
-    counts = confusions(most_probable(a), most_probable(b), classes)
-    return (1 - ious(counts)[:, 1:].nanmean(1)).float()
+def mask_ious(a: Tensor, b: Tensor, classes: int) -> Tensor:
+    """Intersection over union of each class of the foreground in each image, (N, C - 1) float64; nan if in neither.
+
+    Args:
+        a, b: as in `apart`.
+    """
+    both = ((a[part], b[part]) for part in torch.arange(len(a)).split(BATCH))
+    counts = [confusions(*(most_probable(one) for one in pair), classes) for pair in both]
+    return ious(torch.cat(counts))[:, 1:]

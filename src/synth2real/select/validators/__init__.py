@@ -18,6 +18,7 @@ from .agreement import (
     ensv_expected,
     ensv_weighted,
     expected_agreement,
+    expected_iou,
     near_ties,
     seeds,
     together,
@@ -40,7 +41,7 @@ from .confidence import (
 from .during_training import live_score
 from .feature_structure import feature_scale, silhouette, snd, subspace, transfer_score
 from .maps import compact_maps
-from .masks import collapsed, confidence, expected_ious
+from .masks import collapsed, expected_ious
 from .moves import Moved, move, moves_label
 from .source_risk import dev, iwv, source_score
 
@@ -68,7 +69,7 @@ CLASSES: dict[str, Validator] = {
     "mixval": mixval,
     "balance": balance,
 }
-MASKS: dict[str, Validator] = {"ensv-expected": ensv_expected, "expected-iou": confidence}
+MASKS: dict[str, Validator] = {"ensv-expected": ensv_expected, "expected-iou": expected_iou}
 VALUES: dict[str, Validator] = {"feature-scale": feature_scale, "subspace": subspace}
 METHODS: dict[str, Validator] = {**ANY, **CLASSES, **VALUES, **MASKS}
 

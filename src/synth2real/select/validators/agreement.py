@@ -13,7 +13,7 @@ from ...errors import InputError
 from ...tasks import Classification, Task
 from ...tasks.prediction_distance import apart, most_probable
 from .candidate import Pool
-from .masks import expected_ious
+from .masks import calibrated, expected_ious
 from .source_risk import source_score
 
 MOST = 0.4  # most weight of one candidate in an ensemble of three or more; with four, ranks give just this weight
@@ -142,6 +142,17 @@ def ensv_expected(pool: Pool) -> list[float]:
     Assumes that the candidates' errors differ; see `expected_agreement`.
     """
     return expected_agreement(pool.target, pool.task)
+
+
+def expected_iou(pool: Pool) -> list[float]:
+    """Expected IoU of the foreground by the candidate's own probabilities, at the temperature of the held-out source.
+
+    Assumes that the calibration on the source holds on the target. A model that was trained to be confident, such as a
+    self-trained one, gets a high score, and so does one that never predicts a class.
+    """
+    every = zip(pool.target, pool.source, strict=True)
+    found = (expected_ious(most_probable(p), calibrated(p, q, pool.labels)).nanmean() for p, q in every)
+    return [float(one.nan_to_num(0)) for one in found]
 
 
 def ensv_weighted(pool: Pool) -> list[float]:

@@ -13,9 +13,11 @@ from ...data.domains import Labelled, Unlabelled, to_float
 from ...data.groups import check_groups
 from ...errors import InputError
 from ...tasks import Classification, Segmentation, Task
+from ...tasks.prediction_distance import most_probable
 from ...training.featured import by_source
 from ...training.model import Model
 from .maps import compact_labels, compact_maps
+from .masks import Overlaps, calibrated, pair_overlaps
 from .moves import Moved, move
 
 MIX = 0.55  # share of the main image in a mixture
@@ -99,6 +101,21 @@ class Pool:
             {"source": self.source_groups, "target": self.target_groups},
             {"source": len(self.labels), "target": len(first.target)},
         )
+
+    @cached_property
+    def mask_overlaps(self) -> tuple[Overlaps, Overlaps]:
+        """Overlaps of the masks of each candidate with the calibrated probabilities of each: of source and target.
+
+        (M, M, N, C) each; of a pool of masks.
+        """
+        each = list(zip(self.source, self.target, strict=True))
+        source, target = (
+            pair_overlaps(
+                [most_probable(of[i]) for of in each], [calibrated(of[i], of[0], self.labels) for of in each]
+            )
+            for i in range(2)
+        )
+        return source, target
 
     @property
     def source(self) -> list[Tensor]:

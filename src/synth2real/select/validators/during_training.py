@@ -6,13 +6,14 @@ from torch import Tensor
 
 from ...tasks import Classification
 from ...training.model import Model
+from .maps import compact_maps
 from .moves import move
 
 
 def live_score(model: Model, some: Tensor) -> tuple[str, float] | None:
     """Name and value of the score of a model during training; None if no score is defined.
 
-    Classes: `confidence`, the mean of the highest probabilities; higher is better. Values, points and gaze of images:
+    Classes: `confidence`, the mean of the highest probabilities; higher is better. Masks, values, points and gaze:
     `inconsistency`, the distance between the prediction for a transformed image and the prediction expected after that
     transform. Its unit is the distance between the predictions for different images (see
     `validators.augmentation_consistency`). Lower is better; 1 means that the model ignores the image. Values of
@@ -25,7 +26,7 @@ def live_score(model: Model, some: Tensor) -> tuple[str, float] | None:
         some: target inputs as the model takes them (see `Model.inputs_of`), about 100 of them.
     """
     training = model.training
-    outputs = model.outputs(some)
+    outputs = compact_maps(model, some) if model.task.dense else model.outputs(some)
     found = None
     if isinstance(model.task, Classification):
         found = "confidence", float(model.task.predict(outputs).amax(1).mean())

@@ -8,53 +8,67 @@ that class; one without any foreground says nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ...data.groups import standard_error
 from ...data.labels import IGNORED
 from ...tasks import Segmentation, Task
-from ...tasks.prediction_distance import apart, most_probable
-from .candidate import Pool
+from ...tasks.prediction_distance import apart, mask_ious, most_probable
 from .confidence import temperature_scaled
 from .moves import Moved
 
-SPECK = 0.002  # of an image: a class with a smaller expected area, and not in the mask, counts as absent
+SPECK = 0.002  # of an image: a class whose expected union is smaller counts as absent
 FITTED, POINTS = 200, 16  # most images, and points a side, to which a temperature is fitted
 LEARNT = 0.5  # a candidate has learnt the source if its IoU, above chance, is this share of the best candidate's
 VANISHED = 0.05  # of its share on the source, below which a class has vanished from the target
 SAME = 0.97  # mean IoU of the masks of different images above which they are the same mask
-BATCH = 100  # images at once
 
 
-def overlaps(masks: Tensor, probabilities: Tensor) -> tuple[Tensor, Tensor]:
-    """Expected intersection and union of each class of masks with the truth, in points, (N, C) float64 each.
+class Overlaps(NamedTuple):
+    """Expected intersection and union with the truth, in points, (..., N, C) float64 each."""
+
+    common: Tensor
+    union: Tensor
+
+    def ious(self, least: float) -> Tensor:
+        """Intersection over union, (..., N, C) float64; nan for a class whose union is below `least` points."""
+        return torch.where(self.union < least, torch.nan, self.common / self.union.clamp(min=1e-9))
+
+
+def overlaps(masks: Tensor, probabilities: Tensor) -> Overlaps:
+    """Expected overlaps of masks with the truth, of each class: sums of y p, and of y + p - y p.
 
     Args:
-        masks: (N, h, w) predicted classes.
-        probabilities: (N, C, h, w) of the true class of each point.
+        masks: (N, h, w) predicted classes y.
+        probabilities: p (N, C, h, w) of the true class of each point.
     """
-    common, union = [], []
-    for part in torch.arange(len(masks)).split(BATCH):
-        ours = F.one_hot(masks[part].long(), probabilities.shape[1]).movedim(-1, 1).float()
-        theirs = probabilities[part].float()
-        both = (ours * theirs).sum((2, 3), dtype=torch.float64)
-        common.append(both)
-        union.append((ours + theirs).sum((2, 3), dtype=torch.float64) - both)
-    return torch.cat(common), torch.cat(union)
+    index = masks.long()
+    chosen = probabilities.gather(1, index[:, None])[:, 0].flatten(1).double()
+    zeros = chosen.new_zeros(len(masks), probabilities.shape[1])
+    common = zeros.scatter_add(1, index.flatten(1), chosen)
+    areas = zeros.scatter_add(1, index.flatten(1), torch.ones_like(chosen))
+    return Overlaps(common, areas + probabilities.sum((2, 3), dtype=torch.float64) - common)
+
+
+def pair_overlaps(masks: Sequence[Tensor], probabilities: Sequence[Tensor]) -> Overlaps:
+    """Overlaps of the masks of each of M candidates with the probabilities of each, (M, M, N, C).
+
+    The mean over some candidates is the overlap with their mean probabilities, as both sums are linear in them.
+    """
+    every = [[overlaps(mine, theirs) for theirs in probabilities] for mine in masks]
+    common, union = (torch.stack([torch.stack([one[i] for one in row]) for row in every]) for i in range(2))
+    return Overlaps(common, union)
 
 
 def expected_ious(masks: Tensor, probabilities: Tensor) -> Tensor:
-    """Expected IoU of the foreground in each image: sum of y p over sum of (y + p - y p), mean over classes, (N,).
+    """Expected IoU of the foreground in each image, the mean over its classes, (N,) float64.
 
-    It is float64, and nan if a class is in neither for all foreground classes: not in the mask y, and with an expected
-    area below `SPECK` of the image.
+    It is nan if all its classes are absent: the expected union is below `SPECK` of the image.
     """
-    common, union = overlaps(masks, probabilities)
-    absent = (union < SPECK * masks[0].numel()) & (_areas(masks, probabilities.shape[1]) == 0)
-    return torch.where(absent, torch.nan, common / union.clamp(min=1e-9))[:, 1:].nanmean(1)
+    return overlaps(masks, probabilities).ious(SPECK * masks[0].numel())[:, 1:].nanmean(1)
 
 
 def calibrated(target: Tensor, held_out: Tensor, labels: Tensor) -> Tensor:
@@ -77,13 +91,13 @@ def calibrated(target: Tensor, held_out: Tensor, labels: Tensor) -> Tensor:
     return scaled.view(count, height, width, classes).movedim(-1, 1)
 
 
-def agreements(index: int, masks: Sequence[Tensor], probabilities: Sequence[Tensor], learnt: Sequence[bool]) -> Tensor | None:
-    """Expected IoU of one candidate's masks with the mean probabilities of the others that have learnt the source."""
-    others = [one for k, one in enumerate(probabilities) if k != index and learnt[k]]
-    return expected_ious(masks[index], sum(others[1:], others[0]) / len(others)) if others else None
-
-
-def mask_scores(targets: Sequence[Tensor], held_out: Sequence[Tensor], moved: Sequence[Moved | None], task: Task, labels: Tensor) -> Tensor:
+def mask_scores(
+    targets: Sequence[Tensor],
+    held_out: Sequence[Tensor],
+    moved: Sequence[Moved | None],
+    task: Task,
+    labels: Tensor,
+) -> Tensor:
     """The mean of three terms for each image, (M, N) float64, each an expected IoU of the foreground.
 
     - agreement: of the mask with the mean probabilities of the other candidates that have learnt the source
@@ -91,8 +105,9 @@ def mask_scores(targets: Sequence[Tensor], held_out: Sequence[Tensor], moved: Se
     - consistency: IoU of the mask of the moved image with the moved mask;
     - confidence: of the mask with its own probabilities, scaled down so that its mean is at most the mean consistency.
 
-    All probabilities are at the temperature of the held-out source. A term that says nothing about an image is left
-    out; an image in which no candidate finds any foreground scores 1.
+    All probabilities are at the temperature of the held-out source. A class that is in no mask and in no probabilities
+    is left out. If the others see a class that a candidate does not, all terms are 0 for it: a class that is never
+    predicted is consistent, too. An image in which no candidate finds any foreground scores 1.
 
     Args:
         targets, held_out: probabilities of each candidate.
@@ -101,17 +116,22 @@ def mask_scores(targets: Sequence[Tensor], held_out: Sequence[Tensor], moved: Se
         labels: (H, h, w) of the held-out source.
     """
     known = [calibrated(p, q, labels) for p, q in zip(targets, held_out, strict=True)]
-    masks = [most_probable(p) for p in targets]
     learnt = masks_learnt(held_out, labels, task)
+    found = pair_overlaps([most_probable(p) for p in targets], known)
+    least = SPECK * targets[0][0, 0].numel()
     scores = []
-    for i, (own, mask, move) in enumerate(zip(known, masks, moved, strict=True)):
-        terms = [] if (agreement := agreements(i, masks, known, learnt)) is None else [agreement]
-        confidence = expected_ious(mask, own)
+    for i, move in enumerate(moved):
+        terms = [Overlaps(found.common[i, i], found.union[i, i]).ious(least)[:, 1:]]
         if move is not None:
-            consistency = 1 - apart(task, move.predictions, move.expected).double()
-            confidence = confidence * (consistency.nanmean() / confidence.nanmean()).clamp(0, 1).nan_to_num(1.0)
-            terms.append(consistency)
-        scores.append(torch.stack([*terms, confidence]).nanmean(0).nan_to_num(1.0))
+            consistency = mask_ious(move.predictions, move.expected, task.outputs)
+            held = float(consistency.nanmean() / terms[0].nanmean())
+            terms = [terms[0] * (min(held, 1.0) if held == held else 1.0), consistency]
+        others = [k for k, of in enumerate(learnt) if of and k != i]
+        if others:
+            agreement = Overlaps(found.common[i, others].mean(0), found.union[i, others].mean(0)).ious(least)[:, 1:]
+            seen = agreement.isfinite()
+            terms = [agreement, *(torch.where(seen & term.isnan(), 0.0, term) for term in terms)]
+        scores.append(torch.stack([term.nanmean(1) for term in terms]).nanmean(0).nan_to_num(1.0))
     return torch.stack(scores)
 
 
@@ -151,21 +171,3 @@ def collapsed(target: Tensor, held_out: Tensor, task: Segmentation) -> str | Non
     if len(found) > 1 and float(alike.nanmean()) > SAME:
         return "it predicts the same mask for every image"
     return None
-
-
-def confidence(pool: Pool) -> list[float]:
-    """Expected IoU of the foreground by the candidate's own probabilities, at the temperature of the held-out source.
-
-    Assumes that the calibration on the source holds on the target. A model that was trained to be confident, such as a
-    self-trained one, gets a high score.
-    """
-    found = []
-    for mine, held in zip(pool.target, pool.source, strict=True):
-        found.append(float(expected_ious(most_probable(mine), calibrated(mine, held, pool.labels)).nanmean()))
-    return [0.0 if one != one else one for one in found]
-
-
-def _areas(masks: Tensor, classes: int) -> Tensor:
-    """Points of each class in each mask, (N, C) int64."""
-    counts = torch.zeros(len(masks), classes, dtype=torch.int64)
-    return counts.scatter_add_(1, masks.flatten(1).long(), torch.ones_like(masks.flatten(1), dtype=torch.int64))
