@@ -1,9 +1,10 @@
-"""Images of discs with their masks: a small segmentation problem."""
+"""Small segmentation problems: images of discs, and a simulator of strokes."""
 
 import torch
 
 from synth2real.data.domains import Labelled
 from synth2real.data.labels import Masks
+from synth2real.simulate import Digits
 
 CLASSES = ("background", "disc")
 
@@ -23,3 +24,11 @@ def hot(masks: torch.Tensor, classes: int = 2, sure: float = 1.0) -> torch.Tenso
     """Probabilities (N, C, h, w) of masks: `sure` for the class of the mask, the rest for the others."""
     one = torch.nn.functional.one_hot(masks.long(), classes).movedim(-1, 1).float()
     return one * sure + (1 - one) * (1 - sure) / (classes - 1)
+
+
+class Strokes(Digits):
+    """Digits of which each pixel is labelled: paper or stroke."""
+
+    def labelled(self, n, seed, label=None, given=()):
+        images = self.sample(n, seed).images
+        return Labelled(images, Masks((images[:, 0] > 127).to(torch.uint8)), classes=("paper", "stroke"))
