@@ -8,13 +8,13 @@ import torch
 
 from synth2real.adapt import METHODS, Objective
 from synth2real.data.domains import Labelled, Unlabelled
-from synth2real.data.labels import Masks
+from synth2real.data.labels import Boxes, Masks
 from synth2real.errors import InputError
 from synth2real.randomize import Full, Photometric
 from synth2real.route.route import Route
 from synth2real.route.run import Budget
 from synth2real.settings import build, to_dict
-from synth2real.tasks import TASKS, Classification, Segmentation, Task
+from synth2real.tasks import TASKS, Classification, Detection, Segmentation, Task
 from synth2real.training.given import split
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Loop, Trainer
@@ -24,11 +24,14 @@ from synth2real.training.saved_model import load_model
 SIDE = 8  # pixels: small, since all methods are trained on all tasks
 MASK_SIDE = 16  # the least for maps of features
 CLASSES_ONLY = ("adamatch", "cdan", "entropy", "mcc", "mcd", "mdd")  # all other methods serve values, points and gaze
-MASKS = ("source-only", "dann", "cdan", "entropy", "adabn", "dsbn", "teacher", "mic")
+BOXES = ("source-only", "dann", "adabn", "dsbn", "teacher", "mic")
+MASKS = (*BOXES, "cdan", "entropy")
 
 
 def serves(name: str, kind: str) -> bool:
-    return name in MASKS if kind == "segment" else kind == "classify" or name not in CLASSES_ONLY
+    if kind in ("segment", "detect"):
+        return name in (MASKS if kind == "segment" else BOXES)
+    return kind == "classify" or name not in CLASSES_ONLY
 
 
 each_method = pytest.mark.parametrize("name", METHODS)
@@ -47,6 +50,11 @@ def blobs(count: int, seed: int, shift: float = 0.0, side: int = SIDE) -> tuple[
 
 
 def domains(kind: str) -> tuple[Labelled, Unlabelled, Task]:
+    if kind == "detect":
+        images, xy = blobs(96, 0, side=MASK_SIDE)
+        corners = torch.cat([xy - 1.5, xy + 2.5], 1)
+        labelled = Labelled(images, Boxes.of(list(corners[:, None]), [torch.zeros(1)] * 96), ("spot",))
+        return labelled, Unlabelled(blobs(80, 1, shift=0.3, side=MASK_SIDE)[0]), Detection.of(labelled)
     if kind == "segment":
         images, _ = blobs(96, 0, side=MASK_SIDE)
         masks = Masks((images[:, 0] > 100).to(torch.uint8))
@@ -73,20 +81,24 @@ def prepared(
 def trainer(name: str, kind: str, steps: int = 12, seed: int = 0, batch: int = 8, **settings: object) -> Trainer:
     source, target, task = domains(kind)
     objective = prepared(name, source, target, task, seed, **settings)
-    policy = Full() if kind in ("keypoints", "gaze", "segment") else Photometric()  # a warp would move left to right
+    policy = (
+        Full() if kind in ("keypoints", "gaze", "segment", "detect") else Photometric()
+    )  # a warp would move left to right
     loop = Loop(steps=steps, batch=batch, seed=seed, hardware=Hardware(), randomize=policy, report_every=1)
     return Trainer(objective, source, target, loop, task.move, task.mix)
 
 
+@pytest.mark.parametrize("kind", ["segment", "detect"])
 @pytest.mark.parametrize("name", [name for name in METHODS if not serves(name, "segment")])
-def test_a_method_of_vectors_refuses_masks_and_names_methods_that_serve_them(name: str) -> None:
-    with pytest.raises(InputError, match=r"task segment has maps of features\. Choose a method") as refusal:
-        prepared(name, *domains("segment"))
-    offered = str(refusal.value).partition("serves it: ")[2].replace(" or ", ", ").split(", ")
-    assert set(offered) == set(MASKS)
+def test_a_method_of_vectors_refuses_maps_and_names_methods_that_serve_them(name: str, kind: str) -> None:
+    with pytest.raises(InputError, match=rf"task {kind} has maps of features\. Choose a method") as refusal:
+        prepared(name, *domains(kind))
+    offered, _, of_masks = str(refusal.value).partition("serves it: ")[2].partition("; for masks also ")
+    assert set(offered.replace(" or ", ", ").split(", ")) == set(BOXES)
+    assert {*BOXES, *of_masks.split(" or ")} == set(MASKS)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in TASKS if kind not in ("classify", "segment")])
+@pytest.mark.parametrize("kind", [kind for kind in TASKS if kind != "classify" and not TASKS[kind].dense])
 @pytest.mark.parametrize("name", CLASSES_ONLY)
 def test_a_method_for_classes_refuses_other_tasks_and_names_methods_that_serve_them(name: str, kind: str) -> None:
     expected = (
@@ -182,7 +194,10 @@ def test_saved_and_loaded_predictions_agree(name: str, kind: str, tmp_path) -> N
     model = Route(adapt=METHODS[name]()).run(source, target, task=task, budget=Budget(steps=3, batch=16)).model
     assert isinstance(model, Model)
     model.save(tmp_path)
-    assert torch.equal(model.predict(target).values, load_model(tmp_path).predict(target).values)
+    ours, again = (one.predict(target).values for one in (model, load_model(tmp_path)))
+    if kind == "detect":
+        ours, again = (torch.cat([boxes.corners, boxes.scores[:, None]], 1) for boxes in (ours, again))
+    assert torch.equal(ours, again)
 
 
 @each_method

@@ -73,6 +73,19 @@ def test_every_half_minute_there_is_a_line_with_step_losses_and_time_left():
     ]
 
 
+def test_a_route_that_is_trained_again_for_more_steps_is_timed_anew():
+    clock = Clock()
+    pace = Pace("dann, seed 0: train", clock)
+    for step in range(1, 11):
+        pace.step(step, 10)
+    clock.now += 3600  # other routes are trained
+    lines = []
+    for step in range(1, 41):
+        clock.now += 1
+        lines.append(pace.step(step, 100)[1])
+    assert [line for line in lines if line][-1] == "dann, seed 0: train: step 31 of 100, about 69 seconds left"
+
+
 def test_bars_print_the_lines_without_a_terminal(capsys, monkeypatch):
     monkeypatch.setattr(Pace, "EVERY", 0.0)
     with bars() as shown:

@@ -9,11 +9,11 @@ from discs import discs, hot
 from synth2real.adapt import DANN
 from synth2real.comparison.comparison import compare
 from synth2real.data.domains import Unlabelled
+from synth2real.errors import InputError
 from synth2real.randomize import Photometric
 from synth2real.route.route import Route
 from synth2real.route.run import Budget
 from synth2real.select.aggregate import aggregate, serving
-from synth2real.errors import InputError
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from synth2real.data.labels import Masks
 from synth2real.errors import InputError
 from synth2real.simulate import Eyes, render
 from synth2real.simulate.camera import equalise
@@ -237,6 +238,22 @@ def test_label_may_be_columns():
         eyes.labelled(5, 0, ["iris_x", "iris_z"])
     with pytest.raises(InputError, match="simulator eyes: found an empty list of labels"):
         eyes.labelled(5, 0, [])
+
+
+def test_the_regions_are_a_label_too():
+    eyes = Eyes(size=(24, 40))
+    data, looks = eyes.labelled(9, 4, "mask", given=["head_yaw"]), eyes.sample(9, 4)
+    assert isinstance(data.labels, Masks)
+    assert data.classes == ("skin", "sclera", "iris", "pupil")
+    for i, name in enumerate(data.classes):
+        assert (data.labels.tensor == i).equal(looks.masks[name])
+    assert data.given.shape == (9, 1)
+    with pytest.raises(
+        InputError, match=r"simulator eyes has no label 'boxes', expected one of: gaze, .*, mask, pitch"
+    ):
+        eyes.labelled(5, 0, "boxes")
+    with pytest.raises(InputError, match="label 'mask' is among others, expected it alone"):
+        eyes.labelled(5, 0, ["pupil", "mask"])
 
 
 def test_folder_holds_masks_and_nulls(tmp_path):

@@ -74,8 +74,8 @@ class Learner(Algorithm):
         if self.task.dense and not self.serves_maps:
             raise InputError(
                 f"adapt: {type(self).__name__} takes a vector of features of each image; the task {self.task.kind} has "
-                "maps of features. Choose a method that serves it: source-only, dann, cdan, entropy, adabn, dsbn, "
-                "teacher or mic"
+                "maps of features. Choose a method that serves it: source-only, dann, adabn, dsbn, teacher or mic; "
+                "for masks also cdan or entropy"
             )
 
     def build(self, target: Unlabelled) -> None:

@@ -124,13 +124,15 @@ class Pace:
         self.stage, self.clock = stage, clock
         self.losses = ""
         self._first: tuple[int, float] | None = None  # step and time; the first step also prepares the others
+        self._last = 0  # step
         self._estimated, self._said = False, clock()
 
     def step(self, step: int, steps: int) -> tuple[str, str]:
         """After a step: a line on how long the stage takes, once; and a line on its state, every 30 s; else empty."""
         now = self.clock()
-        if self._first is None:
-            self._first = (step, now)
+        if self._first is None or step <= self._last:  # a stage of the same name begins again
+            self._first, self._said = (step, now), self._said if self._first is None else now
+        self._last = step
         first, begun = self._first
         each = (now - begun) / max(1, step - first)
         estimate, state = "", ""
@@ -275,8 +277,8 @@ class ReadingLines:
 
 @contextmanager
 def reading_on_stderr() -> Iterator[None]:
-    """Says on stderr which images are read while the context lasts."""
-    with told(ReadingLines()):
+    """Says on stderr which images are read, and what a folder was taken for, while the context lasts."""
+    with told(ReadingLines(), lambda line: console.print(line, soft_wrap=True)):
         yield
 
 

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 
 from ..calibrate import Calibration
@@ -17,12 +16,11 @@ from ..measure.distances import proxy_a_distance
 from ..route.preconditions import as_domains
 from ..route.route import OnReport, Route, default_task
 from ..route.run import Budget, Run
-from ..select.validators import CandidateOutputs, Moved, compact_maps, labels_of, least_held_out, move
+from ..select.validators import CandidateOutputs, Moved, compact_maps, labels_of, least_held_out, mask_task, move
 from ..simulate import Simulator
 from ..tasks import Classification, Task
 from ..training.featured import by_source
 from ..training.kept import FeatureStore
-from ..training.mapping import Mapping
 from ..training.model import Model
 
 Domain = TypeVar("Domain", Labelled, Unlabelled)
@@ -135,6 +133,8 @@ class Evaluation:
             self.held = self.whole_source = self.original_source.labelled(HELD, HELD_SEED, given=given)
             self.held_groups = None
         self.task = self.requested_task or default_task(self.whole_source)
+        if self.task.dense:
+            mask_task(self.task)  # raises for others
 
     @property
     def labels(self) -> Tensor:
@@ -223,25 +223,3 @@ def _held(source: Labelled) -> int:
 def some(domain: Domain, most: int = SHOWN) -> Domain:
     """At most `most` samples, evenly spaced."""
     return domain.subset(evenly(len(domain), most))
-
-
-@dataclass(frozen=True)
-class Refined:
-    """Source images that are refined when they are indexed."""
-
-    refiner: Mapping
-    source: Labelled
-
-    @property
-    def shape(self) -> torch.Size:
-        return self.source.inputs.shape
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, index: Tensor, /) -> Tensor:
-        return self.refiner.samples(self.source, index)
-
-    def subset(self, index: Tensor) -> Refined:
-        """The images at `index` (B,) int64, not refined yet."""
-        return Refined(self.refiner, self.source.subset(index))

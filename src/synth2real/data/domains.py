@@ -31,7 +31,8 @@ class Inputs(Protocol):
 
     `inputs[index]` takes a (B,) int64 tensor. It returns (B, C, H, W) images, uint8 in 0..255 or float32 in 0..1, or
     (B, F) float32 features. The returned features are dense, even if the matrix is sparse. Inputs with a true `decodes`
-    decode on access, and may be indexed by another thread: training reads their batches ahead.
+    decode on access, and may be indexed by another thread: training reads their batches ahead. Inputs with `runs` say
+    how they lie on disk, see `sampler_of`.
     """
 
     @property
@@ -110,7 +111,8 @@ class Unlabelled:
 
     Args:
         inputs: images (N, C, H, W) uint8 or float32 in 0..1, or features (N, F) float32, dense or `Sparse`.
-        names: N file names relative to the loaded folder; empty if the inputs do not come from files.
+        names: N file names relative to the loaded folder; empty if the inputs do not come from files. A tuple, or
+            `Names`.
         sizes: (N, 2) int64, original height and width of each image, before it was resized on load; None if the
             inputs were not resized.
         depth: bits per pixel of image files of more than 8 bits; None for other inputs.
@@ -125,7 +127,7 @@ class Unlabelled:
     """
 
     inputs: Inputs
-    names: tuple[str, ...] = ()
+    names: Sequence[str] = ()
     sizes: Tensor | None = None
     depth: int | None = None
     given: Tensor | None = None
@@ -192,8 +194,8 @@ class Labelled:
     Args:
         inputs: as in `Unlabelled`.
         labels: `labels.Labels`: a tensor of (N,) int64 class indices, or of (N, K) float32 or float64 values; `Masks`
-            of the size of the images, or `Boxes`. An unknown value is nan. Points are in pixels of the original image: x
-            right, y down, and the centre of the top-left pixel is (0, 0). Masks and boxes are in pixels of `inputs`.
+            of the size of the images, or `Boxes`. An unknown value is nan. Points are in pixels of the original image:
+            x right, y down, and the centre of the top-left pixel is (0, 0). Masks and boxes are in those of `inputs`.
         classes: names of the classes, in natural order, if labels are class indices, masks or boxes.
         columns: names of the K columns, if labels are values.
         names, sizes, depth, given, given_columns, resize: as in `Unlabelled`. A given column is no label column.
@@ -209,7 +211,7 @@ class Labelled:
     labels: Any
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    names: Sequence[str] = ()
     sizes: Tensor | None = None
     domain: Tensor | None = None
     depth: int | None = None

@@ -93,6 +93,12 @@ class Fitting:
         """The fitting of the images at `index` (B,) int64."""
         return Fitting(self.sizes[index], self.size, self.resize)
 
+    @property
+    def scale_and_shift(self) -> tuple[Tensor, Tensor]:
+        """By what edges at x and y are multiplied, and how they are moved then: (N, 2) float32 each."""
+        whole, corner = self._placed
+        return (whole / self.sizes).flip(1).float(), corner.flip(1).float()
+
     def to_input(self, points: Tensor) -> Tensor:
         """Points (N, K, 2), x and y in pixels of the original images, in pixels of the fitted ones."""
         whole, corner = self._placed

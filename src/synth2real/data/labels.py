@@ -7,7 +7,7 @@ Class indices (N,) and values (N, K) are tensors. `Masks` and `Boxes` answer to 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -102,6 +102,7 @@ class Boxes:
         classes: (M,) int64.
         offsets: (N + 1,) int64: the boxes of image i are `offsets[i]` to `offsets[i + 1]`.
         ignored: (M,) bool: boxes that are in neither losses nor metrics, such as crowds. None: no box.
+        scores: (M,) float32 in 0..1: confidence of predicted boxes. None for labels, all of which are certain.
 
     Raises:
         InputError: shapes or dtypes differ from these, or the offsets do not rise from 0 to M.
@@ -110,22 +111,26 @@ class Boxes:
     corners: Tensor
     classes: Tensor
     offsets: Tensor
-    ignored: Tensor | None = None
+    ignored: Tensor = None  # type: ignore[assignment]  # a tensor after the initialisation, as are the scores
+    scores: Tensor = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         if self.ignored is None:
             object.__setattr__(self, "ignored", torch.zeros_like(self.classes, dtype=torch.bool))
+        if self.scores is None:
+            object.__setattr__(self, "scores", torch.ones_like(self.classes, dtype=torch.float32))
         count = len(self.corners)
         for name, want, dtype in (
             ("corners", (count, 4), torch.float32),
             ("classes", (count,), torch.int64),
             ("ignored", (count,), torch.bool),
+            ("scores", (count,), torch.float32),
         ):
             found = getattr(self, name)
             if tuple(found.shape) != want or found.dtype != dtype:
                 raise InputError(
-                    f"{name} of boxes are {found.dtype} {tuple(found.shape)}, expected {dtype} {want}: (M, 4) corners "
-                    "and a class and a truth value of each"
+                    f"{name} of boxes are {found.dtype} {tuple(found.shape)}, expected {dtype} {want}: (M, 4) corners, "
+                    "and a class, a truth value and a score of each"
                 )
         rises = len(self.offsets) > 0 and bool((self.offsets.diff() >= 0).all())
         if not rises or int(self.offsets[0]) or int(self.offsets[-1]) != count:
@@ -142,7 +147,7 @@ class Boxes:
             torch.cat([one.reshape(-1, 4).float() for one in corners]) if corners else torch.zeros(0, 4),
             torch.cat([one.reshape(-1).long() for one in classes]) if classes else torch.zeros(0).long(),
             counts.cumsum(0),
-            None if ignored is None else torch.cat([one.reshape(-1).bool() for one in ignored]),
+            torch.cat([one.reshape(-1).bool() for one in ignored]) if ignored else None,  # type: ignore[arg-type]
         )
 
     def __len__(self) -> int:
@@ -164,27 +169,31 @@ class Boxes:
         ends = counts.cumsum(0)
         within = torch.arange(int(counts.sum()), device=index.device)
         at = within + torch.repeat_interleave(starts - (ends - counts), counts)
-        return Boxes(self.corners[at], self.classes[at], torch.cat([ends.new_zeros(1), ends]), self._ignored[at])
+        return self._some(at, counts)
 
-    @property
-    def _ignored(self) -> Tensor:
-        assert self.ignored is not None
-        return self.ignored
+    def _some(self, at: Tensor, counts: Tensor) -> Boxes:
+        """The boxes `at` these indices or where this is true, in images with these counts of them."""
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        return Boxes(self.corners[at], self.classes[at], offsets, self.ignored[at], self.scores[at])
 
     def to(self, device: torch.device | str) -> Boxes:
         """The same boxes on a device."""
-        return Boxes(*(part.to(device) for part in (self.corners, self.classes, self.offsets, self._ignored)))
+        parts = (self.corners, self.classes, self.offsets, self.ignored, self.scores)
+        return Boxes(*(part.to(device) for part in parts))
 
     def kept(self, keep: Tensor) -> Boxes:
         """The boxes where `keep` (M,) is true, of the same images."""
         counts = torch.zeros(len(self), dtype=torch.int64, device=keep.device).index_add_(0, self.image, keep.long())
-        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        return Boxes(self.corners[keep], self.classes[keep], offsets, self._ignored[keep])
+        return self._some(keep, counts)
+
+    def at(self, corners: Tensor) -> Boxes:
+        """The same boxes with other corners (M, 4)."""
+        return replace(self, corners=corners)
 
     def scaled(self, scale: Tensor, shift: Tensor) -> Boxes:
         """Boxes whose x and y are multiplied by `scale` (N, 2) and then moved by `shift` (N, 2) in pixels."""
         by, to = (part[self.image].repeat(1, 2).to(self.corners.dtype) for part in (scale, shift))
-        return Boxes(self.corners * by + to, self.classes, self.offsets, self._ignored)
+        return self.at(self.corners * by + to)
 
     def clipped(self, size: tuple[int, int], visible: float = 0.0) -> Boxes:
         """Boxes cut off at the frame of `size` (H, W). Those are dropped of which less than `visible` remains.
@@ -195,8 +204,7 @@ class Boxes:
         frame = self.corners.new_tensor([size[1], size[0], size[1], size[0]])
         corners = torch.minimum(self.corners.clamp(min=0), frame)
         remains, whole = areas(corners), areas(self.corners)
-        inside = Boxes(corners, self.classes, self.offsets, self._ignored)
-        return inside.kept((remains > 0) & (remains >= visible * whole))
+        return self.at(corners).kept((remains > 0) & (remains >= visible * whole))
 
     def warped(self, warp: Warp, visible: float = VISIBLE) -> Boxes:
         """The boxes after their images were warped: around the warped outline of each, within the frame.
@@ -210,15 +218,14 @@ class Boxes:
         low, high = self.corners[:, None, :2], self.corners[:, None, 2:]
         outline = low + sides * (high - low) - 0.5
         moved = warp.subset(self.image).points(outline) + 0.5
-        around = torch.cat([moved.amin(1), moved.amax(1)], 1)
-        return Boxes(around, self.classes, self.offsets, self._ignored).clipped(warp.size, visible)
+        return self.at(torch.cat([moved.amin(1), moved.amax(1)], 1)).clipped(warp.size, visible)
 
     def joined(self, other: Boxes) -> Boxes:
         """The boxes of these images and then those of the other images."""
         offsets = torch.cat([self.offsets, other.offsets[1:] + self.offsets[-1]])
-        both = ((getattr(self, name), getattr(other, name)) for name in ("corners", "classes", "ignored"))
-        corners, classes, ignored = (torch.cat(parts) for parts in both)
-        return Boxes(corners, classes, offsets, ignored)
+        names = ("corners", "classes", "ignored", "scores")
+        corners, classes, ignored, scores = (torch.cat([getattr(self, n), getattr(other, n)]) for n in names)
+        return Boxes(corners, classes, offsets, ignored, scores)
 
 
 Labels = Tensor | Masks | Boxes

@@ -63,11 +63,12 @@ class Graph(nn.Module):
         x = self._loaded(inputs) if self.takes_images else inputs
         if model.map is not None:
             x = model.map(x)
-        answers = model.task.predict(model(append(x, given)))
+        answers: Tensor = model.task.predict(model(append(x, given)))
         if not self.takes_images:
             return answers
         sides, (_, height, width) = torch.stack([count(side) for side in inputs.shape[1:3]])[None], model.shape
-        return model.task.from_input(answers, Fitting(sides, (height, width), model.conversion.resize))
+        restored: Tensor = model.task.from_input(answers, Fitting(sides, (height, width), model.conversion.resize))
+        return restored
 
     def _loaded(self, images: Tensor) -> Tensor:
         """Images (N, H, W, 3) uint8 as the model takes them, (N, C, *size) float32 in 0..1."""

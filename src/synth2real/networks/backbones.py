@@ -90,14 +90,7 @@ def build_network(
         InputError: the network, module, class or package does not exist, the class is not an `nn.Module`, or the
             network does not take inputs of this shape.
     """
-    if (name == PYRAMID) != dense and (name == PYRAMID or name in NETWORKS):
-        others = ", ".join(NETWORKS)
-        raise InputError(
-            f"network '{name}' has vectors of features, expected one with maps: {PYRAMID}, {LITE}, {TIMM}:NAME, "
-            f"{TRANSFORMERS}:NAME or your own module:Class"
-            if dense
-            else f"network '{PYRAMID}' has maps of features, for masks and boxes; expected one of: {others}"
-        )
+    _check_maps(name, dense)
     if name == PYRAMID:
         return SmallEncoder(shape, norm)
     if name in NETWORKS:
@@ -115,6 +108,19 @@ def build_network(
         network = _transformers(rest, shape[0], config)
         return HiddenMaps(network) if dense else Pooled(network, pretrained)
     return _call(name, _class(name, kind, rest), shape)
+
+
+def _check_maps(name: str, dense: bool) -> None:
+    """Raise `InputError` if a network of the library has vectors of features and maps are needed, or the reverse."""
+    if dense and name in NETWORKS:
+        raise InputError(
+            f"network '{name}' has vectors of features, expected one with maps: {PYRAMID}, {LITE}, {TIMM}:NAME, "
+            f"{TRANSFORMERS}:NAME or your own module:Class"
+        )
+    if name == PYRAMID and not dense:
+        raise InputError(
+            f"network '{PYRAMID}' has maps of features, for masks and boxes, expected one of: {', '.join(NETWORKS)}"
+        )
 
 
 def _check_shape(name: str, shape: Sequence[int]) -> None:

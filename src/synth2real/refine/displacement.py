@@ -182,7 +182,8 @@ def _answers_moved(before: Tensor, after: Tensor, judge: Model, fitting: Fitting
     seen = (resize(x, (height, width), 1 if channels == 1 else 3, how) for x in (before, after))
     a, b = (judge.task.predict(judge.outputs(x)) for x in seen)
     if isinstance(judge.task, Classification):
-        return (a - b).abs().sum(1) / 2
+        moved: Tensor = (a - b).abs().sum(1) / 2
+        return moved
     if isinstance(judge.task, Segmentation):
         return apart(judge.task, a, b).nan_to_num(0)
     own = Fitting(torch.tensor(before.shape[2:]).expand(len(before), 2), (height, width), how)

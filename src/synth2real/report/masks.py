@@ -93,10 +93,7 @@ def shares_text(task: Segmentation, mask: Tensor) -> str:
 def image_errors(predicted: Tensor, truth: Masks, task: Segmentation) -> Tensor:
     """IoU of the foreground in each image, (N,) float64; 0 if one is predicted that no label has, nan without any."""
     counts = torch.cat(
-        [
-            confusions(predicted[part], truth[part].tensor, task.outputs)
-            for part in torch.arange(len(truth)).split(64)
-        ]
+        [confusions(predicted[part], truth[part].tensor, task.outputs) for part in torch.arange(len(truth)).split(64)]
     )
     found = image_ious(counts)
     wrongly = (counts[:, :, 1:].sum((1, 2)) > 0) & ~found.isfinite()

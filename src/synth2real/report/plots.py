@@ -131,7 +131,7 @@ def label_text(task: Task, label: Tensor) -> str:
 
 
 def true_against_predicted(comparison: Comparison) -> Figures:
-    """One plot per label column, for source only and the chosen route. Empty for classes, masks and without real labels."""
+    """One plot per label column, for source only and the chosen route. Only for values, and with real labels."""
     if comparison.test is None or comparison.task.higher_is_better:
         return {}
     test = some(comparison.test, SCATTERED)

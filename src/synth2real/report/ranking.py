@@ -20,11 +20,16 @@ VALUE_SCORE = (
     "exactly, 0 does not follow them. It is the mean share of a move that the prediction follows."
 )
 MASK_SCORE = (
-    "Used to choose the route, without real labels. Higher is better; it is an intersection over union (IoU). It is the "
-    "mean of three terms on the target images, each an expected IoU of the foreground: agreement with the other routes, "
-    "consistency (the mask of a moved image is the moved mask), and confidence (by the route's own probabilities)."
+    "Used to choose the route, without real labels. Higher is better; it is an intersection over union (IoU). It is "
+    "the mean of three terms on the target images, each an expected IoU of the foreground: agreement with the other "
+    "routes, consistency (the mask of a moved image is the moved mask), and confidence (by the route's own "
+    "probabilities)."
 )
-METRICS = {"accuracy": "accuracy", "mean_iou": "mean IoU", "mean_degrees": "mean error in degrees"}  # others are a mean error
+METRICS = {
+    "accuracy": "accuracy",
+    "mean_iou": "mean IoU",
+    "mean_degrees": "mean error in degrees",
+}  # others are a mean error
 
 
 def percent(share: float) -> str:

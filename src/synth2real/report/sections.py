@@ -175,8 +175,8 @@ def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Pictu
             "Right: the predicted masks."
         )
         uncertain = (
-            "Real images without labels, and the masks of the chosen route. By the probabilities of all routes together, "
-            f"their expected IoU is lowest. {_doubt(comparison)} If you can label some images, start here."
+            "Real images without labels, and the masks of the chosen route. By the probabilities of all routes "
+            f"together, their expected IoU is lowest. {_doubt(comparison)} If you can label some images, start here."
         )
     else:
         wrong = "Real test images with the largest prediction errors of the chosen route."

@@ -59,8 +59,8 @@ class SourceLearner:
     def performance(self, simulator: Simulator, n: int, seed: int) -> float:
         """Performance on `n` new images: 1 without errors.
 
-        Classes and masks: 0 if every prediction is wrong. Other tasks: 0 if the error equals that of a constant prediction on the
-        images of the last `learn`.
+        Classes and masks: 0 if every prediction is wrong. Other tasks: 0 if the error equals that of a constant
+        prediction on the images of the last `learn`.
 
         Raises:
             AssertionError: `learn` was not called before.

@@ -41,7 +41,8 @@ def importance_weighted(pool: Pool) -> Tensor:
 
     Assumes, like importance weighting, that the source covers the target. If it does not, g depends on a few samples.
     It does not serve masks: the products would be dominated by the background, and the importance of an image says
-    little about its pixels. The paper does not fix the sum of the weights; then a wrong g shrinks or stretches all outputs by one factor.
+    little about its pixels. The paper does not fix the sum of the weights; then a wrong g shrinks or stretches all
+    outputs by one factor.
 
     References:
         Dinu, Holzleitner, Beck, Nguyen, Huber, Eghbal-zadeh, Moser, Pereverzyev, Hochreiter & Zellinger (2023).
@@ -81,14 +82,14 @@ def aggregate(name: str, models: Sequence[Model], pool: Pool) -> Ensemble:
         pool: used to compute the weights.
 
     Raises:
-        InputError: no method has this name, or it does not serve the task; the numbers of models and candidates differ, or as `Ensemble`.
+        InputError: no method has this name, or it does not serve the task; the numbers of models and candidates differ,
+            or as `Ensemble`.
     """
     if name not in METHODS:
         raise InputError(f"aggregation '{name}' is unknown, expected one of: {', '.join(METHODS)}")
     if name not in serving(pool.task):
-        raise InputError(
-            f"aggregation '{name}' does not support the task {pool.task.kind}, expected: {', '.join(serving(pool.task))}"
-        )
+        known = ", ".join(serving(pool.task))
+        raise InputError(f"aggregation '{name}' does not support the task {pool.task.kind}, expected: {known}")
     if len(models) != len(pool.candidates):
         raise InputError(f"{len(models)} models but {len(pool.candidates)} candidates, expected one model for each")
     return Ensemble(models, METHODS[name](pool))

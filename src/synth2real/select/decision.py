@@ -57,8 +57,8 @@ def refusal(
         task: of all candidates.
         groups: group of each sample (N,).
         than: the baseline in the sentence.
-        voted: whether the scores for classes and masks contain agreement. Between two candidates it cannot say which is right;
-            their consistency and confidence alone would decide, and self-training optimises these.
+        voted: whether the scores for classes and masks contain agreement. Between two candidates it cannot say which is
+            right; their consistency and confidence alone would decide, and self-training optimises these.
     """
     if groups is not None and len(groups.unique()) < 2:
         return "all target samples are of one group, so that no difference between routes is sure"

@@ -97,7 +97,7 @@ def renamed(own: Tensor, others: Sequence[Tensor], task: Task, groups: Tensor | 
 
 def _points(maps: Tensor) -> Tensor:
     """Probabilities (P, C) at some points of maps (N, C, h, w), image by image."""
-    few = F.adaptive_avg_pool2d(maps.float(), [min(POINTS, side) for side in maps.shape[2:]])
+    few = F.adaptive_avg_pool2d(maps.float(), (min(POINTS, maps.shape[2]), min(POINTS, maps.shape[3])))
     return few.movedim(1, -1).flatten(0, 2)
 
 

@@ -11,6 +11,7 @@ from .export import render
 from .external_program import External, external
 from .eyes.simulator import Eyes
 from .function_simulator import declared
+from .nuclei.simulator import Nuclei
 from .parameter import Distribution, Parameter, load_parameters, save_parameters
 from .registry import SIMULATORS, find, is_simulator, simulators
 
@@ -23,6 +24,7 @@ __all__ = [
     "External",
     "Eyes",
     "Normal",
+    "Nuclei",
     "Parameter",
     "Range",
     "Rendered",

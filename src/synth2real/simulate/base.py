@@ -6,7 +6,7 @@ correlations between them. Calibration shifts and narrows the ranges. Randomizat
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from ..data.described import some
 from ..data.domains import Labelled
 from ..data.given import check_given_names
+from ..data.labels import Boxes, Masks, joined
 from ..errors import InputError
 from ..settings import settings
 from .correlations import Copula, read_correlations
@@ -23,6 +24,7 @@ from .distributions import Empirical, Normal, Sampling
 from .distributions import Range as Range
 from .parameter import Parameter as Parameter
 
+MASK, BOXES = "mask", "boxes"  # labels of every simulator with regions, and with things
 CHUNK = 200  # images rendered at once: limits memory, fits in the CPU cache, and is a multiple of the 10 digits
 
 
@@ -34,19 +36,32 @@ class Drawn:
         images: (N, C, H, W), uint8 or float32 in 0..1.
         labels: for each label its values, (N,) int64 classes or (N, K) float32. A missing value is nan.
         masks: for each region (N, H, W) bool, True where it is visible; empty if the simulator has no regions.
+        instances: (N, H, W) int32, which object of its image is visible in a pixel: 0 none, else 1 + its index. None
+            if the simulator has no objects. `objects.instances_of` makes instances and boxes.
+        boxes: around the visible pixels of each object, in the order of the indices: box j of an image is of the
+            instance j + 1. None if the simulator has no objects.
     """
 
     images: Tensor
     labels: dict[str, Tensor]
     masks: dict[str, Tensor] = field(default_factory=dict)
+    instances: Tensor | None = None
+    boxes: Boxes | None = None
+
+    def region_index(self) -> Tensor:
+        """(N, H, W) uint8, index of the region of each pixel. Where regions overlap, the first one counts."""
+        index = torch.zeros_like(next(iter(self.masks.values())), dtype=torch.uint8)
+        for i, mask in reversed(list(enumerate(self.masks.values()))):
+            index.masked_fill_(mask, i)
+        return index
 
 
 @dataclass(frozen=True)
 class Rendered(Drawn):
-    """Sampled images (uint8) with all their labels, masks and parameter values.
+    """Sampled images (uint8) with all their labels, masks, objects and parameter values.
 
     Args:
-        images, labels, masks: as in `Drawn`.
+        images, labels, masks, instances, boxes: as in `Drawn`.
         parameters: for each parameter the sampled values, (N,) float32.
     """
 
@@ -81,6 +96,7 @@ class Simulator(ABC):
     ]  # for each class label, the class names; the first label is the default
     columns: ClassVar[dict[str, tuple[str, ...]]] = {}  # for each value label, the names of its columns
     regions: ClassVar[tuple[str, ...]] = ()  # the masks that it renders; together they cover the image
+    things: ClassVar[tuple[str, ...]] = ()  # class names of its objects, which have boxes and instances
     differentiable: ClassVar[tuple[str, ...]] = ()  # parameters for which the images have gradients
     default_correlations: ClassVar[dict[str, float]] = {}  # for pairs `a ~ b` of parameters
 
@@ -111,7 +127,10 @@ class Simulator(ABC):
 
     def __repr__(self) -> str:
         height, width = self.size
-        labels, names = [*self.classes, *self.columns], [parameter.name for parameter in self.parameters]
+        labels, names = (
+            [*self.classes, *self.columns, *self._pictured()],
+            [parameter.name for parameter in self.parameters],
+        )
         changed = some([name for name in names if name in self.ranges], "with other ranges")
         shape = f"images of {self.channels}x{height}x{width}"
         said = filter(None, (shape, some(labels, "labels"), some(names, "parameters"), changed))
@@ -195,7 +214,16 @@ class Simulator(ABC):
             {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
             for parts in zip(*((chunk.labels, chunk.masks, chunk.parameters) for chunk in chunks), strict=True)
         )
-        return Rendered(torch.cat([chunk.images for chunk in chunks]), labels, masks, parameters)
+        instances = [chunk.instances for chunk in chunks if chunk.instances is not None]
+        boxes = [chunk.boxes for chunk in chunks if chunk.boxes is not None]
+        return Rendered(
+            torch.cat([chunk.images for chunk in chunks]),
+            labels,
+            masks,
+            torch.cat(instances) if instances else None,
+            joined(boxes) if boxes else None,
+            parameters,
+        )
 
     def stream(self, n: int, seed: int, first: int = 0) -> Iterator[Rendered]:
         """The result of `sample(n, seed)` in parts of at most `chunk` images, from the part `first` on."""
@@ -212,6 +240,7 @@ class Simulator(ABC):
         Args:
             n, seed: as in `sample`.
             label: the name of one label or column, or of several columns. The name of a label means all its columns.
+                `mask` means the regions as `Masks`, and `boxes` the objects as `Boxes`, if the simulator has any.
                 None means the setting `label` of the simulator, or the first label if that is also None.
             given: names of columns that are given, as in `Labelled`. Each is a label column or else a parameter, in its
                 own unit: `head_pitch` of `eyes` is the label column in radians, not the parameter in degrees.
@@ -221,26 +250,39 @@ class Simulator(ABC):
                 not known of an image.
         """
         label = self.label if label is None else label
-        label = [*self.classes, *self.columns][0] if label is None else label
+        label = [*self.classes, *self.columns, *self._pictured()][0] if label is None else label
         names = [label] if isinstance(label, str) else list(label)
-        if len(names) == 1 and names[0] in self.classes:
-            of, columns = names[0], tuple[str, ...]()
-            given = check_given_names(given, [of])
-            chunks = [(chunk.images, chunk.labels[of], self._given(chunk, given)) for chunk in self.stream(n, seed)]
-        else:
-            picks, columns = self._picks(names)
-            given = check_given_names(given, columns)
-            chunks = [
-                (
-                    chunk.images,
-                    torch.stack([chunk.labels[of][:, i] for of, i in picks], 1),
-                    self._given(chunk, given),
-                )
-                for chunk in self.stream(n, seed)
-            ]
-        images, values, known = (torch.cat(parts) for parts in zip(*chunks, strict=True))
-        classes = self.classes.get(names[0], ())
-        return Labelled(images, values, classes, columns, given=known if given else None, given_columns=given)
+        pick, classes, columns = self._labels_of(names)
+        given = check_given_names(given, columns or names)
+        chunks = [(chunk.images, pick(chunk), self._given(chunk, given)) for chunk in self.stream(n, seed)]
+        images, parts, known = zip(*chunks, strict=True)
+        labels = joined(parts)
+        return Labelled(
+            torch.cat(images),
+            Masks(labels) if names == [MASK] and not columns else labels,
+            classes,
+            columns,
+            given=torch.cat(known) if given else None,
+            given_columns=given,
+        )
+
+    def _labels_of(
+        self, names: Sequence[str]
+    ) -> tuple[Callable[[Rendered], Tensor | Boxes | None], tuple[str, ...], tuple[str, ...]]:
+        """How the labels of these names are taken from a part of a sample, their class names, and their columns."""
+        only = names[0] if len(names) == 1 else ""
+        if only in self.classes:
+            return lambda chunk: chunk.labels[only], self.classes[only], ()
+        if only == MASK and self.regions:
+            return Rendered.region_index, self.regions, ()
+        if only == BOXES and self.things:
+            return lambda chunk: chunk.boxes, self.things, ()
+        picks, columns = self._picks(names)
+        return lambda chunk: torch.stack([chunk.labels[of][:, i] for of, i in picks], 1), (), columns
+
+    def _pictured(self) -> list[str]:
+        """The labels that lie in the image: of its regions, and of its things."""
+        return [label for label, of in ((MASK, self.regions), (BOXES, self.things)) if of]
 
     def _given(self, chunk: Rendered, names: Sequence[str]) -> Tensor:
         """The given columns (N, G) float32 of a part of a sample."""
@@ -274,7 +316,10 @@ class Simulator(ABC):
         columns = tuple(column for name in names for column in self.columns.get(name, (name,)))
         for name in columns:
             if name not in where:
-                known = ", ".join([*self.classes, *self.columns, *where])
+                alone = [*self.classes, *self._pictured()]
+                if name in alone and len(names) > 1:
+                    raise InputError(f"simulator {self.called()}: label '{name}' is among others, expected it alone")
+                known = ", ".join(dict.fromkeys([*self.classes, *self.columns, *self._pictured(), *where]))
                 raise InputError(f"simulator {self.called()} has no label '{name}', expected one of: {known}")
         if not columns:
             raise InputError(f"simulator {self.called()}: found an empty list of labels, expected one or more names")
@@ -309,7 +354,9 @@ class Simulator(ABC):
         labels, masks, values = (
             {name: x[:keep].cpu() for name, x in named.items()} for named in (drawn.labels, drawn.masks, values)
         )
-        return Rendered(images[:keep].cpu(), labels, masks, values)
+        instances = None if drawn.instances is None else drawn.instances[:keep].cpu()
+        boxes = None if drawn.boxes is None else drawn.boxes[torch.arange(keep)].to("cpu")
+        return Rendered(images[:keep].cpu(), labels, masks, instances, boxes, values)
 
     def _values(self, generator: torch.Generator, keep: int) -> dict[str, Tensor]:
         """Parameter values of a chunk. Only the first `keep` images of the chunk are kept."""

@@ -3,27 +3,46 @@
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from .base import Rendered, Simulator
+from .objects import annotations_of
 
 Row = dict[str, Any]
 MASK_COLOURS = ((60, 60, 60), (240, 240, 240), (70, 130, 220), (220, 60, 60))
 
 
+class Encoded(NamedTuple):
+    """One image as it is written: the PNG, the PNG of its mask, the labels, and the annotations of its objects."""
+
+    image: bytes
+    mask: bytes | None
+    row: Row
+    annotations: list[Row] | None
+
+
 def encoded_rows(
-    rendered: Iterator[Rendered], simulator: Simulator, masks: bool
-) -> Iterator[tuple[bytes, bytes | None, Row]]:
-    """For each image: the PNG, the PNG of its mask, and the labels."""
+    rendered: Iterator[Rendered], simulator: Simulator, masks: bool, objects: bool = False
+) -> Iterator[Encoded]:
+    """Each image with what is written of it. Without `masks` or `objects` there are none."""
     with ThreadPoolExecutor() as pool:
         for chunk in rendered:
-            pixels = chunk.images.movedim(1, -1).squeeze(-1).numpy()
-            drawn = pool.map(_indexed, _regions(chunk, simulator)) if masks else iter([None] * len(chunk))
-            yield from zip(pool.map(_png, pixels), drawn, _rows(chunk, simulator), strict=True)
+            pixels, none = chunk.images.movedim(1, -1).squeeze(-1).numpy(), [None] * len(chunk)
+            drawn = pool.map(_indexed, chunk.region_index().numpy()) if masks else none
+            annotated = _annotations(chunk) if objects else none
+            parts = zip(pool.map(_png, pixels), drawn, _rows(chunk, simulator), annotated, strict=True)
+            yield from (Encoded(*part) for part in parts)
+
+
+def _annotations(chunk: Rendered) -> Iterator[list[Row]]:
+    assert chunk.instances is not None
+    assert chunk.boxes is not None
+    for i, instances in enumerate(chunk.instances.numpy()):
+        yield annotations_of(instances, chunk.boxes[torch.tensor([i])])
 
 
 def _rows(chunk: Rendered, simulator: Simulator) -> Iterator[Row]:
@@ -37,12 +56,6 @@ def _rows(chunk: Rendered, simulator: Simulator) -> Iterator[Row]:
             known = ([x if x == x else None for x in column] for column in values.T.tolist())  # JSON has no nan
             columns |= dict(zip(simulator.columns[label], known, strict=True))
     return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-
-
-def _regions(chunk: Rendered, simulator: Simulator) -> NDArray[np.uint8]:
-    """(N, H, W), index of the region of each pixel."""
-    masks = torch.stack([chunk.masks[name] for name in simulator.regions])
-    return masks.to(torch.uint8).argmax(0).to(torch.uint8).numpy()
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

@@ -1,8 +1,8 @@
 """Write the images and labels of a simulator to disk: a folder, tar shards, or one Parquet file.
 
 `folder`: `000000.png` and so on; `metadata.jsonl` with one line per image: `file_name` and the labels;
-`parameters.yaml` with the sampling ranges and correlations; and with masks `000000_mask.png`. A mask pixel is the
-region index.
+`parameters.yaml` with the sampling ranges and correlations; and with masks `000000_mask.png`, where a pixel is the
+region index, and `classes.yaml` with the names of the regions. `annotations.json` has the objects, as in COCO.
 `webdataset`: `shard-000000.tar` and so on, with `000000.png`, `000000.json` and `000000.mask.png` per image, and
 `parameters.yaml` beside them.
 While a folder is written, it holds `INCOMPLETE.jsonl`, and `load` refuses it.
@@ -24,16 +24,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import yaml
+
 from ..errors import InputError
 from ..settings import to_dict
 from ..storage import Building, building, check_writable, is_free, make_folder, whole, write_text
-from .base import Simulator
+from .base import MASK, Simulator
 from .distributions import plain
-from .encoding import Row, encoded_rows
+from .encoding import Encoded, Row, encoded_rows
+from .objects import ANNOTATIONS, AnnotationFile
 from .parameter import parameters_yaml
 
 Format = Literal["folder", "webdataset", "parquet"]
-PARAMETERS, TABLE = "parameters.yaml", "metadata.jsonl"
+PARAMETERS, TABLE, REGIONS = "parameters.yaml", "metadata.jsonl", "classes.yaml"
 SHARD = 1000  # images in a tar file
 
 
@@ -53,7 +56,7 @@ def render(
         simulator, n, seed: the images are those of `simulator.sample(n, seed)`.
         out: the folder, which is created if it is missing; or the Parquet file.
         overwrite: replace an earlier output of `render`. Images of an earlier, longer run are deleted.
-        masks: also write masks.
+        masks: also write masks. A simulator whose label is the mask always writes them.
         format: see above; by default `parquet` if `out` ends in `.parquet`, else `folder`.
         resume: go on in a folder that an interrupted call with the same arguments has left. The result has the same
             bits as that of an uninterrupted call.
@@ -67,10 +70,10 @@ def render(
     job = render_job(simulator, n, out, seed, overwrite, masks, format, resume)
     with WRITERS[job.format].opened(job) as writer:
         first = writer.done // simulator.chunk  # a part is rendered whole, so that its images keep their bits
-        encoded = encoded_rows(simulator.stream(n, seed, first), simulator, masks)
-        for i, (image, mask, row) in enumerate(encoded, start=first * simulator.chunk):
+        encoded = encoded_rows(simulator.stream(n, seed, first), simulator, job.masks, writer.objects)
+        for i, one in enumerate(encoded, start=first * simulator.chunk):
             if i >= writer.done:
-                writer.add(f"{i:06d}", image, mask, row)
+                writer.add(f"{i:06d}", one)
         writer.finish()
 
 
@@ -93,6 +96,7 @@ def render_job(
     if masks and not simulator.regions:
         raise InputError(f"--masks: simulator {simulator.called()} renders no masks. Remove --masks")
     simulator.stream(n, seed)  # refuses a wrong count before anything is written
+    masks = masks or simulator.label == MASK
     return RenderJob(simulator, n, out, seed, overwrite, masks, format, resume)
 
 
@@ -156,6 +160,7 @@ class _Writer(ABC):
     """Writes images one by one, encoded as PNG. Images before the number `done` are there already."""
 
     done = 0
+    objects = False  # whether it writes the annotations of objects
 
     @classmethod
     @abstractmethod
@@ -168,7 +173,7 @@ class _Writer(ABC):
         """A writer; its output is incomplete until the context ends without an error."""
 
     @abstractmethod
-    def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None: ...
+    def add(self, name: str, one: Encoded) -> None: ...
 
     @abstractmethod
     def finish(self) -> None: ...
@@ -178,7 +183,7 @@ class _InFolder(_Writer):
     """Writes a folder that says that it is incomplete."""
 
     def __init__(self, building: Building, job: RenderJob) -> None:
-        self.out, self.building, self.parameters = job.out, building, job.parameters
+        self.out, self.building, self.job = job.out, building, job
 
     @classmethod
     def check(cls, job: RenderJob) -> None:
@@ -200,18 +205,25 @@ class _Folder(_InFolder):
         rows, files = building.rows, set(os.listdir(job.out))
         needed = ({row["file_name"], *({f"{i:06d}_mask.png"} if job.masks else ())} for i, row in enumerate(rows))
         self.done = next((i for i, names in enumerate(needed) if not names <= files), len(rows))
+        self.annotations, self.objects = AnnotationFile(job.out, job.simulator), bool(job.simulator.things)
+        self.done = self.annotations.kept(self.done) if self.objects else self.done
         if self.done < len(rows):
             building.keep(self.done)
 
-    def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None:
-        for file, content in ((f"{name}.png", image), (f"{name}_mask.png", mask)):
+    def add(self, name: str, one: Encoded) -> None:
+        for file, content in ((f"{name}.png", one.image), (f"{name}_mask.png", one.mask)):
             if content is not None:
                 with whole(self.out / file) as partial:
                     partial.write_bytes(content)
-        self.building.add({"file_name": f"{name}.png"} | row)
+        self.annotations.add(one.annotations)
+        self.building.add({"file_name": f"{name}.png"} | one.row)
 
     def finish(self) -> None:
-        write_text(self.out / PARAMETERS, self.parameters)
+        if self.objects:
+            self.annotations.finish()
+        if self.job.masks:
+            write_text(self.out / REGIONS, yaml.safe_dump(dict(enumerate(self.job.simulator.regions))))
+        write_text(self.out / PARAMETERS, self.job.parameters)
         write_text(self.out / TABLE, "".join(json.dumps(row) + "\n" for row in self.building.rows))
 
 
@@ -228,8 +240,10 @@ class _Shards(_InFolder):
         if index < len(rows):
             building.keep(index)
 
-    def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None:
-        parts = {"png": image, "json": json.dumps(row).encode()} | ({} if mask is None else {"mask.png": mask})
+    def add(self, name: str, one: Encoded) -> None:
+        parts = {"png": one.image, "json": json.dumps(one.row).encode()}
+        if one.mask is not None:
+            parts["mask.png"] = one.mask
         self.shard += [(f"{name}.{kind}", content) for kind, content in parts.items()]
         self.count += 1
         if self.count == SHARD:
@@ -248,7 +262,7 @@ class _Shards(_InFolder):
     def finish(self) -> None:
         if self.shard:
             self._flush()
-        write_text(self.out / PARAMETERS, self.parameters)
+        write_text(self.out / PARAMETERS, self.job.parameters)
 
 
 class _Parquet(_Writer):
@@ -307,11 +321,11 @@ class _Parquet(_Writer):
         except (arrow.ArrowException, OSError):
             return False
 
-    def add(self, name: str, image: bytes, mask: bytes | None, row: Row) -> None:
-        images = {"image": {"bytes": image, "path": f"{name}.png"}}
-        if mask is not None:
-            images["mask"] = {"bytes": mask, "path": f"{name}_mask.png"}
-        self.rows.append(images | row)
+    def add(self, name: str, one: Encoded) -> None:
+        images = {"image": {"bytes": one.image, "path": f"{name}.png"}}
+        if one.mask is not None:
+            images["mask"] = {"bytes": one.mask, "path": f"{name}_mask.png"}
+        self.rows.append(images | one.row)
         if len(self.rows) == SHARD:
             self._flush()
 
@@ -366,7 +380,7 @@ def _replaceable(job: RenderJob) -> list[str]:
 
 def _is_written(path: Path) -> bool:
     """Whether the name shows that `render` wrote the file."""
-    if path.name in (TABLE, PARAMETERS):
+    if path.name in (TABLE, PARAMETERS, ANNOTATIONS, REGIONS):
         return True
     stem = path.stem.removesuffix("_mask").removeprefix("shard-")
     return path.suffix in (".png", ".tar") and stem.isdecimal() and len(stem) >= 6

@@ -12,8 +12,9 @@ from .base import Simulator
 from .digits import Digits
 from .external_program import external
 from .eyes.simulator import Eyes
+from .nuclei.simulator import Nuclei
 
-SIMULATORS: dict[str, type[Simulator]] = {"digits": Digits, "eyes": Eyes}
+SIMULATORS: dict[str, type[Simulator]] = {"digits": Digits, "eyes": Eyes, "nuclei": Nuclei}
 GROUP = "synth2real.simulators"  # entry point group in which packages register their simulators
 IN_MODULE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 DESCRIBED = (".yaml", ".yml")

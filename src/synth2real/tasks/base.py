@@ -55,11 +55,11 @@ class Task(ABC):
         """Loss of each sample, (N,) float32, from raw outputs (N, outputs)."""
 
     @abstractmethod
-    def predict(self, outputs: Tensor) -> Tensor:
+    def predict(self, outputs: Tensor) -> Any:
         """Predictions in the form and units of the labels, from raw outputs (N, outputs)."""
 
     @abstractmethod
-    def metrics(self, predictions: Tensor, labels: Any) -> dict[str, Any]:
+    def metrics(self, predictions: Any, labels: Any) -> dict[str, Any]:
         """Metrics of the predictions against the labels, by name."""
 
     def check_labels(self, labels: Any) -> None:
@@ -83,7 +83,7 @@ class Task(ABC):
         """Labels for the images of a domain as the model takes them: fitted to one size, or as given if it is None."""
         return labels
 
-    def from_input(self, predictions: Tensor, fitting: Fitting | None) -> Tensor:
+    def from_input(self, predictions: Any, fitting: Fitting | None) -> Any:
         """Inverse of `to_input`: predictions in pixels of the original image."""
         return predictions
 

@@ -72,7 +72,7 @@ def mask_metrics(predictions: Tensor, labels: Masks, classes: tuple[str, ...]) -
     return {
         "mean_iou": float(each.nanmean()),
         "image_iou": float(of_images.nanmean()) if of_images.isfinite().any() else None,
-        "pixel_accuracy": float(total.diagonal().sum() / total.sum()),
+        "pixel_accuracy": int(total.diagonal().sum()) / int(total.sum()),
         "boundary_f1": _mean(torch.cat(edges)),
         "iou_of": {name: None if iou != iou else iou for name, iou in zip(classes, each.tolist(), strict=True)},
     }

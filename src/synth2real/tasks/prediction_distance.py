@@ -44,6 +44,6 @@ def mask_ious(a: Tensor, b: Tensor, classes: int) -> Tensor:
     Args:
         a, b: as in `apart`.
     """
-    both = ((a[part], b[part]) for part in torch.arange(len(a)).split(BATCH))
-    counts = [confusions(*(most_probable(one) for one in pair), classes) for pair in both]
+    parts = torch.arange(len(a)).split(BATCH)
+    counts = [confusions(most_probable(a[part]), most_probable(b[part]), classes) for part in parts]
     return ious(torch.cat(counts))[:, 1:]

@@ -13,6 +13,7 @@ import yaml
 from torch import Tensor, nn
 
 from ..data.domains import Inputs, Labelled, Unlabelled, to_float
+from ..data.labels import joined
 from ..data.objects import as_labelled, as_unlabelled
 from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
@@ -24,17 +25,16 @@ from ..networks.feature_maps import FeatureMap, describe
 from ..networks.layers import Features, Norm, Normalise, Statistics, share
 from ..networks.tuning import PretrainedNorm, Tune, Tuned
 from ..storage import make_folder, write_tensors, write_text
-from ..tasks import Classification, Segmentation, Task
-from .checked_inputs import check_shape, checked_given, kind_of
+from ..tasks import Classification, Detection, Segmentation, Task
 from .corrected_head import outputs_by_group
-from .featured import Featured, featured_of
-from .given import WithGiven, append, given_of, split
+from .featured import Featured, ProjectedPixels, featured_of
+from .given import WithGiven, append, check_shape, checked_given, given_of, kind_of, split
 from .predictions import Predictions as Predictions
 from .predictions import answers
-from .projected_pixels import ProjectedPixels
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
 PREDICTION_BATCH, PREDICTION_VALUES = 512, 2**23  # samples in a batch, and pixel values or features, at most
+Named = Classification | Segmentation | Detection  # tasks with names of classes
 CHECKED = 64  # inputs on which a trained model is checked
 GIVEN = "given"  # replaces the network name if the user passed a network object
 
@@ -278,7 +278,7 @@ class Model(nn.Module):
         return torch.cat(list(self._batches(self._known(inputs), self)))
 
     def embed(self, inputs: Inputs) -> Tensor:
-        """Features (N, F) float32 on the CPU, in batches of inputs, see `inputs_of`; of maps the mean over all points."""
+        """Features (N, F) float32 on the CPU, in batches of inputs, see `inputs_of`; of maps the mean over points."""
         features = (lambda x: self.features(x).mean((2, 3))) if self.task.dense else self.features
         return torch.cat(list(self._batches(self._known(inputs), features)))
 
@@ -330,7 +330,7 @@ class Model(nn.Module):
         outputs = (
             self._batches(self._known(inputs), self) if groups is None else [outputs_by_group(self, inputs, groups)]
         )
-        values = torch.cat([self.task.predict(part) for part in outputs])
+        values = joined([self.task.predict(part) for part in outputs])
         return Predictions(self.task.from_input(values, domain.fitting), self.task, domain.names)
 
     def evaluate(self, data: Labelled | Any) -> dict[str, Any]:
@@ -341,12 +341,12 @@ class Model(nn.Module):
                 another shape.
         """
         data = as_labelled(data, "the data to evaluate on is", self.conversion, self.given_columns)
-        if data.classes and not isinstance(self.task, Classification | Segmentation):
+        if data.classes and not isinstance(self.task, Named):
             raise InputError(
                 f"the model predicts values ({self.task.kind}), found the classes {', '.join(data.classes[:5])}, "
                 "expected values (N, K). Give floats: y.astype(float)"
             )
-        labels = self.task.align(data) if isinstance(self.task, Classification | Segmentation) else data.labels
+        labels = self.task.align(data) if isinstance(self.task, Named) else data.labels
         return self.task.metrics(self.predict(data.unlabelled()).values, labels)
 
     def check_outputs(self, domain: Unlabelled, step: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from ..data.described import some
 from ..errors import InputError
-from ..tasks import Classification, Segmentation, Task
+from ..tasks import Classification, Detection, Segmentation, Task
 
 
 @dataclass(frozen=True)
@@ -17,14 +18,15 @@ class Predictions:
 
     Args:
         values: class probabilities (N, C), or values (N, K) in the units of the labels (keypoints: pixels of the
-            original image); for masks the class of each pixel (N, H, W) uint8, at the size of the model's input.
+            original image); for masks the class of each pixel (N, H, W) uint8, at the size of the model's input;
+            for detection `Boxes` with scores.
         task: the task of the model.
         names: file names, if the inputs came from files.
     """
 
     values: Tensor
     task: Task
-    names: tuple[str, ...] = ()
+    names: Sequence[str] = ()
 
     def __repr__(self) -> str:
         return f"Predictions({len(self.values)} samples; {answers(self.task)})"
@@ -39,6 +41,6 @@ class Predictions:
 
 def answers(task: Task) -> str:
     """What a task predicts, in a `repr`."""
-    if isinstance(task, Classification | Segmentation):
+    if isinstance(task, Classification | Segmentation | Detection):
         return some(task.classes, "classes")
     return some(task.columns, "values")  # type: ignore[attr-defined]

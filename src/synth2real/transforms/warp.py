@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError
-from .sampling import Selection, constant, kept, to_device
+from .sampling import Rows, Selection, constant, kept, to_device
 
 CELLS = 3
 KNOTS = tuple(range(-1, CELLS + 2))  # lattice coordinates of the control points
@@ -172,6 +172,11 @@ class Warp:
         """The warps at `index` (B,) int64, in that order."""
         return Warp(self.turn[index], self.stretch[index], self.shift[index], self.control[index], self.size)
 
+    def part(self, rows: Rows) -> "Warp":
+        """The warps of some images of the batch."""
+        turn, stretch, shift, control = map(rows.taken, (self.turn, self.stretch, self.shift, self.control))
+        return Warp(turn, stretch, shift, control, self.size)
+
     def image(self, x: Tensor) -> Tensor:
         """Warp images x (N, C, H, W) float32, bilinear, with repeated borders. The memory format does not change.
 
@@ -249,7 +254,7 @@ class Warp:
         # All four products at once. The product of both slopes is not used, but a second launch would cost more.
         over_x = self.control.flatten(1, 2) @ along_x.flatten(1, 2).mT
         n, k = xy.shape[:2]
-        over_x = over_x.view(n, 2, -1, k, 2).permute(0, 3, 1, 4, 2)  # (N, K, component, 2, knots)
+        over_x = over_x.view(n, 2, CELLS + 3, k, 2).permute(0, 3, 1, 4, 2)  # (N, K, component, 2, knots)
         products = over_x @ along_y.mT.unsqueeze(2)  # (N, K, component, 2, 2): index of x, then of y
         return products[..., 0, 0], torch.stack([products[..., 1, 0], products[..., 0, 1]], -1)
 

@@ -71,9 +71,7 @@ def test_a_candidate_with_more_errors_than_the_others_is_estimated_lower() -> No
 
 def test_few_groups_widen_the_interval() -> None:
     groups = torch.arange(60) // 12
-    alone, grouped = (
-        estimate("mask-agreement", made) for made in (pool(0.2), pool(0.2, target_groups=groups))
-    )
+    alone, grouped = (estimate("mask-agreement", made) for made in (pool(0.2), pool(0.2, target_groups=groups)))
     assert grouped.high - grouped.low > alone.high - alone.low
 
 

@@ -10,7 +10,7 @@ from synth2real.data.domains import Labelled, Unlabelled
 from synth2real.data.labels import Masks
 from synth2real.errors import InputError
 from synth2real.select.validators import METHODS, Pool, apart, labels_of, observe, serving, validate
-from synth2real.tasks import TASKS, Classification, Gaze, Keypoints, Regression, Segmentation, Task
+from synth2real.tasks import Classification, Gaze, Keypoints, Regression, Segmentation, Task
 from synth2real.training.model import Model
 
 EACH: dict[str, Task] = {
@@ -39,7 +39,7 @@ def observed(task: Task) -> Pool:
     return Pool(candidates, task, labels_of(held, task))
 
 
-@pytest.fixture(scope="module", params=TASKS)
+@pytest.fixture(scope="module", params=EACH)
 def made(request: pytest.FixtureRequest) -> Pool:
     return observed(EACH[request.param])
 

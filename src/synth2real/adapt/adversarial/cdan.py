@@ -45,9 +45,9 @@ class Multilinear(nn.Module):
 class CDAN(Reversal):
     """Conditional adversarial domain adaptation: the critic receives the features together with the class predictions.
 
-    For classes and masks only. The critic classifies the domain from the outer product of features and predicted probabilities.
-    The features are therefore aligned class by class, and not only as a whole. With entropy weighting (CDAN+E, the
-    default), samples with a confident prediction weigh more.
+    For classes and masks only. The critic classifies the domain from the outer product of features and predicted
+    probabilities, of masks at each point of the maps. The features are therefore aligned class by class, and not only
+    as a whole. With entropy weighting (CDAN+E, the default), samples with a confident prediction weigh more.
 
     It can harm if early predictions on the target are wrong, because it then aligns wrong classes. As DANN, it can also
     harm if the class balance differs between the domains. By default the head receives the features with a dropout of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,11 +54,11 @@ class PseudoLabels(ABC):
         return target.x
 
     @abstractmethod
-    def labels(self, teacher: Model, known: Tensor, target: TargetBatch) -> tuple[Tensor, Tensor]:
+    def labels(self, teacher: Model, known: Tensor, target: TargetBatch) -> tuple[Any, Tensor]:
         """The teacher's labels for the images of the student, and a weight (B,) of each; see the subclasses."""
 
-    def after_step(self, teacher: Model, progress: Progress) -> None:  # noqa: B027
-        """Called once per step. Does nothing by default."""
+    def after_step(self, teacher: Model, progress: Progress, started: bool = True) -> None:  # noqa: B027
+        """Called once per step; `started` says whether self-training has. Does nothing by default."""
 
     def shipped(self, teacher: Model) -> Model:
         """The model to keep after the training: the teacher, by default."""

@@ -13,18 +13,20 @@ from ...data.domains import Labelled, Unlabelled
 from ...data.labels import Masks
 from ...networks.layers import reverse_gradient
 from ...settings import settings
-from ...tasks import Classification, Segmentation
+from ...tasks import Classification, Detection, Segmentation
 from ...training.loop import Progress, SourceBatch, TargetBatch, Terms, Update
 from ...training.model import Model
 from ..shared.distribution_alignment import Alignment, Prior
 from ..shared.reversal import critic_of, domain_loss, rise
 from .base import SelfTrained
+from .box_labels import BoxLabels
 from .class_labels import ClassLabels
 from .mask_labels import MaskLabels, by_rare_classes
 from .pseudo_labels import PseudoLabels
 from .value_labels import ValueLabels
 
 CRITIC = (100,)  # widths of the critic's hidden layers, as in DANN
+BOX_SHARE = 0.5  # of the threshold: scores of centres are far below 1 where a network has never seen the domain
 CAREFUL = 1 / 3  # share of the learning rate until self-training starts; see `Teacher`
 
 
@@ -123,6 +125,8 @@ class Teacher(SelfTrained):
             return ClassLabels(self.model, self.target_prior, self.alignment, self.threshold)
         if isinstance(self.task, Segmentation):
             return MaskLabels(self.model, self.threshold, self.paste)
+        if isinstance(self.task, Detection):
+            return BoxLabels(self.model, BOX_SHARE * self.threshold)
         return ValueLabels(self.model, self.drift)
 
     def shipped(self) -> Model:
@@ -162,7 +166,7 @@ class Teacher(SelfTrained):
     def after_step(self, progress: Progress) -> None:
         """Update the teacher towards the student."""
         super().after_step(progress)
-        self.pseudo.after_step(self.average, progress)
+        self.pseudo.after_step(self.average, progress, self.burn_in.over)
 
     def notes(self) -> list[str]:
         return [*super().notes(), *self.pseudo.notes()]

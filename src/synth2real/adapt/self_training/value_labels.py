@@ -71,7 +71,7 @@ class ValueLabels(PseudoLabels):
         self.disagreement.update(apart.mean() / others.mean().clamp(min=1e-8))
         return warped, torch.exp(-apart / apart.mean().clamp(min=1e-8))
 
-    def after_step(self, teacher: Model, progress: Progress) -> None:
+    def after_step(self, teacher: Model, progress: Progress, started: bool = True) -> None:
         """Keep the best teacher, and stop if the teacher has drifted."""
         if progress.step % CHECK_EVERY:
             return

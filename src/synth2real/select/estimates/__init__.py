@@ -1,7 +1,8 @@
 """Estimates of the accuracy or mean error of a trained model on the unlabelled target, each with an interval.
 
 No real label is used. Classes: accuracy, higher is better; never below chance, so an end at chance means chance or
-below. Masks: mean IoU of all classes, higher is better. Values: mean error, lower is better, in the units of `validators.apart`.
+below. Masks: mean IoU of all classes, higher is better. Values: mean error, lower is better, in the units of
+`validators.apart`.
 
 An interval is computed by resampling samples, or whole groups if the pool has groups. It measures how much the estimate
 depends on the samples. Estimates that use other candidates also include how far these deviate from the assumption. The
@@ -62,7 +63,7 @@ METHODS: dict[str, Callable[[Pool, int], Estimate]] = {**CLASSES, **VALUES, **MA
 
 
 def estimate(name: str, pool: Pool, index: int = 0) -> Estimate:
-    """Estimated accuracy, mean IoU or mean error on the target of one candidate of a pool, by the estimate called `name`.
+    """Estimated accuracy, mean IoU or mean error on the target of one candidate of a pool, by the estimate `name`.
 
     Raises:
         InputError: no estimate has this name, or it does not support the pool's task.

@@ -103,9 +103,9 @@ def check_masks(pool: Pool, index: int, task: Segmentation) -> None:
     if not has_learnt(pool.source, pool.labels, task)[index]:
         found = 1 - float(apart(task, one.source, pool.labels).nanmean())
         raise NoEstimate(
-            f"no estimate: '{one.name}' has not learnt the source: the IoU of the foreground is {found:.2f} on held-out "
-            "images, expected nearly that of the best route, and more than with the masks of other images. Train it "
-            "longer"
+            f"no estimate: '{one.name}' has not learnt the source: the IoU of the foreground is {found:.2f} on "
+            "held-out images, expected nearly that of the best route, and more than with the masks of other images. "
+            "Train it longer"
         )
     why = collapsed(one.target, one.source, task)
     if why is not None:

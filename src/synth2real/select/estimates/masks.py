@@ -55,7 +55,8 @@ def mask_agreement(pool: Pool, index: int) -> Estimate:
         chosen = torch.arange(len(others)) if k is None else draws[k[0]]
         known = _log_odds(right[:, i].sum(1))
         source, target = (
-            _log_odds(part[:, chosen][:, :, at].sum((1, 2)) / len(chosen)) for part, at in zip(sums, (i, j), strict=True)
+            _log_odds(part[:, chosen][:, :, at].sum((1, 2)) / len(chosen))
+            for part, at in zip(sums, (i, j), strict=True)
         )
         moved = 0.0 if k is None else float(off[k[0]])
         return float((known + target - source - SHARED + moved).sigmoid().nanmean().nan_to_num(0))

@@ -40,7 +40,7 @@ from .confidence import (
 )
 from .during_training import live_score
 from .feature_structure import feature_scale, silhouette, snd, subspace, transfer_score
-from .maps import compact_maps
+from .maps import compact_maps, mask_task
 from .masks import collapsed, expected_ious
 from .moves import Moved, move, moves_label
 from .source_risk import dev, iwv, source_score
@@ -92,6 +92,7 @@ __all__ = [
     "labels_of",
     "least_held_out",
     "live_score",
+    "mask_task",
     "most_frequent",
     "move",
     "moves_label",

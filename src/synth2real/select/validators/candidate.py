@@ -110,9 +110,7 @@ class Pool:
         """
         each = list(zip(self.source, self.target, strict=True))
         source, target = (
-            pair_overlaps(
-                [most_probable(of[i]) for of in each], [calibrated(of[i], of[0], self.labels) for of in each]
-            )
+            pair_overlaps([most_probable(of[i]) for of in each], [calibrated(of[i], of[0], self.labels) for of in each])
             for i in range(2)
         )
         return source, target

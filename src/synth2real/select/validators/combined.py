@@ -63,8 +63,8 @@ def sample_scores(
         balanced, voted: see `class_scores`.
     """
     if task.dense:
-        each = [(one.target, one.held_out, one.moved) for one in candidates]
-        return mask_scores(*map(list, zip(*each, strict=True)), task, labels)  # type: ignore[arg-type]
+        targets, held_out = [one.target for one in candidates], [one.held_out for one in candidates]
+        return mask_scores(targets, held_out, [one.moved for one in candidates], task, labels)
     if isinstance(task, Classification):
         return class_scores(candidates, task, labels, balanced=balanced, voted=voted)
     if not moves_label(task) or any(one.moved is None for one in candidates):
@@ -193,8 +193,9 @@ def combined(pool: Pool) -> list[float]:
     """The score that a comparison chooses by: three terms above chance (classes), or how well known moves are followed.
 
     For masks it is the mean of three expected IoUs. See `class_scores`, `equivariance_scores` and `masks.mask_scores`.
-    Assumes, for classes and masks, that if one of the terms fails, the other two do not; for points and gaze, that the error differs between an image and its moved copy. It does not support values
-    that no move of the image changes in a known way.
+    Assumes, for classes and masks, that if one of the terms fails, the other two do not; for points and gaze, that the
+    error differs between an image and its moved copy. It does not support values that no move of the image changes in a
+    known way.
     """
     candidates = [
         CandidateOutputs(target, held_out, one.moved)

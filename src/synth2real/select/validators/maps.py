@@ -8,6 +8,7 @@ resolution, because the intersection over union depends on it.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ from ...transforms.warp import Warp
 SIDE, LEAST = 64, 16  # points of the longer side of maps, at most and at least
 VALUES, IMAGES = 2**24, 1000  # most values of the maps of so many images
 BATCH = 64  # images at once
-FAR: dict[str, float] = {"shift": 0.16, "rotation": 25.0}  # moves; larger than the warps of randomization
+FAR: dict[str, Any] = {"shift": 0.16, "rotation": 25.0}  # moves; larger than the warps of randomization
 
 
 def compact_size(task: Segmentation) -> tuple[int, int]:
@@ -39,7 +40,9 @@ def compact_size(task: Segmentation) -> tuple[int, int]:
 def mask_task(task: Task) -> Segmentation:
     """The task itself, if it predicts masks. Raise `InputError` for another dense task."""
     if not isinstance(task, Segmentation):
-        raise InputError(f"the task {task.kind} has no label-free scores yet, expected one of whole images, or of masks")
+        raise InputError(
+            f"the task {task.kind} has no label-free scores yet, expected one of whole images, or of masks"
+        )
     return task
 
 
@@ -79,12 +82,10 @@ def moved_masks(model: Model, inputs: Inputs, original: Tensor) -> tuple[Tensor,
         inputs: target images as the model takes them.
         original: the masks predicted for them, (N, h, w) uint8 of `compact_size`.
     """
-    size, seeds = tuple(original.shape[1:]), (torch.Generator().manual_seed(0) for _ in range(2))
+    height, width = inputs.shape[2:]
+    sizes = (height, width), (original.shape[1], original.shape[2])
     # The amplitudes are shares of the frame, so that equal random numbers give the same move at both sizes.
-    whole, small = (
-        Warp.sample(len(inputs), frame, generator=generator, **FAR)
-        for frame, generator in zip((tuple(inputs.shape[2:]), size), seeds, strict=True)
-    )
+    whole, small = (Warp.sample(len(inputs), size, generator=torch.Generator().manual_seed(0), **FAR) for size in sizes)
     expected, predicted = [], []
     for part in torch.arange(len(inputs)).split(BATCH):
         x, given = split(to_float(inputs[part]), len(model.given_columns))

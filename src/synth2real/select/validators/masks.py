@@ -79,9 +79,7 @@ def calibrated(target: Tensor, held_out: Tensor, labels: Tensor) -> Tensor:
         labels: (M, h, w) of the held-out source.
     """
     images = torch.linspace(0, len(labels) - 1, min(FITTED, len(labels))).long()
-    rows, columns = (
-        torch.linspace(0, side - 1, min(POINTS, side)).round().long() for side in labels.shape[1:]
-    )
+    rows, columns = (torch.linspace(0, side - 1, min(POINTS, side)).round().long() for side in labels.shape[1:])
     truth = labels[images][:, rows][:, :, columns].flatten().long()
     known = truth != IGNORED
     fitted = held_out[images][:, :, rows][..., columns].movedim(1, -1).flatten(0, 2)[known]

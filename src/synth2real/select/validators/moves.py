@@ -69,7 +69,8 @@ def moves_label(task: Task) -> bool:
 def move(model: Model, inputs: Inputs, outputs: Tensor) -> Moved | None:
     """Predict moved target samples; None for dense features, for which no move is known that keeps the label.
 
-    Images are shifted; for gaze they are rotated, for masks both. Sparse features are mostly words; seven tenths of them are removed.
+    Images are shifted; for gaze they are rotated, for masks both. Sparse features are mostly words; seven tenths of
+    them are removed.
 
     Args:
         model: trained.

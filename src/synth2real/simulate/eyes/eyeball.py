@@ -4,8 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..fields import bell, draw
 from .geometry import Geometry, Values
-from .skin import bell, draw, falloff
+from .skin import falloff
 
 AROUND, ACROSS = 128, 12  # samples of the iris's pattern
 CORNEA = 7.8  # millimetres, radius of the corneal sphere

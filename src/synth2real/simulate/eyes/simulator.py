@@ -12,10 +12,11 @@ from ...tasks.directions import relative_to, to_vectors
 from ..base import CHUNK, Drawn, Parameter, Simulator
 from ..camera import blur, equalise
 from ..distributions import Sampling
+from ..fields import draw, smooth_noise
 from .eyeball import ball, edge, mirrored
 from .geometry import LANDMARKS, Geometry, Values, place
 from .parameters import INFRARED, PARAMETERS
-from .skin import Surround, draw, smooth_noise, surround
+from .skin import Surround, surround
 
 Side = Annotated[int, Field(ge=16, le=1024)]
 CHUNK_PIXELS = 600_000  # of all images rendered at once, so that the maps of a chunk fit in the CPU cache

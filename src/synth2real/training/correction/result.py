@@ -15,8 +15,8 @@ from ...data.few_labels import FewLabels
 from ...data.objects import as_unlabelled
 from ...tasks import Classification, Task
 from ..corrected_head import CorrectedHead, put_on
+from ..featured import ProjectedPixels
 from ..model import Model
-from ..projected_pixels import ProjectedPixels
 from .candidates import Basis
 from .checks import check_few_labels
 from .fit import Fit, Observed, fit, seen_by
@@ -215,7 +215,9 @@ class Scores:
 
     def _predictions(self, coordinates: Tensor, index: Tensor) -> Tensor:
         values = self.task.predict(self.task.from_coordinates(coordinates))
-        return self.task.from_input(values, None if self.fitting is None else self.fitting.subset(index))
+        fitting = None if self.fitting is None else self.fitting.subset(index)
+        restored: Tensor = self.task.from_input(values, fitting)
+        return restored
 
     def _metric(self, predictions: Tensor, labels: Tensor) -> float:
         return float(self.task.metrics(predictions, labels)[self.task.metric])

@@ -1,0 +1,80 @@
+"""Labels of a teacher for boxes: those it is sure of teach, and those it is not sure of are ignored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ...data.labels import Boxes
+from ...tasks import Detection
+from ...training.averaging import RunningMean
+from ...training.collapse import EarlyStop
+from ...training.loop import Progress, TargetBatch
+from ...training.model import Model
+from .pseudo_labels import PseudoLabels
+
+SHARE_OF_DOUBT = 0.25  # boxes of a score from this share of the threshold are ignored; lower ones are background
+CHECK_EVERY = 10  # steps between two checks
+GROWN = 3.0  # factor of the boxes of an image, from their number when self-training began, that shows a collapse
+
+
+class BoxLabels(PseudoLabels):
+    """The teacher's boxes of clean target images, moved by the warp of the student's images.
+
+    A box whose score reaches the threshold is a label that counts as much as its score. One that is less certain is
+    ignored: it is neither an object nor background. What no box covers is background.
+
+    The guard is the number of boxes. A teacher that confirms itself comes to see objects nowhere, or everywhere. If
+    the number of certain boxes an image falls below a third of what it was when self-training began, or rises above
+    three times, the training stops with the last sound teacher.
+
+    Args:
+        model: the student.
+        threshold: score from which a box is certain.
+
+    References:
+        Kay, Haucke, Beery et al. (2024). Align and Distill: Unifying and Improving Domain Adaptive Object Detection.
+            arXiv:2403.12029 (burn-in, an averaged teacher, weak and strong views).
+    """
+
+    def __init__(self, model: Model, threshold: float) -> None:
+        super().__init__(model.task)
+        assert isinstance(model.task, Detection)
+        self.threshold, self.end = threshold, EarlyStop(model)
+        self.count, self.first = RunningMean(torch.zeros(())), RunningMean(torch.zeros(()))
+        self.networks = {"end": self.end, "count": self.count, "first": self.first}
+
+    def labels(self, teacher: Model, known: Tensor, target: TargetBatch) -> tuple[Boxes, Tensor]:
+        """The teacher's boxes for the student's images, of which doubtful ones are ignored; and ones (B,)."""
+        boxes: Boxes = self.task.predict(teacher(target.clean))
+        certain = boxes.scores >= self.threshold
+        self.count.update(certain.sum() / max(1, len(boxes)))
+        kept = replace(boxes, ignored=~certain).kept(boxes.scores >= SHARE_OF_DOUBT * self.threshold)
+        return self.task.move(kept, target.warp), torch.ones(len(boxes), device=known.device)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the number of boxes shows a collapse."""
+        return self.end.stopped
+
+    def after_step(self, teacher: Model, progress: Progress, started: bool = True) -> None:
+        """Keep the teacher while the number of its boxes is sound, and else stop."""
+        if progress.step % CHECK_EVERY:
+            return
+        now, first = float(self.count.mean), float(self.first.mean)
+        if not started:
+            self.first.mean.copy_(self.count.mean)
+        elif first and not first / GROWN <= now <= first * GROWN:
+            self.end.stop(progress)
+            return
+        self.end.keep(teacher, progress)
+
+    def shipped(self, teacher: Model) -> Model:
+        """The teacher, or the last sound one."""
+        return self.end.sound if self.end.stopped else teacher
+
+    def notes(self) -> list[str]:
+        """What the user must know: nothing, or that the training stopped."""
+        return self.end.notes("the number of boxes that the teacher is sure of had changed by a factor of three")

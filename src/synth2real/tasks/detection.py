@@ -1,0 +1,205 @@
+"""Detection: boxes of objects, any number in an image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..data.domains import Labelled
+from ..data.fitting import Fitting
+from ..data.labels import Boxes
+from ..errors import InputError
+from ..transforms.mix import Mix
+from ..transforms.warp import Warp
+from .base import Task
+from .box_metrics import box_metrics
+from .boxes import centre_maps, generalised_iou, highest, suppressed
+from .classification import aligned_classes
+
+SPREAD = 0.18  # standard deviation of the Gaussian around a centre, as a share of the sides of its box (TTFNet)
+NEAR = 0.5  # of that Gaussian: points that learn the sides of the box
+RARE = 0.01  # probability of a centre before the training, so that the many points without one do not dominate it
+MOST = 100  # boxes in an image
+LEAST = 0.01  # score of a box that is predicted
+OVERLAP = 0.6  # of two boxes of one class, above which the less certain one is left out
+WIDEST = 4.0  # logarithm of the greatest side in units of `scale`
+SIDES = 2.0  # weight of the loss of the sides
+
+
+@dataclass(frozen=True)
+class Detection(Task):
+    """Boxes of objects of some classes. Ignored boxes are in neither losses nor metrics.
+
+    The head is free of anchors. At each point of the maps it predicts for each class whether the centre of an object is
+    there (CenterNet), and the distances to the four sides of the box (FCOS). The loss of the centres is a focal loss
+    with a Gaussian around each; that of the sides is 1 minus the generalised IoU, of the points near a centre, weighed
+    by the same Gaussian (TTFNet). Points in an ignored box that are no centre count nowhere.
+
+    Raw outputs are maps (N, C + 4, h, w): a logit of each class, then the logarithms of the distances to left, top,
+    right and bottom in units of `scale`.
+
+    Args:
+        classes: class names, at least one.
+        size: height and width in pixels of the images that the model takes.
+        scale: typical distance from a centre to a side in pixels.
+
+    References:
+        Zhou, Wang & Krahenbuhl (2019). Objects as Points. arXiv:1904.07850.
+        Tian, Shen, Chen & He (2019). FCOS: Fully Convolutional One-Stage Object Detection. ICCV.
+        Liu, Zheng, Xu, Yang, Liu, Cai & He (2020). Training-Time-Friendly Network for Real-Time Object Detection. AAAI.
+    """
+
+    kind: ClassVar[str] = "detect"
+    metric: ClassVar[str] = "ap50"
+    higher_is_better: ClassVar[bool] = True
+    spatial: ClassVar[bool] = True
+    dense: ClassVar[bool] = True
+    classes: tuple[str, ...]
+    size: tuple[int, int]
+    scale: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))
+        object.__setattr__(self, "size", tuple(self.size))
+        if not self.classes:
+            raise InputError("boxes without classes, expected one or more class names")
+
+    @classmethod
+    def of(cls, source: Labelled) -> Self:
+        boxes = source.labels
+        if not isinstance(boxes, Boxes):
+            raise InputError(
+                f"the task {cls.kind} needs boxes, found labels of whole images or pixels. Give a folder with boxes: "
+                "COCO, YOLO or Pascal VOC"
+            )
+        known = boxes.corners[~boxes.ignored]
+        if not len(known):
+            raise InputError("the source has no box, expected one or more. Check the annotations")
+        sides = (known[:, 2:] - known[:, :2]) / 2
+        return cls(source.classes, (source.shape[1], source.shape[2]), float(sides.median()))
+
+    @property
+    def outputs(self) -> int:
+        return len(self.classes) + 4
+
+    def settings(self) -> dict[str, Any]:
+        return {"classes": list(self.classes), "size": list(self.size), "scale": self.scale}
+
+    def head(self, width: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
+        """The layers from maps of features (N, width, h, w) to maps of outputs (N, C + 4, h, w)."""
+        last = nn.Conv2d(width, self.outputs, 1)
+        nn.init.normal_(last.weight, std=0.01)
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+        with torch.no_grad():
+            last.bias[: len(self.classes)] = -math.log(1 / RARE - 1)  # type: ignore[index]
+        first = [nn.Conv2d(width, width, 3, padding=1), nn.GroupNorm(math.gcd(width, 8), width), nn.ReLU(inplace=True)]
+        return nn.Sequential(nn.Dropout2d(dropout), *first, last)
+
+    def losses(self, outputs: Tensor, labels: Boxes) -> Tensor:
+        """See `Task.losses`. Each box counts as its score, which is below 1 if a teacher has predicted it."""
+        outputs = outputs.float()
+        n, height, width = outputs.shape[0], *outputs.shape[2:]
+        known = labels.kept(~labels.ignored)
+        near = centre_maps(known, (height, width), self._stride(outputs), SPREAD)
+        centres = self._centre_losses(outputs[:, : len(self.classes)], known, near, self._outside(labels, outputs))
+        sides = self._side_losses(outputs, known, near)
+        # Over the boxes of the batch: an image of many boxes counts for more, and one without boxes has no sides.
+        return (centres / known.scores.sum().clamp(min=1) + SIDES * sides) * n
+
+    def _stride(self, outputs: Tensor) -> tuple[float, float]:
+        return self.size[0] / outputs.shape[2], self.size[1] / outputs.shape[3]
+
+    def _outside(self, labels: Boxes, outputs: Tensor) -> Tensor:
+        """Points that are in no ignored box, (N, 1, h, w) float32."""
+        free = torch.ones(len(outputs), 1, *outputs.shape[2:], device=outputs.device)
+        ignored = labels.kept(labels.ignored)
+        tall, wide = self._stride(outputs)
+        for image, (left, top, right, bottom) in zip(ignored.image.tolist(), ignored.corners.tolist(), strict=True):
+            free[image, :, int(top / tall) : math.ceil(bottom / tall), int(left / wide) : math.ceil(right / wide)] = 0
+        return free
+
+    def _centre_losses(self, logits: Tensor, boxes: Boxes, near: Tensor, free: Tensor) -> Tensor:
+        """Focal loss of the centres, summed over the points of each image, (N,)."""
+        n, classes, _height, width = logits.shape
+        soft = highest(near, boxes.image * classes + boxes.classes, n * classes).view_as(logits)
+        certain, doubtful = F.logsigmoid(logits), F.logsigmoid(-logits)
+        p = certain.exp()
+        absent = -((1 - soft) ** 4) * p.square() * doubtful * (soft < 1) * free
+        at = near.flatten(1).argmax(1)
+        rows = boxes.image, boxes.classes, at // width, at % width
+        present = -(1 - p[rows]).square() * certain[rows] * boxes.scores
+        return absent.sum((1, 2, 3)).index_add(0, boxes.image, present)
+
+    def _side_losses(self, outputs: Tensor, boxes: Boxes, near: Tensor) -> Tensor:
+        """1 minus the generalised IoU of the points near a centre, in each image, (N,); they add up to a mean."""
+        n, flat = len(outputs), near.flatten(1)
+        best = highest(near, boxes.image, n).flatten(1)
+        box, point = ((flat >= best[boxes.image]) & (flat > NEAR)).nonzero(as_tuple=True)
+        image = boxes.image[box]
+        predicted = self._corners(outputs).flatten(2)[image, :, point]
+        weights = flat[box, point] * boxes.scores[box]
+        each = weights * (1 - generalised_iou(predicted, boxes.corners[box]))
+        return outputs.new_zeros(n).index_add(0, image, each) / weights.sum().clamp(min=1)
+
+    def _corners(self, outputs: Tensor) -> Tensor:
+        """The box that each point predicts, (N, 4, h, w): left, top, right, bottom in pixels."""
+        tall, wide = self._stride(outputs)
+        sides = outputs[:, -4:].clamp(max=WIDEST).exp() * self.scale
+        x = ((torch.arange(outputs.shape[3], device=outputs.device) + 0.5) * wide).expand(*outputs.shape[2:])
+        y = ((torch.arange(outputs.shape[2], device=outputs.device) + 0.5) * tall)[:, None].expand_as(x)
+        centre = torch.stack([x, y])
+        return torch.cat([centre - sides[:, :2], centre + sides[:, 2:]], 1)
+
+    def predict(self, outputs: Tensor) -> Boxes:
+        """Boxes with their scores, in pixels of the images that the model takes, at most `MOST` in each."""
+        outputs = outputs.float()
+        heat = outputs[:, : len(self.classes)].sigmoid()
+        peaks = heat * (heat == F.max_pool2d(heat, 3, 1, 1))
+        scores, at = peaks.flatten(1).topk(min(MOST, peaks[0].numel()))
+        points = heat.shape[2] * heat.shape[3]
+        classes, point = at // points, at % points
+        corners = self._corners(outputs).flatten(2).gather(2, point[:, None].expand(-1, 4, -1)).mT
+        stays = suppressed(corners, scores.where(scores >= LEAST, 0), classes, OVERLAP)
+        offsets = torch.cat([stays.new_zeros(1).long(), stays.sum(1).cumsum(0)])
+        found = Boxes(corners[stays], classes[stays], offsets, scores=scores[stays])
+        return found.clipped(self.size)
+
+    def metrics(self, predictions: Boxes, labels: Boxes) -> dict[str, Any]:
+        """See `box_metrics.box_metrics`."""
+        return box_metrics(predictions, labels, self.classes)
+
+    def to_input(self, labels: Boxes, fitting: Fitting | None) -> Boxes:
+        if fitting is None:
+            return labels
+        scale, shift = fitting.scale_and_shift
+        return labels.scaled(scale, shift).clipped(self.size, visible=0.3)
+
+    def from_input(self, predictions: Boxes, fitting: Fitting | None) -> Boxes:
+        if fitting is None:
+            return predictions
+        scale, shift = fitting.scale_and_shift
+        return predictions.scaled(1 / scale, -shift / scale)
+
+    def move(self, labels: Boxes, warp: Warp | None) -> Boxes:
+        return labels if warp is None else labels.warped(warp)
+
+    def mix(self, labels: Boxes, mix: Mix) -> Boxes:
+        raise InputError("boxes cannot be mixed with those of another image. Set randomize.mixup and cutmix to 0")
+
+    def align(self, evaluated: Labelled) -> Boxes:
+        """Boxes of another data set with indices of the classes of this task.
+
+        Raises:
+            InputError: the data set has no boxes, or a class that is not in this task.
+        """
+        boxes = evaluated.labels
+        if not isinstance(boxes, Boxes):
+            raise InputError("expected boxes to evaluate on, found labels of whole images or pixels")
+        table = aligned_classes(evaluated.classes, self.classes)
+        return Boxes(boxes.corners, table[boxes.classes], boxes.offsets, boxes.ignored, boxes.scores)
