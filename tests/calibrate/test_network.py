@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from discs import Strokes
 from synth2real import Budget, Model, Route
 from synth2real.calibrate import METHODS, Search
 from synth2real.calibrate.image_statistics import describe
-from synth2real.calibrate.network import feature_function
+from synth2real.calibrate.network import feature_function, learnt
 from synth2real.calibrate.ranges import Space
 from synth2real.data.domains import Unlabelled
 from synth2real.errors import InputError
@@ -72,3 +73,10 @@ def test_features_that_cannot_be_had_are_refused(tmp_path, run: str) -> None:
 def test_settings_survive_a_round_trip(run: str) -> None:
     search = Search(features=run)
     assert build(METHODS, "search", to_dict(search)) == search
+
+
+def test_features_are_learnt_from_masks_too():
+    simulator = Strokes(size=(16, 16))
+    model = learnt(Space.of(simulator, ("height",), 0.4), simulator, 20, 0)
+    assert model.task.kind == "segment"
+    assert model.embed(simulator.labelled(5, 1).inputs).shape == (5, model.width)

@@ -1,14 +1,17 @@
 """The store of a comparison keeps the joint distribution of a calibrated simulator, and what refinement moved."""
 
 import json
+from dataclasses import replace
 
 import torch
 
+from discs import discs
 from helpers import same
 from ramps import ramps
 from synth2real.calibrate import Calibration
 from synth2real.comparison.comparison import compare
-from synth2real.comparison.trials import TrialStore
+from synth2real.comparison.trials import TrialStore, fingerprint
+from synth2real.data.labels import Boxes, Masks
 from synth2real.refine import Style
 from synth2real.route.route import Route
 from synth2real.route.run import Budget
@@ -54,3 +57,18 @@ def test_what_a_trial_left_out_is_stored(tmp_path):
     assert 0 < len(kept.rejected) == len(runs[0].rendered) - len(trained)
     index = torch.arange(len(trained))
     same(trained.inputs[index], runs[0].trained_on.inputs[index], within=2)
+
+
+def test_the_fingerprint_of_a_domain_depends_on_every_mask_and_box():
+    made = discs(70, 0)
+    other = made.labels.tensor.clone()
+    other[-1, 0, 0] = 1
+    assert fingerprint(made) == fingerprint(replace(made, labels=Masks(made.labels.tensor.clone())))
+    assert fingerprint(made) != fingerprint(replace(made, labels=Masks(other)))
+    none = torch.zeros(69, dtype=torch.int64)
+    boxes = [
+        Boxes(torch.tensor([[1.0, 2.0, 5.0, right]]), none[:1], torch.cat([none[:1], none + 1, none[:1] + 1]))
+        for right in (6.0, 7.0)
+    ]
+    found = {fingerprint(replace(made, labels=one)) for one in (*boxes, boxes[0])}
+    assert len(found) == 2

@@ -12,9 +12,10 @@ import torch
 import yaml
 from torch import Tensor
 
+from discs import CLASSES, discs
 from helpers import below, contents, dot, dots, killed_at, picture, refused, save
 from synth2real import load, load_unlabelled
-from synth2real.data.domains import Labelled, Unlabelled
+from synth2real.data.domains import Labelled, Unlabelled, to_float
 from synth2real.data.fitting import Fitting
 from synth2real.errors import InputError, RefinementWarning
 from synth2real.refine import METHODS, Histogram
@@ -23,7 +24,7 @@ from synth2real.refine.displacement import EDGES, Displacement, displaced, measu
 from synth2real.refine.folder import RefineJob, refine_folder
 from synth2real.settings import settings
 from synth2real.simulate import Digits
-from synth2real.tasks import Classification, Gaze, Keypoints, Regression, Task
+from synth2real.tasks import Classification, Gaze, Keypoints, Regression, Segmentation, Task
 from synth2real.training.loop import Loop, Report
 from synth2real.training.model import Model
 
@@ -301,3 +302,18 @@ def test_a_run_of_features_is_no_judge(synth2real, tmp_path, points, photos) -> 
     arguments = ("--target", photos, "--method", "histogram", "--out", tmp_path / "out", "--judge", tmp_path / "run")
     refused(synth2real("refine", dots(tmp_path / "in"), *arguments), "the judge takes features of width 5", "--judge")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_masks_of_a_judge_are_compared_by_their_iou(monkeypatch) -> None:
+    """A disc moved by a third of its width, one that stays, and an image without any in both."""
+    task = Segmentation(CLASSES, (32, 32))
+    judge = Model(task, (1, 32, 32)).eval()
+    monkeypatch.setattr(type(judge), "outputs", lambda self, x: torch.cat([0.5 - to_float(x), to_float(x) - 0.5], 1))
+    before = discs(3, 0, noise=0.0).inputs.clone()
+    before[2] = 51
+    after = before.clone()
+    after[0] = after[0].roll(4, 2)
+    found = displaced(before, after, judge)
+    assert found[1:].tolist() == [0, 0]
+    assert 0.4 < float(found[0]) < 0.7
+    assert "intersection over union" in measure_of(judge)

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from discs import CLASSES, discs, hot
 from synth2real.select.decision import ALONE, in_doubt, refusal, source_in_doubt, surely_better
-from synth2real.tasks import Classification, Regression
+from synth2real.tasks import Classification, Regression, Segmentation
 
 TASK = Classification(("a", "b"))
 VALUES = Regression(("x",), (0.0,), (1.0,))
@@ -56,3 +57,24 @@ def test_doubt_about_the_source_itself_is_a_share_of_its_samples() -> None:
     assert source_in_doubt([sure], TASK) == 0
     assert source_in_doubt([unsure], TASK) == 0.5
     assert source_in_doubt([torch.zeros(4, 1)], VALUES) == 0
+
+
+def test_images_whose_masks_are_doubtful_are_listed_the_most_doubtful_first() -> None:
+    task, masks = Segmentation(CLASSES, (32, 32)), discs(3, 0).labels.tensor
+    unsure = hot(masks)
+    unsure[1] = 0.45
+    unsure[1, 1][masks[1] == 1] = 0.55
+    unsure[1, 0] = 1 - unsure[1, 1]
+    unsure[2] = 0.3
+    unsure[2, 1][masks[2] == 1] = 0.6
+    unsure[2, 0] = 1 - unsure[2, 1]
+    assert in_doubt([unsure, unsure], task) == [1, 2]
+    assert in_doubt([hot(0 * masks)] * 2, task) == []
+    assert source_in_doubt([unsure], task) == pytest.approx(2 / 3)
+
+
+def test_between_two_candidates_for_masks_agreement_cannot_say_which_is_right() -> None:
+    task, masks = Segmentation(CLASSES, (32, 32)), discs(12, 0).labels.tensor
+    better, worse = torch.linspace(0.8, 0.9, 12).double(), torch.linspace(0.5, 0.6, 12).double()
+    assert refusal(better, worse, hot(masks), [hot(masks)], task) == ALONE
+    assert refusal(better, worse, hot(masks), [hot(masks)] * 2, task) is None

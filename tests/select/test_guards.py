@@ -5,13 +5,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from discs import CLASSES, discs, hot
 from synth2real.select.estimates import Estimate
 from synth2real.select.guards import astray, constant, contradicted, renamed
 from synth2real.select.validators import CandidateOutputs, Moved
-from synth2real.tasks import Classification, Keypoints, Regression
+from synth2real.tasks import Classification, Keypoints, Regression, Segmentation
 
 TASK = Classification(("bolt", "gear", "valve"))
 VALUES = Regression(("x",), (0.0,), (1.0,))
+MASKS = Segmentation(CLASSES, (32, 32))
 TRUTH = torch.arange(300) % 3
 
 
@@ -95,3 +97,22 @@ def test_points_that_do_not_follow_moves_are_named(slope: float, noise: float, f
     if reason:
         assert reason.startswith("its predictions hardly follow known moves of the image: the correlation is 0.1")
     assert astray(CandidateOutputs(before, before[:30], moved), VALUES) is None
+
+
+def test_masks_without_a_foreground_are_no_choice() -> None:
+    masks = discs(20, 0).labels.tensor
+    assert constant(CandidateOutputs(hot(masks), hot(masks)), MASKS) is None
+    assert "it predicts 'disc' for 0.00%" in str(constant(CandidateOutputs(hot(0 * masks), hot(masks)), MASKS))
+
+
+def test_interchanged_classes_of_masks_are_found_and_named() -> None:
+    masks = discs(20, 0).labels.tensor
+    others = [hot(masks, sure=0.9), hot(masks.roll(1, 2), sure=0.9)]
+    assert renamed(hot(masks), others, MASKS) is None
+    assert "most pixels that it calls 'disc' they call 'background'" in str(renamed(hot(1 - masks), others, MASKS))
+
+
+def test_an_iou_below_that_of_the_baseline_contradicts_the_score() -> None:
+    assert contradicted(Estimate(0.6, 0.5, 0.7), Estimate(0.8, 0.7, 0.9), MASKS) is not None
+    assert contradicted(Estimate(0.8, 0.7, 0.9), Estimate(0.6, 0.5, 0.7), MASKS) is None
+    assert astray(CandidateOutputs(torch.zeros(1), torch.zeros(1)), MASKS) is None

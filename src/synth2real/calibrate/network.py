@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from ..data.labels import Masks
 from ..errors import InputError
 from ..simulate import Simulator
-from ..tasks import Classification, Regression
+from ..tasks import Classification, Regression, Segmentation
 from ..training.hardware import Hardware
 from ..training.loop import Algorithm, Loop, Progress, SourceBatch, TargetBatch, Trainer, Update
 from ..training.model import Model
@@ -77,7 +78,8 @@ def saved(folder: str, simulator: Simulator, hardware: Hardware | None = None) -
 def learnt(space: Space, simulator: Simulator, images: int, seed: int, hardware: Hardware | None = None) -> Model:
     """A new model, trained on the first labels of the simulator."""
     made = simulator.with_ranges(**space.wide(WIDENING)).labelled(images, seed)
-    task = Classification.of(made) if made.classes else Regression.of(made)
+    masks = isinstance(made.labels, Masks)
+    task = (Segmentation if masks else Classification if made.classes else Regression).of(made)
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         model = Model(task, made.shape, statistics="none")  # the search may include lighting

@@ -93,4 +93,4 @@ def on_source(candidate: RouteCandidate, task: Task) -> float:
     """Mean metric of its trials on held-out source samples; errors are negated, so higher is better."""
     values = [float(trial.source_metrics[task.metric]) for trial in candidate.trials]
     mean = sum(values) / len(values)
-    return mean if task.metric == "accuracy" else -mean
+    return mean if task.higher_is_better else -mean

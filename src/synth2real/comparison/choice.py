@@ -231,11 +231,7 @@ def added(choice: Choice, groups: Tensor | None) -> str:
 def lower_estimate(choice: Choice, task: Task) -> list[str]:
     """A clause if the estimate of the chosen route is worse than the baseline's, though inside its interval."""
     own, base = choice.route.estimate, choice.baseline.estimate
-    if (
-        own is None
-        or base is None
-        or not (own.value < base.value if task.metric == "accuracy" else own.value > base.value)
-    ):
+    if own is None or base is None or not (own.value < base.value if task.higher_is_better else own.value > base.value):
         return []
     return [
         f"its estimate is worse than that of “{choice.baseline.name}” ({base.value:.3g}, {base.low:.3g} to "

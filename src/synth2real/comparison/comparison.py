@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..data.domains import Labelled, Unlabelled, check_kind, name_of
+from ..data.domains import Labelled, Unlabelled, check_kind, evenly, name_of
 from ..engines import Engine, Here
 from ..engines import engine as engine_of
 from ..errors import InputError
@@ -20,10 +20,10 @@ from ..route.route import OnReport, Route
 from ..route.run import Budget
 from ..select import decision
 from ..simulate import Simulator
-from ..tasks import Classification, Task
+from ..tasks import Task
 from ..training.kept import FeatureStore
 from .candidates import SOURCE_ONLY, RouteCandidate, better
-from .evaluation import Evaluation, Trial, some
+from .evaluation import SHOWN, Evaluation, Trial, some
 from .halving import Plan
 from .named_routes import with_baselines
 from .notebook import as_table
@@ -102,12 +102,13 @@ class Comparison:
 
         None if the models have not learnt the source, so that they are uncertain everywhere.
         """
-        if not any(candidate.learnt for candidate in self.candidates) and isinstance(self.task, Classification):
+        if not any(candidate.learnt for candidate in self.candidates) and self.task.higher_is_better:
             return None
         trials = [candidate.trials[0] for candidate in self.learners]
         if decision.source_in_doubt([trial.held for trial in trials], self.task) > decision.DOUBTED:
             return None
-        return decision.in_doubt([trial.target for trial in trials], self.task)
+        found = decision.in_doubt([trial.target for trial in trials], self.task)
+        return evenly(len(self.target), SHOWN)[found].tolist() if self.task.dense else found
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per route: metric (mean and spread over seeds, None without real labels), gaps, seconds, score."""

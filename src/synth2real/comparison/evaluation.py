@@ -16,7 +16,7 @@ from ..measure.distances import proxy_a_distance
 from ..route.preconditions import as_domains
 from ..route.route import OnReport, Route, default_task
 from ..route.run import Budget, Run
-from ..select.validators import CandidateOutputs, Moved, least_held_out, move
+from ..select.validators import CandidateOutputs, Moved, compact_maps, labels_of, least_held_out, mask_task, move
 from ..simulate import Simulator
 from ..tasks import Classification, Task
 from ..training.featured import by_source
@@ -37,8 +37,9 @@ class Trial:
     Args:
         seed: seed of the run.
         run: model and other results of the run.
-        target: predictions on the unlabelled target.
-        held: predictions on held-out source samples.
+        target: predictions on the unlabelled target; of a dense task probabilities (N, C, h, w) of the samples that
+            `some` selects, see `validators.compact_maps`.
+        held: predictions on held-out source samples; of a dense task probabilities, as of the target.
         seconds: training time of the route in seconds, with the search of the ranges and the rendering.
         source_metrics: metrics on held-out source samples.
         test_metrics: metrics on real labels, if there are any; never used to choose.
@@ -135,10 +136,14 @@ class Evaluation:
             self.held = self.whole_source = self.original_source.labelled(HELD, HELD_SEED, given=given)
             self.held_groups = None
         self.task = self.requested_task or default_task(self.whole_source)
+        if self.task.dense:
+            mask_task(self.task)  # raises for others
 
     @property
     def labels(self) -> Tensor:
-        """Labels of the held-out source samples, in the form that the task takes."""
+        """Labels of the held-out source samples, in the form of the predictions."""
+        if self.task.dense:
+            return labels_of(self.held, self.task)
         return self.task.align(self.held) if isinstance(self.task, Classification) else self.held.labels
 
     @property
@@ -178,9 +183,9 @@ class Evaluation:
         """The trial of a finished run: predictions and scores on all data of the evaluation."""
         self.stored(run.model)
         inputs = run.model.inputs_of(some(self.target))
-        target = run.model.predict(self.target).values
         with by_source(run.model):
-            held_out, source_metrics = run.model.predict(self.held.unlabelled()).values, run.model.evaluate(self.held)
+            held_out, source_metrics = self.predicted(run.model, self.held.unlabelled()), run.model.evaluate(self.held)
+        target = self.predicted(run.model, some(self.target) if self.task.dense else self.target)
         return Trial(
             seed=seed,
             run=run,
@@ -190,9 +195,13 @@ class Evaluation:
             source_metrics=source_metrics,
             test_metrics=None if self.test is None else run.model.evaluate(self.test),
             gap_after=self.gap(run.model, run.trained_on),
-            moved=move(run.model, inputs, run.model.outputs(inputs)),
+            moved=move(run.model, inputs, target if self.task.dense else run.model.outputs(inputs)),
             steps=steps,
         )
+
+    def predicted(self, model: Model, domain: Unlabelled) -> Tensor:
+        """Predictions of a model in the form of `Trial.target`."""
+        return compact_maps(model, model.inputs_of(domain)) if self.task.dense else model.predict(domain).values
 
     def stored(self, model: Model) -> Model:
         """The model, which takes the outputs of a frozen feature extractor from the store."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..data.domains import Labelled
 from ..errors import InputError
-from ..select.aggregate import METHODS, aggregate
+from ..select.aggregate import METHODS, aggregate, serving
 from ..select.estimates import Estimate, errors_on_source, estimate
 from ..select.validators import Candidate, Pool, head_of, labels_of, observe
 from ..tasks import Classification
@@ -40,7 +40,7 @@ def pool_of(routes: Sequence[RouteCandidate], evaluation: Evaluation) -> Pool:
 def estimated(pool: Pool, index: int, on_source: float) -> Estimate:
     """Estimate of the task's metric on the target for one candidate.
 
-    Classes: agreement rates. Values: calibrated disagreement.
+    Classes: agreement rates. Masks: mask agreement. Values: calibrated disagreement.
     For measurements see docs/validators.md.
 
     Args:
@@ -51,6 +51,8 @@ def estimated(pool: Pool, index: int, on_source: float) -> Estimate:
     """
     if isinstance(pool.task, Classification):
         return estimate("agreement-rates", pool, index)
+    if pool.task.dense:
+        return estimate("mask-agreement", pool, index)
     found, own = estimate("calibrated-disagreement", pool, index), float(errors_on_source(pool, index).mean())
     unit = on_source / own if own > 0 else 1.0
     return Estimate(unit * found.value, unit * found.low, unit * found.high)
@@ -135,29 +137,31 @@ def _aggregates(
     few = min(len(candidates[0].source), len(candidates[0].target)) < WEIGHED
     source_features = torch.cat([candidate.source_features for candidate in candidates], 1)
     test_features: Tensor | None = None  # the same for every aggregate
-    for name in METHODS:
+    for name in serving(evaluation.task):
         if name == "iwa" and few:
             continue
         model = aggregate(name, models, own).eval()
         model.store = shared_store(models)
-        test_metrics = None
+        source_metrics, test_metrics = _metrics(model, source_features, evaluation.held), None
         if evaluation.test is not None:
-            if test_features is None:
+            if test_features is None and not model.task.dense:
                 test_features = model.embed(model.inputs_of(evaluation.test, "the test data"))
             test_metrics = _metrics(model, test_features, evaluation.test)
         yield Aggregate(
             name=name,
             model=model,
             members=tuple(route.name for route in routes),
-            source_metrics=_metrics(model, source_features, evaluation.held),
+            source_metrics=source_metrics,
             test_metrics=test_metrics,
             seeds=tuple(sorted({route.trials[0].seed for route in routes})),
             seconds=sum(route.spent for route in routes),
         )
 
 
-def _metrics(model: Model, features: Tensor, data: Labelled) -> dict[str, Any]:
-    """The task's metrics, computed from the features of labelled data."""
+def _metrics(model: Model, features: Tensor | None, data: Labelled) -> dict[str, Any]:
+    """The task's metrics, computed from the features of labelled data; of a dense task, from the images again."""
     task = model.task
+    if features is None or task.dense:
+        return model.evaluate(data)
     values = task.from_input(task.predict(head_of(model, features)), data.fitting)
     return task.metrics(values, task.align(data) if isinstance(task, Classification) else data.labels)

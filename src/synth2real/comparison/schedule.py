@@ -17,7 +17,6 @@ from ..route.route import OnReport, Route
 from ..route.run import default_steps
 from ..simulate import Simulator
 from ..storage import make_folder, write_text
-from ..tasks import Classification
 from ..training.model import Model
 from .candidates import SOURCE_ONLY, RouteCandidate
 from .choice import Chooser, verdict
@@ -149,8 +148,8 @@ class Schedule:
                 if trial.gap_before == self.gap_before[1]:
                     continue
                 kept = None
-                if trial.run.refined is not None and isinstance(self.evaluation.task, Classification):
-                    kept = float(model.evaluate(some(trial.run.trained_on))["accuracy"])
+                if trial.run.refined is not None and self.evaluation.task.higher_is_better:
+                    kept = float(model.evaluate(some(trial.run.trained_on))[self.evaluation.task.metric])
                 candidate.trials[i] = replace(trial, gap_before=self.gap_before[1], label_kept=kept)
 
     def training(self, candidate: RouteCandidate, seed: int, steps: int | None) -> TrainingJob:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from ..calibrate import Calibration
 from ..data.domains import Labelled, Unlabelled, evenly, to_float
+from ..data.labels import Boxes, Labels, Masks
 from ..errors import InputError, TrainingDiverged
 from ..networks.named_code import named_in
 from ..refine import load_refiner
@@ -216,8 +219,23 @@ def fingerprint(domain: Labelled | Unlabelled | None) -> str:
     if domain.given is not None:
         found.update(domain.given.contiguous().numpy().tobytes() + repr(domain.given_columns).encode())
     if isinstance(domain, Labelled):
-        found.update(domain.labels.contiguous().numpy().tobytes() + repr((domain.classes, domain.columns)).encode())
+        for part in _label_bytes(domain.labels):
+            found.update(part)
+        found.update(repr((domain.classes, domain.columns)).encode())
     return found.hexdigest()
+
+
+def _label_bytes(labels: Labels) -> Iterator[bytes]:
+    """All labels as bytes; of masks, which may be decoded on access, those of `MARKED` images at once."""
+    parts: Iterable[Tensor]
+    if isinstance(labels, Boxes):
+        parts = [labels.offsets, labels.classes, labels.corners]
+    elif isinstance(labels, Masks):
+        parts = (labels[index].tensor for index in torch.arange(len(labels)).split(MARKED))
+    else:
+        parts = [labels]
+    for part in parts:
+        yield part.contiguous().numpy().tobytes()
 
 
 def _settings(simulator: Simulator) -> str:

@@ -15,7 +15,7 @@ from ..data.domains import Inputs, to_float
 from ..data.fitting import Fitting
 from ..data.reading.images import resize
 from ..errors import InputError
-from ..tasks import Classification, Gaze, Keypoints, Task
+from ..tasks import Classification, Gaze, Keypoints, Segmentation, Task
 from ..tasks.prediction_distance import apart
 from ..training.model import Model
 from .self_regularisation import Edges
@@ -108,7 +108,8 @@ def displaced(before: Inputs, after: Inputs, judge: Model | None = None, fitting
     Scores are rounded to four decimals.
 
     With a judge, a model trained on the source, it is the distance between its answers for both images: the total
-    variation distance of class probabilities (0 to 1), the mean distance of points in pixels, degrees between gaze
+    variation distance of class probabilities (0 to 1), 1 minus the mean intersection over union of the foreground of
+    masks (0 to 1; 0 if it finds none in either image), the mean distance of points in pixels, degrees between gaze
     directions, or the mean difference of values in standard deviations of the source. A part of it is the error of the
     judge itself.
 
@@ -144,6 +145,8 @@ def measure_of(judge: Model | None) -> str:
 def _unit(task: Task) -> str:
     if isinstance(task, Classification):
         return "total variation distance of the class probabilities, 0 to 1"
+    if isinstance(task, Segmentation):
+        return "1 - mean intersection over union of the foreground, 0 to 1"
     if isinstance(task, Gaze):
         return "degrees between the gaze directions"
     return "pixels between the points" if isinstance(task, Keypoints) else "standard deviations of the source's labels"
@@ -181,6 +184,8 @@ def _answers_moved(before: Tensor, after: Tensor, judge: Model, fitting: Fitting
     if isinstance(judge.task, Classification):
         moved: Tensor = (a - b).abs().sum(1) / 2
         return moved
+    if isinstance(judge.task, Segmentation):
+        return apart(judge.task, a, b).nan_to_num(0)
     own = Fitting(torch.tensor(before.shape[2:]).expand(len(before), 2), (height, width), how)
     a, b = (judge.task.from_input(judge.task.from_input(x, own), fitting) for x in (a, b))
     return apart(judge.task, a, b)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..comparison.comparison import Comparison, RouteCandidate
+from ..comparison.evaluation import SHOWN
 from ..data.domains import Inputs, Labelled, Unlabelled, evenly, name_of, to_float
 from ..data.unpadded import unpadded
 from ..measure.data_checks import outliers_among
 from ..refine.displacement import Displacement, displaced, measure_of
 from ..select.validators import together
-from ..tasks import Classification, Gaze, Keypoints, Task
+from ..tasks import Classification, Gaze, Keypoints, Segmentation, Task
 from ..tasks.directions import to_vectors
+from . import masks
 from .images import COLUMNS, ROWS, SHEET_SIDE, contact_sheet, thumbnails
 from .plots import label_text
 from .ranking import number, percent
@@ -25,7 +27,7 @@ Lines = Callable[[int], tuple[str, ...]]
 Marks = Callable[[int], tuple[Mark, ...]]
 FEWEST = 50  # target images; with fewer, outliers cannot be detected
 CROSS = 4.0  # half the size of a cross, in percent of the image
-WORST = 24  # images in a gallery
+WORST, MASKED = 24, 12  # images in a gallery, and in one with masks
 PAIRS, SCORED = 6, 200  # pairs of images before and after refinement, and images among which the worst are found
 
 
@@ -96,12 +98,15 @@ def randomized(candidate: RouteCandidate) -> Tensor:
 def mistakes(comparison: Comparison) -> list[Picture]:
     """Real test images with the largest errors of the chosen route.
 
-    For classes: wrong predictions, highest confidence first. For values: largest error first.
+    For classes: wrong predictions, highest confidence first. For values: largest error first. For masks: lowest IoU
+    first.
     """
     test, task = comparison.test, comparison.task
     if test is None or len(test.shape) != 3:
         return []
     values = comparison.chosen.trials[0].run.model.predict(test.unlabelled()).values
+    if isinstance(task, Segmentation):
+        return _worst_masks(test, values, task)
     if isinstance(task, Classification):
         truth = task.align(test)
         sure, guesses = values.max(1)
@@ -123,11 +128,17 @@ def mistakes(comparison: Comparison) -> list[Picture]:
 def doubts(comparison: Comparison) -> list[Picture]:
     """The most uncertain target images.
 
-    For classes: lowest average confidence of all routes first. For values: greatest spread between routes first.
+    For classes: lowest average confidence of all routes first. For values: greatest spread between routes first. For
+    masks: lowest expected IoU first.
     """
     target, task = comparison.target, comparison.task
     if len(target.shape) != 3:
         return []
+    if isinstance(task, Segmentation):
+        sure = masks.certainty(comparison)
+        order = sure.nan_to_num(1.0).argsort(stable=True)[: min(MASKED, int(sure.isfinite().sum()))]
+        lines = [(f"expected IoU: {float(sure[i]):.2f}",) for i in order.tolist()]
+        return _found(comparison, task, evenly(len(target), SHOWN)[order], lines)
     every = [candidate.trials[0].target for candidate in comparison.learners]
     if isinstance(task, Classification):
         mean = together(every, task)
@@ -146,6 +157,39 @@ def doubts(comparison: Comparison) -> list[Picture]:
         lambda i: (f"predicted: {label_text(task, values[i])}",),
         lambda i: _marks(task, seen[i], target.shape, "predicted"),
     )
+
+
+def found_masks(comparison: Comparison) -> list[Picture]:
+    """Some target images, each beside its copy with the masks of the chosen route; empty for other tasks."""
+    target, task = comparison.target, comparison.task
+    if not isinstance(task, Segmentation):
+        return []
+    index = evenly(len(target), MASKED)
+    return _found(comparison, task, index, [(name_of(target, i),) for i in index.tolist()])
+
+
+def _found(
+    comparison: Comparison, task: Segmentation, index: Tensor, lines: Sequence[tuple[str, ...]]
+) -> list[Picture]:
+    """Target images beside their copies with the masks of the chosen route, with captions."""
+    seen = comparison.target.subset(index)
+    images = seen.inputs[torch.arange(len(seen))]
+    said = comparison.chosen.trials[0].run.model.predict(seen).values
+    pairs = masks.beside(masks.plain(images), masks.overlaid(images, said, task))
+    texts = [(*line, masks.shares_text(task, mask)) for line, mask in zip(lines, said, strict=True)]
+    return _pictures(pairs, torch.arange(len(pairs)), lambda i: texts[i], side=2 * masks.SIDE + masks.GAP)
+
+
+def _worst_masks(test: Labelled, values: Tensor, task: Segmentation) -> list[Picture]:
+    """Test images with their labels (left) and with the predicted masks (right), lowest IoU first."""
+    truth = task.align(test)
+    ious = masks.image_errors(values, truth, task)
+    worst = ious.nan_to_num(2.0).argsort(stable=True)[: min(MASKED, int(ious.isfinite().sum()))]
+    images = test.inputs[worst]
+    drawn = (masks.overlaid(images, one, task) for one in (truth[worst].tensor, values[worst]))
+    pairs = masks.beside(*drawn)
+    lines = [(name_of(test, i), f"IoU: {float(ious[i]):.2f}") for i in worst.tolist()]
+    return _pictures(pairs, torch.arange(len(pairs)), lambda i: lines[i], side=2 * masks.SIDE + masks.GAP)
 
 
 def outliers(comparison: Comparison) -> list[Picture]:
@@ -206,11 +250,13 @@ def _marks(task: Task, value: Tensor, shape: tuple[int, ...], style: str) -> tup
     return tuple(crosses)
 
 
-def _pictures(inputs: Inputs, order: Tensor, lines: Lines, marks: Marks = lambda i: ()) -> list[Picture]:
-    """The first `WORST` images in this order, with captions and marks."""
+def _pictures(
+    inputs: Inputs, order: Tensor, lines: Lines, marks: Marks = lambda i: (), side: int = SHEET_SIDE
+) -> list[Picture]:
+    """The first `WORST` images in this order, at most `side` pixels long, with captions and marks."""
     worst = order[:WORST]
     captions = [lines(i) for i in worst.tolist()]
-    sources = thumbnails(inputs[worst], SHEET_SIDE)
+    sources = thumbnails(inputs[worst], side)
     ratio = inputs.shape[3] / inputs.shape[2]
     return [
         Picture(src, caption, f"image: {', '.join(caption)}", marks(i), ratio)

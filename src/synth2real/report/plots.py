@@ -16,10 +16,12 @@ from torch import Tensor
 
 from ..comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate, some
 from ..data.domains import Labelled, Unlabelled
+from ..data.labels import Masks
 from ..route.route import Rows
-from ..tasks import Classification, Task
+from ..tasks import Classification, Segmentation, Task
 from ..training.featured import by_source
 from .images import thumbnails
+from .masks import shares_text
 from .ranking import METRICS
 
 # The palette of Okabe & Ito, which colour-blind readers can distinguish. Its blue is lightened to be visible on black.
@@ -78,7 +80,9 @@ def _embedding(candidate: RouteCandidate, comparison: Comparison) -> Any:
     with by_source(run.model):
         ours = run.model.embed_alone(source.inputs)
     plane = flatten(torch.cat([ours, run.model.embed_alone(target.inputs)]))
-    labels = comparison.task.align(source) if isinstance(comparison.task, Classification) else source.labels
+    task = comparison.task
+    labels = task.align(source) if isinstance(task, Classification | Segmentation) else source.labels
+    labels = labels.tensor if isinstance(labels, Masks) else labels
     predicted = run.model.predict(target).values
     plot = _plot(height=400, tools="hover", tooltips=TOOLTIP.format(picture=PICTURE if len(source.shape) == 3 else ""))
     plot.axis.visible = False
@@ -117,7 +121,9 @@ def flatten(features: Tensor) -> Tensor:
 
 
 def label_text(task: Task, label: Tensor) -> str:
-    """A class index, class probabilities (C,) or values (K,) as text."""
+    """A class index, class probabilities (C,) or values (K,) as text; of a mask (H, W) the share of each class."""
+    if isinstance(task, Segmentation):
+        return shares_text(task, label)
     if isinstance(task, Classification):
         return task.classes[int(label.argmax() if label.ndim else label)]
     columns: tuple[str, ...] = task.settings()["columns"]
@@ -125,8 +131,8 @@ def label_text(task: Task, label: Tensor) -> str:
 
 
 def true_against_predicted(comparison: Comparison) -> Figures:
-    """One plot per label column, for source only and the chosen route. Empty for classes and without real labels."""
-    if comparison.test is None or isinstance(comparison.task, Classification):
+    """One plot per label column, for source only and the chosen route. Only for values, and with real labels."""
+    if comparison.test is None or comparison.task.higher_is_better:
         return {}
     test = some(comparison.test, SCATTERED)
     candidates = {candidate.name: candidate for candidate in (comparison.candidates[0], comparison.chosen)}
@@ -152,7 +158,7 @@ def _against(truth: Tensor, predicted: dict[str, Tensor]) -> Any:
 
 def errors_by_range(comparison: Comparison) -> Figures:
     """Mean error over ranges of the true value, one plot per column. Empty for classes and without real labels."""
-    if comparison.test is None or isinstance(comparison.task, Classification):
+    if comparison.test is None or comparison.task.higher_is_better:
         return {}
     test = comparison.test
     candidates = {candidate.name: candidate for candidate in (comparison.candidates[0], comparison.chosen)}

@@ -19,7 +19,17 @@ VALUE_SCORE = (
     "Used to choose the route, without real labels. Higher is better; 1 follows known moves of the target images "
     "exactly, 0 does not follow them. It is the mean share of a move that the prediction follows."
 )
-METRICS = {"accuracy": "accuracy", "mean_degrees": "mean error in degrees"}  # others are a mean error
+MASK_SCORE = (
+    "Used to choose the route, without real labels. Higher is better; it is an intersection over union (IoU). It is "
+    "the mean of three terms on the target images, each an expected IoU of the foreground: agreement with the other "
+    "routes, consistency (the mask of a moved image is the moved mask), and confidence (by the route's own "
+    "probabilities)."
+)
+METRICS = {
+    "accuracy": "accuracy",
+    "mean_iou": "mean IoU",
+    "mean_degrees": "mean error in degrees",
+}  # others are a mean error
 
 
 def percent(share: float) -> str:
@@ -30,6 +40,11 @@ def percent(share: float) -> str:
 def number(value: float) -> str:
     """`0.123`, `12.3`."""
     return f"{value:.3g}"
+
+
+def form_of(metric: str) -> Callable[[float], str]:
+    """How a value of this metric is written: `95.1 %`, `0.910` for a mean IoU, or three digits."""
+    return {"accuracy": percent, "mean_iou": "{:.3f}".format}.get(metric, number)
 
 
 @dataclass(frozen=True)
@@ -74,7 +89,7 @@ def columns(comparison: Comparison) -> list[Column]:
     """Columns of the ranking. A column is left out if no route has a value for it."""
     rows = comparison.rows()
     word = METRICS.get(comparison.metric, "mean error")
-    form = percent if comparison.metric == "accuracy" else number
+    form = form_of(comparison.metric)
     every = [
         Column(
             "route",
@@ -93,9 +108,11 @@ def columns(comparison: Comparison) -> list[Column]:
         ),
         Column(
             "labels kept",
-            "Share of refined images for which the source-only model still predicts the original label.",
+            "Mean IoU of the source-only model's masks of refined images with the original labels."
+            if comparison.task.dense
+            else "Share of refined images for which the source-only model still predicts the original label.",
             "label_kept",
-            percent,
+            number if comparison.task.dense else percent,
         ),
         Column("seconds", "Time of the whole route, for one seed.", "seconds", "{:.0f}".format),
     ]
@@ -105,9 +122,10 @@ def columns(comparison: Comparison) -> list[Column]:
 
 def _scores(comparison: Comparison, word: str, form: Callable[[Any], str]) -> list[Column]:
     """The columns of the metric on real data, its estimate and the label-free score."""
-    metric, classes = comparison.metric, isinstance(comparison.task, Classification)
-    better = "Higher is better." if metric == "accuracy" else "Lower is better."
-    changes, wrongly = ("falls", "high") if metric == "accuracy" else ("rises", "low")
+    metric, task = comparison.metric, comparison.task
+    better = "Higher is better." if task.higher_is_better else "Lower is better."
+    changes, wrongly = ("falls", "high") if task.higher_is_better else ("rises", "low")
+    score = MASK_SCORE if task.dense else CLASS_SCORE if isinstance(task, Classification) else VALUE_SCORE
     return [
         Column(
             f"{word} on real data",
@@ -126,7 +144,7 @@ def _scores(comparison: Comparison, word: str, form: Callable[[Any], str]) -> li
             form,
             interval="interval",
         ),
-        Column("label-free score", CLASS_SCORE if classes else VALUE_SCORE, "score_label_free", number),
+        Column("label-free score", score, "score_label_free", number),
     ]
 
 

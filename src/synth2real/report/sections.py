@@ -12,11 +12,11 @@ from ..calibrate import Calibration
 from ..comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate
 from ..comparison.halving import stepless
 from ..simulate import Range, Sampling
-from ..tasks import Classification
+from ..tasks import Classification, Segmentation
 from ..training.hardware import versions
-from . import gallery, gaps
+from . import gallery, gaps, masks
 from .plots import dashes
-from .ranking import METRICS, columns, number, percent
+from .ranking import METRICS, columns, form_of, number, percent
 
 
 def everything(comparison: Comparison, few: dict[str, Any] | None) -> dict[str, Any]:
@@ -41,6 +41,8 @@ def everything(comparison: Comparison, few: dict[str, Any] | None) -> dict[str, 
             "training": dashes([trial.run.history.get("train", []) for trial in trials]),
             "refinement": dashes([trial.run.history.get("refine", []) for trial in trials]),
         },
+        "class_rows": masks.class_table(comparison),
+        "legend": masks.legend(comparison),
         "classes": task.classes if isinstance(task, Classification) else (),
         "confusions": confusions(comparison),
         "gaps": {row["name"]: after.text(row) for row in rows if row["gap_after"] is not None},
@@ -71,6 +73,10 @@ def verdict(comparison: Comparison, few: dict[str, Any] | None) -> str:
     if comparison.metric == "accuracy":
         result = f"The model classifies {percent(reached)} of {count} real test samples correctly."
         baseline = f" The source-only model reaches {percent(before)}."
+    elif comparison.metric == "mean_iou":
+        form = form_of(comparison.metric)
+        result = f"The mean IoU of the masks of {count} real test images is {form(reached)}."
+        baseline = f" The source-only model reaches {form(before)}."
     else:
         unit = " degrees" if comparison.metric == "mean_degrees" else ""
         result = f"The mean error on {count} real test samples is {number(reached)}{unit}."
@@ -84,7 +90,7 @@ def _fair_baseline(comparison: Comparison, rows: dict[str, dict[str, Any]]) -> s
     name = comparison.baseline
     if name in (comparison.chosen.name, SOURCE_ONLY) or name not in rows:
         return ""
-    shown = (percent if comparison.metric == "accuracy" else number)(rows[name][f"{comparison.metric}_mean"])
+    shown = form_of(comparison.metric)(rows[name][f"{comparison.metric}_mean"])
     return f" “{name}”, the baseline of the choice, reaches {shown}."
 
 
@@ -116,7 +122,7 @@ def few_labels(few: dict[str, Any] | None) -> dict[str, Any] | None:
     """
     if few is None:
         return None
-    form = percent if few["metric"] == "accuracy" else number
+    form = form_of(few["metric"])
     rows = {"labels": str(few["count"]), f"{METRICS.get(few['metric'], 'mean error')} before": form(few["before"])}
     if few["after"] is not None:
         low, high = map(form, few["interval"])
@@ -163,6 +169,15 @@ def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Pictu
             f"near a class boundary, hard to read, or of a class that the source lacks. {_doubt(comparison)} "
             "If you can label some images, start here."
         )
+    elif isinstance(comparison.task, Segmentation):
+        wrong = (
+            "Real test images with the lowest intersection over union (IoU) of the chosen route. Left: the labels. "
+            "Right: the predicted masks."
+        )
+        uncertain = (
+            "Real images without labels, and the masks of the chosen route. By the probabilities of all routes "
+            f"together, their expected IoU is lowest. {_doubt(comparison)} If you can label some images, start here."
+        )
     else:
         wrong = "Real test images with the largest prediction errors of the chosen route."
         uncertain = (
@@ -170,6 +185,11 @@ def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Pictu
             "images, start here."
         )
     return [
+        (
+            "Masks on real images",
+            "Real images without labels, and the masks of the chosen route. Evenly spaced, not chosen.",
+            gallery.found_masks(comparison),
+        ),
         ("Largest errors", wrong, gallery.mistakes(comparison)),
         ("Most uncertain", uncertain, gallery.doubts(comparison)),
         (
@@ -191,6 +211,8 @@ def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Pictu
 def _doubt(comparison: Comparison) -> str:
     """How many target images are uncertain, as a sentence."""
     if comparison.in_doubt is None:
+        if comparison.task.dense:
+            return "The models have not learnt the source, so their probabilities say little."
         return "The models have not learnt the source, so it is not known which images are of such a class."
     return f"{len(comparison.in_doubt)} of {len(comparison.target)} target images are uncertain."
 

@@ -8,7 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from ..data.domains import Inputs, Labelled, Unlabelled
+from ..data.labels import IGNORED, Masks
 from ..errors import InputError
 from ..refine.displacement import Displacement, displaced, measure_of
 from ..storage import write_text
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from .run import Run
 
 DISPLACEMENT = "displacement.json"
+BATCH = 256  # masks that are looked at together
 JUDGE_STEPS = 500  # most steps of the judge, which needs an opinion of its own training images, and nothing more
 
 Judged = Callable[[Labelled, Unlabelled], "Run"]
@@ -53,14 +57,22 @@ def notes_of(displacement: Displacement | None, source: Labelled) -> list[str]:
         return []
     notes = displacement.notes()
     if source.classes:
-        left = set(source.labels[displacement.kept].tolist())
-        lost = [source.classes[i] for i in source.labels.unique().tolist() if i not in left]
+        left = _classes_of(source.subset(displacement.kept))
+        lost = [source.classes[i] for i in sorted(_classes_of(source) - left)]
         if lost:
             notes.append(
                 f"no refined image of the class(es) {', '.join(lost)} is left, so the model does not learn them. Lower "
                 "refine.reject, or choose another refiner"
             )
     return notes
+
+
+def _classes_of(source: Labelled) -> set[int]:
+    """Indices of the classes that occur in labels, class indices or masks."""
+    if not isinstance(source.labels, Masks):
+        return set(source.labels.unique().tolist())
+    parts = torch.arange(len(source)).split(BATCH)
+    return {i for part in parts for i in source.labels[part].tensor.unique().tolist()} - {IGNORED}
 
 
 def keep_displacement(folder: Path, found: Displacement) -> None:

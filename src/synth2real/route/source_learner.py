@@ -10,7 +10,7 @@ from torch import Tensor
 from ..adapt import SourceOnly
 from ..data.domains import Labelled
 from ..simulate import Simulator
-from ..tasks import Classification, Task
+from ..tasks import Task
 from ..training.hardware import Hardware
 from ..training.loop import Loop, Trainer
 from ..training.model import Model
@@ -44,7 +44,7 @@ class SourceLearner:
     def learn(self, simulator: Simulator, seed: int) -> None:
         """Train `steps` more steps on new images of this simulator."""
         source = simulator.labelled(self.images, seed)
-        if not isinstance(self.task, Classification):
+        if not self.task.higher_is_better:
             constant = source.labels.nanmedian(0, keepdim=True).values.expand_as(source.labels)
             self.unit = max(self._error(constant, source), 1e-9)
         if self.model is None:
@@ -59,8 +59,8 @@ class SourceLearner:
     def performance(self, simulator: Simulator, n: int, seed: int) -> float:
         """Performance on `n` new images: 1 without errors.
 
-        Classes: 0 if every prediction is wrong. Other tasks: 0 if the error equals that of a constant prediction on the
-        images of the last `learn`.
+        Classes and masks: 0 if every prediction is wrong. Other tasks: 0 if the error equals that of a constant
+        prediction on the images of the last `learn`.
 
         Raises:
             AssertionError: `learn` was not called before.
@@ -71,4 +71,4 @@ class SourceLearner:
 
     def _error(self, predictions: Tensor, data: Labelled) -> float:
         value = float(self.task.metrics(predictions, data.labels)[self.task.metric])
-        return 1 - value if self.task.metric == "accuracy" else value
+        return 1 - value if self.task.higher_is_better else value

@@ -19,7 +19,7 @@ CUT = 0.01  # eigenvalues below this share of the Gram matrix's largest one coun
 
 
 def plain(pool: Pool) -> Tensor | None:
-    """No weights: the mean of all candidates' probabilities, or the median of their values.
+    """No weights: the mean of all candidates' probabilities (of classes, or of each pixel), or the median of values.
 
     Assumes that most candidates are useful and that their errors differ. If a majority shares an error, so does the
     result.
@@ -40,7 +40,9 @@ def importance_weighted(pool: Pool) -> Tensor:
     differ by less than `CUT` of the main one.
 
     Assumes, like importance weighting, that the source covers the target. If it does not, g depends on a few samples.
-    The paper does not fix the sum of the weights; then a wrong g shrinks or stretches all outputs by one factor.
+    It does not serve masks: the products would be dominated by the background, and the importance of an image says
+    little about its pixels. The paper does not fix the sum of the weights; then a wrong g shrinks or stretches all
+    outputs by one factor.
 
     References:
         Dinu, Holzleitner, Beck, Nguyen, Huber, Eghbal-zadeh, Moser, Pereverzyev, Hochreiter & Zellinger (2023).
@@ -66,6 +68,11 @@ def importance_weighted(pool: Pool) -> Tensor:
 METHODS: dict[str, Callable[[Pool], Tensor | None]] = {"ensemble": plain, "iwa": importance_weighted}
 
 
+def serving(task: Task) -> list[str]:
+    """Names of the methods that support a task."""
+    return [name for name in METHODS if name != "iwa" or not task.dense]
+
+
 def aggregate(name: str, models: Sequence[Model], pool: Pool) -> Ensemble:
     """All candidates combined into one model by the method called `name`.
 
@@ -75,10 +82,14 @@ def aggregate(name: str, models: Sequence[Model], pool: Pool) -> Ensemble:
         pool: used to compute the weights.
 
     Raises:
-        InputError: no method has this name, or the numbers of models and candidates differ, or as `Ensemble`.
+        InputError: no method has this name, or it does not serve the task; the numbers of models and candidates differ,
+            or as `Ensemble`.
     """
     if name not in METHODS:
         raise InputError(f"aggregation '{name}' is unknown, expected one of: {', '.join(METHODS)}")
+    if name not in serving(pool.task):
+        known = ", ".join(serving(pool.task))
+        raise InputError(f"aggregation '{name}' does not support the task {pool.task.kind}, expected: {known}")
     if len(models) != len(pool.candidates):
         raise InputError(f"{len(models)} models but {len(pool.candidates)} candidates, expected one model for each")
     return Ensemble(models, METHODS[name](pool))

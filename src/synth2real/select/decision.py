@@ -12,11 +12,13 @@ from torch import Tensor
 
 from ..data.groups import Groups, half_width
 from ..tasks import Classification, Task
+from ..tasks.prediction_distance import most_probable
 from .guards import renamed
-from .validators import together
+from .validators import expected_ious, together
 
 DOUBTED = 0.2  # share of uncertain source samples above which the doubt about target samples means nothing
-JUDGES = 2  # other candidates that a candidate for classes needs
+JUDGES = 2  # other candidates that a candidate for classes or masks needs
+IN_DOUBT = 0.5  # expected IoU of the masks of all routes below which an image is uncertain
 ALONE = (
     "fewer than two other routes have learnt the source and tell the target samples apart, so that nothing shows which "
     "one is right"
@@ -55,14 +57,14 @@ def refusal(
         task: of all candidates.
         groups: group of each sample (N,).
         than: the baseline in the sentence.
-        voted: whether the scores for classes contain agreement. Between two candidates it cannot say which is right;
-            their consistency and confidence alone would decide, and self-training optimises these.
+        voted: whether the scores for classes and masks contain agreement. Between two candidates it cannot say which is
+            right; their consistency and confidence alone would decide, and self-training optimises these.
     """
     if groups is not None and len(groups.unique()) < 2:
         return "all target samples are of one group, so that no difference between routes is sure"
     if not surely_better(scores, baseline, groups):
         return f"its label-free score is not significantly better than that of {than}"
-    if voted and isinstance(task, Classification) and len(others) < JUDGES:
+    if voted and task.higher_is_better and len(others) < JUDGES:
         return ALONE
     return renamed(own, others, task, groups)
 
@@ -73,7 +75,7 @@ def source_in_doubt(held_out: Sequence[Tensor], task: Task) -> float:
     Above `DOUBTED` the models have not learnt the source, and their doubt says nothing about a single sample.
 
     Args:
-        held_out: probabilities (H, C) of each route, on the same samples.
+        held_out: probabilities (H, C) or (H, C, h, w) of each route, on the same samples.
     """
     return len(in_doubt(held_out, task)) / len(held_out[0])
 
@@ -83,13 +85,28 @@ def in_doubt(predictions: Sequence[Tensor], task: Task) -> list[int]:
 
     A sample is uncertain if no class has a mean probability (over all routes) of at least (1 + 1 / C) / 2. This is
     halfway between chance and certainty. Such a sample is close to a class border, or is unreadable, or belongs to no
-    class of the source. Nothing shows the last case before training.
+    class of the source. Nothing shows the last case before training. An image for masks is uncertain if the expected
+    IoU of the foreground, by the mean probabilities, is below `IN_DOUBT`.
 
     Args:
-        predictions: probabilities (N, C) of each route, on the same target samples.
+        predictions: probabilities (N, C) or (N, C, h, w) of each route, on the same target samples.
     """
+    if task.dense:
+        sure = mask_certainty(predictions, task)
+        order = sure.argsort()
+        return order[sure[order] < IN_DOUBT].tolist()
     if not isinstance(task, Classification):
         return []
     confidence = together(predictions, task).amax(1)
     order = confidence.argsort()
     return order[confidence[order] < (1 + 1 / task.outputs) / 2].tolist()
+
+
+def mask_certainty(predictions: Sequence[Tensor], task: Task) -> Tensor:
+    """Expected IoU of the foreground in the masks of all routes together, (N,) float64; 1 for images without any.
+
+    Args:
+        predictions: probabilities (N, C, h, w) of each route, on the same images.
+    """
+    mean = together(predictions, task)
+    return expected_ious(most_probable(mean), mean).nan_to_num(1.0)

@@ -44,8 +44,8 @@ def reverse_accuracy(route: Route, source: Labelled, target: Unlabelled, budget:
     budget = budget or Budget()
     task = default_task(source)
     if not isinstance(task, Classification):
-        columns = ", ".join(source.columns)
-        raise InputError(f"reverse validation found a source with the values {columns}, expected classes")
+        found = "masks" if task.dense else f"the values {', '.join(source.columns)}"
+        raise InputError(f"reverse validation found a source with {found}, expected classes")
     for name, domain in (("source", source), ("target", target)):
         if len(domain) < 2 / HELD_OUT:
             raise InputError(

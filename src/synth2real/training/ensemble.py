@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..errors import InputError
-from ..tasks import Classification, Task
+from ..tasks import Classification, Segmentation, Task
 from .model import Model
 
 
 class _Concatenated(nn.Module):
-    """The concatenated features of several models, (N, F1 + F2 + ...)."""
+    """The concatenated features of several models, (N, F1 + F2 + ...); maps are enlarged to the finest of them."""
 
     def __init__(self, members: Sequence[Model]) -> None:
         super().__init__()
         self.members = nn.ModuleList(member.features for member in members)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([features(x) for features in self.members], 1)
+        parts = [features(x) for features in self.members]
+        finest = max((part.shape[2:] for part in parts), key=math.prod)
+        return torch.cat([part if part.shape[2:] == finest else _enlarged(part, finest) for part in parts], 1)
+
+
+def _enlarged(maps: Tensor, size: torch.Size) -> Tensor:
+    return F.interpolate(maps, size, mode="bilinear", align_corners=False)
 
 
 class _Mixture(nn.Module):
@@ -40,18 +48,18 @@ class _Mixture(nn.Module):
 
 
 def mix(outputs: Tensor, task: Task, weights: Tensor | None = None) -> Tensor:
-    """Raw outputs (N, O) of an ensemble from the raw outputs of its members (M, N, O).
+    """Raw outputs (N, O) of an ensemble from the raw outputs of its members (M, N, O); of maps (M, N, C, h, w).
 
     Args:
         outputs: raw outputs of the members.
-        task: classification mixes probabilities; all other tasks mix raw outputs.
+        task: classes and masks mix probabilities; all other tasks mix raw outputs.
         weights: one per member, of any sign. None: the mean of probabilities, or the median of values. The median is
             robust to one member with a large error.
     """
-    classes = isinstance(task, Classification)
+    classes = isinstance(task, Classification | Segmentation)
     values = outputs.softmax(2) if classes else outputs
     if weights is not None:
-        mixed = torch.einsum("m,mno->no", weights.to(values), values)
+        mixed = torch.einsum("m,m...->...", weights.to(values), values)
     else:
         mixed = values.mean(0) if classes else _median(values)
     return mixed.clamp(min=1e-12).log() if classes else mixed

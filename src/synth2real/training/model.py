@@ -278,8 +278,9 @@ class Model(nn.Module):
         return torch.cat(list(self._batches(self._known(inputs), self)))
 
     def embed(self, inputs: Inputs) -> Tensor:
-        """Features (N, F) float32 on the CPU, computed in batches of inputs, see `inputs_of`."""
-        return torch.cat(list(self._batches(self._known(inputs), self.features)))
+        """Features (N, F) float32 on the CPU, in batches of inputs, see `inputs_of`; of maps the mean over points."""
+        features = (lambda x: self.features(x).mean((2, 3))) if self.task.dense else self.features
+        return torch.cat(list(self._batches(self._known(inputs), features)))
 
     def _known(self, inputs: Inputs) -> Inputs:
         """What stands in for images in a store; else the inputs themselves."""

@@ -8,7 +8,7 @@ import torch
 from pools import pool
 from simulated import blobs, classifiers, voting
 from synth2real.errors import InputError
-from synth2real.select.estimates import CLASSES, METHODS, VALUES, NoEstimate, estimate
+from synth2real.select.estimates import CLASSES, MASKS, METHODS, VALUES, NoEstimate, estimate
 from synth2real.select.validators import Pool
 from synth2real.tasks import Classification, Regression
 
@@ -37,7 +37,7 @@ def test_values_are_estimated(name: str) -> None:
     assert found.low <= float((predictions[1] - truth).abs().mean()) <= found.high
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", {**CLASSES, **VALUES})  # for masks see test_masks.py
 def test_groups_are_resampled_whole(name: str) -> None:
     """Ten groups, in each of which all samples are alike: the interval is that of ten samples, not of many."""
     classes, alike = name in CLASSES, torch.arange(400) // 40
@@ -97,7 +97,7 @@ def test_a_candidate_that_knows_nothing_has_no_estimate() -> None:
 
 
 def test_unknown_estimates_are_refused() -> None:
-    assert set(METHODS) == set(CLASSES) | set(VALUES)
+    assert set(METHODS) == set(CLASSES) | set(VALUES) | set(MASKS)
     made = pool(VALUE, [torch.zeros(4, 1)])
     with pytest.raises(
         InputError, match=r"'atc' is unknown or does not support the task regress, expected one of: importance-weig"

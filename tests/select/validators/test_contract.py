@@ -7,9 +7,10 @@ import torch
 
 from pools import pool
 from synth2real.data.domains import Labelled, Unlabelled
+from synth2real.data.labels import Masks
 from synth2real.errors import InputError
 from synth2real.select.validators import METHODS, Pool, apart, labels_of, observe, serving, validate
-from synth2real.tasks import TASKS, Classification, Gaze, Keypoints, Regression, Task
+from synth2real.tasks import Classification, Gaze, Keypoints, Regression, Segmentation, Task
 from synth2real.training.model import Model
 
 EACH: dict[str, Task] = {
@@ -17,6 +18,7 @@ EACH: dict[str, Task] = {
     "regress": Regression(("u", "v"), (1.0, 2.0), (1.0, 3.0)),
     "keypoints": Keypoints(("x", "y"), (16, 16)),
     "gaze": Gaze(),
+    "segment": Segmentation(("a", "b", "c"), (16, 16)),
 }
 
 
@@ -24,8 +26,10 @@ def observed(task: Task) -> Pool:
     """Three untrained models, two of one name."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randint(0, 256, (60, 1, 16, 16), generator=generator, dtype=torch.uint8)
-    kinds = isinstance(task, Classification)
+    kinds = task.higher_is_better
     labels = torch.arange(30) % 3 if kinds else torch.rand(30, task.outputs if task.kind != "gaze" else 2)
+    if task.dense:
+        labels = Masks(torch.randint(0, 3, (30, 16, 16), generator=generator, dtype=torch.uint8))
     held = Labelled(x[:30], labels, ("a", "b", "c")) if kinds else Labelled(x[:30], labels)
     candidates = []
     for seed, name in enumerate(("one", "one", "two", "two")):
@@ -35,7 +39,7 @@ def observed(task: Task) -> Pool:
     return Pool(candidates, task, labels_of(held, task))
 
 
-@pytest.fixture(scope="module", params=TASKS)
+@pytest.fixture(scope="module", params=EACH)
 def made(request: pytest.FixtureRequest) -> Pool:
     return observed(EACH[request.param])
 

@@ -1,7 +1,8 @@
 """Estimates of the accuracy or mean error of a trained model on the unlabelled target, each with an interval.
 
 No real label is used. Classes: accuracy, higher is better; never below chance, so an end at chance means chance or
-below. Values: mean error, lower is better, in the units of `validators.apart`.
+below. Masks: mean IoU of all classes, higher is better. Values: mean error, lower is better, in the units of
+`validators.apart`.
 
 An interval is computed by resampling samples, or whole groups if the pool has groups. It measures how much the estimate
 depends on the samples. Estimates that use other candidates also include how far these deviate from the assumption. The
@@ -27,11 +28,13 @@ from .classes import (
     thresholded_confidence,
     transport,
 )
+from .masks import mask_agreement
 from .values import APART, calibrated_disagreement, importance_weighting
 
 __all__ = [
     "APART",
     "CLASSES",
+    "MASKS",
     "METHODS",
     "RATED",
     "VALUES",
@@ -51,15 +54,16 @@ CLASSES: dict[str, Callable[[Pool, int], Estimate]] = {
     "agreement-rates": agreement_rates,
     "importance-weighting": importance_weighting,
 }
+MASKS: dict[str, Callable[[Pool, int], Estimate]] = {"mask-agreement": mask_agreement}
 VALUES: dict[str, Callable[[Pool, int], Estimate]] = {
     "importance-weighting": importance_weighting,
     "calibrated-disagreement": calibrated_disagreement,
 }
-METHODS: dict[str, Callable[[Pool, int], Estimate]] = {**CLASSES, **VALUES}
+METHODS: dict[str, Callable[[Pool, int], Estimate]] = {**CLASSES, **VALUES, **MASKS}
 
 
 def estimate(name: str, pool: Pool, index: int = 0) -> Estimate:
-    """Estimated accuracy (or mean error) on the target of one candidate of a pool, by the estimate called `name`.
+    """Estimated accuracy, mean IoU or mean error on the target of one candidate of a pool, by the estimate `name`.
 
     Raises:
         InputError: no estimate has this name, or it does not support the pool's task.
@@ -69,7 +73,7 @@ def estimate(name: str, pool: Pool, index: int = 0) -> Estimate:
     """
     name = present_name("estimate", name)
     classes = isinstance(pool.task, Classification)
-    known = CLASSES if classes else VALUES
+    known = CLASSES if classes else MASKS if pool.task.dense else VALUES
     if name not in known:
         raise InputError(
             f"estimate '{name}' is unknown or does not support the task {pool.task.kind}, "
@@ -77,5 +81,6 @@ def estimate(name: str, pool: Pool, index: int = 0) -> Estimate:
         )
     check_estimable(pool, index)
     found = known[name](pool, index)
-    least, most = (1 / pool.task.outputs, 1.0) if classes else (0.0, float("inf"))
+    least = 1 / pool.task.outputs if classes else 0.0
+    most = 1.0 if pool.task.higher_is_better else float("inf")
     return Estimate(*(min(max(value, least), most) for value in (found.value, found.low, found.high)))

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ...data.groups import independent_units, redrawn, student_t
 from ...errors import InputError
-from ...tasks import Classification
+from ...tasks import Classification, Segmentation
 from ..agreement_rates import NORMAL
-from ..validators import Pool, apart, has_learnt, least_held_out, most_frequent
+from ..validators import Pool, apart, collapsed, has_learnt, least_held_out, most_frequent
 
 DRAWS = 200  # resamples of a bootstrap
 ONE_CLASS = 0.97  # a candidate that predicts one class for this share of the target or more shows nothing
@@ -79,6 +79,8 @@ def check_estimable(pool: Pool, index: int) -> None:
                 f"no estimate: all {domain} samples are of one group, expected two or more. Give samples of more "
                 "groups, or no groups if the samples are independent"
             )
+    if isinstance(pool.task, Segmentation):
+        check_masks(pool, index, pool.task)
     if not classes:
         return
     name = pool.candidates[index].name
@@ -93,6 +95,21 @@ def check_estimable(pool: Pool, index: int) -> None:
             f"no estimate: '{name}' predicts one class for nearly all target samples, expected different classes. Its "
             "agreement with others shows nothing. Choose another route"
         )
+
+
+def check_masks(pool: Pool, index: int, task: Segmentation) -> None:
+    """Raise `NoEstimate` if the masks of this candidate show nothing, see `check_estimable`."""
+    one = pool.candidates[index]
+    if not has_learnt(pool.source, pool.labels, task)[index]:
+        found = 1 - float(apart(task, one.source, pool.labels).nanmean())
+        raise NoEstimate(
+            f"no estimate: '{one.name}' has not learnt the source: the IoU of the foreground is {found:.2f} on "
+            "held-out images, expected nearly that of the best route, and more than with the masks of other images. "
+            "Train it longer"
+        )
+    why = collapsed(one.target, one.source, task)
+    if why is not None:
+        raise NoEstimate(f"no estimate: '{one.name}': {why}. Choose another route")
 
 
 def one_class(outputs: Tensor) -> bool:

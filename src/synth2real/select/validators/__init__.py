@@ -18,6 +18,7 @@ from .agreement import (
     ensv_expected,
     ensv_weighted,
     expected_agreement,
+    expected_iou,
     near_ties,
     seeds,
     together,
@@ -39,6 +40,8 @@ from .confidence import (
 )
 from .during_training import live_score
 from .feature_structure import feature_scale, silhouette, snd, subspace, transfer_score
+from .maps import compact_maps, mask_task
+from .masks import collapsed, expected_ious
 from .moves import Moved, move, moves_label
 from .source_risk import dev, iwv, source_score
 
@@ -66,8 +69,9 @@ CLASSES: dict[str, Validator] = {
     "mixval": mixval,
     "balance": balance,
 }
+MASKS: dict[str, Validator] = {"ensv-expected": ensv_expected, "expected-iou": expected_iou}
 VALUES: dict[str, Validator] = {"feature-scale": feature_scale, "subspace": subspace}
-METHODS: dict[str, Validator] = {**ANY, **CLASSES, **VALUES}
+METHODS: dict[str, Validator] = {**ANY, **CLASSES, **VALUES, **MASKS}
 
 __all__ = [
     "METHODS",
@@ -77,14 +81,18 @@ __all__ = [
     "Pool",
     "Validator",
     "apart",
+    "collapsed",
+    "compact_maps",
     "ensemble_agreement",
     "expected_agreement",
+    "expected_ious",
     "has_learnt",
     "head_of",
     "importance_weights",
     "labels_of",
     "least_held_out",
     "live_score",
+    "mask_task",
     "most_frequent",
     "move",
     "moves_label",
@@ -102,9 +110,12 @@ __all__ = [
 
 def serving(task: Task) -> dict[str, Validator]:
     """The validators that support a task, by name."""
-    classes = isinstance(task, Classification)
-    known = {**ANY, **(CLASSES if classes else VALUES)}
-    if not classes and not moves_label(task):
+    if isinstance(task, Classification):
+        return {**ANY, **CLASSES}
+    if task.dense:
+        return {**ANY, **MASKS}
+    known = {**ANY, **VALUES}
+    if not moves_label(task):
         del known["combined"]
     return known
 

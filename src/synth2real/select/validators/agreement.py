@@ -11,21 +11,24 @@ from torch import Tensor
 from ...data.groups import Groups, half_width
 from ...errors import InputError
 from ...tasks import Classification, Task
-from ...tasks.prediction_distance import apart
+from ...tasks.prediction_distance import apart, most_probable
 from .candidate import Pool
+from .masks import calibrated, expected_ious
 from .source_risk import source_score
 
 MOST = 0.4  # most weight of one candidate in an ensemble of three or more; with four, ranks give just this weight
 
 
 def together(predictions: Sequence[Tensor], task: Task, weights: Tensor | None = None) -> Tensor:
-    """Ensemble prediction: the mean of the candidates' probabilities (N, C), or the median of their values (N, K).
+    """Ensemble prediction: the mean of the candidates' probabilities (N, C) or (N, C, h, w), or the median of values.
 
     Args:
-        predictions: one tensor for each candidate.
+        predictions: probabilities, or values (N, K), one tensor for each candidate.
         task: of the predictions.
         weights: (M,) weights of the candidates, 0 or more; None for equal weights.
     """
+    if task.dense:
+        return mean_maps(predictions, weights)
     stacked = torch.stack(list(predictions))
     share = stacked.new_ones(len(stacked)) if weights is None else weights.to(stacked)
     share = share / share.sum()
@@ -34,6 +37,15 @@ def together(predictions: Sequence[Tensor], task: Task, weights: Tensor | None =
     values, order = stacked.sort(0)
     middle = (share[order].cumsum(0) < 0.5 - 1e-6).sum(0, keepdim=True)
     return values.gather(0, middle)[0]
+
+
+def mean_maps(maps: Sequence[Tensor], weights: Tensor | None = None) -> Tensor:
+    """The weighted mean of maps of probabilities, float32, computed one after another to save memory."""
+    shares = [1 / len(maps)] * len(maps) if weights is None else (weights / weights.sum()).tolist()
+    mean = torch.zeros_like(maps[0], dtype=torch.float32)
+    for one, share in zip(maps, shares, strict=True):
+        mean += share * one.float()
+    return mean
 
 
 def weights_of(merit: Sequence[float]) -> Tensor:
@@ -56,14 +68,15 @@ def weights_of(merit: Sequence[float]) -> Tensor:
 def ensemble_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequence[float] | None = None) -> list[float]:
     """EnsV: agreement of each candidate with the ensemble of all candidates, on the same target samples.
 
-    Classification: the share of samples whose class equals the class of the mean probabilities. Values: minus the mean
-    distance from the candidates' median, in the units of `apart`; one outlier does not change the median.
+    Classification: the share of samples whose class equals the class of the mean probabilities. Masks: the mean IoU of
+    the foreground with the masks of the mean probabilities. Values: minus the mean distance from the candidates'
+    median, in the units of `apart`; one outlier does not change the median.
 
     Assumes that the candidates' errors differ. If most candidates share an error, they get the best scores. For classes
     the score counts whole samples, so two candidates may differ by a single sample.
 
     Args:
-        predictions: for each candidate one tensor (N, C) of probabilities or (N, K) of values.
+        predictions: for each candidate one tensor (N, C) or (N, C, h, w) of probabilities, or (N, K) of values.
         task: of the predictions.
         merit: a score of each candidate that sets its weight (`weights_of`); None for equal weights, as in the paper.
 
@@ -73,7 +86,7 @@ def ensemble_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequenc
     """
     ensemble = together(predictions, task, None if merit is None else weights_of(merit))
     far = [float(apart(task, one, ensemble).double().nanmean()) for one in predictions]
-    return [1 - distance for distance in far] if isinstance(task, Classification) else [-distance for distance in far]
+    return [1 - distance for distance in far] if task.higher_is_better else [-distance for distance in far]
 
 
 def expected_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequence[float] | None = None) -> list[float]:
@@ -82,11 +95,16 @@ def expected_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequenc
     A disagreement lowers the score a little if the ensemble is uncertain, and by nearly a whole sample if it is
     confident. So a near tie depends on more than the single sample by which votes differ. If the ensemble's
     probabilities were calibrated, the score would be the candidate's accuracy. The assumption and the failures are
-    those of `ensemble_agreement`. For values both functions are the same.
+    those of `ensemble_agreement`. For masks it is the expected IoU of the foreground. For values both functions are the
+    same.
 
     Args:
         predictions, task, merit: as `ensemble_agreement`.
     """
+    if task.dense:
+        weighted = None if merit is None else weights_of(merit)
+        ious = [expected_ious(most_probable(one), together(predictions, task, weighted)) for one in predictions]
+        return [float(one.nanmean().nan_to_num(0)) for one in ious]
     if not isinstance(task, Classification):
         return ensemble_agreement(predictions, task, merit)
     ensemble = together(predictions, task, None if merit is None else weights_of(merit))
@@ -124,6 +142,17 @@ def ensv_expected(pool: Pool) -> list[float]:
     Assumes that the candidates' errors differ; see `expected_agreement`.
     """
     return expected_agreement(pool.target, pool.task)
+
+
+def expected_iou(pool: Pool) -> list[float]:
+    """Expected IoU of the foreground by the candidate's own probabilities, at the temperature of the held-out source.
+
+    Assumes that the calibration on the source holds on the target. A model that was trained to be confident, such as a
+    self-trained one, gets a high score, and so does one that never predicts a class.
+    """
+    every = zip(pool.target, pool.source, strict=True)
+    found = (expected_ious(most_probable(p), calibrated(p, q, pool.labels)).nanmean() for p, q in every)
+    return [float(one.nan_to_num(0)) for one in found]
 
 
 def ensv_weighted(pool: Pool) -> list[float]:

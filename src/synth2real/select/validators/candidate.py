@@ -12,9 +12,12 @@ from torch import Tensor, nn
 from ...data.domains import Labelled, Unlabelled, to_float
 from ...data.groups import check_groups
 from ...errors import InputError
-from ...tasks import Classification, Task
+from ...tasks import Classification, Segmentation, Task
+from ...tasks.prediction_distance import most_probable
 from ...training.featured import by_source
 from ...training.model import Model
+from .maps import compact_labels, compact_maps
+from .masks import Overlaps, calibrated, pair_overlaps
 from .moves import Moved, move
 
 MIX = 0.55  # share of the main image in a mixture
@@ -27,9 +30,10 @@ class Candidate:
     Args:
         name: of its route and settings; candidates with the same name differ only in the seed.
         seed: of its training.
-        source, target: raw outputs on the held-out source (N, O) and on the target (M, O), float32.
-        source_features, target_features: (N, F) and (M, F) float32.
-        classifier: weights of the head's last layer, (O, F); None if the head has hidden layers.
+        source, target: raw outputs on the held-out source (N, O) and on the target (M, O), float32; of a dense task
+            probabilities (N, C, h, w) and (M, C, h, w) float16, see `maps.compact_maps`.
+        source_features, target_features: (N, F) and (M, F) float32; of a dense task the mean over all points.
+        classifier: weights of the head's last layer, (O, F); None if the head has hidden layers, or the task is dense.
         mixed: two shares of mixed images that are classified as their main image: mixtures within one class, and
             mixtures between two classes. The images are of the target, and the class of an image is its predicted
             class. Classification only, otherwise nan.
@@ -60,8 +64,8 @@ class Pool:
     Args:
         candidates: one or more.
         task: what they predict.
-        labels: of the held-out source, class indices (N,) or values (N, K). Points are in pixels of the model's input;
-            see `labels_of`.
+        labels: of the held-out source, class indices (N,), values (N, K), or masks (N, h, w). Points are in pixels of
+            the model's input; see `labels_of`.
         prior: class shares (C,) of the target, if they are known.
         source_groups, target_groups: (N,) and (M,) int64, the person or video of each sample; None if the samples are
             independent.
@@ -98,15 +102,28 @@ class Pool:
             {"source": len(self.labels), "target": len(first.target)},
         )
 
+    @cached_property
+    def mask_overlaps(self) -> tuple[Overlaps, Overlaps]:
+        """Overlaps of the masks of each candidate with the calibrated probabilities of each: of source and target.
+
+        (M, M, N, C) each; of a pool of masks.
+        """
+        each = list(zip(self.source, self.target, strict=True))
+        source, target = (
+            pair_overlaps([most_probable(of[i]) for of in each], [calibrated(of[i], of[0], self.labels) for of in each])
+            for i in range(2)
+        )
+        return source, target
+
     @property
     def source(self) -> list[Tensor]:
-        """Predictions of each candidate on the held-out source."""
-        return [self.task.predict(one.source) for one in self.candidates]
+        """Predictions of each candidate on the held-out source; of a dense task probabilities, see `Candidate`."""
+        return [one.source if self.task.dense else self.task.predict(one.source) for one in self.candidates]
 
     @property
     def target(self) -> list[Tensor]:
-        """Predictions of each candidate on the target."""
-        return [self.task.predict(one.target) for one in self.candidates]
+        """Predictions of each candidate on the target; of a dense task probabilities, see `Candidate`."""
+        return [one.target if self.task.dense else self.task.predict(one.target) for one in self.candidates]
 
 
 def observe(
@@ -129,6 +146,13 @@ def observe(
     with by_source(model):
         source_features = model.embed(known)
     target_features = model.embed(inputs)
+    if model.task.dense:
+        with by_source(model):
+            source = compact_maps(model, known)
+        target_maps = compact_maps(model, inputs)
+        moved = move(model, inputs, target_maps) if probed else None
+        both = source_features, target_features
+        return Candidate(name, seed, source, target_maps, *both, None, (torch.nan, torch.nan), moved)
     outputs = head_of(model, target_features)
     last = model.head[-1][-1] if isinstance(model.head[-1], nn.Sequential) else model.head[-1]
     linear = isinstance(last, nn.Linear) and last.in_features == source_features.shape[1]
@@ -150,6 +174,8 @@ def observe(
 
 def labels_of(held_out: Labelled, task: Task) -> Tensor:
     """The labels of held-out source samples, in the form that `Pool` takes."""
+    if isinstance(task, Segmentation):
+        return compact_labels(task, task.align(held_out))
     if isinstance(task, Classification):
         return task.align(held_out)
     labels: Tensor = task.to_input(held_out.labels, held_out.fitting)

@@ -2,8 +2,8 @@
 
 The score of a candidate is the mean over the samples. So the difference of two candidates has a paired standard error,
 which belongs to the whole of the score. Classes: three terms above chance (`class_scores`). Points and gaze: how well
-the prediction follows known moves of the image (`equivariance_scores`). Other values: no score is known, see
-`sample_scores`.
+the prediction follows known moves of the image (`equivariance_scores`). Masks: an expected intersection over union
+(`masks.mask_scores`). Other values: no score is known, see `sample_scores`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ...tasks import Classification, Task
 from ...tasks.prediction_distance import apart
 from .candidate import Pool
 from .confidence import mutual_information, temperature_scaled
+from .masks import mask_scores, masks_learnt
 from .moves import Moved, moves_label
 
 LEARNT = 0.5  # a candidate has learnt the source if it reaches this share of the best candidate's score above chance
@@ -31,8 +32,9 @@ class CandidateOutputs:
     """Outputs of a candidate that are known without real labels.
 
     Args:
-        target: probabilities (N, C) or values (N, K) on target samples, the same samples for all candidates.
-        held_out: the same on source samples that were not trained on, (H, C) or (H, K).
+        target: probabilities (N, C) or values (N, K) on target samples, the same samples for all candidates; of a dense
+            task probabilities (N, C, h, w), see `maps.compact_maps`.
+        held_out: the same on source samples that were not trained on, (H, C), (H, K) or (H, C, h, w).
         moved: predictions for the moved target samples; None if no move is known.
     """
 
@@ -57,9 +59,12 @@ def sample_scores(
     Args:
         candidates: outputs of one or more candidates.
         task: of all candidates.
-        labels: class indices (H,) or values (H, K) of the held-out source samples.
+        labels: class indices (H,), values (H, K) or masks (H, h, w) of the held-out source samples.
         balanced, voted: see `class_scores`.
     """
+    if task.dense:
+        targets, held_out = [one.target for one in candidates], [one.held_out for one in candidates]
+        return mask_scores(targets, held_out, [one.moved for one in candidates], task, labels)
     if isinstance(task, Classification):
         return class_scores(candidates, task, labels, balanced=balanced, voted=voted)
     if not moves_label(task) or any(one.moved is None for one in candidates):
@@ -133,13 +138,15 @@ def has_learnt(held_out: Sequence[Tensor], labels: Tensor, task: Task) -> list[b
 
     Its merit on the held-out source must be `LEARNT` of the best candidate's or more. The merit is the agreement of its
     predictions with the labels, above chance as in `class_scores`, which must also exceed zero by two standard errors;
-    or, for values, 1 minus its mean error over that of a constant prediction.
+    or, for values, 1 minus its mean error over that of a constant prediction. For masks see `masks.masks_learnt`.
 
     Args:
-        held_out: predictions of each candidate, (H, C) or (H, K).
-        labels: class indices (H,) or values (H, K).
+        held_out: predictions of each candidate, (H, C), (H, K) or probabilities (H, C, h, w).
+        labels: class indices (H,), values (H, K) or masks (H, h, w).
         task: of all candidates.
     """
+    if task.dense:
+        return masks_learnt(held_out, labels, task)
     if isinstance(task, Classification):
         truth = centred(F.one_hot(labels, task.outputs).double())
         agreements = [(centred(F.one_hot(one.argmax(1), task.outputs).double()) * truth).sum(1) for one in held_out]
@@ -185,9 +192,10 @@ def centred(x: Tensor) -> Tensor:
 def combined(pool: Pool) -> list[float]:
     """The score that a comparison chooses by: three terms above chance (classes), or how well known moves are followed.
 
-    See `class_scores` and `equivariance_scores`. Assumes, for classes, that if one of the terms fails, the other two do
-    not; for points and gaze, that the error differs between an image and its moved copy. It does not support values
-    that no move of the image changes in a known way.
+    For masks it is the mean of three expected IoUs. See `class_scores`, `equivariance_scores` and `masks.mask_scores`.
+    Assumes, for classes and masks, that if one of the terms fails, the other two do not; for points and gaze, that the
+    error differs between an image and its moved copy. It does not support values that no move of the image changes in a
+    known way.
     """
     candidates = [
         CandidateOutputs(target, held_out, one.moved)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ...errors import InputError
 from ...measure.discrepancies import entropy as shannon
-from .candidate import Pool
+
+if TYPE_CHECKING:
+    from .candidate import Pool  # which takes a temperature from here
 
 LEAST = 1e-12  # smallest probability
 TEMPERATURES = torch.logspace(-0.7, 1.0, 60, dtype=torch.float64)

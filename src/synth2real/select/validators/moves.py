@@ -11,10 +11,11 @@ from torch import Tensor
 from ...data.domains import Inputs, to_float
 from ...data.sparse import Sparse
 from ...tasks import Gaze, Keypoints, Task
-from ...tasks.prediction_distance import apart
+from ...tasks.prediction_distance import apart, most_probable
 from ...training.given import WithGiven, append, move_given, split
 from ...training.model import Model
 from ...transforms.warp import Warp
+from .maps import moved_masks
 
 SHIFTS: dict[str, Any] = {"shift": 0.08}  # fraction of the image; keeps a class or a value
 # Larger than the warps of any randomization here: a model is most regular where it was trained.
@@ -30,8 +31,10 @@ class Moved:
     Points are in pixels of the model's input.
 
     Args:
-        original: predictions for the samples as they are, probabilities (N, C) or values (N, K).
-        expected: `original`, changed as the move changes a label, of the same shape.
+        original: predictions for the samples as they are: probabilities (N, C), values (N, K), or masks (N, h, w) uint8
+            of `maps.compact_size`.
+        expected: `original`, changed as the move changes a label, of the same shape. In masks, what was outside of the
+            image is ignored.
         predictions: for the moved samples, of the same shape.
     """
 
@@ -59,21 +62,25 @@ class Moved:
 
 
 def moves_label(task: Task) -> bool:
-    """Whether a move of the image changes the label in a known way: for points and for gaze."""
-    return isinstance(task, Keypoints | Gaze)
+    """Whether a move of the image changes the label in a known way: for points, gaze and masks."""
+    return isinstance(task, Keypoints | Gaze) or task.dense
 
 
 def move(model: Model, inputs: Inputs, outputs: Tensor) -> Moved | None:
     """Predict moved target samples; None for dense features, for which no move is known that keeps the label.
 
-    Images are shifted; for gaze they are rotated. Sparse features are mostly words; seven tenths of them are removed.
+    Images are shifted; for gaze they are rotated, for masks both. Sparse features are mostly words; seven tenths of
+    them are removed.
 
     Args:
         model: trained.
         inputs: target samples (N, ...) as the model takes them (see `Model.inputs_of`), at most about 1,000. Given
             directions turn with the image.
-        outputs: raw outputs (N, O) of the model for them.
+        outputs: raw outputs (N, O) of the model for them; of a dense task `maps.compact_maps`.
     """
+    if model.task.dense:
+        masks = most_probable(outputs)
+        return Moved(masks, *moved_masks(model, inputs, masks))
     task, original = model.task, model.task.predict(outputs)
     every, generator = to_float(inputs[torch.arange(len(inputs))]), torch.Generator().manual_seed(0)
     x, given = split(every, len(model.given_columns))

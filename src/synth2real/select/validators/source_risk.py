@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...tasks import Classification
 from ...tasks.prediction_distance import apart
 from .candidate import Pool
 
@@ -16,11 +15,11 @@ def _errors(pool: Pool) -> list[Tensor]:
 
 
 def _score(pool: Pool, risk: float) -> float:
-    return 1 - risk if isinstance(pool.task, Classification) else -risk
+    return 1 - risk if pool.task.higher_is_better else -risk
 
 
 def source_score(pool: Pool) -> list[float]:
-    """Accuracy on the held-out source, or minus the mean error there.
+    """Accuracy or mean IoU of the foreground on the held-out source, or minus the mean error there.
 
     Assumes that a better score on the source means a better score on the target. It does not measure the gain from
     adaptation. All candidates that have learnt the source get about the same score.

@@ -1,0 +1,166 @@
+"""Masks in the report: drawn over images in half-transparent colours, and a table by class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate
+from ..comparison.evaluation import some
+from ..data.labels import IGNORED, Masks
+from ..select.validators import expected_ious, together
+from ..tasks import Segmentation
+from ..tasks.mask_metrics import confusions, image_ious
+from ..tasks.prediction_distance import most_probable
+from .images import pixels
+from .ranking import form_of, percent
+
+# Bright on the grey images of cameras and microscopes, and told apart by colour-blind readers.
+COLOURS = ("#FF8A1F", "#00C8FF", "#FF4FA3", "#54E346", "#FFD400", "#B38CFF", "#C8553D", "#2489C9")
+SEEN = 0.45  # opacity of a mask; its border is drawn at full strength
+UNKNOWN = "#9AA0A6"  # colour of ignored pixels
+SIDE = 128  # longer side of an image with masks, in pixels
+GAP = 2  # grey pixels between an image and its copy
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One class of the task, as texts of a table.
+
+    Args:
+        name, colour: of the class; the background has no colour.
+        cells: by the heading of a column.
+    """
+
+    name: str
+    colour: str
+    cells: dict[str, str]
+
+
+def colours(task: Segmentation) -> list[str]:
+    """A colour for each class of the foreground."""
+    return list(islice(cycle(COLOURS), task.outputs - 1))
+
+
+def legend(comparison: Comparison) -> list[tuple[str, str]]:
+    """Name and colour of each class that is drawn; empty for other tasks."""
+    task = comparison.task
+    return list(zip(task.classes[1:], colours(task), strict=True)) if isinstance(task, Segmentation) else []
+
+
+def overlaid(images: Tensor, masks: Tensor, task: Segmentation) -> Tensor:
+    """Images under their masks, (N, 3, h, w) uint8.
+
+    Args:
+        images: (N, C, H, W) uint8, or float32 in 0..1.
+        masks: (N, H, W) uint8; the background is not coloured.
+        task: of the masks.
+    """
+    below = pixels(images, SIDE).expand(-1, 3, -1, -1).float()
+    drawn = F.interpolate(masks[:, None].float(), below.shape[2:], mode="nearest")[:, 0].long()
+    table = torch.zeros(IGNORED + 1, 3)
+    table[1 : task.outputs] = torch.tensor([_rgb(colour) for colour in colours(task)])
+    table[IGNORED] = torch.tensor(_rgb(UNKNOWN))
+    paint = table[drawn].movedim(-1, 1)
+    opacity = torch.where(_borders(drawn), 1.0, SEEN) * (drawn > 0)
+    return (below + opacity[:, None] * (paint - below)).round().to(torch.uint8)
+
+
+def beside(*panels: Tensor) -> Tensor:
+    """Images (N, 3, h, w) uint8 side by side, with a grey gap."""
+    parts = [F.pad(panel, (0, GAP), value=128) for panel in panels[:-1]]
+    return torch.cat([*parts, panels[-1]], 3)
+
+
+def plain(images: Tensor) -> Tensor:
+    """Images in the size and form of `overlaid`, without masks."""
+    return pixels(images, SIDE).expand(-1, 3, -1, -1)
+
+
+def shares_text(task: Segmentation, mask: Tensor) -> str:
+    """Which share of an image each class of the foreground takes, as text."""
+    known = mask[mask != IGNORED]
+    shares = torch.bincount(known.flatten().long(), minlength=task.outputs)[1:].double() / max(1, known.numel())
+    seen = [f"{name} {percent(share)}" for name, share in zip(task.classes[1:], shares.tolist(), strict=True) if share]
+    return ", ".join(seen[:3]) or f"only {task.classes[0]}"
+
+
+def image_errors(predicted: Tensor, truth: Masks, task: Segmentation) -> Tensor:
+    """IoU of the foreground in each image, (N,) float64; 0 if one is predicted that no label has, nan without any."""
+    counts = torch.cat(
+        [confusions(predicted[part], truth[part].tensor, task.outputs) for part in torch.arange(len(truth)).split(64)]
+    )
+    found = image_ious(counts)
+    wrongly = (counts[:, :, 1:].sum((1, 2)) > 0) & ~found.isfinite()
+    return torch.where(wrongly, 0.0, found)
+
+
+def certainty(comparison: Comparison) -> Tensor:
+    """Expected IoU of the foreground in the target images that `some` selects, by all routes together, (N,).
+
+    It is nan where no route finds anything.
+    """
+    mean = together([candidate.trials[0].target for candidate in comparison.learners], comparison.task)
+    return expected_ious(most_probable(mean), mean)
+
+
+def class_table(comparison: Comparison) -> list[ClassRow]:
+    """How large each class is in source and target, and how well it is found; empty for other tasks."""
+    task = comparison.task
+    if not isinstance(task, Segmentation):
+        return []
+    shown = _shown(comparison)
+    source = _areas(some(shown[0].trials[0].run.rendered).labels.tensor, task)
+    iou = form_of(task.metric)
+    columns: dict[str, list[str]] = {"share of source labels": [percent(share) for share in source.tolist()]}
+    for candidate in shown:
+        masks = most_probable(candidate.trials[0].target)
+        columns[f"predicted share of target, {candidate.name}"] = [percent(s) for s in _areas(masks, task).tolist()]
+    for where in ("source", "real"):
+        for candidate in shown:
+            found = _iou_of(candidate, where)
+            if found is not None:
+                label = f"IoU on {'held-out source' if where == 'source' else 'real labels'}, {candidate.name}"
+                columns[label] = ["-" if found[name] is None else iou(found[name]) for name in task.classes]
+    painted = ["", *colours(task)]
+    return [
+        ClassRow(name, painted[i], {title: cells[i] for title, cells in columns.items()})
+        for i, name in enumerate(task.classes)
+    ]
+
+
+def _iou_of(candidate: RouteCandidate, where: str) -> dict[str, Any] | None:
+    trial = candidate.trials[0]
+    metrics = trial.source_metrics if where == "source" else trial.test_metrics
+    found = None if metrics is None else metrics["iou_of"]
+    return found if isinstance(found, dict) else None  # a single run on labelled data has nothing held out
+
+
+def _shown(comparison: Comparison) -> list[RouteCandidate]:
+    """The routes of the table: the baseline or source only, and the chosen one."""
+    known = {one.name: one for one in comparison.candidates}
+    first = known.get(comparison.baseline) or known.get(SOURCE_ONLY) or comparison.chosen
+    return list({one.name: one for one in (first, comparison.chosen)}.values())
+
+
+def _areas(masks: Tensor, task: Segmentation) -> Tensor:
+    """Share of each class of the pixels that are not ignored, (C,)."""
+    counts = torch.bincount(masks.flatten().long(), minlength=IGNORED + 1)[: task.outputs].double()
+    return counts / counts.sum().clamp(min=1)
+
+
+def _borders(masks: Tensor) -> Tensor:
+    """Pixels (N, H, W) bool that have a neighbour of another class."""
+    around = F.pad(masks[:, None].float(), (1, 1, 1, 1), mode="replicate")[:, 0].long()
+    inner = around[:, 1:-1, 1:-1]
+    sides = (around[:, :-2, 1:-1], around[:, 2:, 1:-1], around[:, 1:-1, :-2], around[:, 1:-1, 2:])
+    return torch.stack([side != inner for side in sides]).any(0)
+
+
+def _rgb(colour: str) -> list[float]:
+    return [float(int(colour[i : i + 2], 16)) for i in (1, 3, 5)]
