@@ -19,13 +19,16 @@ ANNOTATIONS = "annotations.json"
 Plain = dict[str, Any]
 
 
-def instances_of(owner: Tensor, image: Tensor, classes: Tensor) -> tuple[Tensor, Boxes]:
-    """Number the visible objects of each image, and put a box around the visible pixels of each.
+def instances_of(
+    owner: Tensor, image: Tensor, classes: Tensor, corners: Tensor | None = None
+) -> tuple[Tensor, Boxes]:
+    """Number the visible objects of each image, and put a box around each.
 
     Args:
         owner: (N, H, W) int64, index of the object (0..M-1) that is visible in a pixel, -1 for none.
         image: (M,) int64, image of each object, in ascending order.
         classes: (M,) int64, class of each object.
+        corners: (M, 4) float32, corners of their boxes. None: around the visible pixels of each.
 
     Returns:
         instances: (N, H, W) int32, 0 none, else 1 + index of the object among the visible ones of its image.
@@ -40,15 +43,16 @@ def instances_of(owner: Tensor, image: Tensor, classes: Tensor) -> tuple[Tensor,
     number = visible.cumsum(0)  # from 1, over all images
     instances = torch.zeros(owner.numel(), dtype=torch.int32, device=owner.device)
     instances[at] = (number - offsets[image])[seen].int()
-    box, x, y = number[seen] - 1, at % width, at // width % height
-    corners = torch.stack(
-        [
+    if corners is None:
+        box, x, y = number[seen] - 1, at % width, at // width % height
+        bounds = [
             x.new_zeros(int(offsets[-1])).scatter_reduce(0, box, place, how, include_self=False)
             for place, how in ((x, "amin"), (y, "amin"), (x + 1, "amax"), (y + 1, "amax"))
-        ],
-        1,
-    )
-    return instances.view(owner.shape), Boxes(corners.float(), classes[visible], offsets)
+        ]
+        found = torch.stack(bounds, 1).float()
+    else:
+        found = corners[visible]
+    return instances.view(owner.shape), Boxes(found, classes[visible], offsets)
 
 
 def run_lengths(instances: NDArray[np.int32]) -> list[list[int]]:
