@@ -1,11 +1,13 @@
-"""Speed of reading photographs from disk: this library, and a plain DataLoader of two workers.
+"""Speed of reading images from disk: this library, and a plain DataLoader of two workers.
 
-Both decode batches of 32 shuffled images and bring them to 224 by 224, uint8. The DataLoader decodes with Pillow,
-resizes bilinearly and keeps its workers between epochs. This library decodes with the threads of one process, two
-batches ahead. Each round is one pass of each, one after another; the first round is a warm-up. A ratio is our images
-per second divided by theirs.
+Both decode batches of 32 shuffled images. Photographs are files, which are brought to 224 by 224, uint8. Small images,
+36 by 60 PNG, are read from webdataset shards here, and by the DataLoader from one file each, or with the reader of the
+package webdataset from the same shards. The DataLoader decodes with Pillow, resizes bilinearly and keeps its workers
+between epochs. This library decodes photographs with the threads of one process, two batches ahead; small images it
+decodes once, when they are loaded, which is timed apart, and then reads from a file. Each round is one pass of each,
+one after another; the first round is a warm-up. A ratio is our images per second divided by theirs.
 
-    python -m benchmarks.speed.loading [--rounds 5] [--n 192]
+    python -m benchmarks.speed.loading [--rounds 5] [--n 192] [--small 8192]
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +27,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.lib.machine import describe
-from synth2real.data.batch_sampler import BatchSampler
+from benchmarks.lib.shards import members, write_shards
+from synth2real import load_unlabelled
+from synth2real.data.batch_sampler import sampler_of
+from synth2real.data.domains import Inputs
 from synth2real.data.read_ahead import ReadAhead
 from synth2real.data.reading import ImageFiles
 from synth2real.data.reading.pixels import Conversion
@@ -52,58 +58,103 @@ def photograph(size: tuple[int, int], seed: int) -> Image.Image:
 class Plain(Dataset[Tensor]):
     """The data set that a tutorial writes."""
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self.files = files
+    def __init__(self, files: Sequence[Path], small: bool = False) -> None:
+        self.files, self.small = files, small
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> Tensor:
+        if self.small:
+            with Image.open(self.files[index]) as opened:
+                return torch.from_numpy(np.asarray(opened.convert("L")).copy())[None]
         with Image.open(self.files[index]) as opened:
             image = opened.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
         return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
 
 
-def ours(files: Sequence[Path]) -> Callable[[], int]:
-    inputs = ImageFiles(files, Conversion((SIDE, SIDE), 3))
-
+def ours(inputs: Inputs) -> Callable[[], int]:
     def run() -> int:
-        steps = len(files) // BATCH
-        with ReadAhead(inputs, BatchSampler(len(files), BATCH, 0), steps) as batches:
+        steps = len(inputs) // BATCH
+        with ReadAhead(inputs, sampler_of(inputs, BATCH, 0), steps) as batches:
             return sum(len(batches(step)) for step in range(steps))
 
     return run
 
 
-def plain(files: Sequence[Path]) -> Callable[[], int]:
-    loader = DataLoader(Plain(files), BATCH, shuffle=True, drop_last=True, num_workers=WORKERS, persistent_workers=True)
+def plain(files: Sequence[Path], small: bool = False) -> Callable[[], int]:
+    data = Plain(files, small)
+    loader = DataLoader(data, BATCH, shuffle=True, drop_last=True, num_workers=WORKERS, persistent_workers=True)
     return lambda: sum(len(batch) for batch in loader)
+
+
+def packaged(shards: Path) -> Callable[[], int]:
+    """The reader of the package webdataset, with its shuffling by a buffer."""
+    import webdataset
+
+    pattern = [str(file) for file in sorted(shards.iterdir())]
+    read = webdataset.WebDataset(pattern, shardshuffle=len(pattern)).shuffle(1000).decode("l8").to_tuple("png")
+    loader = DataLoader(read.batched(BATCH), None, num_workers=WORKERS, persistent_workers=True)
+    return lambda: sum(len(batch) for (batch,) in loader)
+
+
+def compared(contestants: dict[str, Callable[[], int]], rounds: int) -> str:
+    """Images per second of ours and theirs, and their ratio: the median of all rounds, least and most."""
+    speeds: dict[str, list[float]] = {who: [] for who in contestants}
+    for round_ in range(rounds + 1):
+        for who, run in contestants.items():
+            start = time.perf_counter()
+            count = run()
+            if round_:
+                speeds[who].append(count / (time.perf_counter() - start))
+    ratios = sorted(mine / other for mine, other in zip(speeds["ours"], speeds["theirs"], strict=True))
+    middle = [statistics.median(speeds[who]) for who in ("ours", "theirs")]
+    spread = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+    return f"{middle[0]:8.0f}  {middle[1]:10.0f}   {spread}"
+
+
+def photographs(rounds: int, count: int) -> None:
+    """Compare on photographs, files of their own."""
+    for name, (size, suffix) in CASES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder) / f"{i}.{suffix}" for i in range(count)]
+            for i, file in enumerate(files):
+                photograph(size, i).save(file, quality=90, compress_level=3)  # each format takes its own
+            inputs = ImageFiles(files, Conversion((SIDE, SIDE), 3))
+            print(f"{name:31} {compared({'ours': ours(inputs), 'theirs': plain(files)}, rounds)}")
+
+
+def small(rounds: int, count: int) -> None:
+    """Compare on small images in shards."""
+    with tempfile.TemporaryDirectory() as folder:
+        shards, files = Path(folder) / "shards", Path(folder) / "files"
+        write_shards(shards, count, shard=1024)
+        files.mkdir()
+        for name, content in members(shards):
+            if name.endswith(".png"):
+                (files / name).write_bytes(content)
+        start = time.perf_counter()
+        inputs = load_unlabelled(shards, memory=0).inputs
+        print(f"{'loading with all checks':31} {len(inputs) / (time.perf_counter() - start):8.0f}")
+        theirs = {"files": plain(sorted(files.iterdir()), True)}
+        if find_spec("webdataset") is not None:
+            theirs["webdataset"] = packaged(shards)
+        for name, run in theirs.items():
+            line = compared({"ours": ours(inputs), "theirs": run}, rounds)
+            print(f"{f'PNG of 60 x 36, {name}':31} {line}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--n", type=int, default=192, help="images of each kind, a multiple of 32")
+    parser.add_argument("--n", type=int, default=192, help="photographs of each kind, a multiple of 32; 0 for none")
+    parser.add_argument("--small", type=int, default=8192, help="small images, a multiple of 1024")
     arguments = parser.parse_args()
-    print(describe("pillow"))
-    print(f"{'':20} images/s  DataLoader   ratio (median of {arguments.rounds}, least to most)")
-    for name, (size, suffix) in CASES.items():
-        with tempfile.TemporaryDirectory() as folder:
-            files = [Path(folder) / f"{i}.{suffix}" for i in range(arguments.n)]
-            for i, file in enumerate(files):
-                photograph(size, i).save(file, quality=90, compress_level=3)  # each format takes its own
-            contestants = {"ours": ours(files), "theirs": plain(files)}
-            speeds: dict[str, list[float]] = {who: [] for who in contestants}
-            for round_ in range(arguments.rounds + 1):
-                for who, run in contestants.items():
-                    start = time.perf_counter()
-                    count = run()
-                    if round_:
-                        speeds[who].append(count / (time.perf_counter() - start))
-        ratios = sorted(mine / other for mine, other in zip(speeds["ours"], speeds["theirs"], strict=True))
-        middle = [statistics.median(speeds[who]) for who in ("ours", "theirs")]
-        spread = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        print(f"{name:20} {middle[0]:8.0f}  {middle[1]:10.0f}   {spread}")
+    print(describe("pillow", "webdataset"))
+    print(f"{'':31} images/s  DataLoader   ratio (median of {arguments.rounds}, least to most)")
+    small(arguments.rounds, arguments.small)
+    if arguments.n:
+        photographs(arguments.rounds, arguments.n)
 
 
 if __name__ == "__main__":

@@ -66,5 +66,9 @@ class TrainingDiverged(RuntimeError):
         )
 
 
+class ProcessError(RuntimeError):
+    """A process of a training on several processes is lost, or has other networks than the rest."""
+
+
 class RefinementWarning(UserWarning):
     """A refiner has been trained, but measurements during training show that it is of no use. The message says why."""

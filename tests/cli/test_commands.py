@@ -23,6 +23,7 @@ def commands(tmp_path, classes, photos, run):
         "render": (("digits", "--n", 4, "--out", out), "images"),
         "show": (("digits", "--n", 2, "--versions", 1, "--out", out.with_suffix(".png")), "images"),
         "check": ((classes, "--target", photos), "minutes"),
+        "convert": ((classes, out, "--to", "imagefolder"), "lost"),
         "gap": ((classes, photos), "mmd"),
         "turing": ((photos, classes, "--n", 4, "--out", out.with_suffix(".html")), "key"),
         "calibrate": (
@@ -57,6 +58,7 @@ def test_an_error_with_json_is_a_message_and_no_object(synth2real, tmp_path, pho
     given = {
         "render": ("nobody", "--n", 4, "--out", gone),
         "show": (gone, "--out", gone.with_suffix(".png")),
+        "convert": (gone, tmp_path / "out", "--to", "coco"),
         "gap": (gone, photos),
         "turing": (gone, photos, "--out", gone.with_suffix(".html")),
         "calibrate": ("digits", "--target", gone, "--out", gone.with_suffix(".yaml")),

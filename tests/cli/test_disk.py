@@ -23,6 +23,7 @@ def commands(classes, photos, run, tmp_path):
     source = (classes, "--target", photos)
     return {
         "render": (("digits", "--n", 3), out),
+        "convert": ((classes, out, "--to", "coco"), out),
         "refine": ((*source, "--method", "histogram"), out),
         "train": ((*source, "--steps", 3), out),
         "compare": (source, out),
@@ -37,10 +38,11 @@ def commands(classes, photos, run, tmp_path):
 def test_an_output_in_use_is_refused_before_anything_is_read(synth2real, tmp_path, commands, name, monkeypatch):
     arguments, out = commands[name]
     monkeypatch.setattr("synth2real.cli.commands.import_module", None)
+    place = () if name == "convert" else ("--out", out)  # whose output is an argument
     who = (f"{out}: is in use by process {os.getpid()} on {socket.gethostname()}", "choose another --out")
     with locked(out):
-        refused(synth2real(name, *arguments, "--out", out), *who)
-        refused(synth2real(name, *arguments, "--out", out, "--overwrite"), *who)
+        refused(synth2real(name, *arguments, *place), *who)
+        refused(synth2real(name, *arguments, *place, "--overwrite"), *who)
     assert below(tmp_path) == []
 
 

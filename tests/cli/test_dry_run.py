@@ -8,7 +8,9 @@ import pytest
 from helpers import picture, refused, save
 from synth2real.storage import locked
 
-WRITING = ("render", "calibrate", "refine", "train", "adapt", "compare", "predict", "export", "report", "demo")
+WRITING = (
+    "render", "convert", "calibrate", "refine", "train", "adapt", "compare", "predict", "export", "report", "demo"
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -18,6 +20,7 @@ def commands(tmp_path, classes, photos, run):
     small = ("--set", "calibrate.images=40", "--trials", 8, "--only", "height")
     return {
         "render": ("digits", "--n", 400, "--size", "8x8", "--out", out),
+        "convert": (classes, out, "--to", "yolo"),
         "calibrate": ("digits", "--target", photos, "--method", "search", *small, "--out", f"{out}.yaml"),
         "refine": (classes, "--target", photos, "--method", "simgan", "--steps", 50, "--out", out),
         "train": (classes, "--target", photos, "--adapt", "dann", "--steps", 300, "--out", out),

@@ -1,5 +1,6 @@
 """Every policy: strength 0 is the identity, the same seed gives the same bits, colours stay within range."""
 
+import dataclasses
 import math
 
 import pytest
@@ -12,6 +13,7 @@ from synth2real.errors import InputError
 from synth2real.randomize import METHODS, Full, Geometric, Photometric, Policy, Widen
 from synth2real.settings import build, name_of, to_dict
 from synth2real.tasks import Classification, Gaze, Keypoints
+from synth2real.transforms.sampling import Rows
 from synth2real.transforms.warp import layout
 
 EVERY = pytest.mark.parametrize("name", METHODS)
@@ -162,3 +164,24 @@ def test_random_crops_are_off_by_default_and_move_the_points(policy) -> None:
     assert torch.allclose(same.draw(x, generator)[1].points(centre), centre, atol=1e-4)
     moved = cropped.draw(x, generator)[1].points(centre)
     assert (moved - centre).norm(dim=-1).min() > 0
+
+
+CAMERA = {"background": 1.0, "occluder": 0.5, "texture": 0.7, "motion": 0.3, "shot": 0.1, "jpeg": 0.9}
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("more", [{}, CAMERA], ids=["usual", "camera"])
+def test_a_part_of_a_batch_is_randomized_as_in_the_whole_batch(name: str, more: dict[str, float]) -> None:
+    """As on one of several processes, which all draw the same random numbers."""
+    known = {field.name for field in dataclasses.fields(METHODS[name])}
+    policy = METHODS[name](**{key: value for key, value in more.items() if key in known})
+    x, generator = torch.rand(23, 3, 20, 21, generator=torch.Generator().manual_seed(0)), torch.Generator()
+    whole, warp = policy.draw(x, generator.manual_seed(1))
+    after = generator.get_state()
+    for index in torch.arange(len(x)).tensor_split(3):
+        rows = Rows(int(index[0]), int(index[-1]) + 1, len(x))
+        part, warp_of_all = policy.draw(x[rows.own], generator.manual_seed(1), rows)
+        torch.testing.assert_close(part, whole[rows.own])
+        assert generator.get_state().equal(after)
+        assert (warp is None) == (warp_of_all is None)
+        assert warp is None or warp_of_all.shift.equal(warp.shift)

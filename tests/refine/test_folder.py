@@ -14,12 +14,14 @@ import torch
 import yaml
 from PIL import Image
 
+from foreign import coco, solo
 from helpers import below, contents, dots, killed_at, picture, refused, save, truncate
+from sharded import tars
 from synth2real import load, load_unlabelled
 from synth2real.data.reading.pixels import Conversion
-from synth2real.errors import InputError, TrainingDiverged
-from synth2real.refine import METHODS, Histogram, SimGAN, load_refiner
-from synth2real.refine.folder import RefineJob, refine_folder
+from synth2real.errors import InputError, RefinementWarning, TrainingDiverged
+from synth2real.refine import METHODS, Histogram, SimGAN, files, load_refiner
+from synth2real.refine.folder import RefineJob, check_format, refine_folder
 from synth2real.simulate import Digits
 
 
@@ -258,7 +260,7 @@ def test_arguments_that_do_not_fit(refine, tmp_path, classes, arguments, parts):
 
 def test_sources_and_folders_that_cannot_be_used(synth2real, refine, tmp_path, classes, photos):
     arguments = ("--target", photos, "--method", "fourier")
-    refused(refine(tmp_path / "none"), "none: expected a folder of images, an .npz, or the name of a simulator")
+    refused(refine(tmp_path / "none"), "none: expected a folder of images, an .npz, shards, or the name of a simulator")
     inside = shutil.copytree(classes, tmp_path / "in")
     for out in (inside, inside / "refined", tmp_path):
         refused(synth2real("refine", inside, *arguments, "--out", out), "contain one another")
@@ -413,3 +415,59 @@ def test_letterboxed_images_are_written_in_their_own_size_without_padding(tmp_pa
     with pytest.raises(InputError, match=r"--resize crop cuts off margins.*Take --resize stretch or letterbox"):
         refine_folder(cropped)
     assert not (tmp_path / "cropped").exists()
+
+
+def test_shards_keep_all_but_their_images(refine, tmp_path):
+    tars(tmp_path / "shards")
+    code, _, err = refine(tmp_path / "shards", "--memory", 0)
+    assert code == 0, err
+    before, after = load(tmp_path / "shards", label="kind"), load(tmp_path / "out", label="kind")
+    assert (list(after.names), after.classes, after.labels.tolist()) == (
+        list(before.names),
+        before.classes,
+        before.labels.tolist(),
+    )
+    assert not torch.equal(after.inputs, before.inputs)
+    with (tmp_path / "out" / "displacement.csv").open() as file:
+        assert [row["file_name"] for row in csv.DictReader(file)] == list(before.names)
+
+
+def test_shards_of_an_interrupted_job_are_completed(tmp_path, photos, monkeypatch):
+    tars(tmp_path / "shards")
+    target = load_unlabelled(photos)
+
+    def job(out, **how):
+        return RefineJob(tmp_path / "shards", "shards", tmp_path / out, Histogram(), target=target, **how)
+
+    refine_folder(job("whole"))
+    rewrite, written = files.rewrite, []
+
+    def interrupted(shard, *args):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        rewrite(shard, *args)
+        written.append(shard.name)
+
+    monkeypatch.setattr(files, "rewrite", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        refine_folder(job("out"))
+    assert not (tmp_path / "out" / "s-002.tar").exists()
+    written.clear()
+    refine_folder(job("out", resume=True))
+    assert written == ["s-002.tar"]
+    for name in ("s-000.tar", "s-002.tar", "displacement.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_shards_cannot_be_left_out_of(refine, tmp_path):
+    tars(tmp_path / "shards", (3,))
+    refused(refine(tmp_path / "shards", "--reject", 0.1), "--reject 0.1", "holds shards")
+
+
+def test_labels_of_another_program_are_refused_or_said(tmp_path):
+    with pytest.raises(
+        InputError, match=r"is Unity Perception SOLO, whose labels .* synth2real convert .* imagefolder"
+    ):
+        check_format(solo(tmp_path / "solo"))
+    with pytest.warns(RefinementWarning, match="is COCO JSON, whose labels are not copied, but images keep"):
+        check_format(coco(tmp_path / "coco"))

@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from . import processes
 from .commands import app
 
 __all__ = ["app", "main"]
@@ -14,14 +15,15 @@ __all__ = ["app", "main"]
 
 def main() -> None:
     """Entry point. An error that the user can mend is one message with exit code 2, never a traceback."""
-    from ..errors import InputError, TrainingDiverged, WriteError
+    from ..errors import InputError, ProcessError, TrainingDiverged, WriteError
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names of files need not be in the terminal's encoding
+    processes.be_silent()
     try:
         app()
-    except (InputError, TrainingDiverged, WriteError) as error:
+    except (InputError, ProcessError, TrainingDiverged, WriteError) as error:
         notes: list[str] = getattr(error, "__notes__", [])
         said = " ".join([f"{str(error).rstrip('.')}.", *notes]) if notes else str(error)
         typer.echo(f"error: {said}", err=True)

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 from typer.models import ArgumentInfo
 
 from ..storage import check_unlocked, locked
-from . import arguments
+from . import arguments, processes
 from .config_file import option_names, read_config
 
 # command -> its options, and the folder with the file of its name, which is imported when the command runs
@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "render": (arguments.RenderArguments, "data"),
     "show": (arguments.ShowArguments, "data"),
     "check": (arguments.CheckArguments, "data"),
+    "convert": (arguments.ConvertArguments, "data"),
     "gap": (arguments.GapArguments, "data"),
     "turing": (arguments.TuringArguments, "data"),
     "calibrate": (arguments.CalibrateArguments, "learn"),
@@ -41,7 +42,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
 }
 
 READING = ("predict", "evaluate", "export", "report", "adapt", "gap")  # read run folders, which may be of others
-LOCKING = ("render", "calibrate", "refine", "train", "adapt", "compare", "demo")  # write more than one file
+LOCKING = ("render", "convert", "calibrate", "refine", "train", "adapt", "compare", "demo")  # write more than one file
 
 
 READ = (
@@ -98,7 +99,7 @@ def output_locked(name: str, options: Any) -> Iterator[None]:
 
     Several workers of `calibrate` may share one study: those with --resume join the first one.
     """
-    writes = name in LOCKING and not options.dry_run
+    writes = name in LOCKING and not options.dry_run and processes.first()
     if name in LOCKING and options.dry_run:
         check_unlocked(options.out)
     outputs = [options.out] if writes else []
@@ -128,8 +129,8 @@ def add_command(name: str, options: type, folder: str) -> None:
 
         if name not in READING or values.trust:  # so that --network module:Class finds a module in the working folder
             find_modules_here()
-        with output_locked(name, values):
-            carry_out(name, getattr(import_module(f".{folder}.{name}", __package__), name), values)
+        with processes.together(name, values) as own, output_locked(name, own):
+            carry_out(name, getattr(import_module(f".{folder}.{name}", __package__), name), own)
 
     parameters = [
         *(_parameter(field, hint) for field, hint in _ordered(options)),
@@ -148,7 +149,7 @@ def announce(name: str, options: Any) -> None:
     names = option_names(type(options))
     given = {names[field]: getattr(options, field) for field in READ if field in names}
     shown = {name: " + ".join(value) if isinstance(value, tuple) else value for name, value in given.items() if value}
-    if shown and not options.quiet:
+    if shown and not options.quiet and processes.first():
         typer.echo(f"{name}: {', '.join(f'{what} {value}' for what, value in shown.items())}", err=True)
 
 

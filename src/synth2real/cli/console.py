@@ -277,8 +277,8 @@ class ReadingLines:
 
 @contextmanager
 def reading_on_stderr() -> Iterator[None]:
-    """Says on stderr which images are read while the context lasts."""
-    with told(ReadingLines()):
+    """Says on stderr which images are read, and what a folder was taken for, while the context lasts."""
+    with told(ReadingLines(), lambda line: console.print(line, soft_wrap=True)):
         yield
 
 

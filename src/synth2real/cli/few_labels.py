@@ -13,6 +13,7 @@ from ..data.given import check_units
 from ..data.groups import read_group_names
 from ..data.reading.loading import metadata_tables
 from ..data.reading.npz import arrays_of
+from ..data.reading.places import has_columns, is_packed
 from ..data.reading.tables import listed, table_rows
 from ..data.sparse import Layout
 from ..deploy import OnnxModel
@@ -26,7 +27,7 @@ from ..training.correction import Correction, check_enough, check_few_labels, co
 from ..training.model import Model
 from .arguments import AdaptArguments, CompareArguments, PredictArguments, TrainArguments
 from .console import console
-from .inputs import reading, reading_of, shown
+from .inputs import format_for, reading, reading_of, shown
 from .outputs import say
 
 Grouped = tuple[FewLabels | None, tuple[str, ...] | None]  # few labels, and the group of each target sample
@@ -41,7 +42,8 @@ def read_for_training(
     layout: Layout | None,
 ) -> Grouped:
     """The few labels of a command that trains, and the groups of the target. Their given columns fit the source."""
-    how = {**reading(args), "layout": layout, "given": args.given}
+    kind = None if args.few_labels is None else format_for(args.few_labels, args)
+    how = {**reading(args), "layout": layout, "given": args.given, "format": kind}
     few, groups = read_few_labels(args.few_labels, group, task, args.label, how, (args.target, target))
     if few is not None and args.given:
         check_units(shown(source, args), few.unlabelled(), f"--few-labels {args.few_labels}")
@@ -86,9 +88,9 @@ def read_few_labels(
         return None, None
     columns: Any = task.settings().get("columns")
     named = (label[0] if label else None) if isinstance(task, Classification) else columns
-    if isinstance(named, str) and path.is_dir() and not metadata_tables(path):
+    if isinstance(named, str) and not has_columns(path):
         named = None  # classes as folders have no column
-    if path.is_dir() and not isinstance(task, Classification):
+    if path.is_dir() and not is_packed(path) and not isinstance(task, Classification):
         lacking = [column for column in columns if not has_column(path, column)]
         if lacking:
             raise InputError(

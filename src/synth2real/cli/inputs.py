@@ -8,10 +8,12 @@ from typing import Any
 
 from ..data.domains import Labelled, Unlabelled
 from ..data.fitting import USUAL, Resize
+from ..data.formats import NATIVE, find_format, format_of
 from ..data.groups import Groups, read_groups
 from ..data.multi_source import join
-from ..data.reading.loading import load, load_unlabelled, metadata_tables
+from ..data.reading.loading import is_hub, load, load_unlabelled
 from ..data.reading.pixels import Conversion
+from ..data.reading.places import has_columns
 from ..data.reading.ratios import usual_resize
 from ..data.sparse import SVMLIGHT, Layout
 from ..deploy import OnnxModel, load_onnx
@@ -23,7 +25,15 @@ from ..tasks import TASKS, Classification, Gaze, Task
 from ..training.hardware import Hardware
 from ..training.model import Model
 from ..training.saved_model import load_model
-from .arguments import CalibrateArguments, Data, GapArguments, Reading, TestedData
+from .arguments import (
+    CalibrateArguments,
+    Data,
+    EvaluateArguments,
+    GapArguments,
+    PredictArguments,
+    Reading,
+    TestedData,
+)
 from .console import console
 
 CROPPED = (
@@ -40,7 +50,8 @@ def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | No
     layout = decide_layout(data)
     if data.resize is None and default_resize(data, data.size) == "crop":
         console.print(CROPPED, soft_wrap=True)
-    target = load_unlabelled(data.target, **reading(data), layout=layout, given=data.given)
+    kind = format_for(data.target, data)
+    target = load_unlabelled(data.target, **reading(data), layout=layout, given=data.given, format=kind)
     return load_source(data, target, layout), target, layout
 
 
@@ -62,6 +73,14 @@ def reading(args: Reading, size: tuple[int, int] | None = None) -> dict[str, Any
     memory = None if args.memory is None else int(args.memory * 1e9)
     how = Conversion(size, args.channels, args.skip_bad, args.depth, args.background, memory)
     return asdict(replace(how, resize=args.resize or default_resize(args, size)))
+
+
+def format_for(path: Path | str, args: Reading | EvaluateArguments | PredictArguments) -> str | None:
+    """The format of --format for data beside the source: where its marks are; else the format is found."""
+    if args.format in (None, NATIVE) or is_hub(path):
+        return None if is_hub(path) else args.format
+    assert args.format is not None
+    return args.format if find_format(args.format).found(Path(path)) else None
 
 
 def default_resize(args: Reading, size: tuple[int, int] | None) -> Resize:
@@ -212,7 +231,8 @@ def load_several(data: Data, layout: Layout | None) -> Labelled:
 
 def load_named(name: str, data: Data, layout: Layout | None) -> Labelled:
     """The labelled folder or file of that name."""
-    return load_labelled(name, data.task, data.label, {**reading(data), "given": data.given}, layout)
+    how = {**reading(data), "given": data.given, "format": None if is_hub(name) else data.format}
+    return load_labelled(name, data.task, data.label, how, layout)
 
 
 def load_simulator(data: Data, target: Unlabelled) -> Simulator:
@@ -267,9 +287,10 @@ def load_test(data: TestedData, task: Task, layout: Layout | None = None, *, ali
         return None
     known: Any = task.settings().get("columns")
     label = (data.label[0] if data.label else None) if isinstance(task, Classification) else tuple(known)
-    if isinstance(label, str) and data.test.is_dir() and not metadata_tables(data.test):
+    kind = format_for(data.test, data)
+    if isinstance(label, str) and not has_columns(data.test) and format_of(data.test, kind) is None:
         label = None  # classes as folders have no column
-    test = load(data.test, label, **reading(data), layout=layout, given=data.given)
+    test = load(data.test, label, **reading(data), layout=layout, given=data.given, format=kind)
     if aligned and isinstance(task, Classification):
         task.align(test)
     check_units_of(task, test, f"--test {data.test}")

@@ -121,6 +121,14 @@ Memory = Annotated[
     ),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out unreadable images, and list them.")]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="Format of the folder, e.g. coco; images for plain ones. By default found by what lies there.",
+    ),
+]
 Device = Annotated[
     str | None,
     typer.Option("--device", metavar="cpu|cuda|cuda:N|mps", help="Where to compute. By default a GPU if there is one."),

@@ -9,10 +9,12 @@ from ..comparison import Comparison
 from ..deploy import OnnxModel
 from ..errors import InputError
 from ..route.run_folder import RunFolder
+from ..route.silent_folder import SilentFolder
 from ..select.validators import most_frequent
 from ..tasks import Classification
 from ..training.correction import Correction
 from ..training.model import Model, Predictions
+from . import processes
 from .config_file import keep_config
 from .console import console
 
@@ -48,7 +50,12 @@ def check_overwrite_or_resume(overwrite: bool, resume: bool) -> None:
 
 
 def run_folder(command: str, args: Any, settings: dict[str, Any]) -> RunFolder:
-    """The run folder of a command, with the options that repeat the command. With --dry-run it is only checked."""
+    """The run folder of a command, with the options that repeat the command. With --dry-run it is only checked.
+
+    Of several processes that run the command together, the first one alone writes it.
+    """
+    if not processes.first():
+        return SilentFolder(args.out, settings)
     resumable = hasattr(args, "resume")
     resume = resumable and args.resume
     folder = RunFolder(

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 
 from ..calibrate import Calibration
@@ -22,7 +21,6 @@ from ..simulate import Simulator
 from ..tasks import Classification, Task
 from ..training.featured import by_source
 from ..training.kept import FeatureStore
-from ..training.mapping import Mapping
 from ..training.model import Model
 
 Domain = TypeVar("Domain", Labelled, Unlabelled)
@@ -216,25 +214,3 @@ def _held(source: Labelled) -> int:
 def some(domain: Domain, most: int = SHOWN) -> Domain:
     """At most `most` samples, evenly spaced."""
     return domain.subset(evenly(len(domain), most))
-
-
-@dataclass(frozen=True)
-class Refined:
-    """Source images that are refined when they are indexed."""
-
-    refiner: Mapping
-    source: Labelled
-
-    @property
-    def shape(self) -> torch.Size:
-        return self.source.inputs.shape
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, index: Tensor, /) -> Tensor:
-        return self.refiner.samples(self.source, index)
-
-    def subset(self, index: Tensor) -> Refined:
-        """The images at `index` (B,) int64, not refined yet."""
-        return Refined(self.refiner, self.source.subset(index))

@@ -25,9 +25,9 @@ from ..select.validators import Moved
 from ..simulate import Sampling, Simulator
 from ..simulate.distributions import plain, read_sampling
 from ..storage import make_folder, write_tensors, write_text, writing
-from ..training.mapping import REFINER
+from ..training.mapping import REFINER, Mapped
 from ..training.saved_model import load_model
-from .evaluation import Evaluation, Refined, TrainingJob, Trial
+from .evaluation import Evaluation, TrainingJob, Trial
 
 TRIAL, ARRAYS, DATA = "trial.json", "predictions.safetensors", "data.json"
 MOVED = "moved"  # predictions for moved samples, in the arrays; and in the JSON, whether there are any
@@ -151,7 +151,7 @@ class TrialStore:
             history=kept["history"],
             seconds=kept["stages"],
             rendered=rendered,
-            refined=None if refiner is None else Refined(refiner, rendered),
+            refined=None if refiner is None else Mapped(refiner, rendered),
             calibration=training.calibration,
             refiner=refiner,
             simulator=evaluation.changed(training.simulator),

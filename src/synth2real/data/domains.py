@@ -31,7 +31,8 @@ class Inputs(Protocol):
 
     `inputs[index]` takes a (B,) int64 tensor. It returns (B, C, H, W) images, uint8 in 0..255 or float32 in 0..1, or
     (B, F) float32 features. The returned features are dense, even if the matrix is sparse. Inputs with a true `decodes`
-    decode on access, and may be indexed by another thread: training reads their batches ahead.
+    decode on access, and may be indexed by another thread: training reads their batches ahead. Inputs with `runs` say
+    how they lie on disk, see `sampler_of`.
     """
 
     @property
@@ -110,7 +111,8 @@ class Unlabelled:
 
     Args:
         inputs: images (N, C, H, W) uint8 or float32 in 0..1, or features (N, F) float32, dense or `Sparse`.
-        names: N file names relative to the loaded folder; empty if the inputs do not come from files.
+        names: N file names relative to the loaded folder; empty if the inputs do not come from files. A tuple, or
+            `Names`.
         sizes: (N, 2) int64, original height and width of each image, before it was resized on load; None if the
             inputs were not resized.
         depth: bits per pixel of image files of more than 8 bits; None for other inputs.
@@ -125,7 +127,7 @@ class Unlabelled:
     """
 
     inputs: Inputs
-    names: tuple[str, ...] = ()
+    names: Sequence[str] = ()
     sizes: Tensor | None = None
     depth: int | None = None
     given: Tensor | None = None
@@ -209,7 +211,7 @@ class Labelled:
     labels: Any
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    names: Sequence[str] = ()
     sizes: Tensor | None = None
     domain: Tensor | None = None
     depth: int | None = None

@@ -155,11 +155,12 @@ def load_few_labels(
     layout: Layout | None = None,
     given: Sequence[str] = (),
     resize: Resize = USUAL,
+    format: str | None = None,
 ) -> FewLabels:
     """Load a few labelled real images or features.
 
     Args:
-        path, label, size, channels, skip_bad, depth, background, memory, layout, given, resize: as in `load`.
+        path, label, size, channels, skip_bad, depth, background, memory, layout, given, resize, format: as in `load`.
         group: column with the group (person, camera) of each sample, in the metadata table or the `.npz`.
 
     Raises:
@@ -177,6 +178,7 @@ def load_few_labels(
         layout=layout,
         given=given,
         resize=resize,
+        format=format,
     )
     groups = None if group is None else read_group_names(path, group, data)
     if group is not None and groups is None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .domains import Labelled, Unlabelled
+from .formats import Format, format_of
 from .reading.class_names import as_classes
 from .reading.discovery import as_spelled, metadata_tables
 from .reading.loading import is_hub
@@ -180,6 +181,9 @@ def read_group_names(path: str | Path, column: str, domain: Labelled | Unlabelle
 
         values = hub_column(path, column)
         return None if values is None else _named([values[int(name)] for name in domain.names])
+    kind = format_of(path, native=metadata_tables) if path.exists() else None
+    if kind is not None:
+        return _of_records(kind, path, column, domain)
     found, find = {}, as_spelled(path)
     for table in metadata_tables(path) if path.is_dir() else []:
         for row in table_rows(table):
@@ -190,6 +194,17 @@ def read_group_names(path: str | Path, column: str, domain: Labelled | Unlabelle
     missing = next((name for name in domain.names if name not in found), None)
     if missing is not None:
         raise InputError(f"{path / missing}: no row of a metadata table has a group '{column}' for it, expected one")
+    return _named([found[name] for name in domain.names])
+
+
+def _of_records(kind: Format, path: Path, column: str, domain: Labelled | Unlabelled) -> tuple[str, ...] | None:
+    """The groups of the images of another program's format, from an image-level column."""
+    found = {one.name: one.values.get(column) for one in kind.records(path)}
+    if all(value is None for value in found.values()):
+        return None
+    missing = next((name for name in domain.names if found.get(name) is None), None)
+    if missing is not None:
+        raise InputError(f"{path / missing}: has no group '{column}', expected one for every image")
     return _named([found[name] for name in domain.names])
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+from .names import Names
 
 if TYPE_CHECKING:
     from .domains import Inputs
@@ -47,6 +49,8 @@ def chosen(inputs: Inputs, index: Tensor) -> Inputs:
     return inputs[index]
 
 
-def chosen_names(names: tuple[str, ...], index: Tensor) -> tuple[str, ...]:
+def chosen_names(names: Sequence[str], index: Tensor) -> Sequence[str]:
     """The names at `index`; empty if there are none."""
+    if isinstance(names, Names):
+        return names.subset(index.numpy())
     return tuple(names[i] for i in index.tolist()) if names else ()

@@ -8,6 +8,7 @@ from typing import TypeVar
 from torch import Tensor
 
 from ..errors import InputError
+from .batch_sampler import Runs
 from .domains import Inputs, Labelled, Unlabelled
 from .fitting import Fitting
 
@@ -25,6 +26,7 @@ class Unpadded:
     def __init__(self, inputs: Inputs, fitting: Fitting) -> None:
         self.inputs, self.fitting, self.shape = inputs, fitting, inputs.shape
         self.decodes: bool = getattr(inputs, "decodes", False)
+        self.runs: Runs | None = getattr(inputs, "runs", None)
 
     def __len__(self) -> int:
         return len(self.inputs)

@@ -9,10 +9,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import lzma
-import os
 import shutil
 import struct
-import sys
 import tarfile
 import zipfile
 import zlib
@@ -26,6 +24,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from ..errors import InputError
+from ..storage import cache_folder as cache_folder
 
 BLOCK = 2**20  # bytes read at once
 PATIENCE = 60  # seconds without a response after which a download fails
@@ -38,18 +37,6 @@ DAMAGED = (
 BAD_NAMES = (None, errno.EINVAL, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 
 OnProgress = Callable[[int, int | None], None]
-
-
-def cache_folder() -> Path:
-    """The folder of the downloads. It may not exist yet."""
-    if "SYNTH2REAL_CACHE" in os.environ:
-        return Path(os.environ["SYNTH2REAL_CACHE"])
-    home = Path.home()
-    if sys.platform == "darwin":
-        return home / "Library" / "Caches" / "synth2real"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "synth2real" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME", home / ".cache")) / "synth2real"
 
 
 def fetch(

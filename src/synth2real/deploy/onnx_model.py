@@ -18,7 +18,7 @@ from ..data.reading.pixels import Conversion
 from ..data.sparse import Layout
 from ..errors import InputError
 from ..tasks import TASKS, Classification
-from ..training.checked_inputs import check_shape, checked_given
+from ..training.given import check_shape, checked_given
 from ..training.model import Predictions, batch_of
 from .facts import from_texts
 from .packages import READING, need, session_of

@@ -65,6 +65,8 @@ class PaperCritic(Centred):
 class GlobalCritic(nn.Module):
     """One logit for the whole image, (N, 1, 1, 1): a linear layer on the output patches of a local critic."""
 
+    by_rows = True
+
     def __init__(self, patches: nn.Module, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.patches = patches
@@ -95,6 +97,8 @@ class Translator(nn.Module):
         maps: feature maps of the first layer; twice as many at half the resolution.
         blocks: residual blocks (9 in CycleGAN and CUT, on images of 256 by 256).
     """
+
+    by_rows = True
 
     def __init__(self, channels: int, maps: int = 32, blocks: int = 3) -> None:
         super().__init__()

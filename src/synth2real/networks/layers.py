@@ -332,6 +332,8 @@ class Refiner(nn.Module):
         output: `change`, or `image` as in the paper: the tanh output is the image itself.
     """
 
+    by_rows = True
+
     def __init__(
         self, channels: int, maps: int = 64, blocks: int = 4, output: Literal["change", "image"] = "change"
     ) -> None:
@@ -365,6 +367,8 @@ def clip(x: Tensor) -> Tensor:
 
 class Centred(nn.Sequential):
     """Layers for images in 0..1, which are first scaled to -1..1."""
+
+    by_rows = True
 
     def forward(self, x: Tensor) -> Tensor:
         x = 2 * x - 1

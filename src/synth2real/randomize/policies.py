@@ -17,7 +17,7 @@ from ..settings import settings
 from ..tasks import Classification, Gaze, Keypoints, Regression, Task
 from ..transforms.mix import Mix
 from ..transforms.photometric import PhotometricTransform
-from ..transforms.sampling import Selection
+from ..transforms.sampling import Rows, Selection, part_of
 from ..transforms.scene import Scene
 from ..transforms.sensor import Sensor
 from ..transforms.texture import Texture
@@ -44,9 +44,9 @@ class Policy(Protocol):
 
     `draw` receives images (N, C, H, W) float32 in 0..1. It returns the changed images and their warp (None if no pixel
     changes its position). The caller applies the same warp to the labels. With strength 0 it returns the images
-    unchanged. `mix` returns how labelled images are then mixed with each other, or None. `mixes` lists the kinds of
-    mixing in use. `settled` sets the values that depend on the task, and raises an error for settings that the task
-    does not allow.
+    unchanged. With `rows` the images are a part of a batch, and are changed as in the whole one, whose warp it returns.
+    `mix` returns how labelled images are then mixed with each other, or None. `mixes` lists the kinds of mixing in use.
+    `settled` sets the values that depend on the task, and raises an error for settings that the task does not allow.
     """
 
     strength: Fraction | None
@@ -56,7 +56,7 @@ class Policy(Protocol):
 
     def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None: ...
 
-    def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]: ...
+    def draw(self, x: Tensor, generator: torch.Generator, rows: Rows | None = None) -> tuple[Tensor, Warp | None]: ...
 
     def settled(self, task: Task) -> "Policy": ...
 
@@ -154,11 +154,11 @@ class Photometric(Mixing):
     shot: Amplitude = 0.0
     jpeg: Fraction = 0.0
 
-    def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
+    def draw(self, x: Tensor, generator: torch.Generator, rows: Rows | None = None) -> tuple[Tensor, Warp | None]:
         """Change the colours of images x (N, C, H, W) float32 in 0..1; see `Policy`."""
         if self.strength == 0:
             return x, None
-        return self._coloured(x.contiguous(), generator).contiguous(memory_format=layout(x)), None
+        return self._coloured(x.contiguous(), generator, rows=rows).contiguous(memory_format=layout(x)), None
 
     def settled(self, task: Task) -> Self:
         """Set strength, inversion and solarization to the task's defaults if they are None."""
@@ -169,19 +169,25 @@ class Photometric(Mixing):
         inversion, solarization = (own if now is None else now for now in (self.inversion, self.solarization))
         return replace(self, strength=_strength(self), inversion=inversion, solarization=solarization)
 
-    def _coloured(self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None) -> Tensor:
+    def _coloured(
+        self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None, rows: Rows | None = None
+    ) -> Tensor:
         """Change surroundings, texture and colours, then simulate the camera. Unused steps use no random numbers."""
-        n, channels, size = len(x), x.shape[1], (x.shape[2], x.shape[3])
+        n, channels, size = _whole(x, rows), x.shape[1], (x.shape[2], x.shape[3])
         strength, share = _strength(self), _share(size)
         sampling = {"generator": generator, "device": x.device, "chosen": chosen}
         scene = {"background": strength * self.background, "occluder": strength * share * self.occluder}
         if any(scene.values()):
-            x = Scene.sample(n, channels, size, pictures=self._pictures(x), **scene, **sampling).image(x)  # type: ignore[arg-type]
+            scenes = Scene.sample(n, channels, size, pictures=self._pictures(x), **scene, **sampling)  # type: ignore[arg-type]
+            x = part_of(scenes, rows).image(x)
         if strength * self.texture:
-            x = Texture.sample(n, channels, texture=strength * self.texture, **sampling).image(x)  # type: ignore[arg-type]
-        x = self._photometric(x, generator, chosen).image(x)
+            textures = Texture.sample(n, channels, texture=strength * self.texture, **sampling)  # type: ignore[arg-type]
+            x = part_of(textures, rows).image(x)
+        x = self._photometric(x, generator, chosen, rows).image(x)
         sensor = {"motion": strength * self.motion, "shot": strength * share * self.shot, "jpeg": strength * self.jpeg}
-        return Sensor.sample(n, channels, size, **sensor, **sampling).image(x) if any(sensor.values()) else x  # type: ignore[arg-type]
+        if not any(sensor.values()):
+            return x
+        return part_of(Sensor.sample(n, channels, size, **sensor, **sampling), rows).image(x)  # type: ignore[arg-type]
 
     def _pictures(self, x: Tensor) -> Tensor | None:
         """The pictures for backgrounds and occluders, in the size of the images x. They are read once."""
@@ -197,14 +203,14 @@ class Photometric(Mixing):
         return pictures
 
     def _photometric(
-        self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None
+        self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None, rows: Rows | None = None
     ) -> PhotometricTransform:
         size = (x.shape[2], x.shape[3])
         share = _share(size)
         strength = _strength(self)
         fine = strength * share
-        transform = PhotometricTransform.sample(
-            len(x),
+        whole = PhotometricTransform.sample(
+            _whole(x, rows),
             x.shape[1],
             size,
             contrast=strength * self.contrast,
@@ -219,7 +225,7 @@ class Photometric(Mixing):
             device=x.device,
             chosen=chosen,
         )
-        contrast = (_contrast(x) / CONTRAST).clamp(max=1)
+        transform, contrast = part_of(whole, rows), (_contrast(x) / CONTRAST).clamp(max=1)
         return replace(transform, clutter=transform.clutter * contrast, noise=transform.noise * contrast)
 
 
@@ -265,12 +271,12 @@ class Geometric(Mixing):
     mirror: Fraction | None = None
     crop: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
-    def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
+    def draw(self, x: Tensor, generator: torch.Generator, rows: Rows | None = None) -> tuple[Tensor, Warp | None]:
         """Warp images x (N, C, H, W) float32; see `Policy`."""
         if self.strength == 0:
             return x, None
-        warp = self._warp(x, generator)
-        return warp.image(x), warp
+        warp = self._warp(x, generator, rows=rows)
+        return part_of(warp, rows).image(x), warp
 
     def settled(self, task: Task) -> Self:
         """Set strength, scale and mirror to the task's defaults if they are None."""
@@ -281,10 +287,13 @@ class Geometric(Mixing):
         mirror = (MIRRORED if single else 0.0) if self.mirror is None else self.mirror
         return replace(self, strength=_strength(self), scale=scale, mirror=mirror)
 
-    def _warp(self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None) -> Warp:
+    def _warp(
+        self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None, rows: Rows | None = None
+    ) -> Warp:
+        """The warp of the whole batch."""
         strength = _strength(self)
         return Warp.sample(
-            len(x),
+            _whole(x, rows),
             (x.shape[2], x.shape[3]),
             rotation=strength * self.rotation,
             scale=strength * (MEASURED if self.scale is None else self.scale),
@@ -308,18 +317,24 @@ class Full(Photometric, Geometric):
         """As both base classes."""
         return Geometric.settled(Photometric.settled(self, task), task)
 
-    def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
+    def draw(self, x: Tensor, generator: torch.Generator, rows: Rows | None = None) -> tuple[Tensor, Warp | None]:
         """Warp images x (N, C, H, W) float32 in 0..1 and change their colours; see `Policy`."""
         if self.strength == 0:
             return x, None
-        chosen = self._chosen(len(x), generator)
-        warp = self._warp(x, generator, chosen)
-        warped = warp.image(x.contiguous())  # convert the memory format once, not in each of both steps
-        return self._coloured(warped, generator, chosen).contiguous(memory_format=layout(x)), warp
+        chosen = self._chosen(_whole(x, rows), generator)
+        warp = self._warp(x, generator, chosen, rows)
+        # Convert the memory format once, not in each of both steps.
+        warped = part_of(warp, rows).image(x.contiguous())
+        return self._coloured(warped, generator, chosen, rows).contiguous(memory_format=layout(x)), warp
 
     def _chosen(self, n: int, generator: torch.Generator) -> Selection | None:
         """Mask of the n images that each operation acts on; None for all images."""
         return None
+
+
+def _whole(x: Tensor, rows: Rows | None) -> int:
+    """Number of images in the batch, of which images x are these rows; all for None."""
+    return len(x) if rows is None else rows.whole
 
 
 def _strength(policy: Policy) -> float:

@@ -7,6 +7,7 @@ import hashlib
 import torch
 from torch import Tensor
 
+from ..data.batch_sampler import Runs
 from ..data.domains import Inputs
 
 WHOLE, CROP = 128, 96  # pixels: images whose longer side is at most `WHOLE` are not cropped, others to this side
@@ -38,15 +39,20 @@ class Crops:
     def __init__(self, inputs: Inputs, shape: tuple[int, ...], seed: int) -> None:
         self.inputs, self.seed, self.shape = inputs, seed, torch.Size((len(inputs), *shape))
         self.decodes: bool = getattr(inputs, "decodes", False)
+        self.runs: Runs | None = getattr(inputs, "runs", None)
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def __getitem__(self, index: Tensor, /) -> Tensor:
+        return self.part(index, slice(None))
+
+    def part(self, index: Tensor, rows: slice) -> Tensor:
+        """The same as `self[index][rows]`; it reads no other samples."""
         height, width = self.shape[2:]
         free = torch.tensor(self.inputs.shape[2:]) - torch.tensor((height, width)) + 1
         drawn = torch.rand(len(index), 2, generator=self._generator(index), dtype=torch.float64)
-        places = (drawn * free).long()
+        places, index = (drawn * free).long()[rows], index[rows]
         most = max(1, AT_ONCE // self.inputs.shape[1:].numel())
         cut = [
             image[:, top : top + height, left : left + width].clone()  # a view would keep the whole image

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..data.fitting import Resize, restored
 from ..data.reading.discovery import MASK, masks_below
 from ..data.reading.npz import arrays_of
 from ..data.reading.tables import TABLES, table_rows
+from ..data.shards import by_shard, rewrite
 from ..storage import Building, copied, make_folder, whole
 from ..training.mapping import Mapping
 from ..training.model import Model
@@ -35,10 +37,10 @@ QUALITY: dict[str, dict[str, Any]] = {
 }
 
 
-def chunks(images: Unlabelled) -> Sequence[Tensor]:
+def chunks(images: Unlabelled, start: int = 0, stop: int | None = None) -> Sequence[Tensor]:
     """Indices of the images that are in memory at once. They depend on the images only: so do the last bits."""
     count = max(1, min(CHUNK, PIXELS // images.inputs.shape[2:].numel()))
-    parts: Sequence[Tensor] = torch.arange(len(images)).split(count)
+    parts: Sequence[Tensor] = torch.arange(start, len(images) if stop is None else stop).split(count)
     return parts
 
 
@@ -63,7 +65,7 @@ def write_images(
             for folder in {paths[at].parent for at in index.tolist()}:
                 make_folder(folder)
             sizes: Sequence[Any] = [None] * len(index) if images.sizes is None else images.sizes[index].tolist()
-            list(pool.map(lambda i: _save(refined[i], paths[first + i], sizes[i], images.resize), missing))  # noqa: B023
+            list(pool.map(lambda i: _save_file(refined[i], paths[first + i], sizes[i], images.resize), missing))  # noqa: B023
             if first not in scores:
                 scores[first] = displaced(before, refined, judge, fitting).tolist()
                 made.add({"first": first, "displaced": scores[first]})
@@ -94,6 +96,49 @@ def write_arrays(refiner: Mapping, images: Unlabelled, file: Path, path: Path, j
     return found
 
 
+def write_shards(
+    refiner: Mapping, images: Unlabelled, files: Sequence[Path], made: Building, judge: Model | None
+) -> Displacement:
+    """Refine the images of shards in chunks, and write the shards that are missing, with all else that they hold.
+
+    The journal keeps the displacements of each shard.
+
+    Args:
+        refiner: does not reject, because a shard is written once.
+        images: of the shards.
+        files: the shards.
+        made: the folder to write.
+        judge: as in `displaced`.
+    """
+    paths = {file.name: file for file in files}
+    done: dict[str, list[float]] = {row["shard"]: row["displaced"] for row in made.rows if "shard" in row}
+    every = []
+    for name, start, stop in by_shard(images.names):
+        if name not in done or not (made.out / name).is_file():
+            scores: list[float] = []
+            rewrite(paths[name], made.out / name, _refined(refiner, images, (start, stop), judge, scores))
+            made.add({"shard": name, "displaced": scores})
+            done[name] = scores
+        every.append(torch.tensor(done[name], dtype=torch.float64))
+    return Displacement(torch.cat(every), measure_of(judge))
+
+
+def _refined(
+    refiner: Mapping, images: Unlabelled, span: tuple[int, int], judge: Model | None, scores: list[float]
+) -> Iterator[tuple[str, bytes]]:
+    """The refined images of a span by their names in the shard; their displacements are added to `scores`."""
+    for part in chunks(images, *span):
+        before, fitting = images.inputs[part], None if images.fitting is None else images.fitting.subset(part)
+        refined = refiner.transformed(before, fitting)
+        scores += displaced(before, refined, judge, fitting).tolist()
+        for image, at in zip(refined, part.tolist(), strict=True):
+            name = images.names[at].partition("/")[2]
+            packed = BytesIO()
+            size = None if images.sizes is None else images.sizes[at].tolist()
+            _save(image, packed, size, images.resize, Path(name).suffix.lower() or ".png")
+            yield name, packed.getvalue()
+
+
 def write_scores(path: Path, names: Sequence[str], found: Displacement) -> None:
     """Write the table of the displacement of every image, and whether it was left out.
 
@@ -109,12 +154,18 @@ def write_scores(path: Path, names: Sequence[str], found: Displacement) -> None:
         )
 
 
-def _save(image: Tensor, path: Path, size: Sequence[int] | None, resize: Resize) -> None:
+def _save(image: Tensor, to: Path | BytesIO, size: Sequence[int] | None, resize: Resize, suffix: str) -> None:
+    """Write an image in its original size, in the format of a suffix."""
     if size is not None:
         image = restored(image[None], (size[0], size[1]), resize)[0]
     pixels = image.permute(1, 2, 0).squeeze(-1).numpy()
+    kind = Image.registered_extensions()[suffix]
+    Image.fromarray(pixels).save(to, kind, **QUALITY.get(suffix, {}))
+
+
+def _save_file(image: Tensor, path: Path, size: Sequence[int] | None, resize: Resize) -> None:
     with whole(path) as partial:
-        Image.fromarray(pixels).save(partial, **QUALITY.get(path.suffix.lower(), {}))
+        _save(image, partial, size, resize, path.suffix.lower())
 
 
 def copy_tables(root: Path, place: Path, kept: Sequence[Path] | None) -> None:

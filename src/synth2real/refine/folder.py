@@ -4,6 +4,7 @@ the images                      at the same paths, with the same names (an `.npz
 displacement.csv                how far the label of each image has moved, and whether the image was left out for it
 their masks, `_mask`            as in the source
 metadata.csv, metadata.jsonl    as in the source
+shards                          of the names of the source, with all else that they hold
 refinement.yaml                 how the images were made
 refiner/                        the refiner, to apply to more images
 """
@@ -24,8 +25,12 @@ import yaml
 from torch import Tensor
 
 from ..data.domains import Unlabelled
+from ..data.formats import format_of
+from ..data.reading.discovery import metadata_tables
 from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
+from ..data.reading.places import is_packed
+from ..data.shards import shard_files
 from ..errors import InputError, RefinementWarning, TrainingDiverged
 from ..networks.named_code import named_in
 from ..settings import to_dict
@@ -33,13 +38,14 @@ from ..simulate import render
 from ..simulate.base import Simulator
 from ..simulate.export import TABLE, described
 from ..storage import INCOMPLETE, Building, building, is_free, write_text
+from ..training.distributed import processes
 from ..training.hardware import Hardware, versions
 from ..training.loop import Loop, Report
 from ..training.mapping import REFINER, Mapping
 from ..training.model import Model
 from . import load_refiner
 from .displacement import Displacement, check_judge
-from .files import SCORES, copy_masks, copy_tables, write_arrays, write_images, write_scores
+from .files import SCORES, copy_masks, copy_tables, write_arrays, write_images, write_scores, write_shards
 
 DESCRIPTION, RENDERED = "refinement.yaml", ".rendered"
 BATCH = 64
@@ -50,7 +56,7 @@ class RefineJob:
     """A refinement job: which images to refine, by which method, and where to write them.
 
     Args:
-        source: a folder of images, labelled or not; an `.npz` with `images`; or a simulator.
+        source: a folder of images, labelled or not; an `.npz` with `images`; shards; or a simulator.
         named: the user's name for the source, written to the description.
         out: the folder to write.
         target: unlabelled images to learn from; None if `refiner` is already trained.
@@ -127,6 +133,8 @@ def refine_folder(
         )
     if job.judge is not None:
         check_judge(job.judge)
+    if isinstance(job.source, Path):
+        check_format(job.source)
     diverged: TrainingDiverged
     with building(job.out, "refine", made_from(job), resume=job.resume, replaces=check_out(job)) as made:
         try:
@@ -139,6 +147,28 @@ def refine_folder(
     raise diverged
 
 
+def check_format(source: Path) -> None:
+    """Check that a refined folder would have the labels of the source.
+
+    Raises:
+        InputError: the source is in a format of another program whose images are no files of their own.
+
+    Warns:
+        RefinementWarning: its labels are in files that are not copied.
+    """
+    kind = None if is_packed(source) else format_of(source, native=metadata_tables)
+    if kind is None:
+        return
+    mend = f"synth2real convert {source} FOLDER --to imagefolder"
+    if not kind.pictures:
+        raise InputError(
+            f"{source}: is {kind.about}, whose labels a refined folder would not have. Convert it first, and refine "
+            f"that: {mend}"
+        )
+    text = f"{source}: is {kind.about}, whose labels are not copied, but images keep their paths. For both: {mend}"
+    warnings.warn(RefinementWarning(text), stacklevel=3)
+
+
 def write(
     job: RefineJob, made: Building, report: Report | None, on_step: Callable[[int, int], None] | None
 ) -> RefinedFolder:
@@ -148,7 +178,9 @@ def write(
     images = load_unlabelled(root, **asdict(job.conversion), masks=False)
     check_same(made, images, root)
     refiner, messages = trained(job, made, images, report, on_step)
-    if root.is_dir():
+    if is_packed(root):
+        found = write_shards(refiner, images, shard_files(root, lambda missing: None), made, job.judge)
+    elif root.is_dir():
         files = [root / name for name in images.names]
         found = write_images(refiner, images, files, root, made, job.judge)
         kept = [files[i] for i in found.kept.tolist()]
@@ -176,7 +208,11 @@ def rendered(simulator: Simulator, job: RefineJob) -> Path:
 
 def check_same(made: Building, images: Unlabelled, root: Path) -> None:
     """Note which images are refined. Raise `InputError` if a resumed job was begun with others."""
-    files = [root / name for name in images.names] if root.is_dir() else [root]
+    files = [root]
+    if is_packed(root):
+        files = shard_files(root, lambda missing: None)
+    elif root.is_dir():
+        files = [root / name for name in images.names]
     found = hashlib.sha256(repr([(file.name, file.stat().st_size) for file in files]).encode()).hexdigest()
     before = next((row["images"] for row in made.rows if "images" in row), None)
     if before is None:
@@ -196,6 +232,9 @@ def trained(
 ) -> tuple[Mapping, list[str]]:
     """The refiner, and the warnings of its training. A resumed job takes the one that it has trained."""
     done = next((row["warnings"] for row in made.rows if "warnings" in row), None)
+    together = processes()
+    if together is not None:
+        together.told(done is None and job.target is not None)
     if done is not None:
         for message in done:
             warnings.warn(message, RefinementWarning, stacklevel=3)
@@ -204,6 +243,16 @@ def trained(
     job.refiner.save(made.out / REFINER)
     made.add({"warnings": messages})
     return job.refiner, messages
+
+
+def take_part(job: RefineJob) -> None:
+    """What all processes but the first do: they wait until it has the images, and train with it. It writes."""
+    together = processes()
+    assert together is not None
+    if together.told(None):
+        assert job.target is not None
+        root = job.out / RENDERED if isinstance(job.source, Simulator) else job.source
+        learn(job, load_unlabelled(root, **asdict(job.conversion), masks=False), job.target, None, None)
 
 
 def learn(
@@ -257,8 +306,14 @@ def check_out(job: RefineJob) -> list[str]:
     out = job.out
     if isinstance(job.source, Path):
         source, resolved = job.source.resolve(), out.resolve()
-        if not job.source.is_dir() and job.source.suffix.lower() != ".npz":
-            raise InputError(f"{job.source}: expected a folder of images, an .npz, or the name of a simulator")
+        packed = is_packed(job.source)
+        if not job.source.is_dir() and job.source.suffix.lower() != ".npz" and not packed:
+            raise InputError(f"{job.source}: expected a folder of images, an .npz, shards, or the name of a simulator")
+        if packed and job.refiner.reject:
+            raise InputError(
+                f"--reject {job.refiner.reject:g} (refine.reject): {job.source} holds shards, which are written before "
+                "it is known which images moved farthest. Leave it out; displacement.csv has the displacement of each"
+            )
         if source == resolved or source in resolved.parents or resolved in source.parents:
             raise InputError(
                 f"{out}: --out and the source {job.source} contain one another, expected separate folders. "

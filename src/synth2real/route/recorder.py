@@ -41,3 +41,14 @@ class Recorder:
     def watched(self, loop: Loop, stage: str) -> Loop:
         """The loop of a stage, with its steps counted."""
         return loop if self.on_step is None else replace(loop, on_step=partial(self.on_step, stage))
+
+
+def both(first: OnReport, second: OnReport | None) -> OnReport:
+    """A report callback that calls each of the two."""
+
+    def report(stage: str, step: int, steps: int, terms: dict[str, float]) -> None:
+        for each in (first, second):
+            if each is not None:
+                each(stage, step, steps, terms)
+
+    return report

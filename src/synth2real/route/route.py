@@ -28,7 +28,7 @@ from ..tasks import Classification, Gaze, Keypoints, Regression, Segmentation, T
 from ..training.hardware import Hardware
 from ..training.kept import FeatureStore
 from ..training.loop import Loop, Speed, Trainer
-from ..training.mapping import Mapping
+from ..training.mapping import Mapped, Mapping
 from ..training.model import Model
 from .learner import keeps, prepared, settled, with_kept
 from .preconditions import as_domains, check_data, check_labels, check_maps, check_network, check_pair, check_stages
@@ -308,7 +308,9 @@ def rendered_by(
 
 
 def refine_all(refiner: Mapping, source: Labelled) -> Inputs:
-    """All inputs of the source, refined."""
+    """All inputs of the source, refined; those that are decoded on access are refined on access."""
+    if getattr(source.inputs, "decodes", False):
+        return Mapped(refiner, source)
     return torch.cat([refiner.samples(source, part) for part in torch.arange(len(source)).split(512)])
 
 

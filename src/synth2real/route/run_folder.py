@@ -44,6 +44,7 @@ from ..training.mapping import REFINER, Mapping
 from ..training.model import DESCRIPTION, Model
 from ..training.saved_model import DIVERGED
 from ..training.saved_model import SETTINGS as SETTINGS
+from .recorder import both
 from .rejection import keep_displacement
 from .route import OnReport, OnStep, OnTrainer, Route, migrated_route
 from .run import Budget, Run
@@ -203,11 +204,15 @@ class RunFolder:
         if run.notes:
             write_text(self.path / NOTES, "".join(f"{note}\n" for note in run.notes))
         if run.refiner is not None:
-            run.refiner.save(self.path / REFINER)
+            self.keep_refiner(run.refiner)
         if run.displacement is not None:
             keep_displacement(self.path, run.displacement)
         if run.simulator is not None:
             save_parameters(run.simulator.ranges, self.path / PARAMETERS, run.simulator.correlations)
+
+    def keep_refiner(self, refiner: Mapping) -> None:
+        """Write the refiner of a run."""
+        refiner.save(self.path / REFINER)
 
     def corrected(self, correction: Correction) -> None:
         """Write what a few labels bought."""
@@ -371,7 +376,7 @@ class _Watch:
     def last_good(self, error: TrainingDiverged) -> Model | None:
         """The model before the step that diverged, if there is one. The refiner is written."""
         if self.refiners:
-            self.refiners[0].save(self.folder.path / REFINER)
+            self.folder.keep_refiner(self.refiners[0])
         algorithm = self.trainers[0].algorithm if self.trainers else None
         return algorithm.ready() if isinstance(algorithm, Objective) and not error.taken else None
 
@@ -385,14 +390,3 @@ def _finish(folder: RunFolder, model: Model, conversion: Conversion | None, layo
     """Write the model, together with the way in which its data was loaded."""
     model.conversion, model.layout = conversion or Conversion(), layout
     folder.finish(model)
-
-
-def both(first: OnReport, second: OnReport | None) -> OnReport:
-    """A report callback that calls each of the two."""
-
-    def report(stage: str, step: int, steps: int, terms: dict[str, float]) -> None:
-        for each in (first, second):
-            if each is not None:
-                each(stage, step, steps, terms)
-
-    return report

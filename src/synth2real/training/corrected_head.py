@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..data.domains import Inputs, Unlabelled
 from ..errors import InputError
 from ..tasks import Task
-from .projected_pixels import ProjectedPixels
+from .featured import ProjectedPixels
 
 if TYPE_CHECKING:
     from .model import Model

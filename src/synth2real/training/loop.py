@@ -6,65 +6,38 @@ import dataclasses
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..data.batch_sampler import BatchSampler
+from ..data.batch_sampler import sampler_of
 from ..data.domains import Labelled, Unlabelled, as_fetched, to_float
 from ..data.labels import Labels
 from ..data.read_ahead import ReadAhead
 from ..errors import InputError, TrainingDiverged
 from ..transforms.mix import Mix
 from ..transforms.warp import Warp
+from .distributed import Processes, processes
 from .given import append, given_of, move_given, split
 from .hardware import Hardware
 from .kept.views import Views
 from .updates import Gradients, parted
+from .updates import Progress as Progress
+from .updates import Randomize as Randomize
 from .updates import SourceBatch as SourceBatch
+from .updates import Speed as Speed
 from .updates import TargetBatch as TargetBatch
 from .updates import Terms as Terms
 from .updates import Update as Update
 from .updates import check_parts as check_parts
 
 RATE_SHARE = "rate_share"  # key of a group of parameters: its learning rate as a share of that of the algorithm
+CHECK_EVERY = 200  # steps after which the networks of several processes are compared
 Report = Callable[[int, dict[str, float]], None]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Progress of the training: the current step, counted from 0, and the number of steps."""
-
-    step: int
-    steps: int
-
-    @property
-    def fraction(self) -> float:
-        """0 at the first step, close to 1 at the last step."""
-        return self.step / self.steps
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Speed of a training: steps a second, and the share in 0..1 of its time in which it waited for data."""
-
-    steps_per_second: float
-    waiting: float
-
-
-class Randomize(Protocol):
-    """Interface of a randomization policy for the training loop."""
-
-    def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]:
-        """Randomized images of the same shape and range, and the warp that was applied to them."""
-        ...
-
-    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None:
-        """How labelled images are mixed with each other, after all other transforms. None: they are not mixed."""
-        ...
 
 
 class Algorithm(ABC):
@@ -132,7 +105,7 @@ class Trainer:
     """Runs the updates of an algorithm step by step.
 
     All randomness depends only on (seed, step). A run that is resumed from `state` therefore gives the same bits as an
-    uninterrupted run.
+    uninterrupted run. On several processes, see `distributed`, it gives the same up to rounding.
 
     Args:
         algorithm: the networks and the updates.
@@ -159,15 +132,10 @@ class Trainer:
         move: Callable[[Any, Warp | None], Any] = lambda labels, warp: labels,
         mix: Callable[[Any, Mix], Any] | None = None,
     ) -> None:
-        self.algorithm, self.source, self.target, self.loop, self.move, self.mix = (
-            algorithm,
-            source,
-            target,
-            loop,
-            move,
-            mix,
-        )
+        self.algorithm, self.source, self.target = algorithm, source, target
+        self.loop, self.move, self.mix = loop, move, mix
         self.step, self._taken, self._seconds = 0, 0, 0.0
+        self._processes = processes()
         self._check_batch()
         device = loop.hardware.device
         for network in algorithm.networks.values():
@@ -181,14 +149,15 @@ class Trainer:
         weights = None if source is None else algorithm.source_weights(source)
         first = target if source is None else source  # without a source, `_batches` takes no samples of it
         self._samplers = (
-            BatchSampler(len(first), loop.batch, 2 * loop.seed, weights),
-            BatchSampler(len(target), loop.batch, 2 * loop.seed + 1),
+            sampler_of(first.inputs, loop.batch, 2 * loop.seed, weights),
+            sampler_of(target.inputs, loop.batch, 2 * loop.seed + 1),
         )
         self._labels: Labels = torch.zeros(len(first)) if source is None else loop.hardware.labels(source.labels)
         origin = None if source is None else source.domain
         self._domains = None if origin is None else F.one_hot(origin).float().to(device)
+        own = None if self._processes is None else self._processes.own
         self._readers = tuple(
-            ReadAhead(loop.hardware.at_hand(as_fetched(domain.inputs)), sampler, loop.steps)
+            ReadAhead(loop.hardware.at_hand(as_fetched(domain.inputs)), sampler, loop.steps, own)
             for domain, sampler in zip((first, target), self._samplers, strict=True)
         )
         columns = algorithm.given_columns
@@ -219,15 +188,22 @@ class Trainer:
         since = 0
         devices = [self.loop.hardware.device] if self.loop.hardware.device.type == "cuda" else []
         start = time.perf_counter()
+        if self._processes is not None:
+            self._begin_alike(self._processes)
+        by_rows = nullcontext if self._processes is None else self._processes.by_rows
         with torch.random.fork_rng(devices), self._readers[0], self._readers[1]:
-            while not self.ended:
-                for name, term in self._take_step().items():
+            ended = self._agreed_end()
+            while not ended:
+                with by_rows():
+                    found = self._take_step()
+                for name, term in found.items():
                     sums[name] = sums[name] + term if name in sums else term
                     counts[name] = counts.get(name, 0) + 1
                 since += 1
                 if self.loop.on_step is not None:
                     self.loop.on_step(self.step, self.loop.steps)
-                if since == self.loop.report_every or self.ended:
+                ended = self._agreed_end()
+                if since == self.loop.report_every or ended:
                     if report is not None:
                         report(self.step, {name: float(total) / counts[name] for name, total in sums.items()})
                     sums, counts, since = {}, {}, 0
@@ -246,6 +222,27 @@ class Trainer:
     def ended(self) -> bool:
         """Whether the last step is done, or the algorithm has stopped early."""
         return self.step >= self.loop.steps or self.algorithm.finished
+
+    def _begin_alike(self, processes: Processes) -> None:
+        """Begin with the state of the first process, which alone may have read a checkpoint."""
+        facts: dict[str, Any] = {
+            "the method": type(self.algorithm).__name__,
+            "the settings of the loop": [self.loop.steps, self.loop.batch, self.loop.seed, self.loop.accumulate],
+            "a source of": list(self._readers[0].inputs.shape),
+            "a target of": list(self._readers[1].inputs.shape),
+        }
+        state = processes.begin(facts, self.state())
+        if not processes.first:
+            self.restore(state)
+
+    def _agreed_end(self) -> bool:
+        """Whether the training is over; on several processes the first one decides, and networks are compared."""
+        if self._processes is None:
+            return self.ended
+        ended = self._processes.says(self.ended)
+        if self._taken and (ended or self._taken % CHECK_EVERY in (0, 1)):
+            self._processes.check_equal(self.algorithm.networks)
+        return ended
 
     def _take_step(self) -> dict[str, Tensor]:
         progress = Progress(self.step, self.loop.steps)
@@ -279,7 +276,7 @@ class Trainer:
             if update is not None:
                 part = self._gradients(update).scaled(share)
                 whole = part if whole is None else whole.plus(part)
-        return whole
+        return whole if whole is None or self._processes is None else self._processes.mean(whole)
 
     def batches(self, ahead: int = 0) -> tuple[SourceBatch, TargetBatch]:
         """The batches of the current step, or of a step `ahead` of it."""
@@ -300,6 +297,9 @@ class Trainer:
         given = None if every is None else every[index].to(self.loop.hardware.device)
         reader = self._readers[domain]
         inputs = reader(step) if len(index) else reader.inputs[index]
+        if reader.own is not None and len(index):
+            assert self._processes is not None
+            inputs = self._processes.gathered(inputs.to(self.loop.hardware.device), len(index))
         clean = to_float(inputs.to(self.loop.hardware.device, non_blocking=True))
         if isinstance(reader.inputs, Views) and len(index):
             x = reader.inputs.draw(index, self._generator).to(clean.device)
@@ -307,7 +307,10 @@ class Trainer:
         if self.loop.randomize is None or clean.ndim != 4 or len(clean) == 0:
             clean = append(clean, given)
             return clean, clean, None
-        x, warp = self.loop.randomize.draw(clean, self._generator)
+        if self._processes is None:
+            x, warp = self.loop.randomize.draw(clean, self._generator)
+        else:
+            x, warp = self._processes.randomized(self.loop.randomize, clean, self._generator)
         moved = None if given is None else move_given(given, self.algorithm.given_columns, warp)
         return append(clean, given), append(x, moved), warp
 

@@ -11,7 +11,8 @@ from typing import ClassVar, Self
 import yaml
 from torch import Tensor
 
-from ..data.domains import Labelled, Unlabelled
+from ..data.batch_sampler import Runs
+from ..data.domains import Inputs, Labelled, Unlabelled
 from ..data.fitting import Fitting
 from ..errors import InputError
 from ..networks.named_code import check_code, named_in
@@ -78,6 +79,30 @@ class Mapping(ABC):
         write_tensors(folder / LEARNT, self.learnt())
         description = {"method": self.name, "settings": to_dict(self), "shape": list(self.shape)}
         write_text(folder / DESCRIPTION, yaml.safe_dump(description, sort_keys=False))
+
+
+class Mapped:
+    """Inputs that are mapped when they are indexed.
+
+    Args:
+        mapping: that has been fitted.
+        source: what it maps.
+    """
+
+    def __init__(self, mapping: Mapping, source: Labelled) -> None:
+        self.mapping, self.source, self.shape = mapping, source, source.inputs.shape
+        self.decodes: bool = getattr(source.inputs, "decodes", False)
+        self.runs: Runs | None = getattr(source.inputs, "runs", None)
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: Tensor, /) -> Tensor:
+        return self.mapping.samples(self.source, index)
+
+    def subset(self, index: Tensor) -> Inputs:
+        """The inputs at `index` (B,) int64."""
+        return Mapped(self.mapping, self.source.subset(index))
 
 
 def load_mapping(

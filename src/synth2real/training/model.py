@@ -26,13 +26,11 @@ from ..networks.layers import Features, Norm, Normalise, Statistics, share
 from ..networks.tuning import PretrainedNorm, Tune, Tuned
 from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Classification, Detection, Segmentation, Task
-from .checked_inputs import check_shape, checked_given, kind_of
 from .corrected_head import outputs_by_group
-from .featured import Featured, featured_of
-from .given import WithGiven, append, given_of, split
+from .featured import Featured, ProjectedPixels, featured_of
+from .given import WithGiven, append, check_shape, checked_given, given_of, kind_of, split
 from .predictions import Predictions as Predictions
 from .predictions import answers
-from .projected_pixels import ProjectedPixels
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
 PREDICTION_BATCH, PREDICTION_VALUES = 512, 2**23  # samples in a batch, and pixel values or features, at most

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -25,7 +26,7 @@ class Predictions:
 
     values: Tensor
     task: Task
-    names: tuple[str, ...] = ()
+    names: Sequence[str] = ()
 
     def __repr__(self) -> str:
         return f"Predictions({len(self.values)} samples; {answers(self.task)})"

@@ -1,17 +1,57 @@
-"""What passes between the training loop and an algorithm: batches, updates on them, and their gradients."""
+"""What passes between the training loop, an algorithm and a randomization: batches, updates on them, gradients."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..transforms.mix import Mix
+from ..transforms.sampling import Rows
 from ..transforms.warp import Warp
 
 Terms = tuple[float | Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Progress of the training: the current step, counted from 0, and the number of steps."""
+
+    step: int
+    steps: int
+
+    @property
+    def fraction(self) -> float:
+        """0 at the first step, close to 1 at the last step."""
+        return self.step / self.steps
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Speed of a training: steps a second, and the share in 0..1 of its time in which it waited for data."""
+
+    steps_per_second: float
+    waiting: float
+
+
+class Randomize(Protocol):
+    """Interface of a randomization policy for the training loop."""
+
+    def draw(self, x: Tensor, generator: torch.Generator, rows: Rows | None = None) -> tuple[Tensor, Warp | None]:
+        """Randomized images of the same shape and range, and the warp that was applied to them.
+
+        Args:
+            rows: which images of a batch these are, on one of several processes. They are changed as they would be in
+                the whole batch, and the warp is that of the whole batch.
+        """
+        ...
+
+    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None:
+        """How labelled images are mixed with each other, after all other transforms. None: they are not mixed."""
+        ...
 
 
 @dataclass(frozen=True)

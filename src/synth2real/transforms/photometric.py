@@ -1,14 +1,15 @@
 """Photometric transform of a batch: contrast, inversion, clutter, solarization, blur, noise and cut-out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError
-from .sampling import Selection, constant, kept, to_device
+from .sampling import Rows, Selection, constant, kept, to_device
 from .warp import layout
 
 STARTS = 2**14
@@ -156,6 +157,12 @@ class PhotometricTransform:
     def to(self, device: torch.device | str) -> "PhotometricTransform":
         """The same transform on `device`."""
         return to_device(self, device)
+
+    def part(self, rows: Rows) -> "PhotometricTransform":
+        """The transform of some images of the batch."""
+        names = ("scale", "offset", "clutter", "fold", "unfold", "blur", "noise", "starts", "hole", "fill")
+        own: dict[str, Any] = {name: rows.taken(getattr(self, name)) for name in names}
+        return replace(self, windows=self.windows[:, rows.own], **own)
 
     def image(self, x: Tensor) -> Tensor:
         """Transform images x (N, C, H, W) float32 in 0..1. Shape, range and memory format do not change.

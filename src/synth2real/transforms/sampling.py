@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +15,46 @@ from ..errors import InputError
 
 Selection = Mapping[str, Tensor]  # operation to the images (N,) bool that it changes; a missing operation changes all
 Map = TypeVar("Map")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Consecutive images of a batch: transforms are sampled for the whole batch, and applied to these images alone.
+
+    Args:
+        start, stop: the first image, and the one after the last.
+        whole: number of images in the batch.
+    """
+
+    start: int
+    stop: int
+    whole: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def own(self) -> slice:
+        """Index of these images in a tensor (N, ...) of the whole batch."""
+        return slice(self.start, self.stop)
+
+    def taken(self, values: Tensor) -> Tensor:
+        """Of sampled values (N, ...) those of these images; an empty tensor, of an unused operation, stays empty."""
+        return values[self.own] if len(values) else values
+
+
+class Sampled(Protocol):
+    """A transform that is sampled for a batch of images."""
+
+    def part(self, rows: Rows) -> Self: ...
+
+
+Part = TypeVar("Part", bound=Sampled)
+
+
+def part_of(sampled: Part, rows: Rows | None) -> Part:
+    """The transform of some images of the batch; of all of them for None."""
+    return sampled if rows is None else sampled.part(rows)
 
 
 def kept(values: Tensor, chosen: Selection | None, name: str, neutral: float = 0.0) -> Tensor:

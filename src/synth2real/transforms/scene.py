@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError
 from .photometric import patches, pattern, windows
-from .sampling import Selection, apply_where, check_fractions, kept, to_device
+from .sampling import Rows, Selection, apply_where, check_fractions, kept, to_device
 from .warp import layout
 
 SOLID = 0.5  # fraction of the largest distance from the border colour; a pixel beyond it is object only
@@ -109,6 +109,15 @@ class Scene:
             contrast=0.3 * torch.rand(2, n, 1, 1, 1, generator=generator, device=where),
         )
         return sampled if device is None else to_device(sampled, device)
+
+    def part(self, rows: Rows) -> Scene:
+        """The scenes of some images of the batch."""
+        return replace(
+            self,
+            **{name: rows.taken(getattr(self, name)) for name in ("background", "size", "shape")},
+            **{name: getattr(self, name)[:, rows.own] for name in ("taken", "colour", "contrast")},
+            laid=self.laid[:, :, rows.own],
+        )
 
     def image(self, x: Tensor) -> Tensor:
         """Add the scenes to images x (N, C, H, W) float32 in 0..1. Shape, range and memory format do not change."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ..errors import InputError
 from .photometric import STARTS, cut, grain
-from .sampling import Selection, apply_where, check_fractions, kept, to_device
+from .sampling import Rows, Selection, apply_where, check_fractions, kept, to_device
 from .warp import layout
 
 PATHS = 16  # number of motion paths per batch
@@ -71,6 +71,7 @@ class Sensor:
         shot: (N, 1, 1, 1) float32, standard deviation at white.
         grain, starts: as in `PhotometricTransform`.
         quality: (N,) float32, percent. 100 means no JPEG compression.
+        before: number of images with motion blur before these in their batch, which have taken the first turns.
     """
 
     moved: Tensor
@@ -79,6 +80,7 @@ class Sensor:
     grain: Tensor
     starts: Tensor
     quality: Tensor
+    before: int = 0
 
     @classmethod
     def sample(
@@ -118,6 +120,11 @@ class Sensor:
         )
         return sampled if device is None else to_device(sampled, device)
 
+    def part(self, rows: Rows) -> Sensor:
+        """The cameras of some images of the batch."""
+        own = {name: rows.taken(getattr(self, name)) for name in ("moved", "shot", "starts", "quality")}
+        return replace(self, **own, before=int((self.moved[: rows.start] > 0).sum()))
+
     def image(self, x: Tensor) -> Tensor:
         """Apply the cameras to images x (N, C, H, W) float32 in 0..1. Shape, range and memory format do not change."""
         y = apply_where(x, self.moved, self._smeared)
@@ -128,7 +135,8 @@ class Sensor:
 
     def _smeared(self, x: Tensor, where: Tensor) -> Tensor:
         y = torch.empty_like(x, memory_format=torch.contiguous_format)
-        for i, path in enumerate(self.paths[: len(x)].tolist()):
+        paths = self.paths.roll(-self.before, 0)[: len(x)]
+        for i, path in enumerate(paths.tolist()):
             y[i :: len(self.paths)] = smeared(x[i :: len(self.paths)].contiguous(), path)
         return y.clamp_(0, 1)  # rounding of a mean may exceed 1
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import InputError
-from .sampling import Selection, apply_where, kept, to_device
+from .sampling import Rows, Selection, apply_where, kept, to_device
 from .warp import layout
 
 LARGEST = 7  # side of the filters in pixels; smaller filters are padded with zeros
@@ -27,12 +27,14 @@ class Texture:
         amount: (N, 1, 1, 1) float32 in 0..1, weight of the filtered image and of the new statistics.
         weights: (F, C, C, 7, 7) float32, the filters. Their sides are 1, 3, 5 and 7 in turn.
         mean, std: (N, C, 1, 1) float32, the new statistics of each channel.
+        before: number of changed images before these in their batch, which have taken the first turns.
     """
 
     amount: Tensor
     weights: Tensor
     mean: Tensor
     std: Tensor
+    before: int = 0
 
     @classmethod
     def sample(
@@ -68,6 +70,11 @@ class Texture:
         )
         return sampled if device is None else to_device(sampled, device)
 
+    def part(self, rows: Rows) -> Texture:
+        """The textures of some images of the batch."""
+        own = {name: rows.taken(getattr(self, name)) for name in ("amount", "mean", "std")}
+        return replace(self, **own, before=int((self.amount[: rows.start] > 0).sum()))
+
     def image(self, x: Tensor) -> Tensor:
         """Apply the textures to images x (N, C, H, W) float32 in 0..1. Shape, range and memory format do not change."""
         return apply_where(x, self.amount, self._image).contiguous(memory_format=layout(x))
@@ -75,8 +82,10 @@ class Texture:
     def _image(self, x: Tensor, where: Tensor) -> Tensor:
         y = torch.empty_like(x)
         amount, mean, std = self.amount[where], self.mean[where], self.std[where]
-        for i, weights in enumerate(self.weights[: len(x)]):
-            own, out = slice(i, None, len(self.weights)), LARGEST // 2 - i % 4  # rings of zeros around this filter
+        for turn in range(min(len(x), len(self.weights))):
+            i = (self.before + turn) % len(self.weights)
+            weights, own = self.weights[i], slice(turn, None, len(self.weights))
+            out = LARGEST // 2 - i % 4  # rings of zeros around this filter
             small = weights[..., out : LARGEST - out, out : LARGEST - out]
             y[own] = restyled(
                 x[own],

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError
-from .sampling import Selection, constant, kept, to_device
+from .sampling import Rows, Selection, constant, kept, to_device
 
 CELLS = 3
 KNOTS = tuple(range(-1, CELLS + 2))  # lattice coordinates of the control points
@@ -171,6 +171,11 @@ class Warp:
     def subset(self, index: Tensor) -> "Warp":
         """The warps at `index` (B,) int64, in that order."""
         return Warp(self.turn[index], self.stretch[index], self.shift[index], self.control[index], self.size)
+
+    def part(self, rows: Rows) -> "Warp":
+        """The warps of some images of the batch."""
+        turn, stretch, shift, control = map(rows.taken, (self.turn, self.stretch, self.shift, self.control))
+        return Warp(turn, stretch, shift, control, self.size)
 
     def image(self, x: Tensor) -> Tensor:
         """Warp images x (N, C, H, W) float32, bilinear, with repeated borders. The memory format does not change.

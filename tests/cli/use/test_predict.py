@@ -25,7 +25,7 @@ def test_a_folder_of_one_class_is_answered_with_a_warning(synth2real, tmp_path, 
 def test_values_are_written_at_full_precision_and_formulas_as_text():
     task = Regression(("time", "=SUM(A1)"), (1.7e9, 0.0), (1.0, 1.0))
     values = torch.tensor([[1700000123.125, 1e-9]], dtype=torch.float64)
-    table = rows(Predictions(values, task, ("=cmd|' /C calc'!A0.png",)), probabilities=False)
+    table = list(rows(Predictions(values, task, ("=cmd|' /C calc'!A0.png",)), probabilities=False))
     assert table == [["file_name", "time", "'=SUM(A1)"], ["'=cmd|' /C calc'!A0.png", "1700000123.125", "1e-09"]]
 
 

@@ -4,7 +4,7 @@
 here imports torch, so `--help` is fast.
 """
 
-from .data import CheckArguments, GapArguments, RenderArguments, ShowArguments, TuringArguments
+from .data import CheckArguments, ConvertArguments, GapArguments, RenderArguments, ShowArguments, TuringArguments
 from .learn import AdaptArguments, CalibrateArguments, CompareArguments, DemoArguments, RefineArguments, TrainArguments
 from .shared import Command, Data, Reading, TestedData
 from .use import EvaluateArguments, ExportArguments, MethodsArguments, PredictArguments, ReportArguments
@@ -15,6 +15,7 @@ __all__ = [
     "CheckArguments",
     "Command",
     "CompareArguments",
+    "ConvertArguments",
     "Data",
     "DemoArguments",
     "EvaluateArguments",

@@ -12,6 +12,7 @@ from ..options import (
     METHODS,
     Channels,
     Device,
+    Format,
     Group,
     Labels,
     Overwrite,
@@ -79,6 +80,20 @@ class ShowArguments(Reading):
 @dataclass(frozen=True, kw_only=True)
 class CheckArguments(TestedData):
     """Inspect the data before any training. Reports balance, near-duplicates, outliers and expected minutes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertArguments(Writing):
+    """Write labelled images in another format, with the labels of every task. Says what that format cannot hold."""
+
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Folder or file of labelled images, of any format.")]
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")]
+    to: Annotated[str, typer.Option("--to", help="coco, yolo, imagefolder, parquet or webdataset.")]
+    crop_instances: Annotated[
+        bool, typer.Option("--crop-instances", help="Cut out every instance: an image for each, with its labels.")
+    ] = False
+    format: Format = None
+    overwrite: Overwrite = False
 
 
 @dataclass(frozen=True, kw_only=True)

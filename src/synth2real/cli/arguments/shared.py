@@ -14,6 +14,7 @@ from ..options import (
     Depth,
     Device,
     DryRun,
+    Format,
     Given,
     Group,
     Images,
@@ -59,6 +60,7 @@ class Reading(Command):
     background: Background = "white"
     memory: Memory = None
     skip_bad: SkipBad = False
+    format: Format = None
 
 
 @dataclass(frozen=True, kw_only=True)

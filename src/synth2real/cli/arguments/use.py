@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..options import Device, FewLabels, Group, ModelArgument, Overwrite, RunArgument, SkipBad, Test, Trust
+from ..options import Device, FewLabels, Format, Group, ModelArgument, Overwrite, RunArgument, SkipBad, Test, Trust
 from .shared import Command, Writing
 
 
@@ -24,6 +24,7 @@ class EvaluateArguments(Command):
     group: Group = None
     device: Device = None
     skip_bad: SkipBad = False
+    format: Format = None
     trust: Trust = False
 
 
@@ -39,6 +40,7 @@ class PredictArguments(Writing):
     group: Group = None
     device: Device = None
     skip_bad: SkipBad = False
+    format: Format = None
     trust: Trust = False
     overwrite: Overwrite = False
 

@@ -8,6 +8,7 @@ from typing import Any
 from ...comparison.halving import step_seconds
 from ...comparison.named_routes import default_routes
 from ...data.domains import Labelled, Unlabelled, name_of
+from ...data.formats.domains import SeveralInstances
 from ...data.given import check_both
 from ...measure.data_checks import Findings
 from ...measure.data_checks import check as find
@@ -19,6 +20,7 @@ from ...training.hardware import Hardware
 from ..arguments import CheckArguments
 from ..console import Result, console, duration, print_result
 from ..inputs import load_pair, load_test, one_source, read_both_groups
+from .labels import check_folders
 
 SAMPLE = 2000  # images of a simulator that are looked at
 TIMED = ("teacher",)  # beside source only
@@ -28,7 +30,15 @@ SHOWN = 20  # classes or columns in a line
 def check(args: CheckArguments) -> Result:
     """Print each part of the findings when it is known, then time a step. Warnings do not change the exit code."""
     hardware = Hardware.detect(args.device)
-    given, target, layout = load_pair(args)
+    labels = check_folders(args)
+    try:
+        given, target, layout = load_pair(args)
+    except SeveralInstances as error:
+        if not labels:
+            raise
+        console.warn(f"no task of one label an image takes the source, so only its labels were checked. {error}")
+        print_result(f"{args.source[0]}: {sum(one['count'] for one in labels['labels']['source']):,} faults of labels")
+        return labels
     count = min(args.n or SAMPLE, SAMPLE)
     source = given if isinstance(given, Labelled) else given.labelled(count, args.seed, given=args.given)
     check_both(source, target)
@@ -52,7 +62,7 @@ def check(args: CheckArguments) -> Result:
     if advice is not None:
         print_result(advice)
     kept = {name: value for name, value in found.plain().items() if name != "warnings"}
-    return {**kept, "recommended": advice}
+    return {**kept, **labels, "recommended": advice}
 
 
 def expected_minutes(

@@ -15,7 +15,7 @@ from ...training.model import Model
 from ...training.saved_model import load_model
 from ..arguments import GapArguments
 from ..console import Result, print_result
-from ..inputs import check_for_simulators, feature_hardware, read_both_groups, reading, reading_of
+from ..inputs import check_for_simulators, feature_hardware, format_for, read_both_groups, reading, reading_of
 
 
 def gap(args: GapArguments) -> Result:
@@ -32,8 +32,11 @@ def gap(args: GapArguments) -> Result:
     how = {**reading(args), "layout": Layout.of([args.source, args.target])}
     if model is not None:
         how |= reading_of(model, skip_bad=args.skip_bad) | {"given": ()}  # features of the images alone
-    target = load_unlabelled(args.target, **how)
-    source = rendered(args, target) if is_simulator(args.source) else load_unlabelled(args.source, **how, masks=False)
+    target = load_unlabelled(args.target, **how, format=format_for(args.target, args))
+    if is_simulator(args.source):
+        source = rendered(args, target)
+    else:
+        source = load_unlabelled(args.source, **how, masks=False, format=format_for(args.source, args))
     groups = read_both_groups(args.group, (args.source, source), (args.target, target))
     found = measure_gap(source, target, features=model, seed=args.seed, groups=groups)
     show(found, args, model)

@@ -79,6 +79,6 @@ def _rendered(args: ShowArguments) -> tuple[Labelled, Tensor, Labelled]:
 
 def _loaded(args: ShowArguments) -> tuple[Labelled, Tensor, Labelled]:
     """Evenly spaced images of the folder or file, no masks, and the whole data."""
-    whole = load_labelled(args.source, args.task, args.label, reading(args))
+    whole = load_labelled(args.source, args.task, args.label, {**reading(args), "format": args.format})
     data = whole.subset(torch.linspace(0, len(whole) - 1, min(args.n, len(whole))).long())
     return data, torch.zeros(len(data), 0, *data.shape[1:], dtype=torch.bool), whole

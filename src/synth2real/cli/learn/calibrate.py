@@ -22,7 +22,7 @@ from .. import dry_run
 from ..arguments import CalibrateArguments
 from ..config_file import keep_config
 from ..console import Result, bars, console
-from ..inputs import feature_hardware, reading
+from ..inputs import feature_hardware, format_for, reading
 from ..outputs import check_new_file, check_overwrite_or_resume
 from ..set_option import assignments_of
 
@@ -35,7 +35,7 @@ def calibrate(args: CalibrateArguments) -> Result:
     check_overwrite_or_resume(args.overwrite, args.resume)
     check_new_file(args.out, "a YAML", (".yaml", ".yml"), args.overwrite or args.resume)
     search, hardware = method(args), feature_hardware(args)
-    target = load_unlabelled(args.target, **reading(args), given=args.given)
+    target = load_unlabelled(args.target, **reading(args), given=args.given, format=format_for(args.target, args))
     made = place(args, target)
     search.check(made, target)
     if args.dry_run:

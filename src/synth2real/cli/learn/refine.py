@@ -19,7 +19,7 @@ from ...errors import InputError
 from ...refine import METHODS, load_refiner
 from ...refine.base import TrainedMapping
 from ...refine.displacement import Displacement
-from ...refine.folder import DESCRIPTION, RefineJob, check_out, refine_folder
+from ...refine.folder import DESCRIPTION, RefineJob, check_out, refine_folder, take_part
 from ...route.run import Budget
 from ...settings import build
 from ...simulate import Simulator, is_simulator, simulator
@@ -27,11 +27,11 @@ from ...storage import check_writable
 from ...training.hardware import Hardware
 from ...training.mapping import REFINER, Mapping
 from ...training.saved_model import load_model
-from .. import dry_run
+from .. import dry_run, processes
 from ..arguments import RefineArguments
 from ..config_file import keep_config
 from ..console import Result, bars, console
-from ..inputs import check_for_simulators, reading
+from ..inputs import check_for_simulators, format_for, reading
 from ..outputs import check_overwrite_or_resume
 from ..set_option import assignments_of
 
@@ -49,6 +49,9 @@ def refine(args: RefineArguments) -> Result:
     job = apply_job(args) if args.apply is not None else learn_job(args)
     if args.dry_run:
         return dry_plan(args, job)
+    if not processes.first():
+        take_part(job)
+        return {}
     start = time.perf_counter()
     steps = 0 if args.apply is not None else getattr(job.refiner, "all_steps", 0)
     with bars() as shown:
@@ -115,7 +118,7 @@ def learn_job(args: RefineArguments) -> RefineJob:
     assert args.target is not None
     hardware = Hardware.detect(args.device)  # refuses a device before anything is read
     refiner = method(args)
-    target = load_unlabelled(args.target, **reading(args))
+    target = load_unlabelled(args.target, **reading(args), format=format_for(args.target, args))
     if len(target.shape) != 3:
         raise InputError(f"{args.target}: holds features of shape {target.shape}, expected images")
     source = place(args, target.shape)

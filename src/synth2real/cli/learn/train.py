@@ -15,21 +15,22 @@ from ...comparison.expected import route_seconds
 from ...comparison.halving import stepless
 from ...data.domains import Labelled, Unlabelled
 from ...data.sparse import Layout
-from ...errors import InputError, WriteError
+from ...errors import InputError, ProcessError, WriteError
 from ...networks.backbones import check_name as check_network_name
 from ...randomize import METHODS as RANDOMIZE
 from ...randomize import WIDEN
 from ...refine import METHODS as REFINE
+from ...route.recorder import both
 from ...route.route import STAGES, Route
 from ...route.run import Budget, Run, default_steps
-from ...route.run_folder import LOG, METRICS, SETTINGS, Few, RunFolder, both
+from ...route.run_folder import LOG, METRICS, SETTINGS, Few, RunFolder
 from ...route.run_folder import train as train_run
 from ...route.tensorboard import TensorBoardLog
 from ...settings import build
 from ...simulate import Simulator
 from ...tasks.base import Task
 from ...training.hardware import Hardware
-from .. import dry_run
+from .. import dry_run, processes
 from ..arguments import TrainArguments
 from ..console import Result, Watch, bars, console, warnings_on_stderr
 from ..few_labels import check_fine_tune, plain_few_labels, read_for_training
@@ -148,14 +149,14 @@ def outcome(run: Run) -> str:
 
 @contextmanager
 def interruptible(folder: RunFolder) -> Iterator[None]:
-    """Adds to a Ctrl-C or a full disk which checkpoint is kept, and how to continue."""
+    """Adds to a Ctrl-C, a full disk or a lost process which checkpoint is kept, and how to continue."""
     try:
         yield
-    except (KeyboardInterrupt, WriteError) as error:
+    except (KeyboardInterrupt, WriteError, ProcessError) as error:
         step = folder.kept
         left = f": the checkpoint of step {step} is kept" if step else " before the first checkpoint"
         line = f"{left}. The same command with --resume {'goes on from it' if step else 'begins anew'}"
-        if isinstance(error, WriteError):
+        if not isinstance(error, KeyboardInterrupt):
             error.add_note(f"The training stopped{line}")
             raise
         with suppress(WriteError):
@@ -259,5 +260,6 @@ def summary(args: TrainArguments, route: Route, sources: int, targets: int, step
         "route: " + ", ".join(f"{stage} {name}" for stage, name in stages.items()),
         network_line(route.learner),
         ("in closed form, without steps" if stepless(route) else steps_line(args, steps, budget))
-        + f", seed {budget.seed}, {hardware.device} {hardware.precision}",
+        + f", seed {budget.seed}, {hardware.device} {hardware.precision}"
+        + (f", on {processes.count()} processes" if processes.count() > 1 else ""),
     ]

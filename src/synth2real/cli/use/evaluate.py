@@ -12,7 +12,8 @@ import torch
 from rich.table import Table
 
 from ...data.domains import Labelled
-from ...data.reading.loading import load, metadata_tables
+from ...data.reading.loading import load
+from ...data.reading.places import has_columns
 from ...deploy import OnnxModel
 from ...errors import InputError
 from ...route.run_folder import read_settings
@@ -30,7 +31,7 @@ def evaluate(args: EvaluateArguments) -> Result:
     """Print the task's metrics of a run on labelled data, and which errors it makes."""
     model = load_run(args.run, trust=args.trust, device=args.device)
     columns = label_columns(args, model)
-    data = load(args.on, columns, **reading_of(model, skip_bad=args.skip_bad))
+    data = load(args.on, columns, **reading_of(model, skip_bad=args.skip_bad), format=args.format)
     model.inputs_of(data, str(args.on))
     check_units_of(model.task, data, f"--on {args.on}")
     metrics, details = scored(model, data, groups_of(args.run, model, args.group, (args.on, data)))
@@ -115,4 +116,4 @@ def label_columns(args: EvaluateArguments, model: Model | OnnxModel) -> str | tu
 def trained_label(run: Path, model: Model | OnnxModel, on: Path) -> str | None:
     """The label column that the run was trained with; None where there was none, or `on` has its classes as folders."""
     label = (model.facts if isinstance(model, OnnxModel) else read_settings(run)).get("label")
-    return label[0] if label and (on.is_file() or metadata_tables(on)) else None
+    return label[0] if label and has_columns(on) else None

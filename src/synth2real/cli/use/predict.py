@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor
 
 from ...data.domains import Unlabelled, evenly
 from ...data.reading.discovery import counted
@@ -13,7 +15,7 @@ from ...data.reading.loading import load_unlabelled
 from ...deploy import OnnxModel
 from ...errors import InputError
 from ...storage import check_writable, make_folder, whole
-from ...tasks import Classification, Keypoints
+from ...tasks import Classification, Keypoints, Task
 from ...training.corrected_head import correction_of
 from ...training.correction import Correction, correct
 from ...training.model import Model, Predictions
@@ -21,13 +23,15 @@ from .. import dry_run
 from ..arguments import PredictArguments
 from ..console import Result, console
 from ..few_labels import groups_of, read_for_model
-from ..inputs import load_run, reading_of
+from ..inputs import format_for, load_run, reading_of
 from ..outputs import check_new_file, one_class
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a cell that spreadsheets run
 NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
 FEW = 200  # images that a dry run predicts
 SHOWN = 20  # classes in a line
+PART = 4096  # rows that are text at once
+CLASSIFIED = ("label", "confidence")
 
 
 def predict(args: PredictArguments) -> Result:
@@ -41,7 +45,8 @@ def predict(args: PredictArguments) -> Result:
         raise InputError(
             f"--probabilities: the run predicts values ({model.task.kind}), expected a run that classifies"
         )
-    images = load_unlabelled(args.images, **reading_of(model, skip_bad=args.skip_bad))
+    how = {**reading_of(model, skip_bad=args.skip_bad), "format": format_for(args.images, args)}
+    images = load_unlabelled(args.images, **how)
     model.inputs_of(images, str(args.images))
     model, groups, correction = corrected(args, model, images)
     if args.dry_run:
@@ -123,20 +128,26 @@ def described(found: Result) -> str:
     return f" ({', '.join(columns)})" if columns else ""
 
 
-def rows(predictions: Predictions, probabilities: bool) -> list[list[str]]:
+def rows(predictions: Predictions, probabilities: bool) -> Iterator[list[str]]:
     """The table, header first: file name, then label and confidence (and probabilities), or the label columns."""
-    task, values = predictions.task, predictions.values
-    if not isinstance(task, Classification):
-        header = ["file_name", *task.columns]  # type: ignore[attr-defined]
-        body = [[str(value) for value in row] for row in values.numpy()]  # the shortest text that reads back the same
+    task = predictions.task
+    if isinstance(task, Classification):
+        columns = (*CLASSIFIED, *(f"p_{name}" for name in task.classes if probabilities))
     else:
-        header = ["file_name", "label", "confidence", *(f"p_{name}" for name in task.classes if probabilities)]
-        body = [
-            [label, f"{max(row):.6f}", *(f"{p:.6f}" for p in row if probabilities)]
-            for label, row in zip(predictions.labels, values.tolist(), strict=True)
-        ]
-    table = [header, *([name, *row] for name, row in zip(predictions.names, body, strict=True))]
-    return [[harmless(cell) for cell in row] for row in table]
+        columns = task.columns  # type: ignore[attr-defined]
+    yield [harmless(cell) for cell in ("file_name", *columns)]
+    cells = (row for part in predictions.values.split(PART) for row in _cells(part, task, probabilities))
+    for name, row in zip(predictions.names, cells, strict=True):
+        yield [harmless(cell) for cell in (name, *row)]
+
+
+def _cells(values: Tensor, task: Task, probabilities: bool) -> Iterator[list[str]]:
+    """The cells of some rows, without the file names."""
+    if not isinstance(task, Classification):
+        yield from (list(map(str, row)) for row in values.numpy())  # the shortest text that reads back the same
+        return
+    for best, row in zip(values.argmax(1).tolist(), values.tolist(), strict=True):
+        yield [task.classes[best], f"{max(row):.6f}", *(f"{p:.6f}" for p in row if probabilities)]
 
 
 def harmless(cell: str) -> str:

@@ -13,7 +13,7 @@ import typer
 
 from ...comparison.comparison import TRIALS, Comparison, RouteCandidate
 from ...comparison.comparison import compare as compare_routes
-from ...comparison.evaluation import Evaluation, Refined
+from ...comparison.evaluation import Evaluation
 from ...comparison.named_routes import route_of
 from ...data.domains import Labelled
 from ...errors import InputError
@@ -30,7 +30,7 @@ from ...simulate import Simulator, load_parameters
 from ...simulate.registry import DESCRIBED
 from ...storage import check_writable
 from ...training.hardware import Hardware
-from ...training.mapping import REFINER
+from ...training.mapping import REFINER, Mapped
 from ...training.saved_model import COMPARISON, load_model
 from .. import dry_run
 from ..arguments import ReportArguments, TestedData
@@ -117,7 +117,7 @@ def as_comparison(folder: Path, test: Path | None, hardware: Hardware, *, trust:
         history=history(folder),
         seconds={},
         rendered=rendered,
-        refined=None if refiner is None else Refined(refiner, rendered),
+        refined=None if refiner is None else Mapped(refiner, rendered),
         calibration=None,
         refiner=refiner,
         displacement=read_displacement(folder),

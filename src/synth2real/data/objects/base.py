@@ -96,7 +96,7 @@ class Found:
     classes: Sequence[str] = ()
     given: Any = None
     given_columns: tuple[str, ...] = ()
-    kept: list[int] | None = None
+    kept: Sequence[int] | None = None
     count: int = 0
     resize: Resize = "stretch"
 

@@ -25,7 +25,7 @@ def as_classes(values: Sequence[Any], known: Sequence[str] | None = None) -> tup
     Returns:
         (N,) int64 indices, and the class names.
     """
-    return indexed([_class_name(value) for value in values], known)
+    return indexed([class_name(value) for value in values], known)
 
 
 def indexed(names: Sequence[str], known: Sequence[str] | None = None) -> tuple[Tensor, tuple[str, ...]]:
@@ -35,7 +35,7 @@ def indexed(names: Sequence[str], known: Sequence[str] | None = None) -> tuple[T
     return torch.tensor([index[name] for name in names], dtype=torch.int64), classes
 
 
-def _class_name(value: Any) -> str:
+def class_name(value: Any) -> str:
     """The text of a cell; `3.0` becomes `3`, as spreadsheets and pandas write whole numbers in either form."""
     text = str(value).strip()
     whole = re.fullmatch(r"([+-]?\d{1,1000})\.0*", text)

@@ -3,11 +3,13 @@
 import functools
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -15,15 +17,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import InputError, LeftOutWarning
+from ..batch_sampler import Runs
 from ..domains import Inputs
 from ..fitting import Resize, fitted
 from .memory import limit
 from .pixels import DEPTHS, Conversion, Held, Read, read_image, try_read
 from .progress import counted
+from .unpacked import Unpacking
 
 LEAST_SIDE = 4  # pixels; smaller images hold nothing that a network could learn
 SUBSET = 2**28  # bytes; a smaller part of images on disk is decoded
 AHEAD = 64  # images that threads decode before they are taken
+SMALL = 2**14  # values: of smaller images one thread decodes more than several, which wait for each other
+NAMED = 20  # unreadable images that a warning names
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class Decoded:
 
     images: Inputs
     sizes: Tensor | None
-    kept: list[int]
+    kept: Sequence[int]
     depth: int | None
     resize: Resize
 
@@ -43,6 +49,23 @@ class Decoded:
     def facts(self) -> dict[str, Any]:
         """What a domain of the images keeps: fields of `Unlabelled` and `Labelled`."""
         return {"sizes": self.sizes, "depth": self.depth, "resize": self.resize}
+
+
+class Stored(Sequence[Path | Held]):
+    """Images on disk that become objects only while they are read, so that a million of them take little memory."""
+
+    @property
+    @abstractmethod
+    def root(self) -> Path:
+        """The folder or file that all are in, for messages."""
+
+    @abstractmethod
+    def subset(self, index: NDArray[np.int64]) -> Self:
+        """The images at `index` (B,) int64."""
+
+    def runs(self) -> Runs | None:
+        """How the images are read one after another; None if each can be read as fast as any other."""
+        return None
 
 
 class ImageFiles:
@@ -60,19 +83,26 @@ class ImageFiles:
     def __init__(self, files: Sequence[Path | Held], how: Conversion) -> None:
         assert how.size is not None
         assert how.channels is not None
-        self.files, self.how = list(files), how
+        self.files, self.how = files if isinstance(files, Stored) else list(files), how
         self.shape = torch.Size((len(self.files), how.channels, *how.size))
 
     def __len__(self) -> int:
         return len(self.files)
 
+    @functools.cached_property
+    def runs(self) -> Runs | None:
+        """How the images are read one after another, see `sampler_of`; None if they may be read in any order."""
+        return self.files.runs() if isinstance(self.files, Stored) else None
+
     def __getitem__(self, index: Tensor, /) -> Tensor:
         images = _empty((len(index), *self.shape[1:]))
+        pixels = images.numpy()
 
         def put(place: int, which: int) -> None:
-            images[place].numpy()[:] = self._read(self.files[which])
+            pixels[place] = self._read(self.files[which])
 
-        list(_threads(os.getpid()).map(put, range(len(index)), index.tolist()))
+        run = map if self.shape[1:].numel() < SMALL else _threads(os.getpid()).map
+        list(run(put, range(len(index)), index.tolist()))
         return images
 
     def _read(self, file: Path | Held) -> NDArray[np.uint8]:
@@ -89,7 +119,12 @@ class ImageFiles:
         """The images at `index` (B,) int64. A small part is decoded, others stay on disk."""
         if len(index) * self.shape[1:].numel() <= SUBSET:
             return self[index]
-        return ImageFiles([self.files[i] for i in index.tolist()], self.how)
+        return ImageFiles(picked(self.files, index.numpy()), self.how)
+
+
+def picked(files: Sequence[Path | Held], index: NDArray[np.int64]) -> Sequence[Path | Held]:
+    """The files at `index` (B,) int64."""
+    return files.subset(index) if isinstance(files, Stored) else [files[i] for i in index.tolist()]
 
 
 @dataclass
@@ -104,11 +139,12 @@ class _Collected:
     budget: int
     first: int = -1
     shape: tuple[int, ...] = ()
-    kept: list[int] = field(default_factory=list)
-    sizes: list[tuple[int, int]] = field(default_factory=list)
+    kept: "array[int]" = field(default_factory=lambda: array("q"))
+    sides: "array[int]" = field(default_factory=lambda: array("i"))  # original height and width of each in turn
     most: float = -1.0  # highest level of images of more than 8 bits
     coarse: Path | Held | None = None  # an image of 16 bits per channel that was read with 8
     images: Tensor | None = None
+    unpacking: Unpacking | None = None  # on disk, of images in shards, which are slow to decode again
     levels: dict[int, Read] = field(default_factory=dict)
 
     def add(self, index: int, read: Read) -> None:
@@ -117,6 +153,8 @@ class _Collected:
             self.first, self.shape = index, read.pixels.shape
             if len(self.files) * read.pixels.size <= self.budget:
                 self.images = _empty((len(self.files), *read.pixels.shape))
+            elif isinstance(self.files, Stored):
+                self.unpacking = Unpacking.of(len(self.files), read.pixels.shape)
         if read.pixels.shape != self.shape:
             raise _differ(self.files[self.first], self.shape, self.files[index], read.pixels.shape)
         if read.most is not None:
@@ -124,20 +162,29 @@ class _Collected:
             self.coarse = self.files[index] if read.pixels.dtype == np.uint8 else self.coarse
         if self.images is not None and read.pixels.dtype == np.uint8:
             self.images[len(self.kept)].numpy()[:] = read.pixels
+        elif self.unpacking is not None:
+            self.unpacking.add(read.pixels)
         elif self.images is not None:
             self.levels[len(self.kept)] = read
             self.budget -= read.pixels.nbytes
             if self.budget < 0:
                 self.images, self.levels = None, {}
         self.kept.append(index)
-        self.sizes.append(read.given)
+        self.sides.extend(read.given)
+
+    @property
+    def sizes(self) -> NDArray[np.int32]:
+        """(N, 2), original height and width of each image."""
+        return np.frombuffer(self.sides, np.int32).reshape(-1, 2)
 
     def settled(self, how: Conversion, depth: int | None) -> Inputs:
         """All images, in memory or on disk."""
         if self.images is None:
             height, width = self.shape[1:]
             whole = replace(how, size=(height, width), channels=1 if self.shape[0] == 1 else 3, depth=depth)
-            return ImageFiles([self.files[i] for i in self.kept], whole)
+            every = len(self.kept) == len(self.files)
+            packed = ImageFiles(self.files if every else picked(self.files, np.array(self.kept)), whole)
+            return packed if self.unpacking is None else self.unpacking.settled(len(self.kept), packed)
         for place, read in self.levels.items():
             self.images[place].numpy()[:] = read.eight_bits(depth)
         return self.images[: len(self.kept)]
@@ -166,38 +213,47 @@ def decode(files: Sequence[Path | Held], how: Conversion) -> Decoded:
         InputError: a file is unreadable or truncated, no file is readable, two images differ in size or channels, or a
             pixel exceeds the depth.
     """
-    bad = []
+    bad: list[str] = []
+    unread = 0
     found = _Collected(files, limit() if how.memory is None else how.memory)
-    root = _root(files)
+    root = files.root if isinstance(files, Stored) else _root(files)
     for i, result in enumerate(counted(_decoded(files, how), root, len(files))):
         if isinstance(result, Read):
             found.add(i, result)
         elif how.skip_bad:
-            bad.append(files[i])
+            unread += 1
+            bad += [str(files[i])] if len(bad) < NAMED else []
         else:
             raise InputError(
                 f"{files[i]}: unreadable image ({result}). Repair or remove it, or pass --skip-bad (skip_bad=True)"
             )
-    if bad:
-        text = f"skipped {len(bad)} unreadable images: {', '.join(map(str, bad))}"
-        warnings.warn(LeftOutWarning(text, {"unreadable": len(bad)}), stacklevel=2)
+    if unread:
+        text = f"skipped {unread} unreadable images: {', '.join(bad)}{' and others' if unread > NAMED else ''}"
+        warnings.warn(LeftOutWarning(text, {"unreadable": unread}), stacklevel=2)
     if not found.kept:
         raise InputError(f"{root}: none of {len(files)} images can be read, expected at least one")
-    _check_sides([files[i] for i in found.kept], found.sizes, found.shape)
+    _check_sides(found)
     depth = None if found.most < 0 else how.depth or _depth_of(found.most, root)
     if found.coarse is not None and depth != DEPTHS[-1]:
         raise InputError(
             f"{found.coarse}: has 16 bits per channel, of which only the upper 8 are read, and all pixels are below "
             f"{found.most / 65535:.0%} of white. Expected the full range. Scale the images, or save them with 8 bits"
         )
-    sizes = None if how.size is None else torch.tensor(found.sizes)
+    sizes = None if how.size is None else torch.from_numpy(found.sizes.astype(np.int64))
     return Decoded(found.settled(how, depth), sizes, found.kept, depth, how.resize)
 
 
 def _decoded(files: Sequence[Path | Held], how: Conversion) -> Iterator[Read | str]:
     """The images in order, decoded by threads a little ahead: a set that stays on disk never lies in memory."""
+    run: Callable[..., Iterable[Read | str]] = _threads(os.getpid()).map
     for start in range(0, len(files), AHEAD):
-        yield from _threads(os.getpid()).map(lambda file: try_read(file, how), files[start : start + AHEAD])
+        read = list(run(lambda file: try_read(file, how), files[start : start + AHEAD]))
+        yield from read
+        run = _threads(os.getpid()).map if any(map(_large, read)) else map
+
+
+def _large(read: Read | str) -> bool:
+    return isinstance(read, Read) and max(read.pixels.size, read.given[0] * read.given[1]) >= SMALL
 
 
 def _root(files: Sequence[Path | Held]) -> Path:
@@ -218,13 +274,13 @@ def _depth_of(most: float, folder: Path) -> int:
     return depth
 
 
-def _check_sides(files: Sequence[Path | Held], sizes: Sequence[tuple[int, int]], shape: Sequence[int]) -> None:
+def _check_sides(found: _Collected) -> None:
     """Refuse images of a few pixels, and warn about those that were enlarged."""
-    tiny = [(file, size) for file, size in zip(files, sizes, strict=True) if min(size) < LEAST_SIDE]
-    if not tiny:
+    tiny = (found.sizes.min(1) < LEAST_SIDE).nonzero()[0]
+    if not len(tiny):
         return
-    file, (height, width) = tiny[0]
-    if min(shape[1:]) < LEAST_SIDE:
+    file, (height, width) = found.files[found.kept[int(tiny[0])]], found.sizes[tiny[0]].tolist()
+    if min(found.shape[1:]) < LEAST_SIDE:
         raise InputError(
             f"{file}: has {height}x{width} pixels, expected at least {LEAST_SIDE}x{LEAST_SIDE}. Remove it, or enlarge "
             "all images with --size"

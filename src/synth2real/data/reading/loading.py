@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import InputError, LeftOutWarning
-from ..domains import MOST, Inputs, Labelled, Unlabelled, check_kind
+from ..domains import MOST, Inputs, Labelled, Unlabelled
 from ..fitting import USUAL, Resize
 from ..given import check_given_names
 from ..sparse import SVMLIGHT, Layout, from_compressed, is_compressed, read_svmlight
@@ -44,13 +44,14 @@ from .discovery import metadata_tables as metadata_tables
 from .images import Decoded, decode, resize
 from .npz import Arrays, arrays_of
 from .pixels import Conversion
+from .places import HUB as HUB
+from .places import existing, is_packed
+from .places import is_hub as is_hub
 from .read_given import with_given
 from .tables import TABLES, is_file, listed, number, rows_of
 
 Channels = Literal[1, 3]
 Size = tuple[int, int]
-FILES = (".npz", *SVMLIGHT)
-HUB = "hf:"  # begins the name of a data set of Hugging Face
 AS_CLASSES = ("label", "class")  # default columns of class labels
 
 
@@ -68,6 +69,7 @@ def load_unlabelled(
     given: Sequence[str] = (),
     resize: Resize = USUAL,
     split: str | None = None,
+    format: str | None = None,
 ) -> Unlabelled:
     """Load unlabelled images or features from a folder or a file.
 
@@ -84,13 +86,14 @@ def load_unlabelled(
             holds the highest pixel of all images.
         background: colour behind transparent pixels, such as `white` or `#808080`.
         memory: most bytes of decoded images that are kept in memory; a larger set stays on disk. By default half of the
-            free memory.
+            free memory, and for shards at most 0.5 GB.
         layout: layout of svmlight files, if several files share one. By default the file alone determines it.
         masks: also load `NAME_mask.png` beside `NAME.png`. In a folder of labelled images these are segmentation masks.
         given: columns of numbers that are known of every image and are no labels: columns of a metadata table, or
             arrays (N,) of an `.npz`.
         resize: how images are brought to `size`: `stretch`, `crop` or `letterbox`, see `Conversion`.
         split: of a data set of Hugging Face, see `objects.huggingface.open_hub`.
+        format: of another program's folder, such as `coco`; None to find it, `images` for plain images.
 
     Raises:
         InputError: the path does not exist, there is no image, an image is unreadable, images differ in size or
@@ -98,12 +101,30 @@ def load_unlabelled(
     """
     conversion = Conversion(size, channels, skip_bad, depth, background, memory, resize)
     given = check_given_names(given)
-    if is_hub(path):
+    found = _elsewhere(path, split, format, conversion, given)
+    if isinstance(found, Unlabelled):
+        return found
+    return with_given(_unlabelled(found, conversion, layout, masks), found, given)
+
+
+def _elsewhere(
+    path: str | Path, split: str | None, format: str | None, how: Conversion, given: tuple[str, ...]
+) -> Unlabelled | Path:
+    """The images of Hugging Face, shards or another program; or the path of a folder or file of this library."""
+    if is_packed(path, split, format):
+        from ..shards import load_shards_unlabelled
+
+        return load_shards_unlabelled(path, how, given)
+    found, kind = (path, None) if is_hub(path) else existing(path, split, format)
+    if is_hub(path) or (kind is not None and kind.prefix):
         from ..objects import load_hub
 
-        return load_hub(path, split, conversion, given)
-    path = _existing(path, split)
-    return with_given(_unlabelled(path, conversion, layout, masks), path, given)
+        return load_hub(path if kind is None else f"{kind.prefix}{path}", split, how, given)
+    if kind is None or (kind.pictures and Path(found).is_dir()):
+        return Path(found)
+    from ..formats.domains import load_unlabelled_format
+
+    return load_unlabelled_format(kind, Path(found), how, given)
 
 
 def _unlabelled(path: Path, conversion: Conversion, layout: Layout | None, masks: bool) -> Unlabelled:
@@ -134,6 +155,7 @@ def load(
     given: Sequence[str] = (),
     resize: Resize = USUAL,
     split: str | None = None,
+    format: str | None = None,
 ) -> Labelled:
     """Load images or features with their labels.
 
@@ -142,7 +164,8 @@ def load(
             `.npz` has `images` or `features` (dense or sparse), and `labels` or one array per label column.
         label: a column name (classes), or a list of column names (numbers). The default is the column `label`, or the
             class subfolders if there is no table.
-        size, channels, skip_bad, depth, background, memory, layout, given, resize, split: as in `load_unlabelled`.
+        size, channels, skip_bad, depth, background, memory, layout, given, resize, split, format: as in
+            `load_unlabelled`. Of another program's format, see `data.formats.domains`.
 
     Raises:
         InputError: as in `load_unlabelled`; or the label column does not exist, an image of a row does not exist, or a
@@ -150,11 +173,21 @@ def load(
     """
     conversion = Conversion(size, channels, skip_bad, depth, background, memory, resize)
     given = check_given_names(given, () if label is None else [label] if isinstance(label, str) else label)
-    if is_hub(path):
-        from ..objects import load_hub_labelled
+    from ..objects import load_hub_labelled
 
+    if is_hub(path):
         return load_hub_labelled(path, split, label, conversion, given)
-    path = _existing(path, split)
+    if is_packed(path, split, format):
+        from ..shards import load_shards
+
+        return load_shards(path, label, conversion, given)
+    path, kind = existing(path, split, format)
+    if kind is not None and kind.prefix:
+        return load_hub_labelled(f"{kind.prefix}{path}", split, label, conversion, given)
+    if kind is not None:
+        from ..formats.domains import load_format
+
+        return load_format(kind, path, label, conversion, given)
     return with_given(_labelled(path, label, conversion, layout), path, given)
 
 
@@ -174,25 +207,6 @@ def _labelled(path: Path, label: str | Sequence[str] | None, conversion: Convers
 def in_order(folder: Path, files: Sequence[Path]) -> list[Path]:
     """The files in the natural order of their paths below `folder`."""
     return sorted(files, key=lambda file: natural_key(file.relative_to(folder).as_posix()))
-
-
-def is_hub(path: object) -> bool:
-    """Whether a path names a data set of Hugging Face, such as `hf:NAME@SPLIT`."""
-    return isinstance(path, str | Path) and str(path).startswith(HUB)
-
-
-def _existing(path: str | Path, split: str | None) -> Path:
-    check_kind(path, (str, Path), "the path is")
-    path = Path(path)
-    if split is not None:
-        raise InputError(f"{path}: has no splits, but found split '{split}', expected {HUB}NAME. Leave split out")
-    if not path.exists():
-        raise InputError(f"{path}: no such folder or file. Check the spelling; the path is relative to {Path.cwd()}")
-    if path.is_file() and path.suffix.lower() not in FILES and not is_image(path):
-        raise InputError(
-            f"{path}: found a '{path.suffix}' file, expected a folder, an image or an .npz or svmlight file"
-        )
-    return path
 
 
 def _relative(root: Path, files: Sequence[Path], read: Decoded) -> tuple[str, ...]:

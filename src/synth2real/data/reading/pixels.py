@@ -8,11 +8,12 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageColor
+from PIL import Image, ImageColor, UnidentifiedImageError
 
 from ...errors import InputError
 from ..domains import is_count
 from ..fitting import MODES, USUAL, Resize, place
+from .png import plain_png
 
 ORIENTATION = 0x0112  # EXIF tag
 TURNS = {
@@ -149,6 +150,9 @@ def read_image(image: Path | Held, how: Conversion) -> Read:
     """One image, resized and with the channels of `how`."""
     if isinstance(image, Held):
         return image.read(how)
+    plain = plain_png(image.read_bytes()) if image.suffix.lower() == ".png" else None
+    if plain is not None:
+        return _read(plain, how)
     with Image.open(image) as opened:
         _check_packed(opened, image.stat().st_size)
         return read_opened(opened, how)
@@ -156,7 +160,14 @@ def read_image(image: Path | Held, how: Conversion) -> Read:
 
 def read_bytes(packed: bytes, how: Conversion) -> Read:
     """One image from the bytes of its file."""
-    with Image.open(BytesIO(packed)) as opened:
+    plain = plain_png(packed)
+    if plain is not None:
+        return _read(plain, how)
+    try:
+        opened = Image.open(BytesIO(packed))
+    except UnidentifiedImageError:  # its message is the address of the bytes
+        raise ValueError(f"found {len(packed)} bytes that begin with {packed[:8]!r}, expected an image file") from None
+    with opened:
         _check_packed(opened, len(packed))
         return read_opened(opened, how)
 
@@ -167,12 +178,23 @@ def read_opened(opened: Image.Image, how: Conversion) -> Read:
     coarse = _coarse(opened)
     original, reduction = _reduced(opened, how)
     image = _opaque(_upright(opened), how.background)
-    given = original or (image.height, image.width)
     most = None
     if image.mode.startswith(("I", "F")):  # more than 8 bits per pixel
         image, most = _levels(image, how.depth)
     elif coarse:
         most = 257.0 * int(np.asarray(image).max())
+    return _read(image, how, original, reduction, most)
+
+
+def _read(
+    image: Image.Image,
+    how: Conversion,
+    original: tuple[int, int] | None = None,
+    reduction: int = 1,
+    most: float | None = None,
+) -> Read:
+    """An upright and opaque image with the size and channels of `how`; for the others see `_reduced` and `Read`."""
+    given = original or (image.height, image.width)
     grey = how.channels == 1 or (how.channels is None and image.mode in ("1", "L", "LA", "F"))
     if image.mode not in ("F", "L" if grey else "RGB"):
         image = image.convert("L" if grey else "RGB")

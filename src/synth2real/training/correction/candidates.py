@@ -4,7 +4,7 @@ All are one Gaussian process on the errors of the predictions, with a linear ker
 prediction, and the features. A candidate is the prior variance of each part in units of the noise. The features are
 scaled by the target: in its principal directions they are divided by the square root of the standard deviation, half
 way to whitening. On real eyes this lowers the error with 2 to 10 labels by 0.1 to 0.3 degrees. Components of the pixels
-(`projected_pixels`) are features, too, and are not whitened.
+(`ProjectedPixels`) are features, too, and are not whitened.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from ...data.few_labels import FewLabels
 from ...data.objects import as_unlabelled
 from ...tasks import Classification, Task
 from ..corrected_head import CorrectedHead, put_on
+from ..featured import ProjectedPixels
 from ..model import Model
-from ..projected_pixels import ProjectedPixels
 from .candidates import Basis
 from .checks import check_few_labels
 from .fit import Fit, Observed, fit, seen_by
