@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from ..blobs import Blobs, drawn, pixels, summed
 from ..fields import bell, draw

@@ -113,8 +113,9 @@ def place(values: Values, size: tuple[int, int], generator: torch.Generator) -> 
     n = len(values["field"])
     pixel = values["field"] / size[1]
     some = draw((n, 3), generator)
-    uniform, normal = draw((n, sum(SLOTS), sum(CHANCES.values())), generator), torch.randn(
-        (n, sum(SLOTS), 5), generator=generator
+    uniform, normal = (
+        draw((n, sum(SLOTS), sum(CHANCES.values())), generator),
+        torch.randn((n, sum(SLOTS), 5), generator=generator),
     )
     normal = normal.clamp_(-2.5, 2.5)
     counts = _counts(values, size, pixel, some)

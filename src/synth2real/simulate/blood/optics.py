@@ -37,9 +37,10 @@ def lamp(values: Values, size: tuple[int, int], generator: torch.Generator) -> T
     n = len(values["light"])
     colour = torch.stack([1 + values["warmth"], torch.ones(n), 1 + values["coolness"]], 1) * values["light"][:, None]
     fall = vignette(values["vignette"], size, generator)
-    uneven = smooth_noise(3 * n, (2, 3), size, generator).view(n, 3, *size) + smooth_noise(n, (3, 3), size, generator)[
-        :, None
-    ]
+    uneven = (
+        smooth_noise(3 * n, (2, 3), size, generator).view(n, 3, *size)
+        + smooth_noise(n, (3, 3), size, generator)[:, None]
+    )
     return (1 + uneven * values["gradient"][:, None, None, None] * 0.5) * fall[:, None] * colour[:, :, None, None]
 
 

@@ -16,7 +16,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("unevenness", "ratio", "largest deviation of its outline from an ellipse", (0, 0.4), (0.0, 0.18)),
     Parameter("pallor", "ratio", "how much thinner the middle of a red cell is", (0, 1), (0.4, 1.0)),
     Parameter("pallor_width", "ratio", "width of the thin middle, per diameter", (0.1, 0.9), (0.38, 0.62)),
-    Parameter("pallor_spread", "ratio", "how much the pallor differs between cells, lowest to highest", (0, 1), (0.2, 0.8)),
+    Parameter("pallor_spread", "ratio", "range of the pallor in one image", (0, 1), (0.2, 0.8)),
     Parameter("flattening", "ratio", "0: layers add up; 1: only the thickest counts", (0, 1), (0.5, 0.95)),
     Parameter("red_density", "log units", "optical density of a red cell in green light", (0.02, 1.5), (0.17, 0.36)),
     Parameter("red_spread_of_density", "ratio", "how much the density differs between cells", (0, 1), (0.0, 0.25)),

@@ -26,11 +26,11 @@ ABOVE = {RED: 1.0, WHITE: 1 + DEEPEST, PLATELET: 1 + 2 * DEEPEST}  # what lies a
 class Blood(Simulator):
     """A stained blood smear in bright light: red cells, white cells and platelets.
 
-    Light is absorbed by layers after Beer and Lambert: optical densities add up. Red cells are discs with a pale middle,
-    alone, overlapping, or in stacks, in sparse to dense fields. White cells are neutrophils, lymphocytes, monocytes,
-    eosinophils and basophils, with lobed nuclei, granules and vacuoles. Platelets are small, rough and soft, alone or in
-    clumps. The stain, lamp, lens and camera differ from image to image. Drops in red cells, dust and specks have no
-    label.
+    Light is absorbed by layers after Beer and Lambert: optical densities add up. Red cells are discs with a pale
+    middle, alone, overlapping, or in stacks, in sparse to dense fields. White cells are neutrophils, lymphocytes,
+    monocytes, eosinophils and basophils, with lobed nuclei, granules and vacuoles. Platelets are small, rough and soft,
+    alone or in clumps. The stain, lamp, lens and camera differ from image to image. Drops in red cells, dust and specks
+    have no label.
 
     Lengths are in µm, and the width of the image spans `field` µm: a larger `size` shows the same scene in more detail.
 
