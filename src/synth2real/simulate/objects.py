@@ -19,9 +19,7 @@ ANNOTATIONS = "annotations.json"
 Plain = dict[str, Any]
 
 
-def instances_of(
-    owner: Tensor, image: Tensor, classes: Tensor, corners: Tensor | None = None
-) -> tuple[Tensor, Boxes]:
+def instances_of(owner: Tensor, image: Tensor, classes: Tensor, corners: Tensor | None = None) -> tuple[Tensor, Boxes]:
     """Number the visible objects of each image, and put a box around each.
 
     Args:
@@ -76,24 +74,26 @@ def run_lengths(instances: NDArray[np.int32]) -> list[list[int]]:
     return found
 
 
-def annotations_of(instances: NDArray[np.int32], boxes: Boxes) -> list[Plain]:
-    """For each instance of an image (H, W) its annotation, still without ids.
+def annotations_of(instances: NDArray[np.int32] | None, boxes: Boxes) -> list[Plain]:
+    """For each object of an image its annotation, still without ids.
 
     Args:
-        instances, boxes: as in `Drawn`; boxes of this one image.
+        instances: (H, W) as in `Drawn`. None: there are no segmentations, and areas are those of the boxes.
+        boxes: as in `Drawn`, of this one image.
     """
+    found: list[Plain] = []
+    for (left, top, right, bottom), kind, ignored in zip(
+        boxes.corners.tolist(), boxes.classes.tolist(), boxes.ignored.tolist(), strict=True
+    ):
+        width, height = right - left, bottom - top
+        box = {"category_id": kind + 1, "bbox": [left, top, width, height], "area": width * height}
+        found.append(box | {"iscrowd": int(ignored)})
+    if instances is None:
+        return found
     height, width = instances.shape
     return [
-        {
-            "category_id": kind + 1,
-            "bbox": [left, top, right - left, bottom - top],
-            "area": sum(counts[1::2]),
-            "segmentation": {"size": [height, width], "counts": counts},
-            "iscrowd": 0,
-        }
-        for counts, (left, top, right, bottom), kind in zip(
-            run_lengths(instances), boxes.corners.tolist(), boxes.classes.tolist(), strict=True
-        )
+        one | {"area": sum(counts[1::2]), "segmentation": {"size": [height, width], "counts": counts}}
+        for one, counts in zip(found, run_lengths(instances), strict=True)
     ]
 
 
