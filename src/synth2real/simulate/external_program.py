@@ -195,7 +195,8 @@ class External(Simulator):
         missing = [file.name for file in files if not file.is_file()]
         if missing or len(files) != count:
             lost = f", but {len(missing)} files are missing ({missing[0]})" if missing else ""
-            raise InputError(f"{named} wrote a table of {len(files)} images{lost}; expected {count}")
+            wrote = f"a table of {len(files)} images" if rows else f"{len(files)} images with boxes"
+            raise InputError(f"{named} wrote {wrote}{lost}; expected {count}")
         if self.things and [record.image for record in records] != files:
             raise InputError(f"{named} wrote a COCO JSON of other images than its table, expected the same {count}")
         images = decode(files, Conversion(self.size, self.channels, depth=16, resize="stretch")).images

@@ -4,8 +4,10 @@ from synth2real.simulate.blobs import Blobs, apart
 
 
 def discs(x, image, radius=5.0):
-    x = torch.tensor(x)
-    return Blobs.round(torch.tensor(image), x, torch.zeros_like(x), torch.full_like(x, radius), x * 0 + 1, x * 0 + 1)
+    x = torch.tensor(x, dtype=torch.float32)
+    return Blobs.round(
+        torch.tensor(image, dtype=torch.int64), x, torch.zeros_like(x), torch.full_like(x, radius), x * 0 + 1, x * 0 + 1
+    )
 
 
 def test_blobs_that_lie_in_each_other_are_pushed_apart_to_what_they_may():
