@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.render [--threads 2] [--device cuda]
 
-Digits and nuclei are always rendered on the processor.
+Digits, nuclei and blood are always rendered on the processor.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 
 from benchmarks.lib.machine import describe
-from synth2real.simulate import Digits, Eyes, Nuclei
+from synth2real.simulate import Blood, Digits, Eyes, Nuclei
 
 DIGITS: tuple[tuple[int, Literal[1, 3]], ...] = ((28, 1), (28, 3), (8, 1), (64, 1))  # side and channels
 
@@ -32,7 +32,7 @@ def main() -> None:
         Eyes(preset="infrared", device=arguments.device),
     ]
     many = 1000 if arguments.device == "cpu" else 16_000
-    made = [(made, 4000) for made in digits] + [(made, many) for made in eyes] + [(Nuclei(), 500)]
+    made = [(made, 4000) for made in digits] + [(made, many) for made in eyes] + [(Nuclei(), 500), (Blood(), 500)]
     for simulator, count in made:
         simulator.labelled(simulator.chunk, 0)
         seconds = []

@@ -172,7 +172,10 @@ def test_simulators_are_found_in_modules_and_packages(tmp_path, monkeypatch):
         ("own_lamps:Path", "found the class 'Path', expected a subclass of Simulator"),
         ("os:path", "found the module '[a-z]*path', expected a subclass of Simulator"),
         ("no_lamps:Mine", "cannot import 'no_lamps' .*Install the module, or run in the folder that contains it"),
-        ("lamps", "is unknown, expected one of: digits, eyes, nuclei; or module:Class, or the YAML file of a program"),
+        (
+            "lamps",
+            "is unknown, expected one of: blood, digits, eyes, nuclei; or module:Class, or the YAML file of a program",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             find(name)
@@ -184,7 +187,7 @@ def test_simulators_are_found_in_modules_and_packages(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "entry_points", lambda group: points)
     assert is_simulator("lamps")
     assert find("lamps").__name__ == "Mine"
-    assert set(registry.simulators()) == {"digits", "eyes", "lamps", "nuclei"}
+    assert set(registry.simulators()) == {"blood", "digits", "eyes", "lamps", "nuclei"}
 
 
 def test_a_module_is_rendered_by_the_command_line(synth2real, tmp_path, monkeypatch):

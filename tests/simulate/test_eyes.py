@@ -10,7 +10,7 @@ from synth2real import load
 from synth2real.data.labels import Masks
 from synth2real.errors import InputError
 from synth2real.simulate import Eyes, render
-from synth2real.simulate.camera import equalise
+from synth2real.simulate.scene.camera import equalise
 
 # A plain, wide open eye in the centre that looks into the camera. Each test changes only what it tests.
 OPEN = {"gaze_pitch": 0, "gaze_yaw": 0, "head_pitch": 0, "head_yaw": 0, "roll": 0, "offset_x": 0, "offset_y": 0}

@@ -78,6 +78,22 @@ def test_classes_of_several_kinds_are_categories():
     assert [one["category_id"] for one in found] == [3, 1]
 
 
+def test_without_instances_annotations_hold_the_boxes_alone():
+    corners, ignored = torch.tensor([[1.0, 2, 4, 8], [0, 0, 1, 1]]), torch.tensor([False, True])
+    found = annotations_of(None, Boxes(corners, torch.tensor([1, 0]), torch.tensor([0, 2]), ignored))
+    assert found[0] == {"category_id": 2, "bbox": [1, 2, 3, 6], "area": 18, "iscrowd": 0}
+    assert [one["iscrowd"] for one in found] == [0, 1]
+
+
+def test_boxes_of_visible_objects_may_be_given():
+    owner = torch.full((1, 3, 3), -1)
+    owner[0, 1, 1] = 1
+    corners = torch.tensor([[0.0, 0, 1, 1], [0, 0, 3, 3]])
+    instances, boxes = instances_of(owner, torch.tensor([0, 0]), torch.tensor([0, 1]), corners)
+    assert instances.sum() == 1
+    assert (boxes.corners.tolist(), boxes.classes.tolist()) == ([[0, 0, 3, 3]], [1])
+
+
 def test_a_folder_holds_masks_and_the_annotations_of_coco(tmp_path):
     render(NUCLEI, 9, tmp_path / "out", seed=2)
     seen = NUCLEI.sample(9, 2)

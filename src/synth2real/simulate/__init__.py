@@ -5,6 +5,7 @@ from typing import Any
 from ..errors import InputError
 from ..settings import build
 from .base import Drawn, Rendered, Simulator
+from .blood.simulator import Blood
 from .digits import Digits
 from .distributions import Empirical, Normal, Range, Sampling
 from .export import render
@@ -17,6 +18,7 @@ from .registry import SIMULATORS, find, is_simulator, simulators
 
 __all__ = [
     "SIMULATORS",
+    "Blood",
     "Digits",
     "Distribution",
     "Drawn",

@@ -39,9 +39,9 @@ class Drawn:
         labels: for each label its values, (N,) int64 classes or (N, K) float32. A missing value is nan.
         masks: for each region (N, H, W) bool, True where it is visible; empty if the simulator has no regions.
         instances: (N, H, W) int32, which object of its image is visible in a pixel: 0 none, else 1 + its index. None
-            if the simulator has no objects. `objects.instances_of` makes instances and boxes.
-        boxes: around the visible pixels of each object, in the order of the indices: box j of an image is of the
-            instance j + 1. None if the simulator has no objects.
+            if the simulator has no objects, or only their boxes. `objects.instances_of` makes instances and boxes.
+        boxes: of the visible objects in the order of the indices: box j of an image is of the instance j + 1, around
+            its visible pixels, or all of it where it shows through others. None if the simulator has no objects.
     """
 
     images: Tensor

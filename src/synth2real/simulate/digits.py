@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..settings import settings
 from .base import Drawn, Parameter, Simulator
-from .camera import blur
+from .scene.camera import blur
 
 Side = Annotated[int, Field(ge=8, le=64)]
 Stroke = tuple[tuple[int, int], ...]

@@ -60,9 +60,9 @@ def encoded_rows(chunk: Rendered, simulator: Simulator, masks: bool, objects: bo
 
 
 def _annotations(chunk: Rendered) -> Iterator[list[Row]]:
-    assert chunk.instances is not None
     assert chunk.boxes is not None
-    for i, instances in enumerate(chunk.instances.numpy()):
+    for i in range(len(chunk)):
+        instances = None if chunk.instances is None else chunk.instances[i].numpy()
         yield annotations_of(instances, chunk.boxes[torch.tensor([i])])
 
 
@@ -76,7 +76,8 @@ def _rows(chunk: Rendered, simulator: Simulator) -> Iterator[Row]:
         else:
             known = ([x if x == x else None for x in column] for column in values.T.tolist())  # JSON has no nan
             columns |= dict(zip(simulator.columns[label], known, strict=True))
-    return (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    rows = zip(*columns.values(), strict=True) if columns else [()] * len(chunk)
+    return (dict(zip(columns, row, strict=True)) for row in rows)
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

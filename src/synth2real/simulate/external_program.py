@@ -1,7 +1,8 @@
 """Simulators that are external programs: Blender, Unity, Omniverse, UnityEyes, or a script.
 
 A YAML file describes the program: its command, its parameters and its labels. The command reads a file of parameters
-and writes a folder of images with a metadata table.
+and writes a folder of images, with a metadata table for `classes` and `columns`, and a COCO JSON for the boxes of
+`things`. See `examples/lamp` and `examples/dice`.
 
     command: blender -b scene.blend -P render.py -- {parameters} {out}
     timeout: 600
@@ -11,6 +12,7 @@ and writes a folder of images with a metadata table.
       label: [cup, plate]
     columns:
       place: [x, y]
+    things: [cup, plate]
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ from ..storage import write_text
 from . import guard
 from .base import CHUNK, Drawn, Simulator
 from .distributions import Empirical, Normal, Range
+from .external_objects import boxes_of, records_of
 from .parameter import Distribution, Parameter
 
 PLACES = ("parameters", "out")  # required placeholders of a command; optional ones are n, seed and python
@@ -72,6 +75,9 @@ class Description:
         parameters: the parameters by name.
         classes: for each class label, the class names.
         columns: for each value label, the names of its columns in the table.
+        things: class names of the objects that have boxes. The program writes them as a COCO JSON, `annotations.json`:
+            `images` (`id`, `file_name`), `categories` (`id`, `name`) and `annotations` (`image_id`, `category_id`, and
+            `bbox`: left, top, width and height in pixels; `iscrowd` for boxes that are neither learnt nor scored).
         timeout: maximum time of one run of the command in seconds.
         chunk: maximum number of images per run.
     """
@@ -80,6 +86,7 @@ class Description:
     parameters: dict[str, Declared]
     classes: dict[str, tuple[str | pydantic.StrictInt, ...]] = pydantic.Field(default_factory=dict)
     columns: dict[str, tuple[str, ...]] = pydantic.Field(default_factory=dict)
+    things: tuple[str | pydantic.StrictInt, ...] = ()
     timeout: float = pydantic.Field(default=600, gt=0)
     chunk: int = pydantic.Field(default=CHUNK, ge=1)
 
@@ -188,26 +195,24 @@ class External(Simulator):
     def _read(self, out: Path, count: int) -> Drawn:
         """Read the images and labels that the program wrote."""
         named = f"simulator '{type(self).__name__}'"
-        tables = metadata_tables(out)
-        if len(tables) != 1:
-            raise InputError(f"{named} wrote {len(tables)} tables, expected one metadata.csv or metadata.jsonl")
-        rows = table_rows(tables[0])
-        for row in rows:
-            if not row.get("file_name"):
-                raise InputError(f"{named}: a row of {tables[0].name} has no file_name, expected one per image")
-        rows = sorted(rows, key=lambda row: natural_key(str(row["file_name"])))
-        files = [tables[0].parent / str(row["file_name"]) for row in rows]
+        rows = _table(named, out) if self.classes or self.columns else []
+        records = records_of(named, out) if self.things else []
+        files = [row["file"] for row in rows] or [record.image for record in records]
         missing = [file.name for file in files if not file.is_file()]
         if missing or len(files) != count:
             lost = f", but {len(missing)} files are missing ({missing[0]})" if missing else ""
-            raise InputError(f"{named} wrote a table of {len(files)} images{lost}; expected {count}")
+            wrote = f"a table of {len(files)} images" if rows else f"{len(files)} images with boxes"
+            raise InputError(f"{named} wrote {wrote}{lost}; expected {count}")
+        if self.things and [record.image for record in records] != files:
+            raise InputError(f"{named} wrote a COCO JSON of other images than its table, expected the same {count}")
         images = decode(files, Conversion(self.size, self.channels, depth=16, resize="stretch")).images
         labels: dict[str, Tensor] = {}
         for label, names in self.classes.items():
             labels[label] = torch.tensor([_class(named, row, label, names) for row in rows])
         for label, columns in self.columns.items():
             labels[label] = torch.tensor([[_number(named, row, column) for column in columns] for row in rows])
-        return Drawn(images[torch.arange(count)], labels)
+        boxes = boxes_of(named, records, self.things, self.size) if self.things else None
+        return Drawn(images[torch.arange(count)], labels, boxes=boxes)
 
     def _values(self, generator: torch.Generator, keep: int) -> dict[str, Tensor]:
         # External programs are slow, so only the images that are kept are rendered.
@@ -231,8 +236,11 @@ def external(path: str | Path) -> type[External]:
         raise InputError(f"{path}: the command has no {{{absent[0]}}}, expected {{parameters}} and {{out}} in it")
     if not program.parameters:
         raise InputError(f"{path}: has no parameters, expected one or more")
-    if not program.classes and not program.columns:
-        raise InputError(f"{path}: has neither `classes` nor `columns`, expected the labels in the table")
+    if not (program.classes or program.columns or program.things):
+        raise InputError(
+            f"{path}: has neither `classes` nor `columns` nor `things`, expected the labels in the table, or the "
+            "classes of boxes"
+        )
     return _class_of(path, program)
 
 
@@ -245,6 +253,7 @@ def _class_of(path: Path, program: Description) -> type[External]:
         "parameters": tuple(_parameter(path, name, declared) for name, declared in program.parameters.items()),
         "classes": {label: tuple(map(str, names)) for label, names in program.classes.items()},
         "columns": program.columns,
+        "things": tuple(map(str, program.things)),
     }
     return type(path.stem, (External,), body)
 
@@ -271,6 +280,19 @@ def _parameter(path: Path, name: str, declared: Declared) -> Parameter:
         return Parameter(name, declared.unit, declared.description, declared.limits, default, declared.distribution)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _table(named: str, out: Path) -> list[dict[str, Any]]:
+    """The rows of the table that the program wrote, each with its `file`, in natural order of their names."""
+    tables = metadata_tables(out)
+    if len(tables) != 1:
+        raise InputError(f"{named} wrote {len(tables)} tables, expected one metadata.csv or metadata.jsonl")
+    rows = table_rows(tables[0])
+    for row in rows:
+        if not row.get("file_name"):
+            raise InputError(f"{named}: a row of {tables[0].name} has no file_name, expected one per image")
+        row["file"] = tables[0].parent / str(row["file_name"])
+    return sorted(rows, key=lambda row: natural_key(str(row["file_name"])))
 
 
 def _filled(part: str, places: Mapping[str, str]) -> str:

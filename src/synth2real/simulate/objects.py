@@ -19,13 +19,14 @@ ANNOTATIONS = "annotations.json"
 Plain = dict[str, Any]
 
 
-def instances_of(owner: Tensor, image: Tensor, classes: Tensor) -> tuple[Tensor, Boxes]:
-    """Number the visible objects of each image, and put a box around the visible pixels of each.
+def instances_of(owner: Tensor, image: Tensor, classes: Tensor, corners: Tensor | None = None) -> tuple[Tensor, Boxes]:
+    """Number the visible objects of each image, and put a box around each.
 
     Args:
         owner: (N, H, W) int64, index of the object (0..M-1) that is visible in a pixel, -1 for none.
         image: (M,) int64, image of each object, in ascending order.
         classes: (M,) int64, class of each object.
+        corners: (M, 4) float32, corners of their boxes. None: around the visible pixels of each.
 
     Returns:
         instances: (N, H, W) int32, 0 none, else 1 + index of the object among the visible ones of its image.
@@ -40,15 +41,16 @@ def instances_of(owner: Tensor, image: Tensor, classes: Tensor) -> tuple[Tensor,
     number = visible.cumsum(0)  # from 1, over all images
     instances = torch.zeros(owner.numel(), dtype=torch.int32, device=owner.device)
     instances[at] = (number - offsets[image])[seen].int()
-    box, x, y = number[seen] - 1, at % width, at // width % height
-    corners = torch.stack(
-        [
+    if corners is None:
+        box, x, y = number[seen] - 1, at % width, at // width % height
+        bounds = [
             x.new_zeros(int(offsets[-1])).scatter_reduce(0, box, place, how, include_self=False)
             for place, how in ((x, "amin"), (y, "amin"), (x + 1, "amax"), (y + 1, "amax"))
-        ],
-        1,
-    )
-    return instances.view(owner.shape), Boxes(corners.float(), classes[visible], offsets)
+        ]
+        found = torch.stack(bounds, 1).float()
+    else:
+        found = corners[visible]
+    return instances.view(owner.shape), Boxes(found, classes[visible], offsets)
 
 
 def run_lengths(instances: NDArray[np.int32]) -> list[list[int]]:
@@ -72,24 +74,26 @@ def run_lengths(instances: NDArray[np.int32]) -> list[list[int]]:
     return found
 
 
-def annotations_of(instances: NDArray[np.int32], boxes: Boxes) -> list[Plain]:
-    """For each instance of an image (H, W) its annotation, still without ids.
+def annotations_of(instances: NDArray[np.int32] | None, boxes: Boxes) -> list[Plain]:
+    """For each object of an image its annotation, still without ids.
 
     Args:
-        instances, boxes: as in `Drawn`; boxes of this one image.
+        instances: (H, W) as in `Drawn`. None: there are no segmentations, and areas are those of the boxes.
+        boxes: as in `Drawn`, of this one image.
     """
+    found: list[Plain] = []
+    for (left, top, right, bottom), kind, ignored in zip(
+        boxes.corners.tolist(), boxes.classes.tolist(), boxes.ignored.tolist(), strict=True
+    ):
+        width, height = right - left, bottom - top
+        box = {"category_id": kind + 1, "bbox": [left, top, width, height], "area": width * height}
+        found.append(box | {"iscrowd": int(ignored)})
+    if instances is None:
+        return found
     height, width = instances.shape
     return [
-        {
-            "category_id": kind + 1,
-            "bbox": [left, top, right - left, bottom - top],
-            "area": sum(counts[1::2]),
-            "segmentation": {"size": [height, width], "counts": counts},
-            "iscrowd": 0,
-        }
-        for counts, (left, top, right, bottom), kind in zip(
-            run_lengths(instances), boxes.corners.tolist(), boxes.classes.tolist(), strict=True
-        )
+        one | {"area": sum(counts[1::2]), "segmentation": {"size": [height, width], "counts": counts}}
+        for one, counts in zip(found, run_lengths(instances), strict=True)
     ]
 
 

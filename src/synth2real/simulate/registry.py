@@ -11,13 +11,14 @@ from ..data.reading.loading import is_hub
 from ..errors import InputError
 from ..settings import to_dict
 from .base import Simulator
+from .blood.simulator import Blood
 from .digits import Digits
 from .distributions import plain
 from .external_program import external
 from .eyes.simulator import Eyes
 from .nuclei.simulator import Nuclei
 
-SIMULATORS: dict[str, type[Simulator]] = {"digits": Digits, "eyes": Eyes, "nuclei": Nuclei}
+SIMULATORS: dict[str, type[Simulator]] = {"blood": Blood, "digits": Digits, "eyes": Eyes, "nuclei": Nuclei}
 GROUP = "synth2real.simulators"  # entry point group in which packages register their simulators
 IN_MODULE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 DESCRIBED = (".yaml", ".yml")

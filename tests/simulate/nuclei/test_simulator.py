@@ -6,9 +6,7 @@ import torch
 from synth2real.data.labels import Boxes, Masks
 from synth2real.errors import InputError
 from synth2real.simulate import Nuclei
-from synth2real.simulate.nuclei.blobs import Blobs, pixels
 from synth2real.simulate.nuclei.layout import MOST
-from synth2real.simulate.nuclei.simulator import _owner
 
 # Plain nuclei on black: round, of one size and light, and nothing else. Each test changes only what it tests.
 PLAIN = {parameter.name: 0.0 for parameter in Nuclei.parameters if parameter.limits[0] == 0}
@@ -63,16 +61,6 @@ def test_without_overlap_neighbours_are_apart():
     areas = torch.cat([torch.bincount(one.flatten())[1:] for one in seen.instances])[whole]
     full = math.pi / 4 * (12 * 1.28) ** 2
     assert (areas > 0.8 * full).float().mean() > 0.9
-
-
-def test_a_pixel_belongs_to_the_nucleus_with_the_most_light():
-    place, index = torch.tensor([20.0, 26, 50]), torch.tensor([0, 0, 0])
-    light = torch.tensor([2.0, 1.0, 1.5])
-    discs = Blobs.round(index, place, torch.full((3,), 15.0), torch.full((3,), 7.0), torch.ones(3), light)
-    at = pixels(discs, (30, 60))
-    owner = _owner(at, light[at.blob], 30 * 60).view(30, 60)
-    assert owner[15, [5, 14, 24, 30, 50]].tolist() == [-1, 0, 0, 1, 2]
-    assert (owner == 0).sum() == (owner == 2).sum()
 
 
 @pytest.mark.parametrize("crowding", [0, 0.0005])

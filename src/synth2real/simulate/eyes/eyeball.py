@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..fields import bell, draw
+from ..scene.fields import bell, draw
 from .geometry import Geometry, Values
 from .skin import falloff
 

@@ -10,9 +10,9 @@ from torch import Tensor
 from ...settings import settings
 from ...tasks.directions import relative_to, to_vectors
 from ..base import CHUNK, Drawn, Parameter, Simulator
-from ..camera import blur, equalise
 from ..distributions import Sampling
-from ..fields import draw, smooth_noise
+from ..scene.camera import blur, equalise
+from ..scene.fields import draw, smooth_noise
 from .eyeball import ball, edge, mirrored
 from .geometry import LANDMARKS, Geometry, Values, place
 from .parameters import INFRARED, PARAMETERS

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..fields import bell, draw, smooth_noise
+from ..scene.fields import bell, draw, smooth_noise
 from .geometry import Frame, Geometry, Values
 
 STRANDS = 110  # control points of the comb function that models the lashes

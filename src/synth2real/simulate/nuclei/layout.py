@@ -7,18 +7,17 @@ the same, whatever number of them the others have.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ..blobs import Blobs, apart
 from ..distributions import Range
-from ..fields import draw
-from .blobs import Blobs
+from ..scene.fields import draw
 
 MOST = 300  # nuclei in an image
 CHANCES = {"place": 2, "shape": 8, "chromatin": 4, "body": 3, "process": 6}  # random values of a nucleus, by their use
-ROUNDS, STEP = 8, 0.6  # rounds in which neighbours push each other apart, and the share of the overlap in each
 SHRUNK, BRIGHTER = (0.35, 0.7), (1.3, 3.0)  # diameter and light of condensed nuclei, per those of others
 THREE = 0.6  # share of the waves that are three around the outline; the others are four
 
@@ -86,7 +85,7 @@ def place(values: Values, size: tuple[int, int], generator: torch.Generator) -> 
         bend=of["bend"] * (2 * bent - 1),
         waves=waves,
     )
-    return Layout(_apart(nuclei, of["overlap"], count), condensed, direction, pixel, chance)
+    return Layout(apart(nuclei, of["overlap"], count), condensed, direction, pixel, chance)
 
 
 def _between(range_: Range, share: Tensor) -> Tensor:
@@ -111,37 +110,3 @@ def _positions(
     centre = alone.gather(1, clump[:, :, None].expand_as(alone))
     spread = 0.5 * diameter * values["clump"].sqrt()
     return torch.where(member[:, :, None], centre + spread[:, None, None] * normal[:, :, :2], alone)
-
-
-def _apart(nuclei: Blobs, overlap: Tensor, count: Tensor) -> Blobs:
-    """Nuclei that lie in each other farther than `overlap` (M,) are pushed apart."""
-    first, second = _pairs(nuclei, count)
-    if not len(first):
-        return nuclei
-    place = torch.stack([nuclei.x, nuclei.y], 1)
-    for _ in range(ROUNDS):
-        gap = place[second] - place[first]
-        distance = gap.norm(dim=1).clamp_(min=1e-3)
-        way = torch.atan2(gap[:, 1], gap[:, 0])
-        near = (_radius(nuclei, first, way) + _radius(nuclei, second, way)) * (1 - overlap[first])
-        push = ((near - distance).clamp_(min=0) * (STEP / 2) / distance)[:, None] * gap
-        place.index_add_(0, first, push, alpha=-1).index_add_(0, second, push)
-    return replace(nuclei, x=place[:, 0].contiguous(), y=place[:, 1].contiguous())
-
-
-def _pairs(nuclei: Blobs, count: Tensor) -> tuple[Tensor, Tensor]:
-    """Indices of all pairs of nuclei in one image that may come to touch."""
-    counts, each = count.long(), torch.arange(len(nuclei))
-    ends = counts.cumsum(0)[nuclei.image]
-    following = ends - each - 1
-    first = torch.repeat_interleave(each, following)
-    second = torch.arange(len(first)) - (following.cumsum(0) - following)[first] + first + 1
-    reach = 1.5 * (nuclei.long[first] + nuclei.long[second])
-    close = ((nuclei.x[first] - nuclei.x[second]).abs() < reach) & ((nuclei.y[first] - nuclei.y[second]).abs() < reach)
-    return first[close], second[close]
-
-
-def _radius(nuclei: Blobs, index: Tensor, way: Tensor) -> Tensor:
-    """Radius of the ellipses at `index` in the direction `way`, radians."""
-    long, short, turn = nuclei.long[index], nuclei.short[index], way - nuclei.angle[index]
-    return long * short / torch.hypot(short * turn.cos(), long * turn.sin())

@@ -9,10 +9,11 @@ from torch import Tensor
 from ...data.masks import MASK
 from ...settings import settings
 from ..base import CHUNK, Drawn, Parameter, Simulator
-from ..camera import blur
+from ..blobs import Pixels, front, noise_at, pixels, rising, summed
 from ..objects import instances_of
+from ..scene.camera import blur
+from ..scene.fields import vignette
 from . import surroundings
-from .blobs import Pixels, noise_at, pixels, rising, summed
 from .layout import Layout, Values, place
 from .parameters import PARAMETERS
 
@@ -20,7 +21,6 @@ Side = Annotated[int, Field(ge=16, le=2048)]
 CHUNK_PIXELS = 400_000  # of all images rendered at once, so that the maps of a chunk fit in the CPU cache
 FULL = 255  # grey level at which the camera is saturated
 RIM = 0.35  # width of the bright rim, per short semi-axis
-INDEX_BITS = 24  # of a blob, below the bits of its light
 
 
 @settings
@@ -76,9 +76,9 @@ class Nuclei(Simulator):
         light += surroundings.small(layout, values, self.size, generator)
         light = surroundings.stray(light, layout, values)
         light += surroundings.glow(values, self.size, generator)
-        light *= surroundings.vignette(values, self.size, generator)
+        light *= vignette(values["vignette"], self.size, generator)
         images = self._photograph(blur(light[:, None], values["blur"] / layout.pixel), values, generator)
-        owner = _owner(at, plain, n * self.size[0] * self.size[1]).view(n, *self.size)
+        owner = front(at, plain, (n, *self.size))
         instances, boxes = instances_of(owner, layout.nuclei.image, torch.zeros(len(layout.nuclei), dtype=torch.int64))
         nucleus = instances > 0
         labels = {"count": boxes.counts[:, None].float(), "cover": nucleus.float().mean((1, 2))[:, None]}
@@ -122,12 +122,3 @@ def _chromatin(at: Pixels, layout: Layout, values: Values) -> Tensor:
     factor -= (-1.6 * spot - 1.2).clamp_(0, 1).mul_(nucleoli[blob])
     factor += (1 - at.depth / (RIM * nuclei.short)[blob]).clamp_(0, 1).mul_(of["rim"][blob])
     return factor.clamp_(min=0.1)
-
-
-def _owner(at: Pixels, light: Tensor, count: int) -> Tensor:
-    """(count,) int64, index of the nucleus that a pixel belongs to, -1 for none: that of the most light there."""
-    inside = (at.depth > 0).nonzero()[:, 0]
-    # The bits of positive floats are in the order of their values, so the highest key is that of the most light.
-    key = (light[inside].view(torch.int32).long() << INDEX_BITS) + at.blob[inside]
-    best = torch.full((count,), -1, dtype=torch.int64).scatter_reduce(0, at.place[inside], key, "amax")
-    return torch.where(best < 0, -1, best & ((1 << INDEX_BITS) - 1))

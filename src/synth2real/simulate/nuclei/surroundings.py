@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..camera import blur
-from ..fields import bell, draw, smooth_noise
-from .blobs import Blobs, drawn, noise_at, pixels, summed
+from ..blobs import Blobs, drawn, noise_at, pixels, summed
+from ..scene.camera import blur
+from ..scene.fields import bell, draw, smooth_noise
 from .layout import Layout, Values
 
 FAR, SPECKS, RINGS = 60, 60, 8  # most in an image
@@ -55,15 +55,6 @@ def glow(values: Values, size: tuple[int, int], generator: torch.Generator) -> T
     n = len(values["field"])
     uneven = smooth_noise(n, (3, 3), size, generator).mul_(values["unevenness"][:, None, None]).add_(1).clamp_(0, 3)
     return uneven.mul_((values["glow"] * values["brightness"])[:, None, None])
-
-
-def vignette(values: Values, size: tuple[int, int], generator: torch.Generator) -> Tensor:
-    """Factor (N, H, W) on all light: it falls towards the corners, around a centre that may lie aside."""
-    middle = draw((2, len(values["field"]), 1), generator) - 0.5
-    y, x = (torch.linspace(-1, 1, side)[None] - shift for side, shift in zip(size, middle, strict=True))
-    squared = y.square()[:, :, None] + x.square()[:, None]
-    factor: Tensor = (1 - squared * (values["vignette"][:, None, None] / 2)).clamp(min=0)
-    return factor
 
 
 def _bodies(layout: Layout, values: Values) -> Blobs:

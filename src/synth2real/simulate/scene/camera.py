@@ -4,14 +4,23 @@ import torch
 from torch import Tensor
 
 LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue (ITU-R BT.601)
+LEAST = -80.0  # exponent of the smallest weight in a blur: products with denormal numbers are ten times slower
 
 
-def blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Gaussian blur of (N, C, H, W). `sigma` (N,) is in pixels. Rows and columns are two matrix products."""
+def blur(images: Tensor, sigma: Tensor, shift: Tensor | None = None) -> Tensor:
+    """Gaussian blur of (N, C, H, W). Rows and columns are two matrix products.
+
+    Args:
+        sigma: (N,) standard deviation, pixels.
+        shift: (N, 2) by which the images also move, down and to the right, pixels.
+    """
     inverse = -0.5 / sigma.clamp(min=0.05).square()[:, None, None]
     down, across = (
-        torch.softmax(inverse * (places[:, None] - places).square(), -1)
-        for places in (torch.arange(n, device=images.device) for n in images.shape[2:])
+        torch.softmax((inverse * (places[:, None] - places - moved).square()).clamp(min=LEAST), -1)
+        for places, moved in (
+            (torch.arange(n, device=images.device), 0 if shift is None else shift[:, i, None, None])
+            for i, n in enumerate(images.shape[2:])
+        )
     )
     blurred: Tensor = down[:, None] @ images @ across[:, None].mT
     return blurred

@@ -1,4 +1,4 @@
-"""Blobs: soft-edged ellipses, bent and lobed, of a whole batch of images, drawn as one flat list of pixels.
+"""Drawing: soft-edged ellipses, bent and lobed, of a whole batch of images, drawn as one flat list of pixels.
 
 A batch has tens of small blobs in each image. So the pixels of all bounding boxes stand one after another, each box as
 long as it is, and every operation runs once over that list. Nothing has an axis of blobs by the pixels of an image.
@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+INDEX_BITS = 24  # of a blob, below the bits of its height
 TILE, LENGTH = 512, 12.0  # side of the tile of noise, and the length over which it varies, in its samples
 
 
@@ -157,6 +158,22 @@ def drawn(blobs: Blobs, shape: tuple[int, int, int]) -> Tensor:
     at = pixels(blobs, shape[1:])
     light = rising(at.depth, blobs.edge[at.blob]).mul_(blobs.light[at.blob])
     return summed(light, at.place, shape)
+
+
+def front(at: Pixels, height: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """(N, H, W) int64, index of the blob with the greatest height in a pixel among those around it, -1 for none.
+
+    Args:
+        at: P pixels.
+        height: (P,) of each blob in each pixel, positive.
+        shape: of the images.
+    """
+    inside = (at.depth > 0).nonzero()[:, 0]
+    # The bits of positive floats are in the order of their values, so the highest key is that of the greatest height.
+    key = (height[inside].view(torch.int32).long() << INDEX_BITS) + at.blob[inside]
+    best = torch.full((shape[0] * shape[1] * shape[2],), -1, dtype=torch.int64)
+    best.scatter_reduce_(0, at.place[inside], key, "amax")
+    return torch.where(best < 0, -1, best & ((1 << INDEX_BITS) - 1)).view(shape)
 
 
 @functools.cache

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from synth2real.simulate.nuclei.blobs import TILE, Blobs, drawn, noise_at, pixels, rising, tile
+from synth2real.simulate.blobs.drawing import TILE, Blobs, drawn, front, noise_at, pixels, rising, tile
 
 SIZE = (40, 60)
 
@@ -99,3 +99,13 @@ def test_the_noise_is_smooth_and_repeats():
     x = torch.linspace(-5, 5, 7)
     assert noise_at(x, x).shape == (7,)
     assert torch.corrcoef(torch.stack([noise.flatten(), noise.roll(48, 0).flatten()]))[0, 1].abs() < 0.1
+
+
+def test_a_pixel_belongs_to_the_blob_of_the_greatest_height():
+    place, index = torch.tensor([20.0, 26, 50]), torch.tensor([0, 0, 0])
+    height = torch.tensor([2.0, 1.0, 1.5])
+    discs = Blobs.round(index, place, torch.full((3,), 15.0), torch.full((3,), 7.0), torch.ones(3), height)
+    at = pixels(discs, (30, 60))
+    owner = front(at, height[at.blob], (1, 30, 60))[0]
+    assert owner[15, [5, 14, 24, 30, 50]].tolist() == [-1, 0, 0, 1, 2]
+    assert (owner == 0).sum() == (owner == 2).sum()

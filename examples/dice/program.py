@@ -1,0 +1,199 @@
+"""A simulator of its own, as Blender or Unity would be one: reads parameters, writes images and the boxes in them.
+
+It draws dice seen from above; the class of a box is the number of pips on top. It knows nothing of synth2real:
+`python program.py parameters.yaml folder` writes `0.png` and so on, and their boxes to `annotations.json` (COCO).
+"""
+
+import colorsys
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image, ImageDraw, ImageFilter
+
+FINE = 3  # side of the image in which dice are drawn, per side of the image that is written
+PIPS = {
+    1: [(0, 0)],
+    2: [(-1, -1), (1, 1)],
+    3: [(-1, -1), (0, 0), (1, 1)],
+    4: [(-1, -1), (-1, 1), (1, -1), (1, 1)],
+    5: [(-1, -1), (-1, 1), (1, -1), (1, 1), (0, 0)],
+    6: [(-1, -1), (-1, 0), (-1, 1), (1, -1), (1, 0), (1, 1)],
+}
+PIP_PLACE = 0.27  # distance of pips from the middle lines, per side
+LUMA = np.array([0.299, 0.587, 0.114])
+ROUND = np.linspace(0, np.pi / 2, 5)  # angles along a round corner
+
+
+def main(parameters: Path, out: Path) -> None:
+    """One image for each value of the parameters."""
+    asked = yaml.safe_load(parameters.read_text())
+    random = np.random.default_rng(asked["seed"])
+    height, width = asked["size"]
+    drawn = asked["parameters"]
+    images, annotations = [], []
+    for i in range(asked["n"]):
+        of = {name: values[i] for name, values in drawn.items()}
+        picture, boxes = scene(of, height, width, random)
+        picture = picture if asked["channels"] == 3 else picture.convert("L")
+        picture.save(out / f"{i}.png", compress_level=1)
+        images.append({"id": i, "file_name": f"{i}.png", "width": width, "height": height})
+        for pips, box in boxes:
+            annotations.append({"id": len(annotations) + 1, "image_id": i, "category_id": pips, "bbox": box})
+    categories = [{"id": pips, "name": str(pips)} for pips in PIPS]
+    content = {"images": images, "categories": categories, "annotations": annotations}
+    (out / "annotations.json").write_text(json.dumps(content))
+
+
+def scene(of, height, width, random):
+    """The image of some dice, and for each the number of pips and its box: left, top, width and height."""
+    places = positions(of, np.array([width, height]), random)
+    turns = random.uniform(0, 2 * np.pi, len(places))
+    ground = shaded(table(of, (width, height), random), places, turns, of, random)
+    picture = ground.resize((width * FINE, height * FINE), Image.BILINEAR)
+    draw, boxes = ImageDraw.Draw(picture), []
+    palettes = [colours(random) for _ in range(4)]
+    for place, turn in zip(places, turns, strict=True):
+        pips, palette = int(random.integers(1, 7)), palettes[random.integers(4)]
+        outline = die(draw, place * FINE, turn, pips, palette, of, picture.size, random) / FINE
+        margin = of["margin"] * place[2]
+        left, top = (outline.min(0) - margin).clip(0)
+        right, bottom = np.minimum(outline.max(0) + margin, (width, height))
+        if right - left > 1 and bottom - top > 1:
+            boxes.append((pips, [round(float(value), 2) for value in (left, top, right - left, bottom - top)]))
+    return photograph(picture, of, (width, height), random), boxes
+
+
+def positions(of, size, random):
+    """Place and side in pixels of each die, none on another: (K, 3)."""
+    heap, found = random.uniform(0.3, 0.7, 2) * size, []
+    for _ in range(int(random.integers(1, of["dice"] + 1)) if of["dice"] >= 1 else 0):
+        side = of["side"] * size[0] * (1 + of["spread"] * random.uniform(-1, 1))
+        for _ in range(20):
+            anywhere = random.uniform(0.03, 0.97, 2) * size
+            near = heap + random.normal(0, 0.12, 2) * size
+            x, y = near if random.random() < of["gathered"] else anywhere
+            if all(np.hypot(x - other[0], y - other[1]) > 0.62 * (side + other[2]) for other in found):
+                found.append((x, y, side))
+                break
+    return np.array(found).reshape(-1, 3)
+
+
+def colours(random):
+    """Of a die and of its pips, RGB in 0..1."""
+    hue, grey = random.random(), random.random()
+    body = np.array(colorsys.hsv_to_rgb(hue, random.uniform(0.5, 1), random.uniform(0.25, 0.95)))
+    if grey < 0.4:
+        body = np.full(3, random.choice([random.uniform(0.02, 0.2), random.uniform(0.8, 0.98)]))
+    dark = body @ LUMA < 0.5
+    plain = np.full(3, random.uniform(0.85, 1) if dark else random.uniform(0, 0.15))
+    bright = np.array(colorsys.hsv_to_rgb(random.random(), 0.9, 0.9 if dark else 0.5))
+    seen = abs((bright - body) @ LUMA) > 0.15
+    return body, bright if seen and random.random() < 0.35 else plain
+
+
+def corners(side, roundness):
+    """(K, 2) the outline of a face, around 0."""
+    radius, half = roundness * side, side / 2
+    arcs = []
+    for k in range(4):
+        way = ROUND + k * np.pi / 2
+        centre = (half - radius) * np.sqrt(2) * np.array([np.cos((k + 0.5) * np.pi / 2), np.sin((k + 0.5) * np.pi / 2)])
+        arcs.append(centre + radius * np.stack([np.cos(way), np.sin(way)], 1))
+    return np.concatenate(arcs)
+
+
+def turned(points, turn):
+    return points @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+
+
+def die(draw, place, turn, pips, palette, of, size, random):
+    """Draw one die at `place` (x, y, side); its outline (K, 2). Its top is farther from the middle than its foot."""
+    (body, spots), middle, side = palette, place[:2], place[2]
+    body = np.clip(body * random.uniform(0.85, 1.1) + random.normal(0, 0.02, 3), 0, 1)
+    lifted = (middle - np.array(size) / 2) / (max(size) / 2) * of["height"] * side
+    face = turned(corners(side, of["roundness"]), turn) + middle
+    for share in np.linspace(0, 1, 9)[:-1]:  # the side faces: feet to top, darker
+        polygon(draw, face + lifted * share, body * (0.45 + 0.25 * share))
+    radius = of["pip"] * side / 2
+    for way in np.arange(4) * np.pi / 2 + turn:  # pips on the side faces that are seen
+        outwards, along = np.array([np.cos(way), np.sin(way)]), np.array([-np.sin(way), np.cos(way)])
+        if outwards @ lifted < -2 * radius:
+            for shift in random.permutation([-0.25, 0, 0.25])[: random.integers(1, 4)]:
+                spot(draw, middle + lifted / 2 + side * (0.5 * outwards + shift * along), 0.6 * radius, spots * 0.7)
+    top = face + lifted
+    polygon(draw, top, body * 0.85)
+    polygon(draw, turned(corners(0.86 * side, of["roundness"]), turn) + middle + lifted, body)
+    radius *= 1.5 if pips == 1 and random.random() < 0.3 else 1
+    for centre in turned(np.array(PIPS[pips], float) * PIP_PLACE * side, turn) + middle + lifted:
+        spot(draw, centre, radius, spots)
+    return np.concatenate([face, top])
+
+
+def polygon(draw, points, colour):
+    draw.polygon([tuple(point) for point in points], fill=rgb(colour))
+
+
+def spot(draw, centre, radius, colour):
+    (x, y), fill = centre, rgb(colour)
+    draw.ellipse([x - radius, y - radius, x + radius, y + radius], fill=fill)
+
+
+def rgb(colour):
+    return tuple(round(255 * min(max(float(value), 0), 1)) for value in colour)
+
+
+def smooth(random, size, points):
+    """(H, W) smooth noise."""
+    noise = Image.fromarray(random.normal(0, 1, (points, points)).astype(np.float32), "F")
+    return np.asarray(noise.resize(size, Image.BICUBIC))
+
+
+def table(of, size, random):
+    """The table: a cloth with folds and a weave; on some lies a tray."""
+    colour = of["table"] + of["colour"] * random.uniform(-1, 1, 3)
+    folds = of["cloth"] * (0.6 * smooth(random, size, 5) + 0.3 * smooth(random, size, 40))
+    image = Image.fromarray(bytes_of(colour + folds[..., None]))
+    if random.random() < of["clutter"]:
+        draw, (width, height) = ImageDraw.Draw(image), size
+        left, top, right, bottom = random.uniform(0, 0.12, 4) * (1, 1, -1, -1) + (0, 0, 1, 1)
+        frame = [left * width, top * height, right * width, bottom * height]
+        dark = rgb(np.full(3, random.uniform(0.05, 0.95)) + random.normal(0, 0.05, 3))
+        draw.rectangle(frame, outline=dark, width=int(random.uniform(0.005, 0.05) * width))
+        for _ in range(random.integers(0, 5)):  # screws and magnets
+            centre = (random.uniform(0, 1) * width, random.choice([0.04, 0.95]) * height)
+            spot(draw, centre, 0.02 * width, np.full(3, random.uniform(0.1, 0.9)))
+    return image
+
+
+def shaded(picture, places, turns, of, random):
+    """The table with the shadows of the dice."""
+    towards = random.uniform(0, 2 * np.pi)
+    cast = np.array([np.cos(towards), np.sin(towards)])
+    shadow = Image.new("L", picture.size, 0)
+    draw = ImageDraw.Draw(shadow)
+    for (x, y, side), turn in zip(places, turns, strict=True):
+        outline = turned(corners(1.1 * side, of["roundness"]), turn) + (x, y) + 0.15 * side * cast
+        draw.polygon([tuple(point) for point in outline], fill=255)
+    shadow = shadow.filter(ImageFilter.GaussianBlur(0.15 * of["side"] * picture.size[0]))
+    dark = 1 - of["shadow"] * np.asarray(shadow, np.float32)[..., None] / 255
+    return Image.fromarray((np.asarray(picture) * dark).astype(np.uint8))
+
+
+def photograph(picture, of, size, random):
+    """The image as the camera takes it, of `size` (width, height)."""
+    image = picture.resize(size, Image.BOX).filter(ImageFilter.GaussianBlur(of["blur"] * size[0]))
+    pixels = np.asarray(image, np.float32) / 255
+    fall = 1 - of["light"] * (0.5 + 0.25 * smooth(random, size, 3))
+    pixels = pixels * fall[..., None] * (1 + random.normal(0, 0.02, 3))
+    return Image.fromarray(bytes_of(pixels + random.normal(0, of["noise"], pixels.shape)))
+
+
+def bytes_of(image):
+    return (255 * image.clip(0, 1)).round().astype(np.uint8)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

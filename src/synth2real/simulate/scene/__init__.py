@@ -1,0 +1,1 @@
+"""What the simulators draw with: random fields and profiles, and the effects of a camera."""
