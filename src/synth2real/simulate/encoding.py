@@ -3,12 +3,14 @@
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..engines import Span
 from .base import Rendered, Simulator
 from .objects import annotations_of
 
@@ -25,17 +27,36 @@ class Encoded(NamedTuple):
     annotations: list[Row] | None
 
 
-def encoded_rows(
-    rendered: Iterator[Rendered], simulator: Simulator, masks: bool, objects: bool = False
-) -> Iterator[Encoded]:
-    """Each image with what is written of it. Without `masks` or `objects` there are none."""
-    with ThreadPoolExecutor() as pool:
-        for chunk in rendered:
-            pixels, none = chunk.images.movedim(1, -1).squeeze(-1).numpy(), [None] * len(chunk)
-            drawn = pool.map(_indexed, chunk.region_index().numpy()) if masks else none
-            annotated = _annotations(chunk) if objects else none
-            parts = zip(pool.map(_png, pixels), drawn, _rows(chunk, simulator), annotated, strict=True)
-            yield from (Encoded(*part) for part in parts)
+@dataclass(frozen=True)
+class RenderedPart:
+    """Renders and encodes a part of the images, in any process; the arguments are those of `export.render`.
+
+    `objects` says whether the annotations of objects are written.
+    """
+
+    simulator: Simulator
+    n: int
+    seed: int
+    masks: bool
+    objects: bool = False
+
+    def __call__(self, part: Span) -> list[Encoded]:
+        """Each image of the part with what is written of it."""
+        chunk = next(self.simulator.stream(self.n, self.seed, part.first // self.simulator.chunk))
+        return encoded_rows(chunk, self.simulator, self.masks, self.objects)
+
+
+def encoded_rows(chunk: Rendered, simulator: Simulator, masks: bool, objects: bool = False) -> list[Encoded]:
+    """Each image with what is written of it. Without `masks` or `objects` there are none.
+
+    Encodes with as many threads as torch has.
+    """
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        pixels, none = chunk.images.movedim(1, -1).squeeze(-1).numpy(), [None] * len(chunk)
+        drawn = pool.map(_indexed, chunk.region_index().numpy()) if masks else none
+        annotated = _annotations(chunk) if objects else none
+        parts = zip(pool.map(_png, pixels), drawn, _rows(chunk, simulator), annotated, strict=True)
+        return [Encoded(*part) for part in parts]
 
 
 def _annotations(chunk: Rendered) -> Iterator[list[Row]]:

@@ -13,6 +13,7 @@ Labels are columns. A class is its name, or a number if its name is a whole numb
 """
 
 import io
+import itertools
 import json
 import os
 import tarfile
@@ -25,12 +26,13 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from ..data.masks import LEGEND, asked, legend_text
+from ..engines import Engine, Here, spans
 from ..errors import InputError
 from ..settings import to_dict
 from ..storage import Building, building, check_writable, is_free, make_folder, whole, write_text
 from .base import Simulator
 from .distributions import plain
-from .encoding import Encoded, Row, encoded_rows
+from .encoding import Encoded, RenderedPart, Row, encoded_rows
 from .objects import ANNOTATIONS, AnnotationFile
 from .parameter import parameters_yaml
 
@@ -48,6 +50,7 @@ def render(
     masks: bool = False,
     format: Format | None = None,
     resume: bool = False,
+    engine: Engine | None = None,
 ) -> None:
     """Write `n` images to `out`.
 
@@ -59,6 +62,8 @@ def render(
         format: see above; by default `parquet` if `out` ends in `.parquet`, else `folder`.
         resume: go on in a folder that an interrupted call with the same arguments has left. The result has the same
             bits as that of an uninterrupted call.
+        engine: renders and encodes the parts; this process alone writes. None: this process does all. The result has
+            the same bits with every engine.
 
     Raises:
         InputError: `out` exists and `overwrite` is False, or `render` did not write it; `n` is below 1; the simulator
@@ -68,9 +73,10 @@ def render(
     """
     job = render_job(simulator, n, out, seed, overwrite, masks, format, resume)
     with WRITERS[job.format].opened(job) as writer:
-        first = writer.done // simulator.chunk  # a part is rendered whole, so that its images keep their bits
-        encoded = encoded_rows(simulator.stream(n, seed, first), simulator, job.masks, writer.objects)
-        for i, one in enumerate(encoded, start=first * simulator.chunk):
+        first = writer.done - writer.done % simulator.chunk  # a part is rendered whole: so its images keep their bits
+        work = RenderedPart(simulator, n, seed, job.masks, writer.objects)
+        rendered = (engine or Here()).map(work, spans(n, simulator.chunk, first))
+        for i, one in enumerate(itertools.chain.from_iterable(rendered), start=first):
             if i >= writer.done:
                 writer.add(f"{i:06d}", one)
         writer.finish()
@@ -109,8 +115,8 @@ def seconds_of(job: "RenderJob", few: int = 50) -> float:
     """Seconds to render and encode all images, timed on a few."""
     began = time.perf_counter()
     count = min(few, job.n)
-    for _ in encoded_rows(job.simulator.stream(count, job.seed), job.simulator, job.masks):
-        pass
+    for chunk in job.simulator.stream(count, job.seed):
+        encoded_rows(chunk, job.simulator, job.masks)
     return (time.perf_counter() - began) * job.n / count
 
 

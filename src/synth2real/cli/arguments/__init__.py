@@ -5,9 +5,17 @@ here imports torch, so `--help` is fast.
 """
 
 from .data import CheckArguments, ConvertArguments, GapArguments, RenderArguments, ShowArguments, TuringArguments
-from .learn import AdaptArguments, CalibrateArguments, CompareArguments, DemoArguments, RefineArguments, TrainArguments
+from .learn import (
+    AdaptArguments,
+    CalibrateArguments,
+    CompareArguments,
+    DemoArguments,
+    PlanArguments,
+    RefineArguments,
+    TrainArguments,
+)
 from .shared import Command, Data, Reading, TestedData
-from .use import EvaluateArguments, ExportArguments, MethodsArguments, PredictArguments, ReportArguments
+from .use import EvaluateArguments, ExportArguments, MethodsArguments, PredictArguments, ReportArguments, TraceArguments
 
 __all__ = [
     "AdaptArguments",
@@ -22,6 +30,7 @@ __all__ = [
     "ExportArguments",
     "GapArguments",
     "MethodsArguments",
+    "PlanArguments",
     "PredictArguments",
     "Reading",
     "RefineArguments",
@@ -29,6 +38,7 @@ __all__ = [
     "ReportArguments",
     "ShowArguments",
     "TestedData",
+    "TraceArguments",
     "TrainArguments",
     "TuringArguments",
 ]

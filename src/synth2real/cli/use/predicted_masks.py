@@ -16,7 +16,7 @@ from ...data.masks import LEGEND, legend_text
 from ...data.masks.writing import mask_names, write_mask
 from ...data.reading.discovery import counted, files_below
 from ...errors import InputError
-from ...storage import make_folder, whole_folder, write_text
+from ...storage import PROVENANCE, make_folder, whole_folder, write_text
 from ...tasks.original_size import original_masks
 from ...training.model import Model
 from ..arguments import PredictArguments
@@ -33,6 +33,8 @@ def check_folder(args: PredictArguments) -> None:
         raise InputError("--probabilities: the run predicts masks (segment), expected a run that classifies")
     if args.few_labels is not None or args.group is not None:
         raise InputError("--few-labels and --group: the run predicts masks, which few labels do not correct")
+    if args.jobs > 1 or args.engine is not None:
+        raise InputError("--jobs and --engine: masks are predicted in one process. Leave them out")
     out = args.out
     if out.is_file() or (out.suffix and not out.exists()):
         raise InputError(f"--out {out}: the run predicts masks, expected the name of a folder, such as {out.stem}")
@@ -40,7 +42,8 @@ def check_folder(args: PredictArguments) -> None:
         return
     if not args.overwrite:
         raise InputError(f"{out}: the folder is not empty, expected a new one. Choose another --out, or --overwrite")
-    others = [file for file in files_below(out) if file.suffix != ".png" and file != out / LEGEND]
+    known = (out / LEGEND, out / PROVENANCE)
+    others = [file for file in files_below(out) if file.suffix != ".png" and file not in known]
     ours = (out / LEGEND).is_file() and (out / LEGEND).read_text(encoding="utf-8", errors="replace").startswith(FIRST)
     if others or not ours:
         what = others[0] if others else out
