@@ -28,13 +28,12 @@ from typing import Any, Literal, Self
 from ..data.masks import LEGEND, asked, legend_text
 from ..engines import Engine, Here, spans
 from ..errors import InputError
-from ..settings import to_dict
 from ..storage import Building, building, check_writable, is_free, make_folder, whole, write_text
 from .base import Simulator
-from .distributions import plain
 from .encoding import Encoded, RenderedPart, Row, encoded_rows
 from .objects import ANNOTATIONS, AnnotationFile
 from .parameter import parameters_yaml
+from .registry import described
 
 Format = Literal["folder", "webdataset", "parquet"]
 PARAMETERS, TABLE = "parameters.yaml", "metadata.jsonl"
@@ -147,18 +146,6 @@ class RenderJob:
             "masks": self.masks,
             "format": self.format,
         }
-
-
-def described(simulator: Simulator) -> dict[str, Any]:
-    """A simulator with its ranges, and its program if it has one, as plain data."""
-    program = getattr(simulator, "program", None)
-    return {
-        "name": simulator.called(),
-        "settings": to_dict(simulator),
-        "ranges": {name: plain(sampling) for name, sampling in simulator.samplings().items()},
-        "correlations": simulator.all_correlations(),
-        "program": None if program is None else to_dict(program),
-    }
 
 
 class _Writer(ABC):

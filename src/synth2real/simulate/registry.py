@@ -5,11 +5,14 @@ import re
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from ..data.reading.loading import is_hub
 from ..errors import InputError
+from ..settings import to_dict
 from .base import Simulator
 from .digits import Digits
+from .distributions import plain
 from .external_program import external
 from .eyes.simulator import Eyes
 from .nuclei.simulator import Nuclei
@@ -93,3 +96,15 @@ def _shown(found: object) -> str:
         return f"the class '{found.__name__}'"
     called = getattr(found, "__name__", None)
     return repr(found) if called is None else f"the {type(found).__name__} '{called}'"
+
+
+def described(simulator: Simulator) -> dict[str, Any]:
+    """A simulator with its ranges, and its program if it has one, as plain data."""
+    program = getattr(simulator, "program", None)
+    return {
+        "name": simulator.called(),
+        "settings": to_dict(simulator),
+        "ranges": {name: plain(sampling) for name, sampling in simulator.samplings().items()},
+        "correlations": simulator.all_correlations(),
+        "program": None if program is None else to_dict(program),
+    }

@@ -102,7 +102,7 @@ def predicted(
     Samples of one group are predicted together, as `Model.predict` does.
     """
     shape = model.inputs_of(images).shape[1:] if isinstance(model, Model) else model.shape
-    size = BATCHES * batch_of(shape)
+    size = BATCHES * batch_of(shape, model.task.dense)
     order, ends = torch.arange(len(images)), [len(images)]
     if groups is not None and isinstance(model, Model) and (corrected := correction_of(model)) is not None:
         number = torch.tensor([corrected.number_of(name) for name in groups])

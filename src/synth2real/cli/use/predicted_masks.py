@@ -16,7 +16,7 @@ from ...data.masks import LEGEND, legend_text
 from ...data.masks.writing import mask_names, write_mask
 from ...data.reading.discovery import counted, files_below
 from ...errors import InputError
-from ...storage import PROVENANCE, make_folder, whole_folder, write_text
+from ...storage import make_folder, whole_folder, write_text
 from ...tasks.original_size import original_masks
 from ...training.model import Model
 from ..arguments import PredictArguments
@@ -42,8 +42,7 @@ def check_folder(args: PredictArguments) -> None:
         return
     if not args.overwrite:
         raise InputError(f"{out}: the folder is not empty, expected a new one. Choose another --out, or --overwrite")
-    known = (out / LEGEND, out / PROVENANCE)
-    others = [file for file in files_below(out) if file.suffix != ".png" and file not in known]
+    others = [file for file in files_below(out) if file.suffix != ".png" and file != out / LEGEND]
     ours = (out / LEGEND).is_file() and (out / LEGEND).read_text(encoding="utf-8", errors="replace").startswith(FIRST)
     if others or not ours:
         what = others[0] if others else out
