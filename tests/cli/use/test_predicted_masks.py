@@ -79,6 +79,7 @@ def test_a_folder_that_predict_has_not_written_is_never_replaced(synth2real, tmp
     refused(synth2real("predict", run, data, "--out", data, "--overwrite"), "replaces only an earlier output")
     refused(synth2real("predict", run, data, "--out", tmp_path / "masks.csv"), "expected the name of a folder")
     refused(synth2real("predict", run, data, "--out", tmp_path / "p", "--probabilities"), "predicts masks")
+    refused(synth2real("predict", run, data, "--out", tmp_path / "p", "--jobs", 2), "predicted in one process")
 
 
 def test_cropped_margins_are_unknown_and_that_is_said(synth2real, tmp_path, data):

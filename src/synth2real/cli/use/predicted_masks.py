@@ -33,6 +33,8 @@ def check_folder(args: PredictArguments) -> None:
         raise InputError("--probabilities: the run predicts masks (segment), expected a run that classifies")
     if args.few_labels is not None or args.group is not None:
         raise InputError("--few-labels and --group: the run predicts masks, which few labels do not correct")
+    if args.jobs > 1 or args.engine is not None:
+        raise InputError("--jobs and --engine: masks are predicted in one process. Leave them out")
     out = args.out
     if out.is_file() or (out.suffix and not out.exists()):
         raise InputError(f"--out {out}: the run predicts masks, expected the name of a folder, such as {out.stem}")

@@ -224,7 +224,7 @@ def counted(values: Sequence[int], names: Sequence[str], what: str) -> Legend:
         found = "are black and white" if black_and_white else f"hold the id {own[-1]}"
         raise InputError(
             f"{what}: the masks {found}, but the classes are {', '.join(names)}, which are taken for the ids 0 to "
-            f"{len(names) - 1}. Write the names of the ids into {FILE} beside the masks: {EXPECTED}"
+            f"{len(names) - 1}. Write a {FILE} beside the masks, with {EXPECTED}"
         )
     if names:
         return named(names, what)
