@@ -12,7 +12,7 @@ from torch import Tensor
 from synth2real.errors import InputError
 from synth2real.randomize import METHODS, Full, Geometric, Photometric, Policy, Widen
 from synth2real.settings import build, name_of, to_dict
-from synth2real.tasks import Classification, Gaze, Keypoints
+from synth2real.tasks import Classification, Gaze, Keypoints, Segmentation
 from synth2real.transforms.sampling import Rows
 from synth2real.transforms.warp import layout
 
@@ -185,3 +185,16 @@ def test_a_part_of_a_batch_is_randomized_as_in_the_whole_batch(name: str, more: 
         assert generator.get_state().equal(after)
         assert (warp is None) == (warp_of_all is None)
         assert warp is None or warp_of_all.shift.equal(warp.shift)
+
+
+def test_for_masks_nothing_is_cut_out_and_dim_objects_stay_visible():
+    """A dim spot in a dark image differs from its ground after each change, and no corner is filled with one colour."""
+    images = torch.full((64, 1, 32, 32), 0.01)
+    images[:, :, 12:20, 12:20] = 0.05
+    task = Segmentation(("ground", "spot"), (32, 32))
+    settled = Full(rotation=0, shift=0, noise=0, clutter=0, strength=1.0).settled(task)
+    changed, _ = settled.draw(images, torch.Generator().manual_seed(0))
+    inside, outside = changed[:, 0, 14:18, 14:18].mean((1, 2)), changed[:, 0, :4, :4].mean((1, 2))
+    assert (inside > outside + 0.01).all()
+    assert settled.dense
+    assert not Full().settled(Classification(("a", "b"))).dense

@@ -11,7 +11,7 @@ from pydantic import Field
 from ..settings import settings
 from ..tasks.base import Task
 from ..transforms.sampling import Selection
-from .policies import Amplitude, Fraction, Full
+from .policies import Amplitude, Fraction, Full, marked
 
 OPERATIONS = (
     *("rotation", "scale", "aspect", "shear", "shift", "elastic", "mirror", "crop"),
@@ -53,7 +53,7 @@ class RandAugment(Full):
 
     def settled(self, task: Task) -> Self:
         """As `Full`, with strength 1 if it is None."""
-        return replace(super().settled(task), strength=1.0 if self.strength is None else self.strength)
+        return marked(replace(super().settled(task), strength=1.0 if self.strength is None else self.strength), task)
 
     def _chosen(self, n: int, generator: torch.Generator) -> Selection:
         names = [name for name in OPERATIONS if getattr(self, name) != 0]
