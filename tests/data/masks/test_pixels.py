@@ -73,7 +73,7 @@ def test_floats_are_refused(tmp_path):
 
 @pytest.mark.parametrize("size", [(5, 7), (31, 8), (64, 64)])
 @pytest.mark.parametrize("resize", ["stretch", "crop", "letterbox"])
-def test_every_pixel_of_a_fitted_mask_is_that_of_the_nearest_one(size, resize):
+def test_a_fitted_mask_has_the_size_and_no_other_classes(size, resize):
     index = np.random.default_rng(0).integers(0, 5, (16, 24)).astype(np.uint8)
     found = fitted_index(index, size, resize)
     assert found.shape == size
@@ -83,3 +83,20 @@ def test_every_pixel_of_a_fitted_mask_is_that_of_the_nearest_one(size, resize):
 
 def test_a_mask_of_twice_the_size_repeats_its_pixels():
     assert fitted_index(IDS, (4, 4), "stretch").tolist() == IDS.repeat(2, 0).repeat(2, 1).tolist()
+
+
+def test_a_pixel_of_a_smaller_mask_has_the_class_that_covers_most_of_it():
+    index = np.array([[0, 0, 1, 1], [0, 1, 1, 2], [0, 1, 2, 2], [1, 0, 2, 255]], np.uint8)
+    assert fitted_index(index, (2, 2), "stretch").tolist() == [[0, 1], [1, 2]]  # of 0 and 1 alike, 1 is later
+
+
+@pytest.mark.parametrize("side", [16, 21, 32])
+def test_the_outline_of_a_smaller_mask_is_that_of_the_smaller_image(side):
+    """A disc keeps its area and its centre to a tenth of a pixel of its radius, whatever the ratio of the sizes."""
+    y, x = np.mgrid[:64, :64]
+    disc = ((x - 30.0) ** 2 + (y - 35.0) ** 2 <= 20**2).astype(np.uint8)
+    found, scale = fitted_index(disc, (side, side), "stretch"), side / 64
+    rows, columns = found.nonzero()
+    assert abs((found.sum() / np.pi) ** 0.5 - 20 * scale) < 0.2
+    assert abs(columns.mean() - (30.5 * scale - 0.5)) < 0.1
+    assert abs(rows.mean() - (35.5 * scale - 0.5)) < 0.1

@@ -162,7 +162,11 @@ def _other_size(mask: Drawn, found: Sequence[int], image: str, size: Sequence[in
 
 
 def fitted_index(index: NDArray[np.uint8], size: Sides, resize: Resize) -> NDArray[np.uint8]:
-    """Class indices of one image brought to one size with it: the nearest pixel. Padding is `IGNORED`.
+    """Class indices of one image brought to one size with it. Padding is `IGNORED`.
+
+    A pixel of a smaller mask has the class that covers most of it, as a pixel of the smaller image is a mean; of two
+    that cover as much, the later one. The nearest pixel alone would move outlines: at half the size, by a quarter of a
+    pixel, which is 2 points of IoU of small nuclei. A pixel of a larger mask has the class of the nearest one.
 
     Args:
         index: (H, W).
@@ -172,12 +176,31 @@ def fitted_index(index: NDArray[np.uint8], size: Sides, resize: Resize) -> NDArr
     if index.shape == tuple(size):
         return index
     whole, corner = place(index.shape, size, resize)
+    if whole[0] <= index.shape[0] and whole[1] <= index.shape[1]:
+        index = shrunk(index, whole)
     found = np.full(size, IGNORED, np.uint8)
     (rows, from_rows), (columns, from_columns) = (
         _nearest(given, scaled, start, length)
         for given, scaled, start, length in zip(index.shape, whole, corner, size, strict=True)
     )
     found[rows, columns] = index[from_rows][:, from_columns]
+    return found
+
+
+def shrunk(index: NDArray[np.uint8], size: Sides) -> NDArray[np.uint8]:
+    """A smaller mask: the class that covers most of each pixel."""
+    from PIL import Image
+
+    if index.shape == tuple(size):
+        return index
+    best, found = np.full(size, -1, np.int16), np.zeros(size, np.uint8)
+    for label in np.unique(index).tolist():
+        covered = Image.fromarray((index == label).astype(np.uint8) * 255).resize(
+            (size[1], size[0]), Image.Resampling.BOX
+        )
+        share = np.asarray(covered).astype(np.int16)
+        found[share >= best] = label
+        best = np.maximum(best, share)
     return found
 
 
