@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import cycle, islice
 from typing import Any
 
 import torch
@@ -17,13 +16,11 @@ from ..select.validators import expected_ious, together
 from ..tasks import Segmentation
 from ..tasks.mask_metrics import confusions, image_ious
 from ..tasks.prediction_distance import most_probable
+from . import overlay
 from .images import pixels
+from .overlay import colours
 from .ranking import form_of, percent
 
-# Bright on the grey images of cameras and microscopes, and told apart by colour-blind readers.
-COLOURS = ("#FF8A1F", "#00C8FF", "#FF4FA3", "#54E346", "#FFD400", "#B38CFF", "#C8553D", "#2489C9")
-SEEN = 0.45  # opacity of a mask; its border is drawn at full strength
-UNKNOWN = "#9AA0A6"  # colour of ignored pixels
 SIDE = 128  # longer side of an image with masks, in pixels
 GAP = 2  # grey pixels between an image and its copy
 
@@ -42,15 +39,10 @@ class ClassRow:
     cells: dict[str, str]
 
 
-def colours(task: Segmentation) -> list[str]:
-    """A colour for each class of the foreground."""
-    return list(islice(cycle(COLOURS), task.outputs - 1))
-
-
 def legend(comparison: Comparison) -> list[tuple[str, str]]:
     """Name and colour of each class that is drawn; empty for other tasks."""
     task = comparison.task
-    return list(zip(task.classes[1:], colours(task), strict=True)) if isinstance(task, Segmentation) else []
+    return list(zip(task.classes[1:], colours(task.outputs), strict=True)) if isinstance(task, Segmentation) else []
 
 
 def overlaid(images: Tensor, masks: Tensor, task: Segmentation) -> Tensor:
@@ -61,14 +53,9 @@ def overlaid(images: Tensor, masks: Tensor, task: Segmentation) -> Tensor:
         masks: (N, H, W) uint8; the background is not coloured.
         task: of the masks.
     """
-    below = pixels(images, SIDE).expand(-1, 3, -1, -1).float()
-    drawn = F.interpolate(masks[:, None].float(), below.shape[2:], mode="nearest")[:, 0].long()
-    table = torch.zeros(IGNORED + 1, 3)
-    table[1 : task.outputs] = torch.tensor([_rgb(colour) for colour in colours(task)])
-    table[IGNORED] = torch.tensor(_rgb(UNKNOWN))
-    paint = table[drawn].movedim(-1, 1)
-    opacity = torch.where(_borders(drawn), 1.0, SEEN) * (drawn > 0)
-    return (below + opacity[:, None] * (paint - below)).round().to(torch.uint8)
+    below = plain(images)
+    drawn = F.interpolate(masks[:, None].float(), below.shape[2:], mode="nearest")[:, 0].to(torch.uint8)
+    return overlay.overlaid(below, drawn, task.outputs)
 
 
 def beside(*panels: Tensor) -> Tensor:
@@ -127,7 +114,7 @@ def class_table(comparison: Comparison) -> list[ClassRow]:
             if found is not None:
                 label = f"IoU on {'held-out source' if where == 'source' else 'real labels'}, {candidate.name}"
                 columns[label] = ["-" if found[name] is None else iou(found[name]) for name in task.classes]
-    painted = ["", *colours(task)]
+    painted = ["", *colours(task.outputs)]
     return [
         ClassRow(name, painted[i], {title: cells[i] for title, cells in columns.items()})
         for i, name in enumerate(task.classes)
@@ -152,15 +139,3 @@ def _areas(masks: Tensor, task: Segmentation) -> Tensor:
     """Share of each class of the pixels that are not ignored, (C,)."""
     counts = torch.bincount(masks.flatten().long(), minlength=IGNORED + 1)[: task.outputs].double()
     return counts / counts.sum().clamp(min=1)
-
-
-def _borders(masks: Tensor) -> Tensor:
-    """Pixels (N, H, W) bool that have a neighbour of another class."""
-    around = F.pad(masks[:, None].float(), (1, 1, 1, 1), mode="replicate")[:, 0].long()
-    inner = around[:, 1:-1, 1:-1]
-    sides = (around[:, :-2, 1:-1], around[:, 2:, 1:-1], around[:, 1:-1, :-2], around[:, 1:-1, 2:])
-    return torch.stack([side != inner for side in sides]).any(0)
-
-
-def _rgb(colour: str) -> list[float]:
-    return [float(int(colour[i : i + 2], 16)) for i in (1, 3, 5)]
