@@ -11,13 +11,14 @@ from ..storage import write_text
 __all__ = ["write_report"]
 
 
-def write_report(comparison: Comparison, path: Path, few_labels: dict[str, Any] | None = None) -> None:
+def write_report(comparison: Comparison, path: Path, few_labels: dict[str, Any] | None = None, note: str = "") -> None:
     """Write the report of a comparison as an HTML file.
 
     Args:
         comparison: of a classification or a regression task, on images or on features, with or without real labels.
         path: of the HTML file. Its folder must exist.
         few_labels: what a few labels bought, as `Correction.plain` gives it; None without them.
+        note: a sentence on the data that stands at the top.
     """
     from bokeh.embed import components
     from bokeh.resources import Resources
@@ -43,6 +44,7 @@ def write_report(comparison: Comparison, path: Path, few_labels: dict[str, Any] 
     )
     html = environment.get_template("template.html").render(
         **sections.everything(comparison, few_labels),
+        note=note,
         bokeh=Resources(mode="inline", components=["bokeh"]).render_js(),
         plots={group: {title: divs[f"{group}-{title}"] for title in named} for group, named in figures.items()},
         plot_script=script,

@@ -231,9 +231,13 @@ class PlanArguments(TestedData, Writing):
 
 @dataclass(frozen=True, kw_only=True)
 class DemoArguments(Writing):
-    """Run the demo, from rendered digits to real handwriting. Shows how much each method gains."""
+    """Run the demo, from rendered digits to real handwriting. Shows how much each method gains.
+
+    With --task segment from rendered nuclei to another simulated microscope.
+    """
 
     out: Out = Path("demo")
+    task: Annotated[str, typer.Option("--task", help="classify, or segment.")] = "classify"
     fast: Annotated[bool, typer.Option("--fast", help="Fewer routes and steps.")] = False
     device: Device = None
     overwrite: Overwrite = False
