@@ -22,6 +22,7 @@ from ..networks.backbones import Pooled, build_network, channels_of, width_of
 from ..networks.feature_maps import FeatureMap, describe
 from ..networks.layers import Features, Norm, Normalise, Statistics, mlp, share
 from ..networks.tuning import PretrainedNorm, Tune, Tuned
+from ..plugins import provider
 from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Classification, Task
 from .corrected_head import outputs_by_group
@@ -121,6 +122,8 @@ class Model(nn.Module):
             "norm": norm,
             "given_columns": list(given_columns),
         }
+        if network != GIVEN and (package := provider(type(features))):
+            self.description["package"] = package
         self.features: nn.Sequential = self._featured_by(features, taken, mean, std, given_scale)
         self.width = featured_of(self.features).outputs
         self.head = nn.Sequential(nn.Dropout(share(dropout, "dropout")), mlp(self.width, head, task.outputs))
