@@ -17,6 +17,8 @@ from ..errors import InputError
 from ..route.route import OnReport, Route
 from ..route.run import Budget
 from ..select import decision
+from ..select.validators import Validator
+from ..select.validators import named as find_validator
 from ..simulate import Simulator
 from ..tasks import Classification, Task
 from ..training.kept import FeatureStore
@@ -200,6 +202,7 @@ def compare(
     folder: Path | None = None,
     source_groups: Tensor | None = None,
     target_groups: Tensor | None = None,
+    validator: str | Validator | None = None,
     on_route: OnRoute | None = None,
     on_report: OnReport | None = None,
     on_timing: Callable[[str], None] | None = None,
@@ -221,6 +224,8 @@ def compare(
         jobs: parallel training processes. If more than 1, a script needs `if __name__ == "__main__"`.
         folder: stores the plan and finished trainings and reuses them; refused if it has trainings on other data.
         source_groups, target_groups: (N,) int64, person or video of each sample; splits and intervals keep them whole.
+        validator: scores the routes in place of `sample_scores`: a name (`validators.NAMED`), or a function of a
+            `validators.Pool` that returns one number for each candidate. The other reasons to refuse a route stay.
         on_route: called with name and seed before each run (with several jobs: after it); `on_report`: with one job.
         on_timing, on_plan: called with what is timed next, in words; with the plan and its seconds in all.
 
@@ -233,7 +238,9 @@ def compare(
     named, baseline = with_baselines(routes)
     evaluation = Evaluation(source, target, test, task, budget or Budget(), source_groups, target_groups)
     heard = Listeners(on_route, on_report, on_timing, on_plan)
-    return _compared(named, baseline, evaluation, seeds, repeat, then, minutes, jobs, folder, heard)
+    if isinstance(validator, str):
+        validator = find_validator(validator, evaluation.task)
+    return _compared(named, baseline, evaluation, seeds, repeat, then, minutes, jobs, folder, heard, validator)
 
 
 def planned(
@@ -295,6 +302,7 @@ def _compared(
     jobs: int,
     folder: Path | None,
     heard: Listeners,
+    validator: Validator | None,
 ) -> Comparison:
     """Run the schedule of a comparison; without a folder, trials of several jobs are stored in a temporary one."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -304,7 +312,7 @@ def _compared(
             store.check_same_data(evaluation)
             evaluation.store = FeatureStore(kept / FEATURES)
         with Workers(evaluation, store, jobs) as workers:
-            schedule = Schedule(evaluation, routes, baseline, store, workers, heard)
+            schedule = Schedule(evaluation, routes, baseline, store, workers, heard, validator)
             plan = None if minutes is None else schedule.plan(minutes, seeds, kept / PLAN)
             schedule.rounds(plan, seeds, repeat, then)
             verdict = schedule.concluded(plan)

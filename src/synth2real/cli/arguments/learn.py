@@ -197,6 +197,10 @@ class CompareArguments(TestedData, Writing):
     ] = None
     network: Network = None
     weights: Weights = None
+    validator: Annotated[
+        str | None,
+        typer.Option("--validator", metavar="NAME", help=f"Choose by this validator, not the usual score. {METHODS}"),
+    ] = None
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Number of parallel training processes.")] = 1
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds for the chosen route.")] = 3
     few_labels: FewLabels = None
