@@ -17,6 +17,7 @@ from ...deploy import OnnxModel
 from ...errors import InputError
 from ...route.run_folder import read_settings
 from ...tasks import Classification
+from ...tasks.metrics import check_metrics, more_metrics
 from ...training.model import Model
 from ..arguments import EvaluateArguments
 from ..console import WIDTH, Result, print_result
@@ -28,12 +29,14 @@ LISTED = 20  # classes in the table
 
 def evaluate(args: EvaluateArguments) -> Result:
     """Print the task's metrics of a run on labelled data, and which errors it makes."""
+    check_metrics(args.metric)
     model = load_run(args.run, trust=args.trust, device=args.device)
     columns = label_columns(args, model)
     data = load(args.on, columns, **reading_of(model, skip_bad=args.skip_bad), format=args.format)
     model.inputs_of(data, str(args.on))
     check_units_of(model.task, data, f"--on {args.on}")
-    metrics, details = scored(model, data, groups_of(args.run, model, args.group, (args.on, data)))
+    groups = groups_of(args.run, model, args.group, (args.on, data))
+    metrics, details = scored(model, data, groups, args.metric)
     for name, value in metrics.items():
         print_result(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {json.dumps(value)}")
     if "per_class" in details:
@@ -45,14 +48,18 @@ def evaluate(args: EvaluateArguments) -> Result:
     return {**metrics, "count": len(data), **details}
 
 
-def scored(model: Model | OnnxModel, data: Labelled, groups: Sequence[str] | None) -> tuple[Result, Result]:
-    """The metrics of the task, and its details; with `groups` each sample is corrected for its own."""
+def scored(
+    model: Model | OnnxModel, data: Labelled, groups: Sequence[str] | None, more: Sequence[str] = ()
+) -> tuple[Result, Result]:
+    """The metrics of the task and those named in `more`, and its details; with `groups` each sample is corrected."""
     values = model.predict(data.unlabelled(), groups=groups).values
     labels = model.task.align(data) if isinstance(model.task, Classification) else data.labels
     sizes = data.sizes
     if sizes is None and len(data.shape) == 3:
         sizes = torch.tensor(data.shape[1:]).expand(len(data), 2)
-    return model.task.metrics(values, labels), model.task.details(values, labels, sizes)
+    metrics = model.task.metrics(values, labels)
+    metrics |= more_metrics(more, metrics, values, labels, model.task)
+    return metrics, model.task.details(values, labels, sizes)
 
 
 def show_classes(details: dict[str, Any]) -> None:
