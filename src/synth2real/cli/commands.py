@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "export": (arguments.ExportArguments, "use"),
     "report": (arguments.ReportArguments, "use"),
     "methods": (arguments.MethodsArguments, "use"),
+    "schema": (arguments.SchemaArguments, "use"),
     "demo": (arguments.DemoArguments, "learn"),
 }
 

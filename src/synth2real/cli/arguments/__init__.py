@@ -7,7 +7,14 @@ here imports torch, so `--help` is fast.
 from .data import CheckArguments, ConvertArguments, GapArguments, RenderArguments, ShowArguments, TuringArguments
 from .learn import AdaptArguments, CalibrateArguments, CompareArguments, DemoArguments, RefineArguments, TrainArguments
 from .shared import Command, Data, Reading, TestedData
-from .use import EvaluateArguments, ExportArguments, MethodsArguments, PredictArguments, ReportArguments
+from .use import (
+    EvaluateArguments,
+    ExportArguments,
+    MethodsArguments,
+    PredictArguments,
+    ReportArguments,
+    SchemaArguments,
+)
 
 __all__ = [
     "AdaptArguments",
@@ -27,6 +34,7 @@ __all__ = [
     "RefineArguments",
     "RenderArguments",
     "ReportArguments",
+    "SchemaArguments",
     "ShowArguments",
     "TestedData",
     "TrainArguments",

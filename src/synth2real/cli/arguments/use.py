@@ -89,3 +89,13 @@ class ReportArguments(Writing):
 @dataclass(frozen=True, kw_only=True)
 class MethodsArguments(Command):
     """List all methods, simulators, validators, metrics and exporters, with their packages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchemaArguments(Command):
+    """Print the JSON Schema of a YAML file, so that editors complete and check it."""
+
+    kind: Annotated[
+        str,
+        typer.Argument(metavar="KIND", help="routes (compare --routes), config (--config) or parameters (--params)."),
+    ]
