@@ -23,11 +23,11 @@ from synth2real import Budget, InputError, Labelled, Route
 from synth2real.adapt import DANN, DAREGRAM, RSD, Teacher
 from synth2real.data.domains import Inputs, to_float
 from synth2real.datasets import mpiigaze, unityeyes
-from synth2real.datasets.download import cache_folder
 from synth2real.datasets.mpii_gaze import People
 from synth2real.randomize import Full
 from synth2real.refine import SimGAN
 from synth2real.simulate import SIMULATORS, simulator
+from synth2real.storage import cache_folder
 from synth2real.tasks import Gaze
 from synth2real.tasks.directions import degrees_between, to_angles, to_vectors
 from synth2real.tasks.eyeball_model import EyeballModel

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import optuna
@@ -133,3 +134,18 @@ def test_a_trial_started_beyond_the_last_one_is_withdrawn(tmp_path, monkeypatch)
     monkeypatch.setattr("synth2real.calibrate.study.time.sleep", lambda seconds: done(0.5))
     assert list(second.trials(1, lambda number: FixedPointSampler(SPACE.start()))) == []
     assert [trial.state.name for trial in second.study.trials] == ["COMPLETE", "FAIL"]
+
+
+def test_a_trial_of_another_machine_is_left_to_it_while_it_gives_signs_of_life(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("synth2real.calibrate.study.PATIENCE", 0.4)
+    monkeypatch.setattr("synth2real.calibrate.study.EVERY", 0.05)
+    first, second = (study(tmp_path, process) for process in (1, 2))
+    trials = first.trials(2, lambda n: FixedPointSampler(SPACE.start()))
+    _, point, _ = next(trials)
+    for _ in range(4):  # longer than the patience
+        assert second._orphan(second._running()) is None
+        time.sleep(0.2)
+    trials.close()  # as if its process were killed: no more signs of life
+    monkeypatch.setattr("synth2real.calibrate.study.WAIT", 0.05)
+    number, same, _ = next(second.trials(1, lambda n: FixedPointSampler(SPACE.start())))
+    assert (number, same) == (0, point)

@@ -107,8 +107,8 @@ def test_train_evaluate_and_predict(synth2real, tmp_path, classes, photos):
     assert "randomize none" in err
     assert "60 steps of 64 + 64" in err
     assert "60 steps of 64 + 64, seed 5" in (tmp_path / "run" / "log.txt").read_text()
-    files = ["config.yaml", "log.txt", "metrics.jsonl", "model.safetensors", "model.yaml", "settings.yaml"]
-    assert below(tmp_path / "run") == files
+    files = ["config.yaml", "log.txt", "metrics.jsonl", "model.safetensors", "model.yaml", "provenance.json"]
+    assert below(tmp_path / "run") == [*files, "settings.yaml"]
     assert yaml.safe_load((tmp_path / "run" / "settings.yaml").read_text())["seed"] == 5
 
     code, out, _ = synth2real("evaluate", tmp_path / "run", "--on", classes, "--json")

@@ -39,6 +39,8 @@ def commands(tmp_path, classes, photos, run):
         "report": ((run, "--out", out.with_suffix(".html")), "out"),
         "methods": ((), "methods"),
         "schema": (("parameters",), "properties"),
+        "trace": ((run,), "tree"),
+        "plan": (("digits", "--target", photos, "--n", 320, "--minutes", 5, *QUICK), "gain"),
     }
 
 
@@ -70,6 +72,7 @@ def test_an_error_with_json_is_a_message_and_no_object(synth2real, tmp_path, pho
         "predict": (gone, photos, "--out", tmp_path / "out.csv"),
         "export": (gone, "--to", tmp_path / "out.pt2"),
         "report": (gone,),
+        "trace": (gone,),
         "check": (gone, "--target", photos),
     }
     arguments = given.get(name, (gone, "--target", photos, "--out", tmp_path / "out"))

@@ -142,6 +142,7 @@ def test_what_is_of_one_call_is_not_kept(tmp_path):
         "size": "8x9",
         "masks": False,
         "seed": 0,
+        "jobs": 1,
     }
 
 

@@ -27,6 +27,7 @@ def commands(classes, photos, run, tmp_path):
         "refine": ((*source, "--method", "histogram"), out),
         "train": ((*source, "--steps", 3), out),
         "compare": (source, out),
+        "plan": (("digits", "--target", photos), out),
         "adapt": ((run, "--target", photos, "--steps", 3), out),
         "calibrate": (("digits", "--target", photos), tmp_path / "out.yaml"),
         "demo": ((), out),

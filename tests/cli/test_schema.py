@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
-jsonschema = pytest.importorskip("jsonschema", reason="needs the extra dev (jsonschema)")
 from synth2real.cli.schema import SCHEMAS, described
 from synth2real.comparison.named_routes import read_routes
 from synth2real.refine import SimGAN

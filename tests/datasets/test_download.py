@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from synth2real.datasets.download import cache_folder, fetch, unpack
+from synth2real.datasets.download import fetch, unpack
 from synth2real.errors import InputError
 
 CONTENT = bytes(range(256)) * 40
@@ -119,15 +119,6 @@ def test_unreachable_addresses(server, cache):
         fetch(server.url)
     with pytest.raises(InputError, match="expected an address that begins with http"):
         fetch("file:///etc/hosts")
-
-
-def test_the_cache_is_the_platforms_own(monkeypatch, tmp_path):
-    monkeypatch.delenv("SYNTH2REAL_CACHE", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("sys.platform", "linux")
-    assert cache_folder() == tmp_path / "synth2real"
-    monkeypatch.setattr("sys.platform", "darwin")
-    assert cache_folder().parts[-3:] == ("Library", "Caches", "synth2real")
 
 
 def archive(path, files):

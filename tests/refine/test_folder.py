@@ -42,7 +42,7 @@ def test_class_folders_keep_their_names_and_classes(refine, tmp_path, classes, p
     code, out, err = refine(classes, "--seed", 4)
     assert (code, out) == (0, ""), err
     assert "refined 40 images by histogram" in err
-    made = ["config.yaml", "displacement.csv", "refinement.yaml"]
+    made = ["config.yaml", "displacement.csv", "provenance.json", "refinement.yaml"]
     made += ["refiner/refiner.safetensors", "refiner/refiner.yaml"]
     assert below(tmp_path / "out") == sorted([*below(classes), *made])
     before, after = load(classes), load(tmp_path / "out")
@@ -152,7 +152,7 @@ def test_the_same_seed_gives_the_same_files(refine, tmp_path, classes):
     for out in ("a", "b"):
         assert refine(classes, "--steps", 2, "--set", "refine.pretrain_critic=1", method="simgan", out=out)[0] == 0
     assert below(tmp_path / "a") == below(tmp_path / "b")
-    for name in set(below(tmp_path / "a")) - {"config.yaml"}:  # it names the folder
+    for name in set(below(tmp_path / "a")) - {"config.yaml", "provenance.json"}:  # they name the folder
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 NAME = "calibrate"
 WAIT = 0.2  # seconds between two checks for free trials
-PATIENCE = 30.0  # seconds after which a trial without a worker name counts as abandoned
+BEAT, EVERY = "beat", 5.0  # sign of life of a running trial, an attribute that is counted up; seconds between two
+PATIENCE = 30.0  # seconds without a new sign of life after which a trial counts as abandoned
 FULL = "no space left on device"
 LOCKED = 60  # seconds that a write to SQLite waits for the writes of other workers
 OPENINGS = 5  # attempts to open a database; if several workers create it at once, all but one fail and try again
@@ -75,7 +77,7 @@ class Study:
         self.space, self.where = space, storage
         self._cma: Any = None
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
-        self._unclaimed: dict[int, float] = {}  # trial number to the time when it was first seen without a worker name
+        self._seen: dict[int, tuple[int | None, float]] = {}  # of running trials: the last beat, and when it was new
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
             self.study: OptunaStudy = _opened(storage, resume)
@@ -140,18 +142,48 @@ class Study:
             return self.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
 
     def _orphan(self, running: Sequence[optuna.trial.FrozenTrial]) -> optuna.trial.FrozenTrial | None:
-        """An abandoned trial: its worker ran on this machine and has ended, or never wrote its name."""
+        """An abandoned trial: its worker ran on this machine and has ended, or gives no sign of life any more."""
         for trial in running:
             host, _, process = trial.user_attrs.get("worker", "").rpartition(":")
-            if not host:  # the worker will write its name soon, or was killed before it could
-                since = self._unclaimed.setdefault(trial.number, time.monotonic())
-                gone = time.monotonic() - since > PATIENCE
-            else:
-                mine = f"{host}:{process}" == self.worker
-                gone = mine or (host == socket.gethostname() and not _is_alive(int(process)))
-            if gone:
+            mine = f"{host}:{process}" == self.worker
+            if mine or (host == socket.gethostname() and not _is_alive(int(process))) or self._is_silent(trial):
                 return trial
         return None
+
+    def _is_silent(self, trial: optuna.trial.FrozenTrial) -> bool:
+        """Whether the worker of a trial, on any machine, has given no new sign of life for long.
+
+        Only the clock of this process is read, because those of several machines differ.
+        """
+        beat, now = trial.user_attrs.get(BEAT), time.monotonic()
+        last, since = self._seen.get(trial.number, (None, now))
+        if trial.number not in self._seen or beat != last:
+            self._seen[trial.number] = beat, now
+            return False
+        return now - since > PATIENCE
+
+    @contextmanager
+    def _beating(self, trial: optuna.Trial) -> Iterator[None]:
+        """Give signs of life of a trial while the context lasts."""
+        if self.where is None:
+            yield
+            return
+        ended = threading.Event()
+
+        def beat() -> None:
+            count = 0
+            while not ended.wait(EVERY):
+                count += 1
+                with suppress(Exception):  # what is wrong with the database, the search itself will notice
+                    trial.set_user_attr(BEAT, count)
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def cma(self, seed: int) -> Any:
         """The CMA-ES sampler of this study. The first trial does not come from it, but has a fixed point.
@@ -202,7 +234,8 @@ class Study:
                     self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
                     continue
                 point = self._suggest(trial)
-            yield count, point, self._teller(trial)
+            with self._beating(trial):
+                yield count, point, self._teller(trial)
 
     def _ahead(self, trial: optuna.Trial) -> int:
         """Number of trials that are complete, or were started before this one and are running."""

@@ -33,17 +33,20 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "train": (arguments.TrainArguments, "learn"),
     "adapt": (arguments.AdaptArguments, "learn"),
     "compare": (arguments.CompareArguments, "learn"),
+    "plan": (arguments.PlanArguments, "learn"),
     "evaluate": (arguments.EvaluateArguments, "use"),
     "predict": (arguments.PredictArguments, "use"),
     "export": (arguments.ExportArguments, "use"),
     "report": (arguments.ReportArguments, "use"),
+    "trace": (arguments.TraceArguments, "use"),
     "methods": (arguments.MethodsArguments, "use"),
     "schema": (arguments.SchemaArguments, "use"),
     "demo": (arguments.DemoArguments, "learn"),
 }
 
 READING = ("predict", "evaluate", "export", "report", "adapt", "gap")  # read run folders, which may be of others
-LOCKING = ("render", "convert", "calibrate", "refine", "train", "adapt", "compare", "demo")  # write more than one file
+# write more than one file
+LOCKING = ("render", "convert", "calibrate", "refine", "train", "adapt", "compare", "plan", "demo")
 
 
 READ = (
@@ -100,8 +103,9 @@ def output_locked(name: str, options: Any) -> Iterator[None]:
 
     Several workers of `calibrate` may share one study: those with --resume join the first one.
     """
-    writes = name in LOCKING and not options.dry_run and processes.first()
-    if name in LOCKING and options.dry_run:
+    locks_out = name in LOCKING and options.out is not None  # `plan` may write nothing
+    writes = locks_out and not options.dry_run and processes.first()
+    if locks_out and options.dry_run:
         check_unlocked(options.out)
     outputs = [options.out] if writes else []
     if writes and name == "calibrate" and options.storage is not None and "://" not in options.storage:

@@ -126,11 +126,16 @@ def config_file(out: Path) -> Path:
     return out / CONFIG if out.is_dir() else out.with_suffix(f".{CONFIG}")
 
 
-def keep_config(command: str, args: Any, out: Path) -> None:
-    """Write the options of a command beside its output. `synth2real COMMAND --config FILE --out OTHER` repeats it."""
+def plain_options(args: Any) -> dict[str, Any]:
+    """The options of a command as a file has them, by name. What is of one call, and what is absent, is left out."""
     names = option_names(type(args))
     values = {name: _plain(getattr(args, field)) for field, name in names.items() if field not in SWITCHES}
-    kept = {COMMAND: command, **{name: value for name, value in values.items() if value not in (None, [])}}
+    return {name: value for name, value in values.items() if value not in (None, [])}
+
+
+def keep_config(command: str, args: Any, out: Path) -> None:
+    """Write the options of a command beside its output. `synth2real COMMAND --config FILE --out OTHER` repeats it."""
+    kept = {COMMAND: command, **plain_options(args)}
     write_text(config_file(out), yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
 
 

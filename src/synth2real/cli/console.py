@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.tree import Tree
 
 from ..adapt import Objective
 from ..data.reading.progress import told
@@ -28,6 +29,7 @@ from .arguments import Command
 Result = dict[str, Any]  # what a command made and found, as plain data: paths, counts, scores
 
 WIDTH = 110  # of lines that are written to a file; tables fit in it
+LONGEST = 10_000  # of lines of a tree that are written to a file
 
 
 class CommandConsole(Console):
@@ -56,7 +58,7 @@ class CommandConsole(Console):
 console = CommandConsole()
 
 
-def print_result(shown: str | Table) -> None:
+def print_result(shown: str | Table | Tree) -> None:
     """Print a part of the result on stdout, at once. With --json nothing: the object holds it."""
     if console.as_json:
         return
@@ -64,7 +66,8 @@ def print_result(shown: str | Table) -> None:
         print(shown, flush=True)
         return
     out = Console(highlight=False, markup=False)
-    out.width = out.width if out.is_terminal else WIDTH
+    written = LONGEST if isinstance(shown, Tree) else WIDTH  # a path in a tree stays in one line
+    out.width = out.width if out.is_terminal else written
     out.print(shown)
 
 

@@ -9,16 +9,16 @@ from .config_file import CONFIG
 from .console import Result, duration, print_result
 
 
-def plan(lines: Sequence[str], seconds: float, out: Path, writes: Sequence[str] = ()) -> Result:
+def plan(lines: Sequence[str], seconds: float, out: Path | None, writes: Sequence[str] = ()) -> Result:
     """Print what a command would do, and return it.
 
     Args:
         lines: the data, the stages and their steps.
         seconds: that it would take, after the loading.
-        out: the output.
+        out: the output; None if nothing is written.
         writes: what would be in an output folder.
     """
-    place = f"{out}: {', '.join((*writes, CONFIG))}" if writes else str(out)
+    place = f"{out}: {', '.join((*writes, CONFIG))}" if writes else "nothing" if out is None else str(out)
     for line in (
         *lines,
         f"would take about {duration(seconds)} after loading",

@@ -11,8 +11,9 @@ from ..data.domains import Labelled, Unlabelled
 from ..data.few_labels import FewLabels, load_few_labels
 from ..data.given import check_units
 from ..data.groups import read_group_names
-from ..data.reading.loading import has_columns, is_packed, metadata_tables
+from ..data.reading.loading import metadata_tables
 from ..data.reading.npz import arrays_of
+from ..data.reading.places import has_columns, is_packed
 from ..data.reading.tables import listed, table_rows
 from ..data.sparse import Layout
 from ..deploy import OnnxModel

@@ -11,8 +11,9 @@ from ..data.fitting import USUAL, Resize
 from ..data.formats import NATIVE, find_format, format_of
 from ..data.groups import Groups, read_groups
 from ..data.multi_source import join
-from ..data.reading.loading import has_columns, is_hub, load, load_unlabelled
+from ..data.reading.loading import is_hub, load, load_unlabelled
 from ..data.reading.pixels import Conversion
+from ..data.reading.places import has_columns
 from ..data.reading.ratios import usual_resize
 from ..data.sparse import SVMLIGHT, Layout
 from ..deploy import OnnxModel, load_onnx

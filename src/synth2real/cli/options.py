@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, cast, get_args
 
 import typer
+
+from ..engines import ENGINES
 
 Size = tuple[int, int]
 Channels = Literal[1, 3]
@@ -46,6 +49,15 @@ def parse_channels(text: str) -> Channels:
     return 1 if text == "1" else 3
 
 
+def parse_engine(text: str) -> str:
+    """The name of an engine that is installed."""
+    if text not in ENGINES:
+        raise typer.BadParameter(f"'{text[:50]}', expected one of: {', '.join(ENGINES)}")
+    if text == "ray" and find_spec("ray") is None:
+        raise typer.BadParameter("ray is not installed. Install it with: pip install 'synth2real[ray]'")
+    return text
+
+
 SourceArgument = Annotated[str, typer.Argument(help="Labelled folder or .npz, or the name of a simulator.")]
 RunOut = Annotated[Path, typer.Option("--out", help="Run folder to write.")]
 SimulatorArgument = Annotated[str, typer.Argument(metavar="SIMULATOR", help=SIMULATOR)]
@@ -63,6 +75,16 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all randomness
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, the last line of stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result and errors only.")]
 
+EngineName = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="processes|ray",
+        parser=parse_engine,
+        help="What runs the parts: processes of this machine, or Ray (needs synth2real[ray]).",
+    ),
+]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Number of parts, or of trainings, at the same time.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Load and check everything, print the plan and its minutes, write nothing.")
 ]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..comparison import Comparison
+from ..data.domains import Labelled
 from ..deploy import OnnxModel
 from ..errors import InputError
 from ..route.run_folder import RunFolder
 from ..route.silent_folder import SilentFolder
 from ..select.validators import most_frequent
+from ..simulate import Simulator
+from ..storage import keep_record, read_record
 from ..tasks import Classification
 from ..training.correction import Correction
 from ..training.model import Model, Predictions
 from . import processes
-from .config_file import keep_config
 from .console import console
+from .provenance import keep_provenance, say_changed
 
 MOSTLY, FEWEST = 0.98, 10  # share of one class among the predictions, and predictions, from which a warning is given
 
@@ -49,10 +53,13 @@ def check_overwrite_or_resume(overwrite: bool, resume: bool) -> None:
         raise InputError("--overwrite and --resume exclude each other: found both, expected one")
 
 
-def run_folder(command: str, args: Any, settings: dict[str, Any]) -> RunFolder:
-    """The run folder of a command, with the options that repeat the command. With --dry-run it is only checked.
+def run_folder(
+    command: str, args: Any, settings: dict[str, Any], source: Labelled | Simulator | None = None
+) -> RunFolder:
+    """The run folder of a command, with the options that repeat the command, and what it is made from.
 
-    Of several processes that run the command together, the first one alone writes it.
+    With --dry-run it is only checked. `source` is that of the options, if there is one. Of several processes that run
+    the command together, the first one alone writes it.
     """
     if not processes.first():
         return SilentFolder(args.out, settings)
@@ -62,7 +69,8 @@ def run_folder(command: str, args: Any, settings: dict[str, Any]) -> RunFolder:
         args.out, settings, overwrite=args.overwrite, resume=resume, resumable=resumable, begin=not args.dry_run
     )
     if not args.dry_run:
-        keep_config(command, args, args.out)
+        before = read_record(args.out) if resume else None
+        say_changed(args.out, before, keep_provenance(command, args, args.out, source))
     return folder
 
 
@@ -86,6 +94,14 @@ def write_chosen(
     if correction is not None:
         folder.corrected(correction)
     folder.finish(run.model if correction is None else correction.model)
+    keep_parents(path, path.parent)
+
+
+def keep_parents(part: Path, whole: Path) -> None:
+    """Write into a part of an output what the whole was made from."""
+    record = read_record(whole)
+    if record is not None:
+        keep_record(part, replace(record, out=str(part.absolute())))
 
 
 def write_aggregates(comparison: Comparison, path: Path, settings: dict[str, Any]) -> None:
@@ -94,3 +110,4 @@ def write_aggregates(comparison: Comparison, path: Path, settings: dict[str, Any
         folder = RunFolder(path / one.name, {**settings, "members": list(one.members)}, overwrite=True)
         folder.log(f"{one.name} of {', '.join(one.members)}; an aggregate is never chosen, see docs/validators.md")
         folder.finish(one.model)
+        keep_parents(path / one.name, path.parent)

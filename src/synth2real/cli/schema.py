@@ -85,7 +85,7 @@ def config() -> dict[str, Any]:
 
 def parameters() -> dict[str, Any]:
     """The schema of a file of parameters of a simulator: `parameter: value`, `[low, high]` or a distribution."""
-    known = {}
+    known: dict[str, dict[str, Any]] = {}
     for name, kind in simulators().items():
         for one in kind.parameters:
             low, high = one.limits

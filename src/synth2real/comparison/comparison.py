@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from ..data.domains import Labelled, Unlabelled, check_kind, name_of
+from ..engines import Engine, Here
+from ..engines import engine as engine_of
 from ..errors import InputError
 from ..route.route import OnReport, Route
 from ..route.run import Budget
@@ -199,6 +201,7 @@ def compare(
     then: Then | None = None,
     minutes: float | None = None,
     jobs: int = 1,
+    engine: str | None = None,
     folder: Path | None = None,
     source_groups: Tensor | None = None,
     target_groups: Tensor | None = None,
@@ -210,22 +213,18 @@ def compare(
 ) -> Comparison:
     """Train every route, choose one by its label-free score, and repeat it with more seeds.
 
-    A route is chosen if `validators.sample_scores` is surely better than that of `named_routes.with_baselines`.
-
     Args:
         routes: by name; `source only` and the baseline are added as the first routes if they are missing.
         source, target, task, budget: as in `Route.run`.
         test: real labelled data, as for the source, to report a test score; never used to choose.
-        seeds: every route is trained with the first seed.
-        repeat: routes to train with the other seeds, too: the baselines and the chosen route, or all.
+        seeds, repeat: every route is trained with the first seed, the baselines and the chosen route (or all) with all.
         then: receives the route names, best score first, and returns more routes to train, such as combinations.
         minutes: time for all trainings. A few routes are trained once; of more routes, the two best and the baselines
             are trained again, for more steps. Without it every training takes the budget's steps.
-        jobs: parallel training processes. If more than 1, a script needs `if __name__ == "__main__"`.
+        jobs, engine: trainings at the same time, by `processes` (needs `if __name__ == "__main__"`) or by `ray`.
         folder: stores the plan and finished trainings and reuses them; refused if it has trainings on other data.
-        source_groups, target_groups: (N,) int64, person or video of each sample; splits and intervals keep them whole.
-        validator: scores the routes in place of `sample_scores`: a name (`validators.NAMED`), or a function of a
-            `validators.Pool` that returns one number for each candidate. The other reasons to refuse a route stay.
+        source_groups, target_groups: (N,) int64, person or video of each sample; splits and intervals keep it whole.
+        validator: a name or function. None: `sample_scores`, surely better than that of `named_routes.with_baselines`.
         on_route: called with name and seed before each run (with several jobs: after it); `on_report`: with one job.
         on_timing, on_plan: called with what is timed next, in words; with the plan and its seconds in all.
 
@@ -233,14 +232,12 @@ def compare(
         InputError: as `Route.run`; `folder` has trainings on other data.
         TrainingDiverged: source only diverged. Other routes that diverge are left out and listed.
     """
-    check_kind(routes, Mapping, "the routes are", "Name each: {'dann': Route(adapt=adapt.DANN())}")
     _check(routes, minutes, then)
     named, baseline = with_baselines(routes)
     evaluation = Evaluation(source, target, test, task, budget or Budget(), source_groups, target_groups)
     heard = Listeners(on_route, on_report, on_timing, on_plan)
-    if isinstance(validator, str):
-        validator = find_validator(validator, evaluation.task)
-    return _compared(named, baseline, evaluation, seeds, repeat, then, minutes, jobs, folder, heard, validator)
+    runs = engine_of(engine, jobs, evaluation.budget.hardware.own_gpus)
+    return _compared(named, baseline, evaluation, seeds, repeat, then, minutes, runs, folder, heard, validator)
 
 
 def planned(
@@ -254,6 +251,7 @@ def planned(
     budget: Budget | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     jobs: int = 1,
+    engine: str | None = None,
     source_groups: Tensor | None = None,
     target_groups: Tensor | None = None,
     on_timing: Callable[[str], None] | None = None,
@@ -261,8 +259,8 @@ def planned(
     """The plan of a comparison and the seconds that it takes. Nothing is trained to its end, and nothing is written.
 
     Args:
-        routes, source, target, minutes, test, task, budget, seeds, jobs, source_groups, target_groups, on_timing: as in
-            `compare`.
+        routes, source, target, minutes, test, task, budget, seeds, jobs, engine, source_groups, target_groups,
+            on_timing: as in `compare`.
 
     Raises:
         InputError: as `compare`.
@@ -271,13 +269,15 @@ def planned(
     named, baseline = with_baselines(routes)
     evaluation = Evaluation(source, target, test, task, budget or Budget(), source_groups, target_groups)
     heard = Listeners(on_timing=on_timing)
-    schedule = Schedule(evaluation, named, baseline, None, Workers(evaluation, None, jobs), heard)
-    plan = schedule.plan(minutes, seeds, None)
+    with engine_of(engine, jobs) as runs:
+        schedule = Schedule(evaluation, named, baseline, None, Workers(evaluation, None, runs), heard)
+        plan = schedule.plan(minutes, seeds, None)
     return plan, plan.expected(seeds)
 
 
 def _check(routes: Mapping[str, Route], minutes: float | None, then: Then | None) -> None:
     """Raise `InputError` for wrong names or arguments that exclude each other."""
+    check_kind(routes, Mapping, "the routes are", "Name each: {'dann': Route(adapt=adapt.DANN())}")
     if minutes is not None and not 0 < minutes < float("inf"):
         raise InputError(f"the budget is {minutes} minutes, expected a finite number above 0")
     if minutes is not None and then is not None:
@@ -299,23 +299,25 @@ def _compared(
     repeat: str,
     then: Then | None,
     minutes: float | None,
-    jobs: int,
+    engine: Engine,
     folder: Path | None,
     heard: Listeners,
-    validator: Validator | None,
+    validator: str | Validator | None,
 ) -> Comparison:
-    """Run the schedule of a comparison; without a folder, trials of several jobs are stored in a temporary one."""
-    with tempfile.TemporaryDirectory() as scratch:
+    """Run the schedule of a comparison; without a folder, trials of workers are stored in a temporary one."""
+    if isinstance(validator, str):
+        validator = find_validator(validator, evaluation.task)
+    with engine, tempfile.TemporaryDirectory() as scratch:
         kept = folder or Path(scratch)
-        store = TrialStore(kept / TRIALS) if folder is not None or jobs > 1 else None
+        store = None if folder is None and isinstance(engine, Here) else TrialStore(kept / TRIALS)
         if store is not None:
             store.check_same_data(evaluation)
             evaluation.store = FeatureStore(kept / FEATURES)
-        with Workers(evaluation, store, jobs) as workers:
-            schedule = Schedule(evaluation, routes, baseline, store, workers, heard, validator)
-            plan = None if minutes is None else schedule.plan(minutes, seeds, kept / PLAN)
-            schedule.rounds(plan, seeds, repeat, then)
-            verdict = schedule.concluded(plan)
+        workers = Workers(evaluation, store, engine)
+        schedule = Schedule(evaluation, routes, baseline, store, workers, heard, validator)
+        plan = None if minutes is None else schedule.plan(minutes, seeds, kept / PLAN)
+        schedule.rounds(plan, seeds, repeat, then)
+        verdict = schedule.concluded(plan)
         evaluation.store.forget_files()
     return Comparison(
         schedule.candidates,

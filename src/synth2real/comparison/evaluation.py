@@ -92,6 +92,9 @@ class TrainingJob:
     calibration: Calibration | None = None
     spent: float = 0.0
 
+    def __str__(self) -> str:
+        return f"route '{self.name}' with seed {self.seed}"
+
 
 @dataclass
 class Evaluation:

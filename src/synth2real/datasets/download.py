@@ -24,7 +24,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from ..errors import InputError
-from ..storage import cache_folder as cache_folder
+from ..storage import cache_folder
 
 BLOCK = 2**20  # bytes read at once
 PATIENCE = 60  # seconds without a response after which a download fails

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from ..data.domains import Labelled
 from ..errors import InputError
+from ..storage import cache_folder
 from ..tasks.directions import to_angles
-from .download import OnProgress, cache_folder, fetch, unpack
+from .download import OnProgress, fetch, unpack
 
 URL = "http://datasets.d2.mpi-inf.mpg.de/MPIIGaze/MPIIGaze.tar.gz"
 PAGE = "https://www.perceptualui.org/research/datasets/MPIIGaze/"

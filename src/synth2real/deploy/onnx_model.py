@@ -35,11 +35,12 @@ class OnnxModel:
     Args:
         session: of onnxruntime.
         facts: of the file, see `facts_of`.
+        file: the file, which another process reads again.
     """
 
-    def __init__(self, session: Any, facts: dict[str, Any]) -> None:
+    def __init__(self, session: Any, facts: dict[str, Any], file: Path) -> None:
         task, layout = dict(facts["task"]), facts["layout"]
-        self.session, self.facts = session, facts
+        self.session, self.facts, self.file = session, facts, file
         self.task = TASKS[task.pop("kind")](**task)
         self.shape: tuple[int, ...] = tuple(facts["shape"])
         self.conversion = Conversion.of(dict(facts["conversion"]))
@@ -47,6 +48,9 @@ class OnnxModel:
         self.given_columns: tuple[str, ...] = tuple(facts["given"])
         scale = facts["given_scale"]
         self.given_scale = None if scale is None else (torch.tensor(scale[0]), torch.tensor(scale[1]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return load_onnx, (self.file.absolute(),)
 
     def inputs_of(self, domain: Labelled | Unlabelled, what: str = "the data") -> Iterator[dict[str, NDArray[Any]]]:
         """Batches of a domain as the graph takes them: an array for the name of each input.
@@ -130,7 +134,7 @@ def load_onnx(file: str | Path) -> OnnxModel:
         ) from None
     texts = session.get_modelmeta().custom_metadata_map
     try:
-        return OnnxModel(session, from_texts(texts))
+        return OnnxModel(session, from_texts(texts), file)
     except UNFIT as error:
         raise InputError(
             f"{file}: its metadata is not that of `synth2real export` ({' '.join(str(error).split())}), so its task "

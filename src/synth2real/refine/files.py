@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from ..data.reading.discovery import MASK, masks_below
 from ..data.reading.npz import arrays_of
 from ..data.reading.tables import TABLES, table_rows
 from ..data.shards import by_shard, rewrite
+from ..engines import Engine, Span, spans
+from ..engines.portable import Portable
 from ..storage import Building, copied, make_folder, whole
 from ..training.mapping import Mapping
 from ..training.model import Model
@@ -37,38 +40,74 @@ QUALITY: dict[str, dict[str, Any]] = {
 }
 
 
-def chunks(images: Unlabelled, start: int = 0, stop: int | None = None) -> Sequence[Tensor]:
-    """Indices of the images that are in memory at once. They depend on the images only: so do the last bits."""
-    count = max(1, min(CHUNK, PIXELS // images.inputs.shape[2:].numel()))
-    parts: Sequence[Tensor] = torch.arange(start, len(images) if stop is None else stop).split(count)
-    return parts
+def chunks(images: Unlabelled, start: int = 0, stop: int | None = None) -> list[Span]:
+    """The images that are in memory at once. They depend on the images only: so do the last bits."""
+    stop = len(images) if stop is None else stop
+    return spans(stop, max(1, min(CHUNK, PIXELS // images.inputs.shape[2:].numel())), start)
+
+
+@dataclass(frozen=True)
+class RefinedPart:
+    """Refines a part of the images and writes those that are missing, in any process.
+
+    Args:
+        refiner, judge: see `write_images`.
+        images: all images.
+        paths: for each image the file to write.
+    """
+
+    refiner: Portable[Mapping]
+    images: Unlabelled
+    paths: Sequence[Path]
+    judge: Portable[Model] | None
+
+    def missing(self, part: Span) -> list[int]:
+        """The images of the part that are not on disk."""
+        return [at for at in range(part.first, part.end) if not self.paths[at].is_file()]
+
+    def __call__(self, part: Span) -> list[float]:
+        """Write the missing images. Returns the displacements of all images of the part."""
+        images, index = self.images, torch.arange(part.first, part.end)
+        # The whole part in any case: in a smaller batch the last bits may differ.
+        before, fitting = images.inputs[index], None if images.fitting is None else images.fitting.subset(index)
+        refined = self.refiner.held.transformed(before, fitting)
+        sizes: Sequence[Any] = [None] * len(part) if images.sizes is None else images.sizes[index].tolist()
+        for folder in {self.paths[at].parent for at in index.tolist()}:
+            make_folder(folder)
+
+        def save(at: int) -> None:
+            _save_file(refined[at - part.first], self.paths[at], sizes[at - part.first], images.resize)
+
+        judge = None if self.judge is None else self.judge.held
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            list(pool.map(save, self.missing(part)))
+        moved: list[float] = displaced(before, refined, judge, fitting).tolist()
+        return moved
 
 
 def write_images(
-    refiner: Mapping, images: Unlabelled, files: Sequence[Path], root: Path, made: Building, judge: Model | None
+    refiner: Mapping,
+    images: Unlabelled,
+    files: Sequence[Path],
+    root: Path,
+    made: Building,
+    judge: Model | None,
+    engine: Engine,
 ) -> Displacement:
     """Refine all images in chunks, and write those that are missing at their relative paths in the source.
 
-    The journal keeps the displacements of each chunk. Then the images that are to be left out are deleted.
+    The workers of the engine write images; this process alone keeps the journal, with the displacements of each chunk.
+    Then the images that are to be left out are deleted.
     """
     paths = [made.out / file.relative_to(root) for file in files]
     scores: dict[int, list[float]] = {row["first"]: row["displaced"] for row in made.rows if "displaced" in row}
-    with ThreadPoolExecutor() as pool:
-        for index in chunks(images):
-            first = int(index[0])
-            missing = [i for i, at in enumerate(index.tolist()) if not paths[at].is_file()]
-            if not missing and first in scores:
-                continue
-            # The whole chunk in any case: in a smaller batch the last bits may differ.
-            before, fitting = images.inputs[index], None if images.fitting is None else images.fitting.subset(index)
-            refined = refiner.transformed(before, fitting)
-            for folder in {paths[at].parent for at in index.tolist()}:
-                make_folder(folder)
-            sizes: Sequence[Any] = [None] * len(index) if images.sizes is None else images.sizes[index].tolist()
-            list(pool.map(lambda i: _save_file(refined[i], paths[first + i], sizes[i], images.resize), missing))  # noqa: B023
-            if first not in scores:
-                scores[first] = displaced(before, refined, judge, fitting).tolist()
-                made.add({"first": first, "displaced": scores[first]})
+    work = RefinedPart(Portable(refiner), images, paths, None if judge is None else Portable(judge))
+    left = [part for part in chunks(images) if part.first not in scores or work.missing(part)]
+    for number, moved in engine.completed(work, left):
+        first = left[number].first
+        if first not in scores:
+            scores[first] = moved
+            made.add({"first": first, "displaced": moved})
     every = torch.tensor([one for _, part in sorted(scores.items()) for one in part], dtype=torch.float64)
     found = Displacement(every, measure_of(judge), refiner.reject)
     for at in found.rejected.tolist():
@@ -83,7 +122,7 @@ def write_arrays(refiner: Mapping, images: Unlabelled, file: Path, path: Path, j
     """
     with arrays_of(file) as arrays:
         kept: dict[str, Any] = dict(arrays)
-    refined = torch.cat([refiner.samples(images, part) for part in chunks(images)])
+    refined = torch.cat([refiner.samples(images, torch.arange(part.first, part.end)) for part in chunks(images)])
     scores = displaced(images.inputs, refined, judge, images.fitting)
     found = Displacement(scores, measure_of(judge), refiner.reject)
     refined = restored(refined, kept["images"].shape[1:3], images.resize).permute(0, 2, 3, 1)
@@ -127,7 +166,8 @@ def _refined(
     refiner: Mapping, images: Unlabelled, span: tuple[int, int], judge: Model | None, scores: list[float]
 ) -> Iterator[tuple[str, bytes]]:
     """The refined images of a span by their names in the shard; their displacements are added to `scores`."""
-    for part in chunks(images, *span):
+    for chunk in chunks(images, *span):
+        part = torch.arange(chunk.first, chunk.end)
         before, fitting = images.inputs[part], None if images.fitting is None else images.fitting.subset(part)
         refined = refiner.transformed(before, fitting)
         scores += displaced(before, refined, judge, fitting).tolist()

@@ -27,9 +27,11 @@ from torch import Tensor
 from ..data.domains import Unlabelled
 from ..data.formats import format_of
 from ..data.reading.discovery import metadata_tables
-from ..data.reading.loading import is_packed, load_unlabelled
+from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
+from ..data.reading.places import is_packed
 from ..data.shards import shard_files
+from ..engines import Engine, Here
 from ..errors import InputError, RefinementWarning, TrainingDiverged
 from ..networks.named_code import named_in
 from ..settings import to_dict
@@ -72,6 +74,8 @@ class RefineJob:
         hardware: device, precision and memory format.
         judge: a model trained on the source, which measures how far labels move; None compares edges. See `displaced`.
         judge_named: the user's name for the judge, written to the description.
+        engine: renders and refines the parts of the images. Its workers write to `out` and read the source, so on a
+            cluster both are on storage that all machines share. The result has the same bits with every engine.
     """
 
     source: Path | Simulator
@@ -89,6 +93,7 @@ class RefineJob:
     hardware: Hardware | None = None
     judge: Model | None = None
     judge_named: str = ""
+    engine: Engine = field(default_factory=Here)
 
 
 @dataclass(frozen=True)
@@ -181,7 +186,7 @@ def write(
         found = write_shards(refiner, images, shard_files(root, lambda missing: None), made, job.judge)
     elif root.is_dir():
         files = [root / name for name in images.names]
-        found = write_images(refiner, images, files, root, made, job.judge)
+        found = write_images(refiner, images, files, root, made, job.judge, job.engine)
         kept = [files[i] for i in found.kept.tolist()]
         copy_tables(root, out, kept if job.conversion.skip_bad or len(kept) < len(files) else None)
         copy_masks(root, out, kept)
@@ -201,7 +206,7 @@ def rendered(simulator: Simulator, job: RefineJob) -> Path:
     place = job.out / RENDERED
     begun = (place / INCOMPLETE).is_file()
     if begun or not (place / TABLE).is_file():
-        render(simulator, job.n, place, job.seed, resume=begun)
+        render(simulator, job.n, place, job.seed, resume=begun, engine=job.engine)
     return place
 
 

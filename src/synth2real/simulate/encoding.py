@@ -3,27 +3,41 @@
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..engines import Span
 from .base import Rendered, Simulator
 
 Row = dict[str, Any]
 MASK_COLOURS = ((60, 60, 60), (240, 240, 240), (70, 130, 220), (220, 60, 60))
 
 
-def encoded_rows(
-    rendered: Iterator[Rendered], simulator: Simulator, masks: bool
-) -> Iterator[tuple[bytes, bytes | None, Row]]:
-    """For each image: the PNG, the PNG of its mask, and the labels."""
-    with ThreadPoolExecutor() as pool:
-        for chunk in rendered:
-            pixels = chunk.images.movedim(1, -1).squeeze(-1).numpy()
-            drawn = pool.map(_indexed, _regions(chunk, simulator)) if masks else iter([None] * len(chunk))
-            yield from zip(pool.map(_png, pixels), drawn, _rows(chunk, simulator), strict=True)
+@dataclass(frozen=True)
+class RenderedPart:
+    """Renders and encodes a part of the images, in any process; the arguments are those of `export.render`."""
+
+    simulator: Simulator
+    n: int
+    seed: int
+    masks: bool
+
+    def __call__(self, part: Span) -> list[tuple[bytes, bytes | None, Row]]:
+        """For each image of the part: the PNG, the PNG of its mask, and the labels."""
+        chunk = next(self.simulator.stream(self.n, self.seed, part.first // self.simulator.chunk))
+        return encoded_rows(chunk, self.simulator, self.masks)
+
+
+def encoded_rows(chunk: Rendered, simulator: Simulator, masks: bool) -> list[tuple[bytes, bytes | None, Row]]:
+    """For each image: the PNG, the PNG of its mask, and the labels. Encodes with as many threads as torch has."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        pixels = chunk.images.movedim(1, -1).squeeze(-1).numpy()
+        drawn = pool.map(_indexed, _regions(chunk, simulator)) if masks else iter([None] * len(chunk))
+        return list(zip(pool.map(_png, pixels), drawn, _rows(chunk, simulator), strict=True))
 
 
 def _rows(chunk: Rendered, simulator: Simulator) -> Iterator[Row]:

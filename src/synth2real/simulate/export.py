@@ -13,6 +13,7 @@ Labels are columns. A class is its name, or a number if its name is a whole numb
 """
 
 import io
+import itertools
 import json
 import os
 import tarfile
@@ -24,12 +25,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from ..engines import Engine, Here, spans
 from ..errors import InputError
 from ..settings import to_dict
 from ..storage import Building, building, check_writable, is_free, make_folder, whole, write_text
 from .base import Simulator
 from .distributions import plain
-from .encoding import Row, encoded_rows
+from .encoding import RenderedPart, Row, encoded_rows
 from .parameter import parameters_yaml
 
 Format = Literal["folder", "webdataset", "parquet"]
@@ -46,6 +48,7 @@ def render(
     masks: bool = False,
     format: Format | None = None,
     resume: bool = False,
+    engine: Engine | None = None,
 ) -> None:
     """Write `n` images to `out`.
 
@@ -57,6 +60,8 @@ def render(
         format: see above; by default `parquet` if `out` ends in `.parquet`, else `folder`.
         resume: go on in a folder that an interrupted call with the same arguments has left. The result has the same
             bits as that of an uninterrupted call.
+        engine: renders and encodes the parts; this process alone writes. None: this process does all. The result has
+            the same bits with every engine.
 
     Raises:
         InputError: `out` exists and `overwrite` is False, or `render` did not write it; `n` is below 1; the simulator
@@ -66,9 +71,10 @@ def render(
     """
     job = render_job(simulator, n, out, seed, overwrite, masks, format, resume)
     with WRITERS[job.format].opened(job) as writer:
-        first = writer.done // simulator.chunk  # a part is rendered whole, so that its images keep their bits
-        encoded = encoded_rows(simulator.stream(n, seed, first), simulator, masks)
-        for i, (image, mask, row) in enumerate(encoded, start=first * simulator.chunk):
+        first = writer.done - writer.done % simulator.chunk  # a part is rendered whole: so its images keep their bits
+        parts = spans(n, simulator.chunk, first)
+        rendered = (engine or Here()).map(RenderedPart(simulator, n, seed, masks), parts)
+        for i, (image, mask, row) in enumerate(itertools.chain.from_iterable(rendered), start=first):
             if i >= writer.done:
                 writer.add(f"{i:06d}", image, mask, row)
         writer.finish()
@@ -106,8 +112,8 @@ def seconds_of(job: "RenderJob", few: int = 50) -> float:
     """Seconds to render and encode all images, timed on a few."""
     began = time.perf_counter()
     count = min(few, job.n)
-    for _ in encoded_rows(job.simulator.stream(count, job.seed), job.simulator, job.masks):
-        pass
+    for chunk in job.simulator.stream(count, job.seed):
+        encoded_rows(chunk, job.simulator, job.masks)
     return (time.perf_counter() - began) * job.n / count
 
 

@@ -15,6 +15,7 @@ and writes a folder of images with a metadata table.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import shutil
@@ -98,7 +99,12 @@ class External(Simulator):
     """
 
     program: ClassVar[Description]
-    folder: ClassVar[Path]
+    file: ClassVar[Path]  # the description
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The class is in no module: another process makes it anew.
+        known = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+        return _again, (self.file, self.program, known)
 
     @classmethod
     def called(cls) -> str:
@@ -152,7 +158,7 @@ class External(Simulator):
         try:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", guard.__file__, str(work), *parts],
-                cwd=self.folder,
+                cwd=self.file.parent,
                 stdin=reading,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -227,16 +233,25 @@ def external(path: str | Path) -> type[External]:
         raise InputError(f"{path}: has no parameters, expected one or more")
     if not program.classes and not program.columns:
         raise InputError(f"{path}: has neither `classes` nor `columns`, expected the labels in the table")
-    parameters = tuple(_parameter(path, name, declared) for name, declared in program.parameters.items())
+    return _class_of(path, program)
+
+
+def _class_of(path: Path, program: Description) -> type[External]:
+    """The simulator class of a program whose YAML file is at `path`."""
     body = {
         "__doc__": f"The program described by {path.name}.",
         "program": program,
-        "folder": path.parent.absolute(),
-        "parameters": parameters,
+        "file": path.absolute(),
+        "parameters": tuple(_parameter(path, name, declared) for name, declared in program.parameters.items()),
         "classes": {label: tuple(map(str, names)) for label, names in program.classes.items()},
         "columns": program.columns,
     }
     return type(path.stem, (External,), body)
+
+
+def _again(path: Path, program: Description, known: dict[str, Any]) -> External:
+    """A simulator in another process."""
+    return _class_of(path, program)(**known)
 
 
 def _invalid(path: Path, error: pydantic.ValidationError) -> InputError:

@@ -36,6 +36,7 @@ class CorrectedHead(nn.Module):
         super().__init__()
         self.head, self.task, self.taken, self.groups = head, task, taken, tuple(groups)
         self.group = 0  # index of the correction in use; 0 is the common one
+        self._numbers = {name: i for i, name in enumerate(groups, start=1)}
         outputs = task.coordinates(torch.zeros(1, task.outputs)).shape[1]
         self.offset: Tensor
         self.affine: Tensor
@@ -48,6 +49,10 @@ class CorrectedHead(nn.Module):
         i = self.group
         added = self.offset[i] + found @ self.affine[i] + features.float() @ self.layer[i]
         return self.task.from_coordinates(found + added)
+
+    def number_of(self, group: str) -> int:
+        """The index of the correction of a group; 0, the common one, if it has none of its own."""
+        return self._numbers.get(group, 0)
 
 
 def put_on(model: Model, description: dict[str, Any]) -> CorrectedHead:
@@ -89,8 +94,7 @@ def outputs_by_group(model: Model, inputs: Inputs, groups: Sequence[str]) -> Ten
         raise InputError("groups were given, but the model has no correction by group. Leave the groups out")
     if len(groups) != len(inputs):
         raise InputError(f"{len(inputs)} inputs but {len(groups)} groups, expected the same number of each")
-    known = {name: i for i, name in enumerate(corrected.groups, start=1)}
-    index = torch.tensor([known.get(name, 0) for name in groups])
+    index = torch.tensor([corrected.number_of(name) for name in groups])
     outputs = torch.zeros(len(inputs), model.task.outputs)
     try:
         for group in index.unique().tolist():

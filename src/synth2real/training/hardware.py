@@ -104,6 +104,11 @@ class Hardware:
         most = 32_768 if self.device.type == "cpu" else 4_194_304
         return max(1, most // pixels)
 
+    @property
+    def own_gpus(self) -> int:
+        """GPUs that each of several workers has for itself: 1, unless there is none or the user has named one."""
+        return int(self.device.type == "cuda" and self.device.index is None)
+
     def at_hand(self, inputs: Inputs) -> Inputs:
         """The same inputs. They are copied to the GPU if they fill at most a quarter of its free memory."""
         if self.device.type != "cuda" or not isinstance(inputs, Tensor):

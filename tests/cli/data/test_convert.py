@@ -80,7 +80,7 @@ def test_an_earlier_output_is_replaced_and_nothing_else(synth2real, tmp_path):
     assert "the folder is not empty" in err
     code, _, err = synth2real("convert", folder, out, "--to", "coco", "--overwrite")
     assert code == 0, err
-    assert below(out) == ["annotations.json", "config.yaml", "images/0.png", "images/1.png"]
+    assert below(out) == ["annotations.json", "config.yaml", "images/0.png", "images/1.png", "provenance.json"]
     other = dots(tmp_path / "other", 2)
     code, _, err = synth2real("convert", folder, other, "--to", "coco", "--overwrite")
     assert code == 2
@@ -130,8 +130,8 @@ def test_a_table_and_shards_are_written(synth2real, tmp_path):
     for to in ("parquet", "webdataset"):
         code, _, err = synth2real("convert", folder, tmp_path / to, "--to", to)
         assert code == 0, err
-    assert below(tmp_path / "parquet") == ["000000.parquet", "config.yaml"]
-    assert below(tmp_path / "webdataset") == ["000000.tar", "config.yaml"]
+    assert below(tmp_path / "parquet") == ["000000.parquet", "config.yaml", "provenance.json"]
+    assert below(tmp_path / "webdataset") == ["000000.tar", "config.yaml", "provenance.json"]
 
 
 def test_commands_take_the_format_of_the_source(synth2real, tmp_path, photos):

@@ -16,8 +16,8 @@ def test_an_adapted_run_predicts_and_evaluates(synth2real, tmp_path, run, classe
     code, printed, err = synth2real("adapt", run, *arguments)
     assert (code, printed) == (0, ""), err
     assert f"{method}: {run} to {photos} (40 samples), no source" in err
-    files = ["config.yaml", "log.txt", "metrics.jsonl", "model.safetensors", "model.yaml", "settings.yaml"]
-    assert below(out) == files
+    files = ["config.yaml", "log.txt", "metrics.jsonl", "model.safetensors", "model.yaml", "provenance.json"]
+    assert below(out) == [*files, "settings.yaml"]
     kept = yaml.safe_load((out / "settings.yaml").read_text())
     assert (kept["adapt"]["method"], kept["adapt"]["rate"], kept["steps"], kept["run"]) == (method, 5e-4, 4, str(run))
     assert json.loads((out / "metrics.jsonl").read_text())["stage"] == "adapt"

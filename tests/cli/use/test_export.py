@@ -79,7 +79,7 @@ def test_a_trained_run_is_checked_with_images_of_its_target(synth2real, tmp_path
         r"int8: of 40 real inputs, a mean change of [\d.e-]+; [\d.]+ MB before, [\d.]+ MB after", said[1]
     )
     assert re.fullmatch(rf"exported: {out} \([\d.]+ MB\)", said[2])
-    assert below(tmp_path / "new") == ["model.onnx"]
+    assert below(tmp_path / "new") == ["model.onnx", "model.onnx.provenance.json"]
 
 
 def test_without_the_target_noise_checks_it_and_that_is_said(synth2real, tmp_path, run):

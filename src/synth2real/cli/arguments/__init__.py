@@ -5,7 +5,15 @@ here imports torch, so `--help` is fast.
 """
 
 from .data import CheckArguments, ConvertArguments, GapArguments, RenderArguments, ShowArguments, TuringArguments
-from .learn import AdaptArguments, CalibrateArguments, CompareArguments, DemoArguments, RefineArguments, TrainArguments
+from .learn import (
+    AdaptArguments,
+    CalibrateArguments,
+    CompareArguments,
+    DemoArguments,
+    PlanArguments,
+    RefineArguments,
+    TrainArguments,
+)
 from .shared import Command, Data, Reading, TestedData
 from .use import (
     EvaluateArguments,
@@ -14,6 +22,7 @@ from .use import (
     PredictArguments,
     ReportArguments,
     SchemaArguments,
+    TraceArguments,
 )
 
 __all__ = [
@@ -29,6 +38,7 @@ __all__ = [
     "ExportArguments",
     "GapArguments",
     "MethodsArguments",
+    "PlanArguments",
     "PredictArguments",
     "Reading",
     "RefineArguments",
@@ -37,6 +47,7 @@ __all__ = [
     "SchemaArguments",
     "ShowArguments",
     "TestedData",
+    "TraceArguments",
     "TrainArguments",
     "TuringArguments",
 ]

@@ -28,11 +28,11 @@ from ..options import (
     parse_channels,
     parse_size,
 )
-from .shared import Reading, TestedData, Writing
+from .shared import Parallel, Reading, TestedData, Writing
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderArguments(Writing):
+class RenderArguments(Parallel, Writing):
     """Render labelled images from a simulator."""
 
     name: SimulatorArgument

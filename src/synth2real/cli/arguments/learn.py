@@ -11,6 +11,7 @@ import typer
 from ..options import (
     METHODS,
     REAL,
+    SIMULATOR,
     Device,
     FewLabels,
     Group,
@@ -29,7 +30,7 @@ from ..options import (
     Trust,
     Weights,
 )
-from .shared import Data, Reading, TestedData, Writing
+from .shared import Data, Parallel, Reading, TestedData, Writing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ class CalibrateArguments(Reading, Writing):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RefineArguments(Reading, Writing):
+class RefineArguments(Parallel, Reading, Writing):
     """Make synthetic images look real. Writes them with their labels."""
 
     source: Annotated[
@@ -186,7 +187,7 @@ class AdaptArguments(Writing):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareArguments(TestedData, Writing):
+class CompareArguments(Parallel, TestedData, Writing):
     """Train routes side by side, and choose one without real labels."""
 
     out: RunOut
@@ -201,10 +202,34 @@ class CompareArguments(TestedData, Writing):
         str | None,
         typer.Option("--validator", metavar="NAME", help=f"Choose by this validator, not the usual score. {METHODS}"),
     ] = None
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Number of parallel training processes.")] = 1
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds for the chosen route.")] = 3
     few_labels: FewLabels = None
     resume: Resume = False
+    overwrite: Overwrite = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanArguments(TestedData, Writing):
+    """Say what more rendered images would buy: a learning curve without real labels."""
+
+    source: Annotated[tuple[str, ...], typer.Argument(metavar="SIMULATOR", help=SIMULATOR)]
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write plan.json and a picture to.")] = None
+    minutes: Annotated[float, typer.Option("--minutes", help="Total time in minutes.")] = 60
+    more: Annotated[int, typer.Option("--more", min=1, help="Number of further images that are asked about.")] = 10_000
+    n: Annotated[
+        int | None,
+        typer.Option("--n", min=1, help="Images of the largest size. Default: 8000, or what --minutes allow."),
+    ] = None
+    route: Annotated[
+        str | None,
+        typer.Option("--route", help="A route of `compare`, e.g. teacher; or a YAML file of one. Default: randomized."),
+    ] = None
+    network: Network = None
+    weights: Weights = None
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Steps of each training. By default what --minutes allow.")
+    ] = None
+    seeds: Annotated[int, typer.Option("--seeds", min=2, help="Number of seeds for each size.")] = 2
     overwrite: Overwrite = False
 
 

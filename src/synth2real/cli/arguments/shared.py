@@ -14,10 +14,12 @@ from ..options import (
     Depth,
     Device,
     DryRun,
+    EngineName,
     Format,
     Given,
     Group,
     Images,
+    Jobs,
     Json,
     Labels,
     Memory,
@@ -47,6 +49,14 @@ class Writing(Command):
     """A command that writes, or only says what it would write."""
 
     dry_run: DryRun = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parallel:
+    """A command whose work runs in parts, or in trainings, at the same time."""
+
+    engine: EngineName = None
+    jobs: Jobs = 1
 
 
 @dataclass(frozen=True, kw_only=True)

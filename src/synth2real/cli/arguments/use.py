@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ..options import Device, FewLabels, Format, Group, ModelArgument, Overwrite, RunArgument, SkipBad, Test, Trust
-from .shared import Command, Writing
+from .shared import Command, Parallel, Writing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class EvaluateArguments(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictArguments(Writing):
+class PredictArguments(Parallel, Writing):
     """Write predictions for images as CSV."""
 
     run: ModelArgument
@@ -84,6 +84,13 @@ class ReportArguments(Writing):
     out: Annotated[Path | None, typer.Option("--out", help="HTML file. Default: report.html in the run folder.")] = None
     device: Device = None
     trust: Trust = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceArguments(Command):
+    """Print what an output was made from, back to the simulator's seed, and whether it is still the same."""
+
+    out: Annotated[Path, typer.Argument(metavar="RUN", help="Folder or file that a command wrote.")]
 
 
 @dataclass(frozen=True, kw_only=True)

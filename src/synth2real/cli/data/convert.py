@@ -22,8 +22,9 @@ from ...errors import InputError
 from ...storage import building, check_writable, is_free
 from .. import dry_run
 from ..arguments import ConvertArguments
-from ..config_file import COMMAND, CONFIG, keep_config
+from ..config_file import COMMAND, CONFIG
 from ..console import Result, console
+from ..provenance import keep_provenance
 
 TIMED = 100  # images that a dry run reads
 
@@ -76,7 +77,7 @@ def write(args: ConvertArguments, kind: Format, writer: Writer, summary: Summary
         except BaseException:
             made.discard()
             raise
-    keep_config("convert", args, args.out)
+    keep_provenance("convert", args, args.out)
 
 
 def dry_plan(args: ConvertArguments, kind: Format, writer: Writer, lines: list[str], summary: Summary) -> Result:

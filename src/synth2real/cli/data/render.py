@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from ...engines import engine
 from ...simulate import load_parameters, simulator
 from ...simulate import render as render_images
 from ...simulate.export import check_output, render_job, seconds_of
 from .. import dry_run
 from ..arguments import RenderArguments
-from ..config_file import keep_config
 from ..console import Result, console
 from ..outputs import check_overwrite_or_resume
+from ..provenance import keep_provenance
 
 
 def render(args: RenderArguments) -> Result:
@@ -32,17 +33,19 @@ def render(args: RenderArguments) -> Result:
         check_output(job)
         height, width = made.size
         lines = [f"{args.n} images of {height}x{width} from {args.name}, as {job.format}"]
-        return dry_run.plan(lines, seconds_of(job), args.out)
-    render_images(
-        made,
-        args.n,
-        args.out,
-        args.seed,
-        args.overwrite,
-        args.masks,
-        cast(Any, args.format),
-        args.resume,
-    )
-    keep_config("render", args, args.out)
+        return dry_run.plan(lines, seconds_of(job) / args.jobs, args.out)
+    with engine(args.engine, args.jobs) as runs:
+        render_images(
+            made,
+            args.n,
+            args.out,
+            args.seed,
+            args.overwrite,
+            args.masks,
+            cast(Any, args.format),
+            args.resume,
+            runs,
+        )
+    keep_provenance("render", args, args.out, made)
     console.print(f"rendered {args.n} images to {args.out}", soft_wrap=True)
     return {"simulator": args.name, "images": args.n, "out": args.out}

@@ -20,10 +20,10 @@ from ...simulate.distributions import plain, text
 from ...storage import check_writable, make_folder, write_text
 from .. import dry_run
 from ..arguments import CalibrateArguments
-from ..config_file import keep_config
 from ..console import Result, bars, console
 from ..inputs import feature_hardware, format_for, reading
 from ..outputs import check_new_file, check_overwrite_or_resume
+from ..provenance import keep_provenance
 from ..set_option import assignments_of
 
 FAILS = 0.05  # p-value below which a check fails
@@ -53,7 +53,7 @@ def calibrate(args: CalibrateArguments) -> Result:
     judged = identify(search, made, target, found)
     described = describe(args, search, target, found, judged)
     write(args, described, target, found, judged)
-    keep_config("calibrate", args, args.out)
+    keep_provenance("calibrate", args, args.out, made)
     console.print(table(made, found, judged))
     for line in summary(args, search, found, judged):
         console.print(line, soft_wrap=True)

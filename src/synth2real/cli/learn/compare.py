@@ -61,7 +61,7 @@ def compare(args: CompareArguments) -> Result:
     groups = read_both_groups(args.group, (name, source), (args.target, target))
     budget = Budget(n=args.n or Budget.n, seed=args.seed, hardware=hardware)
     settings = settings_of(args, routes, task, budget)
-    folder = run_folder("compare", args, settings)
+    folder = run_folder("compare", args, settings, source)
     known = {**common(args), "test": test, "task": task, "budget": budget}
     known |= {"source_groups": groups[0], "target_groups": groups[1]}
     first = announcements(args, routes, task, source, target)
@@ -101,6 +101,7 @@ def common(args: CompareArguments) -> dict[str, Any]:
         **({} if args.validator is None else {"validator": args.validator}),
         "minutes": args.minutes,
         "jobs": args.jobs,
+        "engine": args.engine,
         "on_timing": lambda what: console.print(f"timing {what}", soft_wrap=True),
     }
 

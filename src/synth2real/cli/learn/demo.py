@@ -29,9 +29,9 @@ from ...tasks import Classification
 from ...training.hardware import Hardware, versions
 from .. import dry_run
 from ..arguments import DemoArguments
-from ..config_file import keep_config
 from ..console import Result, amount, announce, bars, console
 from ..outputs import write_chosen
+from ..provenance import keep_provenance
 
 STEPS, FAST_STEPS = 1000, 150
 # Images of 8 x 8 pixels show little except shape, so shape is randomized more than usual. Every digit fills the frame.
@@ -111,8 +111,9 @@ def demo(args: DemoArguments) -> Result:
             on_route=lambda name, seed: announce(shown, name, seed, trainings if jobs > 1 else None),
             on_report=shown.report,
         )
+    make_folder(out)
+    keep_provenance("demo", args, out, simulator)
     results = write(comparison, out, budget)
-    keep_config("demo", args, out)
     console.print(table(comparison))
     console.print(f"chosen without real labels: {comparison.chosen.name}")
     console.print(f"report: {out / 'report.html'}", soft_wrap=True)
@@ -121,7 +122,6 @@ def demo(args: DemoArguments) -> Result:
 
 def write(comparison: Comparison, out: Path, budget: Budget) -> Result:
     """Write results.json, chosen/ and report.html. Returns the content of results.json."""
-    make_folder(out)
     chosen = comparison.chosen
     settings = {
         "route": chosen.route.describe(),

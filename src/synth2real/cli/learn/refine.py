@@ -15,6 +15,7 @@ from ...comparison.halving import PROBE, applying, refining
 from ...data.domains import Unlabelled, evenly
 from ...data.reading.loading import load_unlabelled
 from ...data.reading.pixels import Conversion
+from ...engines import engine
 from ...errors import InputError
 from ...refine import STAGE, load_refiner
 from ...refine.base import TrainedMapping
@@ -29,10 +30,10 @@ from ...training.mapping import REFINER, Mapping
 from ...training.saved_model import load_model
 from .. import dry_run, processes
 from ..arguments import RefineArguments
-from ..config_file import keep_config
 from ..console import Result, bars, console
 from ..inputs import check_for_simulators, format_for, reading
 from ..outputs import check_overwrite_or_resume
+from ..provenance import keep_provenance
 from ..set_option import assignments_of
 
 
@@ -52,6 +53,13 @@ def refine(args: RefineArguments) -> Result:
     if not processes.first():
         take_part(job)
         return {}
+    gpus = 0 if job.hardware is None else job.hardware.own_gpus
+    with engine(args.engine, args.jobs, gpus, torch.get_num_threads()) as runs:
+        return done(args, replace(job, engine=runs))
+
+
+def done(args: RefineArguments, job: RefineJob) -> Result:
+    """Write the refined folder, and say what was made."""
     start = time.perf_counter()
     steps = 0 if args.apply is not None else getattr(job.refiner, "all_steps", 0)
     with bars() as shown:
@@ -60,7 +68,7 @@ def refine(args: RefineArguments) -> Result:
             lambda step, terms: shown.report("refine", step, steps, terms),
             lambda step, steps: shown.step("refine", step, steps),
         )
-    keep_config("refine", args, args.out)
+    keep_provenance("refine", args, args.out, job.source if isinstance(job.source, Simulator) else None)
     seconds = time.perf_counter() - start
     line = f"refined {made.images} images by {job.refiner.name} in {seconds:.0f} s to {args.out}"
     console.print(line, soft_wrap=True)

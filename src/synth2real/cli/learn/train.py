@@ -64,7 +64,7 @@ def train(args: TrainArguments) -> Result:
     steps = args.steps or default_steps(count, len(target), task, len(target.shape) == 3)
     budget = Budget(steps=steps, n=rendered, seed=args.seed, hardware=hardware, accumulate=args.accumulate)
     board = TensorBoardLog(args.out / "tensorboard") if args.tensorboard else None
-    folder = run_folder("train", args, settings(args, route, task, budget))
+    folder = run_folder("train", args, settings(args, route, task, budget), source)
     lines = summary(args, route, count, len(target), steps, budget)
     if args.dry_run:
         once, step = route_seconds(route, source, target, task, budget)

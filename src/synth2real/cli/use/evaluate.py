@@ -12,7 +12,8 @@ import torch
 from rich.table import Table
 
 from ...data.domains import Labelled
-from ...data.reading.loading import has_columns, load
+from ...data.reading.loading import load
+from ...data.reading.places import has_columns
 from ...deploy import OnnxModel
 from ...errors import InputError
 from ...route.run_folder import read_settings

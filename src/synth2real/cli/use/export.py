@@ -12,13 +12,14 @@ from ...deploy import Exported, export_model
 from ...deploy.export import check_path
 from ...errors import InputError
 from ...route.run_folder import read_settings
-from ...storage import check_writable
+from ...storage import check_writable, keep_record
 from ...training.hardware import Hardware
 from ...training.saved_model import load_model
 from .. import dry_run
 from ..arguments import ExportArguments
 from ..console import Result, console
 from ..inputs import reading_of
+from ..provenance import record_of
 
 
 def export(args: ExportArguments) -> Result:
@@ -45,6 +46,7 @@ def export(args: ExportArguments) -> Result:
             export_model(model, Path(folder) / args.to.name, images=images, calibrate=target, run=run)
         return dry_run.plan([f"{args.run} as one file"], time.perf_counter() - began, args.to)
     made = export_model(model, args.to, images=images, calibrate=target, run=run, overwrite=args.overwrite)
+    keep_record(made.path, record_of("export", args, made.path))
     for note in made.notes:
         console.warn(note)
     for line in lines(made, images):

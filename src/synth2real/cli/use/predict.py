@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ...data.domains import Unlabelled, evenly
 from ...data.reading.discovery import counted
 from ...data.reading.loading import load_unlabelled
 from ...deploy import OnnxModel
+from ...engines import Engine, Span, spans
+from ...engines import engine as engine_of
+from ...engines.portable import Portable
 from ...errors import InputError
 from ...storage import check_writable, make_folder, whole
 from ...tasks import Classification, Keypoints, Task
 from ...training.corrected_head import correction_of
 from ...training.correction import Correction, correct
-from ...training.model import Model, Predictions
+from ...training.hardware import Hardware
+from ...training.model import Model, Predictions, batch_of
 from .. import dry_run
 from ..arguments import PredictArguments
 from ..console import Result, console
@@ -30,6 +37,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a cell that sp
 NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
 FEW = 200  # images that a dry run predicts
 SHOWN = 20  # classes in a line
+BATCHES = 4  # of the model in a part
 PART = 4096  # rows that are text at once
 CLASSIFIED = ("label", "confidence")
 
@@ -51,7 +59,9 @@ def predict(args: PredictArguments) -> Result:
     model, groups, correction = corrected(args, model, images)
     if args.dry_run:
         return dry_plan(args, model, images)
-    predictions = model.predict(images, groups=groups)
+    gpus = Hardware.detect(args.device).own_gpus
+    with engine_of(args.engine, args.jobs, gpus, torch.get_num_threads()) as runs:
+        predictions = predicted(runs, model, images, groups)
     for line in one_class(model, predictions):
         console.warn(line)
     make_folder(out.parent)
@@ -70,6 +80,47 @@ def predict(args: PredictArguments) -> Result:
             console.print(line, soft_wrap=True)
     few = {} if correction is None else {"few_labels": correction.plain()}
     return {"count": len(predictions.values), **found, **few, "out": out}
+
+
+def predicted(
+    engine: Engine, model: Model | OnnxModel, images: Unlabelled, groups: Sequence[str] | None
+) -> Predictions:
+    """The predictions, in parts on the engine. Each part is a number of whole batches, so that every bit is as in one.
+
+    Samples of one group are predicted together, as `Model.predict` does.
+    """
+    shape = model.inputs_of(images).shape[1:] if isinstance(model, Model) else model.shape
+    size = BATCHES * batch_of(shape)
+    order, ends = torch.arange(len(images)), [len(images)]
+    if groups is not None and isinstance(model, Model) and (corrected := correction_of(model)) is not None:
+        number = torch.tensor([corrected.number_of(name) for name in groups])
+        order, ends = number.argsort(stable=True), number.bincount().cumsum(0).tolist()
+    parts = [span for first, end in itertools.pairwise([0, *ends]) for span in spans(end, size, first)]
+    values = torch.cat(list(engine.map(PredictedPart(Portable(model), images, groups, order), parts)))
+    return Predictions(values[order.argsort()], model.task, images.names)
+
+
+@dataclass(frozen=True)
+class PredictedPart:
+    """Predicts a part of the images, in any process.
+
+    Args:
+        model: that predicts.
+        images: all images.
+        groups: of all images, or None.
+        order: (N,) int64, the images in the order in which they are cut into parts.
+    """
+
+    model: Portable[Model | OnnxModel]
+    images: Unlabelled
+    groups: Sequence[str] | None
+    order: Tensor
+
+    def __call__(self, part: Span) -> Tensor:
+        """The values of the predictions."""
+        index = self.order[part.first : part.end]
+        groups = None if self.groups is None else [self.groups[i] for i in index.tolist()]
+        return self.model.held.predict(self.images.subset(index), groups=groups).values
 
 
 def dry_plan(args: PredictArguments, model: Model | OnnxModel, images: Unlabelled) -> Result:

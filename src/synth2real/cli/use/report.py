@@ -28,7 +28,7 @@ from ...route.run import Budget, Run
 from ...route.run_folder import LOG, PARAMETERS, SETTINGS, read_few_labels, read_metrics, read_settings
 from ...simulate import Simulator, load_parameters
 from ...simulate.registry import DESCRIBED
-from ...storage import check_writable
+from ...storage import check_writable, keep_record
 from ...training.hardware import Hardware
 from ...training.mapping import REFINER, Mapped
 from ...training.saved_model import COMPARISON, load_model
@@ -37,6 +37,7 @@ from ..arguments import ReportArguments, TestedData
 from ..console import Result, console
 from ..inputs import load_pair, load_test, read_both_groups, settle_task
 from ..options import parse_channels, parse_resize, parse_size
+from ..provenance import record_of
 
 
 def report(args: ReportArguments) -> Result:
@@ -59,6 +60,7 @@ def report(args: ReportArguments) -> Result:
         names = ", ".join(one.name for one in measured.candidates)
         return dry_run.plan([f"report of {run}: {names}"], time.perf_counter() - began, path)
     write_report(measured, path, read_few_labels(run if "routes" not in settings else run / "chosen"))
+    keep_record(path, record_of("report", args, path))
     console.print(f"report: {path}", soft_wrap=True)
     return {"routes": [one.name for one in measured.candidates], "chosen": measured.chosen.name, "out": path}
 

@@ -45,10 +45,8 @@ from .images import Decoded, decode, resize
 from .npz import Arrays, arrays_of
 from .pixels import Conversion
 from .places import HUB as HUB
-from .places import existing
-from .places import has_columns as has_columns
+from .places import existing, is_packed
 from .places import is_hub as is_hub
-from .places import is_packed as is_packed
 from .read_given import with_given
 from .tables import TABLES, is_file, listed, number, rows_of
 
@@ -87,7 +85,8 @@ def load_unlabelled(
         depth: bits per pixel of images of more than 8 bits, 8 to 16. By default the least of 8, 10, 12, 14 and 16 that
             holds the highest pixel of all images.
         background: colour behind transparent pixels, such as `white` or `#808080`.
-        memory: most bytes of decoded images that stay in memory. By default half of the free memory.
+        memory: most bytes of decoded images that are kept in memory; a larger set stays on disk. By default half of the
+            free memory, and for shards at most 0.5 GB.
         layout: layout of svmlight files, if several files share one. By default the file alone determines it.
         masks: also load `NAME_mask.png` beside `NAME.png`. In a folder of labelled images these are segmentation masks.
         given: columns of numbers that are known of every image and are no labels: columns of a metadata table, or
