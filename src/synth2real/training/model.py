@@ -122,8 +122,6 @@ class Model(nn.Module):
             "norm": norm,
             "given_columns": list(given_columns),
         }
-        if network != GIVEN and (package := provider(type(features))):
-            self.description["package"] = package
         self.features: nn.Sequential = self._featured_by(features, taken, mean, std, given_scale)
         self.width = featured_of(self.features).outputs
         self.head = nn.Sequential(nn.Dropout(share(dropout, "dropout")), mlp(self.width, head, task.outputs))
@@ -140,6 +138,8 @@ class Model(nn.Module):
     ) -> Featured:
         """The features by the description of the model; `taken` is the shape of the inputs of the backbone."""
         known = self.description
+        if known["network"] != GIVEN and (package := provider(type(backbone))):
+            known["package"] = package
         name = type(backbone).__name__ if known["network"] == GIVEN else known["network"]
         width = backbone.width if isinstance(backbone, Features) else width_of(backbone, taken, name)
         values = (taken if known["statistics"] == "pretrained" else self.shape)[0]
