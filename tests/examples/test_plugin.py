@@ -50,7 +50,7 @@ def test_the_example_is_installed_listed_and_used(tmp_path: Path) -> None:
     )
     assert trained.returncode == 0, trained.stderr
     assert "package: synth2real-example 0.1.0" in (tmp_path / "run" / "settings.yaml").read_text()
-    scored = run("evaluate", "run", "--on", "photos", "--metric", "worst-class")
+    scored = run("evaluate", "run", "--on", "photos", "--label", "class", "--metric", "worst-class")
     assert "worst-class: " in scored.stdout
     exported = run("export", "run", "--to", "run.npz")
     assert exported.returncode == 0, exported.stderr
