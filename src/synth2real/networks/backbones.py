@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,24 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..plugins import Registry, absent, subclass_of
 from .dense import PYRAMID, HiddenMaps, SmallEncoder, TimmMaps
 from .efficientnet_lite import EfficientNetLite0
 from .layers import FOR_FEATURES, NETWORKS, Norm
 from .pretrained import LITE, TIMM, TRANSFORMERS, package
 from .weights import read_tensors
 
+# The library's own networks, and those of installed packages.
+NAMED: Registry[Callable[..., nn.Module]] = Registry(
+    "networks",
+    NETWORKS,
+    subclass_of(nn.Module),
+    "a class that derives from torch.nn.Module",
+    reserved=(LITE, TIMM, TRANSFORMERS),
+)
 KINDS = (
-    f"one of: {', '.join(NETWORKS)}, {LITE}, or module:Class (your own nn.Module), or {TIMM}:NAME, such as "
-    f"{TIMM}:resnet18, or {TRANSFORMERS}:NAME, such as {TRANSFORMERS}:facebook/dinov2-small, or {TRANSFORMERS}:FOLDER"
+    f"or module:Class (your own nn.Module), or {TIMM}:NAME, such as {TIMM}:resnet18, or {TRANSFORMERS}:NAME, such as "
+    f"{TRANSFORMERS}:facebook/dinov2-small, or {TRANSFORMERS}:FOLDER"
 )
 COLOURS = 3  # channels of the networks that are pretrained
 SHOWN = 3  # keys listed in a message
@@ -70,8 +79,10 @@ def build_network(
     """Build the feature extractor `name` for inputs of one shape, with new weights.
 
     Args:
-        name: one of five forms:
+        name: one of six forms:
             - a key of `networks.NETWORKS`;
+            - the name of a network of an installed package (entry points `synth2real.networks`), called as
+              `module:Class` is;
             - `efficientnet-lite0`;
             - `module:Class`, a class that Python can import. It is called with `shape` if it has an argument of that
               name, and else without arguments;
@@ -102,6 +113,8 @@ def build_network(
     if name == LITE:
         return EfficientNetLite0()
     check_name(name)
+    if not colon:
+        return _call(name, NAMED[name], shape)
     if kind == TIMM:
         return TimmMaps(_timm(rest, shape[0], features_only=True)) if dense else _timm(rest, shape[0], num_classes=0)
     if kind == TRANSFORMERS:
@@ -159,14 +172,20 @@ def channels_of(name: str, channels: int, pretrained: bool) -> int:
 def check_name(name: str) -> None:
     """Raise `InputError` if no network, class or package has this name; the shape of the inputs need not be known."""
     kind, colon, rest = name.partition(":")
-    if name in NETWORKS or name == LITE:
+    if name in NAMED or name == LITE:
         return
     if not colon:
-        raise InputError(f"network '{name}' is unknown, expected {KINDS}")
+        raise InputError(f"network '{name}' is unknown, expected one of: {', '.join([*NAMED, LITE])}, {KINDS}")
     if kind in (TIMM, TRANSFORMERS):
         package(kind, rest)
     else:
         _class(name, kind, rest)
+
+
+def check_installed(name: str, package: str | None) -> None:
+    """Raise `InputError` if a saved network is of a package with plugins that is not installed."""
+    if package is not None and ":" not in name and name not in NAMED:
+        raise InputError(absent("network", name, package))
 
 
 def _class(name: str, module: str, attribute: str) -> type[nn.Module]:
@@ -186,7 +205,7 @@ def _class(name: str, module: str, attribute: str) -> type[nn.Module]:
     return found
 
 
-def _call(name: str, kind: type[nn.Module], shape: Sequence[int]) -> nn.Module:
+def _call(name: str, kind: Callable[..., nn.Module], shape: Sequence[int]) -> nn.Module:
     takes = "shape" in inspect.signature(kind).parameters
     try:
         return kind(shape=tuple(shape)) if takes else kind()
