@@ -30,19 +30,8 @@ from .demos import Demo, demo_of
 def demo(args: DemoArguments) -> Result:
     """Compare the routes, print the table, and write results.json, the chosen run and the report."""
     out, fast, hardware = args.out, args.fast, Hardware.detect(args.device)
-    if out.exists() and not is_empty(out):
-        if not args.overwrite:
-            raise InputError(
-                f"{out}: the folder is not empty, expected a new folder. Choose another --out, or pass --overwrite"
-            )
-        if not (out / "results.json").is_file():
-            raise InputError(
-                f"{out}: --overwrite found no results.json there, so it is no demo. Choose another --out, "
-                "or delete the folder"
-            )
-        if not args.dry_run:
-            emptied(out)
     made = demo_of(args.task, fast)
+    clear(args)
     simulator, target, test = made.source, made.target, made.test
     budget = Budget(steps=made.steps, n=made.n, batch=made.batch, hardware=hardware)
     seeds = (0,) if fast else (0, 1, 2)
@@ -79,6 +68,23 @@ def demo(args: DemoArguments) -> Result:
     console.print(f"chosen without real labels: {comparison.chosen.name}")
     console.print(f"report: {out / 'report.html'}", soft_wrap=True)
     return {**results, "out": out, "report": out / "report.html"}
+
+
+def clear(args: DemoArguments) -> None:
+    """Empty the folder of an earlier demo. Raise `InputError` if it is in use and may not be emptied."""
+    out = args.out
+    if out.exists() and not is_empty(out):
+        if not args.overwrite:
+            raise InputError(
+                f"{out}: the folder is not empty, expected a new folder. Choose another --out, or pass --overwrite"
+            )
+        if not (out / "results.json").is_file():
+            raise InputError(
+                f"{out}: --overwrite found no results.json there, so it is no demo. Choose another --out, "
+                "or delete the folder"
+            )
+        if not args.dry_run:
+            emptied(out)
 
 
 def write(comparison: Comparison, out: Path, budget: Budget, note: str) -> Result:
