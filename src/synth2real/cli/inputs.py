@@ -25,6 +25,7 @@ from ..route.run import Budget
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
 from ..tasks import TASKS, Classification, Gaze, Segmentation, Task
 from ..tasks.classification import aligned_classes
+from ..tasks.dense import DenseTask
 from ..training.hardware import Hardware
 from ..training.model import Model
 from ..training.saved_model import load_model
@@ -304,7 +305,7 @@ def load_test(data: TestedData, task: Task, layout: Layout | None = None, *, ali
     label, classes = label_to_test(task, data.label, data.test, kind)
     how = {**reading(data), "layout": layout, "given": data.given, "format": kind}
     test = load(data.test, label, **how, classes=classes)
-    if aligned and isinstance(task, Classification | Segmentation):
+    if aligned and isinstance(task, Classification | DenseTask):
         aligned_classes(test.classes, task.classes)
     check_units_of(task, test, f"--test {data.test}")
     return test
@@ -333,8 +334,6 @@ def label_to_test(
 
 def check_units_of(task: Task, data: Labelled, what: str) -> None:
     """Raise `InputError` if labels of a task of values cannot be in its units. The message calls the data `what`."""
-    if isinstance(task, Classification | Segmentation):
-        return
     try:
         task.check_labels(data.labels)
     except InputError as error:

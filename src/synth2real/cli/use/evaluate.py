@@ -56,7 +56,7 @@ def evaluate(args: EvaluateArguments) -> Result:
 def scored(model: Model | OnnxModel, data: Labelled, groups: Sequence[str] | None) -> tuple[Result, Result]:
     """The metrics of the task, and its details; with `groups` each sample is corrected for its own."""
     values = model.predict(data.unlabelled(), groups=groups).values
-    labels = model.task.align(data) if isinstance(model.task, Classification | Segmentation) else data.labels
+    labels = model.task.align(data)
     sizes = data.sizes
     if sizes is None and len(data.shape) == 3:
         sizes = torch.tensor(data.shape[1:]).expand(len(data), 2)
