@@ -14,7 +14,7 @@ class Stays(Exception):
 
 
 def test_an_error_arrives_with_its_kind_and_text():
-    with pytest.raises(InputError, match="a.png: is torn"):
+    with pytest.raises(InputError, match=r"a\.png: is torn"):
         raise unpacked(packed_error(InputError("a.png: is torn")))
 
 

@@ -23,7 +23,7 @@ from ..errors import InputError
 from ..route.preconditions import check_pair
 from ..route.run import Budget
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
-from ..tasks import TASKS, Classification, Gaze, Segmentation, Task
+from ..tasks import TASKS, Classification, Detection, Gaze, Segmentation, Task
 from ..tasks.classification import aligned_classes
 from ..tasks.dense import DenseTask
 from ..training.hardware import Hardware
@@ -184,9 +184,15 @@ def one_source(data: Data, command: str) -> str:
 
 
 def check_task(name: str) -> None:
-    """Raise `InputError` where there is no task of that name."""
+    """Raise `InputError` where there is no task of that name, or it is served in Python only."""
+    served = ", ".join(kind for kind in TASKS if kind != Detection.kind)
+    if name == Detection.kind:
+        raise InputError(
+            f"--task {name} is not served on the command line, expected one of: {served}. In Python, give "
+            "task=tasks.Detection.of(source)"
+        )
     if name not in TASKS:
-        raise InputError(f"--task '{name}' is unknown, expected one of: {', '.join(TASKS)}")
+        raise InputError(f"--task '{name}' is unknown, expected one of: {served}")
 
 
 def check_for_simulators(source: str, n: int | None, preset: str | None, params: Path | None = None) -> None:

@@ -63,6 +63,11 @@ class Task(ABC):
     def metrics(self, predictions: Any, labels: Any) -> dict[str, Any]:
         """Metrics of the predictions against the labels, by name."""
 
+    @property
+    def metric_name(self) -> str:
+        """The main metric in a text."""
+        return self.metric.replace("_", " ")
+
     def align(self, evaluated: Labelled) -> Any:
         """Labels of another data set in the form of those of the training; see the tasks with names of classes."""
         return evaluated.labels

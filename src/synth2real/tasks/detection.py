@@ -78,6 +78,10 @@ class Detection(DenseTask):
         return cls(source.classes, (source.shape[1], source.shape[2]), float(sides.median()))
 
     @property
+    def metric_name(self) -> str:
+        return "AP50"
+
+    @property
     def outputs(self) -> int:
         return len(self.classes) + 4
 

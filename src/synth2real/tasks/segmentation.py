@@ -61,6 +61,10 @@ class Segmentation(DenseTask):
         return cls(source.classes, (source.shape[1], source.shape[2]))
 
     @property
+    def metric_name(self) -> str:
+        return "mean IoU"
+
+    @property
     def outputs(self) -> int:
         return len(self.classes)
 

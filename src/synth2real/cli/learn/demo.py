@@ -107,7 +107,7 @@ def write(comparison: Comparison, out: Path, budget: Budget, note: str) -> Resul
 
 def table(comparison: Comparison, made: Demo) -> Table:
     """The comparison as a table."""
-    metric, scored = comparison.metric, f"{comparison.metric.replace('_iou', ' IoU')} on {made.where}"
+    metric, scored = comparison.metric, f"{comparison.task.metric_name} on {made.where}"
     shown = Table("route", scored, "label-free", "gap before", "gap after", "seconds", "")
     for row in comparison.rows():
         shown.add_row(
