@@ -19,7 +19,7 @@ from synth2real.training.loop import Loop, Trainer
 from synth2real.training.model import Model
 
 SIDE, STEPS = 8, 4
-FOR_CLASSES = ("adamatch", "cdan", "mcc", "mcd", "mdd")  # the others are trained on points
+FOR_CLASSES = ("adamatch", "cdan", "entropy", "mcc", "mcd", "mdd")  # the others are trained on points
 # Adam makes a full step of a gradient that is rounding alone, such as that of a bias before batch normalisation.
 SGD = {"optimize": "sgd", "rate": 0.01}
 Trained = tuple[list[dict[str, float]], dict[str, Tensor]]  # the losses of each step, and the state

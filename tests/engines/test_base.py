@@ -43,7 +43,7 @@ def test_a_render_has_the_same_bits(struck: Struck, tmp_path: Path) -> None:
     for name, runs in (("alone", None), ("struck", struck)):
         render(simulator, 900, tmp_path / name, 3, masks=True, engine=runs)
     assert contents(tmp_path / "struck") == contents(tmp_path / "alone")
-    assert len(contents(tmp_path / "alone")) == 2 * 900 + 2
+    assert len(contents(tmp_path / "alone")) == 2 * 900 + 3
 
 
 @pytest.mark.parametrize("struck", [True], indirect=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from synth2real.errors import InputError
 from synth2real.randomize import METHODS, Full, Geometric, Photometric, Policy, Widen
 from synth2real.settings import build, name_of, to_dict
-from synth2real.tasks import Classification, Gaze, Keypoints, Segmentation
+from synth2real.tasks import Classification, Detection, Gaze, Keypoints, Segmentation
 from synth2real.transforms.sampling import Rows
 from synth2real.transforms.warp import layout
 
@@ -198,3 +198,10 @@ def test_for_masks_nothing_is_cut_out_and_dim_objects_stay_visible():
     assert (inside > outside + 0.01).all()
     assert settled.dense
     assert not Full().settled(Classification(("a", "b"))).dense
+
+
+def test_rectangles_of_labelled_images_with_masks_are_mixed_and_of_boxes_are_not():
+    policy = Photometric(cutmix=1.0).settled(Segmentation(("ground", "spot"), (32, 32)))
+    assert policy.mixes == ("cutmix",)
+    with pytest.raises(InputError, match="the mixed image has no label in the task detect"):
+        Photometric(cutmix=1.0).settled(Detection(("cell",), (32, 32), 4.0))

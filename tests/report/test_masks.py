@@ -10,6 +10,7 @@ from synth2real.comparison.comparison import compare
 from synth2real.data.labels import IGNORED, Masks
 from synth2real.randomize import Photometric
 from synth2real.report import write_report
+from synth2real.report.gallery import randomized
 from synth2real.report.masks import beside, class_table, image_errors, legend, overlaid, shares_text
 from synth2real.report.overlay import COLOURS
 from synth2real.route.route import Route
@@ -77,3 +78,17 @@ def test_the_table_says_what_is_not_known(comparison) -> None:
     assert [row.colour for row in rows] == ["", COLOURS[0]]
     assert "IoU on real labels, randomized" in rows[1].cells
     assert legend(comparison) == [("disc", COLOURS[0])]
+
+
+def test_the_sheet_of_randomized_images_shows_what_the_training_sees() -> None:
+    """For masks nothing is inverted: a bright disc on a dark ground stays brighter than the ground."""
+    source, target = discs(24, 0), discs(24, 1)
+    routes = {"randomized": Route(randomize=Photometric(blur=0, noise=0, clutter=0))}
+    comparison = compare(routes, source, target.unlabelled(), task=TASK, budget=Budget(steps=2, batch=4), seeds=(0,))
+    found = next(one for one in comparison.candidates if one.name == "randomized")
+    shown, trained = randomized(found)[:, 0], found.trials[0].run.trained_on
+    masks = trained.labels.tensor[: len(shown)].bool()
+    bright = trained.inputs[: len(shown), 0].float()
+    for image, before, mask in zip(shown, bright, masks, strict=True):
+        if mask.any():
+            assert (image[mask].mean() - image[~mask].mean()) * (before[mask].mean() - before[~mask].mean()) >= 0

@@ -105,7 +105,7 @@ def test_labelled_carries_classes():
 def test_settings_round_trip_and_errors():
     made = Digits(size=(8, 12), channels=3, ranges={"blur": 0.5, "height": (0.5, 0.6)})
     assert simulator("digits", **to_dict(made)) == made
-    with pytest.raises(InputError, match="simulator 'eye' is unknown, expected one of: digits, eyes"):
+    with pytest.raises(InputError, match="simulator 'eye' is unknown, expected one of: blood, digits, eyes, nuclei"):
         simulator("eye")
     with pytest.raises(InputError, match="channels of 'digits': found 2"):
         simulator("digits", channels=2)

@@ -113,7 +113,11 @@ def test_a_folder_holds_masks_and_the_annotations_of_coco(tmp_path):
         assert np.array_equal(np.array(mask), again > 0)
     rows = [json.loads(line) for line in (tmp_path / "out" / "metadata.jsonl").read_text().splitlines()]
     assert [row["count"] for row in rows] == seen.labels["count"][:, 0].tolist()
-    assert yaml.safe_load((tmp_path / "out" / "classes.yaml").read_text()) == {0: "background", 1: "nucleus"}
+    assert yaml.safe_load((tmp_path / "out" / "classes.yaml").read_text()) == {
+        0: "background",
+        1: "nucleus",
+        "ignore": [255],
+    }
     assert {path.name for path in (tmp_path / "out").iterdir() if path.suffix != ".png"} == {
         *("annotations.json", "classes.yaml", "metadata.jsonl", "parameters.yaml")
     }

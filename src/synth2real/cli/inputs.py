@@ -23,8 +23,9 @@ from ..errors import InputError
 from ..route.preconditions import check_pair
 from ..route.run import Budget
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
-from ..tasks import TASKS, Classification, Gaze, Segmentation, Task
+from ..tasks import TASKS, Classification, Detection, Gaze, Segmentation, Task
 from ..tasks.classification import aligned_classes
+from ..tasks.dense import DenseTask
 from ..training.hardware import Hardware
 from ..training.model import Model
 from ..training.saved_model import load_model
@@ -183,9 +184,15 @@ def one_source(data: Data, command: str) -> str:
 
 
 def check_task(name: str) -> None:
-    """Raise `InputError` where there is no task of that name."""
+    """Raise `InputError` where there is no task of that name, or it is served in Python only."""
+    served = ", ".join(kind for kind in TASKS if kind != Detection.kind)
+    if name == Detection.kind:
+        raise InputError(
+            f"--task {name} is not served on the command line, expected one of: {served}. In Python, give "
+            "task=tasks.Detection.of(source)"
+        )
     if name not in TASKS:
-        raise InputError(f"--task '{name}' is unknown, expected one of: {', '.join(TASKS)}")
+        raise InputError(f"--task '{name}' is unknown, expected one of: {served}")
 
 
 def check_for_simulators(source: str, n: int | None, preset: str | None, params: Path | None = None) -> None:
@@ -304,7 +311,7 @@ def load_test(data: TestedData, task: Task, layout: Layout | None = None, *, ali
     label, classes = label_to_test(task, data.label, data.test, kind)
     how = {**reading(data), "layout": layout, "given": data.given, "format": kind}
     test = load(data.test, label, **how, classes=classes)
-    if aligned and isinstance(task, Classification | Segmentation):
+    if aligned and isinstance(task, Classification | DenseTask):
         aligned_classes(test.classes, task.classes)
     check_units_of(task, test, f"--test {data.test}")
     return test
@@ -333,8 +340,6 @@ def label_to_test(
 
 def check_units_of(task: Task, data: Labelled, what: str) -> None:
     """Raise `InputError` if labels of a task of values cannot be in its units. The message calls the data `what`."""
-    if isinstance(task, Classification | Segmentation):
-        return
     try:
         task.check_labels(data.labels)
     except InputError as error:

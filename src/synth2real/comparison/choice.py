@@ -122,7 +122,7 @@ class Chooser:
         learnt = has_learnt([one.trials[0].held for one in candidates], self.evaluation.labels, self.task)
         reasons = {}
         for candidate, learned in zip(candidates, learnt, strict=True):
-            metric, name = candidate.trials[0].source_metrics[self.task.metric], self.task.metric.replace("_", " ")
+            metric, name = candidate.trials[0].source_metrics[self.task.metric], self.task.metric_name
             why = guards.constant(candidate.trials[0].outputs, self.task)
             candidate.learnt = learned
             if not learned:
@@ -275,7 +275,7 @@ def estimate_text(candidate: RouteCandidate, task: Task) -> str:
     found = candidate.estimate
     if found is None:
         return candidate.no_estimate or "no estimate on real data"
-    name = task.metric.replace("_", " ")
+    name = task.metric_name
     return (
         f"{name} on real data estimated at {found.value:.3g} ({found.low:.3g} to {found.high:.3g}), without real labels"
     )

@@ -161,7 +161,7 @@ class Comparison:
         }
 
     def _repr_html_(self) -> str:
-        return as_table(self.ranking(), self.metric, self.verdict)
+        return as_table(self.ranking(), self.task.metric_name, self.verdict)
 
 
 def _row(candidate: RouteCandidate, metric: str) -> dict[str, Any]:

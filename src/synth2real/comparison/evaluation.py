@@ -18,7 +18,7 @@ from ..route.route import OnReport, Route, default_task
 from ..route.run import Budget, Run
 from ..select.validators import CandidateOutputs, Moved, compact_maps, labels_of, least_held_out, mask_task, move
 from ..simulate import Simulator
-from ..tasks import Classification, Task
+from ..tasks import Task
 from ..training.featured import by_source
 from ..training.kept import FeatureStore
 from ..training.model import Model
@@ -144,7 +144,8 @@ class Evaluation:
         """Labels of the held-out source samples, in the form of the predictions."""
         if self.task.dense:
             return labels_of(self.held, self.task)
-        return self.task.align(self.held) if isinstance(self.task, Classification) else self.held.labels
+        labels: Tensor = self.task.align(self.held)
+        return labels
 
     @property
     def seen_groups(self) -> Groups:

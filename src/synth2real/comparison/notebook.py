@@ -11,7 +11,7 @@ BAR = "background:linear-gradient(to right, rgba(36,137,201,.3) {share:.1f}%, tr
 
 def as_table(rows: Sequence[dict[str, Any]], metric: str, verdict: str) -> str:
     """The rows of a `Comparison.ranking` as HTML without scripts, in the notebook's own colours."""
-    metric = escape(metric.replace("_", " "))
+    metric = escape(metric)
     titles = ("route", "label-free score", f"{metric}, estimated", f"{metric} on test", "steps", "seeds", "seconds", "")
     head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     most = max((row["estimate"] or 0.0 for row in rows), default=0.0)

@@ -167,4 +167,4 @@ def _metrics(model: Model, features: Tensor | None, data: Labelled) -> dict[str,
     if features is None or task.dense:
         return model.evaluate(data)
     values = task.from_input(task.predict(head_of(model, features)), data.fitting)
-    return task.metrics(values, task.align(data) if isinstance(task, Classification) else data.labels)
+    return task.metrics(values, task.align(data))

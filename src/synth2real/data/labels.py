@@ -96,9 +96,9 @@ class Masks:
         parts = [table[self[part].tensor.int()] for part in torch.arange(len(self)).split(MAPPED)]
         return Masks(torch.cat(parts))
 
-    def joined(self, other: Masks) -> Masks:
+    def joined(self, *others: Masks) -> Masks:
         """These masks and then the others, of the same size."""
-        return Masks(torch.cat([self.tensor, other.tensor]))
+        return Masks(torch.cat([one.tensor for one in (self, *others)]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,12 +231,12 @@ class Boxes:
         moved = warp.subset(self.image).points(outline) + 0.5
         return self.at(torch.cat([moved.amin(1), moved.amax(1)], 1)).clipped(warp.size, visible)
 
-    def joined(self, other: Boxes) -> Boxes:
+    def joined(self, *others: Boxes) -> Boxes:
         """The boxes of these images and then those of the other images."""
-        offsets = torch.cat([self.offsets, other.offsets[1:] + self.offsets[-1]])
-        names = ("corners", "classes", "ignored", "scores")
-        corners, classes, ignored, scores = (torch.cat([getattr(self, n), getattr(other, n)]) for n in names)
-        return Boxes(corners, classes, offsets, ignored, scores)
+        every = (self, *others)
+        names = ("corners", "classes", "counts", "ignored", "scores")
+        corners, classes, counts, ignored, scores = (torch.cat([getattr(one, name) for one in every]) for name in names)
+        return Boxes(corners, classes, torch.cat([counts.new_zeros(1), counts.cumsum(0)]), ignored, scores)
 
 
 Labels = Tensor | Masks | Boxes
@@ -253,6 +253,4 @@ def joined(parts: Sequence[Any]) -> Any:
     first, *rest = parts
     if isinstance(first, Tensor):
         return torch.cat(list(parts))
-    for part in rest:
-        first = first.joined(part)
-    return first
+    return first.joined(*rest)

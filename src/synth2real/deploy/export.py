@@ -79,9 +79,9 @@ def export_model(
     """
     path = Path(path)
     check_path(path, overwrite=overwrite, int8=calibrate is not None)
+    graph = Graph(model)  # first: nobody installs a package for a model that is refused
     if path.suffix.lower() == ONNX:
         need(WRITING, f"{path}: an export to {ONNX}")
-    graph = Graph(model)
     facts = facts_of(graph, run or {})
     make_folder(path.parent)
     if (name := exporter_of(path)) is not None:

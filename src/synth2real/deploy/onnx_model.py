@@ -17,7 +17,7 @@ from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
 from ..data.sparse import Layout
 from ..errors import InputError
-from ..tasks import TASKS, Classification
+from ..tasks import TASKS
 from ..training.given import check_shape, checked_given
 from ..training.model import Predictions, batch_of
 from .facts import from_texts
@@ -112,7 +112,7 @@ class OnnxModel:
     def evaluate(self, data: Labelled) -> dict[str, Any]:
         """Metrics of the task on labelled data; as `Model.evaluate`."""
         check_kind(data, Labelled, "the data to evaluate on is")
-        labels = self.task.align(data) if isinstance(self.task, Classification) else data.labels
+        labels = self.task.align(data)
         return self.task.metrics(self.predict(data).values, labels)
 
 

@@ -9,9 +9,7 @@ what is to be written.
 from __future__ import annotations
 
 import os
-import pickle
 import sys
-import traceback
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
 from ..errors import InputError
+from .transport import packed_error, unpacked
 
 ENGINES = ("processes", "ray")
 KILLS = 3  # workers that a part may lose before it is given up
@@ -182,7 +181,7 @@ class Outcome:
         for message in self.warned:
             warnings.warn(message, stacklevel=3)
         if self.error is not None:
-            raise pickle.loads(self.error)
+            raise unpacked(self.error)
         return self.result
 
 
@@ -193,19 +192,9 @@ def outcome_of(function: Callable[[Any], Any], part: Any) -> Outcome:
         try:
             result, error = function(part), None
         except Exception as raised:
-            result, error = None, pickled(raised)
+            result, error = None, packed_error(raised)
     warned = tuple(str(one.message) for one in caught if issubclass(one.category, UserWarning))
     return Outcome(result, error, warned, peak_memory())
-
-
-def pickled(error: Exception) -> bytes:
-    """An error for another process. One that cannot travel becomes a RuntimeError with its traceback."""
-    try:
-        data = pickle.dumps(error)
-        pickle.loads(data)
-    except Exception:
-        data = pickle.dumps(RuntimeError("".join(traceback.format_exception(error))))
-    return data
 
 
 def limit_threads(threads: int) -> None:

@@ -29,5 +29,5 @@ class Portable(Generic[Held]):
 
 
 def _arrived(data: bytes) -> Portable[Any]:
-    # The bytes are those of our own parent, which sends code in any case.
+    # Whole modules, not only weights: the bytes are those of this process or of its parent, see `transport`.
     return Portable(torch.load(io.BytesIO(data), weights_only=False))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -20,6 +19,7 @@ import torch
 
 from ..errors import InputError
 from .base import Engine, Outcome, Part, Result, Task, Tasks
+from .transport import packed, unpacked
 from .worker import serve
 
 RECYCLED = 200  # parts after which a worker is replaced
@@ -139,12 +139,12 @@ class _Worker:
             sent = bytes(ForkingPickler.dumps(function))  # with tensors in shared memory, not copied
         self.function, self.busy = function, True
         with suppress(BrokenPipeError, ConnectionResetError):  # it was killed; reading says so
-            self.connection.send_bytes(pickle.dumps((sent, part)))
+            self.connection.send_bytes(packed((sent, part)))
 
     def take(self) -> Outcome | None:
         """The outcome of the part; None if the process was killed."""
         try:
-            outcome: Outcome = pickle.loads(self.connection.recv_bytes())
+            outcome: Outcome = unpacked(self.connection.recv_bytes())
         except (EOFError, OSError):
             return None
         self.busy, self.done, self.memory = False, self.done + 1, outcome.memory

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 import socket
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -16,8 +15,9 @@ from contextlib import suppress
 from typing import Any
 
 from ..errors import InputError
-from .base import KILLS, Engine, Outcome, Part, Result, Task, Tasks, limit_threads, lost, outcome_of, pickled, searched
+from .base import KILLS, Engine, Outcome, Part, Result, Task, Tasks, limit_threads, lost, outcome_of, searched
 from .processes import RECYCLED
+from .transport import packed, packed_error, unpacked
 
 SHOWN = 5  # machines in a message
 ANSWER = 10.0  # seconds that a cluster has to answer
@@ -89,7 +89,7 @@ class RayTasks(Engine):
 
     def _outcome(self, done: Any, task: Task[Any]) -> Outcome:
         try:
-            outcome: Outcome = pickle.loads(self._ray.get(done))
+            outcome: Outcome = unpacked(self._ray.get(done))
         except self._ray.exceptions.RayError as error:
             raise lost(task.part, f"as Ray says: {str(error).partition(chr(10))[0]}") from None
         return outcome
@@ -142,8 +142,8 @@ def _work(name: str, sent: list[Any], folder: str, threads: int, part: Any) -> b
     try:
         if _held is None or _held[0] != name:
             with searched(folder):
-                _held = name, pickle.loads(ray.get(sent[0]))
+                _held = name, unpacked(ray.get(sent[0]))
         limit_threads(threads)
-        return pickle.dumps(outcome_of(_held[1], part))
+        return packed(outcome_of(_held[1], part))
     except Exception as error:  # the function, or what it returns, cannot travel
-        return pickle.dumps(Outcome(None, pickled(error)))
+        return packed(Outcome(None, packed_error(error)))

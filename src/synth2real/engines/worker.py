@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from .base import Outcome, limit_threads, outcome_of, pickled, searched
+from .base import Outcome, limit_threads, outcome_of, searched
+from .transport import packed, packed_error, unpacked
 
 
 def serve(connection: Connection, folder: str, threads: int, environment: dict[str, str]) -> None:
@@ -30,7 +30,7 @@ def serve(connection: Connection, folder: str, threads: int, environment: dict[s
     function: Callable[[Any], Any] = _Failing(RuntimeError("no function was sent"))
     try:
         while True:
-            sent, part = pickle.loads(connection.recv_bytes())
+            sent, part = unpacked(connection.recv_bytes())
             if sent is not None:
                 function = _read(sent, folder)
                 limit_threads(threads)  # again: the function may have imported torch
@@ -43,7 +43,7 @@ def _read(sent: bytes, folder: str) -> Callable[[Any], Any]:
     """The function; one that raises what went wrong, if it cannot be read."""
     try:
         with searched(folder):
-            function: Callable[[Any], Any] = pickle.loads(sent)
+            function: Callable[[Any], Any] = unpacked(sent)
     except Exception as error:
         return _Failing(error)
     return function
@@ -60,9 +60,9 @@ class _Failing:
 def _encoded(outcome: Outcome) -> bytes:
     """An outcome as bytes: plain ones, because tensors in shared memory vanish with a worker that ends."""
     try:
-        return pickle.dumps(outcome)
+        return packed(outcome)
     except Exception as error:
-        return pickle.dumps(Outcome(None, pickled(error), outcome.warned, outcome.memory))
+        return packed(Outcome(None, packed_error(error), outcome.warned, outcome.memory))
 
 
 def _end_with_parent() -> None:

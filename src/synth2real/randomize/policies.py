@@ -14,7 +14,7 @@ from torch import Tensor
 from ..data.domains import to_float
 from ..errors import InputError
 from ..settings import settings
-from ..tasks import Classification, Gaze, Keypoints, Regression, Task
+from ..tasks import Classification, Gaze, Keypoints, Regression, Segmentation, Task
 from ..transforms.mix import Mix
 from ..transforms.photometric import PhotometricTransform
 from ..transforms.sampling import Rows, Selection, part_of
@@ -34,7 +34,7 @@ MIRRORED = 0.5  # probability of a mirror image if the label is one position or 
 SCALED, MEASURED = 0.6, 0.2  # amplitude of scale if labels are classes, and if they are values
 MIXES = {  # tasks in which a mixed image has a label
     "mixup": (Classification.kind, Regression.kind),
-    "cutmix": (Classification.kind,),
+    "cutmix": (Classification.kind, Segmentation.kind),
 }
 PICTURES = 500  # most pictures kept in memory
 CONTRAST = 0.25  # image standard deviation from which clutter and noise have full strength; MNIST has 0.29
@@ -74,7 +74,7 @@ class Mixing:
         mixup: alpha of the share of the first image when two images are blended (Zhang et al. 2018 use 0.2); 0 for
             none. For classes, and for values that are not positions or directions.
         cutmix: alpha of the share of the first image when a rectangle of it shows the second (Yun et al. 2019 use 1); 0
-            for none. For classes.
+            for none. For classes and masks.
     """
 
     strength: Fraction | None = None

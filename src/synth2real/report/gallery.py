@@ -90,9 +90,10 @@ def refined(candidate: RouteCandidate) -> Tensor:
 
 
 def randomized(candidate: RouteCandidate) -> Tensor:
-    """One random version of the images that the route trains on."""
+    """One random version of the images that the route trains on, by the policy as the task has it."""
     assert candidate.route.randomize is not None
-    return candidate.route.randomize.draw(to_float(refined(candidate)), torch.Generator().manual_seed(0))[0]
+    policy = candidate.route.randomize.settled(candidate.trials[0].run.model.task)
+    return policy.draw(to_float(refined(candidate)), torch.Generator().manual_seed(0))[0]
 
 
 def mistakes(comparison: Comparison) -> list[Picture]:

@@ -81,7 +81,7 @@ def _embedding(candidate: RouteCandidate, comparison: Comparison) -> Any:
         ours = run.model.embed_alone(source.inputs)
     plane = flatten(torch.cat([ours, run.model.embed_alone(target.inputs)]))
     task = comparison.task
-    labels = task.align(source) if isinstance(task, Classification | Segmentation) else source.labels
+    labels = task.align(source)
     labels = labels.tensor if isinstance(labels, Masks) else labels
     predicted = run.model.predict(target).values
     plot = _plot(height=400, tools="hover", tooltips=TOOLTIP.format(picture=PICTURE if len(source.shape) == 3 else ""))

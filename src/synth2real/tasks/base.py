@@ -25,6 +25,7 @@ class Task(ABC):
     metric: ClassVar[str] = "mean_error"  # main metric, a key of `metrics`
     higher_is_better: ClassVar[bool] = False  # of the main metric
     spatial: ClassVar[bool] = False  # whether the features must keep positions in the image
+    named: ClassVar[bool] = False  # whether labels are indices of the names `classes`
     dense: ClassVar[bool] = False  # whether the features are maps (N, F, h, w) instead of vectors (N, F)
 
     @classmethod
@@ -61,6 +62,15 @@ class Task(ABC):
     @abstractmethod
     def metrics(self, predictions: Any, labels: Any) -> dict[str, Any]:
         """Metrics of the predictions against the labels, by name."""
+
+    @property
+    def metric_name(self) -> str:
+        """The main metric in a text."""
+        return self.metric.replace("_", " ")
+
+    def align(self, evaluated: Labelled) -> Any:
+        """Labels of another data set in the form of those of the training; see the tasks with names of classes."""
+        return evaluated.labels
 
     def check_labels(self, labels: Any) -> None:
         """Raise `InputError` if labels of the task's columns cannot be in its units. By default all can."""

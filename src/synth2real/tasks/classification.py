@@ -30,6 +30,7 @@ class Classification(Task):
     kind: ClassVar[str] = "classify"
     metric: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
+    named: ClassVar[bool] = True
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:

@@ -16,11 +16,10 @@ from ..data.fitting import Fitting
 from ..data.labels import Boxes
 from ..errors import InputError
 from ..transforms.mix import Mix
-from ..transforms.warp import Warp
-from .base import Task
 from .box_metrics import box_metrics
 from .boxes import centre_maps, generalised_iou, highest, suppressed
 from .classification import aligned_classes
+from .dense import DenseTask
 
 SPREAD = 0.18  # standard deviation of the Gaussian around a centre, as a share of the sides of its box (TTFNet)
 NEAR = 0.5  # of that Gaussian: points that learn the sides of the box
@@ -33,7 +32,7 @@ SIDES = 2.0  # weight of the loss of the sides
 
 
 @dataclass(frozen=True)
-class Detection(Task):
+class Detection(DenseTask):
     """Boxes of objects of some classes. Ignored boxes are in neither losses nor metrics.
 
     The head is free of anchors. At each point of the maps it predicts for each class whether the centre of an object is
@@ -57,16 +56,10 @@ class Detection(Task):
 
     kind: ClassVar[str] = "detect"
     metric: ClassVar[str] = "ap50"
-    higher_is_better: ClassVar[bool] = True
-    spatial: ClassVar[bool] = True
-    dense: ClassVar[bool] = True
-    classes: tuple[str, ...]
-    size: tuple[int, int]
     scale: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "classes", tuple(self.classes))
-        object.__setattr__(self, "size", tuple(self.size))
+        super().__post_init__()
         if not self.classes:
             raise InputError("boxes without classes, expected one or more class names")
 
@@ -85,11 +78,15 @@ class Detection(Task):
         return cls(source.classes, (source.shape[1], source.shape[2]), float(sides.median()))
 
     @property
+    def metric_name(self) -> str:
+        return "AP50"
+
+    @property
     def outputs(self) -> int:
         return len(self.classes) + 4
 
     def settings(self) -> dict[str, Any]:
-        return {"classes": list(self.classes), "size": list(self.size), "scale": self.scale}
+        return {**super().settings(), "scale": self.scale}
 
     def head(self, width: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
         """The layers from maps of features (N, width, h, w) to maps of outputs (N, C + 4, h, w)."""
@@ -185,9 +182,6 @@ class Detection(Task):
             return predictions
         scale, shift = fitting.scale_and_shift
         return predictions.scaled(1 / scale, -shift / scale)
-
-    def move(self, labels: Boxes, warp: Warp | None) -> Boxes:
-        return labels if warp is None else labels.warped(warp)
 
     def mix(self, labels: Boxes, mix: Mix) -> Boxes:
         raise InputError("boxes cannot be mixed with those of another image. Set randomize.mixup and cutmix to 0")

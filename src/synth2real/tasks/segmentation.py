@@ -15,16 +15,15 @@ from ..data.labels import IGNORED, Masks
 from ..errors import InputError
 from ..networks.dense import local_mlp
 from ..transforms.mix import Mix
-from ..transforms.warp import Warp
-from .base import Task
 from .classification import aligned_classes
+from .dense import DenseTask
 from .mask_metrics import mask_metrics
 
 SMOOTH = 1.0  # pixels added to both sides of a Dice coefficient, so that a class in no image of a batch costs nothing
 
 
 @dataclass(frozen=True)
-class Segmentation(Task):
+class Segmentation(DenseTask):
     """A class for each pixel of an image. Pixels with the label `IGNORED` are in neither losses nor metrics.
 
     The loss is the mean of the cross entropy over the pixels of an image, and 1 minus the Dice coefficient of the batch
@@ -42,15 +41,9 @@ class Segmentation(Task):
 
     kind: ClassVar[str] = "segment"
     metric: ClassVar[str] = "mean_iou"
-    higher_is_better: ClassVar[bool] = True
-    spatial: ClassVar[bool] = True
-    dense: ClassVar[bool] = True
-    classes: tuple[str, ...]
-    size: tuple[int, int]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "classes", tuple(self.classes))
-        object.__setattr__(self, "size", tuple(self.size))
+        super().__post_init__()
         if not 2 <= len(self.classes) <= IGNORED:
             raise InputError(
                 f"masks of {len(self.classes)} classes ({', '.join(self.classes[:5])}), expected 2 to {IGNORED}: a "
@@ -68,11 +61,12 @@ class Segmentation(Task):
         return cls(source.classes, (source.shape[1], source.shape[2]))
 
     @property
+    def metric_name(self) -> str:
+        return "mean IoU"
+
+    @property
     def outputs(self) -> int:
         return len(self.classes)
-
-    def settings(self) -> dict[str, Any]:
-        return {"classes": list(self.classes), "size": list(self.size)}
 
     def head(self, width: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
         """The layers from maps of features (N, width, h, w) to maps of outputs (N, C, h, w)."""
@@ -105,9 +99,6 @@ class Segmentation(Task):
     def metrics(self, predictions: Tensor, labels: Masks) -> dict[str, Any]:
         """See `mask_metrics.mask_metrics`. Predictions are (N, H, W) uint8."""
         return mask_metrics(predictions, labels, self.classes)
-
-    def move(self, labels: Masks, warp: Warp | None) -> Masks:
-        return labels if warp is None else labels.warped(warp)
 
     def mix(self, labels: Masks, mix: Mix) -> Masks:
         return labels.mixed(mix)

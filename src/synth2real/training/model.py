@@ -26,7 +26,7 @@ from ..networks.layers import Features, Norm, Normalise, Statistics, share
 from ..networks.tuning import PretrainedNorm, Tune, Tuned
 from ..plugins import provider
 from ..storage import make_folder, write_tensors, write_text
-from ..tasks import Classification, Detection, Segmentation, Task
+from ..tasks import Task
 from .corrected_head import outputs_by_group
 from .featured import Featured, ProjectedPixels, featured_of
 from .given import WithGiven, append, check_shape, checked_given, given_of, kind_of, split
@@ -35,7 +35,6 @@ from .predictions import answers
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.yaml"
 PREDICTION_BATCH, PREDICTION_VALUES = 512, 2**23  # samples in a batch, and pixel values or features, at most
-Named = Classification | Segmentation | Detection  # tasks with names of classes
 CHECKED = 64  # inputs on which a trained model is checked
 GIVEN = "given"  # replaces the network name if the user passed a network object
 
@@ -344,12 +343,12 @@ class Model(nn.Module):
                 another shape.
         """
         data = as_labelled(data, "the data to evaluate on is", self.conversion, self.given_columns)
-        if data.classes and not isinstance(self.task, Named):
+        if data.classes and not self.task.named:
             raise InputError(
                 f"the model predicts values ({self.task.kind}), found the classes {', '.join(data.classes[:5])}, "
                 "expected values (N, K). Give floats: y.astype(float)"
             )
-        labels = self.task.align(data) if isinstance(self.task, Named) else data.labels
+        labels = self.task.align(data)
         return self.task.metrics(self.predict(data.unlabelled()).values, labels)
 
     def check_outputs(self, domain: Unlabelled, step: int) -> None:

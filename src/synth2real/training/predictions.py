@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..data.described import some
 from ..errors import InputError
-from ..tasks import Classification, Detection, Segmentation, Task
+from ..tasks import Classification, Task
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,6 @@ class Predictions:
 
 def answers(task: Task) -> str:
     """What a task predicts, in a `repr`."""
-    if isinstance(task, Classification | Segmentation | Detection):
-        return some(task.classes, "classes")
+    if task.named:
+        return some(task.classes, "classes")  # type: ignore[attr-defined]
     return some(task.columns, "values")  # type: ignore[attr-defined]

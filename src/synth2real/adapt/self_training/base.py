@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
+import torch
+from pydantic import Field
 from torch import Tensor
 
 from ...data.domains import Unlabelled
 from ...settings import settings
-from ...training.loop import Progress
+from ...training.collapse import CollapseWatch
+from ...training.loop import Progress, SourceBatch, TargetBatch, Terms, Update
 from ..base import Objective
 from .burn_in import BurnIn
 
@@ -34,3 +38,39 @@ class SelfTrained(Objective):
 
     def notes(self) -> list[str]:
         return [*super().notes(), *self.burn_in.notes()]
+
+
+@settings
+class PredictionLoss(SelfTrained):
+    """A loss on the predictions for the target that needs no labels, beside the task's loss on the source.
+
+    Its weight rises after the burn-in, and a collapse stops the training (`CollapseWatch`).
+
+    Args:
+        weight: of the loss at full strength.
+    """
+
+    term: ClassVar[str]  # the name of the loss
+    default_randomization: ClassVar[str | None] = "full"
+    assumes_source_balance: ClassVar[bool] = False
+
+    weight: float = Field(default=1.0, ge=0)
+
+    def target_loss(self, unknown: Tensor) -> Tensor:
+        """The loss, a scalar, of raw outputs (B, C) or (B, C, h, w) for a target batch."""
+        raise NotImplementedError
+
+    def build(self, target: Unlabelled) -> None:
+        super().build(target)
+        self.networks["watch"] = self.watch = CollapseWatch(self.model)
+
+    def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
+        known, unknown = self.model(torch.cat([source.x, target.x])).split([len(source), len(target)])
+        self.observe_source(known, source.y, progress)
+        self.observe_target(unknown.softmax(1))
+        label, penalty = self.task.loss(known, source.y), self.target_loss(unknown)
+        terms: dict[str, Terms] = {
+            "label": (1.0, label),
+            self.term: (self.weight * self.burn_in.weight(progress), penalty),
+        }
+        yield Update(of=(self.model,), **terms)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from ...data.domains import Unlabelled
 from ...measure.discrepancies import entropy
 from ...settings import settings
-from ...training.collapse import CollapseWatch
-from ...training.loop import Progress, SourceBatch, TargetBatch, Update
 from ..shared.task_checks import needs_classes
-from .base import SelfTrained
+from .base import PredictionLoss
 
 
 def class_confusion(outputs: Tensor, temperature: float) -> Tensor:
@@ -29,7 +25,7 @@ def class_confusion(outputs: Tensor, temperature: float) -> Tensor:
 
 
 @settings
-class MCC(SelfTrained):
+class MCC(PredictionLoss):
     """Minimum class confusion: minimises the confusion between pairs of classes in the predictions on a target batch.
 
     For classes only. The method computes from the predicted probabilities of a target batch how strongly each pair of
@@ -52,23 +48,11 @@ class MCC(SelfTrained):
         temperature: divides the outputs before the softmax (2.5 in the paper).
     """
 
-    weight: float = Field(default=1.0, ge=0)
     temperature: float = Field(default=2.5, gt=0)
-    default_randomization: ClassVar[str | None] = "full"
-    assumes_source_balance: ClassVar[bool] = False
+    term: ClassVar[str] = "confusion"
 
     def refuse(self) -> None:
         needs_classes(self, self.task, "measures which classes are confused")
 
-    def build(self, target: Unlabelled) -> None:
-        super().build(target)
-        self.networks["watch"] = self.watch = CollapseWatch(self.model)
-
-    def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
-        known, unknown = self.model(torch.cat([source.x, target.x])).split([len(source), len(target)])
-        self.observe_source(known, source.y, progress)
-        self.observe_target(unknown.softmax(1))
-        label = self.task.loss(known, source.y)
-        confusion = class_confusion(unknown, self.temperature)
-        weight = self.weight * self.burn_in.weight(progress)
-        yield Update(of=(self.model,), label=(1.0, label), confusion=(weight, confusion))
+    def target_loss(self, unknown: Tensor) -> Tensor:
+        return class_confusion(unknown, self.temperature)

@@ -84,7 +84,10 @@ class CheckArguments(TestedData):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvertArguments(Writing):
-    """Write labelled images in another format, with the labels of every task. Says what that format cannot hold."""
+    """Write labelled images in another format.
+
+    The labels of every task go along; what the format cannot hold is said.
+    """
 
     source: Annotated[Path, typer.Argument(metavar="IN", help="Folder or file of labelled images, of any format.")]
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write.")]

@@ -210,7 +210,10 @@ class CompareArguments(Parallel, TestedData, Writing):
 
 @dataclass(frozen=True, kw_only=True)
 class PlanArguments(TestedData, Writing):
-    """Say what more rendered images would buy: a learning curve without real labels."""
+    """Say what more rendered images would buy.
+
+    From a learning curve without real labels.
+    """
 
     source: Annotated[tuple[str, ...], typer.Argument(metavar="SIMULATOR", help=SIMULATOR)]
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write plan.json and a picture to.")] = None

@@ -33,7 +33,10 @@ class EvaluateArguments(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class PredictArguments(Parallel, Writing):
-    """Write predictions for images: a CSV file, or of a segmenter a folder of masks."""
+    """Write predictions for images.
+
+    A CSV file, or of a segmenter a folder of masks.
+    """
 
     run: ModelArgument
     images: Annotated[Path, typer.Argument(help="Folder, image, .npz or .svmlight.")]
@@ -88,7 +91,10 @@ class ReportArguments(Writing):
 
 @dataclass(frozen=True, kw_only=True)
 class TraceArguments(Command):
-    """Print what an output was made from, back to the simulator's seed, and whether it is still the same."""
+    """Print what an output was made from.
+
+    Back to the simulator's seed, and whether it is still the same.
+    """
 
     out: Annotated[Path, typer.Argument(metavar="RUN", help="Folder or file that a command wrote.")]
 

@@ -253,7 +253,7 @@ def marked(row: dict[str, Any], baseline: str) -> str:
 
 def table(comparison: Comparison) -> Table:
     """The ranking as a table."""
-    name = comparison.metric.replace("_", " ")
+    name = comparison.task.metric_name
     shown = Table(
         "route", "label-free score", f"estimated {name}", f"{name} on --test", "steps", "seeds", "seconds", ""
     )

@@ -30,19 +30,8 @@ from .demos import Demo, demo_of
 def demo(args: DemoArguments) -> Result:
     """Compare the routes, print the table, and write results.json, the chosen run and the report."""
     out, fast, hardware = args.out, args.fast, Hardware.detect(args.device)
-    if out.exists() and not is_empty(out):
-        if not args.overwrite:
-            raise InputError(
-                f"{out}: the folder is not empty, expected a new folder. Choose another --out, or pass --overwrite"
-            )
-        if not (out / "results.json").is_file():
-            raise InputError(
-                f"{out}: --overwrite found no results.json there, so it is no demo. Choose another --out, "
-                "or delete the folder"
-            )
-        if not args.dry_run:
-            emptied(out)
     made = demo_of(args.task, fast)
+    clear(args)
     simulator, target, test = made.source, made.target, made.test
     budget = Budget(steps=made.steps, n=made.n, batch=made.batch, hardware=hardware)
     seeds = (0,) if fast else (0, 1, 2)
@@ -81,6 +70,23 @@ def demo(args: DemoArguments) -> Result:
     return {**results, "out": out, "report": out / "report.html"}
 
 
+def clear(args: DemoArguments) -> None:
+    """Empty the folder of an earlier demo. Raise `InputError` if it is in use and may not be emptied."""
+    out = args.out
+    if out.exists() and not is_empty(out):
+        if not args.overwrite:
+            raise InputError(
+                f"{out}: the folder is not empty, expected a new folder. Choose another --out, or pass --overwrite"
+            )
+        if not (out / "results.json").is_file():
+            raise InputError(
+                f"{out}: --overwrite found no results.json there, so it is no demo. Choose another --out, "
+                "or delete the folder"
+            )
+        if not args.dry_run:
+            emptied(out)
+
+
 def write(comparison: Comparison, out: Path, budget: Budget, note: str) -> Result:
     """Write results.json, chosen/ and report.html. Returns the content of results.json."""
     chosen = comparison.chosen
@@ -101,7 +107,7 @@ def write(comparison: Comparison, out: Path, budget: Budget, note: str) -> Resul
 
 def table(comparison: Comparison, made: Demo) -> Table:
     """The comparison as a table."""
-    metric, scored = comparison.metric, f"{comparison.metric.replace('_iou', ' IoU')} on {made.where}"
+    metric, scored = comparison.metric, f"{comparison.task.metric_name} on {made.where}"
     shown = Table("route", scored, "label-free", "gap before", "gap after", "seconds", "")
     for row in comparison.rows():
         shown.add_row(

@@ -154,7 +154,7 @@ def conclude(args: PlanArguments, folder: RunFolder | None, found: ImageCurve) -
 
 def table(found: ImageCurve) -> Table:
     """A row for each size."""
-    metric = found.task.metric.replace("_", " ")
+    metric = found.task.metric_name
     tested = any(row["test"] for row in found.rows())
     shown = Table("images", "label-free score", f"estimated {metric}", *([f"{metric} on --test"] if tested else []))
     for row in found.rows():

@@ -61,7 +61,7 @@ def scored(
 ) -> tuple[Result, Result]:
     """The metrics of the task and those named in `more`, and its details; with `groups` each sample is corrected."""
     values = model.predict(data.unlabelled(), groups=groups).values
-    labels = model.task.align(data) if isinstance(model.task, Classification | Segmentation) else data.labels
+    labels = model.task.align(data)
     sizes = data.sizes
     if sizes is None and len(data.shape) == 3:
         sizes = torch.tensor(data.shape[1:]).expand(len(data), 2)

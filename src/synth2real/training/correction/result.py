@@ -205,8 +205,8 @@ class Scores:
     def __init__(self, model: Model, few: FewLabels) -> None:
         self.task: Task = model.task
         self.fitting = few.labelled().fitting
-        self.labels = self.task.align(few.labelled()) if isinstance(self.task, Classification) else few.labels
-        self.sign = 1.0 if self.task.metric == "accuracy" else -1.0
+        self.labels = self.task.align(few.labelled())
+        self.sign = 1.0 if self.task.higher_is_better else -1.0
 
     def of(self, coordinates: Tensor, index: Tensor | None = None) -> float:
         """The metric of coordinates (N, K) of the labels at `index`, by default all."""
