@@ -102,24 +102,28 @@ def build_network(
             network does not take inputs of this shape.
     """
     _check_maps(name, dense)
+    _check_shape(name, shape)
     if name == PYRAMID:
         return SmallEncoder(shape, norm)
     if name in NETWORKS:
-        _check_shape(name, shape)
         return NETWORKS[name](shape, spatial=spatial, norm=norm)
-    kind, colon, rest = name.partition(":")
-    if (name == LITE or (colon and kind in (TIMM, TRANSFORMERS))) and len(shape) != 3:
-        raise InputError(f"network '{name}' takes images, found features of shape {tuple(shape)}")
     if name == LITE:
         return EfficientNetLite0()
+    return _foreign(name, shape, pretrained, config, dense)
+
+
+def _foreign(
+    name: str, shape: Sequence[int], pretrained: bool, config: Mapping[str, Any] | None, dense: bool
+) -> nn.Module:
+    """A network of an installed package, of the user, of timm or of transformers."""
     check_name(name)
+    kind, colon, rest = name.partition(":")
     if not colon:
         return _call(name, NAMED[name], shape)
     if kind == TIMM:
-        return TimmMaps(_timm(rest, shape[0], features_only=True)) if dense else _timm(rest, shape[0], num_classes=0)
+        return _timm(rest, shape[0], dense)
     if kind == TRANSFORMERS:
-        network = _transformers(rest, shape[0], config)
-        return HiddenMaps(network) if dense else Pooled(network, pretrained)
+        return _transformers(rest, shape[0], config, dense, pretrained)
     return _call(name, _class(name, kind, rest), shape)
 
 
@@ -137,8 +141,10 @@ def _check_maps(name: str, dense: bool) -> None:
 
 
 def _check_shape(name: str, shape: Sequence[int]) -> None:
-    """Raise `InputError` if a network of the library takes features and the inputs are images, or the reverse."""
-    if (len(shape) == 3) != (name in FOR_FEATURES):
+    """Raise `InputError` if a network takes features and the inputs are images, or the reverse."""
+    if len(shape) != 3 and (name == LITE or name.startswith((f"{TIMM}:", f"{TRANSFORMERS}:"))):
+        raise InputError(f"network '{name}' takes images, found features of shape {tuple(shape)}")
+    if name not in NETWORKS or (len(shape) == 3) != (name in FOR_FEATURES):
         return
     takes, kind, other = (
         ("feature vectors (F,)", "images", "convolutional")
@@ -216,18 +222,21 @@ def _call(name: str, kind: Callable[..., nn.Module], shape: Sequence[int]) -> nn
         ) from None
 
 
-def _timm(name: str, channels: int, **how: Any) -> nn.Module:
+def _timm(name: str, channels: int, dense: bool) -> nn.Module:
     timm = package(TIMM, name)
+    how: dict[str, Any] = {"features_only": True} if dense else {"num_classes": 0}
     try:
         made: nn.Module = timm.create_model(name, pretrained=False, in_chans=channels, **how)
     except (RuntimeError, TypeError) as error:
         raise InputError(
             f"network '{TIMM}:{name}' cannot be built ({error}), expected a name from timm.list_models()"
         ) from None
-    return made
+    return TimmMaps(made) if dense else made
 
 
-def _transformers(name: str, channels: int, config: Mapping[str, Any] | None) -> nn.Module:
+def _transformers(
+    name: str, channels: int, config: Mapping[str, Any] | None, dense: bool, pretrained: bool
+) -> nn.Module:
     transformers = package(TRANSFORMERS, name)
     try:
         if config is None:
@@ -243,7 +252,7 @@ def _transformers(name: str, channels: int, config: Mapping[str, Any] | None) ->
             "vision model, as save_pretrained writes it, or the name of a vision model on the hub. The hub needs a "
             "network connection"
         ) from None
-    return made
+    return HiddenMaps(made) if dense else Pooled(made, pretrained)
 
 
 @torch.no_grad()
