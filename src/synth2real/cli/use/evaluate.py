@@ -17,9 +17,9 @@ from ...data.reading.loading import load
 from ...data.reading.places import has_columns
 from ...deploy import OnnxModel
 from ...errors import InputError
+from ...measure.metrics import check_metrics, more_metrics
 from ...route.run_folder import read_settings
 from ...tasks import Classification, Segmentation
-from ...tasks.metrics import check_metrics, more_metrics
 from ...training.model import Model
 from ..arguments import EvaluateArguments
 from ..console import WIDTH, Result, print_result

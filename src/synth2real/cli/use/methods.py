@@ -12,6 +12,7 @@ from ...adapt import SOURCE_FREE_STAGE
 from ...data.formats import NAMED as FORMATS
 from ...data.formats import Format
 from ...deploy.exporters import EXPORTERS
+from ...measure.metrics import METRICS
 from ...networks.backbones import NAMED as NETWORKS
 from ...plugins import OWN, Registry
 from ...route.route import STAGES
@@ -19,7 +20,6 @@ from ...select.aggregate import METHODS as AGGREGATES
 from ...select.estimates import METHODS as ESTIMATES
 from ...select.validators import NAMED as VALIDATORS
 from ...simulate.registry import NAMED as SIMULATORS
-from ...tasks.metrics import METRICS
 from ...training.hardware import versions
 from ..arguments import MethodsArguments
 from ..console import Result, print_result

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from synth2real.errors import InputError
+from synth2real.measure.metrics import check_metrics, more_metrics
 from synth2real.tasks import Classification
-from synth2real.tasks.metrics import check_metrics, more_metrics
 
 TASK = Classification(("a", "b"))
 CODE = """

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..plugins import Registry
-from .base import Task
+from ..tasks import Task
 
 Metric = Callable[[Tensor, Tensor, Task], float]
 METRICS: Registry[Metric] = Registry("metrics", {}, callable, "a function metric(predictions, labels, task) -> float")
