@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ def read(name: str, size: tuple[int, int], parts: tuple[str, ...], source: Simul
 def images(jpeg: np.ndarray, offset: np.ndarray, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Images reduced to `size` (N, 3, H, W) uint8, and by which factor of the width and of the height (2,)."""
     data, shown = jpeg.tobytes(), []
-    for start, end in zip(offset[:-1], offset[1:], strict=True):
+    for start, end in itertools.pairwise(offset):
         with Image.open(io.BytesIO(data[start:end])) as image:
             width, height = image.size
             shown.append(np.asarray(image.convert("RGB").resize(size[::-1], Image.Resampling.BOX)))
