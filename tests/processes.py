@@ -1,10 +1,19 @@
-"""Several processes that train together, for tests: they are started once, and run one function after another."""
+"""Several processes that train together, for tests: they are started once, and run one function after another.
 
+And what the system says of other processes.
+"""
+
+import contextlib
 import multiprocessing
 import os
 import socket
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from threading import Barrier
 from typing import Any, Self
 
 import torch
@@ -31,12 +40,53 @@ def environment(rank: int, count: int, port: int) -> dict[str, str]:
     }
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent does not."""
+    return pid in _running()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that run."""
+    return [child for child, parent in _running().items() if parent == pid]
+
+
+def _running() -> dict[int, int]:
+    """The parent of each process that has not ended: from Linux, or else from the program `ps`."""
+    rows = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            rows.append((stat.parent.name, parent, state))
+    if not rows:
+        command = ["ps", "-A", "-o", "pid=,ppid=,stat="]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        rows = [(pid, parent, state) for pid, parent, state in map(str.split, said.splitlines())]
+    return {int(pid): int(parent) for pid, parent, state in rows if not state.startswith("Z")}
+
+
+def preloaded() -> ForkServerContext:
+    """Starts processes in which the library is imported already, so that each begins at once."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["processes_run", "torch._dynamo", "synth2real.cli.learn.calibrate"])
+    return context
+
+
+def run_command(arguments: Sequence[str], folder: Path, output: Path, begin: Barrier) -> None:
+    """For a process of its own: run a command of synth2real in a folder, beside others; what it says is in a file."""
+    os.chdir(folder)
+    sys.argv = ["synth2real", *arguments]
+    with output.open("w") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+        from synth2real import cli
+
+        begin.wait(WAIT)
+        cli.main()
+
+
 class Group:
     """`count` processes. `group(function, ...)` calls a function of a module in each, and returns the answers."""
 
     def __init__(self, count: int) -> None:
-        context, port = multiprocessing.get_context("forkserver"), free_port()
-        context.set_forkserver_preload(["processes_run", "torch._dynamo"])  # imported once, and not by each process
+        context, port = preloaded(), free_port()
         self.pipes, self.processes = [], []
         for rank in range(count):
             ours, theirs = context.Pipe()

@@ -61,21 +61,21 @@ def test_a_range_grows_to_the_span_of_the_images_and_a_range_without_effect_stay
     assert ranges["nothing"] == pytest.approx(simulator.range("nothing"), abs=0.15)
 
 
-def test_hidden_means_deviations_and_a_correlation_are_recovered():
-    """600 digits of 12 by 12, two seeds. Means within 0.05 initial ranges, deviations within 20 percent."""
+@pytest.mark.parametrize("seed", [7, pytest.param(8, marks=pytest.mark.slow)])
+def test_hidden_means_deviations_and_a_correlation_are_recovered(seed):
+    """600 digits of 12 by 12. Means within 0.05 initial ranges, deviations within 20 percent."""
     simulator = Digits(size=(12, 12))
     truth = {"contrast": Normal(1.5, 0.25), "height": Normal(0.68, 0.04)}
     hidden = simulator.with_ranges(**truth).with_correlations({"height ~ contrast": -0.7})
     method = Posterior(parameters=("contrast", "height"), distribution="normal", narrowest=0.3, trials=40)
-    for seed in (7, 8):
-        found = method.fit(simulator, Unlabelled(hidden.sample(600, seed).images))
-        assert found.moved
-        for name, one in truth.items():
-            low, high = simulator.range(name)
-            assert abs(found.ranges[name].mean - one.mean) < 0.05 * (high - low), name
-            assert found.ranges[name].std == pytest.approx(one.std, rel=0.2), name
-        assert found.correlations["height ~ contrast"] == pytest.approx(-0.7, abs=0.2)
-        assert found.simulator.all_correlations() == found.correlations
+    found = method.fit(simulator, Unlabelled(hidden.sample(600, seed).images))
+    assert found.moved
+    for name, one in truth.items():
+        low, high = simulator.range(name)
+        assert abs(found.ranges[name].mean - one.mean) < 0.05 * (high - low), name
+        assert found.ranges[name].std == pytest.approx(one.std, rel=0.2), name
+    assert found.correlations["height ~ contrast"] == pytest.approx(-0.7, abs=0.2)
+    assert found.simulator.all_correlations() == found.correlations
 
 
 def test_a_deviation_shrinks_only_if_asked():
@@ -183,7 +183,7 @@ def test_parameters_with_similar_effects_are_all_found():
 
 @pytest.mark.parametrize("name", ["FAST", "SEARCH"])
 def test_a_killed_calibration_is_resumed_with_the_same_result(tmp_path, name):
-    method, kills = {"FAST": (FAST, (1, 3)), "SEARCH": (SEARCH, (3, 14))}[name]
+    method, kills = {"FAST": (FAST, (3,)), "SEARCH": (SEARCH, (3, 14))}[name]
     whole = method.fit(ramps(size=(8, 8)), SEEN)
     script = tmp_path / "killed.py"
     script.write_text(

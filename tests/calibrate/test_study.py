@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import subprocess
-import sys
 import textwrap
 import time
 from pathlib import Path
@@ -12,25 +10,11 @@ import optuna
 import pytest
 import yaml
 
+from processes import preloaded, run_command
 from synth2real.calibrate.ranges import Space
 from synth2real.calibrate.study import NAME, FixedPointSampler, Study, mean_of_best
 from synth2real.simulate import Digits, render
 
-WORKER = textwrap.dedent(
-    """
-    import sys, time
-    from pathlib import Path
-    from synth2real import cli
-    import synth2real.cli.learn.calibrate, synth2real.calibrate.study
-
-    here, mine = Path(sys.argv[1]), sys.argv[2]
-    (here / f"{mine}.ready").touch()
-    while len(list(here.glob("*.ready"))) < 2:
-        time.sleep(0.001)
-    sys.argv = ["synth2real", *sys.argv[3:]]
-    cli.main()
-    """
-)
 SLOW = textwrap.dedent(
     """
     import time
@@ -47,26 +31,19 @@ SLOW = textwrap.dedent(
 def both(folder: Path, real: Path, trials: int, *more: str) -> list[Path]:
     """Run two workers that open one storage at the same time. Returns the file that each wrote."""
     (folder / "slow.py").write_text(SLOW)
-    (folder / "worker.py").write_text(WORKER)
     fixed = ["--target", real, "--trials", trials, "--storage", folder / "s.db", "--resume", *more]
     outs = [folder / f"{name}.yaml" for name in "ab"]
-    runs = [
-        subprocess.Popen(
-            list(
-                map(
-                    str, [sys.executable, "worker.py", folder, out.stem, "calibrate", "slow:Slow", "--out", out, *fixed]
-                )
-            ),
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for out in outs
-    ]
-    for run in runs:
-        output, _ = run.communicate(timeout=120)
-        assert run.returncode == 0, output
+    context = preloaded()
+    begin = context.Barrier(2)
+    runs = []
+    for out in outs:
+        arguments = [str(one) for one in ("calibrate", "slow:Slow", "--out", out, *fixed)]
+        runs.append(context.Process(target=run_command, args=(arguments, folder, out.with_suffix(".log"), begin)))
+        runs[-1].start()
+    for run, out in zip(runs, outs, strict=True):
+        run.join(120)
+        output = out.with_suffix(".log").read_text()
+        assert run.exitcode == 0, output
         assert f"in {trials} trials" in output
     return outs
 

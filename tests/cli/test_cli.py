@@ -193,7 +193,8 @@ def test_rendered_digits_are_a_source(synth2real, tmp_path):
     assert (data.shape, data.classes) == ((1, 16, 16), tuple("0123456789"))
     refused(synth2real("render", "digits", "--out", tmp_path / "r", *arguments), "the folder is not empty")
 
-    arguments = ("--randomize", "geometric", "--refine", "simgan", "--set", "refine.steps=2", "--channels", 3, *QUICK)
+    short = (part for one in ("steps=2", "pretrain_critic=2", "maps=8") for part in ("--set", f"refine.{one}"))
+    arguments = ("--randomize", "geometric", "--refine", "simgan", *short, "--channels", 3, *QUICK)
     code, _, err = synth2real(
         "train", tmp_path / "r", "--target", tmp_path / "r", "--out", tmp_path / "run", *arguments
     )

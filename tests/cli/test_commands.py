@@ -7,6 +7,7 @@ import pytest
 from helpers import refused
 from synth2real.cli.commands import COMMANDS
 
+CRITIC = ("--set", "refine.pretrain_critic=2")
 QUICK = ("--steps", 2)
 
 
@@ -30,7 +31,7 @@ def commands(tmp_path, classes, photos, run):
             ("digits", "--target", photos, "--trials", 3, "--set", "calibrate.images=40", "--out", f"{out}.yaml"),
             "parameters",
         ),
-        "refine": ((classes, "--target", photos, "--method", "simgan", *QUICK, "--out", out), "steps"),
+        "refine": ((classes, "--target", photos, "--method", "simgan", *CRITIC, *QUICK, "--out", out), "steps"),
         "train": ((classes, "--target", photos, *QUICK, "--out", out), "losses"),
         "adapt": ((run, "--target", photos, *QUICK, "--out", out), "judgement"),
         "evaluate": ((run, "--on", classes), "accuracy"),

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from helpers import contents
+from processes import children, is_running
 
-RENDER = ["render", "eyes", "--n", "1400", "--size", "18x30", "--seed", "3"]
+RENDER = ["render", "eyes", "--n", "1000", "--size", "18x30", "--seed", "3"]
 
 
 def test_a_killed_render_ends_its_workers_and_is_resumed_with_the_same_bits(synth2real, tmp_path: Path) -> None:
@@ -21,13 +22,14 @@ def test_a_killed_render_ends_its_workers_and_is_resumed_with_the_same_bits(synt
     deadline = time.monotonic() + 90
     while not (out / "000250.png").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    children = [int(child) for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    workers = children(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert len(children) >= 2
-    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
+    assert len(workers) >= 2
+    deadline = time.monotonic() + 60
+    while any(map(is_running, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    assert not any(map(is_running, workers))
     assert (out / "INCOMPLETE.jsonl").exists()
     code, _, err = synth2real(*RENDER, "--out", out, "--resume")
     assert code == 0, err

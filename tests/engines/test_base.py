@@ -41,9 +41,9 @@ def struck(two: Engine, tmp_path: Path, request: pytest.FixtureRequest):
 def test_a_render_has_the_same_bits(struck: Struck, tmp_path: Path) -> None:
     simulator = Eyes(size=(18, 30))
     for name, runs in (("alone", None), ("struck", struck)):
-        render(simulator, 900, tmp_path / name, 3, masks=True, engine=runs)
+        render(simulator, 450, tmp_path / name, 3, masks=True, engine=runs)
     assert contents(tmp_path / "struck") == contents(tmp_path / "alone")
-    assert len(contents(tmp_path / "alone")) == 2 * 900 + 3
+    assert len(contents(tmp_path / "alone")) == 2 * 450 + 3
 
 
 @pytest.mark.parametrize("struck", [True], indirect=True)
@@ -61,11 +61,11 @@ def test_a_refined_folder_has_the_same_bits(struck: Struck, tmp_path: Path, monk
 def test_predictions_have_the_same_bits(struck: Struck, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predict, "BATCHES", 1)
     model = scrambled(corrected())
-    given = torch.rand(1600, 2), ("head_pitch", "exposure")
+    given = torch.rand(600, 2), ("head_pitch", "exposure")
     images = Unlabelled(
-        torch.randint(256, (1600, 1, 36, 60), dtype=torch.uint8), given=given[0], given_columns=given[1]
+        torch.randint(256, (600, 1, 36, 60), dtype=torch.uint8), given=given[0], given_columns=given[1]
     )
-    groups = ["ann", "bob"] * 800
+    groups = ["ann", "bob"] * 300
     expected = model.predict(images, groups=groups).values
     assert torch.equal(predict.predicted(struck, model, images, groups).values, expected)
     alone = predict.predicted(Here(), model, images, None).values

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from engines.struck import Squared, Struck, end, fail_oddly, refuse, torch_threads, unpicklable
+from processes import is_running
 from synth2real.engines import engine
 from synth2real.engines.processes import Processes
 from synth2real.errors import InputError
@@ -125,7 +126,7 @@ def test_the_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     parent.wait()
     parent.stdout.close()
     for _ in range(200):
-        if not Path(f"/proc/{worker}").exists() or " Z " in Path(f"/proc/{worker}/stat").read_text():
+        if not is_running(worker):
             return
         time.sleep(0.05)
     raise AssertionError("the worker still runs")

@@ -65,7 +65,7 @@ def comparison() -> Comparison:
     routes = {
         "calibrated": Route(calibrate=Posterior(trials=3, images=40, rounds=2)),
         "<b>randomized</b></script>": Route(randomize=Full()),
-        "refined": Route(refine=SimGAN(steps=10)),
+        "refined": Route(refine=SimGAN(steps=10, pretrain_critic=4, maps=8, blocks=1)),
     }
     some = torch.arange(60)
     return compare(

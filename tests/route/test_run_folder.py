@@ -57,7 +57,7 @@ ROUTES = {
     "dann by the paper": ("classify", Route(adapt=DANN(preset="paper"))),
     "teacher": ("classify", Route(randomize=Full(), adapt=Teacher())),
     "teacher of keypoints": ("keypoints", Route(randomize=Full(), adapt=Teacher())),
-    "refined": ("classify", Route(refine=SimGAN(steps=4, maps=4, blocks=1))),
+    "refined": ("classify", Route(refine=SimGAN(steps=4, pretrain_critic=2, maps=4, blocks=1))),
 }
 
 
@@ -107,7 +107,7 @@ def test_a_teacher_that_stops_early_goes_on_with_the_same_bits(tmp_path, monkeyp
 
 
 def test_a_run_interrupted_before_its_first_checkpoint_begins_anew(tmp_path, data):
-    route = Route(refine=SimGAN(steps=4, maps=4, blocks=1))
+    route = Route(refine=SimGAN(steps=4, pretrain_critic=2, maps=4, blocks=1))
     fit(tmp_path / "whole", route, data)
     with pytest.raises(Interrupted):
         fit(tmp_path / "broken", route, data, until=("train", 40))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from processes import is_running
 from synth2real.errors import InputError, WriteError
 from synth2real.settings import to_dict
 from synth2real.simulate import Drawn, Parameter, declared, external, find, is_simulator, registry, simulator
@@ -246,16 +247,6 @@ def waited(until, seconds=60):
             return
         time.sleep(0.02)
     assert until()
-
-
-def is_running(pid):
-    """Whether a process runs; one that has ended and waits for its parent does not."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    state = Path(f"/proc/{pid}/stat")
-    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def test_no_files_are_left_where_a_full_disk_stops_it(tmp_path, monkeypatch):

@@ -1,11 +1,13 @@
 """The benchmark of calibration: hidden truths and real images, on a small scale."""
 
+import functools
+
 import pytest
 import torch
 
 from benchmarks.lib.protocols import CLASSES, Protocol
 from benchmarks.quality.methods import calibration
-from synth2real import Labelled, Unlabelled
+from synth2real import Budget, Labelled, Unlabelled
 from synth2real.calibrate import Posterior
 from synth2real.simulate import Digits
 
@@ -13,7 +15,9 @@ from synth2real.simulate import Digits
 @pytest.fixture
 def quick(monkeypatch):
     """A method that takes a second, and a protocol of small digits."""
-    monkeypatch.setitem(calibration.METHODS, "posterior", lambda **given: Posterior(trials=1, rounds=1, **given))
+    short = functools.partial(Posterior, trials=1, rounds=1, images=40)
+    monkeypatch.setitem(calibration.METHODS, "posterior", short)
+    monkeypatch.setattr(calibration, "Budget", functools.partial(Budget, n=60))
 
     def small() -> Protocol:
         made = Digits(size=(8, 8)).sample(60, 9)

@@ -26,6 +26,7 @@ def test_the_choice_is_compared_with_hindsight(
 ) -> None:
     small = Protocol("bars", bars(120, 0), bars(80, 1).unlabelled(), bars(60, 2), bars(60, 3))
     monkeypatch.setitem(benchmark.PROTOCOLS, "fonts", lambda: small)
+    monkeypatch.setattr("synth2real.comparison.halving.LEAST", 10)  # steps
     monkeypatch.setattr(protocols, "SCORES", tmp_path / "scores.jsonl")
     assert benchmark.main(["--protocols", "fonts", "--minutes", "0.001", "--score", "--keep", str(tmp_path)]) == 0
     output = capsys.readouterr().out
