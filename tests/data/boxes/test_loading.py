@@ -7,10 +7,14 @@ import torch
 from PIL import Image
 
 from boxed import OBJECTS, SIZE, arrays, coco, images, labelme, table, voc, yolo
+from foreign import CLASSES, ONE, TWO
+from foreign import WRITERS as FOREIGN
 from helpers import picture, save
+from skips import optional
 from synth2real import load, load_unlabelled
 from synth2real.data.labels import Boxes
 from synth2real.errors import InputError, LeftOutWarning
+from synth2real.simulate import Blood, render
 
 LAYOUTS = [coco, yolo, voc, labelme, table, arrays]
 
@@ -42,6 +46,53 @@ def test_a_file_and_a_part_of_a_set_are_loaded_as_the_folder_is(tmp_path):
     assert as_plain(load(tmp_path / "coco/annotations.json", label="boxes"))[1] == OBJECTS["b"]
     yolo(tmp_path / "yolo")
     assert as_plain(load(tmp_path / "yolo/data.yaml", label="boxes"))[1] == OBJECTS["b"]
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_every_format_with_boxes_is_read(tmp_path, name):
+    if name == "blenderproc":
+        optional("h5py", "formats")
+    data = load(FOREIGN[name](tmp_path), label="boxes")
+    named = CLASSES.get(name, {})
+    scenes = [
+        sorted((named.get(kind, kind), (x, y, x + wide, y + tall)) for kind, (x, y, wide, tall) in scene.items())
+        for scene in (ONE, TWO)
+    ]
+    assert as_plain(data) == scenes
+
+
+@pytest.mark.parametrize("part", ["images/train", "images/train/"])
+def test_a_part_of_a_set_of_yolo_has_its_names_above_it(tmp_path, part):
+    yolo(tmp_path)
+    data = load(f"{tmp_path}/{part}", label="boxes")
+    assert as_plain(data)[1] == OBJECTS["b"]
+    assert data.names == ("a.png", "b.png", "c.png")
+
+
+def test_a_part_of_a_set_may_hold_its_images_and_labels(tmp_path):
+    yolo(tmp_path / "set")
+    for folder in ("images", "labels"):
+        (tmp_path / f"set/{folder}/train").rename(tmp_path / folder)
+        (tmp_path / f"set/{folder}").rmdir()
+        (tmp_path / "set/valid").mkdir(exist_ok=True)
+        (tmp_path / folder).rename(tmp_path / f"set/valid/{folder}")
+    assert as_plain(load(tmp_path / "set/valid", label="boxes"))[1] == OBJECTS["b"]
+    assert len(load_unlabelled(tmp_path / "set/valid")) == 3
+
+
+@pytest.mark.parametrize("to", ["coco", "yolo", "imagefolder", "webdataset"])
+def test_what_convert_writes_is_read(synth2real, tmp_path, to):
+    code, _, err = synth2real("convert", coco(tmp_path / "in"), tmp_path / "out", "--to", to)
+    assert code == 0, err
+    assert as_plain(load(tmp_path / "out", label="boxes")) == [sorted(one) for one in OBJECTS.values()]
+
+
+def test_a_rendered_folder_has_its_boxes_in_coco_beside_its_table(tmp_path):
+    render(Blood(size=(24, 32)), 3, tmp_path / "out", 0, masks=True)
+    data, drawn = load(tmp_path / "out", label="boxes"), Blood(size=(24, 32)).labelled(3, 0)
+    assert torch.equal(data.labels.counts, drawn.labels.counts)
+    assert torch.allclose(data.labels.corners, drawn.labels.corners)
+    assert load(tmp_path / "out", label="boxes", given=["red_cells"]).given.shape == (3, 1)
 
 
 def test_some_classes_alone_are_kept(tmp_path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..domains import Labelled
@@ -45,6 +47,22 @@ def load_arrays(path: Path, names: Sequence[str], how: Conversion) -> Labelled:
         return Labelled(inputs, found, classes, names=numbered(inputs), **facts)
 
 
+def rows_of(arrays: Mapping[str, NDArray[Any]], rows: NDArray[np.int64], count: int) -> dict[str, NDArray[Any]]:
+    """The arrays of an `.npz` of `count` images for some of these: `rows` (B,) in ascending order.
+
+    Arrays with a row for each box keep those of the images; others that are as long as the images keep their rows.
+    """
+    of_boxes = (CORNERS, CLASS, IMAGE, IGNORED) if IMAGE in arrays else ()
+    kept = np.isin(arrays[IMAGE], rows) if of_boxes else None
+    found = {}
+    for name, values in arrays.items():
+        if name in of_boxes:
+            found[name] = np.searchsorted(rows, values[kept]) if name == IMAGE else values[kept]
+        else:
+            found[name] = values[rows] if values.shape[:1] == (count,) else values
+    return found
+
+
 def _boxes(path: Path, arrays: Arrays, count: int) -> Boxes:
     corners = arrays.numbers(CORNERS)
     if corners.ndim != 2 or corners.shape[1] != 4 or np.isnan(corners).any():
@@ -66,7 +84,7 @@ def _boxes(path: Path, arrays: Arrays, count: int) -> Boxes:
     )
 
 
-def _indices(path: Path, arrays: Arrays, name: str, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _indices(path: Path, arrays: Arrays, name: str, count: int) -> NDArray[np.int64]:
     """Whole numbers (M,) from 0 to below `count`."""
     found = arrays.numbers(name)
     if found.ndim != 1 or not ((found >= 0) & (found < count) & (found == found.round())).all():

@@ -29,10 +29,10 @@ def boxes_format(path: Path, name: str | None = None) -> Format:
     Raises:
         InputError: there are no boxes; or as `format_of`.
     """
-    kind = format_of(path, name, native=_has_objects)
+    kind = format_of(path, name, native=has_objects)
     if kind is not None:
         return kind
-    if name == NATIVE or _has_objects(path):
+    if name == NATIVE or has_objects(path):
         return IMAGES
     above = coco.descriptions(path.parent)
     if above:
@@ -40,6 +40,6 @@ def boxes_format(path: Path, name: str | None = None) -> Format:
     raise InputError(f"{path}: found no boxes, expected {EXPECTED}")
 
 
-def _has_objects(path: Path) -> bool:
+def has_objects(path: Path) -> bool:
     """Whether a table of the folder has a column of objects."""
     return path.is_dir() and any(COLUMN in row for table in metadata_tables(path) for row in table_rows(table))
