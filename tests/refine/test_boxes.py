@@ -75,8 +75,7 @@ def test_a_judge_of_boxes_finds_what_has_moved(monkeypatch):
     x = (255 * torch.rand(4, 1, 24, 24, generator=torch.Generator().manual_seed(0))).byte()
     assert displaced(x, x, judge).tolist() == [0] * 4
     assert measure_of(judge) == "1 - agreement of the boxes, 0 to 1"
-    found = iter(
-        [Boxes.of([torch.tensor([[2.0, 2, 9, 9]])], [torch.zeros(1)]), Boxes.of([torch.zeros(0, 4)], [torch.zeros(0)])]
-    )
+    one, none = torch.tensor([[2.0, 2, 9, 9]]), torch.zeros(0, 4)
+    found = iter([Boxes.of([corners], [torch.zeros(len(corners))]) for corners in (one, none)])
     monkeypatch.setattr(Detection, "predict", lambda *_: next(found))
     assert displaced(x[:1], x[:1].flip(3), judge).tolist() == [1]
