@@ -22,7 +22,7 @@ extensions = [
     "route_map",
     "checked_links",
 ]
-exclude_patterns = ["_build", "schema/README.md", "**/README.rst"]
+exclude_patterns = ["_build", "**/README.rst"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 
 # Markdown: headings are targets of links, as on GitHub.
@@ -77,4 +77,3 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 project_copyright = "the synth2real contributors, MIT licence"
-templates_path = ["templates"]

@@ -12,6 +12,7 @@ from typing import Any
 PACKAGES = {
     "synth2real": "The front door",
     "synth2real.data": "Data and labels",
+    "synth2real.data.formats": "Formats of other programs",
     "synth2real.datasets": "Public data sets",
     "synth2real.tasks": "Tasks",
     "synth2real.simulate": "Simulators",
@@ -35,6 +36,7 @@ PACKAGES = {
     "synth2real.deploy.sklearn": "scikit-learn estimators",
     "synth2real.engines": "Engines",
     "synth2real.report": "Report",
+    "synth2real.plugins": "Plugins",
     "synth2real.settings": "Settings as code",
     "synth2real.errors": "Errors",
 }

@@ -20,8 +20,7 @@ target = given.with_ranges(**hidden).labelled(500, seed=1).unlabelled()
 found = Posterior().fit(given, target)
 
 # %%
-# Bars are the ranges, relative to what the parameter may be at most. Where the bar moved to the hidden one, the
-# images determine the parameter.
+# The ranges of each parameter. By default a range keeps its width, so what is found is the place.
 
 figure, axes = plt.subplots(len(hidden), figsize=(8, 3.2), layout="constrained")
 for axis, (name, truth) in zip(axes, hidden.items(), strict=True):
@@ -31,6 +30,7 @@ for axis, (name, truth) in zip(axes, hidden.items(), strict=True):
             i, high - low, left=low, color={"given": "tab:gray", "found": "tab:orange", "hidden": "tab:blue"}[which]
         )
     axis.set(yticks=range(3), yticklabels=list(three), title=name)
+    axis.use_sticky_edges = False
     axis.invert_yaxis()
 
 # %%

@@ -41,6 +41,6 @@ for one in comparison.candidates:
         xytext=(6, -4),
         textcoords="offset points",
     )
-axis.margins(x=0.3, y=0.15)
+axis.margins(x=0.5, y=0.15)
 axis.set(xlabel="accuracy on real digits", ylabel="label-free score")
 print(comparison.chosen.estimate)

@@ -21,7 +21,7 @@ source = eyes.labelled(2000, seed=0, label="gaze")
 labelled, test = (elsewhere.labelled(300, seed=seed, label="gaze") for seed in (1, 2))
 target = test.unlabelled()
 model = Route(randomize=Photometric()).run(source, target, budget=Budget(steps=250)).model
-print(f"not corrected: {model.evaluate(test)['mean_angle']:.2f} degrees")
+print(f"not corrected: {model.evaluate(test)['mean_degrees']:.2f} degrees")
 
 # %%
 # The error on other samples, for ten draws of each number of labels.
@@ -30,11 +30,11 @@ counts, error = (2, 5, 10, 20, 50), []
 for count in counts:
     draws = [torch.randperm(300, generator=torch.Generator().manual_seed(draw))[:count] for draw in range(5)]
     found = [correct(model, FewLabels.of(labelled.subset(draw)), target, curve=False).model for draw in draws]
-    error.append([one.evaluate(test)["mean_angle"] for one in found])
+    error.append([one.evaluate(test)["mean_degrees"] for one in found])
 middle = torch.tensor(error).mean(1)
 
 figure, axis = plt.subplots(figsize=(6, 3.4), layout="constrained")
-axis.axhline(model.evaluate(test)["mean_angle"], color="tab:gray", linestyle="--", label="not corrected")
+axis.axhline(model.evaluate(test)["mean_degrees"], color="tab:gray", linestyle="--", label="not corrected")
 for count, values in zip(counts, error, strict=True):
     axis.plot([count] * len(values), values, ".", color="tab:orange", alpha=0.5)
 axis.plot(counts, middle, color="tab:orange", label="corrected, mean of five draws")
