@@ -178,8 +178,9 @@ def rows(count: int, size: int, kind: str, rounds: int) -> list[Row]:
             found[library]["error"] = f"{type(error).__name__}: {error}"
     for library, seconds in (times := interleaved(runs, rounds)).items():
         found[library]["rate"] = rates(made[library], seconds)
-        scaled = [each * made["synth2real"] / made[library] for each in seconds]  # for as many images as ours
-        found[library]["ratio"] = ratios(scaled, times["synth2real"])
+        if library != "synth2real":
+            scaled = [each * made["synth2real"] / made[library] for each in seconds]  # for as many images as ours
+            found[library]["ratio"] = ratios(scaled, times["synth2real"])
     return list(found.values())
 
 
