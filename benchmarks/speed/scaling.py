@@ -118,7 +118,8 @@ def of_images(source: Labelled, target: Unlabelled) -> Stages:
     yield "predict", lambda: model[0].predict(target)
     yield "validators", validate
     yield "gap", lambda: measure_gap(source, target)
-    yield "histogram refiner", lambda: Histogram().fit(source, target, Loop(1)).samples(source, torch.arange(1000))
+    some = torch.arange(min(SEEN, len(source)))
+    yield "histogram refiner", lambda: Histogram().fit(source, target, Loop(1)).samples(source, some)
 
 
 def of_features(source: Labelled, target: Unlabelled) -> Stages:

@@ -6,6 +6,7 @@ Class indices (N,) and values (N, K) are tensors. `Masks` and `Boxes` answer to 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from .subsets import chosen
 IGNORED = 255  # the value of a pixel that counts nowhere
 VISIBLE = 0.3  # least share of a box that must be visible, else it is dropped
 MAPPED = 256  # masks whose values are replaced at once
-OUTLINE = 8  # points on each side of a box that are warped
+OUTLINE = 32  # points of the ellipse in a box that are warped
 
 
 class IndexMaps(Protocol):
@@ -218,16 +219,19 @@ class Boxes:
         return self.at(corners).kept((remains > 0) & (remains >= visible * whole))
 
     def warped(self, warp: Warp, visible: float = VISIBLE) -> Boxes:
-        """The boxes after their images were warped: around the warped outline of each, within the frame.
+        """The boxes after their images were warped: around the warped outline of each object, within the frame.
+
+        The outline is the ellipse in the box. Few objects fill the corners of their box, so the corners must not
+        count: a box around the warped corners of a turned round object is up to 1.4 times too wide. In rendered blood
+        smears a detector that had learnt with such boxes found white cells 1.29 times too wide.
 
         Args:
             visible: see `clipped`.
         """
-        along = torch.linspace(0, 1, OUTLINE + 1, device=self.corners.device)
-        zero, one = torch.zeros_like(along), torch.ones_like(along)
-        sides = torch.stack([torch.cat([along, along, zero, one]), torch.cat([zero, one, along, along])], 1)
+        angle = torch.arange(OUTLINE, device=self.corners.device) * (2 * math.pi / OUTLINE)
+        circle = torch.stack([angle.cos(), angle.sin()], 1)
         low, high = self.corners[:, None, :2], self.corners[:, None, 2:]
-        outline = low + sides * (high - low) - 0.5
+        outline = (low + high) / 2 + circle * (high - low) / 2 - 0.5
         moved = warp.subset(self.image).points(outline) + 0.5
         return self.at(torch.cat([moved.amin(1), moved.amax(1)], 1)).clipped(warp.size, visible)
 

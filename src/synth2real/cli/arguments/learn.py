@@ -198,6 +198,10 @@ class CompareArguments(Parallel, TestedData, Writing):
     ] = None
     network: Network = None
     weights: Weights = None
+    validator: Annotated[
+        str | None,
+        typer.Option("--validator", metavar="NAME", help=f"Choose by this validator, not the usual score. {METHODS}"),
+    ] = None
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds for the chosen route.")] = 3
     few_labels: FewLabels = None
     resume: Resume = False

@@ -21,6 +21,9 @@ class EvaluateArguments(Command):
     label: Annotated[
         tuple[str, ...], typer.Option("--label", help="Label column, if its name differs from that of the training.")
     ] = ()
+    metric: Annotated[
+        tuple[str, ...], typer.Option("--metric", help="Also a metric of an installed package. Repeat it.")
+    ] = ()
     group: Group = None
     device: Device = None
     skip_bad: SkipBad = False
@@ -53,7 +56,12 @@ class ExportArguments(Writing):
     """Write a trained model as one file that runs without synth2real."""
 
     run: RunArgument
-    to: Annotated[Path, typer.Option("--to", help="File to write: .onnx (for onnxruntime) or .pt2 (for torch.export).")]
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to", help="File to write: .onnx (for onnxruntime), .pt2 (for torch.export), or of an installed exporter."
+        ),
+    ]
     check: Annotated[
         Path | None,
         typer.Option(
@@ -93,4 +101,14 @@ class TraceArguments(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class MethodsArguments(Command):
-    """List all methods, simulators, validators and estimates."""
+    """List all methods, simulators, validators, metrics and exporters, with their packages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchemaArguments(Command):
+    """Print the JSON Schema of a YAML file, so that editors complete and check it."""
+
+    kind: Annotated[
+        str,
+        typer.Argument(metavar="KIND", help="routes (compare --routes), config (--config) or parameters (--params)."),
+    ]

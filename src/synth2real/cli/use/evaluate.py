@@ -17,6 +17,7 @@ from ...data.reading.loading import load
 from ...data.reading.places import has_columns
 from ...deploy import OnnxModel
 from ...errors import InputError
+from ...measure.metrics import check_metrics, more_metrics
 from ...route.run_folder import read_settings
 from ...tasks import Classification, Segmentation
 from ...training.model import Model
@@ -31,6 +32,7 @@ IOU_OF = "iou_of"  # the metric with a value for each class
 
 def evaluate(args: EvaluateArguments) -> Result:
     """Print the task's metrics of a run on labelled data, and which errors it makes."""
+    check_metrics(args.metric)
     model = load_run(args.run, trust=args.trust, device=args.device)
     columns = label_columns(args, model)
     classes = model.task.classes if isinstance(model.task, Segmentation) else ()
@@ -38,7 +40,8 @@ def evaluate(args: EvaluateArguments) -> Result:
     data = load(args.on, columns, **how, format=args.format, classes=classes)
     model.inputs_of(data, str(args.on))
     check_units_of(model.task, data, f"--on {args.on}")
-    metrics, details = scored(model, data, groups_of(args.run, model, args.group, (args.on, data)))
+    groups = groups_of(args.run, model, args.group, (args.on, data))
+    metrics, details = scored(model, data, groups, args.metric)
     for name, value in metrics.items():
         if name == IOU_OF:
             show_ious(value)
@@ -53,14 +56,18 @@ def evaluate(args: EvaluateArguments) -> Result:
     return {**metrics, "count": len(data), **details}
 
 
-def scored(model: Model | OnnxModel, data: Labelled, groups: Sequence[str] | None) -> tuple[Result, Result]:
-    """The metrics of the task, and its details; with `groups` each sample is corrected for its own."""
+def scored(
+    model: Model | OnnxModel, data: Labelled, groups: Sequence[str] | None, more: Sequence[str] = ()
+) -> tuple[Result, Result]:
+    """The metrics of the task and those named in `more`, and its details; with `groups` each sample is corrected."""
     values = model.predict(data.unlabelled(), groups=groups).values
     labels = model.task.align(data)
     sizes = data.sizes
     if sizes is None and len(data.shape) == 3:
         sizes = torch.tensor(data.shape[1:]).expand(len(data), 2)
-    return model.task.metrics(values, labels), model.task.details(values, labels, sizes)
+    metrics = model.task.metrics(values, labels)
+    metrics |= more_metrics(more, metrics, values, labels, model.task)
+    return metrics, model.task.details(values, labels, sizes)
 
 
 def show_ious(ious: dict[str, float | None]) -> None:
