@@ -96,7 +96,7 @@ def export_model(
 
 
 def _written(
-    graph: Graph, facts: Mapping[str, Any], path: Path, images: Path | None, calibrate: Unlabelled | None
+    graph: Graph, facts: dict[str, Any], path: Path, images: Path | None, calibrate: Unlabelled | None
 ) -> Exported:
     """Write `.onnx` or `.pt2`, and compare its answers with those of the model."""
     with whole(path) as partial, quiet():
