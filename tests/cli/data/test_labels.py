@@ -66,12 +66,12 @@ def test_boxes_of_a_set_are_counted_and_their_faults_found(synth2real, tmp_path,
     code, out, err = synth2real("check", folder, "--target", target, "--task", "detect", "--test", folder, "--json")
     assert code == 0, err
     assert "warning: source: 3 boxes have a side of less than 2 pixels" in err
-    assert "warning: source: the class 'car' has 1 boxes, expected 50 or more" in err
+    assert "warning: source: the class 'person' has 1 boxes, expected 50 or more" in err
     found = json.loads(out)
-    assert found["domains"]["test"]["boxes"]["person"]["boxes"] == 2
+    assert found["domains"]["test"]["boxes"]["car"]["boxes"] == 2
     assert found["labels"]["test"][0]["kind"] == "tiny box"
     assert (
-        "boxes: car 1, person 2, 1.5 in an image, 0 images without"
+        "boxes: car 2, person 1, 1.5 in an image, 0 images without"
         in synth2real("check", folder, "--target", target, "--task", "detect")[1]
     )
 
