@@ -1,16 +1,17 @@
-"""Masks drawn over images: half-transparent colours with an outline, and a legend."""
+"""Labels drawn over images: masks in half-transparent colours with an outline, outlines of boxes, and a legend."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle, islice
 
+import numpy as np
 import torch
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..data.labels import IGNORED
+from ..data.labels import IGNORED, Boxes
 
 # Bright on the grey images of cameras and microscopes, and told apart by colour-blind readers.
 COLOURS = ("#FF8A1F", "#00C8FF", "#FF4FA3", "#54E346", "#FFD400", "#B38CFF", "#C8553D", "#2489C9")
@@ -40,6 +41,26 @@ def overlaid(images: Tensor, masks: Tensor, classes: int) -> Tensor:
     return (below + opacity[:, None] * (paint - below)).round().to(torch.uint8)
 
 
+def boxed(images: Tensor, boxes: Boxes, classes: int) -> Tensor:
+    """Images with the outlines of their boxes in the colours of their classes, (N, 3, H, W) uint8.
+
+    Args:
+        images: (N, 3, H, W) uint8.
+        boxes: in pixels of these images. Ignored ones are grey.
+        classes: their number.
+    """
+    paints, found = colours(classes + 1), []
+    for i, image in enumerate(images):
+        picture = Image.fromarray(image.movedim(0, -1).contiguous().numpy())
+        draw, own = ImageDraw.Draw(picture), boxes[torch.tensor([i])]
+        for corners, index, ignored in zip(own.corners, own.classes.tolist(), own.ignored.tolist(), strict=True):
+            left, top, right, bottom = corners.round().int().tolist()
+            ends = left, top, max(left, right - 1), max(top, bottom - 1)
+            draw.rectangle(ends, outline=UNKNOWN if ignored else paints[index])
+        found.append(torch.from_numpy(np.array(picture)).movedim(-1, 0))
+    return torch.stack(found) if found else images
+
+
 def outlines(masks: Tensor) -> Tensor:
     """Pixels (N, H, W) bool that have a neighbour of another class."""
     around = F.pad(masks[:, None].float(), (1, 1, 1, 1), mode="replicate")[:, 0]
@@ -48,10 +69,15 @@ def outlines(masks: Tensor) -> Tensor:
     return torch.stack([side != inner for side in sides]).any(0)
 
 
-def legend(classes: Sequence[str], width: int) -> Image.Image:
-    """A strip of `width` pixels with name and colour of each class of the foreground, in several lines if needed."""
+def legend(names: Sequence[str], width: int, unknown: str = "not known") -> Image.Image:
+    """A strip of `width` pixels with name and colour of each class, in several lines if needed.
+
+    Args:
+        names: of the classes that have a colour.
+        unknown: what grey is.
+    """
     font, places, x, y = ImageFont.load_default(12), [], MARGIN, 0
-    for name, colour in [*zip(classes[1:], colours(len(classes)), strict=True), ("not known", UNKNOWN)]:
+    for name, colour in [*zip(names, colours(len(names) + 1), strict=True), (unknown, UNKNOWN)]:
         wide = int(SQUARE + 4 + font.getlength(name) + 2 * MARGIN)
         if x > MARGIN and x + wide > width:
             x, y = MARGIN, y + LINE
