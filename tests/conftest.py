@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers import dots, picture, save
+from packages import Packages
 from skips import not_run
 from synth2real import cli
 
@@ -58,6 +59,12 @@ def synth2real(monkeypatch, capsys):
         return code, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """Installs packages with plugins for the test, see `Packages`."""
+    return Packages(tmp_path / "site", monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import synth2real as s2r
 ROOT = Path(s2r.__file__).parent
 FOLDERS = sorted(path.parent for path in ROOT.rglob("__init__.py"))
 FILES = sorted(ROOT.rglob("*.py"))
-AT_THE_ROOT = {"__init__.py", "__main__.py", "errors.py", "settings.py"}
+AT_THE_ROOT = {"__init__.py", "__main__.py", "errors.py", "plugins.py", "settings.py"}
 
 
 def name_of(path: Path) -> str:
@@ -35,7 +35,7 @@ def test_a_folder_is_small_and_says_what_it_is_for(folder: Path) -> None:
     assert doc.partition("\n")[0].endswith("."), "the first line is no sentence"
 
 
-def test_only_four_files_stand_at_the_root() -> None:
+def test_only_five_files_stand_at_the_root() -> None:
     assert {path.name for path in ROOT.glob("*.py")} == AT_THE_ROOT
 
 
@@ -81,6 +81,6 @@ def test_what_a_folder_lists_is_what_it_gives(folder: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in Path(__file__).parent.rglob("*") if path.is_dir()], ids=str)
 def test_tests_mirror_the_package(path: Path) -> None:
     within = path.relative_to(Path(__file__).parent)
-    if within.parts[0] in ("benchmarks", "examples", "files", "fuzz") or within.name == "__pycache__":
+    if within.parts[0] in ("benchmarks", "docs", "examples", "files", "fuzz") or within.name == "__pycache__":
         return
     assert (ROOT / within).is_dir()

@@ -13,6 +13,7 @@ import yaml
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from .errors import InputError
+from .plugins import Registry, absent, provider
 
 T = TypeVar("T")
 NODES = 100_000  # values in a YAML file
@@ -163,8 +164,19 @@ def present_name(where: str, name: str) -> str:
     return new
 
 
-def build(methods: Mapping[str, type[T]], name: str, values: Mapping[str, Any] | None = None, stage: str = "") -> T:
-    """Build the method called `name` with `values`, or raise an `InputError` that names the wrong field."""
+def build(
+    methods: Mapping[str, type[T]],
+    name: str,
+    values: Mapping[str, Any] | None = None,
+    stage: str = "",
+    package: str | None = None,
+) -> T:
+    """Build the method called `name` with `values`, or raise an `InputError` that names the wrong field.
+
+    `package` is what `described` has saved of a plugin's method: if it is not installed, the error names it.
+    """
+    if name not in methods and package is not None:
+        raise InputError(absent(stage or "method", name, package))
     if name not in methods:
         raise InputError(f"{stage or 'method'} '{name}' is unknown, expected one of: {', '.join(methods)}")
     if values is not None and not isinstance(values, Mapping):
@@ -179,7 +191,16 @@ def build(methods: Mapping[str, type[T]], name: str, values: Mapping[str, Any] |
 
 def name_of(methods: Mapping[str, type[Any]], value: object) -> str:
     """The name under which the class of `value` is listed in `methods` (the class's own name where it is not)."""
-    return next((name for name, kind in methods.items() if type(value) is kind), type(value).__name__)
+    kind = type(value)
+    if isinstance(methods, Registry):
+        return methods.name_of(kind) or kind.__name__
+    return next((name for name, one in methods.items() if one is kind), kind.__name__)
+
+
+def described(methods: Mapping[str, type[Any]], value: object) -> dict[str, Any]:
+    """A method as plain data: its name, the package and version of a plugin's method, and its settings."""
+    package = provider(type(value))
+    return {"method": name_of(methods, value), **({"package": package} if package else {}), **to_dict(value)}
 
 
 def read_yaml(path: Path, expected: str, *, as_text: bool = False) -> dict[str, Any]:

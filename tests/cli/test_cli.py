@@ -30,6 +30,7 @@ COMMANDS = (
     "turing",
     "gap",
     "methods",
+    "schema",
     "demo",
 )
 QUICK = ("--steps", 3)

@@ -38,6 +38,7 @@ def commands(tmp_path, classes, photos, run):
         "export": ((run, "--to", out.with_suffix(".pt2")), "checked"),
         "report": ((run, "--out", out.with_suffix(".html")), "out"),
         "methods": ((), "methods"),
+        "schema": (("parameters",), "properties"),
         "trace": ((run,), "tree"),
         "plan": (("digits", "--target", photos, "--n", 320, "--minutes", 5, *QUICK), "gain"),
     }
@@ -67,6 +68,7 @@ def test_an_error_with_json_is_a_message_and_no_object(synth2real, tmp_path, pho
         "refine": (gone, "--target", photos, "--method", "simgan", "--out", tmp_path / "out"),
         "adapt": (gone, "--target", photos, "--out", tmp_path / "out"),
         "evaluate": (gone, "--on", photos),
+        "schema": ("nothing",),
         "predict": (gone, photos, "--out", tmp_path / "out.csv"),
         "export": (gone, "--to", tmp_path / "out.pt2"),
         "report": (gone,),

@@ -16,7 +16,7 @@ from synth2real.comparison.evaluation import Evaluation, Trial
 from synth2real.randomize import Geometric
 from synth2real.route.run import Budget
 from synth2real.select.estimates import Estimate, NoEstimate
-from synth2real.select.validators import Moved
+from synth2real.select.validators import Moved, Pool
 
 NAMES = ("bolt", "gear", "valve")
 TRUTH = torch.arange(240) % 3
@@ -241,3 +241,15 @@ def test_values_that_no_move_changes_cannot_be_decided() -> None:
     found = chosen(evaluation, [RouteCandidate(name, Route(), [trial]) for name in (SOURCE_ONLY, "randomized", "dann")])
     assert found.route.name in (SOURCE_ONLY, "randomized")
     assert found.reasons[-1] == UNDECIDABLE
+
+
+def test_a_validator_of_the_user_decides_and_its_missing_scores_refuse(evaluation: Evaluation, made: Made) -> None:
+    candidates = usual(made)
+
+    def by_name(pool: Pool) -> list[float]:
+        return [{"dann": 2.0, "randomized": 1.0}.get(one.name, float("nan")) for one in pool.candidates]
+
+    found = Chooser(evaluation, "randomized", by_name).choose(candidates)
+    assert found.route.name == "dann"
+    assert [one.score for one in candidates[1:]] == [1.0, 2.0]
+    assert candidates[0].refused == "the validator by_name gives it no finite score"

@@ -180,11 +180,13 @@ def test_simulators_are_found_in_modules_and_packages(tmp_path, monkeypatch):
         with pytest.raises(InputError, match=message):
             find(name)
 
-    class Points(dict):
-        names = property(lambda self: set(self))
 
-    points = Points(lamps=type("Point", (), {"value": "own_lamps:Mine"}))
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+def test_simulators_of_packages_are_found_by_their_names(packages):
+    packages.install(
+        "lamp-simulators",
+        "from synth2real.simulate import Digits\nclass Mine(Digits): pass\n",
+        simulators="lamps = Mine",
+    )
     assert is_simulator("lamps")
     assert find("lamps").__name__ == "Mine"
     assert set(registry.simulators()) == {"blood", "digits", "eyes", "lamps", "nuclei"}

@@ -7,6 +7,7 @@ Network, optimiser, schedule and randomization are settings that all methods sha
 library, not of the papers. All other differences from a paper are in the description of the method.
 """
 
+from ..plugins import Registry, subclass_of
 from .adversarial.adda import ADDA
 from .adversarial.cdan import CDAN
 from .adversarial.dann import DANN
@@ -64,12 +65,25 @@ METHODS: dict[str, type[Objective]] = {
 }
 # Methods that can train the model on mapped features.
 OBJECTIVES: dict[str, type[Objective]] = {**METHODS, "svm": SVM, "self-training": SelfTraining, "spl": SPL}
-FeatureMapping.objectives = OBJECTIVES
 MAPPINGS: dict[str, type[FeatureMapping]] = {
     mapping.name: mapping for mapping in (MSDA, SDA, CoralMapping, SubspaceAlignment, TCA, OTMapping)
 }
 # Methods that adapt a trained model without source data.
 SOURCE_FREE: dict[str, type[SourceFree]] = {method.name: method for method in (SHOT, TENT)}
+
+# Everything that the stage `adapt` of a route may be, with the methods of installed packages; and the same for
+# `synth2real adapt`.
+STAGE: Registry[type[Objective] | type[FeatureMapping]] = Registry(
+    "adapt",
+    {**OBJECTIVES, **MAPPINGS},
+    subclass_of(Objective, FeatureMapping),
+    "a subclass of synth2real.adapt.Objective or FeatureMapping",
+    reserved=tuple(SOURCE_FREE),
+)
+SOURCE_FREE_STAGE: Registry[type[SourceFree]] = Registry(
+    "source_free", SOURCE_FREE, subclass_of(SourceFree), "a subclass of synth2real.adapt.SourceFree"
+)
+FeatureMapping.objectives = STAGE
 
 __all__ = [
     "ADDA",
@@ -92,7 +106,9 @@ __all__ = [
     "SDA",
     "SHOT",
     "SOURCE_FREE",
+    "SOURCE_FREE_STAGE",
     "SPL",
+    "STAGE",
     "SVM",
     "TCA",
     "TENT",

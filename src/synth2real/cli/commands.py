@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
     "report": (arguments.ReportArguments, "use"),
     "trace": (arguments.TraceArguments, "use"),
     "methods": (arguments.MethodsArguments, "use"),
+    "schema": (arguments.SchemaArguments, "use"),
     "demo": (arguments.DemoArguments, "learn"),
 }
 

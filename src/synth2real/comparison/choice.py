@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from ..select import decision, guards
 from ..select.estimates import NoEstimate
 from ..select.estimates.base import one_class
 from ..select.label_shift import RouteOutputs, label_shift_refusals
-from ..select.validators import Pool, has_learnt
+from ..select.validators import Pool, Validator, called, has_learnt, validate
 from ..tasks import Classification, Task
 from .candidates import SOURCE_ONLY, RouteCandidate, better, on_source, set_scores
 from .evaluation import Evaluation
@@ -62,12 +63,15 @@ class Chooser:
     Args:
         evaluation: data and task.
         baseline: name of the baseline.
+        validator: scores the candidates in place of `validators.sample_scores`. It gives one number for each, so
+            that any higher number counts as better.
     """
 
-    def __init__(self, evaluation: Evaluation, baseline: str) -> None:
-        self.evaluation, self.baseline = evaluation, baseline
+    def __init__(self, evaluation: Evaluation, baseline: str, validator: Validator | None = None) -> None:
+        self.evaluation, self.baseline, self.validator = evaluation, baseline, validator
         self.task: Task = evaluation.task
-        self.voted = not isinstance(evaluation.target.inputs, Sparse)  # whether agreement counts, see `class_scores`
+        # Whether agreement counts, see `class_scores`.
+        self.voted = validator is None and not isinstance(evaluation.target.inputs, Sparse)
 
     def score(self, candidates: Sequence[RouteCandidate]) -> dict[str, str]:
         """Score the candidates; returns the routes that a label shift would harm, each with the reason.
@@ -76,6 +80,8 @@ class Chooser:
         second scores do not use mutual information, because it is highest for balanced classes.
         """
         evaluation, task = self.evaluation, self.task
+        if self.validator is not None:
+            return self.validated(candidates, self.validator)
         set_scores(candidates, task, evaluation.labels, voted=self.voted)
         prior = torch.zeros(0)
         if isinstance(task, Classification):
@@ -87,6 +93,15 @@ class Chooser:
             rest = [one for one in candidates if one.name not in harmful]
             set_scores(rest, task, evaluation.labels, balanced=False, voted=self.voted)
         return harmful
+
+    def validated(self, candidates: Sequence[RouteCandidate], validator: Validator) -> dict[str, str]:
+        """Score the candidates by a validator; returns those without a score, each with the reason."""
+        scores = validate(validator, pool_of(candidates, self.evaluation, probed=True))
+        seen = len(candidates[0].trials[0].outputs.target)
+        for candidate, score in zip(candidates, scores, strict=True):
+            candidate.samples = torch.full((seen,), score, dtype=torch.float64)
+        why = f"the validator {called(validator)} gives it no finite score"
+        return {one.name: why for one, score in zip(candidates, scores, strict=True) if not math.isfinite(score)}
 
     def best(
         self, candidates: Sequence[RouteCandidate], size: int, among: Sequence[RouteCandidate] | None = None

@@ -19,6 +19,8 @@ from ..errors import InputError
 from ..route.route import OnReport, Route
 from ..route.run import Budget
 from ..select import decision
+from ..select.validators import Validator
+from ..select.validators import named as find_validator
 from ..simulate import Simulator
 from ..tasks import Task
 from ..training.kept import FeatureStore
@@ -204,14 +206,13 @@ def compare(
     folder: Path | None = None,
     source_groups: Tensor | None = None,
     target_groups: Tensor | None = None,
+    validator: str | Validator | None = None,
     on_route: OnRoute | None = None,
     on_report: OnReport | None = None,
     on_timing: Callable[[str], None] | None = None,
     on_plan: OnPlan | None = None,
 ) -> Comparison:
     """Train every route, choose one by its label-free score, and repeat it with more seeds.
-
-    A route is chosen if `validators.sample_scores` is surely better than that of `named_routes.with_baselines`.
 
     Args:
         routes: by name; `source only` and the baseline are added as the first routes if they are missing.
@@ -224,6 +225,7 @@ def compare(
         jobs, engine: trainings at the same time, by `processes` (needs `if __name__ == "__main__"`) or by `ray`.
         folder: stores the plan and finished trainings and reuses them; refused if it has trainings on other data.
         source_groups, target_groups: (N,) int64, person or video of each sample; splits and intervals keep it whole.
+        validator: a name or function. None: `sample_scores`, surely better than that of `named_routes.with_baselines`.
         on_route: called with name and seed before each run (with several jobs: after it); `on_report`: with one job.
         on_timing, on_plan: called with what is timed next, in words; with the plan and its seconds in all.
 
@@ -236,7 +238,7 @@ def compare(
     evaluation = Evaluation(source, target, test, task, budget or Budget(), source_groups, target_groups)
     heard = Listeners(on_route, on_report, on_timing, on_plan)
     runs = engine_of(engine, jobs, evaluation.budget.hardware.own_gpus)
-    return _compared(named, baseline, evaluation, seeds, repeat, then, minutes, runs, folder, heard)
+    return _compared(named, baseline, evaluation, seeds, repeat, then, minutes, runs, folder, heard, validator)
 
 
 def planned(
@@ -301,15 +303,19 @@ def _compared(
     engine: Engine,
     folder: Path | None,
     heard: Listeners,
+    validator: str | Validator | None,
 ) -> Comparison:
     """Run the schedule of a comparison; without a folder, trials of workers are stored in a temporary one."""
+    if isinstance(validator, str):
+        validator = find_validator(validator, evaluation.task)
     with engine, tempfile.TemporaryDirectory() as scratch:
         kept = folder or Path(scratch)
         store = None if folder is None and isinstance(engine, Here) else TrialStore(kept / TRIALS)
         if store is not None:
             store.check_same_data(evaluation)
             evaluation.store = FeatureStore(kept / FEATURES)
-        schedule = Schedule(evaluation, routes, baseline, store, Workers(evaluation, store, engine), heard)
+        workers = Workers(evaluation, store, engine)
+        schedule = Schedule(evaluation, routes, baseline, store, workers, heard, validator)
         plan = None if minutes is None else schedule.plan(minutes, seeds, kept / PLAN)
         schedule.rounds(plan, seeds, repeat, then)
         verdict = schedule.concluded(plan)

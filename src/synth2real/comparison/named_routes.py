@@ -218,9 +218,11 @@ def route_of(stages: Any, name: str) -> Route:
                 f"route '{name}': the stage '{stage}' is {given!r}, expected {{method: NAME, settings: {{...}}}} with "
                 f"one of: {', '.join(STAGES[stage])}"
             )
-        settings = {key: value for key, value in plain.items() if key not in ("method", "settings")}
+        settings = {key: value for key, value in plain.items() if key not in ("method", "package", "settings")}
         nested = plain.get("settings") or {}
         if not isinstance(nested, dict):
             raise InputError(f"route '{name}': {stage}.settings is {nested!r}, expected field: value")
-        methods[stage] = build(STAGES[stage], plain["method"], {**settings, **nested}, stage=stage)
+        methods[stage] = build(
+            STAGES[stage], plain["method"], {**settings, **nested}, stage=stage, package=plain.get("package")
+        )
     return Route(**methods)

@@ -24,11 +24,14 @@ MAJORITY = 3  # fewest members of an aggregate: the median of two values is just
 WEIGHED = 20  # fewest samples of each domain for importance weights
 
 
-def pool_of(routes: Sequence[RouteCandidate], evaluation: Evaluation) -> Pool:
-    """Outputs of the first model of each route on the held-out source and on at most 1,000 target samples."""
+def pool_of(routes: Sequence[RouteCandidate], evaluation: Evaluation, *, probed: bool = False) -> Pool:
+    """Outputs of the first model of each route on the held-out source and on at most 1,000 target samples.
+
+    `probed` as in `observe`.
+    """
     target = some(evaluation.target)
     seen = [
-        observe(trial.run.model, evaluation.held, target, name=route.name, seed=trial.seed, probed=False)
+        observe(trial.run.model, evaluation.held, target, name=route.name, seed=trial.seed, probed=probed)
         for route, trial in ((route, route.trials[0]) for route in routes)
     ]
     labels = labels_of(evaluation.held, evaluation.task)

@@ -15,6 +15,7 @@ from ..data.domains import Labelled, evenly
 from ..errors import TrainingDiverged
 from ..route.route import OnReport, Route
 from ..route.run import default_steps
+from ..select.validators import Validator
 from ..simulate import Simulator
 from ..storage import make_folder, write_text
 from ..training.model import Model
@@ -55,6 +56,7 @@ class Schedule:
         store: of finished trials; None if they are not kept.
         workers: run the trainings.
         heard: called during the comparison.
+        validator: as in `compare`.
     """
 
     def __init__(
@@ -65,9 +67,10 @@ class Schedule:
         store: TrialStore | None,
         workers: Workers,
         heard: Listeners,
+        validator: Validator | None = None,
     ) -> None:
         self.evaluation, self.store, self.workers, self.heard = evaluation, store, workers, heard
-        self.chooser = Chooser(evaluation, baseline)
+        self.chooser = Chooser(evaluation, baseline, validator)
         self.steps: int | None = evaluation.budget.steps  # of each training of the last round
         self.started = time.perf_counter()
         self.candidates = [RouteCandidate(name, route) for name, route in routes.items()]

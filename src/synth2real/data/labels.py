@@ -6,6 +6,7 @@ Class indices (N,) and values (N, K) are tensors. `Masks` and `Boxes` answer to 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from .subsets import chosen
 IGNORED = 255  # the value of a pixel that counts nowhere
 VISIBLE = 0.3  # least share of a box that must be visible, else it is dropped
 MAPPED = 256  # masks whose values are replaced at once
-OUTLINE = 8  # points on each side of a box that are warped
+OUTLINE = 32  # points of the ellipse in a box that are warped
 
 
 class IndexMaps(Protocol):
@@ -209,28 +210,40 @@ class Boxes:
         by, to = (part[self.image].repeat(1, 2).to(self.corners.dtype) for part in (scale, shift))
         return self.at(self.corners * by + to)
 
-    def clipped(self, size: tuple[int, int], visible: float = 0.0) -> Boxes:
+    def mapped(self, table: Tensor) -> Boxes:
+        """The boxes with another class for each one, `table` (C,) int64; those of a class of -1 are dropped."""
+        table = table.to(self.classes.device)
+        return replace(self, classes=table[self.classes]).kept(table[self.classes] >= 0)
+
+    def clipped(self, size: tuple[int, int] | Tensor, visible: float = 0.0) -> Boxes:
         """Boxes cut off at the frame of `size` (H, W). Those are dropped of which less than `visible` remains.
 
         Args:
+            size: of all images, or (N, 2) of each.
             visible: share of the area in 0..1. A box without area is always dropped.
         """
-        frame = self.corners.new_tensor([size[1], size[0], size[1], size[0]])
+        if isinstance(size, Tensor):
+            frame = size.to(self.corners)[self.image].flip(1).repeat(1, 2)
+        else:
+            frame = self.corners.new_tensor([size[1], size[0], size[1], size[0]])
         corners = torch.minimum(self.corners.clamp(min=0), frame)
         remains, whole = areas(corners), areas(self.corners)
         return self.at(corners).kept((remains > 0) & (remains >= visible * whole))
 
     def warped(self, warp: Warp, visible: float = VISIBLE) -> Boxes:
-        """The boxes after their images were warped: around the warped outline of each, within the frame.
+        """The boxes after their images were warped: around the warped outline of each object, within the frame.
+
+        The outline is the ellipse in the box. Few objects fill the corners of their box, so the corners must not
+        count: a box around the warped corners of a turned round object is up to 1.4 times too wide. In rendered blood
+        smears a detector that had learnt with such boxes found white cells 1.29 times too wide.
 
         Args:
             visible: see `clipped`.
         """
-        along = torch.linspace(0, 1, OUTLINE + 1, device=self.corners.device)
-        zero, one = torch.zeros_like(along), torch.ones_like(along)
-        sides = torch.stack([torch.cat([along, along, zero, one]), torch.cat([zero, one, along, along])], 1)
+        angle = torch.arange(OUTLINE, device=self.corners.device) * (2 * math.pi / OUTLINE)
+        circle = torch.stack([angle.cos(), angle.sin()], 1)
         low, high = self.corners[:, None, :2], self.corners[:, None, 2:]
-        outline = low + sides * (high - low) - 0.5
+        outline = (low + high) / 2 + circle * (high - low) / 2 - 0.5
         moved = warp.subset(self.image).points(outline) + 0.5
         return self.at(torch.cat([moved.amin(1), moved.amax(1)], 1)).clipped(warp.size, visible)
 

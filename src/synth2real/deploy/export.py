@@ -18,6 +18,7 @@ from ..storage import make_folder, whole
 from ..training.corrected_head import correction_of
 from ..training.model import Model
 from .check import Checked, check
+from .exporters import EXPORTERS, exporter_of, run_exporter
 from .facts import as_texts, facts_of
 from .graph import Graph
 from .onnx_model import SUFFIX as ONNX
@@ -35,13 +36,14 @@ class Exported:
 
     Args:
         path: of the file.
-        checked: how close its answers are to those of the model; before int8, if it was asked for.
+        checked: how close its answers are to those of the model; before int8, if it was asked for. None for a file of
+            an exporter of an installed package, which is not checked.
         quantised: what int8 changed; None without it.
         notes: what the user must know, one sentence each.
     """
 
     path: Path
-    checked: Checked
+    checked: Checked | None
     quantised: Quantised | None = None
     notes: tuple[str, ...] = ()
 
@@ -62,7 +64,8 @@ def export_model(
 
     Args:
         model: any model or ensemble.
-        path: an `.onnx`, for onnxruntime; or a `.pt2`, for `torch.export.load`.
+        path: an `.onnx`, for onnxruntime; a `.pt2`, for `torch.export.load`; or a suffix that an installed package
+            writes (entry points `synth2real.exporters`).
         images: folder or file of real inputs to check the export with; random ones by default.
         calibrate: unlabelled real inputs as the model takes them. The network then computes with integers of 8 bits,
             whose ranges follow from these inputs; `.onnx` only.
@@ -81,6 +84,10 @@ def export_model(
         need(WRITING, f"{path}: an export to {ONNX}")
     facts = facts_of(graph, run or {})
     make_folder(path.parent)
+    if (name := exporter_of(path)) is not None:
+        with whole(path) as partial:
+            run_exporter(name, model, partial, facts)
+        return Exported(path, None, notes=_notes(graph.model))
     with whole(path) as partial, quiet():
         program = _traced(graph)
         write, load = (_write_onnx, _run_onnx) if path.suffix.lower() == ONNX else (_write_torch, _run_torch)
@@ -92,9 +99,11 @@ def export_model(
 
 def check_path(path: Path, *, overwrite: bool, int8: bool) -> None:
     """Raise `InputError` if nothing can be exported to this path."""
-    if path.suffix.lower() not in (ONNX, TORCH):
+    if path.suffix.lower() not in (ONNX, TORCH) and exporter_of(path) is None:
+        others = "".join(f", or .{name} (of an installed package)" for name in EXPORTERS)
         raise InputError(
-            f"{path}: found the suffix '{path.suffix}', expected {ONNX} (for onnxruntime) or {TORCH} (for torch.export)"
+            f"{path}: found the suffix '{path.suffix}', expected {ONNX} (for onnxruntime) or {TORCH} (for "
+            f"torch.export){others}"
         )
     if path.is_dir():
         raise InputError(f"{path}: found a folder, expected the name of a new file")

@@ -1,4 +1,4 @@
-"""The gap between two domains, and checks of the data before training."""
+"""The gap between two domains, checks of the data before training, and metrics of installed packages."""
 
 from .data_checks import Findings, check
 from .gap import Distance, Gap, measure_gap

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,24 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..plugins import Registry, absent, subclass_of
 from .dense import PYRAMID, HiddenMaps, SmallEncoder, TimmMaps
 from .efficientnet_lite import EfficientNetLite0
 from .layers import FOR_FEATURES, NETWORKS, Norm
 from .pretrained import LITE, TIMM, TRANSFORMERS, package
 from .weights import read_tensors
 
+# The library's own networks, and those of installed packages.
+NAMED: Registry[Callable[..., nn.Module]] = Registry(
+    "networks",
+    NETWORKS,
+    subclass_of(nn.Module),
+    "a class that derives from torch.nn.Module",
+    reserved=(LITE, TIMM, TRANSFORMERS),
+)
 KINDS = (
-    f"one of: {', '.join(NETWORKS)}, {LITE}, or module:Class (your own nn.Module), or {TIMM}:NAME, such as "
-    f"{TIMM}:resnet18, or {TRANSFORMERS}:NAME, such as {TRANSFORMERS}:facebook/dinov2-small, or {TRANSFORMERS}:FOLDER"
+    f"or module:Class (your own nn.Module), or {TIMM}:NAME, such as {TIMM}:resnet18, or {TRANSFORMERS}:NAME, such as "
+    f"{TRANSFORMERS}:facebook/dinov2-small, or {TRANSFORMERS}:FOLDER"
 )
 COLOURS = 3  # channels of the networks that are pretrained
 SHOWN = 3  # keys listed in a message
@@ -70,8 +79,10 @@ def build_network(
     """Build the feature extractor `name` for inputs of one shape, with new weights.
 
     Args:
-        name: one of five forms:
+        name: one of six forms:
             - a key of `networks.NETWORKS`;
+            - the name of a network of an installed package (entry points `synth2real.networks`), called as
+              `module:Class` is;
             - `efficientnet-lite0`;
             - `module:Class`, a class that Python can import. It is called with `shape` if it has an argument of that
               name, and else without arguments;
@@ -91,22 +102,28 @@ def build_network(
             network does not take inputs of this shape.
     """
     _check_maps(name, dense)
+    _check_shape(name, shape)
     if name == PYRAMID:
         return SmallEncoder(shape, norm)
     if name in NETWORKS:
-        _check_shape(name, shape)
         return NETWORKS[name](shape, spatial=spatial, norm=norm)
-    kind, colon, rest = name.partition(":")
-    if (name == LITE or (colon and kind in (TIMM, TRANSFORMERS))) and len(shape) != 3:
-        raise InputError(f"network '{name}' takes images, found features of shape {tuple(shape)}")
     if name == LITE:
         return EfficientNetLite0()
+    return _foreign(name, shape, pretrained, config, dense)
+
+
+def _foreign(
+    name: str, shape: Sequence[int], pretrained: bool, config: Mapping[str, Any] | None, dense: bool
+) -> nn.Module:
+    """A network of an installed package, of the user, of timm or of transformers."""
     check_name(name)
+    kind, colon, rest = name.partition(":")
+    if not colon:
+        return _call(name, NAMED[name], shape)
     if kind == TIMM:
-        return TimmMaps(_timm(rest, shape[0], features_only=True)) if dense else _timm(rest, shape[0], num_classes=0)
+        return _timm(rest, shape[0], dense)
     if kind == TRANSFORMERS:
-        network = _transformers(rest, shape[0], config)
-        return HiddenMaps(network) if dense else Pooled(network, pretrained)
+        return _transformers(rest, shape[0], config, dense, pretrained)
     return _call(name, _class(name, kind, rest), shape)
 
 
@@ -124,8 +141,10 @@ def _check_maps(name: str, dense: bool) -> None:
 
 
 def _check_shape(name: str, shape: Sequence[int]) -> None:
-    """Raise `InputError` if a network of the library takes features and the inputs are images, or the reverse."""
-    if (len(shape) == 3) != (name in FOR_FEATURES):
+    """Raise `InputError` if a network takes features and the inputs are images, or the reverse."""
+    if len(shape) != 3 and (name == LITE or name.startswith((f"{TIMM}:", f"{TRANSFORMERS}:"))):
+        raise InputError(f"network '{name}' takes images, found features of shape {tuple(shape)}")
+    if name not in NETWORKS or (len(shape) == 3) != (name in FOR_FEATURES):
         return
     takes, kind, other = (
         ("feature vectors (F,)", "images", "convolutional")
@@ -159,14 +178,20 @@ def channels_of(name: str, channels: int, pretrained: bool) -> int:
 def check_name(name: str) -> None:
     """Raise `InputError` if no network, class or package has this name; the shape of the inputs need not be known."""
     kind, colon, rest = name.partition(":")
-    if name in NETWORKS or name == LITE:
+    if name in NAMED or name == LITE:
         return
     if not colon:
-        raise InputError(f"network '{name}' is unknown, expected {KINDS}")
+        raise InputError(f"network '{name}' is unknown, expected one of: {', '.join([*NAMED, LITE])}, {KINDS}")
     if kind in (TIMM, TRANSFORMERS):
         package(kind, rest)
     else:
         _class(name, kind, rest)
+
+
+def check_installed(name: str, package: str | None) -> None:
+    """Raise `InputError` if a saved network is of a package with plugins that is not installed."""
+    if package is not None and ":" not in name and name not in NAMED:
+        raise InputError(absent("network", name, package))
 
 
 def _class(name: str, module: str, attribute: str) -> type[nn.Module]:
@@ -186,7 +211,7 @@ def _class(name: str, module: str, attribute: str) -> type[nn.Module]:
     return found
 
 
-def _call(name: str, kind: type[nn.Module], shape: Sequence[int]) -> nn.Module:
+def _call(name: str, kind: Callable[..., nn.Module], shape: Sequence[int]) -> nn.Module:
     takes = "shape" in inspect.signature(kind).parameters
     try:
         return kind(shape=tuple(shape)) if takes else kind()
@@ -197,18 +222,21 @@ def _call(name: str, kind: type[nn.Module], shape: Sequence[int]) -> nn.Module:
         ) from None
 
 
-def _timm(name: str, channels: int, **how: Any) -> nn.Module:
+def _timm(name: str, channels: int, dense: bool) -> nn.Module:
     timm = package(TIMM, name)
+    how: dict[str, Any] = {"features_only": True} if dense else {"num_classes": 0}
     try:
         made: nn.Module = timm.create_model(name, pretrained=False, in_chans=channels, **how)
     except (RuntimeError, TypeError) as error:
         raise InputError(
             f"network '{TIMM}:{name}' cannot be built ({error}), expected a name from timm.list_models()"
         ) from None
-    return made
+    return TimmMaps(made) if dense else made
 
 
-def _transformers(name: str, channels: int, config: Mapping[str, Any] | None) -> nn.Module:
+def _transformers(
+    name: str, channels: int, config: Mapping[str, Any] | None, dense: bool, pretrained: bool
+) -> nn.Module:
     transformers = package(TRANSFORMERS, name)
     try:
         if config is None:
@@ -224,7 +252,7 @@ def _transformers(name: str, channels: int, config: Mapping[str, Any] | None) ->
             "vision model, as save_pretrained writes it, or the name of a vision model on the hub. The hub needs a "
             "network connection"
         ) from None
-    return made
+    return HiddenMaps(made) if dense else Pooled(made, pretrained)
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from ..plugins import Registry, subclass_of
 from ..training.hardware import Hardware
 from ..training.mapping import REFINER, Mapping, load_mapping
 from .base import ImageMapping
@@ -17,10 +18,18 @@ from .style import Style
 METHODS: dict[str, type[Mapping]] = {
     method.name: method for method in (SimGAN, CycleGAN, CUT, Fourier, Histogram, Reinhard, Style)
 }
+# The same with the refiners of installed packages.
+STAGE: Registry[type[Mapping]] = Registry(
+    "refine",
+    METHODS,
+    lambda found: subclass_of(Mapping)(found) and isinstance(getattr(found, "name", None), str),
+    "a subclass of synth2real.refine.ImageMapping with a `name`",
+)
 
 __all__ = [
     "CUT",
     "METHODS",
+    "STAGE",
     "CycleGAN",
     "Fourier",
     "Histogram",
@@ -47,4 +56,4 @@ def load_refiner(
         InputError: there is no refiner, or it is damaged.
     """
     folder = Path(folder)
-    return load_mapping(folder / REFINER if (folder / REFINER).is_dir() else folder, METHODS, trust, hardware)
+    return load_mapping(folder / REFINER if (folder / REFINER).is_dir() else folder, STAGE, trust, hardware)

@@ -13,11 +13,12 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..data.labels import Boxes, Masks
-from ..tasks import Classification, Detection, Gaze, Keypoints, Segmentation, Task
+from ..tasks import Classification, Gaze, Keypoints, Segmentation, Task
+from ..tasks.dense import DenseTask
 from ..tasks.directions import to_vectors
 from ..transforms.mix import Mix, Mosaic
 from ..transforms.warp import Warp
-from .overlay import boxed, legend, overlaid
+from .overlay import framed, legend, overlaid
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
@@ -69,7 +70,7 @@ def sheet(columns: list[Column], task: Task) -> Image.Image:
     height, width = columns[0].images.shape[2:]
     scale = max(1, -(-TILE // max(height, width)))
     wide, tall = width * scale + GAP, height * scale + GAP
-    below = 0 if task.dense or isinstance(task, Keypoints | Gaze) else STRIP
+    below = 0 if isinstance(task, Keypoints | Gaze | DenseTask) else STRIP
     rows = len(columns[0].images)
     whole = Image.new("RGB", (len(columns) * wide + GAP, STRIP + rows * (tall + below) + GAP), "#ffffff")
     draw, font = ImageDraw.Draw(whole), ImageFont.load_default(12)
@@ -82,15 +83,12 @@ def sheet(columns: list[Column], task: Task) -> Image.Image:
             if below and isinstance(column.labels, Tensor):
                 text = _fitting(caption(column.labels[row], task), width * scale, font)
                 draw.text((left, top + height * scale + 2), text, EDGE, font)
-    if isinstance(task, Segmentation):
-        return _with_legend(whole, legend(task.classes[1:], whole.width))
-    if isinstance(task, Detection):
-        return _with_legend(whole, legend(task.classes, whole.width, "ignored"))
-    return whole
+    return _with_legend(whole, task) if isinstance(task, DenseTask) else whole
 
 
-def _with_legend(picture: Image.Image, strip: Image.Image) -> Image.Image:
-    """The picture with the colours of the classes below it."""
+def _with_legend(picture: Image.Image, task: DenseTask) -> Image.Image:
+    """The picture with the colours of the classes below it; that of masks does not show the background."""
+    strip = legend(task.classes[1:] if isinstance(task, Segmentation) else task.classes, picture.width)
     whole = Image.new("RGB", (picture.width, picture.height + strip.height + GAP), "#ffffff")
     whole.paste(picture, (0, 0))
     whole.paste(strip, (0, picture.height))
@@ -104,15 +102,14 @@ def tile(column: Column, row: int, scale: int, task: Task) -> Image.Image:
     if isinstance(column.labels, Masks):
         mask = column.labels[torch.tensor([row])].tensor.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
         pixels = overlaid(pixels.movedim(-1, 0)[None], mask, task.outputs)[0].movedim(0, -1)
-    if isinstance(task, Detection):
-        boxes: Boxes = column.labels[torch.tensor([row])]
-        boxes = boxes.at(boxes.corners * scale)
-        pixels = boxed(pixels.movedim(-1, 0)[None], boxes, len(task.classes))[0].movedim(0, -1)
     picture = Image.fromarray(pixels.contiguous().numpy())
     draw = ImageDraw.Draw(picture)
     for i, mask in enumerate(column.masks[row]):
         _outline(picture, mask.repeat_interleave(scale, 0).repeat_interleave(scale, 1), COLOURS[i % len(COLOURS)])
-    if isinstance(column.labels, Masks | Boxes):
+    if isinstance(column.labels, Masks):
+        return picture
+    if isinstance(column.labels, Boxes):
+        framed(picture, column.labels[torch.tensor([row])], scale)
         return picture
     label = column.labels[row]
     if isinstance(task, Keypoints):

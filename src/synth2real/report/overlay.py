@@ -1,11 +1,10 @@
-"""Labels drawn over images: masks in half-transparent colours with an outline, outlines of boxes, and a legend."""
+"""Masks and boxes drawn over images: half-transparent colours with an outline, frames, and a legend."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle, islice
 
-import numpy as np
 import torch
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 from torch import Tensor
@@ -17,6 +16,7 @@ from ..data.labels import IGNORED, Boxes
 COLOURS = ("#FF8A1F", "#00C8FF", "#FF4FA3", "#54E346", "#FFD400", "#B38CFF", "#C8553D", "#2489C9")
 SEEN = 0.45  # opacity of a mask; its outline is drawn at full strength
 UNKNOWN = "#9AA0A6"  # of pixels that count nowhere
+FRAME = 2  # pixels of the frame of a box
 SQUARE, LINE, MARGIN = 10, 18, 6  # pixels of a legend
 
 
@@ -41,26 +41,6 @@ def overlaid(images: Tensor, masks: Tensor, classes: int) -> Tensor:
     return (below + opacity[:, None] * (paint - below)).round().to(torch.uint8)
 
 
-def boxed(images: Tensor, boxes: Boxes, classes: int) -> Tensor:
-    """Images with the outlines of their boxes in the colours of their classes, (N, 3, H, W) uint8.
-
-    Args:
-        images: (N, 3, H, W) uint8.
-        boxes: in pixels of these images. Ignored ones are grey.
-        classes: their number.
-    """
-    paints, found = colours(classes + 1), []
-    for i, image in enumerate(images):
-        picture = Image.fromarray(image.movedim(0, -1).contiguous().numpy())
-        draw, own = ImageDraw.Draw(picture), boxes[torch.tensor([i])]
-        for corners, index, ignored in zip(own.corners, own.classes.tolist(), own.ignored.tolist(), strict=True):
-            left, top, right, bottom = corners.round().int().tolist()
-            ends = left, top, max(left, right - 1), max(top, bottom - 1)
-            draw.rectangle(ends, outline=UNKNOWN if ignored else paints[index])
-        found.append(torch.from_numpy(np.array(picture)).movedim(-1, 0))
-    return torch.stack(found) if found else images
-
-
 def outlines(masks: Tensor) -> Tensor:
     """Pixels (N, H, W) bool that have a neighbour of another class."""
     around = F.pad(masks[:, None].float(), (1, 1, 1, 1), mode="replicate")[:, 0]
@@ -69,15 +49,26 @@ def outlines(masks: Tensor) -> Tensor:
     return torch.stack([side != inner for side in sides]).any(0)
 
 
-def legend(names: Sequence[str], width: int, unknown: str = "not known") -> Image.Image:
-    """A strip of `width` pixels with name and colour of each class, in several lines if needed.
+def framed(picture: Image.Image, boxes: Boxes, scale: float = 1) -> None:
+    """Draw the boxes of one image as frames in the colours of their classes; ignored ones in grey.
 
     Args:
-        names: of the classes that have a colour.
-        unknown: what grey is.
+        picture: the image, enlarged `scale` times.
+        boxes: of that one image, in its pixels.
+        scale: of the picture.
     """
+    draw, painted = ImageDraw.Draw(picture), colours(1 + int(boxes.classes.max()) + 1) if len(boxes.classes) else []
+    rows = zip((boxes.corners * scale).tolist(), boxes.classes.tolist(), boxes.ignored.tolist(), strict=True)
+    for (left, top, right, bottom), kind, ignored in rows:
+        # The last pixel inside, so that the frame covers what the box does.
+        ends = (left, top, max(left, right - 1), max(top, bottom - 1))
+        draw.rectangle(tuple(round(end) for end in ends), None, UNKNOWN if ignored else painted[kind], FRAME)
+
+
+def legend(names: Sequence[str], width: int) -> Image.Image:
+    """A strip of `width` pixels with name and colour of each class that is drawn, in several lines if needed."""
     font, places, x, y = ImageFont.load_default(12), [], MARGIN, 0
-    for name, colour in [*zip(names, colours(len(names) + 1), strict=True), (unknown, UNKNOWN)]:
+    for name, colour in [*zip(names, colours(len(names) + 1), strict=True), ("not known", UNKNOWN)]:
         wide = int(SQUARE + 4 + font.getlength(name) + 2 * MARGIN)
         if x > MARGIN and x + wide > width:
             x, y = MARGIN, y + LINE

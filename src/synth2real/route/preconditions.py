@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from ..adapt import OBJECTIVES, Objective
+from ..adapt import OBJECTIVES, STAGE, Objective
 from ..data.domains import Labelled, Unlabelled, check_domains, check_kind
 from ..data.given import check_both
 from ..data.objects import as_labelled, as_unlabelled, check_columns, is_table
@@ -83,7 +83,7 @@ def check_labels(objective: Objective, mixes: Sequence[str]) -> None:
         return
     serve = ", ".join(name for name, method in OBJECTIVES.items() if method.soft_labels)
     raise InputError(
-        f"randomize.{mixes[0]} mixes labels, which adapt {name_of(OBJECTIVES, objective)} cannot train on, "
+        f"randomize.{mixes[0]} mixes labels, which adapt {name_of(STAGE, objective)} cannot train on, "
         f"expected one of: {serve}. Set randomize.{mixes[0]} to 0, or choose one of them"
     )
 

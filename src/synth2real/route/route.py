@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable
+from collections.abc import Mapping as Methods
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..adapt import MAPPINGS, OBJECTIVES, FeatureMapping, Objective, SourceOnly
+from ..adapt import STAGE as ADAPT
+from ..adapt import FeatureMapping, Objective, SourceOnly
 from ..calibrate import METHODS as CALIBRATE
 from ..calibrate import Calibration, Calibrator
 from ..data.domains import Inputs, Labelled, Unlabelled
@@ -20,9 +22,9 @@ from ..data.labels import Boxes, Masks
 from ..errors import InputError
 from ..randomize import METHODS as RANDOMIZE
 from ..randomize import WIDEN, Automatic, Policy, Widen
-from ..refine import METHODS as REFINE
+from ..refine import STAGE as REFINE
 from ..refine.displacement import Displacement
-from ..settings import migrated, name_of, to_dict
+from ..settings import described, migrated
 from ..simulate import Simulator
 from ..tasks import Classification, Detection, Gaze, Keypoints, Regression, Segmentation, Task
 from ..training.hardware import Hardware
@@ -273,16 +275,17 @@ class Route:
         stages: dict[str, Any] = {}
         for stage, methods in STAGES.items():
             method = getattr(self, stage)
-            stages[stage] = None if method is None else {"method": name_of(methods, method), **to_dict(method)}
+            stages[stage] = None if method is None else described(methods, method)
         return stages
 
 
-STAGES: dict[str, dict[str, Any]] = {
-    "calibrate": dict(CALIBRATE),
-    "widen": dict(WIDEN),
-    "randomize": dict(RANDOMIZE),
-    "refine": dict(REFINE),
-    "adapt": {**OBJECTIVES, **MAPPINGS},
+# Methods of each stage by name. A refiner or a method of an installed package is imported when it is asked for.
+STAGES: dict[str, Methods[str, Any]] = {
+    "calibrate": CALIBRATE,
+    "widen": WIDEN,
+    "randomize": RANDOMIZE,
+    "refine": REFINE,
+    "adapt": ADAPT,
 }
 
 

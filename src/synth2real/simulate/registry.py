@@ -3,12 +3,12 @@
 import importlib
 import re
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from ..data.reading.loading import is_hub
 from ..errors import InputError
+from ..plugins import Registry, shown, subclass_of
 from ..settings import to_dict
 from .base import Simulator
 from .blood.simulator import Blood
@@ -19,7 +19,9 @@ from .eyes.simulator import Eyes
 from .nuclei.simulator import Nuclei
 
 SIMULATORS: dict[str, type[Simulator]] = {"blood": Blood, "digits": Digits, "eyes": Eyes, "nuclei": Nuclei}
-GROUP = "synth2real.simulators"  # entry point group in which packages register their simulators
+EXPECTED = "a subclass of Simulator, or a function with declared parameters (synth2real.simulate.declared)"
+# The same with the simulators of installed packages.
+NAMED: Registry[type[Simulator]] = Registry("simulators", SIMULATORS, subclass_of(Simulator), EXPECTED)
 IN_MODULE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 DESCRIBED = (".yaml", ".yml")
 
@@ -29,12 +31,12 @@ def is_simulator(name: str) -> bool:
     if is_hub(name):
         return False
     known = name in SIMULATORS or IN_MODULE.fullmatch(name) is not None or name.endswith(DESCRIBED)
-    return known or (name.isidentifier() and name in entry_points(group=GROUP).names)
+    return known or (name.isidentifier() and name in NAMED)
 
 
 def simulators() -> dict[str, type[Simulator]]:
-    """All named simulators: the built-in ones and those of installed packages."""
-    return SIMULATORS | {name: find(name) for name in entry_points(group=GROUP).names}
+    """All named simulators: the built-in ones and those of installed packages that work."""
+    return dict(NAMED.working())
 
 
 def find(name: str) -> type[Simulator]:
@@ -43,30 +45,27 @@ def find(name: str) -> type[Simulator]:
     Raises:
         InputError: the name is unknown, cannot be imported, or is not a simulator.
     """
-    if name in SIMULATORS:
-        return SIMULATORS[name]
+    if name in NAMED:
+        return NAMED[name]
     if name.endswith(DESCRIBED):
         return external(name)
-    registered = entry_points(group=GROUP)
-    if name in registered.names:
-        return _checked(name, _imported(name, registered[name].value))
     if IN_MODULE.fullmatch(name):
-        return _checked(name, _imported(name, name))
-    known = ", ".join([*SIMULATORS, *registered.names])
+        return _in_module(name)
+    known = ", ".join(NAMED)
     raise InputError(
         f"simulator '{name}' is unknown, expected one of: {known}; or module:Class, or the YAML file of a program"
     )
 
 
-def _imported(name: str, place: str) -> object:
-    """Import the object at `module:name`. The current folder is also searched for modules."""
-    module, _, attribute = place.partition(":")
+def _in_module(name: str) -> type[Simulator]:
+    """Import the simulator at `module:Class`. The current folder is also searched for modules."""
+    module, _, attribute = name.partition(":")
     here = str(Path.cwd())
     added = here not in sys.path
     if added:
         sys.path.insert(0, here)
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
         raise InputError(
             f"simulator '{name}': cannot import '{module}' ({error}), expected module:Class. Install the module, or "
@@ -80,23 +79,10 @@ def _imported(name: str, place: str) -> object:
     finally:
         if added:
             sys.path.remove(here)
-
-
-def _checked(name: str, found: object) -> type[Simulator]:
-    if not (isinstance(found, type) and issubclass(found, Simulator)):
-        raise InputError(
-            f"simulator '{name}': found {_shown(found)}, expected a subclass of Simulator, "
-            "or a function with declared parameters (synth2real.simulate.declared)"
-        )
-    return found
-
-
-def _shown(found: object) -> str:
-    """A value in a message. The repr of a module, class or function contains its address or path."""
-    if isinstance(found, type):
-        return f"the class '{found.__name__}'"
-    called = getattr(found, "__name__", None)
-    return repr(found) if called is None else f"the {type(found).__name__} '{called}'"
+    if not NAMED.fits(found):
+        raise InputError(f"simulator '{name}': found {shown(found)}, expected {EXPECTED}")
+    kind: type[Simulator] = found
+    return kind
 
 
 def described(simulator: Simulator) -> dict[str, Any]:

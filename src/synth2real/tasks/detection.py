@@ -75,7 +75,7 @@ class Detection(DenseTask):
         if not isinstance(boxes, Boxes):
             raise InputError(
                 f"the task {cls.kind} needs boxes, found labels of whole images or pixels. Give a folder with boxes: "
-                "COCO, YOLO or Pascal VOC"
+                "COCO, YOLO or Pascal VOC (in Python with label='boxes')"
             )
         known = boxes.corners[~boxes.ignored]
         if not len(known):
@@ -187,7 +187,7 @@ class Detection(DenseTask):
         if fitting is None:
             return predictions
         scale, shift = fitting.scale_and_shift
-        return predictions.scaled(1 / scale, -shift / scale)
+        return predictions.scaled(1 / scale, -shift / scale).clipped(fitting.sizes)  # none in the padding
 
     def move(self, labels: Boxes, warp: Warp | None) -> Boxes:
         return labels if warp is None else labels.warped(warp, self.visible)
@@ -204,5 +204,4 @@ class Detection(DenseTask):
         boxes = evaluated.labels
         if not isinstance(boxes, Boxes):
             raise InputError("expected boxes to evaluate on, found labels of whole images or pixels")
-        table = aligned_classes(evaluated.classes, self.classes)
-        return Boxes(boxes.corners, table[boxes.classes], boxes.offsets, boxes.ignored, boxes.scores)
+        return boxes.mapped(aligned_classes(evaluated.classes, self.classes))

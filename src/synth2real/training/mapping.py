@@ -17,6 +17,7 @@ from ..data.fitting import Fitting
 from ..errors import InputError
 from ..networks.named_code import check_code, named_in
 from ..networks.weights import read_tensors
+from ..plugins import provider
 from ..settings import build, read_yaml, to_dict
 from ..storage import make_folder, write_tensors, write_text
 from .hardware import Hardware
@@ -77,7 +78,13 @@ class Mapping(ABC):
         folder = Path(folder)
         make_folder(folder)
         write_tensors(folder / LEARNT, self.learnt())
-        description = {"method": self.name, "settings": to_dict(self), "shape": list(self.shape)}
+        package = provider(type(self))
+        description = {
+            "method": self.name,
+            **({"package": package} if package else {}),
+            "settings": to_dict(self),
+            "shape": list(self.shape),
+        }
         write_text(folder / DESCRIPTION, yaml.safe_dump(description, sort_keys=False))
 
 
@@ -134,7 +141,13 @@ def load_mapping(
     tensors = read_tensors(folder / LEARNT, "what a refiner has learnt. Run refine again")
     try:
         check_code(named_in(description), trust)
-        mapping = build(methods, description["method"], description["settings"], stage="refine")
+        mapping = build(
+            methods,
+            description["method"],
+            description["settings"],
+            stage="refine",
+            package=description.get("package"),
+        )
         mapping.shape, mapping.hardware = tuple(description["shape"]), hardware
         mapping.take(tensors)
     except InputError as error:

@@ -24,6 +24,7 @@ from ..networks.dense import MAPS, PYRAMID, HiddenMaps, Pyramid, mapped
 from ..networks.feature_maps import FeatureMap, describe
 from ..networks.layers import Features, Norm, Normalise, Statistics, share
 from ..networks.tuning import PretrainedNorm, Tune, Tuned
+from ..plugins import provider
 from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Task
 from .corrected_head import outputs_by_group
@@ -139,6 +140,8 @@ class Model(nn.Module):
     ) -> Featured:
         """The features by the description of the model; `taken` is the shape of the inputs of the backbone."""
         known = self.description
+        if known["network"] != GIVEN and (package := provider(type(backbone))):
+            known["package"] = package
         name = type(backbone).__name__ if known["network"] == GIVEN else known["network"]
         backbone = self._tuned(backbone, taken)
         width = backbone.width if isinstance(backbone, Features) else width_of(backbone, taken, name, self.task.dense)

@@ -12,6 +12,7 @@ from torch import nn
 from ..data.reading.pixels import Conversion
 from ..data.sparse import Layout
 from ..errors import InputError
+from ..networks.backbones import check_installed
 from ..networks.feature_maps import build as build_map
 from ..networks.named_code import check_code, named_in
 from ..networks.weights import read_tensors
@@ -55,6 +56,7 @@ def _described(task: Task, shape: tuple[int, ...], description: dict[str, Any], 
     given = description["network"] == GIVEN
     if given == (features is None):
         raise InputError(_NAMELESS if given else _NAMED.format(description["network"]))
+    check_installed(description["network"], description.pop("package", None))
     head = tuple(description.pop("head"))
     return Model(task, shape, features=features, head=head, **description)
 

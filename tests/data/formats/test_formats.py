@@ -3,7 +3,6 @@
 import base64
 import json
 import sys
-import warnings
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from PIL import Image
 
 from foreign import CLASSES, SCENES, WRITERS, image, numbers
 from skips import optional
-from synth2real.data.formats import FORMATS, NATIVE, Format, find_format, format_names, format_of
+from synth2real.data.formats import FORMATS, NATIVE, find_format, format_names, format_of
 from synth2real.data.formats.record import Point, Record, image_bytes
 from synth2real.errors import InputError
 
@@ -118,40 +117,28 @@ def test_an_unknown_format_lists_the_known_ones() -> None:
     assert set(FORMATS) < set(format_names())
 
 
-class Distribution:
-    name = "some-package"
+MINE = """
+from synth2real.data.formats import Format
+FORMAT = Format("mine", "my format", lambda path: (path / "mine.txt").is_file(), lambda path: [])
+"""
 
 
-class Plugin:
-    """An entry point, as `importlib.metadata` gives it."""
-
-    dist = Distribution()
-    value = "some.module:FORMAT"
-
-    def __init__(self, name: str, found: Any) -> None:
-        self.name, self.found = name, found
-
-    def load(self) -> Any:
-        if isinstance(self.found, Exception):
-            raise self.found
-        return self.found
-
-
-def test_a_format_of_a_package_is_found_and_a_faulty_one_breaks_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    good = Format("mine", "my format", lambda path: (path / "mine.txt").is_file(), lambda path: [])
-    plugins = [Plugin("broken", ImportError("no module some")), Plugin("wrong", 3), Plugin("mine", good)]
-    monkeypatch.setattr("synth2real.data.formats.entry_points", lambda group: plugins)
-    (tmp_path / "mine.txt").write_text("")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        assert format_of(tmp_path) is good
-    messages = [str(one.message) for one in caught]
-    assert "left out a format: 'broken' (some.module:FORMAT) of the package some-package ImportError" in messages[0]
-    assert "is int, expected a synth2real.data.formats.Format" in messages[1]
-    with pytest.raises(InputError, match=r"--format 'broken': .* Mend or remove the package"):
+def test_a_format_of_a_package_is_found_and_a_faulty_one_breaks_nothing(tmp_path: Path, packages: Any) -> None:
+    packages.install("broken-format", "import no_module", formats="broken = FORMAT")
+    packages.install("wrong-format", "FORMAT = 3", formats="wrong = FORMAT")
+    packages.install("mine-format", MINE, formats="mine = FORMAT\nimages = FORMAT")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "mine.txt").write_text("")
+    with pytest.warns(UserWarning, match="left out: ") as caught:
+        assert getattr(format_of(folder), "about", None) == "my format"
+    said = " | ".join(str(one.message) for one in caught)
+    assert "left out: formats 'broken' (broken_format:FORMAT) of the package broken-format 1.2: ModuleNotFound" in said
+    assert "it is 3, expected an object of synth2real.data.formats.Format" in said
+    assert "registers 'images' under synth2real.formats, which is a name of synth2real itself" in said
+    with pytest.raises(InputError, match=r"formats 'broken' .* Mend or remove the package"):
         find_format("broken")
+    assert "mine" in format_names()
 
 
 BROKEN = [

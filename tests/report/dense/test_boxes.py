@@ -14,7 +14,7 @@ from synth2real.randomize import Photometric
 from synth2real.report import write_report
 from synth2real.report.contact_sheet import Column, sheet
 from synth2real.report.dense.boxes import class_table, counts_text, drawn, legend, pair, precision_recall, shown
-from synth2real.report.overlay import COLOURS, boxed
+from synth2real.report.overlay import COLOURS
 from synth2real.route.route import Route
 from synth2real.route.run import Budget
 from synth2real.select.validators import against_labels
@@ -23,13 +23,13 @@ ORANGE, GREY = [255, 138, 31], [154, 160, 166]
 ONE = Boxes.of([torch.tensor([[4.0, 6, 12, 16]])], [torch.zeros(1)])
 
 
-def test_the_outline_of_a_box_is_inside_of_it_in_the_colour_of_its_class() -> None:
-    picture = boxed(torch.zeros(1, 3, 32, 32, dtype=torch.uint8), ONE, 2)[0]
+def test_the_frame_of_a_box_is_inside_of_it_in_the_colour_of_its_class() -> None:
+    picture = drawn(torch.zeros(1, 1, 32, 32, dtype=torch.uint8), ONE, TASK)[0]
     for x, y in ((4, 6), (11, 15), (4, 15)):
         assert picture[:, y, x].tolist() == ORANGE
     for x, y in ((12, 16), (3, 5), (8, 10)):
         assert picture[:, y, x].tolist() == [0, 0, 0]
-    ignored = boxed(torch.zeros(1, 3, 32, 32, dtype=torch.uint8), replace(ONE, ignored=torch.tensor([True])), 2)[0]
+    ignored = drawn(torch.zeros(1, 1, 32, 32), replace(ONE, ignored=torch.tensor([True])), TASK)[0]
     assert ignored[:, 6, 4].tolist() == GREY
 
 

@@ -1,6 +1,7 @@
 """One contract for every validator: it is tested by being listed in METHODS."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -79,6 +80,21 @@ def test_unknown_validators_and_pools_that_do_not_match_are_refused() -> None:
         InputError, match=r"'route 0', seed 0: found 8 held-out source and 4 target .* on the same samples"
     ):
         Pool(one.candidates, task, one.labels[:3])
+
+
+def test_a_function_and_a_validator_of_a_package_are_taken(packages: Any) -> None:
+    task = EACH["classify"]
+    one = pool(task, [torch.zeros(4, 3), torch.ones(4, 3)])
+
+    def spread(pool: Pool) -> list[float]:
+        return [float(one.target.sum()) for one in pool.candidates]
+
+    assert validate(spread, one) == [0.0, 12.0]
+    packages.install("sum-validator", "def total(pool): return [1, 2.5]", validators="total = total")
+    assert validate("total", one) == [1.0, 2.5]
+    for wrong in (lambda pool: [1.0], lambda pool: None, lambda pool: ["high", "low"]):
+        with pytest.raises(InputError, match=r"validator '<lambda>' returned .*, expected 2 numbers, one for each"):
+            validate(wrong, one)
 
 
 def test_distances_are_in_the_units_of_the_metric() -> None:

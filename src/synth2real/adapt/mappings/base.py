@@ -15,7 +15,8 @@ from ...data.domains import Inputs, Labelled, Unlabelled, to_float
 from ...data.sparse import Sparse
 from ...errors import InputError
 from ...networks.feature_maps import FeatureMap
-from ...settings import build, name_of, settings, to_dict
+from ...plugins import Registry
+from ...settings import build, described, settings
 from ...training.loop import Loop, Report
 from ...training.mapping import Mapping
 from ..base import Objective
@@ -45,7 +46,7 @@ class FeatureMapping(_Learnt):
     default_randomization: ClassVar[str | None] = None
     assumes_source_balance: ClassVar[bool] = True
     takes_sparse: ClassVar[bool] = False
-    objectives: ClassVar[dict[str, type[Objective]]] = {}  # by name, for `then`; the package `adapt` fills it
+    objectives: ClassVar[Registry[Any]]  # by name, for `then`; the package `adapt` sets it
     then: InstanceOf[Objective] = dataclasses.field(default_factory=SelfTraining)
 
     @field_validator("then", mode="before")
@@ -53,12 +54,18 @@ class FeatureMapping(_Learnt):
     def _by_name(cls, given: Any) -> Any:
         if isinstance(given, str | dict):
             values = {"method": given} if isinstance(given, str) else dict(given)
-            return build(cls.objectives, str(values.pop("method", None)), values, stage="adapt.then")
+            return build(
+                cls.objectives,
+                str(values.pop("method", None)),
+                values,
+                stage="adapt.then",
+                package=values.pop("package", None),
+            )
         return given
 
     @field_serializer("then")
     def _as_plain(self, then: Objective) -> dict[str, Any]:
-        return {"method": name_of(self.objectives, then), **to_dict(then)}
+        return described(self.objectives, then)
 
     def check(self, source: Labelled, target: Unlabelled | None = None) -> None:
         domains: dict[str, Labelled | Unlabelled] = {"source": source} | ({} if target is None else {"target": target})

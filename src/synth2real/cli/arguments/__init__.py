@@ -15,7 +15,15 @@ from .learn import (
     TrainArguments,
 )
 from .shared import Command, Data, Reading, TestedData
-from .use import EvaluateArguments, ExportArguments, MethodsArguments, PredictArguments, ReportArguments, TraceArguments
+from .use import (
+    EvaluateArguments,
+    ExportArguments,
+    MethodsArguments,
+    PredictArguments,
+    ReportArguments,
+    SchemaArguments,
+    TraceArguments,
+)
 
 __all__ = [
     "AdaptArguments",
@@ -36,6 +44,7 @@ __all__ = [
     "RefineArguments",
     "RenderArguments",
     "ReportArguments",
+    "SchemaArguments",
     "ShowArguments",
     "TestedData",
     "TraceArguments",

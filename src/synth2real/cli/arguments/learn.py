@@ -198,6 +198,10 @@ class CompareArguments(Parallel, TestedData, Writing):
     ] = None
     network: Network = None
     weights: Weights = None
+    validator: Annotated[
+        str | None,
+        typer.Option("--validator", metavar="NAME", help=f"Choose by this validator, not the usual score. {METHODS}"),
+    ] = None
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Number of seeds for the chosen route.")] = 3
     few_labels: FewLabels = None
     resume: Resume = False
@@ -236,11 +240,11 @@ class PlanArguments(TestedData, Writing):
 class DemoArguments(Writing):
     """Run the demo, from rendered digits to real handwriting. Shows how much each method gains.
 
-    With --task segment from rendered nuclei to another simulated microscope.
+    With --task segment from rendered nuclei to another simulated microscope, with --task detect from blood smears.
     """
 
     out: Out = Path("demo")
-    task: Annotated[str, typer.Option("--task", help="classify, or segment.")] = "classify"
+    task: Annotated[str, typer.Option("--task", help="classify, segment or detect.")] = "classify"
     fast: Annotated[bool, typer.Option("--fast", help="Fewer routes and steps.")] = False
     device: Device = None
     overwrite: Overwrite = False

@@ -21,6 +21,9 @@ class EvaluateArguments(Command):
     label: Annotated[
         tuple[str, ...], typer.Option("--label", help="Label column, if its name differs from that of the training.")
     ] = ()
+    metric: Annotated[
+        tuple[str, ...], typer.Option("--metric", help="Also a metric of an installed package. Repeat it.")
+    ] = ()
     group: Group = None
     device: Device = None
     skip_bad: SkipBad = False
@@ -32,12 +35,14 @@ class EvaluateArguments(Command):
 class PredictArguments(Parallel, Writing):
     """Write predictions for images.
 
-    A CSV file, or of a segmenter a folder of masks.
+    A CSV file; of a segmenter a folder of masks, of a detector a CSV file and COCO's result JSON.
     """
 
     run: ModelArgument
     images: Annotated[Path, typer.Argument(help="Folder, image, .npz or .svmlight.")]
-    out: Annotated[Path, typer.Option("--out", help="CSV file to write; of a segmenter a folder.")]
+    out: Annotated[
+        Path, typer.Option("--out", help="CSV file to write; of a segmenter a folder, of a detector either.")
+    ]
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Add a column p_CLASS for each class.")] = False
     few_labels: FewLabels = None
     group: Group = None
@@ -53,7 +58,12 @@ class ExportArguments(Writing):
     """Write a trained model as one file that runs without synth2real."""
 
     run: RunArgument
-    to: Annotated[Path, typer.Option("--to", help="File to write: .onnx (for onnxruntime) or .pt2 (for torch.export).")]
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to", help="File to write: .onnx (for onnxruntime), .pt2 (for torch.export), or of an installed exporter."
+        ),
+    ]
     check: Annotated[
         Path | None,
         typer.Option(
@@ -93,4 +103,14 @@ class TraceArguments(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class MethodsArguments(Command):
-    """List all methods, simulators, validators and estimates."""
+    """List all methods, simulators, validators, metrics and exporters, with their packages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchemaArguments(Command):
+    """Print the JSON Schema of a YAML file, so that editors complete and check it."""
+
+    kind: Annotated[
+        str,
+        typer.Argument(metavar="KIND", help="routes (compare --routes), config (--config) or parameters (--params)."),
+    ]

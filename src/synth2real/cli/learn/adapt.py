@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
-from ...adapt import SOURCE_FREE, SourceFree
+from ...adapt import SOURCE_FREE_STAGE, SourceFree
 from ...comparison.halving import timed_steps
 from ...data.domains import Unlabelled
 from ...errors import InputError, TrainingDiverged
@@ -92,7 +92,7 @@ def run(folder: RunFolder, trainer: Trainer, report: Report, before: Model, targ
 
 def build_method(args: AdaptArguments) -> SourceFree:
     """The method of that name with its settings."""
-    return build(SOURCE_FREE, args.method, assignments_of("adapt", args.assign), stage="--method")
+    return build(SOURCE_FREE_STAGE, args.method, assignments_of("adapt", args.assign), stage="--method")
 
 
 def keep(folder: RunFolder, algorithm: Any, before: Model) -> Model:

@@ -25,6 +25,7 @@ from ...networks.pretrained import has_weights, recommended
 from ...report import write_report
 from ...route.route import Route
 from ...route.run import Budget
+from ...select.validators import named as find_validator
 from ...simulate import Simulator
 from ...storage import write_text
 from ...tasks.base import Task
@@ -55,6 +56,7 @@ def compare(args: CompareArguments) -> Result:
     test = load_test(args, task, layout)
     few = few_labels_of(args, task, source, target, layout)
     warn_of_test(few[0], test)
+    validator = None if args.validator is None else find_validator(args.validator, task)
     routes = checked_routes(args, task, source, target, hardware)
     groups = read_both_groups(args.group, (name, source), (args.target, target))
     budget = Budget(n=args.n or Budget.n, seed=args.seed, hardware=hardware)
@@ -76,6 +78,7 @@ def compare(args: CompareArguments) -> Result:
             target,
             **known,
             folder=args.out,
+            validator=validator,
             on_route=lambda name, seed: announce(shown, name, seed),
             on_report=shown.report,
             on_plan=lambda plan, seconds: say(folder, plan_words(plan, seconds)),
@@ -95,6 +98,7 @@ def common(args: CompareArguments) -> dict[str, Any]:
     """What the comparison and its plan both take from the options."""
     return {
         "seeds": tuple(range(args.seed, args.seed + args.seeds)),
+        **({} if args.validator is None else {"validator": args.validator}),
         "minutes": args.minutes,
         "jobs": args.jobs,
         "engine": args.engine,
@@ -206,6 +210,7 @@ def settings_of(args: CompareArguments, routes: dict[str, Route], task: Task, bu
         "test": None if args.test is None else str(args.test),
         "group": args.group,
         "few_labels": plain_few_labels(args.few_labels, args.group),
+        **({} if args.validator is None else {"validator": args.validator}),
         "minutes": args.minutes,
         "jobs": args.jobs,
         "seeds": args.seeds,

@@ -17,7 +17,7 @@ from ...data.reading.loading import load_unlabelled
 from ...data.reading.pixels import Conversion
 from ...engines import engine
 from ...errors import InputError
-from ...refine import METHODS, load_refiner
+from ...refine import STAGE, load_refiner
 from ...refine.base import TrainedMapping
 from ...refine.displacement import Displacement
 from ...refine.folder import DESCRIPTION, RefineJob, check_out, refine_folder, take_part
@@ -188,20 +188,20 @@ def refine_job(
 def method(args: RefineArguments) -> Mapping:
     """The method of that name with its settings."""
     if args.method is None:
-        raise InputError(f"--method: found none, expected one of: {', '.join(METHODS)}")
+        raise InputError(f"--method: found none, expected one of: {', '.join(STAGE)}")
     values = assignments_of("refine", args.assign)
     if args.reject is not None and "reject" in values:
         raise InputError("--reject and --set refine.reject exclude each other: found both, expected one")
     if args.steps is not None:
         return lasting(args.method, values, args.steps)
-    return build(METHODS, args.method, values, stage="refine")
+    return build(STAGE, args.method, values, stage="refine")
 
 
 def lasting(name: str, values: dict[str, Any], steps: int) -> Mapping:
     """The method with its settings, and with this number of steps in all."""
     if "steps" in values:
         raise InputError("--steps and --set refine.steps exclude each other: found both, expected one")
-    refiner = build(METHODS, name, values, stage="refine")
+    refiner = build(STAGE, name, values, stage="refine")
     if not isinstance(refiner, TrainedMapping):
         raise InputError(f"--steps {steps}: refine {name} takes no steps. Leave it out")
     return refiner.lasting(steps)

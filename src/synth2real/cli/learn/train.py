@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from typing import Any
 
-from ...adapt import MAPPINGS, OBJECTIVES, SOURCE_FREE, FeatureMapping, Objective
+from ...adapt import SOURCE_FREE_STAGE, Objective
 from ...calibrate import method_of
 from ...comparison.comparison import some
 from ...comparison.expected import route_seconds
@@ -209,15 +209,14 @@ def check_name(stage: str, name: str) -> None:
     """Raise `InputError` where an option names a method that the stage does not have."""
     if name in STAGES[stage]:
         return
-    if stage == "adapt" and name in SOURCE_FREE:
+    if stage == "adapt" and name in SOURCE_FREE_STAGE:
         raise InputError(f"--adapt {name}: it adapts a trained model. Use `synth2real adapt RUN --method {name}`")
     raise InputError(f"--{stage} '{name}' is unknown, expected one of: none, {', '.join(STAGES[stage])}")
 
 
 def default_randomization(adapt: str, chosen: dict[str, Any], task: Task, images: bool) -> str:
     """Name of the policy that an adaptation method trains best under, or `none`."""
-    adapting: dict[str, type[Objective] | type[FeatureMapping]] = {**OBJECTIVES, **MAPPINGS}
-    method = adapting.get(adapt)
+    method = STAGES["adapt"].get(adapt)
     own = method.default_randomization if method is not None and images else None
     if own is None or str(chosen.get("preset")).startswith("paper"):
         return "none"

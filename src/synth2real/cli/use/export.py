@@ -64,8 +64,13 @@ def lines(made: Exported, images: Path | None) -> list[str]:
     """What was made, in words."""
     checked = made.checked
     of = images or "noise (the target of the run was not found; name real images with --check)"
+    said = (
+        "not checked: the file is of an exporter of an installed package"
+        if checked is None
+        else f"checked: {checked.count} inputs of {of} have the same answers as the run within {checked.largest:.1e}"
+    )
     return [
-        f"checked: {checked.count} inputs of {of} have the same answers as the run within {checked.largest:.1e}",
+        said,
         *([made.quantised.words] if made.quantised is not None else []),
         f"exported: {made.path} ({made.path.stat().st_size / 1e6:.2f} MB)",
     ]
@@ -76,7 +81,9 @@ def plain(made: Exported, images: Path | None) -> Result:
     checked, int8 = made.checked, made.quantised
     return {
         "bytes": made.path.stat().st_size,
-        "checked": {"count": checked.count, "largest_difference": checked.largest, "images": images},
+        "checked": None
+        if checked is None
+        else {"count": checked.count, "largest_difference": checked.largest, "images": images},
         "int8": None
         if int8 is None
         else {

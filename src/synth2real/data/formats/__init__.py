@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
 
 from ...errors import InputError
+from ...plugins import Registry
 from .base import Format
 
-GROUP = "synth2real.formats"  # entry point group in which packages register their formats
 NATIVE = "images"  # --format of what the library writes itself: class folders, metadata tables, plain images
 FORMATS = {
     "coco": "synth2real.data.formats.coco:COCO",
@@ -33,12 +30,21 @@ FORMATS = {
     "mpiigaze": "synth2real.datasets.eye_records:MPII_GAZE",
 }  # name -> module:attribute; a format may stand on a room above this one
 
-__all__ = ["FORMATS", "GROUP", "NATIVE", "Format", "find_format", "format_names", "format_of", "formats"]
+__all__ = ["FORMATS", "NAMED", "NATIVE", "Format", "find_format", "format_names", "format_of", "formats"]
+
+
+NAMED: Registry[Format] = Registry(
+    "formats",
+    FORMATS,
+    lambda found: isinstance(found, Format),
+    "an object of synth2real.data.formats.Format",
+    reserved=(NATIVE,),
+)
 
 
 def format_names() -> list[str]:
     """What --format takes: the built-in formats, those of installed packages, and `images`."""
-    return [NATIVE, *FORMATS, *(one.name for one in _registered())]
+    return [NATIVE, *NAMED]
 
 
 def find_format(name: str) -> Format:
@@ -47,26 +53,14 @@ def find_format(name: str) -> Format:
     Raises:
         InputError: there is none, or the package that registers it cannot be imported.
     """
-    if name in FORMATS:
-        return _imported(FORMATS[name])
-    plugin = next((one for one in _registered() if one.name == name), None)
-    if plugin is None:
+    if name not in NAMED:
         raise InputError(f"--format '{name}' is unknown, expected one of: {', '.join(format_names())}")
-    try:
-        return _checked(plugin)
-    except Exception as error:  # of a foreign package
-        raise InputError(f"--format '{name}': {_faulty(plugin, error)}. Mend or remove the package") from None
+    return NAMED[name]
 
 
 def formats() -> Iterator[Format]:
     """All formats. A faulty one of an installed package is named in a warning, and left out."""
-    for place in FORMATS.values():
-        yield _imported(place)
-    for plugin in _registered():
-        try:
-            yield _checked(plugin)
-        except Exception as error:  # of a foreign package
-            warnings.warn(f"left out a format: {_faulty(plugin, error)}", stacklevel=2)
+    return (one for _, one in NAMED.working())
 
 
 def format_of(path: Path, name: str | None = None, native: Callable[[Path], object] = lambda _: False) -> Format | None:
@@ -99,26 +93,3 @@ def _finds(one: Format, path: Path) -> bool:
     except Exception as error:  # of a foreign package; a format that cannot look is not there
         warnings.warn(f"the format '{one.name}' cannot look at {path}: {type(error).__name__}: {error}", stacklevel=3)
         return False
-
-
-def _registered() -> list[EntryPoint]:
-    """Formats of installed packages, without those that take the name of a built-in one."""
-    return [one for one in entry_points(group=GROUP) if one.name not in (*FORMATS, NATIVE)]
-
-
-def _imported(place: str) -> Format:
-    module, _, attribute = place.partition(":")
-    found: Format = getattr(import_module(module), attribute)
-    return found
-
-
-def _checked(plugin: EntryPoint) -> Format:
-    found: Any = plugin.load()
-    if not isinstance(found, Format):
-        raise TypeError(f"is {type(found).__name__}, expected a synth2real.data.formats.Format")
-    return found
-
-
-def _faulty(plugin: EntryPoint, error: Exception) -> str:
-    of = "" if plugin.dist is None else f" of the package {plugin.dist.name}"
-    return f"'{plugin.name}' ({plugin.value}){of} {type(error).__name__}: {error}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from ...comparison.comparison import Comparison
@@ -11,8 +13,8 @@ from ...data.labels import Boxes
 from ...select.validators import against_labels
 from ...select.validators.box_curves import Curve
 from ...tasks import Detection
-from .. import overlay
 from ..images import pixels
+from ..overlay import colours, framed
 from ..ranking import form_of, number
 from .masks import ClassRow, beside, reference_and_chosen
 
@@ -23,7 +25,7 @@ POINTS = 200  # of a curve of precision against recall, at most
 
 def legend(task: Detection) -> list[tuple[str, str]]:
     """Name and colour of each class."""
-    return list(zip(task.classes, overlay.colours(len(task.classes) + 1), strict=True))
+    return list(zip(task.classes, colours(len(task.classes) + 1), strict=True))
 
 
 def shown(boxes: Boxes) -> Boxes:
@@ -33,16 +35,19 @@ def shown(boxes: Boxes) -> Boxes:
 
 
 def drawn(images: Tensor, boxes: Boxes, task: Detection) -> Tensor:
-    """Images with the outlines of their boxes, (N, 3, h, w) uint8.
+    """Images with frames around their boxes, (N, 3, h, w) uint8.
 
     Args:
         images: (N, C, H, W) uint8, or float32 in 0..1.
         boxes: in pixels of these images.
         task: of the boxes.
     """
-    below = plain(images)
-    scale = torch.tensor([[below.shape[3] / images.shape[3], below.shape[2] / images.shape[2]]]).expand(len(boxes), 2)
-    return overlay.boxed(below, boxes.scaled(scale, torch.zeros(len(boxes), 2)), len(task.classes))
+    below, found = plain(images), []
+    for i, image in enumerate(below):
+        picture = Image.fromarray(image.movedim(0, -1).contiguous().numpy())
+        framed(picture, boxes[torch.tensor([i])], below.shape[3] / images.shape[3])
+        found.append(torch.from_numpy(np.array(picture)).movedim(-1, 0))
+    return torch.stack(found) if found else below
 
 
 def plain(images: Tensor) -> Tensor:

@@ -6,8 +6,10 @@ A validator takes a `Pool` of candidates and returns one number for each. Compar
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ...errors import InputError
+from ...plugins import Registry
 from ...settings import present_name
 from ...tasks import Classification, Detection, Task
 from ...tasks.prediction_distance import apart
@@ -50,6 +52,8 @@ from .masks import collapsed, expected_ious
 from .moves import Moved, move, moves_label
 from .source_risk import dev, iwv, source_score
 
+SHOWN = 100  # characters of a wrong answer in a message
+
 Validator = Callable[[Pool], list[float]]
 
 ANY: dict[str, Validator] = {
@@ -84,9 +88,12 @@ BOXES: dict[str, Validator] = {
 }
 VALUES: dict[str, Validator] = {"feature-scale": feature_scale, "subspace": subspace}
 METHODS: dict[str, Validator] = {**ANY, **CLASSES, **VALUES, **MASKS, **BOXES}
+# The same with the validators of installed packages.
+NAMED: Registry[Validator] = Registry("validators", METHODS, callable, "a function validator(pool) -> list of numbers")
 
 __all__ = [
     "METHODS",
+    "NAMED",
     "Candidate",
     "CandidateOutputs",
     "Moved",
@@ -98,6 +105,7 @@ __all__ = [
     "averages",
     "boxes_collapsed",
     "calibrated",
+    "called",
     "collapsed",
     "compact",
     "compact_maps",
@@ -115,6 +123,7 @@ __all__ = [
     "move",
     "moves_label",
     "mutual_information",
+    "named",
     "near_ties",
     "normalised_nuclear_norm",
     "observe",
@@ -140,18 +149,54 @@ def serving(task: Task) -> dict[str, Validator]:
     return known
 
 
-def validate(name: str, pool: Pool) -> list[float]:
-    """One score for each candidate from the validator called `name`; higher is better.
+def validate(validator: str | Validator, pool: Pool) -> list[float]:
+    """One score for each candidate; higher is better.
+
+    Args:
+        validator: a name, built in or of an installed package (entry points `synth2real.validators`); or a function
+            that takes the pool and returns one number for each candidate, nan where it has none.
+        pool: the candidates.
 
     Raises:
-        InputError: no validator has this name, or it does not support the pool's task.
+        InputError: no validator has this name, it does not support the pool's task, or it returns anything else.
     """
-    name = present_name("validator", name)
-    if name not in METHODS:
-        raise InputError(f"validator '{name}' is unknown, expected one of: {', '.join(METHODS)}")
-    known = serving(pool.task)
-    if name not in known:
+    name = called(validator)
+    if isinstance(validator, str):
+        validator = named(name, pool.task)
+    return _numbers(name, validator(pool), len(pool.candidates))
+
+
+def called(validator: str | Validator) -> str:
+    """What messages call a validator."""
+    if isinstance(validator, str):
+        return present_name("validator", validator)
+    return str(getattr(validator, "__name__", type(validator).__name__))
+
+
+def named(name: str, task: Task) -> Validator:
+    """The validator of this name.
+
+    Raises:
+        InputError: no validator has this name, or it does not support the task.
+    """
+    if name not in NAMED:
+        raise InputError(f"validator '{name}' is unknown, expected one of: {', '.join(NAMED)}")
+    known = serving(task)
+    if name in METHODS and name not in known:
         raise InputError(
-            f"validator '{name}' does not support the task {pool.task.kind}, expected one of: {', '.join(known)}"
+            f"validator '{name}' does not support the task {task.kind}, expected one of: {', '.join(known)}"
         )
-    return known[name](pool)
+    return NAMED[name]
+
+
+def _numbers(name: str, scores: Any, count: int) -> list[float]:
+    """The scores of a validator as plain numbers."""
+    try:
+        found = [float(score) for score in scores]
+    except (TypeError, ValueError):
+        found = []
+    if len(found) != count:
+        raise InputError(
+            f"validator '{name}' returned {str(scores)[:SHOWN]}, expected {count} numbers, one for each candidate"
+        )
+    return found

@@ -1,0 +1,150 @@
+"""Boxes from rendered to real images: blood smears under a microscope, and dice seen from above.
+
+The figure is AP50, the mean over the classes, of images reduced to 160 by 120 (blood) or 320 by 320 (dice), with boxes
+in pixels of the reduced image. With --score, dev and score images are taken together, as the protocol asks. The
+interval is a bootstrap over images of the mean over the seeds. `gain` is the difference to the randomized route, with
+the interval of the same bootstrap.
+
+    python -m benchmarks.quality.protocols.boxes blood [--score] [--routes randomized teacher] [--steps 800]
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from benchmarks.lib.machine import describe
+from benchmarks.lib.protocols import data_folder, keep
+from synth2real import Budget, Route, Unlabelled
+from synth2real.adapt import CDAN, DANN, MIC, Teacher
+from synth2real.data.labels import Boxes
+from synth2real.randomize import Full
+from synth2real.simulate import Blood, Simulator, simulator
+from synth2real.tasks import Detection
+from synth2real.tasks.box_metrics import box_metrics
+
+RESAMPLES = 200
+BASELINE = "randomized"
+DICE = Path(__file__).parents[3] / "examples" / "dice" / "dice.yaml"
+
+
+@dataclass(frozen=True)
+class BoxProtocol:
+    """A source, real images without labels, and real images (N, 3, H, W) with their boxes."""
+
+    source: Simulator
+    target: Tensor
+    images: Tensor
+    boxes: Boxes
+
+
+def read(name: str, size: tuple[int, int], parts: tuple[str, ...], source: Simulator) -> BoxProtocol:
+    """A file of the real data, whose classes have the order of those of the source."""
+    with np.load(data_folder() / name) as arrays:
+        target = images(arrays["unlabelled_jpeg"], arrays["unlabelled_offset"], size)[0]
+        found = [images(arrays[f"{part}_jpeg"], arrays[f"{part}_offset"], size) for part in parts]
+        boxes = [_boxes(arrays, part, len(shown), scale) for part, (shown, scale) in zip(parts, found, strict=True)]
+    return BoxProtocol(source, target, torch.cat([shown for shown, _scale in found]), boxes[0].joined(*boxes[1:]))
+
+
+def images(jpeg: np.ndarray, offset: np.ndarray, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Images reduced to `size` (N, 3, H, W) uint8, and by which factor of the width and of the height (2,)."""
+    data, shown = jpeg.tobytes(), []
+    for start, end in itertools.pairwise(offset):
+        with Image.open(io.BytesIO(data[start:end])) as image:
+            width, height = image.size
+            shown.append(np.asarray(image.convert("RGB").resize(size[::-1], Image.Resampling.BOX)))
+    whole = torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2).contiguous()
+    return whole, torch.tensor([size[1] / width, size[0] / height])
+
+
+def _boxes(arrays: np.lib.npyio.NpzFile, part: str, count: int, scale: Tensor) -> Boxes:
+    corners = torch.from_numpy(arrays[f"{part}_boxes"]) * scale.repeat(2)
+    classes = torch.from_numpy(arrays[f"{part}_box_class"].astype(np.int64))
+    image = torch.from_numpy(arrays[f"{part}_box_image"].astype(np.int64))
+    return Boxes.of([corners[image == i] for i in range(count)], [classes[image == i] for i in range(count)])
+
+
+PROTOCOLS: dict[str, Callable[[tuple[str, ...]], BoxProtocol]] = {
+    "blood": lambda parts: read("real_blood_bccd.npz", (120, 160), parts, Blood()),
+    "dice": lambda parts: read("real_dice.npz", (320, 320), parts, simulator(str(DICE), size=(320, 320), channels=3)),
+}
+
+
+def routes() -> dict[str, Route]:
+    """The routes of the table. The randomized one is the fair baseline."""
+    methods = {"dann": DANN(), "cdan": CDAN(), "teacher": Teacher(), "mic": MIC()}
+    adapted = {name: Route(randomize=Full(), adapt=method) for name, method in methods.items()}
+    return {"source only": Route(), BASELINE: Route(randomize=Full()), **adapted}
+
+
+def resampled(predictions: list[Boxes], protocol: BoxProtocol, classes: tuple[str, ...]) -> tuple[list[float], Tensor]:
+    """Mean over the seeds of the AP50 of each class and of all, and AP50 in each resample of the images (R,)."""
+    whole = [box_metrics(found, protocol.boxes, classes) for found in predictions]
+    each = [float(np.mean([one["ap50_of"][name] for one in whole])) for name in classes]
+    generator, found = torch.Generator().manual_seed(0), []
+    for _ in range(RESAMPLES):
+        at = torch.randint(len(protocol.images), (len(protocol.images),), generator=generator)
+        scores = [box_metrics(one[at], protocol.boxes[at], classes)["ap50"] for one in predictions]
+        found.append(float(np.mean(scores)))
+    return [*each, float(np.mean([one["ap50"] for one in whole]))], torch.tensor(found)
+
+
+def ends(values: Tensor) -> str:
+    """A 95 % interval."""
+    low, high = values.quantile(torch.tensor([0.025, 0.975])).tolist()
+    return f"({low:.3f} to {high:.3f})"
+
+
+def main() -> None:
+    arguments = parse()
+    protocol = PROTOCOLS[arguments.protocol](("dev", "score") if arguments.score else ("dev",))
+    source, kind = protocol.source.labelled(arguments.n, 0, "boxes"), "dev and score" if arguments.score else "dev"
+    task, baseline = Detection.of(source), None
+    print(f"{arguments.protocol}, {kind}, {len(protocol.images)} images, {arguments.seeds} seeds; {describe()}")
+    for name, route in routes().items():
+        if arguments.routes and name not in arguments.routes:
+            continue
+        started = time.perf_counter()
+        found: list[Boxes] = []
+        for seed in range(arguments.seeds):
+            budget = Budget(steps=arguments.steps, batch=arguments.batch, seed=seed)
+            model = route.run(source, Unlabelled(protocol.target), task=task, budget=budget).model
+            boxes = model.predict(Unlabelled(protocol.images)).values
+            assert isinstance(boxes, Boxes)
+            found.append(boxes)
+        seconds = (time.perf_counter() - started) / arguments.seeds
+        figures, samples = resampled(found, protocol, task.classes)
+        baseline = samples if name == BASELINE else baseline
+        gain = "" if baseline is None or name == BASELINE else f"  gain {ends(samples - baseline)}"
+        of = ", ".join(f"{one} {value:.2f}" for one, value in zip(task.classes, figures, strict=False))
+        print(f"{name:12} {figures[-1]:.3f} {ends(samples)}  {of}  {seconds:.0f} s{gain}", flush=True)
+        if arguments.score:
+            settings = {key: getattr(arguments, key) for key in ("steps", "n", "seeds", "batch")}
+            keep({"protocol": f"boxes, {arguments.protocol}", "name": name, "ap50": figures[-1], **settings})
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("protocol", choices=PROTOCOLS)
+    parser.add_argument("--score", action="store_true", help="use the score labels, too, and store the result")
+    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--n", type=int, default=3000, help="number of rendered images")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--routes", nargs="+", help="names of the routes; all by default")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
