@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -108,7 +109,7 @@ def mistakes(comparison: Comparison) -> list[Picture]:
     test, task = comparison.test, comparison.task
     if test is None or len(test.shape) != 3:
         return []
-    values = comparison.chosen.trials[0].run.model.predict(test.unlabelled()).values
+    values: Any = comparison.chosen.trials[0].run.model.predict(test.unlabelled()).values
     if isinstance(task, Segmentation):
         return _worst_masks(test, values, task)
     if isinstance(task, Detection):
@@ -179,7 +180,7 @@ def _found(comparison: Comparison, index: Tensor, lines: Sequence[tuple[str, ...
     """Target images beside their copies with the masks or boxes of the chosen route, with captions."""
     seen, task = comparison.target.subset(index), comparison.task
     images = seen.inputs[torch.arange(len(seen))]
-    said = comparison.chosen.trials[0].run.model.predict(seen).values
+    said: Any = comparison.chosen.trials[0].run.model.predict(seen).values
     if isinstance(task, Detection):
         clear = boxes.shown(said)
         pairs = boxes.pair(images, None, task.to_input(clear, seen.fitting), task)

@@ -189,8 +189,9 @@ class Detection(DenseTask):
         scale, shift = fitting.scale_and_shift
         return predictions.scaled(1 / scale, -shift / scale).clipped(fitting.sizes)  # none in the padding
 
-    def move(self, labels: Boxes, warp: Warp | None) -> Boxes:
-        return labels if warp is None else labels.warped(warp, self.visible)
+    def move(self, labels: Any, warp: Warp | None) -> Boxes:
+        moved: Boxes = labels if warp is None else labels.warped(warp, self.visible)
+        return moved
 
     def mix(self, labels: Boxes, mix: Mix | Mosaic) -> Boxes:
         return united(*(visible(labels[index], shown, self.visible) for index, shown in mix.parts()))

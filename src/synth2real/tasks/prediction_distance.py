@@ -25,7 +25,8 @@ def apart(task: Task, a: Any, b: Any) -> Tensor:
     their agreement, see `boxes.matched`; unknown if neither has any.
     """
     if isinstance(task, Classification):
-        return (a.argmax(1) != (b.argmax(1) if b.ndim == 2 else b)).float()
+        differ: Tensor = a.argmax(1) != (b.argmax(1) if b.ndim == 2 else b)
+        return differ.float()
     if isinstance(task, Segmentation):
         return (1 - mask_ious(a, b, task.outputs).nanmean(1)).float()
     if isinstance(task, Detection):
@@ -36,7 +37,8 @@ def apart(task: Task, a: Any, b: Any) -> Tensor:
         far: Tensor = (a - b).view(len(a), -1, 2).norm(dim=-1)
         return far.nanmean(1)
     assert isinstance(task, Regression)
-    return ((a - b) / a.new_tensor(task.std)).abs().nanmean(1)
+    scaled: Tensor = (a - b) / a.new_tensor(task.std)
+    return scaled.abs().nanmean(1)
 
 
 def most_probable(masks: Tensor) -> Tensor:

@@ -192,7 +192,8 @@ class DANN(Reversal):
             (weights * losses).sum() / weights.sum()
             for weights, losses in zip(seen.split(sizes), each.split(sizes), strict=True)
         )
-        return (ours + theirs) / 2
+        mean: Tensor = (ours + theirs) / 2
+        return mean
 
 
 def drop_hidden(head: nn.Sequential, share: float) -> None:

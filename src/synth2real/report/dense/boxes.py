@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from PIL import Image
@@ -77,11 +79,11 @@ def real_curves(comparison: Comparison) -> dict[str, list[Curve]]:
     test, task = comparison.test, comparison.task
     if test is None or not isinstance(task, Detection):
         return {}
-    truth = task.align(test)
-    return {
-        one.name: against_labels(one.trials[0].run.model.predict(test.unlabelled()).values, truth, len(task.classes))
-        for one in reference_and_chosen(comparison)
-    }
+    truth, curves = task.align(test), {}
+    for one in reference_and_chosen(comparison):
+        found: Any = one.trials[0].run.model.predict(test.unlabelled()).values
+        curves[one.name] = against_labels(found, truth, len(task.classes))
+    return curves
 
 
 def precision_recall(curve: Curve) -> tuple[list[float], list[float]]:

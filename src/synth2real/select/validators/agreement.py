@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,7 +69,7 @@ def weights_of(merit: Sequence[float]) -> Tensor:
     return shares
 
 
-def ensemble_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequence[float] | None = None) -> list[float]:
+def ensemble_agreement(predictions: Sequence[Any], task: Task, merit: Sequence[float] | None = None) -> list[float]:
     """EnsV: agreement of each candidate with the ensemble of all candidates, on the same target samples.
 
     Classification: the share of samples whose class equals the class of the mean probabilities. Masks: the mean IoU of
@@ -94,7 +95,7 @@ def ensemble_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequenc
     return [1 - distance for distance in far] if task.higher_is_better else [-distance for distance in far]
 
 
-def expected_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequence[float] | None = None) -> list[float]:
+def expected_agreement(predictions: Sequence[Any], task: Task, merit: Sequence[float] | None = None) -> list[float]:
     """EnsV by probabilities: the mean probability that the ensemble assigns to the class predicted by each candidate.
 
     A disagreement lowers the score a little if the ensemble is uncertain, and by nearly a whole sample if it is
@@ -136,7 +137,7 @@ def box_agreements(predictions: Sequence[Boxes], task: Detection, merit: Sequenc
     return shares
 
 
-def near_ties(predictions: Sequence[Tensor], task: Task, groups: Groups = None, confidence: float = 0.95) -> list[bool]:
+def near_ties(predictions: Sequence[Any], task: Task, groups: Groups = None, confidence: float = 0.95) -> list[bool]:
     """Which candidates agree with the ensemble as well as the best one, as far as the samples show.
 
     Each candidate is compared with the best one on the same samples. It is tied if the confidence interval of the mean
