@@ -18,7 +18,7 @@ from ..tasks import Classification, Detection, Task
 from ..tasks.boxes import matched
 from ..tasks.prediction_distance import most_probable
 from .guards import renamed
-from .validators import expected_ious, together
+from .validators import clear_boxes, expected_ious, together
 
 DOUBTED = 0.2  # share of uncertain source samples above which the doubt about target samples means nothing
 JUDGES = 2  # other candidates that a candidate for classes, masks or boxes needs
@@ -110,7 +110,8 @@ def certainty(predictions: Sequence[Any], task: Task) -> Tensor:
     """How certain all routes together are of an image for a dense task, (N,) float64; nan where none finds anything.
 
     For masks it is the expected IoU of the foreground in the masks of all routes together. For boxes it is the mean
-    agreement of two routes (`boxes.matched`). Of one route alone it is the mean of the scores, weighed by themselves.
+    agreement of two routes on their clear boxes (`boxes.matched`). Of one route alone it is the mean of the scores,
+    weighed by themselves.
 
     Args:
         predictions: probabilities (N, C, h, w), or boxes, of each route, on the same images.
@@ -118,9 +119,10 @@ def certainty(predictions: Sequence[Any], task: Task) -> Tensor:
     if not isinstance(task, Detection):
         mean = together(predictions, task)
         return expected_ious(most_probable(mean), mean)
-    if len(predictions) > 1:
-        return torch.stack([matched(one, two) for one, two in itertools.combinations(predictions, 2)]).nanmean(0)
-    (boxes,) = predictions
+    known = [clear_boxes(one) for one in predictions]
+    if len(known) > 1:
+        return torch.stack([matched(one, two) for one, two in itertools.combinations(known, 2)]).nanmean(0)
+    (boxes,) = known
     sums = torch.zeros(len(boxes), dtype=torch.float64)
     scores = boxes.scores.double()
     return sums.index_add(0, boxes.image, scores.square()) / sums.index_add(0, boxes.image, scores)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from spots import SIDE, TASK, field, found
+from spots import SIDE, TASK, field, found, together
 from synth2real.data.labels import Boxes
 from synth2real.select.decision import certainty, in_doubt
 from synth2real.select.validators import Moved, boxes_collapsed
@@ -15,6 +15,7 @@ from synth2real.tasks import Detection
 
 TRUTH, SOURCE = field(60, 0), field(50, 1)
 HELD = found(SOURCE, 0.1, 9)
+JUNK = [(TRUTH, field(60, seed)) for seed in (7, 8)]
 NOTHING = TRUTH.kept(torch.zeros_like(TRUTH.ignored))
 
 
@@ -128,5 +129,7 @@ def test_images_on_which_the_routes_differ_are_in_doubt() -> None:
     assert sure[3:].tolist() == pytest.approx([1] * 57)
     assert sorted(in_doubt([TRUTH, shifted, TRUTH], TASK)) == [0, 1, 2]
     assert certainty([NOTHING, NOTHING], TASK).isnan().all()
+    faint = [together(one.kept(one.image > 0), replace(two, scores=0.02 * two.scores)) for one, two in JUNK]
+    assert certainty(faint, TASK).nan_to_num(1.0).tolist() == pytest.approx([1] * 60)  # an image without objects, too
     alone = replace(TRUTH, scores=torch.full_like(TRUTH.scores, 0.4))
     assert certainty([alone], TASK).tolist() == pytest.approx([0.4] * 60)

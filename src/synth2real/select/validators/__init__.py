@@ -27,7 +27,7 @@ from .agreement import (
     together,
 )
 from .box_curves import against_labels, ap_shares, averages, calibrated, curves
-from .boxes import boxes_collapsed
+from .boxes import boxes_collapsed, clear_boxes
 from .candidate import Candidate, Pool, head_of, importance_weights, labels_of, observe
 from .combined import CandidateOutputs, combined, has_learnt, sample_scores
 from .confidence import (
@@ -106,6 +106,7 @@ __all__ = [
     "boxes_collapsed",
     "calibrated",
     "called",
+    "clear_boxes",
     "collapsed",
     "compact",
     "compact_maps",

@@ -23,7 +23,7 @@ from .moves import Moved
 
 LEARNT = 0.5  # a candidate has learnt the source if its AP50, above chance, is this share of the best candidate's
 CERTAIN = 0.5  # probability from which a box is taken for an object
-CLEAR = 0.5  # share of the typical score on the source from which a box counts without labels
+CLEAR = 0.5  # share of the typical score from which a box counts where no label says what scores mean
 VANISHED = 0.05  # of their share on the source, below which objects or classes have vanished from the target
 FLOOD = 10.0  # times their number on the source, above which there are objects everywhere
 RESIZED = 5.0  # factor of the typical side of a box, from source to target, above which it is no real object
@@ -162,15 +162,23 @@ def boxes_learnt(held_out: Sequence[Boxes], labels: Boxes, task: Detection) -> l
     return learnt
 
 
+def clear_boxes(boxes: Boxes, like: Boxes | None = None) -> Boxes:
+    """The boxes from `CLEAR` of the typical score: the mean of the scores, weighed by themselves.
+
+    Args:
+        like: boxes with typical scores; None for these themselves.
+    """
+    scores = boxes.scores if like is None else like.scores
+    return boxes.kept(boxes.scores >= CLEAR * scores.square().sum() / scores.sum().clamp(min=1e-9))
+
+
 def boxes_collapsed(target: Boxes, held_out: Boxes, task: Detection) -> str | None:
     """A sentence if the boxes for the target show that a candidate has failed, compared with those for the source.
 
     It has if it finds next to nothing, or objects everywhere; if one of several classes alone is left; if the boxes are
-    far larger or smaller; or if they are the same in all images. Boxes count from `CLEAR` of the typical score on the
-    source: the mean of the scores, weighed by themselves.
+    far larger or smaller; or if they are the same in all images. Only clear boxes count, see `clear_boxes`.
     """
-    typical = held_out.scores.square().sum() / held_out.scores.sum().clamp(min=1e-9)
-    found, known = (one.kept(one.scores >= CLEAR * typical) for one in (target, held_out))
+    found, known = clear_boxes(target, held_out), clear_boxes(held_out)
     ours, theirs = (len(one.scores) / max(1, len(one)) for one in (found, known))
     if not len(known.scores):
         return None  # it has not learnt the source
