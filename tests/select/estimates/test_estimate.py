@@ -8,7 +8,7 @@ import torch
 from pools import pool
 from simulated import blobs, classifiers, voting
 from synth2real.errors import InputError
-from synth2real.select.estimates import CLASSES, MASKS, METHODS, VALUES, NoEstimate, estimate
+from synth2real.select.estimates import BOXES, CLASSES, MASKS, METHODS, VALUES, NoEstimate, estimate
 from synth2real.select.validators import Pool
 from synth2real.tasks import Classification, Regression
 
