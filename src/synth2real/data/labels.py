@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..transforms.mix import Mix
+from ..transforms.mix import Mix, Mosaic
 from ..transforms.warp import Warp
 from .subsets import chosen
 
@@ -84,9 +84,12 @@ class Masks:
         """The masks after their images were warped: the value of the nearest pixel, so no new value appears."""
         return Masks(warp.mask(self.tensor[:, None])[:, 0])
 
-    def mixed(self, mix: Mix) -> Masks:
-        """The masks after their images were mixed by patches."""
-        return Masks(torch.where(mix.shown(), self.tensor, self.tensor[mix.partner]))
+    def mixed(self, mix: Mix | Mosaic) -> Masks:
+        """The masks after their images were mixed by patches or quarters."""
+        whole = mixed = self.tensor
+        for index, shown in mix.parts():
+            mixed = torch.where(shown, whole[index], mixed)
+        return Masks(mixed)
 
     def subset(self, index: Tensor) -> Masks:
         """The masks at `index` (B,) int64. Those on disk stay there, if they are many."""

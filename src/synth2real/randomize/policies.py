@@ -14,8 +14,8 @@ from torch import Tensor
 from ..data.domains import to_float
 from ..errors import InputError
 from ..settings import settings
-from ..tasks import Classification, Gaze, Keypoints, Regression, Segmentation, Task
-from ..transforms.mix import Mix
+from ..tasks import Classification, Detection, Gaze, Keypoints, Regression, Segmentation, Task
+from ..transforms.mix import Mix, Mosaic
 from ..transforms.photometric import PhotometricTransform
 from ..transforms.sampling import Rows, Selection, part_of
 from ..transforms.scene import Scene
@@ -34,7 +34,8 @@ MIRRORED = 0.5  # probability of a mirror image if the label is one position or 
 SCALED, MEASURED = 0.6, 0.2  # amplitude of scale if labels are classes, and if they are values
 MIXES = {  # tasks in which a mixed image has a label
     "mixup": (Classification.kind, Regression.kind),
-    "cutmix": (Classification.kind, Segmentation.kind),
+    "cutmix": (Classification.kind, Segmentation.kind, Detection.kind),
+    "mosaic": (Segmentation.kind, Detection.kind),
 }
 PICTURES = 500  # most pictures kept in memory
 CONTRAST = 0.25  # image standard deviation from which clutter and noise have full strength; MNIST has 0.29
@@ -56,7 +57,7 @@ class Policy(Protocol):
     @property
     def mixes(self) -> tuple[str, ...]: ...
 
-    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None: ...
+    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | Mosaic | None: ...
 
     def draw(self, x: Tensor, generator: torch.Generator, rows: Rows | None = None) -> tuple[Tensor, Warp | None]: ...
 
@@ -74,23 +75,29 @@ class Mixing:
         mixup: alpha of the share of the first image when two images are blended (Zhang et al. 2018 use 0.2); 0 for
             none. For classes, and for values that are not positions or directions.
         cutmix: alpha of the share of the first image when a rectangle of it shows the second (Yun et al. 2019 use 1); 0
-            for none. For classes and masks.
+            for none. For classes, masks and boxes.
+        mosaic: share of the images of which each quarter shows another image of the batch (Bochkovskiy et al. 2020, but
+            objects keep their size). For masks and boxes. With `cutmix` too, a batch gets either.
     """
 
     strength: Fraction | None = None
     mixup: Amplitude = 0.0
     cutmix: Amplitude = 0.0
+    mosaic: Fraction = 0.0
 
     @property
     def mixes(self) -> tuple[str, ...]:
-        """The kinds of mixing in use: `mixup`, `cutmix`, both or none."""
-        return tuple(name for name in ("mixup", "cutmix") if self.strength != 0 and getattr(self, name) > 0)
+        """The kinds of mixing in use: `mixup`, `cutmix`, `mosaic`, or none."""
+        return tuple(name for name in MIXES if self.strength != 0 and getattr(self, name) > 0)
 
-    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None:
+    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | Mosaic | None:
         """How images x (N, C, H, W) are mixed with each other; None if they are not mixed."""
         if not self.mixes:
             return None
         size = (x.shape[2], x.shape[3])
+        alone = self.mixes == ("mosaic",)
+        if alone or (self.mosaic and torch.rand(1, generator=generator, device=generator.device) < 0.5):
+            return Mosaic.sample(len(x), size, share=self.mosaic, generator=generator)
         return Mix.sample(len(x), size, mixup=self.mixup, cutmix=self.cutmix, generator=generator)
 
     def refuse(self, task: Task) -> None:

@@ -16,7 +16,7 @@ from ..data.labels import Boxes, Masks
 from ..tasks import Classification, Gaze, Keypoints, Segmentation, Task
 from ..tasks.dense import DenseTask
 from ..tasks.directions import to_vectors
-from ..transforms.mix import Mix
+from ..transforms.mix import Mix, Mosaic
 from ..transforms.warp import Warp
 from .overlay import framed, legend, overlaid
 
@@ -34,7 +34,7 @@ class Policy(Protocol):
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]: ...
 
-    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None: ...
+    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | Mosaic | None: ...
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ from torch import Tensor
 
 from ...data.labels import Boxes
 from ...tasks import Detection
+from ...tasks.boxes import united, visible
 from ...training.averaging import RunningMean
 from ...training.collapse import EarlyStop
-from ...training.loop import Progress, TargetBatch
+from ...training.loop import Progress, SourceBatch, TargetBatch
 from ...training.model import Model
+from ...transforms.mix import BoxPaste
 from .pseudo_labels import PseudoLabels
 
 SHARE_OF_DOUBT = 0.25  # boxes of a score from this share of the threshold are ignored; lower ones are background
@@ -33,18 +35,33 @@ class BoxLabels(PseudoLabels):
     Args:
         model: the student.
         threshold: score from which a box is certain.
+        paste: share of the images onto which half of the boxes of a source image are pasted, with their labels.
 
     References:
         Kay, Haucke, Beery et al. (2024). Align and Distill: Unifying and Improving Domain Adaptive Object Detection.
             arXiv:2403.12029 (burn-in, an averaged teacher, weak and strong views).
     """
 
-    def __init__(self, model: Model, threshold: float) -> None:
+    def __init__(self, model: Model, threshold: float, paste: float = 0.0) -> None:
         super().__init__(model.task)
         assert isinstance(model.task, Detection)
-        self.threshold, self.end = threshold, EarlyStop(model)
+        self.task: Detection = model.task
+        self.threshold, self.paste, self.end = threshold, paste, EarlyStop(model)
+        self.pasted: tuple[Tensor, Boxes] | None = None  # onto the latest batch: the pixels (N, H, W), and the labels
         self.count, self.first = RunningMean(torch.zeros(())), RunningMean(torch.zeros(()))
         self.networks = {"end": self.end, "count": self.count, "first": self.first}
+
+    def student(self, source: SourceBatch, target: TargetBatch) -> Tensor:
+        """The target images (B, C, H, W) of the student, with the objects that are pasted onto them."""
+        count = min(len(source), len(target))
+        if not self.paste or not count:
+            return target.x
+        boxes = source.y[torch.arange(count)]
+        size = source.x.shape[2], source.x.shape[3]
+        rectangles = BoxPaste.sample(boxes.corners, boxes.image, count, size, self.paste)
+        region = rectangles.region[:, 0]
+        self.pasted = region, visible(boxes, region, self.task.visible)
+        return torch.cat([rectangles.paste(source.x[:count], target.x[:count]), target.x[count:]])
 
     def labels(self, teacher: Model, known: Tensor, target: TargetBatch) -> tuple[Boxes, Tensor]:
         """The teacher's boxes for the student's images, of which doubtful ones are ignored; and ones (B,)."""
@@ -52,7 +69,13 @@ class BoxLabels(PseudoLabels):
         certain = boxes.scores >= self.threshold
         self.count.update(certain.sum() / max(1, len(boxes)))
         kept = replace(boxes, ignored=~certain).kept(boxes.scores >= SHARE_OF_DOUBT * self.threshold)
-        return self.task.move(kept, target.warp), torch.ones(len(boxes), device=known.device)
+        moved, ones = self.task.move(kept, target.warp), torch.ones(len(boxes), device=known.device)
+        if self.pasted is None:
+            return moved, ones
+        region, ours = self.pasted
+        every = torch.arange(len(moved))
+        under = visible(moved[every[: len(ours)]], ~region, self.task.visible)
+        return united(under, ours).joined(moved[every[len(ours) :]]), ones
 
     @property
     def finished(self) -> bool:

@@ -82,7 +82,8 @@ class Teacher(SelfTrained):
             (dev labels, one or two seeds).
         decay: decay per step of the average of the weights that is the teacher.
         weight: weight of the target loss at full strength. It rises after the burn-in, over half of the rest.
-        paste: masks only: share of the target images onto which half of the classes of a source image are pasted.
+        paste: masks and boxes only: share of the target images onto which half of the classes of a source image, or
+            half of its boxes, are pasted.
         rare: masks only: temperature with which source images of rare classes are drawn more often (0.01 in DAFormer
             for 19 classes; the lower, the more often). None draws all alike.
         drift: a regressor's training ends when the disagreement exceeds its lowest value by this factor.
@@ -127,7 +128,7 @@ class Teacher(SelfTrained):
         if isinstance(self.task, Segmentation):
             return MaskLabels(self.model, self.threshold, self.paste)
         if isinstance(self.task, Detection):
-            return BoxLabels(self.model, BOX_SHARE * self.threshold)
+            return BoxLabels(self.model, BOX_SHARE * self.threshold, self.paste)
         return ValueLabels(self.model, self.drift)
 
     def shipped(self) -> Model:
