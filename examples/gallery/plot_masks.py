@@ -30,7 +30,7 @@ for name, route in routes.items():
 # Borders of the predicted masks, and the true ones.
 
 some = test.inputs[torch.arange(6)]
-masks = {name: model.predict(some).values.argmax(1) for name, model in models.items()}
+masks = {name: model.predict(some).values for name, model in models.items()}
 masks["true"] = test.labels.tensor[:6]
 figure, axes = plt.subplots(3, 6, figsize=(9, 4.6), layout="constrained")
 for row, (name, found) in zip(axes, masks.items(), strict=True):
