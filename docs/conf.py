@@ -19,7 +19,7 @@ extensions = [
     "route_map",
     "checked_links",
 ]
-exclude_patterns = ["_build", "**/README.rst"]
+exclude_patterns = ["_build"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 
 # Markdown: headings are targets of links, as on GitHub.
@@ -48,6 +48,7 @@ sphinx_gallery_conf = {
     "filename_pattern": "/plot_",
     "download_all_examples": False,
     "show_signature": False,
+    "capture_repr": (),
     "remove_config_comments": True,
     "abort_on_example_error": False,
     "within_subsection_order": "FileNameSortKey",

@@ -31,7 +31,7 @@ for name, simulator in {"wrong": wrong, "calibrated": mended}.items():
     source = simulator.labelled(3000, seed=0)
     gap[name] = next(iter(measure_gap(source, target).distances.values())).value
     for how, route in {"source only": Route(), "teacher": Route(randomize=Full(), adapt=Teacher())}.items():
-        model = route.run(source, target, budget=Budget(steps=250)).model
+        model = route.run(source, target, budget=Budget(steps=200)).model
         accuracy[name, how] = model.evaluate(test)["accuracy"]
         print(f"{name} simulator, {how}: {accuracy[name, how]:.3f}")
 
