@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ..data.domains import Unlabelled, evenly
-from ..errors import InputError
 from ..tasks import Classification
 from .onnx_model import OnnxModel, load_onnx
 
@@ -52,17 +51,10 @@ def quantise(file: Path, target: Unlabelled) -> Quantised:
     Args:
         file: of `export_model`.
         target: unlabelled real inputs as the model takes them.
-
-    Raises:
-        InputError: the model predicts boxes.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
     before, model = file.stat().st_size, load_onnx(file)
-    if model.task.dense:
-        raise InputError(
-            "--int8 serves classes, values, points and gaze, found boxes (detect). Leave --int8 and --calibrate out"
-        )
     some = target.subset(evenly(len(target), COMPARED).unique())
     answers = model.predict(some).values
     smaller = file.with_name(f"{file.stem}.int8{file.suffix}")
