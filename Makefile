@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Waiting threads that spin take the second core from those that work.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-all fuzz lint audit extras bench tables clean
+.PHONY: demo test test-all fuzz lint docs audit extras bench tables clean
 
 demo: $(VENV)/installed
 	$(BIN)/synth2real demo --overwrite --out demo $(ARGS)
@@ -27,6 +27,10 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation, in docs/_build/html. Examples run once, and again only when they change.
+docs: $(VENV)/docs
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -W --keep-going -n -j auto -b html docs docs/_build/html $(ARGS)
 
 # Known vulnerabilities of the pinned versions, from PyPI. It fails if PyPI does not answer.
 audit: $(VENV)/installed
@@ -53,5 +57,9 @@ $(VENV)/extras: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[all]"
 	touch $@
 
+$(VENV)/docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) demo .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo docs/_build docs/gallery docs/reference/generated .mypy_cache .pytest_cache .ruff_cache

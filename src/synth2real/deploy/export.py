@@ -79,6 +79,10 @@ def export_model(
     """
     path = Path(path)
     check_path(path, overwrite=overwrite, int8=calibrate is not None)
+    if calibrate is not None and model.task.dense:
+        raise InputError(
+            f"--int8 serves classes, values, points and gaze, found {model.task.kind}. Leave --int8 and --calibrate out"
+        )
     graph = Graph(model)  # first: nobody installs a package for a model that is refused
     if path.suffix.lower() == ONNX:
         need(WRITING, f"{path}: an export to {ONNX}")

@@ -69,7 +69,7 @@ class Detection(DenseTask):
         if not isinstance(boxes, Boxes):
             raise InputError(
                 f"the task {cls.kind} needs boxes, found labels of whole images or pixels. Give a folder with boxes: "
-                "COCO, YOLO or Pascal VOC"
+                "COCO, YOLO or Pascal VOC (in Python with label='boxes')"
             )
         known = boxes.corners[~boxes.ignored]
         if not len(known):
@@ -181,7 +181,7 @@ class Detection(DenseTask):
         if fitting is None:
             return predictions
         scale, shift = fitting.scale_and_shift
-        return predictions.scaled(1 / scale, -shift / scale)
+        return predictions.scaled(1 / scale, -shift / scale).clipped(fitting.sizes)  # none in the padding
 
     def mix(self, labels: Boxes, mix: Mix) -> Boxes:
         raise InputError("boxes cannot be mixed with those of another image. Set randomize.mixup and cutmix to 0")
@@ -195,5 +195,4 @@ class Detection(DenseTask):
         boxes = evaluated.labels
         if not isinstance(boxes, Boxes):
             raise InputError("expected boxes to evaluate on, found labels of whole images or pixels")
-        table = aligned_classes(evaluated.classes, self.classes)
-        return Boxes(boxes.corners, table[boxes.classes], boxes.offsets, boxes.ignored, boxes.scores)
+        return boxes.mapped(aligned_classes(evaluated.classes, self.classes))

@@ -36,9 +36,9 @@ class Teacher(SelfTrained):
 
     Supports all tasks. The teacher predicts the clean target image. The student receives the randomized image and must
     make the same prediction. The teacher is the average of the student's weights (`decay`), and is the final model.
-    Self-training starts when the source is learnt (`BurnIn`). Until then the rate is a third, except for masks and boxes:
-    at the full rate of 3e-3, small sets of hard images are not learnt in 300 steps (accuracy 0.26 instead of 0.61 on six
-    classes).
+    Self-training starts when the source is learnt (`BurnIn`). Until then the rate is a third, except for masks and
+    boxes: at the full rate of 3e-3, small sets of hard images are not learnt in 300 steps (accuracy 0.26 instead of
+    0.61 on six classes).
 
     Classification (`ClassLabels`): the teacher's predictions are aligned with the prior of the target's classes. Then
     only labels with high confidence count. If the teacher begins to predict one class for all images, the training

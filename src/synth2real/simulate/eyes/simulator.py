@@ -85,9 +85,9 @@ class Eyes(Simulator):
             `infrared`: 128 by 128, like the pupil cameras of MEYE (Mazziotti et al., 2021).
         size: height and width, 16 to 1024 pixels. The width spans `field` millimetres.
         channels, ranges, label: as in `Simulator`.
-        inset: how far within the edge of the pupil its mask ends, in mm. None: 0.15 for `infrared`, else 0. At 0 the mask
-            ends where half of the light is that of the pupil. People outline what is surely dark: masks drawn by hand in
-            MEYE hold 88 percent of the pixels below that level.
+        inset: how far within the edge of the pupil its mask ends, in mm. None: 0.15 for `infrared`, else 0. At 0 the
+            mask ends where half of the light is that of the pupil. People outline what is surely dark: masks drawn by
+            hand in MEYE hold 88 percent of the pixels below that level.
         device: device of the rendering. The images are returned in CPU memory.
     """
 
