@@ -10,7 +10,13 @@ import synth2real as s2r
 from pages import DOCS, SCRIPTS, Block, blocks
 
 BLOCKS = blocks("python")
-ALONE = ("python-simulator.md", "own-network.md", "own-method.md", "own-metric.md", "own-loader.md")  # need nothing else
+ALONE = (
+    "python-simulator.md",
+    "own-network.md",
+    "own-method.md",
+    "own-metric.md",
+    "own-loader.md",
+)  # need nothing else
 
 
 def check_names(tree: ast.AST) -> None:

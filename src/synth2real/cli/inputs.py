@@ -17,10 +17,10 @@ from ..data.multi_source import join
 from ..data.reading.loading import is_hub, load, load_unlabelled
 from ..data.reading.pixels import Conversion
 from ..data.reading.places import has_columns
-from ..data.reading.ratios import usual_resize
 from ..data.sparse import SVMLIGHT, Layout
 from ..deploy import OnnxModel, load_onnx
 from ..errors import InputError
+from ..measure.ratios import usual_resize
 from ..route.preconditions import check_pair
 from ..route.run import Budget
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator

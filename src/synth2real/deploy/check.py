@@ -81,7 +81,7 @@ def check(graph: Graph, run: Run, images: Path | None) -> Checked:
 def _difference(graph: Graph, batch: Batch, found: NDArray[Any], part: slice) -> float:
     """The largest difference; raises `InputError` if it is too large."""
     apart = np.abs(found - batch.answers[part])
-    beyond = apart / _unit(graph.model, batch)
+    beyond = apart / _unit(graph.model, batch, part)
     if not (beyond <= CLOSE).all():  # also if one is NaN
         at = int(np.nan_to_num(beyond, nan=np.inf).argmax())
         row, column, *point = (int(one) for one in np.unravel_index(at, beyond.shape))
@@ -95,7 +95,7 @@ def _difference(graph: Graph, batch: Batch, found: NDArray[Any], part: slice) ->
     return float(apart.max())
 
 
-def _unit(model: Model, batch: Batch) -> Any:
+def _unit(model: Model, batch: Batch, part: slice) -> Any:
     """What a difference of 1 in the raw outputs is in the answers."""
     if isinstance(model.task, Regression):
         return np.asarray(model.task.std)
@@ -103,7 +103,8 @@ def _unit(model: Model, batch: Batch) -> Any:
         return LOGIT
     if isinstance(model.task, Keypoints):
         height, width = next(iter(batch.inputs.values())).shape[1:3]
-        return np.tile([width / 2, height / 2], len(model.task.columns) // 2)
+        half = np.tile([width / 2, height / 2], len(model.task.columns) // 2)
+        return np.maximum(half, np.abs(batch.answers[part]))  # points far outside the image have fewer digits there
     return 1.0
 
 

@@ -12,12 +12,12 @@ from torch.nn import functional as F
 
 from ..data.domains import Inputs, Labelled, Unlabelled, name_of, to_float
 from ..data.labels import Boxes, Masks
-from ..data.reading.ratios import STRETCHED
 from ..data.unpadded import unpadded
 from . import box_checks, mask_checks
 from .backgrounds import lacks_backgrounds
 from .differences import different
 from .priors import unbalanced
+from .ratios import STRETCHED
 
 HASHED = 16  # side of the grey images that are searched for near-duplicates
 BITS = 24  # of 240 hash bits, maximum difference between two near-duplicates

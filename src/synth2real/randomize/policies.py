@@ -27,7 +27,7 @@ Settled = TypeVar("Settled", bound="Photometric")
 Amplitude = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
-STRENGTH = 0.5  # default
+STRENGTH, DENSE_STRENGTH = 0.5, 0.25  # default; for masks and boxes
 DARK = 0.25  # mean level of an image from which its tone changes at full strength, if the task is dense
 SWAPPED = 0.5  # probability of inversion and of solarization if labels are classes
 MIRRORED = 0.5  # probability of a mirror image if the label is one position or direction
@@ -120,7 +120,8 @@ class Photometric(Mixing):
 
     Args:
         strength: 0..1; 0 is the identity. None: 0.5 (median error of a point in real webcam eyes: 1.4 px at 0.3 and 1.2
-            px at 0.5; dev labels, one seed).
+            px at 0.5; dev labels, one seed), and 0.25 for masks and boxes (IoU of real nuclei after 300 steps: 0.847 at
+            0.25 and 0.836 at 0.5; dev labels, one seed).
         contrast: logarithm of the factor around mid-grey, plus or minus.
         brightness: plus or minus, for each channel.
         inversion: probability that dark and bright are exchanged, at any strength above 0. None: 0.5 for classes,
@@ -176,7 +177,7 @@ class Photometric(Mixing):
             raise InputError(f"randomize.pictures: {self.pictures}: no such folder or file, expected images")
         own = SWAPPED if isinstance(task, Classification) else 0.0
         inversion, solarization = (own if now is None else now for now in (self.inversion, self.solarization))
-        settled = replace(self, strength=_strength(self), inversion=inversion, solarization=solarization)
+        settled = replace(self, strength=_strength(self, task), inversion=inversion, solarization=solarization)
         return marked(settled, task)
 
     def _coloured(
@@ -298,7 +299,7 @@ class Geometric(Mixing):
         scale = own if self.scale is None else self.scale
         single = isinstance(task, Gaze) or (isinstance(task, Keypoints) and task.outputs == 2)
         mirror = (MIRRORED if single else 0.0) if self.mirror is None else self.mirror
-        return replace(self, strength=_strength(self), scale=scale, mirror=mirror)
+        return replace(self, strength=_strength(self, task), scale=scale, mirror=mirror)
 
     def _warp(
         self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None, rows: Rows | None = None
@@ -356,9 +357,10 @@ def _whole(x: Tensor, rows: Rows | None) -> int:
     return len(x) if rows is None else rows.whole
 
 
-def _strength(policy: Policy) -> float:
-    """The policy's strength, or the default if it is None."""
-    return STRENGTH if policy.strength is None else policy.strength
+def _strength(policy: Policy, task: Task | None = None) -> float:
+    """The policy's strength, or the default for the task if it is None."""
+    own = DENSE_STRENGTH if task is not None and task.dense else STRENGTH
+    return own if policy.strength is None else policy.strength
 
 
 def _share(size: tuple[int, int]) -> float:
