@@ -162,8 +162,8 @@ def visible(boxes: Boxes, shown: Tensor, least: float) -> Boxes:
         remains, whole = left.sum((1, 2)), down.sum(1) * across.sum(1)
         kept[part] = (remains > 0) & (remains >= least * whole)
         for axis, (line, seen) in enumerate(((across, left.any(1)), (down, left.any(2)))):
-            for at, (before, after) in ((axis, (_first(line), _first(seen))), (axis + 2, (_last(line), _last(seen)))):
-                corners[part, at] = torch.where(after == before, corners[part, at], after.to(corners.dtype))
+            for end, (before, after) in ((axis, (_first(line), _first(seen))), (axis + 2, (_last(line), _last(seen)))):
+                corners[part, end] = torch.where(after == before, corners[part, end], after.to(corners.dtype))
     return boxes.at(corners).kept(kept)
 
 
