@@ -5,16 +5,24 @@ BIN := $(VENV)/bin
 # Waiting threads that spin take the second core from those that work.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-all fuzz lint docs audit extras bench tables clean
+.PHONY: demo test test-all test-lowest fuzz lint docs audit extras bench tables clean
 
 demo: $(VENV)/installed
 	$(BIN)/synth2real demo --overwrite --out demo $(ARGS)
 
+# Neighbours run in one process, so that what a module makes for its tests is made once.
 test: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 test-all: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto -m "slow or not slow" $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist worksteal -m "slow or not slow" $(ARGS)
+
+# The same with the lowest versions that pyproject.toml allows.
+test-lowest:
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints-lowest.txt --editable ".[dev]"
+	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/pytest -n auto --dist worksteal $(ARGS)
 
 # More inputs for every loader, and others each time. A seed repeats a run: make fuzz SEED=7
 fuzz: SEED := $(or $(SEED),$(shell date +%s))
@@ -62,4 +70,4 @@ $(VENV)/docs: $(VENV)/installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo docs/_build docs/gallery docs/reference/generated .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-lowest demo docs/_build docs/gallery docs/reference/generated .mypy_cache .pytest_cache .ruff_cache

@@ -6,14 +6,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "extensions"), str(HERE.parent / "src")]
 
-from synth2real_names import NAMES_OF_OTHERS  # noqa: E402
-
 project = "synth2real"
 author = "the synth2real contributors"
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
@@ -22,7 +19,7 @@ extensions = [
     "route_map",
     "checked_links",
 ]
-exclude_patterns = ["_build", "**/README.rst"]
+exclude_patterns = ["_build"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 
 # Markdown: headings are targets of links, as on GitHub.
@@ -35,14 +32,13 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 napoleon_custom_sections = [("Labels", "params_style")]
-autosummary_generate = True
-autosummary_ignore_module_all = False
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
+maximum_signature_line_length = 90  # a longer signature has a line for each argument
 python_use_unqualified_type_names = True
 nitpicky = True
-nitpick_ignore_regex = NAMES_OF_OTHERS
+nitpick_ignore_regex = [(r"py:.*", r".*")]  # types in signatures: those of other packages, and private ones
 suppress_warnings = ["config.cache"]
 
 # The examples run when the pages are built, and again only when they change.
@@ -52,6 +48,7 @@ sphinx_gallery_conf = {
     "filename_pattern": "/plot_",
     "download_all_examples": False,
     "show_signature": False,
+    "capture_repr": (),
     "remove_config_comments": True,
     "abort_on_example_error": False,
     "within_subsection_order": "FileNameSortKey",

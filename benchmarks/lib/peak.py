@@ -57,7 +57,8 @@ class Counted(TorchDispatchMode):
             self.operations += int(FLOPS[func.overloadpacket](*args, **(kwargs or {}), out_val=made))
         else:
             self.operations += max((one.numel() for one in [*results, *arguments]), default=0)
-        self.bytes += sum(one.nbytes for one in [*results, *arguments])
+        # An expanded tensor has fewer bytes than its shape says.
+        self.bytes += sum(min(one.nbytes, one.untyped_storage().nbytes()) for one in [*results, *arguments])
         self.calls += 1
         return made
 

@@ -29,8 +29,9 @@ COLUMNS = (
 Entry = tuple[str, int, str]  # file, line and name of a function, as cProfile has them
 # Kinds by a part of the file's path or, for functions written in C, of the name; the first that fits.
 KINDS = {
-    "imports": r"importlib|zipimport|marshal|posix\.(stat|listdir)|_imp\.|compile|__build_class__|pydantic|typing\.py",
-    "arithmetic": r"torch\.|_C\.|TensorBase|run_backward|_foreach|numpy\.|scipy|lapack|blas|sklearn|optuna|/torch/",
+    "imports": r"importlib|zipimport|marshal|posix\.(stat|listdir)|_imp\.|builtins\.(compile|exec|__build_class__)"
+    r"|<module>|pydantic|/(typing|dataclasses|inspect|enum|abc|functools|ast|re/\w+|textwrap)\.py",
+    "arithmetic": r"torch\.|_C\.|TensorBase|run_backward|numpy\.|scipy|lapack|blas|optuna|/(torch|numpy|sklearn)/",
     "report": r"synth2real/report|bokeh|jinja2|matplotlib|ft2font|PIL|ImagingEncoder|zlib",
     "data": r"synth2real/(data|simulate|datasets|storage)|posix|_io\.|json|yaml|safetensors|hashlib|_hashlib",
     "adaptation and training": r"synth2real/(adapt|training|networks|tasks|transforms|randomize|refine)",

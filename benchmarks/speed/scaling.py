@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import resource
+import sys
 import tempfile
 import threading
 import time
@@ -75,8 +77,12 @@ def peak() -> Iterator[list[float]]:
 
 
 def resident() -> float:
-    """Memory of this process in MB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    """Memory of this process in MB; where the system does not say, as much as it has ever had."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most / (2**20 if sys.platform == "darwin" else 2**10)
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 

@@ -1,4 +1,4 @@
-"""Docstrings as reStructuredText: they are written as plain text with sections, lists and indented examples."""
+"""Docstrings as reStructuredText: they are plain text with sections, lists and indented examples. Short signatures."""
 
 from __future__ import annotations
 
@@ -70,6 +70,24 @@ def process(app: Any, what: str, name: str, value: Any, options: Any, lines: lis
     lines[:] = as_rst(lines)
 
 
+def short_signature(signature: str | None) -> str | None:
+    """A signature whose types are named as in the code: no modules before names, no limits of fields."""
+    if signature is None:
+        return None
+    text, before = re.sub(r"~?(?:\w+\.)+(?=[A-Z])|~", "", signature), ""
+    while text != before:  # from the inside out
+        before = text
+        text = re.sub(r"Annotated\[([^][]+), FieldInfo\((?:[^()]|\([^()]*\))*\)\]", r"\1", text)
+    return text
+
+
+def process_signature(
+    app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    return short_signature(signature), short_signature(returned)
+
+
 def setup(app: Any) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", process, priority=100)
+    app.connect("autodoc-process-signature", process_signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

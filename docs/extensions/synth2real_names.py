@@ -40,9 +40,6 @@ PACKAGES = {
     "synth2real.settings": "Settings as code",
     "synth2real.errors": "Errors",
 }
-# What signatures mention of other packages: their documentation is elsewhere. Names of synth2real must have a page, but
-# for those that its modules keep to themselves.
-NAMES_OF_OTHERS = [(r"py:.*", r".*")]
 
 
 @dataclass(frozen=True)

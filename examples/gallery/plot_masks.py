@@ -16,21 +16,21 @@ from synth2real.simulate import Nuclei
 # %%
 # Source and target are two settings of one simulator, so that the true masks are known.
 
-nuclei = Nuclei(size=(48, 48))
+nuclei = Nuclei(size=(40, 40))
 microscope = nuclei.with_ranges(brightness=(15, 60), defocus=(1.5, 4.0))
-source, test = nuclei.labelled(600, seed=0), microscope.labelled(60, seed=2)
-target = microscope.labelled(200, seed=1).unlabelled()
+source, test = nuclei.labelled(300, seed=0), microscope.labelled(40, seed=2)
+target = microscope.labelled(150, seed=1).unlabelled()
 routes = {"source only": Route(), "teacher": Route(randomize=Full(), adapt=Teacher())}
 models = {}
 for name, route in routes.items():
-    models[name] = route.run(source, target, budget=Budget(steps=120, batch=8)).model
+    models[name] = route.run(source, target, budget=Budget(steps=80, batch=8)).model
     print(f"{name}: mean IoU {models[name].evaluate(test)['mean_iou']:.3f}")
 
 # %%
 # Borders of the predicted masks, and the true ones.
 
 some = test.inputs[torch.arange(6)]
-masks = {name: model.predict(some).values.argmax(1) for name, model in models.items()}
+masks = {name: model.predict(some).values for name, model in models.items()}
 masks["true"] = test.labels.tensor[:6]
 figure, axes = plt.subplots(3, 6, figsize=(9, 4.6), layout="constrained")
 for row, (name, found) in zip(axes, masks.items(), strict=True):

@@ -43,12 +43,13 @@ class MeanAlignment(Objective):
 
 
 # %%
-# It stands in a route like any other. A wrong setting is refused with a message.
+# It stands in a route like any other, and a wrong setting is refused with a message. Whether it helps is measured: a
+# large weight (0.3) does harm here, because equal means are not what the digits lack.
 
 target, test = handwriting()
 source = Digits(size=(8, 8)).labelled(4000, seed=0)
 runs = {}
-for name, method in {"source only": SourceOnly(), "mean alignment": MeanAlignment(weight=0.3)}.items():
+for name, method in {"source only": SourceOnly(), "mean alignment": MeanAlignment(weight=0.01)}.items():
     runs[name] = Route(randomize=Full(), adapt=method).run(source, target, budget=Budget(steps=300))
     print(f"{name}: {runs[name].model.evaluate(test)['accuracy']:.3f} on real digits")
 

@@ -17,13 +17,13 @@ from synth2real.training.loop import Loop
 
 eyes = Eyes(size=(36, 60))
 camera = eyes.with_ranges(exposure=(0.2, 0.35), blur=(1.0, 1.6), grain=(0.03, 0.06))
-source, target = eyes.labelled(600, seed=0), camera.labelled(600, seed=1).unlabelled()
+source, target = eyes.labelled(300, seed=0), camera.labelled(300, seed=1).unlabelled()
 
 # %%
 # Every refiner has `fit` and `transform`; labels stay as they are.
 
 refiners = {"histogram": Histogram(), "reinhard": Reinhard(), "fourier": Fourier()}
-refiners["simgan, short"] = SimGAN(steps=60, pretrain_refiner=20, pretrain_critic=20)
+refiners["simgan, short"] = SimGAN(steps=30, pretrain_refiner=10, pretrain_critic=10)
 some = source.inputs[torch.arange(7)]
 shown = {"rendered": some}
 for name, refiner in refiners.items():

@@ -12,27 +12,9 @@ import yaml
 
 from helpers import below, dots, refused, truncate
 from synth2real import load, load_model, load_unlabelled
+from synth2real.cli.commands import COMMANDS
 from synth2real.simulate import load_parameters
 
-COMMANDS = (
-    "train",
-    "adapt",
-    "compare",
-    "check",
-    "report",
-    "evaluate",
-    "predict",
-    "export",
-    "render",
-    "calibrate",
-    "show",
-    "refine",
-    "turing",
-    "gap",
-    "methods",
-    "schema",
-    "demo",
-)
 QUICK = ("--steps", 3)
 
 
@@ -56,11 +38,6 @@ def copied(tmp_path, classes):
 
 
 # Starting
-
-
-def test_the_command_line_starts_without_torch():
-    code = "import sys, synth2real.cli; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 
 def test_help_through_a_shell():

@@ -8,7 +8,7 @@ import pytest
 
 import synth2real as s2r
 from command_pages import command_pages
-from plain_docstrings import as_rst
+from plain_docstrings import as_rst, short_signature
 from reference_pages import package_pages
 from settings_pages import STAGES, descriptions, settings_pages
 from synth2real.cli.commands import COMMANDS
@@ -74,3 +74,10 @@ def test_docstrings_become_restructured_text() -> None:
         "    - A (2001).",
         "      Journal.",
     ]
+
+
+def test_signatures_lose_modules_and_limits() -> None:
+    field = "~typing.Annotated[int, FieldInfo(annotation=NoneType, required=True, metadata=[Ge(ge=16), Le(le=1024)])]"
+    long = f"(*, size: tuple[{field}, {field}] = (36, 60), label: ~collections.abc.Mapping[str, a.b.Normal] = None)"
+    assert short_signature(long) == "(*, size: tuple[int, int] = (36, 60), label: Mapping[str, Normal] = None)"
+    assert short_signature(None) is None

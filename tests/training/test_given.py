@@ -6,6 +6,7 @@ import pytest
 import torch
 import yaml
 
+from small_trainings import Tiny
 from synth2real import Budget, Ensemble, Labelled, Model, Route, Unlabelled, load_model
 from synth2real.adapt import SHOT, SourceOnly
 from synth2real.data.sparse import Sparse
@@ -132,13 +133,13 @@ def test_an_algorithm_that_takes_none_sees_images_alone() -> None:
 @pytest.mark.parametrize("settings", [{}, {"head": (16,)}, {"tune": "frozen"}, {"tune": "last"}])
 def test_a_model_learns_what_only_the_given_columns_say(tmp_path, settings) -> None:
     source, target = domains()
-    adapt = SourceOnly(rate=0.02, **settings)
-    model = Route(adapt=adapt).run(source, target, budget=Budget(steps=150, hardware=Hardware())).model
+    route = Route(adapt=SourceOnly(rate=0.02, **settings), features=Tiny())
+    model = route.run(source, target, budget=Budget(steps=100, batch=16, hardware=Hardware())).model
     predicted = model.predict(target).values
     truth = source.labels.flip(0)
     assert float((predicted - truth).abs().mean()) < 0.3 * float((truth - truth.mean()).abs().mean())
     model.save(tmp_path)
-    loaded = load_model(tmp_path)
+    loaded = load_model(tmp_path, features=Tiny())
     assert torch.equal(loaded.predict(target).values, predicted)
     assert loaded.given_columns == HEAD
     assert loaded.evaluate(source) == model.evaluate(source)

@@ -22,6 +22,13 @@ def test_a_trained_network_is_applied_in_bfloat16_wherever_the_processor_has_it(
     assert Hardware(torch.device("cuda"), "float32").applying().precision == "float32"
 
 
+def test_a_system_that_does_not_tell_the_processor_flags_has_the_portable_precision(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(hardware, "CPUINFO", tmp_path / "no")
+    hardware._cpu_flags.cache_clear()
+    assert Hardware().applying() == Hardware()
+    hardware._cpu_flags.cache_clear()
+
+
 def test_inputs_are_copied_to_a_gpu_with_enough_free_memory(monkeypatch) -> None:
     images = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
     assert Hardware().at_hand(images) is images

@@ -41,7 +41,7 @@ source = Digits(size=(8, 8)).labelled(3000, seed=0)
 methods = {"naive": NaiveEntropy(), "guarded": EntropyMinimisation(weight=3.0)}
 shares, accuracy = {}, {}
 for name, method in methods.items():
-    run = Route(randomize=Full(), adapt=method).run(source, target, budget=Budget(steps=250))
+    run = Route(randomize=Full(), adapt=method).run(source, target, budget=Budget(steps=150))
     shares[name] = run.model.predict(test.inputs).values.argmax(1).bincount(minlength=10) / len(test)
     accuracy[name] = run.model.evaluate(test)["accuracy"]
     print(f"{name}: {accuracy[name]:.3f}", *run.notes, sep="\n  ")

@@ -13,33 +13,33 @@ from synth2real import Budget, Labelled, Route, Unlabelled, realism
 from synth2real.refine import SimGAN
 from synth2real.training.loop import Loop
 
-SIDE = 24
+SIDE = 20
 
 
 def discs(count: int, low: float, high: float, seed: int) -> Labelled:
     """Soft discs whose centre is between `low` and `high` pixels from the left."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand(count, generator=generator) * (high - low) + low
-    y = torch.rand(count, generator=generator) * 8 + 8
+    y = torch.rand(count, generator=generator) * 6 + 7
     rows, columns = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
     distance = ((columns - x[:, None, None]) ** 2 + (rows - y[:, None, None]) ** 2).sqrt()
-    images = (230 * torch.sigmoid(4 - distance)[:, None]).round().to(torch.uint8)
+    images = (230 * torch.sigmoid(3 - distance)[:, None]).round().to(torch.uint8)
     return Labelled(images, torch.stack([x, y], 1), columns=("x", "y"))
 
 
 # %%
 # Rendered discs lie left of the middle, real ones mostly right of it.
 
-source, target = discs(800, 6, 13, seed=0), discs(800, 9, 17, seed=1)
+source, target = discs(500, 4, 10, seed=0), discs(500, 8, 15, seed=1)
 real = Unlabelled(target.inputs)
-detector = Route().run(source, real, budget=Budget(steps=250)).model
+detector = Route().run(source, real, budget=Budget(steps=150)).model
 
 # %%
 # The first refiner is held to its input, pixel by pixel. The second one is not, and its critic sees the whole image.
 
 refiners = {
-    "held": SimGAN(steps=250, pretrain_refiner=40, pretrain_critic=20, change=0.01),
-    "free": SimGAN(steps=250, pretrain_refiner=40, pretrain_critic=20, regularisation=0.0, local=False, history=0),
+    "held": SimGAN(steps=120, pretrain_refiner=20, pretrain_critic=20, change=0.01),
+    "free": SimGAN(steps=120, pretrain_refiner=20, pretrain_critic=20, regularisation=0.0, local=False, history=0),
 }
 some = torch.arange(200)
 before = source.inputs[some]

@@ -18,11 +18,11 @@ from synth2real.training.loop import Loop
 # %%
 # A target that is darker and noisy, and two refiners. The second one adjusts the weight so that pixels change.
 
-eyes = Eyes(size=(24, 40))
-source = eyes.labelled(500, seed=0)
-target = eyes.with_ranges(exposure=(0.2, 0.35), grain=(0.04, 0.08)).labelled(500, seed=1).unlabelled()
+eyes = Eyes(size=(20, 32))
+source = eyes.labelled(300, seed=0)
+target = eyes.with_ranges(exposure=(0.2, 0.35), grain=(0.04, 0.08)).labelled(300, seed=1).unlabelled()
 some = source.inputs[torch.arange(6)]
-short = {"steps": 120, "pretrain_refiner": 40, "pretrain_critic": 20}
+short = {"steps": 60, "pretrain_refiner": 20, "pretrain_critic": 10}
 refiners = {"weight 1000": SimGAN(regularisation=1000.0, **short), "adjusted weight": SimGAN(change=0.02, **short)}
 shown = {"rendered": some}
 for name, refiner in refiners.items():

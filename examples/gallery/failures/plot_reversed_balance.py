@@ -41,7 +41,7 @@ routes = {
 }
 accuracy, shares = {}, {"true": test.labels.bincount(minlength=10) / len(test)}
 for name, route in routes.items():
-    model = route.run(source, target, budget=Budget(steps=400)).model
+    model = route.run(source, target, budget=Budget(steps=250)).model
     accuracy[name] = model.evaluate(test)["accuracy"]
     shares[name] = model.predict(test.inputs).values.argmax(1).bincount(minlength=10) / len(test)
     print(f"{name}: {accuracy[name]:.3f}")

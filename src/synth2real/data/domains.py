@@ -241,9 +241,9 @@ class Labelled:
         Args:
             X, how: as in `Unlabelled.of`.
             y: integers, texts or truth values (N,), which are classes; floats (N,) or (N, K), which are values, nan if
-                unknown; integers (N, H, W), or a list of N arrays (H, W), which are masks of the images; of a table
-                or data set also the name of the column of classes, or a list of columns of values. None for the labels
-                of a data set, or the column `label`, `labels` or `class`.
+                unknown; integers (N, H, W), or a list of N arrays (H, W), which are masks of the images; `Boxes`; of a
+                table or data set also the name of the column of classes, or a list of columns of values. None for the
+                labels of a data set, or the column `label`, `labels` or `class`.
             classes: names of the classes that integers are indices of. By default integers and texts are the names
                 themselves, in natural order; a Categorical and a data set keep their own.
             columns: names of the K values; with them integers are values, too.

@@ -77,6 +77,8 @@ class Detection(DenseTask):
                 f"the task {cls.kind} needs boxes, found labels of whole images or pixels. Give a folder with boxes: "
                 "COCO, YOLO or Pascal VOC (in Python with label='boxes')"
             )
+        if source.fitting is not None:
+            boxes = boxes.scaled(*source.fitting.scale_and_shift)
         known = boxes.corners[~boxes.ignored]
         if not len(known):
             raise InputError("the source has no box, expected one or more. Check the annotations")

@@ -18,13 +18,14 @@ from ..data.labels import Labels
 from ..errors import InputError
 
 Precision = Literal["float32", "bfloat16"]
+CPUINFO = Path("/proc/cpuinfo")
 VERSIONS = ("synth2real", "torch", "numpy", "pillow", "scikit-learn", "optuna")
 
 
 @functools.cache
 def _cpu_flags() -> frozenset[str]:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = CPUINFO.read_text().splitlines()
     except OSError:  # not Linux: the portable row of the table
         return frozenset()
     return frozenset(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())

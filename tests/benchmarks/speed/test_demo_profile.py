@@ -13,6 +13,7 @@ CONV = ("~", 0, "<built-in method torch.conv2d>")
         (CONV, "arithmetic"),
         (("~", 0, "<method 'mul_' of 'torch._C.TensorBase' objects>"), "arithmetic"),
         (("<frozen importlib._bootstrap>", 1, "_load"), "imports"),
+        (("/x/torch/nn/modules/conv.py", 1, "<module>"), "imports"),
         (("/x/synth2real/report/page.py", 1, "write"), "report"),
         (("/x/synth2real/data/domains.py", 1, "to_float"), "data"),
         (("/x/synth2real/training/loop.py", 1, "run"), "adaptation and training"),

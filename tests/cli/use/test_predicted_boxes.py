@@ -85,6 +85,9 @@ def test_ids_of_coco_are_taken_only_if_all_images_and_classes_are_there(tmp_path
     assert ids_of(tmp_path, ("images/b.png",), ("dog",)).classes == [7]
     assert ids_of(tmp_path, ("images/z.png",), ("dog",)).images == [1]
     assert ids_of(tmp_path, ("images/b.png",), ("cow",)).classes == [1]
+    assert ids_of(tmp_path / "annotations.json", ("images/c.png",), ("car",)).images == [20]
+    (tmp_path / "annotations.json").write_text('{"images": [1], "annotations": []}')
+    assert ids_of(tmp_path, ("images/b.png",), ("dog",)).images == [1]
 
 
 def test_formulas_are_text_and_images_without_boxes_have_no_row():

@@ -24,7 +24,11 @@ def test_the_limit_is_half_of_the_free_memory_of_machine_and_container(tmp_path,
 
 def test_a_system_that_does_not_tell_gets_half_of_its_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "MEMINFO", tmp_path / "no")
-    assert memory.free() > 0
+    monkeypatch.setattr(memory, "CONTAINER", tmp_path / "no")
+    monkeypatch.setattr("os.sysconf", {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}.__getitem__)
+    assert memory.free() == 500 * 4096
+    monkeypatch.delattr("os.sysconf")
+    assert memory.free() == memory.FALLBACK
 
 
 def test_a_given_memory_decides_what_stays_on_disk(tmp_path):

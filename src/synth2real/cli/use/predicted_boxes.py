@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...data.formats import coco
-from ...data.formats.shared.files import read_json
 from ...data.labels import Boxes
 from ...data.reading.discovery import counted
 from ...errors import InputError
@@ -99,17 +99,12 @@ def ids_of(path: Path, names: Any, classes: tuple[str, ...]) -> Ids:
     """
     files = coco.descriptions(path)
     if len(files) == 1:
-        known = read_json(files[0])
-        listed = {_tail(one["file_name"]): one["id"] for one in known["images"] if {"file_name", "id"} <= set(one)}
-        called = {str(one.get("name")): one.get("id") for one in known.get("categories", [])}
-        tails = [_tail(name) for name in names]
-        if len(set(tails)) == len(tails) and set(tails) <= set(listed) and set(classes) <= set(called):
-            return Ids([listed[one] for one in tails], [called[one] for one in classes], f"those of {files[0].name}")
+        with suppress(InputError):  # what is broken beside the images does not concern a prediction
+            images, called = coco.ids_of(path, files[0])
+            if set(names) <= set(images) and set(classes) <= set(called):
+                of = f"those of {files[0].name}"
+                return Ids([images[name] for name in names], [called[name] for name in classes], of)
     return Ids(list(range(1, len(names) + 1)), list(range(1, len(classes) + 1)), "numbers from 1, in order")
-
-
-def _tail(name: object) -> str:
-    return str(name).replace("\\", "/").rsplit("/", 1)[-1]
 
 
 def coco_results(boxes: Boxes, ids: Ids) -> Iterator[dict[str, Any]]:

@@ -98,6 +98,20 @@ def of_images(path: Path, file: Path, kept: Collection[Path]) -> dict[str, Any]:
     return {**content, "images": images, "annotations": annotations}
 
 
+def ids_of(path: Path, file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The ids of the images of a COCO file, by their names, and of its categories; annotations are not looked at.
+
+    Args:
+        path: the folder, or the file itself.
+        file: in it.
+    """
+    content, root = read_json(file), root_of(path, file)
+    find = _finder(file, root)
+    files = [(find(str(one.get("file_name", ""))), one.get("id")) for one in _listed(content, "images", file)]
+    categories = {str(one.get("name")): one.get("id") for one in _listed(content, "categories", file, needed=False)}
+    return {below(image, root): number for image, number in files if image is not None}, categories
+
+
 def _listed(content: dict[str, Any], key: str, file: Path, *, needed: bool = True) -> list[dict[str, Any]]:
     found = content.get(key, None if needed else [])
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):

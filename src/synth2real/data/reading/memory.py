@@ -21,11 +21,15 @@ def free() -> int:
 
 def _of_machine() -> int:
     try:
-        for line in MEMINFO.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024 * int(line.split()[1])
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2  # systems without this file: half of all
-    except (OSError, ValueError, IndexError):
+        return 1024 * int(MEMINFO.read_text().partition("MemAvailable:")[2].split()[0])
+    except (OSError, ValueError, IndexError):  # systems without this file: half of all memory
+        return _half()
+
+
+def _half() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (OSError, ValueError, AttributeError):
         return FALLBACK
 
 

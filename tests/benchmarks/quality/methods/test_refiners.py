@@ -1,5 +1,7 @@
 """The table of refiners, on tiny images of classes and of points."""
 
+import functools
+
 import pytest
 import torch
 
@@ -7,6 +9,7 @@ from benchmarks.lib.points import PointProtocol
 from benchmarks.lib.protocols import Protocol
 from benchmarks.quality.methods import refiners as benchmark
 from synth2real.data.domains import Labelled, Unlabelled
+from synth2real.route.realism import machine_turing_test
 from synth2real.tasks import Keypoints
 
 QUICK = ("--steps", "2", "--seeds", "2", "--n", "40", "--methods", "histogram", "style")
@@ -33,6 +36,7 @@ def test_the_table_has_a_row_for_the_rendered_images_and_one_for_each_refiner(
     monkeypatch, capsys, protocol, regression
 ) -> None:
     monkeypatch.setattr(benchmark, "PROTOCOLS", {"eyes": protocol})
+    monkeypatch.setattr(benchmark, "machine_turing_test", functools.partial(machine_turing_test, steps=2))
     assert benchmark.main(QUICK) == 0
     head, *rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
     assert head == ["refiner", "C2ST", "KID", "displacement", "error"]
