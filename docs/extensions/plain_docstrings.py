@@ -74,7 +74,7 @@ def short_signature(signature: str | None) -> str | None:
     """A signature whose types are named as in the code: no modules before names, no limits of fields."""
     if signature is None:
         return None
-    text, before = re.sub(r"~?(?:\w+\.)+(?=[A-Z])|~", "", signature), ""
+    text, before = re.sub(r"~?(?:\w+\.)+(?=[A-Z])|~", "", signature.replace("<factory>", "...")), ""
     while text != before:  # from the inside out
         before = text
         text = re.sub(r"Annotated\[([^][]+), FieldInfo\((?:[^()]|\([^()]*\))*\)\]", r"\1", text)

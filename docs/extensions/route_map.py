@@ -82,7 +82,7 @@ def _wide(drawing: Drawing, node: Node, level: int, top: float) -> float:
 
 def _asked(drawing: Drawing, question: str, x: float, top: float) -> None:
     """A question in its box, on one line."""
-    drawing.box("question", x, top, 20 + 7.8 * len(question), 30)
+    drawing.box("question", x, top, 22 + 8.2 * len(question), 30)
     drawing.text("asked", x + 10, top + 20, [question])
 
 
