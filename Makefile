@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Waiting threads that spin take the second core from those that work.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test test-all test-lowest fuzz lint audit extras bench clean
+.PHONY: demo test test-all test-lowest fuzz lint docs audit extras bench tables clean
 
 demo: $(VENV)/installed
 	$(BIN)/synth2real demo --overwrite --out demo $(ARGS)
@@ -36,6 +36,10 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The documentation, in docs/_build/html. Examples run once, and again only when they change.
+docs: $(VENV)/docs
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -W --keep-going -n -j auto -b html docs docs/_build/html $(ARGS)
+
 # Known vulnerabilities of the pinned versions, from PyPI. It fails if PyPI does not answer.
 audit: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[audit]"
@@ -44,14 +48,13 @@ audit: $(VENV)/installed
 # The optional dependencies, so that `make test` skips almost nothing.
 extras: $(VENV)/extras
 
+# Every benchmark in turn; about 20 minutes of it: make bench ARGS=--quick
 bench: $(VENV)/installed
-	for script in \
-	  speed.render speed.randomize speed.refine speed.training_step speed.msda \
-	  quality.protocols.fonts quality.protocols.digits quality.protocols.usps \
-	  quality.protocols.sentiment quality.protocols.eyes quality.protocols.pupils \
-	  quality.methods.refiners quality.methods.label_shift quality.methods.multi_source \
-	  quality.gaze_between quality.gaze_order quality.gaze_mpiigaze quality.methods.calibration; \
-	do $(BIN)/python -m benchmarks.$$script || exit 1; done
+	$(BIN)/python -m benchmarks.run $(ARGS)
+
+# The tables of README and docs, from benchmarks/results.
+tables: $(VENV)/installed
+	$(BIN)/python -m benchmarks.lib.tables
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -62,5 +65,9 @@ $(VENV)/extras: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[all]"
 	touch $@
 
+$(VENV)/docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(VENV)-lowest demo .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-lowest demo docs/_build docs/gallery docs/reference/generated .mypy_cache .pytest_cache .ruff_cache

@@ -28,7 +28,7 @@ from benchmarks.quality.strangers import drawing
 from synth2real import Labelled, Route, Unlabelled, compare, load, load_unlabelled
 from synth2real.adapt import SPL
 from synth2real.comparison.named_routes import chosen_routes, with_network
-from synth2real.data.reading.ratios import usual_resize
+from synth2real.measure.ratios import usual_resize
 from synth2real.route.run import Budget
 from synth2real.tasks import Classification
 

@@ -10,15 +10,16 @@ both run in turns. Without CUDA the script says so and measures nothing.
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.lib.machine import describe
+from benchmarks.lib.results import Column, Row, show
+from benchmarks.lib.timing import ROUNDS, interleaved, rates, ratios
 from synth2real.adapt import SourceOnly
 from synth2real.data.domains import Labelled
 from synth2real.route.route import Route
@@ -26,6 +27,11 @@ from synth2real.route.run import Budget
 from synth2real.training.hardware import Hardware
 
 CLASSES = tuple("0123456789")
+COLUMNS = (
+    Column("beside", "a step of a ResNet-50 at 224 by 224"),
+    Column("rate", "images/s"),
+    Column("ratio", "ours / theirs", whole=True),
+)
 
 
 class Bottleneck(nn.Module):
@@ -96,27 +102,24 @@ def bare(x: Tensor, y: Tensor, batch: int, hardware: Hardware) -> Callable[[int]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--batch", type=int, default=64)
     arguments = parser.parse_args()
-    print(describe())
     if not torch.cuda.is_available():
         print("no CUDA device: nothing is measured")
         return
     hardware, generator = Hardware.detect("cuda"), torch.Generator().manual_seed(0)
     x = torch.randint(256, (512, 3, 224, 224), dtype=torch.uint8, generator=generator)
     y = torch.randint(len(CLASSES), (len(x),), generator=generator)
-    contestants = [build(x, y, arguments.batch, hardware) for build in (ours, bare)]
-    times: list[tuple[float, float]] = []
-    for round_ in range(arguments.rounds + 1):
-        mine, theirs = (run(arguments.steps) for run in contestants)
-        if round_:  # the first round is a warm-up
-            times.append((mine, theirs))
-    ratios = sorted(theirs / mine for mine, theirs in times)
-    for name, spent in zip(("synth2real", "bare PyTorch"), zip(*times, strict=True), strict=True):
-        print(f"{name:14} {arguments.batch * arguments.steps / statistics.median(spent):8.0f} images/s")
-    print(f"ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+    contestants = {
+        name: build(x, y, arguments.batch, hardware) for name, build in (("synth2real", ours), ("bare PyTorch", bare))
+    }
+    runs = {name: partial(run, arguments.steps) for name, run in contestants.items()}
+    times, count = interleaved(runs, arguments.rounds), arguments.batch * arguments.steps
+    rows: list[Row] = [{"beside": name, "rate": rates(count, seconds)} for name, seconds in times.items()]
+    rows[1]["ratio"] = ratios(times["bare PyTorch"], times["synth2real"])
+    show("speed/gpu_step", COLUMNS, rows, vars(arguments))
 
 
 if __name__ == "__main__":

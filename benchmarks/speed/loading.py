@@ -13,10 +13,9 @@ one after another; the first round is a warm-up. A ratio is our images per secon
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,8 +25,9 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.lib.machine import describe
+from benchmarks.lib.results import Column, Row, show
 from benchmarks.lib.shards import members, write_shards
+from benchmarks.lib.timing import ROUNDS, interleaved, rates, ratios, timed
 from synth2real import load_unlabelled
 from synth2real.data.batch_sampler import sampler_of
 from synth2real.data.domains import Inputs
@@ -36,6 +36,12 @@ from synth2real.data.reading import ImageFiles
 from synth2real.data.reading.pixels import Conversion
 
 SIDE, BATCH, WORKERS = 224, 32, 2
+COLUMNS = (
+    Column("files", "files"),
+    Column("ours", "images/s"),
+    Column("theirs", "DataLoader"),
+    Column("ratio", "ratio", whole=True),
+)
 CASES = {
     "PNG of 640 x 480": ((480, 640), "png"),
     "JPEG of 640 x 480": ((480, 640), "jpg"),
@@ -98,34 +104,27 @@ def packaged(shards: Path) -> Callable[[], int]:
     return lambda: sum(len(batch) for (batch,) in loader)
 
 
-def compared(contestants: dict[str, Callable[[], int]], rounds: int) -> str:
-    """Images per second of ours and theirs, and their ratio: the median of all rounds, least and most."""
-    speeds: dict[str, list[float]] = {who: [] for who in contestants}
-    for round_ in range(rounds + 1):
-        for who, run in contestants.items():
-            start = time.perf_counter()
-            count = run()
-            if round_:
-                speeds[who].append(count / (time.perf_counter() - start))
-    ratios = sorted(mine / other for mine, other in zip(speeds["ours"], speeds["theirs"], strict=True))
-    middle = [statistics.median(speeds[who]) for who in ("ours", "theirs")]
-    spread = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-    return f"{middle[0]:8.0f}  {middle[1]:10.0f}   {spread}"
+def compared(contestants: dict[str, Callable[[], int]], count: int, rounds: int) -> Row:
+    """Images per second of ours and theirs, which read `count` images, and their ratio."""
+    times = interleaved({who: timed(run) for who, run in contestants.items()}, rounds)
+    speeds = {who: rates(count // BATCH * BATCH, seconds) for who, seconds in times.items()}
+    return {**speeds, "ratio": ratios(times["theirs"], times["ours"])}
 
 
-def photographs(rounds: int, count: int) -> None:
-    """Compare on photographs, files of their own."""
-    for name, (size, suffix) in CASES.items():
+def photographs(rounds: int, count: int) -> Iterator[Row]:
+    """Rows of photographs, files of their own, that are brought to 224 by 224."""
+    for name, (size, suffix) in CASES.items() if count else ():
         with tempfile.TemporaryDirectory() as folder:
             files = [Path(folder) / f"{i}.{suffix}" for i in range(count)]
             for i, file in enumerate(files):
                 photograph(size, i).save(file, quality=90, compress_level=3)  # each format takes its own
             inputs = ImageFiles(files, Conversion((SIDE, SIDE), 3))
-            print(f"{name:31} {compared({'ours': ours(inputs), 'theirs': plain(files)}, rounds)}")
+            found = compared({"ours": ours(inputs), "theirs": plain(files)}, count, rounds)
+            yield {"part": "photographs", "files": name, **found}
 
 
-def small(rounds: int, count: int) -> None:
-    """Compare on small images in shards."""
+def small(rounds: int, count: int) -> Iterator[Row]:
+    """Rows of small images in shards."""
     with tempfile.TemporaryDirectory() as folder:
         shards, files = Path(folder) / "shards", Path(folder) / "files"
         write_shards(shards, count, shard=1024)
@@ -135,26 +134,24 @@ def small(rounds: int, count: int) -> None:
                 (files / name).write_bytes(content)
         start = time.perf_counter()
         inputs = load_unlabelled(shards, memory=0).inputs
-        print(f"{'loading with all checks':31} {len(inputs) / (time.perf_counter() - start):8.0f}")
-        theirs = {"files": plain(sorted(files.iterdir()), True)}
+        rate = len(inputs) / (time.perf_counter() - start)
+        yield {"part": "small", "files": "loading shards with all checks, once", "ours": rate}
+        theirs = {"one file an image": plain(sorted(files.iterdir()), True)}
         if find_spec("webdataset") is not None:
-            theirs["webdataset"] = packaged(shards)
+            theirs["the reader of the package webdataset"] = packaged(shards)
         for name, run in theirs.items():
-            line = compared({"ours": ours(inputs), "theirs": run}, rounds)
-            print(f"{f'PNG of 60 x 36, {name}':31} {line}")
+            found = compared({"ours": ours(inputs), "theirs": run}, count, rounds)
+            yield {"part": "small", "files": f"shards of PNG of 60 x 36, beside {name}", **found}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--n", type=int, default=192, help="photographs of each kind, a multiple of 32; 0 for none")
     parser.add_argument("--small", type=int, default=8192, help="small images, a multiple of 1024")
     arguments = parser.parse_args()
-    print(describe("pillow", "webdataset"))
-    print(f"{'':31} images/s  DataLoader   ratio (median of {arguments.rounds}, least to most)")
-    small(arguments.rounds, arguments.small)
-    if arguments.n:
-        photographs(arguments.rounds, arguments.n)
+    rows = [*small(arguments.rounds, arguments.small), *photographs(arguments.rounds, arguments.n)]
+    show("speed/loading", COLUMNS, rows, vars(arguments), ["pillow", "webdataset"])
 
 
 if __name__ == "__main__":

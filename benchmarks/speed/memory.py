@@ -10,22 +10,27 @@ are links to the first. Training takes few steps, because the memory does not de
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-from benchmarks.lib.machine import describe
+from benchmarks.lib.results import Column, Row, show
 from benchmarks.lib.shards import SHARD, write_shards
 
-RESULTS = Path(__file__).parents[1] / "results" / "scaling.jsonl"
 FEW = 1000  # images of the measurement that others are compared with
+COLUMNS = (
+    Column("job", "job"),
+    Column("images", "source images"),
+    Column("targets", "target images"),
+    Column("memory", "MB"),
+    Column("beside", "beside"),
+    Column("seconds", "seconds"),
+)
 
 
 def linked(folder: Path, count: int) -> Path:
@@ -80,20 +85,15 @@ def main() -> None:
         job, *paths = arguments.work
         work(job, *map(Path, paths), arguments.steps)  # type: ignore[call-arg, arg-type]
         return
-    machine = describe("pillow", "numpy")
-    print(machine)
-    print("job       images    MB    beside   seconds")
+    rows: list[Row] = []
     for job in arguments.jobs:
         least = measured(job, FEW, FEW, arguments.steps)["memory"]
         for count in arguments.counts:
             targets = arguments.targets or count
             found = measured(job, count, targets, arguments.steps)
             beside = found["memory"] - least
-            print(f"{job:8} {count:8,} {found['memory']:6} {beside:8} {found['seconds']:8}", flush=True)
-            line = {"date": str(date.today()), "what": f"memory, {job}", "images": count, "targets": targets}
-            line |= {"beside": beside, **found}
-            with RESULTS.open("a", encoding="utf-8") as results:
-                results.write(json.dumps({**line, "machine": machine}) + "\n")
+            rows.append({"job": job, "images": count, "targets": targets, "beside": beside, **found})
+    show("speed/memory", COLUMNS, rows, {"steps": arguments.steps}, ["pillow", "numpy"])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Both train the default network on rendered digits of 28 by 28 with full randomization. A step has 64 source and 64
 target images. They run in turns in each round. The ratio is the images per second of the two processes divided by those
-of the one, and the last line says how long a step exchanges values, which includes waiting for the other process.
+of the one. Exchanges of values in a step include waiting for the other process.
 
     python -m benchmarks.speed.processes [--rounds 5] [--steps 60] [--count 2]
 """
@@ -13,7 +13,6 @@ import argparse
 import multiprocessing
 import os
 import socket
-import statistics
 import time
 from multiprocessing.connection import Connection
 from typing import Any
@@ -21,7 +20,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from benchmarks.lib.machine import describe
+from benchmarks.lib.results import Column, show
+from benchmarks.lib.timing import ROUNDS, interleaved, rates, ratios, spread
 from synth2real.adapt import DANN
 from synth2real.data.domains import Unlabelled
 from synth2real.randomize import Full
@@ -33,6 +33,15 @@ from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Loop, Trainer
 
 BATCH = 64
+COLUMNS = (
+    Column("processes", "processes"),
+    Column("threads", "threads of each"),
+    Column("rate", "images/s"),
+    Column("ratio", "several / one", whole=True),
+    Column("step", "ms of a step"),
+    Column("exchanging", "of these in exchanges"),
+    Column("exchanges", "exchanges in a step"),
+)
 
 
 class Training:
@@ -91,36 +100,47 @@ def start(count: int) -> list[Connection]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--count", type=int, default=2)
     arguments = parser.parse_args()
     pipes, alone = start(arguments.count), Training()
     torch.set_num_threads(arguments.count)
-    one, several, exchanging, exchanges = [], [], [], 0
-    for turn in range(arguments.rounds + 1):
-        mine = alone.seconds(arguments.steps)
+    steps: int = arguments.steps
+    within: list[float] = []
+    exchanges: list[int] = []
+
+    def together() -> float:
         for pipe in pipes:
-            pipe.send(arguments.steps)
+            pipe.send(steps)
         answers = [pipe.recv() for pipe in pipes]
-        if turn:  # the first round is a warm-up
-            one.append(mine)
-            several.append(max(seconds for seconds, _, _ in answers))
-            exchanging.append(min(within for _, within, _ in answers))  # the one that waits least
-            exchanges = answers[0][2]
+        within.append(min(spent for _, spent, _ in answers))  # of the one that waits least
+        exchanges.append(answers[0][2])
+        return float(max(seconds for seconds, _, _ in answers))
+
+    found = interleaved({"one": lambda: alone.seconds(steps), "several": together}, arguments.rounds)
     for pipe in pipes:
         pipe.send(None)
-    images = 2 * BATCH * arguments.steps
-    ratios = sorted(mine / theirs for mine, theirs in zip(one, several, strict=True))
-    print(describe())
-    print(f"one process of {arguments.count} threads: {images / statistics.median(one):.0f} images/s")
-    print(f"{arguments.count} processes of one thread: {images / statistics.median(several):.0f} images/s")
-    spread = f"(median of {arguments.rounds}, {ratios[0]:.2f} to {ratios[-1]:.2f})"
-    print(f"several / one: {statistics.median(ratios):.2f} {spread}")
-    within, whole = statistics.median(exchanging) / arguments.steps, statistics.median(several) / arguments.steps
-    print(
-        f"a step: {1000 * whole:.1f} ms, of which {1000 * within:.1f} ms in {exchanges / arguments.steps:.1f} exchanges"
-    )
+    one, several = found["one"], found["several"]
+    images = 2 * BATCH * steps
+    rows = [
+        {"processes": 1, "threads": arguments.count, "rate": rates(images, one), "step": spread(_ms(one, steps))},
+        {
+            "processes": arguments.count,
+            "threads": 1,
+            "rate": rates(images, several),
+            "ratio": ratios(one, several),
+            "step": spread(_ms(several, steps)),
+            "exchanging": spread(_ms(within[1:], steps)),  # the first round is a warm-up
+            "exchanges": exchanges[0] / steps,
+        },
+    ]
+    show("speed/processes", COLUMNS, rows, vars(arguments))
+
+
+def _ms(seconds: list[float], steps: int) -> list[float]:
+    """Milliseconds of one step."""
+    return [1000 * each / steps for each in seconds]
 
 
 if __name__ == "__main__":

@@ -1,31 +1,32 @@
-"""Speed of randomization beside kornia and albumentations, with the same list of operations.
+"""Speed of randomization beside kornia, albumentations and torchvision, with the same list of operations.
 
-    python -m benchmarks.speed.randomize [--rounds 7] [--lists usual camera chosen]
+    python -m benchmarks.speed.randomize [--rounds 5] [--lists usual camera chosen]
 
-A library that is not installed is left out. Each library gets its native input: float32 batches in channels-last memory
-(ours), float32 batches (kornia), single uint8 images in two worker processes that return float32 batches
+The row of a library that does not import says so. Each library gets its native input: float32 batches in channels-last
+memory (ours), float32 batches (kornia), single uint8 images in two worker processes that return float32 batches
 (albumentations). Lists of operations:
 
 `usual`: affine, elastic, contrast and brightness, inversion of half the images, noise, blur, one cut-out. This is
 `randomize.Full` without clutter and solarization, which the other libraries do not have.
 `camera`: the same, with shot noise, motion blur and JPEG.
-`chosen`: two of all these operations for each image (`randomize.RandAugment`). kornia samples two for a whole batch.
+`chosen`: two operations for each image (`randomize.RandAugment`), of all these. kornia samples its two for a whole
+batch; what means the same as ours is kornia on each image alone. kornia's and torchvision's own RandAugment have lists
+of their own.
 
-The libraries run in turns, so that all have the same load. The ratio is the median over rounds. If the machine does
-other work, many threads are slowed more than one; set OMP_NUM_THREADS=1 for a fairer comparison.
+The libraries run in turns, so that all have the same load. If the machine does other work, many threads are slowed more
+than one; set OMP_NUM_THREADS=1 for a fairer comparison.
 """
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
-from statistics import median
-from time import perf_counter
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.lib.machine import describe
+from benchmarks.lib.results import Column, Row, show
+from benchmarks.lib.timing import ROUNDS, interleaved, rates, ratios, timed
 from synth2real.randomize import Full, Policy, RandAugment
 
 CASES = ((256, 32), (16, 224))
@@ -33,6 +34,13 @@ LISTS = ("usual", "camera", "chosen")
 WORKERS = 2
 BATCHES = 4  # of albumentations' workers in one turn
 CAMERA: dict[str, Any] = {"shot": 0.15, "motion": 0.25, "jpeg": 0.9}
+COLUMNS = (
+    Column("images", "images"),
+    Column("list", "list"),
+    Column("library", "library"),
+    Column("rate", "images/s"),
+    Column("ratio", "ours / theirs", whole=True),
+)
 Run = Callable[[], int]  # makes images and returns their number
 
 
@@ -71,7 +79,33 @@ def kornia(x: torch.Tensor, kind: str) -> Run:
     ]
     listed = usual if kind == "usual" else usual + camera
     sequence = K.ImageSequential(*listed, random_apply=2 if kind == "chosen" else False)
-    return lambda: len(sequence(x))
+    return batches(sequence, x)
+
+
+def kornia_randaugment(x: torch.Tensor, kind: str) -> Run:
+    from kornia.augmentation.auto import RandAugment as Theirs
+
+    return batches(Theirs(n=2, m=15), x)
+
+
+def torchvision_randaugment(x: torch.Tensor, kind: str) -> Run:
+    from torchvision.transforms.v2 import RandAugment as Theirs
+
+    return batches(Theirs(), (x * 255).byte())
+
+
+def batches(augment: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> Run:
+    return lambda: len(augment(x))
+
+
+def singly(build: Callable[[torch.Tensor, str], Run]) -> Callable[[torch.Tensor, str], Run]:
+    """The same library on each image alone, which then has operations of its own."""
+
+    def built(x: torch.Tensor, kind: str) -> Run:
+        runs = [build(image[None], kind) for image in x]
+        return lambda: sum(run() for run in runs)
+
+    return built
 
 
 class Decoded(Dataset[Any]):
@@ -115,46 +149,49 @@ def albumentations(x: torch.Tensor, kind: str) -> Run:
     return lambda: sum(len(batch) for batch in loader)
 
 
-def rate(run: Run) -> float:
-    """Images per second."""
-    start = perf_counter()
-    count = run()
-    return count / (perf_counter() - start)
+LIBRARIES: dict[str, Callable[[torch.Tensor, str], Run]] = {
+    "synth2real": ours,
+    "kornia": kornia,
+    "albumentations": albumentations,
+}
+CHOSEN: dict[str, Callable[[torch.Tensor, str], Run]] = {
+    **LIBRARIES,
+    "kornia, each image alone": singly(kornia),
+    "kornia's RandAugment": kornia_randaugment,
+    "kornia's RandAugment, each image alone": singly(kornia_randaugment),
+    "torchvision's RandAugment": torchvision_randaugment,
+}
 
 
-def rates(count: int, size: int, kind: str, rounds: int) -> dict[str, list[float]]:
-    """Images per second of each installed library, one value for each round."""
+def rows(count: int, size: int, kind: str, rounds: int) -> list[Row]:
+    """A row for each library."""
     x = torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
-    runs: dict[str, Run] = {}
-    for library in (ours, kornia, albumentations):
+    runs: dict[str, Callable[[], float]] = {}
+    made: dict[str, int] = {}
+    found: dict[str, Row] = {}
+    for library, build in (CHOSEN if kind == "chosen" else LIBRARIES).items():
+        found[library] = {"images": f"{count} of {size} x {size} x 3", "list": kind, "library": library}
         try:
-            runs[library.__name__] = library(x, kind)
-        except ImportError:
-            print(f"{library.__name__} is not installed")
-    for run in runs.values():
-        run()
-    turns = [{name: rate(run) for name, run in runs.items()} for _ in range(rounds)]
-    return {name: [turn[name] for turn in turns] for name in runs}
-
-
-def lines(found: dict[str, list[float]]) -> Iterator[str]:
-    for name, each in found.items():
-        ratio = median(a / b for a, b in zip(found["ours"], each, strict=True))
-        yield f"{name:<16}{median(each):12,.0f}{ratio:16.1f}"
+            run = build(x, kind)
+            made[library], runs[library] = run(), timed(run)
+        except Exception as error:  # a library that is missing or broken must not end the benchmark
+            found[library]["error"] = f"{type(error).__name__}: {error}"
+    for library, seconds in (times := interleaved(runs, rounds)).items():
+        found[library]["rate"] = rates(made[library], seconds)
+        if library != "synth2real":
+            scaled = [each * made["synth2real"] / made[library] for each in seconds]  # for as many images as ours
+            found[library]["ratio"] = ratios(scaled, times["synth2real"])
+    return list(found.values())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--lists", nargs="+", choices=LISTS, default=LISTS)
     arguments = parser.parse_args()
-    print(f"{describe('kornia', 'albumentations')}; load {os.getloadavg()[0]:.1f}")
-    print(f"{'images':<16}{'list':<10}{'library':<16}{'images/s':>12}{'ours / theirs':>16}")
-    for count, size in CASES:
-        for kind in arguments.lists:
-            for line in lines(rates(count, size, kind, arguments.rounds)):
-                print(f"{f'{count}x3x{size}x{size}':<16}{kind:<10}{line}", flush=True)
-    print(f"load at the end {os.getloadavg()[0]:.1f}")
+    cases = [(*case, kind) for case in CASES for kind in arguments.lists]
+    found = [row for case in cases for row in rows(*case, arguments.rounds)]
+    show("speed/randomize", COLUMNS, found, {"rounds": arguments.rounds}, ["kornia", "albumentations", "torchvision"])
 
 
 if __name__ == "__main__":

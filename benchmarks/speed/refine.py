@@ -11,24 +11,30 @@ average.
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from benchmarks.lib.machine import describe
+from benchmarks.lib.results import Column, Row, show
+from benchmarks.lib.timing import ROUNDS, interleaved, rates, ratios, timed
 from synth2real.networks.layers import Refiner
 from synth2real.refine import SimGAN
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Loop
 
-CASES = {
+CASES: dict[str, tuple[tuple[int, int, int], SimGAN]] = {
     "28x28x1, 32 maps, 2 blocks": ((1, 28, 28), SimGAN()),
     "35x55x1, the paper's": ((1, 35, 55), SimGAN(preset="paper")),
     "128x128x3, 32 maps, 2 blocks": ((3, 128, 128), SimGAN()),
 }
+COLUMNS = (
+    Column("case", "refining"),
+    Column("ours", "images/s"),
+    Column("naive", "plain loop, images/s"),
+    Column("ratio", "ratio", whole=True),
+    Column("apart", "difference, of 255 levels"),
+)
 LEVELS = 2.0  # largest allowed mean difference, of 255
 
 
@@ -60,7 +66,7 @@ def naive(gan: SimGAN) -> Callable[[Tensor], Tensor]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument(
         "--n", type=int, default=2048, help="number of 28 by 28 images; fewer if larger, with as many pixels"
     )
@@ -69,25 +75,22 @@ def main() -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     hardware = Hardware.detect().applying()
-    print(f"{describe()}; {hardware.device}, {hardware.precision}")
-    print(f"{'':30} images/s   naive   ratio (median of {arguments.rounds}, least to most)   difference in levels")
-    for name, (shape, gan) in CASES.items():
-        ours, theirs = prepared(shape, gan).transform, naive(gan)
-        count = max(32, arguments.n * 784 // (shape[1] * shape[2]))
-        x = torch.randint(256, (count, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-        apart = float((ours(x).float() - theirs(x).float()).abs().mean())
-        if apart > LEVELS:
-            raise SystemExit(f"{name}: the outputs differ by {apart:.2f} levels, expected at most {LEVELS}")
-        times: dict[str, list[float]] = {"ours": [], "naive": []}
-        for _ in range(arguments.rounds):
-            for who, run in (("ours", ours), ("naive", theirs)):
-                start = time.perf_counter()
-                run(x)
-                times[who].append(time.perf_counter() - start)
-        ratios = sorted(b / a for a, b in zip(times["ours"], times["naive"], strict=True))
-        speeds = [count / statistics.median(times[who]) for who in ("ours", "naive")]
-        spread = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        print(f"{name:30} {speeds[0]:8.0f} {speeds[1]:7.0f}   {spread:43} {apart:.3f}")
+    rows = [measured(name, *case, arguments.n, arguments.rounds) for name, case in CASES.items()]
+    settings = {"rounds": arguments.rounds, "n": arguments.n, "device": str(hardware.device)}
+    show("speed/refine", COLUMNS, rows, {**settings, "precision": hardware.precision})
+
+
+def measured(name: str, shape: tuple[int, int, int], gan: SimGAN, n: int, rounds: int) -> Row:
+    """One row: both refine the same images."""
+    ours, theirs = prepared(shape, gan).transform, naive(gan)
+    count = max(32, n * 784 // (shape[1] * shape[2]))
+    x = torch.randint(256, (count, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    apart = float((ours(x).float() - theirs(x).float()).abs().mean())
+    if apart > LEVELS:
+        raise SystemExit(f"{name}: the outputs differ by {apart:.2f} levels, expected at most {LEVELS}")
+    times = interleaved({"ours": timed(lambda: ours(x)), "naive": timed(lambda: theirs(x))}, rounds)
+    speeds = {who: rates(count, seconds) for who, seconds in times.items()}
+    return {"case": name, **speeds, "ratio": ratios(times["naive"], times["ours"]), "apart": apart}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ are left out. What a stage refuses is said.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import resource
@@ -20,7 +19,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +26,7 @@ import torch
 from torch import Tensor
 
 import synth2real as s2r
-from benchmarks.lib.machine import describe
+from benchmarks.lib.results import Column, Row, show
 from benchmarks.lib.shards import write_shards
 from synth2real.adapt import DANN, MAPPINGS
 from synth2real.data.domains import Labelled, Unlabelled
@@ -39,7 +37,6 @@ from synth2real.select.validators import Pool, labels_of, observe, serving
 from synth2real.training.loop import Loop, Trainer
 from synth2real.training.model import Model
 
-RESULTS = Path(__file__).parents[1] / "results" / "scaling.jsonl"
 SIDE, CLASSES, FEATURES, COUNT = 28, 10, 256, 2000  # where they are not what is varied
 STEPS, SEEN = 5, 1000  # steps that are timed; samples that validators see, as in `compare`
 SIZES = {
@@ -49,6 +46,14 @@ SIZES = {
     "classes": [2, 10, 100, 1_000],
 }
 QUICK = {"images": [1_000, 4_000], "side": [28, 56], "features": [100, 400], "classes": [2, 100]}
+COLUMNS = (
+    Column("varied", "varied"),
+    Column("size", "size"),
+    Column("stage", "stage"),
+    Column("seconds", "seconds"),
+    Column("memory", "MB"),
+    Column("slope", "slope"),
+)
 Stages = Iterator[tuple[str, Callable[[], object]]]
 
 
@@ -157,28 +162,36 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two small sizes of each")
     parser.add_argument("--only", nargs="+", default=list(SIZES), choices=list(SIZES))
     arguments = parser.parse_args()
-    machine = describe("numpy", "scipy")
-    print(machine)
+    rows: list[Row] = []
     for varied in arguments.only:
         before: dict[str, tuple[int, float]] = {}
         for size in (QUICK if arguments.quick else SIZES)[varied]:
             for name, run in stages(varied, size):
-                start = time.perf_counter()
-                try:
-                    with peak() as most:
-                        run()
-                except (InputError, RuntimeError, MemoryError) as error:
-                    print(f"{varied:9} {size:9,} {name:20} refused: {str(error).partition(', expected')[0][:90]}")
-                    continue
-                seconds = time.perf_counter() - start
-                small, short = before.get(name, (0, 0.0))
-                slope = math.log(seconds / short) / math.log(size / small) if min(short, seconds) > 0.05 else None
-                before[name] = (size, seconds)
-                shown = "" if slope is None else f"{slope:5.2f}"
-                print(f"{varied:9} {size:9,} {name:20} {seconds:8.2f} s {most[0]:7.0f} MB {shown}", flush=True)
-                line = {"date": str(date.today()), "what": f"scaling, {name}", varied: size, "seconds": seconds}
-                with RESULTS.open("a", encoding="utf-8") as results:
-                    results.write(json.dumps({**line, "memory": most[0], "slope": slope, "machine": machine}) + "\n")
+                row = {"part": varied, "varied": varied, "size": size, "stage": name} | measured(run)
+                if "seconds" in row:
+                    row["slope"] = slope(size, row["seconds"], before.get(name))
+                    before[name] = (size, row["seconds"])
+                rows.append(row)
+                print(*(f"{key} {value}" for key, value in row.items()), sep=", ", flush=True)
+    show("speed/scaling", COLUMNS, rows, {"quick": arguments.quick}, ["numpy", "scipy"])
+
+
+def measured(run: Callable[[], object]) -> Row:
+    """Seconds and MB of a stage, or why it refuses."""
+    start = time.perf_counter()
+    try:
+        with peak() as most:
+            run()
+    except (InputError, RuntimeError, MemoryError) as error:
+        return {"error": f"refused: {str(error).partition(', expected')[0][:90]}"}
+    return {"seconds": time.perf_counter() - start, "memory": most[0]}
+
+
+def slope(size: int, seconds: float, before: tuple[int, float] | None) -> float | None:
+    """The power of the size with which the seconds grow; None if they are too few."""
+    if before is None or min(before[1], seconds) <= 0.05:
+        return None
+    return math.log(seconds / before[1]) / math.log(size / before[0])
 
 
 if __name__ == "__main__":

@@ -1,183 +1,189 @@
-"""Speed of one DANN training step: this library, the same step written by hand, skada, and pytorch-adapt.
+"""Speed of a training step of every adaptation method: this library, the same step by hand, and other libraries.
 
-All train the MNIST network of the DANN paper on 28 by 28 by 3 images in uint8 tensors in memory. A step has 64 source
-and 64 target images. A ratio is our images per second divided by theirs. It is the median over rounds, and all run in
-turns in each round. A library that is not installed is left out. To install them: `pip install skada skorch`; `pip
-install --no-deps pytorch-adapt pytorch-metric-learning torchmetrics==0.9.3 "setuptools<81"`.
+All train the default network on 28 by 28 by 3 images in uint8 tensors in memory, with 64 source and 64 target images a
+step, without randomization and in the precision of this machine. The hand-written steps (`benchmarks/lib/by_hand`)
+compute the same as ours, which is checked first, and have neither checks nor a guard against collapse. Masks: 16 images
+of 128 by 128. All run in turns in each round. A ratio is our time divided by theirs: 1.05 is five percent more.
 
-    python -m benchmarks.speed.training_step [--rounds 5] [--steps 60]
+    python -m benchmarks.speed.training_step [--rounds 5] [--steps 20] [--methods dann mcc masks]
+
+The row of a library that does not import or fails says why. To install them: `pip install skada skorch`; `pip install
+--no-deps pytorch-adapt pytorch-metric-learning torchmetrics==0.9.3 "setuptools<81"`.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from benchmarks.lib.machine import describe
-from synth2real.adapt import DANN
+from benchmarks.lib import by_hand
+from benchmarks.lib.peers import PEERS
+from benchmarks.lib.results import Column, Row, show
+from benchmarks.lib.timing import ROUNDS, interleaved, rates, ratios
+from synth2real.adapt import ADDA, METHODS, Objective, SourceOnly
 from synth2real.data.domains import Labelled, Unlabelled
-from synth2real.networks.layers import DANNMnist, mlp, reverse_gradient
+from synth2real.data.labels import Masks
 from synth2real.route.route import Route
-from synth2real.route.run import Budget
+from synth2real.tasks import Classification, Segmentation, Task
+from synth2real.training.hardware import Hardware
+from synth2real.training.loop import Loop, Trainer
 
-BATCH = 64
 CLASSES = tuple("0123456789")
+CHECKED = 3  # steps whose losses must be equal
+COLUMNS = (
+    Column("method", "method"),
+    Column("beside", "beside"),
+    Column("ours", "ours, images/s"),
+    Column("theirs", "theirs, images/s"),
+    Column("ratio", "our time / theirs", whole=True),
+)
 
 
-def data(count: int = 2048) -> tuple[Tensor, Tensor, Tensor]:
+@dataclass(frozen=True)
+class Case:
+    """A method on its data: images x with labels y, and images z."""
+
+    name: str
+    adapt: Objective
+    task: Task
+    source: Labelled
+    target: Unlabelled
+    batch: int
+    hand: type[by_hand.ByHand]
+
+    def prepared(self, hardware: Hardware) -> Objective:
+        """The objective with its networks."""
+        return Route(adapt=self.adapt).prepare(self.source, self.target, self.task, 0, hardware)
+
+    def trainer(self, objective: Objective, steps: int, hardware: Hardware) -> Trainer:
+        loop = Loop(steps, self.batch, 0, hardware, report_every=steps)
+        return Trainer(objective, self.source, self.target, loop, self.task.move)
+
+    @property
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        labels = self.source.labels
+        y = labels.tensor if isinstance(labels, Masks) else labels
+        return self.source.inputs[:], y, self.target.inputs[:]  # type: ignore[index]
+
+
+def case(name: str, count: int = 2048, batch: int = 64) -> Case:
+    """The case of a method by name, or `masks`."""
     generator = torch.Generator().manual_seed(0)
-    x, z = (torch.randint(256, (count, 3, 28, 28), dtype=torch.uint8, generator=generator) for _ in range(2))
-    return x, torch.randint(10, (count,), generator=generator), z
-
-
-def ours(x: Tensor, y: Tensor, z: Tensor) -> Callable[[int], float]:
-    route = Route(adapt=DANN(preset="paper"))
-
-    def run(steps: int) -> float:
-        return route.run(Labelled(x, y, CLASSES), Unlabelled(z), budget=Budget(steps=steps)).seconds["train"]
-
-    return run
-
-
-def by_hand(x: Tensor, y: Tensor, z: Tensor, memory_format: torch.memory_format) -> Callable[[int], float]:
-    """The same step without a library, written carefully for this one case."""
-
-    def run(steps: int) -> float:
-        start = time.perf_counter()
-        torch.manual_seed(0)
-        mean = (x.float() / 255).mean((0, 2, 3)).view(1, 3, 1, 1)
-        std = (x.float() / 255).std((0, 2, 3)).view(1, 3, 1, 1)
-        features = DANNMnist((3, 28, 28))
-        features.to(memory_format=memory_format)  # type: ignore[call-overload]
-        head, critic = mlp(768, (100, 100), 10), mlp(768, (100,), 1)
-        parameters = [*features.parameters(), *head.parameters(), *critic.parameters()]
-        optimizer = torch.optim.SGD(parameters, lr=0.01, momentum=0.9)
-        domain = torch.cat([torch.ones(BATCH), torch.zeros(BATCH)])
-        for step in range(steps):
-            p = step / steps
-            for group in optimizer.param_groups:
-                group["lr"] = 0.01 / (1 + 10 * p) ** 0.75
-            if step % (len(x) // BATCH) == 0:
-                order, other = torch.randperm(len(x)), torch.randperm(len(z))
-            at = step % (len(x) // BATCH) * BATCH
-            index = order[at : at + BATCH]
-            both = torch.cat([x[index], z[other[at : at + BATCH]]]).float() / 255
-            f = features(((both - mean) / std).contiguous(memory_format=memory_format))
-            label = F.cross_entropy(head(f[:BATCH]), y[index])
-            reversed_f = reverse_gradient(f, 2 / (1 + math.exp(-10 * p)) - 1)
-            adversary = F.binary_cross_entropy_with_logits(critic(reversed_f).flatten(), domain)
-            optimizer.zero_grad()
-            (label + adversary).backward()
-            optimizer.step()
-        return time.perf_counter() - start
-
-    return run
-
-
-def pytorch_adapt(x: Tensor, y: Tensor, z: Tensor) -> Callable[[int], float]:
-    from pytorch_adapt.containers import Models, Optimizers
-    from pytorch_adapt.hooks import DANNHook
-
-    def run(steps: int) -> float:
-        features, head, critic = DANNMnist((3, 28, 28)), mlp(768, (100, 100), 10), mlp(768, (100,), 1)
-        models = Models({"G": features, "C": head, "D": nn.Sequential(critic, nn.Flatten(0))})
-        optimizers = Optimizers((torch.optim.SGD, {"lr": 0.01, "momentum": 0.9}))
-        optimizers.create_with(models)
-        hook = DANNHook(opts=list(optimizers.values()))
-        scaled = [t.float() / 255 for t in (x, z)]
-        loaders = [
-            torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*t), BATCH, shuffle=True, drop_last=True)
-            for t in ((scaled[0], y), (scaled[1],))
-        ]
-        start, done = time.perf_counter(), 0
-        while done < steps:
-            for (source, labels), (target,) in zip(*loaders, strict=True):
-                ones, zeros = torch.ones(BATCH), torch.zeros(BATCH)
-                batch = {"src_imgs": source, "src_labels": labels, "src_domain": zeros}
-                hook({**models, **batch, "target_imgs": target, "target_domain": ones})
-                done += 1
-                if done == steps:
-                    break
-        return time.perf_counter() - start
-
-    return run
-
-
-def skada(x: Tensor, y: Tensor, z: Tensor) -> Callable[[int], float]:
-    import numpy as np
-    from skada.deep import DANN as SkadaDANN
-
-    class Whole(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.features = DANNMnist((3, 28, 28))
-            self.head = mlp(768, (100, 100), 10)
-
-        def forward(self, batch: Tensor, sample_weight: Tensor | None = None) -> Tensor:
-            logits: Tensor = self.head(self.features(batch))
-            return logits
-
-    inputs = torch.cat([x, z]).float().div(255).numpy()
-    labels = np.concatenate([y.numpy(), np.full(len(z), -1)])
-    domains = np.concatenate([np.ones(len(x), int), np.full(len(z), -2)])
-
-    def run(steps: int) -> float:
-        epochs = max(1, round(steps * BATCH / len(x)))
-        net = SkadaDANN(
-            Whole(),
-            reg=1.0,
-            layer_name="features",
-            domain_classifier=nn.Sequential(mlp(768, (100,), 1), nn.Sigmoid(), nn.Flatten(0)),
-            batch_size=2 * BATCH,
-            max_epochs=epochs,
-            train_split=None,
-            verbose=0,
-            lr=0.01,
+    if name == "masks":
+        x, z = (
+            torch.randint(256, (count // 16, 3, 128, 128), dtype=torch.uint8, generator=generator) for _ in range(2)
         )
-        start = time.perf_counter()
-        net.fit(inputs, labels, sample_domain=domains)
-        return (time.perf_counter() - start) * steps / (epochs * (len(x) // BATCH))
+        labels = Masks(torch.randint(2, (len(x), 128, 128), dtype=torch.uint8, generator=generator))
+        source = Labelled(x, labels, ("ground", "object"))
+        task = Segmentation(("ground", "object"), (128, 128))
+        return Case(name, SourceOnly(), task, source, Unlabelled(z), batch // 4, by_hand.Masks)
+    x, z = (torch.randint(256, (count, 3, 28, 28), dtype=torch.uint8, generator=generator) for _ in range(2))
+    source = Labelled(x, torch.randint(10, (count,), generator=generator), CLASSES)
+    adapt = ADDA(pretrain=1e-6) if name == "adda" else METHODS[name]()  # one step of the first phase
+    return Case(name, adapt, Classification(CLASSES), source, Unlabelled(z), batch, by_hand.METHODS[name])
 
-    return run
+
+def ours(case: Case, hardware: Hardware, steps: int) -> float:
+    """Seconds of a training, after its networks are built."""
+    trainer = case.trainer(case.prepared(hardware), steps, hardware)
+    trainer.run()
+    return steps / trainer.speed.steps_per_second
+
+
+def hand_written(case: Case, hardware: Hardware, steps: int) -> float:
+    """Seconds of the same training by hand."""
+    objective, (x, y, z) = case.prepared(hardware), case.tensors
+    network = case.hand(objective.model, objective.networks)
+    start = time.perf_counter()
+    order = torch.cat([torch.randperm(len(x)) for _ in range(1 + steps * case.batch // len(x))]).split(case.batch)
+    other = torch.cat([torch.randperm(len(z)) for _ in range(1 + steps * case.batch // len(z))]).split(case.batch)
+    for step in range(steps):
+        known = scaled(x[order[step]], hardware)
+        unknown = scaled(z[other[step]], hardware) if network.uses_target else known
+        network.step(known, y[order[step]], unknown, step, steps, hardware.autocast)
+    return time.perf_counter() - start
+
+
+def scaled(images: Tensor, hardware: Hardware) -> Tensor:
+    return (images.float() / 255).contiguous(memory_format=hardware.memory_format)
+
+
+def losses_of_both(case: Case) -> tuple[list[float], list[float]]:
+    """The losses of the first updates, ours and by hand, in float32 on the same batches with the same dropout."""
+    hardware, found = Hardware(), ([], [])  # type: tuple[Hardware, tuple[list[float], list[float]]]
+    objective = case.prepared(hardware)
+    network = case.hand(objective.model, objective.networks)
+    burn_in: Any = getattr(objective, "burn_in", None)
+    if burn_in is not None:
+        burn_in.started.fill_(0)  # by hand, self-training starts at once
+    plain = objective.updates
+
+    def recorded(*batch: Any) -> Iterator[Any]:
+        for update in plain(*batch):
+            found[0].append(float(update.loss().detach()))
+            yield update
+
+    objective.updates = recorded  # type: ignore[assignment, method-assign]
+    trainer = case.trainer(objective, CHECKED, hardware)
+    batches = [trainer.batches(step) for step in range(CHECKED)]
+    trainer.run()
+    for step, (source, target) in enumerate(batches):
+        torch.manual_seed(2 * step)  # as the loop does, for dropout
+        y = source.y.tensor if isinstance(source.y, Masks) else source.y
+        found[1].extend(float(loss) for loss in network.step(source.x, y, target.x, step, CHECKED))
+    return found
+
+
+def check(case: Case) -> None:
+    """End the program if the hand-written step computes something else."""
+    mine, theirs = losses_of_both(case)
+    if len(mine) != len(theirs) or not torch.allclose(torch.tensor(mine), torch.tensor(theirs), rtol=1e-2, atol=1e-4):
+        raise SystemExit(f"{case.name}: the losses are {mine}, by hand {theirs}, expected the same")
+
+
+def rows(name: str, steps: int, rounds: int) -> list[Row]:
+    """A row for each that a method is compared with."""
+    chosen, hardware = case(name), Hardware.detect("cpu")
+    check(chosen)
+    runs: dict[str, Callable[[], float]] = {
+        "ours": partial(ours, chosen, hardware, steps),
+        "by hand": partial(hand_written, chosen, hardware, steps),
+    }
+    found: list[Row] = []
+    for library, (build, methods) in PEERS.items():
+        if name in methods:
+            try:
+                run = build(name, *chosen.tensors, chosen.batch)
+                run(2)
+                runs[library] = partial(run, steps)
+            except Exception as error:  # a library that is missing or broken must not end the benchmark
+                found.append({"beside": library, "error": f"{type(error).__name__}: {error}"})
+    times = interleaved(runs, rounds)
+    images = (2 if chosen.hand.uses_target else 1) * chosen.batch * steps
+    for library in list(runs)[1:]:
+        row = {"beside": library, "theirs": rates(images, times[library])}
+        found.append({**row, "ratio": ratios(times["ours"], times[library])})
+    part = "masks" if name == "masks" else "classes"
+    return [{"part": part, "method": name, "ours": rates(images, times["ours"]), **row} for row in found]
 
 
 def main() -> None:
+    names = [*by_hand.METHODS, "masks"]
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--methods", nargs="+", choices=names, default=names)
     arguments = parser.parse_args()
-    arrays = data()
-    contestants: dict[str, Callable[[int], float]] = {
-        "synth2real": ours(*arrays),
-        "by hand, channels last": by_hand(*arrays, torch.channels_last),
-        "by hand, contiguous": by_hand(*arrays, torch.contiguous_format),
-    }
-    for name, build in (("skada", skada), ("pytorch-adapt", pytorch_adapt)):
-        try:
-            contestants[name] = build(*arrays)
-            contestants[name](32)
-        except Exception as error:  # a library that is missing or broken must not end the benchmark
-            print(f"{name}: left out ({type(error).__name__}: {error})")
-            contestants.pop(name, None)
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    for round_ in range(arguments.rounds + 1):
-        for name, run in contestants.items():
-            seconds = run(arguments.steps)
-            if round_:  # the first round is a warm-up
-                times[name].append(seconds)
-    print(describe())
-    print(f"{'':26} images/s   ours / theirs (median of {arguments.rounds}, least to most)")
-    for name, spent in times.items():
-        ratios = sorted(theirs / mine for theirs, mine in zip(spent, times["synth2real"], strict=True))
-        images = 2 * BATCH * arguments.steps / statistics.median(spent)
-        print(f"{name:26} {images:8.0f}   {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+    found = [row for name in arguments.methods for row in rows(name, arguments.steps, arguments.rounds)]
+    settings = {"steps": arguments.steps, "rounds": arguments.rounds, "precision": Hardware.detect("cpu").precision}
+    show("speed/training_step", COLUMNS, found, settings, ["skada", "pytorch-adapt", "tllib"])
 
 
 if __name__ == "__main__":

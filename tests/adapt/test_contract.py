@@ -224,7 +224,7 @@ def test_the_learning_rate_is_positive_and_below_its_peak(name: str) -> None:
 
     method = prepared(name, *domains("classify"))
     rates = [method.learning_rate(Progress(step, 100)) for step in range(100)]
-    assert max(rates) <= method.rate
+    assert max(rates) <= method.highest_rate
     assert min(rates) > 0
     assert all(math.isfinite(rate) for rate in rates)
 

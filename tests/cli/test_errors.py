@@ -14,7 +14,6 @@ QUICK = ("--steps", 3)
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (("--task", "detect"), ("--task detect is not served on the command line", "tasks.Detection.of(source)")),
         (("--task", "outline"), ("--task 'outline' is unknown", "classify, regress, keypoints")),
         (("--adapt", "dane"), ("adapt 'dane' is unknown", "source-only, dann, cdan")),
         (("--adapt", "shot"), ("--adapt shot: it adapts a trained model", "synth2real adapt RUN --method shot")),

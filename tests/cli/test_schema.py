@@ -81,8 +81,8 @@ def test_settings_have_the_words_of_their_docstrings():
     said = described(SimGAN)
     assert "share of the refined images to leave out" in said["reject"]
     made = SCHEMAS["routes"]()["$defs"]["adapt.dann"]["properties"]
-    assert made["rate"]["description"] == "highest learning rate."
-    assert (made["rate"]["default"], made["rate"]["exclusiveMinimum"]) == (1e-3, 0)
+    assert made["weight_decay"]["description"] == "weight decay of the optimiser."
+    assert (made["weight_decay"]["default"], made["weight_decay"]["minimum"]) == (0.01, 0)
 
 
 def test_the_command_prints_a_schema(synth2real):

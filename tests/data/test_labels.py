@@ -102,6 +102,13 @@ def test_boxes_are_cut_at_the_frame_and_dropped_when_little_is_left():
     moved = BOXES.scaled(torch.ones(3, 2), torch.tensor([[-4.0, 0], [0, 0], [0, 0]]))
     assert moved.clipped(SIZE).corners.tolist() == [[0, 2, 1, 6], [0, 0, 28, 24], [3, 3, 9, 7]]
     assert moved.clipped(SIZE, visible=0.3).counts.tolist() == [1, 0, 1]
+    assert moved.clipped(torch.tensor([SIZE, SIZE, (4, 5)])).corners.tolist()[2] == [3, 3, 5, 4]
+
+
+def test_boxes_of_classes_that_are_left_out_are_dropped():
+    found = BOXES.mapped(torch.tensor([-1, 4]))
+    assert found.classes.tolist() == [4, 4]
+    assert found.counts.tolist() == [1, 0, 1]
 
 
 @settings(max_examples=25, deadline=None)

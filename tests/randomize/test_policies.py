@@ -200,8 +200,8 @@ def test_for_masks_nothing_is_cut_out_and_dim_objects_stay_visible():
     assert not Full().settled(Classification(("a", "b"))).dense
 
 
-def test_rectangles_of_labelled_images_with_masks_are_mixed_and_of_boxes_are_not():
-    policy = Photometric(cutmix=1.0).settled(Segmentation(("ground", "spot"), (32, 32)))
-    assert policy.mixes == ("cutmix",)
+def test_rectangles_of_labelled_images_with_masks_and_boxes_are_mixed():
+    for task in (Segmentation(("ground", "spot"), (32, 32)), Detection(("cell",), (32, 32), 4.0)):
+        assert Photometric(cutmix=1.0).settled(task).mixes == ("cutmix",)
     with pytest.raises(InputError, match="the mixed image has no label in the task detect"):
-        Photometric(cutmix=1.0).settled(Detection(("cell",), (32, 32), 4.0))
+        Photometric(mixup=1.0).settled(Detection(("cell",), (32, 32), 4.0))

@@ -14,7 +14,7 @@ import torch
 import yaml
 from PIL import Image
 
-from foreign import coco, solo
+from foreign import labelme, solo
 from helpers import below, contents, dots, killed_at, picture, refused, save, truncate
 from sharded import tars
 from synth2real import load, load_unlabelled
@@ -482,5 +482,5 @@ def test_labels_of_another_program_are_refused_or_said(tmp_path):
         InputError, match=r"is Unity Perception SOLO, whose labels .* synth2real convert .* imagefolder"
     ):
         check_format(solo(tmp_path / "solo"))
-    with pytest.warns(RefinementWarning, match="is COCO JSON, whose labels are not copied, but images keep"):
-        check_format(coco(tmp_path / "coco"))
+    with pytest.warns(RefinementWarning, match="is LabelMe JSON, whose labels are not copied, but images keep"):
+        check_format(labelme(tmp_path / "labelme"))

@@ -2,10 +2,10 @@
 
 import torch
 
-from synth2real.data.labels import Masks
+from synth2real.data.labels import Boxes, Masks
 from synth2real.report.contact_sheet import Column, randomized, sheet, tile
 from synth2real.report.overlay import colours, legend, overlaid
-from synth2real.tasks import Segmentation
+from synth2real.tasks import Detection, Segmentation
 
 TASK = Segmentation(("background", "cell", "nucleus"), (24, 24))
 
@@ -29,7 +29,7 @@ def test_more_classes_than_colours_repeat_them():
 
 
 def test_a_legend_takes_as_many_lines_as_it_needs():
-    assert legend(TASK.classes, 800).height < legend(TASK.classes, 90).height
+    assert legend(TASK.classes[1:], 800).height < legend(TASK.classes[1:], 90).height
 
 
 class Still:
@@ -49,3 +49,17 @@ def test_a_sheet_draws_masks_and_a_legend():
     assert drawn.getpixel((4 * 6, 4 * 6)) == (255, 138, 31)
     assert drawn.getpixel((2, 2)) == (102, 102, 102)
     assert sheet([column, moved], TASK).height > 18 + 24 * 6 + 12
+
+
+def test_a_sheet_draws_boxes_that_moved_with_their_images():
+    boxes = Boxes.of(
+        [torch.tensor([[4.0, 6, 12, 20], [14, 2, 22, 10]])], [torch.tensor([1, 0])], [torch.tensor([0, 1])]
+    )
+    task = Detection(("car", "dog"), (24, 24), 4.0)
+    column = Column("original", torch.full((1, 1, 24, 24), 0.4), boxes, torch.zeros(1, 0, 24, 24).bool())
+    drawn = tile(column, 0, 3, task)
+    colour = tuple(int(colours(3)[1][i : i + 2], 16) for i in (1, 3, 5))
+    assert drawn.getpixel((12, 18)) == drawn.getpixel((35, 59)) == colour
+    assert drawn.getpixel((36, 60)) == (102, 102, 102)
+    assert drawn.getpixel((42, 6)) == (0x9A, 0xA0, 0xA6)  # ignored
+    assert sheet([column, randomized(column, "1", Still(), task, torch.Generator())], task).height > 24 * 6

@@ -1,10 +1,13 @@
 """Reasons to refuse a route that its score does not show."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+import spots
 from discs import CLASSES, discs, hot
 from synth2real.select.estimates import Estimate
 from synth2real.select.guards import astray, constant, contradicted, renamed
@@ -45,6 +48,19 @@ def test_a_constant_prediction_is_named_with_its_class(others: int, found: bool)
 def test_probabilities_that_hardly_change_tell_nothing_apart() -> None:
     assert "hardly apart" in str(constant(outputs(answers(TRUTH, 0.36)), TASK))
     assert constant(outputs(answers(TRUTH, 0.6)), TASK) is None
+
+
+def test_interchanged_classes_of_boxes_are_found_and_named() -> None:
+    truth = spots.field(60, 0)
+    others = [spots.found(truth, 0.1, seed) for seed in (1, 2)]
+    own = spots.found(truth, 0.1, 3)
+    swapped = replace(own, classes=1 - own.classes)
+    reason = str(renamed(swapped, others, spots.TASK))
+    assert "most boxes that it calls 'disc' they call 'square'" in reason or "calls 'square' they call 'disc'" in reason
+    assert renamed(own, others, spots.TASK) is None
+    assert "it finds 0 boxes an image" in str(
+        constant(CandidateOutputs(own.kept(own.classes < 0), others[0]), spots.TASK)
+    )
 
 
 def test_constant_values_are_found() -> None:

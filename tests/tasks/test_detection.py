@@ -104,6 +104,20 @@ def test_boxes_follow_the_fitting_of_their_images_and_back():
     assert torch.allclose(TASK.from_input(inside, fitting).corners, boxes.corners)
 
 
+def test_no_predicted_box_lies_in_the_padding():
+    fitting = Fitting(torch.tensor([[64, 48], [64, 96]]), (32, 48), "letterbox")
+    wide = Boxes.of(
+        [torch.tensor([[0.0, 4, 30, 20], [0, 0, 11, 9]]), torch.zeros(0, 4)], [torch.zeros(2), torch.zeros(0)]
+    )
+    assert TASK.from_input(wide, fitting).corners.tolist() == [[0, 8, 36, 40]]
+
+
+def test_the_typical_side_is_that_of_the_images_as_the_model_takes_them():
+    boxes = Boxes.of([torch.tensor([[0.0, 0, 80, 80]])], [torch.zeros(1)])
+    data = Labelled(torch.zeros(1, 1, 32, 48), boxes, ("a",), sizes=torch.tensor([[320, 480]]))
+    assert Detection.of(data).scale == 4.0
+
+
 def test_the_head_begins_with_rare_centres():
     head = TASK.head(8, (), 0.0)
     heat = head(torch.randn(2, 8, 4, 6)).detach()[:, :2].sigmoid()

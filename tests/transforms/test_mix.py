@@ -7,14 +7,15 @@ from hypothesis import strategies as st
 
 from synth2real.adapt import DANN, METHODS, Objective, SourceOnly, Teacher
 from synth2real.data.domains import Labelled, Unlabelled
+from synth2real.data.labels import Boxes, Masks
 from synth2real.errors import InputError
 from synth2real.randomize import Full, Photometric
 from synth2real.route.route import Route
 from synth2real.route.run import Budget
-from synth2real.tasks import Classification, Gaze, Keypoints, Regression
+from synth2real.tasks import Classification, Detection, Gaze, Keypoints, Regression
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Loop, Trainer
-from synth2real.transforms.mix import Mix
+from synth2real.transforms.mix import BoxPaste, Mix, Mosaic
 
 ALPHAS = pytest.mark.parametrize(("mixup", "cutmix"), [(0.2, 0.0), (1.0, 0.0), (0.0, 1.0), (0.4, 1.0)])
 
@@ -121,3 +122,92 @@ def test_invalid_arguments_are_refused() -> None:
     mix = Mix.sample(4, (8, 8), mixup=1.0, generator=generator)
     with pytest.raises(InputError, match=r"images of shape \(4, 1, 9, 8\): the mix expects \(4, C, 8, 8\)"):
         mix.image(torch.rand(4, 1, 9, 8))
+
+
+SIZE = (24, 32)
+
+
+def blocks(count: int, seed: int) -> tuple[torch.Tensor, Boxes]:
+    """Images of one block each whose grey level is 1 + its index, and its box."""
+    generator = torch.Generator().manual_seed(seed)
+    low = torch.stack([torch.randint(0, side - 8, (count,), generator=generator) for side in (SIZE[1], SIZE[0])], 1)
+    corners = torch.cat([low, low + torch.randint(3, 9, (count, 2), generator=generator)], 1).float()
+    images = torch.zeros(count, 1, *SIZE)
+    for i, (left, top, right, bottom) in enumerate(corners.int().tolist()):
+        images[i, 0, top:bottom, left:right] = i + 1
+    return images, Boxes.of(list(corners[:, None]), list(torch.arange(count)[:, None]))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.booleans(), st.sampled_from([0.0, 0.3]))
+def test_boxes_of_mixed_images_are_around_what_is_seen_of_their_objects(
+    seed: int, quarters: bool, least: float
+) -> None:
+    images, boxes = blocks(6, seed)
+    generator = torch.Generator().manual_seed(seed)
+    mix = (
+        Mosaic.sample(6, SIZE, share=0.7, generator=generator)
+        if quarters
+        else Mix.sample(6, SIZE, cutmix=1.0, generator=generator)
+    )
+    task = Detection(tuple("abcdef"), SIZE, 3.0, least)
+    mixed, found = mix.image(images), task.mix(boxes, mix)
+    whole = (images > 0).sum((1, 2, 3))
+    for i in range(6):
+        own = found[torch.tensor([i])]
+        seen = {k: mixed[i, 0] == k + 1 for k in range(6)}
+        expected = [k for k, pixels in seen.items() if pixels.any() and pixels.sum() >= least * whole[k]]
+        assert sorted(set(own.classes.tolist())) == expected
+        for box, k in zip(own.corners.int().tolist(), own.classes.tolist(), strict=True):
+            left, top, right, bottom = box
+            rows, columns = seen[k].any(1).nonzero().flatten(), seen[k].any(0).nonzero().flatten()
+            assert (left, top) >= (0, 0)
+            assert int(columns[0]) <= left < right <= int(columns[-1]) + 1
+            assert int(rows[0]) <= top < bottom <= int(rows[-1]) + 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_masks_in_a_mosaic_are_where_their_images_are(seed: int) -> None:
+    images, _ = blocks(6, seed)
+    mosaic = Mosaic.sample(6, SIZE, share=0.7, generator=torch.Generator().manual_seed(seed))
+    masks = Masks(images[:, 0].to(torch.uint8))
+    assert torch.equal(masks.mixed(mosaic).tensor, mosaic.image(images)[:, 0].to(torch.uint8))
+    shares = mosaic.labels(torch.eye(6))
+    assert torch.allclose(shares.sum(1), torch.ones(6))
+    of_mosaic = (mosaic.images != torch.arange(6)[:, None]).any(1)
+    assert torch.equal(shares.diagonal()[~of_mosaic], torch.ones(6)[~of_mosaic])
+
+
+def test_a_mosaic_has_the_image_itself_in_a_quarter_and_a_centre_in_the_middle() -> None:
+    mosaic = Mosaic.sample(400, SIZE, share=0.5, generator=torch.Generator().manual_seed(0))
+    own = mosaic.images == torch.arange(400)[:, None]
+    assert own.any(1).all()
+    assert 0.4 < own.all(1).float().mean() < 0.6
+    assert (mosaic.centre >= torch.tensor([6, 8])).all()
+    assert (mosaic.centre <= torch.tensor([18, 24])).all()
+
+
+def test_pasted_rectangles_show_half_of_the_objects_of_a_share_of_the_images() -> None:
+    images, boxes = blocks(300, 1)
+    torch.manual_seed(0)
+    pasted = BoxPaste.sample(boxes.corners, boxes.image, 300, SIZE, 0.5)
+    shown = pasted.paste(images, torch.zeros_like(images)) > 0
+    whole = images > 0
+    complete = (shown == whole).all(3).all(2).all(1)
+    assert (complete | ~pasted.region.any(3).any(2).any(1)).all()
+    assert 0.18 < complete.float().mean() < 0.32
+
+
+def test_mosaics_are_for_masks_and_boxes() -> None:
+    x = torch.rand(8, 1, *SIZE)
+    policy = Photometric(mosaic=1.0).settled(Detection(("a",), SIZE, 3.0))
+    assert policy.mixes == ("mosaic",)
+    assert isinstance(policy.mix(x, torch.Generator().manual_seed(0)), Mosaic)
+    both = Photometric(mosaic=1.0, cutmix=1.0)
+    kinds = {type(both.mix(x, torch.Generator().manual_seed(seed))) for seed in range(12)}
+    assert kinds == {Mix, Mosaic}
+    with pytest.raises(
+        InputError, match=r"randomize.mosaic=1 mixes two images, .* expected a task of: segment, detect"
+    ):
+        Photometric(mosaic=1.0).settled(Classification(("a", "b")))

@@ -115,11 +115,14 @@ def main() -> None:
     for name, route in routes().items():
         if arguments.routes and name not in arguments.routes:
             continue
-        started, found = time.perf_counter(), []
+        started = time.perf_counter()
+        found: list[Boxes] = []
         for seed in range(arguments.seeds):
             budget = Budget(steps=arguments.steps, batch=arguments.batch, seed=seed)
             model = route.run(source, Unlabelled(protocol.target), task=task, budget=budget).model
-            found.append(model.predict(Unlabelled(protocol.images)).values)
+            boxes = model.predict(Unlabelled(protocol.images)).values
+            assert isinstance(boxes, Boxes)
+            found.append(boxes)
         seconds = (time.perf_counter() - started) / arguments.seeds
         figures, samples = resampled(found, protocol, task.classes)
         baseline = samples if name == BASELINE else baseline

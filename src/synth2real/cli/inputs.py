@@ -7,19 +7,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from ..data.boxes import BOXES
 from ..data.domains import Labelled, Unlabelled
 from ..data.fitting import USUAL, Resize
 from ..data.formats import NATIVE, find_format, format_of
 from ..data.groups import Groups, read_groups
-from ..data.masks import of_regions
+from ..data.masks import MASK, of_regions
 from ..data.multi_source import join
 from ..data.reading.loading import is_hub, load, load_unlabelled
 from ..data.reading.pixels import Conversion
 from ..data.reading.places import has_columns
-from ..data.reading.ratios import usual_resize
 from ..data.sparse import SVMLIGHT, Layout
 from ..deploy import OnnxModel, load_onnx
 from ..errors import InputError
+from ..measure.ratios import usual_resize
 from ..route.preconditions import check_pair
 from ..route.run import Budget
 from ..simulate import SIMULATORS, Simulator, is_simulator, load_parameters, simulator
@@ -45,6 +46,7 @@ CROPPED = (
     "the sides of the images have different ratios: the middle of each is cropped to --size, which keeps the shapes; "
     "--resize stretch or --resize letterbox does otherwise"
 )
+PICTURED = {Segmentation.kind: MASK, Detection.kind: BOXES}  # the label of the tasks whose labels lie in the image
 SHOWN = 200  # rendered images that show what a simulator renders
 
 
@@ -57,7 +59,7 @@ def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | No
         console.print(CROPPED, soft_wrap=True)
     how = {**reading(data), "layout": layout, "given": data.given, "format": format_for(data.target, data)}
     # The masks beside the images of a target are no images.
-    target = load_unlabelled(data.target, **how, masks=data.task != Segmentation.kind)
+    target = load_unlabelled(data.target, **how, masks=not TASKS[data.task].dense)
     return load_source(data, target, layout), target, layout
 
 
@@ -127,10 +129,10 @@ def reading_of(model: Model | OnnxModel, *, skip_bad: bool = False) -> dict[str,
 
 
 def images_for(model: Model | OnnxModel, path: Path, args: PredictArguments | AdaptArguments) -> Unlabelled:
-    """Images without labels, read as those of the run were. Masks beside the images of a segmenter are left out."""
+    """Images without labels, read as those of the run were. Of a dense task masks beside the images are left out."""
     kind = format_for(path, args) if isinstance(args, PredictArguments) else None
     how = {**reading_of(model, skip_bad=args.skip_bad), "format": kind}
-    return load_unlabelled(path, **how, masks=not isinstance(model.task, Segmentation))
+    return load_unlabelled(path, **how, masks=not model.task.dense)
 
 
 def feature_hardware(args: CalibrateArguments | GapArguments) -> Hardware:
@@ -184,15 +186,15 @@ def one_source(data: Data, command: str) -> str:
 
 
 def check_task(name: str) -> None:
-    """Raise `InputError` where there is no task of that name, or it is served in Python only."""
-    served = ", ".join(kind for kind in TASKS if kind != Detection.kind)
-    if name == Detection.kind:
-        raise InputError(
-            f"--task {name} is not served on the command line, expected one of: {served}. In Python, give "
-            "task=tasks.Detection.of(source)"
-        )
+    """Raise `InputError` where there is no task of that name."""
     if name not in TASKS:
-        raise InputError(f"--task '{name}' is unknown, expected one of: {served}")
+        raise InputError(f"--task '{name}' is unknown, expected one of: {', '.join(TASKS)}")
+
+
+def pictured(task: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The label that `load` and simulators take for the names of --label: regions of masks, or classes of boxes."""
+    word = PICTURED.get(task)
+    return tuple(names) if word is None else of_regions(names, word)
 
 
 def check_for_simulators(source: str, n: int | None, preset: str | None, params: Path | None = None) -> None:
@@ -260,8 +262,8 @@ def load_simulator(data: Data, target: Unlabelled) -> Simulator:
     if len(target.shape) != 3:
         raise InputError(f"the simulator '{name}' renders images, the target has features {target.shape}")
     channels, height, width = target.shape
-    label = of_regions(data.label) if data.task == Segmentation.kind else data.label
-    values: dict[str, Any] = {"size": (height, width), "channels": channels, "label": label or None}
+    label = pictured(data.task, data.label) or None
+    values: dict[str, Any] = {"size": (height, width), "channels": channels, "label": label}
     if data.preset is not None:
         values["preset"] = data.preset
     if data.params is not None:
@@ -284,8 +286,8 @@ def load_labelled(
     elif task == Gaze.kind:
         named = label or Gaze.columns
         Gaze(named)  # refuses wrong columns before anything is read
-    elif task == Segmentation.kind:
-        named = of_regions(label)
+    else:
+        named = pictured(task, label)
     return load(source, named, **how, layout=layout)
 
 
@@ -293,7 +295,7 @@ def check_labels(task: str, label: tuple[str, ...]) -> None:
     """Raise `InputError` where the task needs more or fewer labels."""
     if task == "classify" and len(label) > 1:
         raise InputError(f"--task classify takes one --label, found {len(label)}: {', '.join(label)}")
-    if task not in ("classify", Gaze.kind, Segmentation.kind) and not label:
+    if task not in ("classify", Gaze.kind, *PICTURED) and not label:
         raise InputError(
             f"--task {task} found no --label, expected the names of its columns, such as --label iris_x --label iris_y"
         )
@@ -328,8 +330,8 @@ def label_to_test(
         path: of the data.
         kind: its format, if another program has written it.
     """
-    if isinstance(task, Segmentation):
-        return of_regions(label), task.classes
+    if isinstance(task, DenseTask):
+        return pictured(task.kind, label), task.classes
     if not isinstance(task, Classification):
         known: Any = task.settings().get("columns", ())
         return tuple(known), ()

@@ -89,10 +89,12 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Load and check everything, print the plan and its minutes, write nothing.")
 ]
 
-Task = Annotated[str, typer.Option("--task", help="What to predict: classify, regress, keypoints, gaze or segment.")]
+Task = Annotated[
+    str, typer.Option("--task", help="What to predict: classify, regress, keypoints, gaze, segment or detect.")
+]
 Labels = Annotated[
     tuple[str, ...],
-    typer.Option("--label", help="Label column, or with --task segment a region of the masks. Repeat it for several."),
+    typer.Option("--label", help="Label column; of masks a region, of boxes a class. Repeat it for several."),
 ]
 Given = Annotated[
     tuple[str, ...],

@@ -16,7 +16,7 @@ from ..measure.distances import proxy_a_distance
 from ..route.preconditions import as_domains
 from ..route.route import OnReport, Route, default_task
 from ..route.run import Budget, Run
-from ..select.validators import CandidateOutputs, Moved, compact_maps, labels_of, least_held_out, mask_task, move
+from ..select.validators import CandidateOutputs, Moved, compact, labels_of, least_held_out, move
 from ..simulate import Simulator
 from ..tasks import Task
 from ..training.featured import by_source
@@ -37,9 +37,9 @@ class Trial:
     Args:
         seed: seed of the run.
         run: model and other results of the run.
-        target: predictions on the unlabelled target; of a dense task probabilities (N, C, h, w) of the samples that
-            `some` selects, see `validators.compact_maps`.
-        held: predictions on held-out source samples; of a dense task probabilities, as of the target.
+        target: predictions on the unlabelled target; of a dense task probabilities (N, C, h, w) or boxes of the samples
+            that `some` selects, see `validators.compact`.
+        held: predictions on held-out source samples, in the form of those on the target.
         seconds: training time of the route in seconds, with the search of the ranges and the rendering.
         source_metrics: metrics on held-out source samples.
         test_metrics: metrics on real labels, if there are any; never used to choose.
@@ -53,8 +53,8 @@ class Trial:
 
     seed: int
     run: Run
-    target: Tensor
-    held: Tensor
+    target: Any
+    held: Any
     seconds: float
     source_metrics: dict[str, Any]
     test_metrics: dict[str, Any] | None
@@ -136,11 +136,9 @@ class Evaluation:
             self.held = self.whole_source = self.original_source.labelled(HELD, HELD_SEED, given=given)
             self.held_groups = None
         self.task = self.requested_task or default_task(self.whole_source)
-        if self.task.dense:
-            mask_task(self.task)  # raises for others
 
     @property
-    def labels(self) -> Tensor:
+    def labels(self) -> Any:
         """Labels of the held-out source samples, in the form of the predictions."""
         if self.task.dense:
             return labels_of(self.held, self.task)
@@ -200,9 +198,9 @@ class Evaluation:
             steps=steps,
         )
 
-    def predicted(self, model: Model, domain: Unlabelled) -> Tensor:
+    def predicted(self, model: Model, domain: Unlabelled) -> Any:
         """Predictions of a model in the form of `Trial.target`."""
-        return compact_maps(model, model.inputs_of(domain)) if self.task.dense else model.predict(domain).values
+        return compact(model, model.inputs_of(domain)) if self.task.dense else model.predict(domain).values
 
     def stored(self, model: Model) -> Model:
         """The model, which takes the outputs of a frozen feature extractor from the store."""

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..select.aggregate import METHODS, aggregate, serving
 from ..select.estimates import Estimate, errors_on_source, estimate
 from ..select.validators import Candidate, Pool, head_of, labels_of, observe
-from ..tasks import Classification
+from ..tasks import Classification, Detection
 from ..training.kept import shared_store
 from ..training.model import Model
 from .candidates import RouteCandidate
@@ -43,7 +43,7 @@ def pool_of(routes: Sequence[RouteCandidate], evaluation: Evaluation, *, probed:
 def estimated(pool: Pool, index: int, on_source: float) -> Estimate:
     """Estimate of the task's metric on the target for one candidate.
 
-    Classes: agreement rates. Masks: mask agreement. Values: calibrated disagreement.
+    Classes: agreement rates. Masks: mask agreement. Boxes: box agreement. Values: calibrated disagreement.
     For measurements see docs/validators.md.
 
     Args:
@@ -55,7 +55,7 @@ def estimated(pool: Pool, index: int, on_source: float) -> Estimate:
     if isinstance(pool.task, Classification):
         return estimate("agreement-rates", pool, index)
     if pool.task.dense:
-        return estimate("mask-agreement", pool, index)
+        return estimate("box-agreement" if isinstance(pool.task, Detection) else "mask-agreement", pool, index)
     found, own = estimate("calibrated-disagreement", pool, index), float(errors_on_source(pool, index).mean())
     unit = on_source / own if own > 0 else 1.0
     return Estimate(unit * found.value, unit * found.low, unit * found.high)

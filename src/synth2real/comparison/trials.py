@@ -123,9 +123,10 @@ class TrialStore:
             made.run.model.save(partial)
             if made.run.refiner is not None:
                 made.run.refiner.save(partial / REFINER)
-            arrays = {"target": made.target, "held": made.held}
-            arrays |= {f"{MOVED}.{name}": values for name, values in (vars(made.moved) if made.moved else {}).items()}
-            write_tensors(partial / ARRAYS, {name: values.clone() for name, values in arrays.items()})
+            parts = {"target": made.target, "held": made.held}
+            parts |= {f"{MOVED}.{name}": values for name, values in (vars(made.moved) if made.moved else {}).items()}
+            arrays = {key: array for name, part in parts.items() for key, array in _arrays(name, part).items()}
+            write_tensors(partial / ARRAYS, {name: array.clone() for name, array in arrays.items()})
             kept = {name: getattr(made, name) for name in PLAIN} | {MOVED: made.moved is not None}
             kept |= {"history": made.run.history, "stages": made.run.seconds, NOTES: made.run.notes}
             kept[DISPLACEMENT] = None if made.run.displacement is None else made.run.displacement.plain()
@@ -162,8 +163,9 @@ class TrialStore:
             displacement=None if kept.get(DISPLACEMENT) is None else Displacement.of(kept[DISPLACEMENT]),
         )
         stored = {name: kept[name] for name in PLAIN}
-        moved = Moved(*(arrays[f"{MOVED}.{f.name}"] for f in fields(Moved))) if kept[MOVED] else None
-        return Trial(run=run, target=arrays["target"], held=arrays["held"], moved=moved, **stored)
+        moved = Moved(*(_predicted(arrays, f"{MOVED}.{f.name}") for f in fields(Moved))) if kept[MOVED] else None
+        target, held = (_predicted(arrays, name) for name in ("target", "held"))
+        return Trial(run=run, target=target, held=held, moved=moved, **stored)
 
     def search(self, key: str, simulator: Simulator) -> tuple[Simulator, Calibration | None, float] | None:
         """A calibrated or widened simulator that `keep_search` has stored; None if there is none."""
@@ -191,6 +193,18 @@ class TrialStore:
             described |= {name: _plain(described[name]) for name in SAMPLINGS}
         kept = {"ranges": _plain(found.ranges), "correlations": dict(found.correlations), "calibration": described}
         write_text(self.path / f"{key}.json", json.dumps(kept | {"seconds": seconds}) + "\n")
+
+
+def _arrays(name: str, predictions: Tensor | Boxes) -> dict[str, Tensor]:
+    """Predictions as arrays: one, or those of boxes."""
+    if isinstance(predictions, Tensor):
+        return {name: predictions}
+    return {f"{name}.{field.name}": getattr(predictions, field.name) for field in fields(predictions)}
+
+
+def _predicted(arrays: Mapping[str, Tensor], name: str) -> Tensor | Boxes:
+    """Inverse of `_arrays`."""
+    return arrays[name] if name in arrays else Boxes(*(arrays[f"{name}.{field.name}"] for field in fields(Boxes)))
 
 
 def _read(file: Path) -> dict[str, Any]:

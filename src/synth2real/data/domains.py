@@ -194,8 +194,8 @@ class Labelled:
     Args:
         inputs: as in `Unlabelled`.
         labels: `labels.Labels`: a tensor of (N,) int64 class indices, or of (N, K) float32 or float64 values; `Masks`
-            of the size of the images, or `Boxes`. An unknown value is nan. Points are in pixels of the original image:
-            x right, y down, and the centre of the top-left pixel is (0, 0). Masks and boxes are in those of `inputs`.
+            of the size of `inputs`, or `Boxes`. An unknown value is nan. Points and boxes are in pixels of the original
+            image: x right, y down, and the centre of the top-left pixel is (0, 0) for points, (0.5, 0.5) for boxes.
         classes: names of the classes, in natural order, if labels are class indices, masks or boxes.
         columns: names of the K columns, if labels are values.
         names, sizes, depth, given, given_columns, resize: as in `Unlabelled`. A given column is no label column.
@@ -241,9 +241,9 @@ class Labelled:
         Args:
             X, how: as in `Unlabelled.of`.
             y: integers, texts or truth values (N,), which are classes; floats (N,) or (N, K), which are values, nan if
-                unknown; integers (N, H, W), or a list of N arrays (H, W), which are masks of the images; of a table
-                or data set also the name of the column of classes, or a list of columns of values. None for the labels
-                of a data set, or the column `label`, `labels` or `class`.
+                unknown; integers (N, H, W), or a list of N arrays (H, W), which are masks of the images; `Boxes`; of a
+                table or data set also the name of the column of classes, or a list of columns of values. None for the
+                labels of a data set, or the column `label`, `labels` or `class`.
             classes: names of the classes that integers are indices of. By default integers and texts are the names
                 themselves, in natural order; a Categorical and a data set keep their own.
             columns: names of the K values; with them integers are values, too.

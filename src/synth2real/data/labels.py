@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..transforms.mix import Mix
+from ..transforms.mix import Mix, Mosaic
 from ..transforms.warp import Warp
 from .subsets import chosen
 
@@ -84,9 +84,12 @@ class Masks:
         """The masks after their images were warped: the value of the nearest pixel, so no new value appears."""
         return Masks(warp.mask(self.tensor[:, None])[:, 0])
 
-    def mixed(self, mix: Mix) -> Masks:
-        """The masks after their images were mixed by patches."""
-        return Masks(torch.where(mix.shown(), self.tensor, self.tensor[mix.partner]))
+    def mixed(self, mix: Mix | Mosaic) -> Masks:
+        """The masks after their images were mixed by patches or quarters."""
+        whole = mixed = self.tensor
+        for index, shown in mix.parts():
+            mixed = torch.where(shown, whole[index], mixed)
+        return Masks(mixed)
 
     def subset(self, index: Tensor) -> Masks:
         """The masks at `index` (B,) int64. Those on disk stay there, if they are many."""
@@ -207,13 +210,22 @@ class Boxes:
         by, to = (part[self.image].repeat(1, 2).to(self.corners.dtype) for part in (scale, shift))
         return self.at(self.corners * by + to)
 
-    def clipped(self, size: tuple[int, int], visible: float = 0.0) -> Boxes:
+    def mapped(self, table: Tensor) -> Boxes:
+        """The boxes with another class for each one, `table` (C,) int64; those of a class of -1 are dropped."""
+        table = table.to(self.classes.device)
+        return replace(self, classes=table[self.classes]).kept(table[self.classes] >= 0)
+
+    def clipped(self, size: tuple[int, int] | Tensor, visible: float = 0.0) -> Boxes:
         """Boxes cut off at the frame of `size` (H, W). Those are dropped of which less than `visible` remains.
 
         Args:
+            size: of all images, or (N, 2) of each.
             visible: share of the area in 0..1. A box without area is always dropped.
         """
-        frame = self.corners.new_tensor([size[1], size[0], size[1], size[0]])
+        if isinstance(size, Tensor):
+            frame = size.to(self.corners)[self.image].flip(1).repeat(1, 2)
+        else:
+            frame = self.corners.new_tensor([size[1], size[0], size[1], size[0]])
         corners = torch.minimum(self.corners.clamp(min=0), frame)
         remains, whole = areas(corners), areas(self.corners)
         return self.at(corners).kept((remains > 0) & (remains >= visible * whole))

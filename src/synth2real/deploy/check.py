@@ -21,11 +21,12 @@ from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
 from ..data.reading.progress import told
 from ..errors import InputError
-from ..tasks import Keypoints, Regression
+from ..tasks import Detection, Keypoints, Regression
 from ..training.model import Model
 from .graph import Graph
 
 CLOSE = 1e-4  # of probabilities, radians, standardised values, and of half a side for points
+LOGIT = 20.0  # a difference of so much in logits, which reach far, counts as 1
 MOST = 8  # inputs that are checked
 PIXELS = 2**24  # after so many pixels of real images no further one is read: the graph takes all of one size at once
 RANDOM = ((48, 64), (61, 35))  # height and width of random images
@@ -80,26 +81,30 @@ def check(graph: Graph, run: Run, images: Path | None) -> Checked:
 def _difference(graph: Graph, batch: Batch, found: NDArray[Any], part: slice) -> float:
     """The largest difference; raises `InputError` if it is too large."""
     apart = np.abs(found - batch.answers[part])
-    beyond = apart / _unit(graph.model, batch)
+    beyond = apart / _unit(graph.model, batch, part)
     if not (beyond <= CLOSE).all():  # also if one is NaN
-        row, column = divmod(int(np.nan_to_num(beyond, nan=np.inf).argmax()), beyond.shape[1])
+        at = int(np.nan_to_num(beyond, nan=np.inf).argmax())
+        row, column, *point = (int(one) for one in np.unravel_index(at, beyond.shape))
         shape = "x".join(map(str, batch.inputs[graph.inputs[0]][part].shape))
         raise InputError(
-            f"the exported graph answers {found[row, column]:.6g} to {batch.names[row]} in a batch of {shape}, where "
-            f"the model answers {batch.answers[row, column]:.6g} (column {column}), expected the same within "
-            f"{CLOSE:g}. Nothing was written. The network has an operation that cannot be exported, such as "
+            f"the exported graph answers {found[row, column, *point]:.6g} to {batch.names[row]} in a batch of {shape}, "
+            f"where the model answers {batch.answers[row, column, *point]:.6g} (column {column}), expected the same "
+            f"within {CLOSE:g}. Nothing was written. The network has an operation that cannot be exported, such as "
             "randomness or Python code that depends on values"
         )
     return float(apart.max())
 
 
-def _unit(model: Model, batch: Batch) -> Any:
+def _unit(model: Model, batch: Batch, part: slice) -> Any:
     """What a difference of 1 in the raw outputs is in the answers."""
     if isinstance(model.task, Regression):
         return np.asarray(model.task.std)
+    if isinstance(model.task, Detection):
+        return LOGIT
     if isinstance(model.task, Keypoints):
         height, width = next(iter(batch.inputs.values())).shape[1:3]
-        return np.tile([width / 2, height / 2], len(model.task.columns) // 2)
+        half = np.tile([width / 2, height / 2], len(model.task.columns) // 2)
+        return np.maximum(half, np.abs(batch.answers[part]))  # points far outside the image have fewer digits there
     return 1.0
 
 
@@ -142,7 +147,8 @@ def _answered(graph: Graph, raw: NDArray[Any], domain: Unlabelled, names: Sequen
         given = _given(model, len(names))
         domain = replace(domain, given=given, given_columns=model.given_columns)
         inputs[graph.inputs[1]] = given.numpy()
-    return Batch(inputs, model.predict(domain).values.numpy(), names)
+    answers = model.outputs(model.inputs_of(domain)) if model.task.dense else model.predict(domain).values
+    return Batch(inputs, answers.numpy(), names)
 
 
 def _given(model: Model, count: int) -> Tensor:

@@ -79,6 +79,10 @@ def export_model(
     """
     path = Path(path)
     check_path(path, overwrite=overwrite, int8=calibrate is not None)
+    if calibrate is not None and model.task.dense:
+        raise InputError(
+            f"--int8 serves classes, values, points and gaze, found {model.task.kind}. Leave --int8 and --calibrate out"
+        )
     graph = Graph(model)  # first: nobody installs a package for a model that is refused
     if path.suffix.lower() == ONNX:
         need(WRITING, f"{path}: an export to {ONNX}")
@@ -88,11 +92,18 @@ def export_model(
         with whole(path) as partial:
             run_exporter(name, model, partial, facts)
         return Exported(path, None, notes=_notes(graph.model))
+    return _written(graph, facts, path, None if images is None else Path(images), calibrate)
+
+
+def _written(
+    graph: Graph, facts: dict[str, Any], path: Path, images: Path | None, calibrate: Unlabelled | None
+) -> Exported:
+    """Write `.onnx` or `.pt2`, and compare its answers with those of the model."""
     with whole(path) as partial, quiet():
         program = _traced(graph)
         write, load = (_write_onnx, _run_onnx) if path.suffix.lower() == ONNX else (_write_torch, _run_torch)
         write(program, graph, facts, partial)
-        checked = check(graph, load(graph, partial), None if images is None else Path(images))
+        checked = check(graph, load(graph, partial), images)
         quantised = None if calibrate is None else quantise(partial, calibrate)
     return Exported(path, checked, quantised, _notes(graph.model))
 

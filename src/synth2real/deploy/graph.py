@@ -13,7 +13,13 @@ from ..training.given import append
 from ..training.model import Model
 from .resampling import count, grey, resampled
 
-ANSWERS = {"classify": "probabilities", "regress": "values", "keypoints": "points", "gaze": "angles"}  # by task
+ANSWERS = {
+    "classify": "probabilities",
+    "regress": "values",
+    "keypoints": "points",
+    "gaze": "angles",
+    "detect": "maps",
+}  # by task
 IMAGES, FEATURES, GIVEN = "images", "features", "given"  # names of inputs
 
 
@@ -21,21 +27,22 @@ class Graph(nn.Module):
     """A model with what is done to its inputs on load and to its outputs afterwards.
 
     Images are resized as on load, converted to grey if the model takes grey, and scaled to 0..1; the normalisation is
-    the model's own. The answers are those of `Model.predict`. A correction by groups is the common one.
+    the model's own. The answers are those of `Model.predict`; of a detector they are its maps, from which boxes follow
+    by `Detection.predict`. A correction by groups is the common one.
 
     Args:
         model: stays as it is; a copy on the CPU is taken.
 
     Raises:
-        InputError: the model takes images of neither 1 nor 3 channels, or predicts maps.
+        InputError: the model takes images of neither 1 nor 3 channels, or predicts masks.
     """
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        if model.task.dense:
+        if model.task.kind not in ANSWERS:
             raise InputError(
                 f"the model predicts maps ({model.task.kind}), which are not exported yet, expected classes, values, "
-                "points or gaze. Use the run folder"
+                "points, gaze or boxes. Use the run folder"
             )
         if len(model.shape) == 3 and model.shape[0] not in (1, 3):
             raise InputError(
@@ -54,7 +61,7 @@ class Graph(nn.Module):
         return (values, *([torch.zeros(2, len(self.model.given_columns))] if self.model.given_columns else []))
 
     def forward(self, inputs: Tensor, given: Tensor | None = None) -> Tensor:
-        """Answers (N, K) for a batch.
+        """Answers (N, K) or (N, K, h, w) for a batch.
 
         Args:
             inputs: images (N, H, W, 3) uint8, RGB, of any one size; or features (N, F) float32.
@@ -62,12 +69,16 @@ class Graph(nn.Module):
 
         Returns:
             Probabilities (N, C) float32, values (N, K) float64 in the units of the labels, points (N, 2 K) float32 in
-            pixels of the images as given, or pitch and yaw (N, 2) float32 in radians.
+            pixels of the images as given, or pitch and yaw (N, 2) float32 in radians. Of a detector the raw outputs
+            (N, C + 4, h, w) float32 over the images as the model takes them.
         """
         model = self.model
         x = self._loaded(inputs) if self.takes_images else inputs
         if model.map is not None:
             x = model.map(x)
+        if model.task.dense:
+            raw: Tensor = model(append(x, given))
+            return raw
         answers: Tensor = model.task.predict(model(append(x, given)))
         if not self.takes_images:
             return answers

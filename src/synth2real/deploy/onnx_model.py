@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.domains import Labelled, Unlabelled, check_kind
+from ..data.labels import joined
 from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
 from ..data.sparse import Layout
@@ -69,7 +69,7 @@ class OnnxModel:
         return self._batches(domain, given)
 
     def _batches(self, domain: Labelled | Unlabelled, given: Tensor | None) -> Iterator[dict[str, NDArray[Any]]]:
-        for index in torch.arange(len(domain)).split(batch_of(self.shape)):
+        for index in torch.arange(len(domain)).split(batch_of(self.shape, self.task.dense)):
             x = domain.inputs[index]
             if x.ndim == 4:
                 x = x.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous()
@@ -101,11 +101,12 @@ class OnnxModel:
             check_kind(images, (Unlabelled, Labelled), "the data to predict is")
             domain = images
         batches = self.inputs_of(domain, str(images) if isinstance(images, str | Path) else "the data")
-        values = torch.from_numpy(np.concatenate([self.run(batch) for batch in batches]))
+        answers = (torch.from_numpy(self.run(batch)) for batch in batches)
+        values = joined([self.task.predict(one) if self.task.dense else one for one in answers])
         return Predictions(self.task.from_input(values, domain.fitting), self.task, domain.names)
 
     def run(self, batch: dict[str, NDArray[Any]]) -> NDArray[Any]:
-        """Answers (N, K) to one batch, for points in pixels of the images in it; see `Graph.forward`."""
+        """Answers to one batch, for points in pixels of the images in it; see `Graph.forward`."""
         answers: NDArray[Any] = self.session.run(None, batch)[0]
         return answers
 

@@ -11,12 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.domains import Inputs, Labelled, Unlabelled, name_of, to_float
-from ..data.labels import Masks
-from ..data.reading.ratios import STRETCHED
+from ..data.labels import Boxes, Masks
 from ..data.unpadded import unpadded
-from . import mask_checks
+from . import box_checks, mask_checks
 from .backgrounds import lacks_backgrounds
+from .differences import different
 from .priors import unbalanced
+from .ratios import STRETCHED
 
 HASHED = 16  # side of the grey images that are searched for near-duplicates
 BITS = 24  # of 240 hash bits, maximum difference between two near-duplicates
@@ -24,7 +25,6 @@ FLAT = 0.02  # a brightness increase up to this, in 0..1, counts as noise
 NEAR = 0.03  # maximum root mean squared pixel difference between two near-duplicates, in 0..1
 DETAIL = 64  # side of the grey images in which images with different labels are compared
 SPOT = 0.15  # maximum difference at any place there; a larger one shows why the labels differ
-DIFFERENT = 1.0  # standard deviations of a label column between two different labels
 SIDE = 8  # side of the pooled images that are searched for outliers
 NEIGHBOURS = 0.15  # share of the images; larger groups of similar outliers are not found
 REFERENCE = 3000  # images with which all images are compared
@@ -97,7 +97,8 @@ def check(
         test = unpadded(test)
         named["test"] = test
     domains = {name: _described(domain) for name, domain in named.items()}
-    told = [*_shapes(named), *_ratios(named), *_labels(source, test), *mask_checks.warnings_of(domains)]
+    told = [*_shapes(named), *_ratios(named), *_labels(source, test)]
+    told += [*mask_checks.warnings_of(domains), *box_checks.warnings_of(domains)]
     found = Findings(domains, {}, [], warnings=told)
     say("domains", found)
     if all(len(domain.shape) == 3 for domain in named.values()):
@@ -131,10 +132,7 @@ def _all_pairs(named: dict[str, Domain], groups: dict[str, Tensor | None]) -> di
 
 
 def contradicting(domain: Labelled, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Those near-duplicates whose labels differ although the images are alike at every place.
-
-    Class labels differ if they are not the same, and masks in half of their foreground or more. Values differ by more
-    than one standard deviation of a column.
+    """Those near-duplicates whose labels differ (see `different`) although the images are alike at every place.
 
     Args:
         domain: images with labels.
@@ -143,16 +141,8 @@ def contradicting(domain: Labelled, pairs: Sequence[tuple[int, int]]) -> list[tu
     if not pairs:
         return []
     both = torch.tensor(pairs)
-    if isinstance(domain.labels, Masks):
-        different = mask_checks.different(domain.labels, both)
-    elif domain.classes:
-        different = domain.labels[both[:, 0]] != domain.labels[both[:, 1]]
-    else:
-        known = domain.labels.nan_to_num(0)
-        apart = (known[both[:, 0]] - known[both[:, 1]]).abs()
-        different = (apart > DIFFERENT * known.std(0)).any(1)
     kept = []
-    for part in both[different].split(PART // 8):
+    for part in both[different(domain, both)].split(PART // 8):
         one, other = (grey(domain.inputs[part[:, i]], min(DETAIL, *domain.shape[1:])) for i in (0, 1))
         kept += [(a, b) for a, b in part[(one - other).abs().amax((1, 2)) <= SPOT].tolist()]
     return kept
@@ -272,6 +262,8 @@ def _described(domain: Domain) -> dict[str, Any]:
         found["depth"] = domain.depth
     if isinstance(domain, Labelled) and isinstance(domain.labels, Masks):
         found |= mask_checks.described(domain)
+    elif isinstance(domain, Labelled) and isinstance(domain.labels, Boxes):
+        found |= box_checks.described(domain)
     elif isinstance(domain, Labelled) and domain.classes:
         counts = torch.bincount(domain.labels, minlength=len(domain.classes)).tolist()
         found["classes"] = dict(zip(domain.classes, counts, strict=True))
@@ -316,7 +308,7 @@ def _ratios(named: dict[str, Domain]) -> list[str]:
 
 
 def _labels(source: Labelled, test: Labelled | None) -> list[str]:
-    if isinstance(source.labels, Masks):
+    if isinstance(source.labels, Masks | Boxes):
         return _unknown(source, test)
     if not source.classes:
         missing = int(source.labels.isnan().any(1).sum())

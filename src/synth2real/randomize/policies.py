@@ -14,8 +14,8 @@ from torch import Tensor
 from ..data.domains import to_float
 from ..errors import InputError
 from ..settings import settings
-from ..tasks import Classification, Gaze, Keypoints, Regression, Segmentation, Task
-from ..transforms.mix import Mix
+from ..tasks import Classification, Detection, Gaze, Keypoints, Regression, Segmentation, Task
+from ..transforms.mix import Mix, Mosaic
 from ..transforms.photometric import PhotometricTransform
 from ..transforms.sampling import Rows, Selection, part_of
 from ..transforms.scene import Scene
@@ -27,14 +27,15 @@ Settled = TypeVar("Settled", bound="Photometric")
 Amplitude = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
-STRENGTH = 0.5  # default
+STRENGTH, DENSE_STRENGTH = 0.5, 0.25  # default; for masks and boxes
 DARK = 0.25  # mean level of an image from which its tone changes at full strength, if the task is dense
 SWAPPED = 0.5  # probability of inversion and of solarization if labels are classes
 MIRRORED = 0.5  # probability of a mirror image if the label is one position or direction
 SCALED, MEASURED = 0.6, 0.2  # amplitude of scale if labels are classes, and if they are values
 MIXES = {  # tasks in which a mixed image has a label
     "mixup": (Classification.kind, Regression.kind),
-    "cutmix": (Classification.kind, Segmentation.kind),
+    "cutmix": (Classification.kind, Segmentation.kind, Detection.kind),
+    "mosaic": (Segmentation.kind, Detection.kind),
 }
 PICTURES = 500  # most pictures kept in memory
 CONTRAST = 0.25  # image standard deviation from which clutter and noise have full strength; MNIST has 0.29
@@ -56,7 +57,7 @@ class Policy(Protocol):
     @property
     def mixes(self) -> tuple[str, ...]: ...
 
-    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None: ...
+    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | Mosaic | None: ...
 
     def draw(self, x: Tensor, generator: torch.Generator, rows: Rows | None = None) -> tuple[Tensor, Warp | None]: ...
 
@@ -74,23 +75,29 @@ class Mixing:
         mixup: alpha of the share of the first image when two images are blended (Zhang et al. 2018 use 0.2); 0 for
             none. For classes, and for values that are not positions or directions.
         cutmix: alpha of the share of the first image when a rectangle of it shows the second (Yun et al. 2019 use 1); 0
-            for none. For classes and masks.
+            for none. For classes, masks and boxes.
+        mosaic: share of the images of which each quarter shows another image of the batch (Bochkovskiy et al. 2020, but
+            objects keep their size). For masks and boxes. With `cutmix` too, a batch gets either.
     """
 
     strength: Fraction | None = None
     mixup: Amplitude = 0.0
     cutmix: Amplitude = 0.0
+    mosaic: Fraction = 0.0
 
     @property
     def mixes(self) -> tuple[str, ...]:
-        """The kinds of mixing in use: `mixup`, `cutmix`, both or none."""
-        return tuple(name for name in ("mixup", "cutmix") if self.strength != 0 and getattr(self, name) > 0)
+        """The kinds of mixing in use: `mixup`, `cutmix`, `mosaic`, or none."""
+        return tuple(name for name in MIXES if self.strength != 0 and getattr(self, name) > 0)
 
-    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None:
+    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | Mosaic | None:
         """How images x (N, C, H, W) are mixed with each other; None if they are not mixed."""
         if not self.mixes:
             return None
         size = (x.shape[2], x.shape[3])
+        alone = self.mixes == ("mosaic",)
+        if alone or (self.mosaic and torch.rand(1, generator=generator, device=generator.device) < 0.5):
+            return Mosaic.sample(len(x), size, share=self.mosaic, generator=generator)
         return Mix.sample(len(x), size, mixup=self.mixup, cutmix=self.cutmix, generator=generator)
 
     def refuse(self, task: Task) -> None:
@@ -120,7 +127,8 @@ class Photometric(Mixing):
 
     Args:
         strength: 0..1; 0 is the identity. None: 0.5 (median error of a point in real webcam eyes: 1.4 px at 0.3 and 1.2
-            px at 0.5; dev labels, one seed).
+            px at 0.5; dev labels, one seed), and 0.25 for masks and boxes (IoU of real nuclei after 300 steps: 0.847 at
+            0.25 and 0.836 at 0.5; dev labels, one seed).
         contrast: logarithm of the factor around mid-grey, plus or minus.
         brightness: plus or minus, for each channel.
         inversion: probability that dark and bright are exchanged, at any strength above 0. None: 0.5 for classes,
@@ -176,7 +184,7 @@ class Photometric(Mixing):
             raise InputError(f"randomize.pictures: {self.pictures}: no such folder or file, expected images")
         own = SWAPPED if isinstance(task, Classification) else 0.0
         inversion, solarization = (own if now is None else now for now in (self.inversion, self.solarization))
-        settled = replace(self, strength=_strength(self), inversion=inversion, solarization=solarization)
+        settled = replace(self, strength=_strength(self, task), inversion=inversion, solarization=solarization)
         return marked(settled, task)
 
     def _coloured(
@@ -298,7 +306,7 @@ class Geometric(Mixing):
         scale = own if self.scale is None else self.scale
         single = isinstance(task, Gaze) or (isinstance(task, Keypoints) and task.outputs == 2)
         mirror = (MIRRORED if single else 0.0) if self.mirror is None else self.mirror
-        return replace(self, strength=_strength(self), scale=scale, mirror=mirror)
+        return replace(self, strength=_strength(self, task), scale=scale, mirror=mirror)
 
     def _warp(
         self, x: Tensor, generator: torch.Generator, chosen: Selection | None = None, rows: Rows | None = None
@@ -356,9 +364,10 @@ def _whole(x: Tensor, rows: Rows | None) -> int:
     return len(x) if rows is None else rows.whole
 
 
-def _strength(policy: Policy) -> float:
-    """The policy's strength, or the default if it is None."""
-    return STRENGTH if policy.strength is None else policy.strength
+def _strength(policy: Policy, task: Task | None = None) -> float:
+    """The policy's strength, or the default for the task if it is None."""
+    own = DENSE_STRENGTH if task is not None and task.dense else STRENGTH
+    return own if policy.strength is None else policy.strength
 
 
 def _share(size: tuple[int, int]) -> float:

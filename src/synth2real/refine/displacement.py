@@ -15,7 +15,8 @@ from ..data.domains import Inputs, to_float
 from ..data.fitting import Fitting
 from ..data.reading.images import resize
 from ..errors import InputError
-from ..tasks import Classification, Gaze, Keypoints, Segmentation, Task
+from ..tasks import Classification, Detection, Gaze, Keypoints, Segmentation, Task
+from ..tasks.boxes import matched
 from ..tasks.prediction_distance import apart
 from ..training.model import Model
 from .self_regularisation import Edges
@@ -109,9 +110,9 @@ def displaced(before: Inputs, after: Inputs, judge: Model | None = None, fitting
 
     With a judge, a model trained on the source, it is the distance between its answers for both images: the total
     variation distance of class probabilities (0 to 1), 1 minus the mean intersection over union of the foreground of
-    masks (0 to 1; 0 if it finds none in either image), the mean distance of points in pixels, degrees between gaze
-    directions, or the mean difference of values in standard deviations of the source. A part of it is the error of the
-    judge itself.
+    masks (0 to 1; 0 if it finds none in either image), 1 minus the agreement of boxes (so, too; `boxes.matched`), the
+    mean distance of points in pixels, degrees between gaze directions, or the mean difference of values in standard
+    deviations of the source. A part of it is the error of the judge itself.
 
     Without one, it is 1 minus the correlation of the edges of both images (0 to 2): of the gradient's magnitude, at 128
     pixels at most, after the grey levels of the refined image have been mapped to those of the original one by one
@@ -147,6 +148,8 @@ def _unit(task: Task) -> str:
         return "total variation distance of the class probabilities, 0 to 1"
     if isinstance(task, Segmentation):
         return "1 - mean intersection over union of the foreground, 0 to 1"
+    if isinstance(task, Detection):
+        return "1 - agreement of the boxes, 0 to 1"
     if isinstance(task, Gaze):
         return "degrees between the gaze directions"
     return "pixels between the points" if isinstance(task, Keypoints) else "standard deviations of the source's labels"
@@ -186,6 +189,8 @@ def _answers_moved(before: Tensor, after: Tensor, judge: Model, fitting: Fitting
         return moved
     if isinstance(judge.task, Segmentation):
         return apart(judge.task, a, b).nan_to_num(0)
+    if isinstance(judge.task, Detection):  # overlaps are the same in the pixels of the images on disk
+        return (1 - matched(a, b)).nan_to_num(0)
     own = Fitting(torch.tensor(before.shape[2:]).expand(len(before), 2), (height, width), how)
     a, b = (judge.task.from_input(judge.task.from_input(x, own), fitting) for x in (a, b))
     return apart(judge.task, a, b)

@@ -16,8 +16,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..data.boxes.arrays import rows_of
 from ..data.domains import Unlabelled
 from ..data.fitting import Resize, restored
+from ..data.formats import coco, yolo
 from ..data.masks import LEGEND, masks_of_images
 from ..data.reading.discovery import files_below, is_image
 from ..data.reading.npz import arrays_of
@@ -25,7 +27,7 @@ from ..data.reading.tables import TABLES, table_rows
 from ..data.shards import by_shard, rewrite
 from ..engines import Engine, Span, spans
 from ..engines.portable import Portable
-from ..storage import Building, copied, make_folder, whole
+from ..storage import Building, copied, make_folder, whole, write_text
 from ..training.mapping import Mapping
 from ..training.model import Model
 from .displacement import Displacement, displaced, measure_of
@@ -129,8 +131,7 @@ def write_arrays(refiner: Mapping, images: Unlabelled, file: Path, path: Path, j
     refined = restored(refined, kept["images"].shape[1:3], images.resize).permute(0, 2, 3, 1)
     kept["images"] = (refined.squeeze(3) if kept["images"].ndim == 3 else refined).numpy()
     if len(found.rejected):
-        rows = found.kept.numpy()
-        kept = {name: values[rows] if values.shape[:1] == (len(images),) else values for name, values in kept.items()}
+        kept = rows_of(kept, found.kept.numpy(), len(images))
     with whole(path) as partial:
         np.savez_compressed(partial, **kept)
     return found
@@ -218,6 +219,22 @@ def copy_tables(root: Path, place: Path, kept: Sequence[Path] | None) -> None:
             copied(table, path)
         else:
             _copy_rows(table, path, {file.relative_to(table.parent).as_posix() for file in kept if _below(file, table)})
+
+
+def copy_annotations(root: Path, place: Path, files: Sequence[Path]) -> None:
+    """Copy what COCO and YOLO say of these images. It stays valid, as masks do."""
+    kept = set(files)
+    for file in coco.descriptions(root):
+        path = place / file.relative_to(root)
+        make_folder(path.parent)
+        write_text(path, json.dumps(coco.of_images(root, file, kept)))
+    if yolo.found(root):
+        texts = [text for image in files if (text := yolo.labels_of(image)) is not None]
+        for file in (one.absolute() for one in (*yolo.descriptions(root), *texts)):
+            if file.is_relative_to(root.absolute()):  # those of a part of a set lie above it
+                path = place / file.relative_to(root.absolute())
+                make_folder(path.parent)
+                copied(file, path)
 
 
 def copy_masks(root: Path, place: Path, files: Sequence[Path]) -> None:

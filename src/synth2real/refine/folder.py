@@ -3,7 +3,7 @@
 the images                      at the same paths, with the same names (an `.npz`: one file, with its other arrays)
 displacement.csv                how far the label of each image has moved, and whether the image was left out for it
 their masks, classes.yaml       as in the source
-metadata.csv, metadata.jsonl    as in the source
+metadata.csv, metadata.jsonl    as in the source, and so are the labels of COCO and YOLO
 shards                          of the names of the source, with all else that they hold
 refinement.yaml                 how the images were made
 refiner/                        the refiner, to apply to more images
@@ -26,6 +26,8 @@ from torch import Tensor
 
 from ..data.domains import Unlabelled
 from ..data.formats import format_of
+from ..data.formats.coco import COCO
+from ..data.formats.yolo import YOLO
 from ..data.reading.discovery import metadata_tables
 from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
@@ -47,7 +49,16 @@ from ..training.mapping import REFINER, Mapping
 from ..training.model import Model
 from . import load_refiner
 from .displacement import Displacement, check_judge
-from .files import SCORES, copy_masks, copy_tables, write_arrays, write_images, write_scores, write_shards
+from .files import (
+    SCORES,
+    copy_annotations,
+    copy_masks,
+    copy_tables,
+    write_arrays,
+    write_images,
+    write_scores,
+    write_shards,
+)
 
 DESCRIPTION, RENDERED = "refinement.yaml", ".rendered"
 BATCH = 64
@@ -162,7 +173,7 @@ def check_format(source: Path) -> None:
         RefinementWarning: its labels are in files that are not copied.
     """
     kind = None if is_packed(source) else format_of(source, native=metadata_tables)
-    if kind is None:
+    if kind is None or kind in (COCO, YOLO):
         return
     mend = f"synth2real convert {source} FOLDER --to imagefolder"
     if not kind.pictures:
@@ -190,6 +201,7 @@ def write(
         found = write_images(refiner, images, files, root, made, job.judge, job.engine)
         kept = [files[i] for i in found.kept.tolist()]
         copy_tables(root, out, kept if job.conversion.skip_bad or len(kept) < len(files) else None)
+        copy_annotations(root, out, kept)
         copy_masks(root, out, kept)
     else:
         found = write_arrays(refiner, images, root, out / root.name, job.judge)

@@ -15,7 +15,7 @@ def write_report(comparison: Comparison, path: Path, few_labels: dict[str, Any] 
     """Write the report of a comparison as an HTML file.
 
     Args:
-        comparison: of a classification or a regression task, on images or on features, with or without real labels.
+        comparison: of any task, on images or on features, with or without real labels.
         path: of the HTML file. Its folder must exist.
         few_labels: what a few labels bought, as `Correction.plain` gives it; None without them.
         note: a sentence on the data that stands at the top.
@@ -31,6 +31,7 @@ def write_report(comparison: Comparison, path: Path, few_labels: dict[str, Any] 
         "embeddings": plots.embeddings(comparison),
         "errors": plots.true_against_predicted(comparison),
         "ranges": plots.errors_by_range(comparison),
+        "precisions": plots.precisions(comparison),
         "few_labels": plots.errors_by_number(few_labels),
     }
     flat = {f"{group}-{title}": figure for group, named in figures.items() for title, figure in named.items()}

@@ -12,12 +12,13 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ..data.labels import Masks
+from ..data.labels import Boxes, Masks
 from ..tasks import Classification, Gaze, Keypoints, Segmentation, Task
+from ..tasks.dense import DenseTask
 from ..tasks.directions import to_vectors
-from ..transforms.mix import Mix
+from ..transforms.mix import Mix, Mosaic
 from ..transforms.warp import Warp
-from .overlay import legend, overlaid
+from .overlay import framed, legend, overlaid
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
@@ -33,7 +34,7 @@ class Policy(Protocol):
 
     def draw(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Warp | None]: ...
 
-    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None: ...
+    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | Mosaic | None: ...
 
 
 @dataclass(frozen=True)
@@ -43,13 +44,13 @@ class Column:
     Args:
         title: text above the column.
         images: (N, 1 or 3, H, W) float32 in 0..1.
-        labels: of the task. Points and masks are in pixels of these images.
+        labels: of the task. Points, masks and boxes are in pixels of these images.
         masks: (N, R, H, W) bool. Their outlines are drawn. R may be 0.
     """
 
     title: str
     images: Tensor
-    labels: Tensor | Masks
+    labels: Tensor | Masks | Boxes
     masks: Tensor
 
 
@@ -69,7 +70,7 @@ def sheet(columns: list[Column], task: Task) -> Image.Image:
     height, width = columns[0].images.shape[2:]
     scale = max(1, -(-TILE // max(height, width)))
     wide, tall = width * scale + GAP, height * scale + GAP
-    below = 0 if isinstance(task, Keypoints | Gaze | Segmentation) else STRIP
+    below = 0 if isinstance(task, Keypoints | Gaze | DenseTask) else STRIP
     rows = len(columns[0].images)
     whole = Image.new("RGB", (len(columns) * wide + GAP, STRIP + rows * (tall + below) + GAP), "#ffffff")
     draw, font = ImageDraw.Draw(whole), ImageFont.load_default(12)
@@ -82,12 +83,12 @@ def sheet(columns: list[Column], task: Task) -> Image.Image:
             if below and isinstance(column.labels, Tensor):
                 text = _fitting(caption(column.labels[row], task), width * scale, font)
                 draw.text((left, top + height * scale + 2), text, EDGE, font)
-    return _with_legend(whole, task) if isinstance(task, Segmentation) else whole
+    return _with_legend(whole, task) if isinstance(task, DenseTask) else whole
 
 
-def _with_legend(picture: Image.Image, task: Segmentation) -> Image.Image:
-    """The picture with the colours of the classes below it."""
-    strip = legend(task.classes, picture.width)
+def _with_legend(picture: Image.Image, task: DenseTask) -> Image.Image:
+    """The picture with the colours of the classes below it; that of masks does not show the background."""
+    strip = legend(task.classes[1:] if isinstance(task, Segmentation) else task.classes, picture.width)
     whole = Image.new("RGB", (picture.width, picture.height + strip.height + GAP), "#ffffff")
     whole.paste(picture, (0, 0))
     whole.paste(strip, (0, picture.height))
@@ -106,6 +107,9 @@ def tile(column: Column, row: int, scale: int, task: Task) -> Image.Image:
     for i, mask in enumerate(column.masks[row]):
         _outline(picture, mask.repeat_interleave(scale, 0).repeat_interleave(scale, 1), COLOURS[i % len(COLOURS)])
     if isinstance(column.labels, Masks):
+        return picture
+    if isinstance(column.labels, Boxes):
+        framed(picture, column.labels[torch.tensor([row])], scale)
         return picture
     label = column.labels[row]
     if isinstance(task, Keypoints):

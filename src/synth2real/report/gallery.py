@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,13 +12,16 @@ from torch import Tensor
 from ..comparison.comparison import Comparison, RouteCandidate
 from ..comparison.evaluation import SHOWN
 from ..data.domains import Inputs, Labelled, Unlabelled, evenly, name_of, to_float
+from ..data.labels import Boxes
 from ..data.unpadded import unpadded
 from ..measure.data_checks import outliers_among
 from ..refine.displacement import Displacement, displaced, measure_of
+from ..select.decision import certainty
 from ..select.validators import together
-from ..tasks import Classification, Gaze, Keypoints, Segmentation, Task
+from ..tasks import Classification, Detection, Gaze, Keypoints, Segmentation, Task
+from ..tasks.boxes import matched
 from ..tasks.directions import to_vectors
-from . import masks
+from .dense import boxes, masks
 from .images import COLUMNS, ROWS, SHEET_SIDE, contact_sheet, thumbnails
 from .plots import label_text
 from .ranking import number, percent
@@ -27,7 +31,7 @@ Lines = Callable[[int], tuple[str, ...]]
 Marks = Callable[[int], tuple[Mark, ...]]
 FEWEST = 50  # target images; with fewer, outliers cannot be detected
 CROSS = 4.0  # half the size of a cross, in percent of the image
-WORST, MASKED = 24, 12  # images in a gallery, and in one with masks
+WORST, PAIRED = 24, 12  # images in a gallery, and in one with masks or boxes
 PAIRS, SCORED = 6, 200  # pairs of images before and after refinement, and images among which the worst are found
 
 
@@ -100,14 +104,16 @@ def mistakes(comparison: Comparison) -> list[Picture]:
     """Real test images with the largest errors of the chosen route.
 
     For classes: wrong predictions, highest confidence first. For values: largest error first. For masks: lowest IoU
-    first.
+    first. For boxes: the lowest share that is matched.
     """
     test, task = comparison.test, comparison.task
     if test is None or len(test.shape) != 3:
         return []
-    values = comparison.chosen.trials[0].run.model.predict(test.unlabelled()).values
+    values: Any = comparison.chosen.trials[0].run.model.predict(test.unlabelled()).values
     if isinstance(task, Segmentation):
         return _worst_masks(test, values, task)
+    if isinstance(task, Detection):
+        return _worst_boxes(test, values, task)
     if isinstance(task, Classification):
         truth = task.align(test)
         sure, guesses = values.max(1)
@@ -130,17 +136,18 @@ def doubts(comparison: Comparison) -> list[Picture]:
     """The most uncertain target images.
 
     For classes: lowest average confidence of all routes first. For values: greatest spread between routes first. For
-    masks: lowest expected IoU first.
+    masks and boxes: lowest certainty of all routes together first.
     """
     target, task = comparison.target, comparison.task
     if len(target.shape) != 3:
         return []
-    if isinstance(task, Segmentation):
-        sure = masks.certainty(comparison)
-        order = sure.nan_to_num(1.0).argsort(stable=True)[: min(MASKED, int(sure.isfinite().sum()))]
-        lines = [(f"expected IoU: {float(sure[i]):.2f}",) for i in order.tolist()]
-        return _found(comparison, task, evenly(len(target), SHOWN)[order], lines)
     every = [candidate.trials[0].target for candidate in comparison.learners]
+    if task.dense:
+        sure = certainty(every, task)
+        order = sure.nan_to_num(1.0).argsort(stable=True)[: min(PAIRED, int(sure.isfinite().sum()))]
+        what = "agreement" if isinstance(task, Detection) else "expected IoU"
+        lines = [(f"{what}: {float(sure[i]):.2f}",) for i in order.tolist()]
+        return _found(comparison, evenly(len(target), SHOWN)[order], lines)
     if isinstance(task, Classification):
         mean = together(every, task)
         confidence = mean.max(1).values
@@ -160,37 +167,56 @@ def doubts(comparison: Comparison) -> list[Picture]:
     )
 
 
-def found_masks(comparison: Comparison) -> list[Picture]:
-    """Some target images, each beside its copy with the masks of the chosen route; empty for other tasks."""
-    target, task = comparison.target, comparison.task
-    if not isinstance(task, Segmentation):
+def found_in_target(comparison: Comparison) -> list[Picture]:
+    """Some target images, each beside its copy with the masks or boxes of the chosen route; empty for other tasks."""
+    target = comparison.target
+    if not comparison.task.dense:
         return []
-    index = evenly(len(target), MASKED)
-    return _found(comparison, task, index, [(name_of(target, i),) for i in index.tolist()])
+    index = evenly(len(target), PAIRED)
+    return _found(comparison, index, [(name_of(target, i),) for i in index.tolist()])
 
 
-def _found(
-    comparison: Comparison, task: Segmentation, index: Tensor, lines: Sequence[tuple[str, ...]]
-) -> list[Picture]:
-    """Target images beside their copies with the masks of the chosen route, with captions."""
-    seen = comparison.target.subset(index)
+def _found(comparison: Comparison, index: Tensor, lines: Sequence[tuple[str, ...]]) -> list[Picture]:
+    """Target images beside their copies with the masks or boxes of the chosen route, with captions."""
+    seen, task = comparison.target.subset(index), comparison.task
     images = seen.inputs[torch.arange(len(seen))]
-    said = comparison.chosen.trials[0].run.model.predict(seen).values
+    said: Any = comparison.chosen.trials[0].run.model.predict(seen).values
+    if isinstance(task, Detection):
+        clear = boxes.shown(said)
+        pairs = boxes.pair(images, None, task.to_input(clear, seen.fitting), task)
+        return _pairs(pairs, [(*line, text) for line, text in zip(lines, boxes.texts(task, clear), strict=True)])
+    assert isinstance(task, Segmentation)
     pairs = masks.beside(masks.plain(images), masks.overlaid(images, said, task))
-    texts = [(*line, masks.shares_text(task, mask)) for line, mask in zip(lines, said, strict=True)]
-    return _pictures(pairs, torch.arange(len(pairs)), lambda i: texts[i], side=2 * masks.SIDE + masks.GAP)
+    return _pairs(pairs, [(*line, masks.shares_text(task, one)) for line, one in zip(lines, said, strict=True)])
+
+
+def _pairs(pairs: Tensor, lines: Sequence[tuple[str, ...]]) -> list[Picture]:
+    """Images side by side, (N, 3, h, w) uint8, with captions."""
+    return _pictures(pairs, torch.arange(len(pairs)), lambda i: lines[i], side=max(pairs.shape[2:]))
+
+
+def _worst_boxes(test: Labelled, values: Boxes, task: Detection) -> list[Picture]:
+    """Test images with their labels (left) and with the predicted boxes (right), the lowest agreement first."""
+    truth, clear = task.align(test), boxes.shown(values)
+    agree = matched(clear, truth)
+    worst = agree.nan_to_num(2.0).argsort(stable=True)[: min(PAIRED, int(agree.isfinite().sum()))]
+    ours, theirs = (task.to_input(one, test.fitting)[worst] for one in (truth, clear))
+    lines = [
+        (name_of(test, i), f"agreement: {float(agree[i]):.2f}", f"true: {true}", f"predicted: {found}")
+        for i, true, found in zip(worst.tolist(), boxes.texts(task, ours), boxes.texts(task, theirs), strict=True)
+    ]
+    return _pairs(boxes.pair(test.inputs[worst], ours, theirs, task), lines)
 
 
 def _worst_masks(test: Labelled, values: Tensor, task: Segmentation) -> list[Picture]:
     """Test images with their labels (left) and with the predicted masks (right), lowest IoU first."""
     truth = task.align(test)
     ious = masks.image_errors(values, truth, task)
-    worst = ious.nan_to_num(2.0).argsort(stable=True)[: min(MASKED, int(ious.isfinite().sum()))]
+    worst = ious.nan_to_num(2.0).argsort(stable=True)[: min(PAIRED, int(ious.isfinite().sum()))]
     images = test.inputs[worst]
     drawn = (masks.overlaid(images, one, task) for one in (truth[worst].tensor, values[worst]))
     pairs = masks.beside(*drawn)
-    lines = [(name_of(test, i), f"IoU: {float(ious[i]):.2f}") for i in worst.tolist()]
-    return _pictures(pairs, torch.arange(len(pairs)), lambda i: lines[i], side=2 * masks.SIDE + masks.GAP)
+    return _pairs(pairs, [(name_of(test, i), f"IoU: {float(ious[i]):.2f}") for i in worst.tolist()])
 
 
 def outliers(comparison: Comparison) -> list[Picture]:

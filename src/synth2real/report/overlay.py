@@ -1,4 +1,4 @@
-"""Masks drawn over images: half-transparent colours with an outline, and a legend."""
+"""Masks and boxes drawn over images: half-transparent colours with an outline, frames, and a legend."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..data.labels import IGNORED
+from ..data.labels import IGNORED, Boxes
 
 # Bright on the grey images of cameras and microscopes, and told apart by colour-blind readers.
 COLOURS = ("#FF8A1F", "#00C8FF", "#FF4FA3", "#54E346", "#FFD400", "#B38CFF", "#C8553D", "#2489C9")
 SEEN = 0.45  # opacity of a mask; its outline is drawn at full strength
 UNKNOWN = "#9AA0A6"  # of pixels that count nowhere
+FRAME = 2  # pixels of the frame of a box
 SQUARE, LINE, MARGIN = 10, 18, 6  # pixels of a legend
 
 
@@ -48,10 +49,26 @@ def outlines(masks: Tensor) -> Tensor:
     return torch.stack([side != inner for side in sides]).any(0)
 
 
-def legend(classes: Sequence[str], width: int) -> Image.Image:
-    """A strip of `width` pixels with name and colour of each class of the foreground, in several lines if needed."""
+def framed(picture: Image.Image, boxes: Boxes, scale: float = 1) -> None:
+    """Draw the boxes of one image as frames in the colours of their classes; ignored ones in grey.
+
+    Args:
+        picture: the image, enlarged `scale` times.
+        boxes: of that one image, in its pixels.
+        scale: of the picture.
+    """
+    draw, painted = ImageDraw.Draw(picture), colours(1 + int(boxes.classes.max()) + 1) if len(boxes.classes) else []
+    rows = zip((boxes.corners * scale).tolist(), boxes.classes.tolist(), boxes.ignored.tolist(), strict=True)
+    for (left, top, right, bottom), kind, ignored in rows:
+        # The last pixel inside, so that the frame covers what the box does.
+        ends = (left, top, max(left, right - 1), max(top, bottom - 1))
+        draw.rectangle(tuple(round(end) for end in ends), None, UNKNOWN if ignored else painted[kind], FRAME)
+
+
+def legend(names: Sequence[str], width: int) -> Image.Image:
+    """A strip of `width` pixels with name and colour of each class that is drawn, in several lines if needed."""
     font, places, x, y = ImageFont.load_default(12), [], MARGIN, 0
-    for name, colour in [*zip(classes[1:], colours(len(classes)), strict=True), ("not known", UNKNOWN)]:
+    for name, colour in [*zip(names, colours(len(names) + 1), strict=True), ("not known", UNKNOWN)]:
         wide = int(SQUARE + 4 + font.getlength(name) + 2 * MARGIN)
         if x > MARGIN and x + wide > width:
             x, y = MARGIN, y + LINE

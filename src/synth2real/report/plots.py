@@ -18,10 +18,11 @@ from ..comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate, som
 from ..data.domains import Labelled, Unlabelled
 from ..data.labels import Masks
 from ..route.route import Rows
-from ..tasks import Classification, Segmentation, Task
+from ..tasks import Classification, Detection, Segmentation, Task
 from ..training.featured import by_source
+from .dense.boxes import precision_recall, real_curves, shown, texts
+from .dense.masks import shares_text
 from .images import thumbnails
-from .masks import shares_text
 from .ranking import METRICS
 
 # The palette of Okabe & Ito, which colour-blind readers can distinguish. Its blue is lightened to be visible on black.
@@ -81,14 +82,12 @@ def _embedding(candidate: RouteCandidate, comparison: Comparison) -> Any:
         ours = run.model.embed_alone(source.inputs)
     plane = flatten(torch.cat([ours, run.model.embed_alone(target.inputs)]))
     task = comparison.task
-    labels = task.align(source)
-    labels = labels.tensor if isinstance(labels, Masks) else labels
-    predicted = run.model.predict(target).values
+    labels, predicted = task.align(source), run.model.predict(target).values
     plot = _plot(height=400, tools="hover", tooltips=TOOLTIP.format(picture=PICTURE if len(source.shape) == 3 else ""))
     plot.axis.visible = False
     plot.grid.visible = False
-    true = [f"true: {label_text(comparison.task, label)}" for label in labels]
-    guesses = [f"predicted: {label_text(comparison.task, value)}" for value in predicted]
+    true = [f"true: {text}" for text in label_texts(task, labels)]
+    guesses = [f"predicted: {text}" for text in label_texts(task, predicted)]
     _scatter(plot, plane[: len(source)], source, "source", true)
     _scatter(plot, plane[len(source) :], target, "target", guesses)
     return _legend_below(plot)
@@ -118,6 +117,13 @@ def flatten(features: Tensor) -> Tensor:
     few = PCA(min(PRINCIPAL, *features.shape), random_state=0).fit_transform(features.double().numpy())
     perplexity = min(30, (len(few) - 1) / 3)
     return torch.from_numpy(TSNE(perplexity=perplexity, init="random", random_state=0).fit_transform(few))
+
+
+def label_texts(task: Task, labels: Any) -> list[str]:
+    """Labels or predictions of a task as texts, one for each sample."""
+    if isinstance(task, Detection):
+        return texts(task, shown(labels))
+    return [label_text(task, label) for label in (labels.tensor if isinstance(labels, Masks) else labels)]
 
 
 def label_text(task: Task, label: Tensor) -> str:
@@ -154,6 +160,24 @@ def _against(truth: Tensor, predicted: dict[str, Tensor]) -> Any:
     ends = [float(truth[known].min()), float(truth[known].max())] if known.any() else []
     plot.line(ends, ends, color="#888888", line_width=1)
     return _legend_below(plot)
+
+
+def precisions(comparison: Comparison) -> Figures:
+    """Precision against recall at an IoU of 0.5, one plot for each class. Only for boxes, and with real labels."""
+    found, task = real_curves(comparison), comparison.task
+    if not isinstance(task, Detection):
+        return {}
+    plots = {}
+    for i, name in enumerate(task.classes[:MOST_COLUMNS]):
+        known = {route: curves[i] for route, curves in found.items() if float(curves[i].objects.sum())}
+        if not known:
+            continue
+        plot = _plot(height=340, x_axis_label="recall", y_axis_label="precision", x_range=(0, 1), y_range=(0, 1.02))
+        for colour, (route, curve) in zip(COLOURS, known.items(), strict=False):
+            label = f"{route}: AP50 {curve.average():.3f}"
+            plot.line(*precision_recall(curve), color=colour, line_width=2, legend_label=label)
+        plots[name] = _legend_below(plot)
+    return plots
 
 
 def errors_by_range(comparison: Comparison) -> Figures:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..comparison.comparison import SOURCE_ONLY, Comparison
-from ..tasks import Classification
+from ..tasks import Classification, Detection
 
 CLASS_SCORE = (
     "Used to choose the route, without real labels. Higher is better; 0 is a constant prediction. It is the mean of "
@@ -25,8 +25,15 @@ MASK_SCORE = (
     "routes, consistency (the mask of a moved image is the moved mask), and confidence (by the route's own "
     "probabilities)."
 )
+BOX_SCORE = (
+    "Used to choose the route, without real labels. Higher is better; it is an average precision at an IoU of 0.5 "
+    "(AP50). It is the mean of three terms on the target images, each an expected AP50: agreement with the boxes of "
+    "the other routes, consistency (the boxes of a moved image are the moved boxes), and confidence (by the calibrated "
+    "scores of the route)."
+)
 METRICS = {
     "accuracy": "accuracy",
+    "ap50": "AP50",
     "mean_iou": "mean IoU",
     "mean_degrees": "mean error in degrees",
 }  # others are a mean error
@@ -43,8 +50,8 @@ def number(value: float) -> str:
 
 
 def form_of(metric: str) -> Callable[[float], str]:
-    """How a value of this metric is written: `95.1 %`, `0.910` for a mean IoU, or three digits."""
-    return {"accuracy": percent, "mean_iou": "{:.3f}".format}.get(metric, number)
+    """How a value of this metric is written: `95.1 %`, `0.910` for a mean IoU or AP50, or three digits."""
+    return {"accuracy": percent, "mean_iou": "{:.3f}".format, "ap50": "{:.3f}".format}.get(metric, number)
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,7 @@ def columns(comparison: Comparison) -> list[Column]:
         ),
         Column(
             "labels kept",
-            "Mean IoU of the source-only model's masks of refined images with the original labels."
+            f"{word} of the source-only model on refined images with the original labels."
             if comparison.task.dense
             else "Share of refined images for which the source-only model still predicts the original label.",
             "label_kept",
@@ -125,7 +132,8 @@ def _scores(comparison: Comparison, word: str, form: Callable[[Any], str]) -> li
     metric, task = comparison.metric, comparison.task
     better = "Higher is better." if task.higher_is_better else "Lower is better."
     changes, wrongly = ("falls", "high") if task.higher_is_better else ("rises", "low")
-    score = MASK_SCORE if task.dense else CLASS_SCORE if isinstance(task, Classification) else VALUE_SCORE
+    dense = BOX_SCORE if isinstance(task, Detection) else MASK_SCORE
+    score = dense if task.dense else CLASS_SCORE if isinstance(task, Classification) else VALUE_SCORE
     return [
         Column(
             f"{word} on real data",

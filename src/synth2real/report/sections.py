@@ -12,11 +12,19 @@ from ..calibrate import Calibration
 from ..comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate
 from ..comparison.halving import stepless
 from ..simulate import Range, Sampling
-from ..tasks import Classification, Segmentation
+from ..tasks import Classification, Detection, Segmentation
 from ..training.hardware import versions
-from . import gallery, gaps, masks
+from . import gallery, gaps
+from .dense import boxes, masks
 from .plots import dashes
 from .ranking import METRICS, columns, form_of, number, percent
+
+CLASS_WORDS = (
+    "How much of the images each class takes, and how well it is found. A class whose predicted share of the target is "
+    "far from its share of the source labels may have been lost, or reality has more or less of it.",
+    "How many boxes an image has of each class, and how well they are found. A class of which far fewer boxes are "
+    "predicted in the target than the source has may have been lost, or reality has fewer of them.",
+)  # of masks, and of boxes
 
 
 def everything(comparison: Comparison, few: dict[str, Any] | None) -> dict[str, Any]:
@@ -41,8 +49,9 @@ def everything(comparison: Comparison, few: dict[str, Any] | None) -> dict[str, 
             "training": dashes([trial.run.history.get("train", []) for trial in trials]),
             "refinement": dashes([trial.run.history.get("refine", []) for trial in trials]),
         },
-        "class_rows": masks.class_table(comparison),
-        "legend": masks.legend(comparison),
+        "class_rows": masks.class_table(comparison) or boxes.class_table(comparison),
+        "class_words": CLASS_WORDS[isinstance(task, Detection)],
+        "legend": boxes.legend(task) if isinstance(task, Detection) else masks.legend(comparison),
         "classes": task.classes if isinstance(task, Classification) else (),
         "confusions": confusions(comparison),
         "gaps": {row["name"]: after.text(row) for row in rows if row["gap_after"] is not None},
@@ -76,6 +85,10 @@ def verdict(comparison: Comparison, few: dict[str, Any] | None) -> str:
     elif comparison.metric == "mean_iou":
         form = form_of(comparison.metric)
         result = f"The mean IoU of the masks of {count} real test images is {form(reached)}."
+        baseline = f" The source-only model reaches {form(before)}."
+    elif comparison.metric == "ap50":
+        form = form_of(comparison.metric)
+        result = f"AP50 of the boxes in {count} real test images is {form(reached)}."
         baseline = f" The source-only model reaches {form(before)}."
     else:
         unit = " degrees" if comparison.metric == "mean_degrees" else ""
@@ -162,36 +175,20 @@ def confusions(comparison: Comparison) -> dict[str, list[list[tuple[int, float]]
 
 def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Picture]]]:
     """Title, explanation and images of the galleries: errors, uncertain images, outliers, displaced images."""
-    if isinstance(comparison.task, Classification):
-        wrong = "Real test images that the chosen route classifies wrongly. The most confident predictions come first."
-        uncertain = (
-            "Real images without labels. The average confidence of all routes is lowest for them. Such an image may be "
-            f"near a class boundary, hard to read, or of a class that the source lacks. {_doubt(comparison)} "
-            "If you can label some images, start here."
-        )
-    elif isinstance(comparison.task, Segmentation):
-        wrong = (
-            "Real test images with the lowest intersection over union (IoU) of the chosen route. Left: the labels. "
-            "Right: the predicted masks."
-        )
-        uncertain = (
-            "Real images without labels, and the masks of the chosen route. By the probabilities of all routes "
-            f"together, their expected IoU is lowest. {_doubt(comparison)} If you can label some images, start here."
-        )
-    else:
-        wrong = "Real test images with the largest prediction errors of the chosen route."
-        uncertain = (
-            "Real images without labels. The predictions of the routes differ most for them. If you can label some "
-            "images, start here."
-        )
+    what = "boxes" if isinstance(comparison.task, Detection) else "masks"
+    wrong, uncertain = _explained(comparison)
     return [
         (
-            "Masks on real images",
-            "Real images without labels, and the masks of the chosen route. Evenly spaced, not chosen.",
-            gallery.found_masks(comparison),
+            f"{what.capitalize()} on real images",
+            f"Real images without labels, and the {what} of the chosen route. Evenly spaced, not chosen.",
+            gallery.found_in_target(comparison),
         ),
-        ("Largest errors", wrong, gallery.mistakes(comparison)),
-        ("Most uncertain", uncertain, gallery.doubts(comparison)),
+        ("Largest errors", f"Real test images {wrong}", gallery.mistakes(comparison)),
+        (
+            "Most uncertain",
+            f"Real images without labels{uncertain} If you can label some images, start here.",
+            gallery.doubts(comparison),
+        ),
         (
             "Outliers",
             "Real images that differ strongly from the other real images and from the synthetic ones. The comparison "
@@ -206,6 +203,33 @@ def galleries(comparison: Comparison) -> list[tuple[str, str, list[gallery.Pictu
             gallery.displacements(comparison),
         ),
     ]
+
+
+def _explained(comparison: Comparison) -> tuple[str, str]:
+    """How the sentences on the largest errors and on the most uncertain images go on, by the task."""
+    if isinstance(comparison.task, Classification):
+        return (
+            "that the chosen route classifies wrongly. The most confident predictions come first.",
+            ". The average confidence of all routes is lowest for them. Such an image may be near a class boundary, "
+            f"hard to read, or of a class that the source lacks. {_doubt(comparison)}",
+        )
+    if isinstance(comparison.task, Segmentation):
+        return (
+            "with the lowest intersection over union (IoU) of the chosen route. Left: the labels. Right: the predicted "
+            "masks.",
+            ", and the masks of the chosen route. By the probabilities of all routes together, their expected IoU is "
+            f"lowest. {_doubt(comparison)}",
+        )
+    if isinstance(comparison.task, Detection):
+        return (
+            "in which the fewest boxes of labels and chosen route overlap by half. Left: the labels. Right: the "
+            "predicted boxes.",
+            f", and the boxes of the chosen route. The routes agree least on them. {_doubt(comparison)}",
+        )
+    return (
+        "with the largest prediction errors of the chosen route.",
+        ". The predictions of the routes differ most for them.",
+    )
 
 
 def _doubt(comparison: Comparison) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..data.domains import Inputs, Labelled, Unlabelled
-from ..data.labels import IGNORED, Masks
+from ..data.labels import IGNORED, Boxes, Masks
 from ..errors import InputError
 from ..refine.displacement import Displacement, displaced, measure_of
 from ..storage import write_text
@@ -68,7 +68,9 @@ def notes_of(displacement: Displacement | None, source: Labelled) -> list[str]:
 
 
 def _classes_of(source: Labelled) -> set[int]:
-    """Indices of the classes that occur in labels, class indices or masks."""
+    """Indices of the classes that occur in labels, class indices, masks or boxes."""
+    if isinstance(source.labels, Boxes):
+        return set(source.labels.classes.unique().tolist())
     if not isinstance(source.labels, Masks):
         return set(source.labels.unique().tolist())
     parts = torch.arange(len(source)).split(BATCH)

@@ -18,7 +18,7 @@ from ..adapt import FeatureMapping, Objective, SourceOnly
 from ..calibrate import METHODS as CALIBRATE
 from ..calibrate import Calibration, Calibrator
 from ..data.domains import Inputs, Labelled, Unlabelled
-from ..data.labels import Masks
+from ..data.labels import Boxes, Masks
 from ..errors import InputError
 from ..randomize import METHODS as RANDOMIZE
 from ..randomize import WIDEN, Automatic, Policy, Widen
@@ -26,7 +26,7 @@ from ..refine import STAGE as REFINE
 from ..refine.displacement import Displacement
 from ..settings import described, migrated
 from ..simulate import Simulator
-from ..tasks import Classification, Gaze, Keypoints, Regression, Segmentation, Task
+from ..tasks import Classification, Detection, Gaze, Keypoints, Regression, Segmentation, Task
 from ..training.hardware import Hardware
 from ..training.kept import FeatureStore
 from ..training.loop import Loop, Speed, Trainer
@@ -320,10 +320,13 @@ def refine_all(refiner: Mapping, source: Labelled) -> Inputs:
 def default_task(source: Labelled) -> Task:
     """The task that fits the labels.
 
-    Classes; masks; gaze for the columns `pitch` and `yaw`; points for images and column pairs `_x`, `_y`; else values.
+    Classes; masks; boxes; gaze for the columns `pitch` and `yaw`; points for images and column pairs `_x`, `_y`; else
+    values.
     """
     if isinstance(source.labels, Masks):
         return Segmentation.of(source)
+    if isinstance(source.labels, Boxes):
+        return Detection.of(source)
     if source.classes:
         return Classification.of(source)
     if source.columns == Gaze.columns:

@@ -6,19 +6,23 @@ failure, so a route is also refused for the reasons in `guards` and for a label 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..data.groups import Groups, half_width
-from ..tasks import Classification, Task
+from ..tasks import Classification, Detection, Task
+from ..tasks.boxes import matched
 from ..tasks.prediction_distance import most_probable
 from .guards import renamed
-from .validators import expected_ious, together
+from .validators import clear_boxes, expected_ious, together
 
 DOUBTED = 0.2  # share of uncertain source samples above which the doubt about target samples means nothing
-JUDGES = 2  # other candidates that a candidate for classes or masks needs
-IN_DOUBT = 0.5  # expected IoU of the masks of all routes below which an image is uncertain
+JUDGES = 2  # other candidates that a candidate for classes, masks or boxes needs
+IN_DOUBT = 0.5  # certainty of an image for masks or boxes below which it is uncertain
 ALONE = (
     "fewer than two other routes have learnt the source and tell the target samples apart, so that nothing shows which "
     "one is right"
@@ -40,8 +44,8 @@ def surely_better(scores: Tensor, baseline: Tensor, groups: Groups = None) -> bo
 def refusal(
     scores: Tensor,
     baseline: Tensor,
-    own: Tensor,
-    others: Sequence[Tensor],
+    own: Any,
+    others: Sequence[Any],
     task: Task,
     groups: Groups = None,
     than: str = "the baseline",
@@ -57,8 +61,8 @@ def refusal(
         task: of all candidates.
         groups: group of each sample (N,).
         than: the baseline in the sentence.
-        voted: whether the scores for classes and masks contain agreement. Between two candidates it cannot say which is
-            right; their consistency and confidence alone would decide, and self-training optimises these.
+        voted: whether the scores for classes, masks and boxes contain agreement. Between two candidates it cannot say
+            which is right; their consistency and confidence alone would decide, and self-training optimises these.
     """
     if groups is not None and len(groups.unique()) < 2:
         return "all target samples are of one group, so that no difference between routes is sure"
@@ -69,30 +73,30 @@ def refusal(
     return renamed(own, others, task, groups)
 
 
-def source_in_doubt(held_out: Sequence[Tensor], task: Task) -> float:
+def source_in_doubt(held_out: Sequence[Any], task: Task) -> float:
     """Share of held-out source samples that are uncertain in the sense of `in_doubt`.
 
     Above `DOUBTED` the models have not learnt the source, and their doubt says nothing about a single sample.
 
     Args:
-        held_out: probabilities (H, C) or (H, C, h, w) of each route, on the same samples.
+        held_out: probabilities (H, C) or (H, C, h, w), or boxes, of each route, on the same samples.
     """
     return len(in_doubt(held_out, task)) / len(held_out[0])
 
 
-def in_doubt(predictions: Sequence[Tensor], task: Task) -> list[int]:
+def in_doubt(predictions: Sequence[Any], task: Task) -> list[int]:
     """Indices of uncertain samples, the most uncertain first.
 
     A sample is uncertain if no class has a mean probability (over all routes) of at least (1 + 1 / C) / 2. This is
     halfway between chance and certainty. Such a sample is close to a class border, or is unreadable, or belongs to no
-    class of the source. Nothing shows the last case before training. An image for masks is uncertain if the expected
-    IoU of the foreground, by the mean probabilities, is below `IN_DOUBT`.
+    class of the source. Nothing shows the last case before training. An image for masks or boxes is uncertain if
+    its `certainty` is below `IN_DOUBT`.
 
     Args:
-        predictions: probabilities (N, C) or (N, C, h, w) of each route, on the same target samples.
+        predictions: probabilities (N, C) or (N, C, h, w), or boxes, of each route, on the same target samples.
     """
     if task.dense:
-        sure = mask_certainty(predictions, task)
+        sure = certainty(predictions, task).nan_to_num(1.0)
         order = sure.argsort()
         return order[sure[order] < IN_DOUBT].tolist()
     if not isinstance(task, Classification):
@@ -102,11 +106,23 @@ def in_doubt(predictions: Sequence[Tensor], task: Task) -> list[int]:
     return order[confidence[order] < (1 + 1 / task.outputs) / 2].tolist()
 
 
-def mask_certainty(predictions: Sequence[Tensor], task: Task) -> Tensor:
-    """Expected IoU of the foreground in the masks of all routes together, (N,) float64; 1 for images without any.
+def certainty(predictions: Sequence[Any], task: Task) -> Tensor:
+    """How certain all routes together are of an image for a dense task, (N,) float64; nan where none finds anything.
+
+    For masks it is the expected IoU of the foreground in the masks of all routes together. For boxes it is the mean
+    agreement of two routes on their clear boxes (`boxes.matched`). Of one route alone it is the mean of the scores,
+    weighed by themselves.
 
     Args:
-        predictions: probabilities (N, C, h, w) of each route, on the same images.
+        predictions: probabilities (N, C, h, w), or boxes, of each route, on the same images.
     """
-    mean = together(predictions, task)
-    return expected_ious(most_probable(mean), mean).nan_to_num(1.0)
+    if not isinstance(task, Detection):
+        mean = together(predictions, task)
+        return expected_ious(most_probable(mean), mean)
+    known = [clear_boxes(one) for one in predictions]
+    if len(known) > 1:
+        return torch.stack([matched(one, two) for one, two in itertools.combinations(known, 2)]).nanmean(0)
+    (boxes,) = known
+    sums = torch.zeros(len(boxes), dtype=torch.float64)
+    scores = boxes.scores.double()
+    return sums.index_add(0, boxes.image, scores.square()) / sums.index_add(0, boxes.image, scores)

@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 from torch import Tensor
 
+from ..data.boxes import BOXES as BOXES
+from ..data.boxes import only as only_boxes
 from ..data.described import some
 from ..data.domains import Labelled
 from ..data.given import check_given_names
@@ -26,7 +28,6 @@ from .distributions import Empirical, Normal, Sampling
 from .distributions import Range as Range
 from .parameter import Parameter as Parameter
 
-BOXES = "boxes"  # label of every simulator with things, as `MASK` is of those with regions
 CHUNK = 200  # images rendered at once: limits memory, fits in the CPU cache, and is a multiple of the 10 digits
 
 
@@ -243,7 +244,7 @@ class Simulator(ABC):
             n, seed: as in `sample`.
             label: the name of one label or column, or of several columns. The name of a label means all its columns.
                 `mask` means the regions as `Masks`, `mask:NAME`, or several of these, some of the regions (see
-                `regions.only`), and `boxes` the objects as `Boxes`, if the simulator has any.
+                `regions.only`), and `boxes` the objects as `Boxes`, if the simulator has any; so `boxes:NAME`.
                 None means the setting `label` of the simulator, or the first label if that is also None.
             given: names of columns that are given, as in `Labelled`. Each is a label column or else a parameter, in its
                 own unit: `head_pitch` of `eyes` is the label column in radians, not the parameter in degrees.
@@ -280,8 +281,10 @@ class Simulator(ABC):
         if regions is not None and self.regions:
             kept, table = only_regions(self.regions, regions, f"simulator {self.called()}")
             return lambda chunk: table[chunk.region_index().int()], kept, ()
-        if only == BOXES and self.things:
-            return lambda chunk: chunk.boxes, self.things, ()
+        things = asked(names, BOXES)
+        if things is not None and self.things:
+            kinds, new = only_boxes(self.things, things, f"simulator {self.called()}")
+            return lambda chunk: None if chunk.boxes is None else chunk.boxes.mapped(new), kinds, ()
         picks, columns = self._picks(names)
         return lambda chunk: torch.stack([chunk.labels[of][:, i] for of, i in picks], 1), (), columns
 

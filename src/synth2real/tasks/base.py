@@ -10,7 +10,7 @@ from ..data.domains import Labelled
 from ..data.fitting import Fitting
 from ..errors import InputError
 from ..networks.layers import mlp
-from ..transforms.mix import Mix
+from ..transforms.mix import Mix, Mosaic
 from ..transforms.warp import Warp
 
 
@@ -117,7 +117,7 @@ class Task(ABC):
         """Labels after `warp` has transformed the images. Labels without geometry do not change."""
         return labels
 
-    def mix(self, labels: Any, mix: Mix) -> Any:
+    def mix(self, labels: Any, mix: Mix | Mosaic) -> Any:
         """Labels after `mix` has mixed the images, in a form that `losses` accepts."""
         return mix.labels(labels)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from ..data.labels import Boxes, areas
+
+AT_ONCE = 128  # images whose boxes are matched at once
 
 
 def intersections(one: Tensor, two: Tensor) -> Tensor:
@@ -79,25 +83,103 @@ def highest(maps: Tensor, group: Tensor, groups: int) -> Tensor:
     return maps.new_zeros(groups, *maps.shape[1:]).scatter_reduce(0, index, maps, "amax")
 
 
-def matched(predicted: Boxes, truth: Boxes, least: float = 0.5) -> Tensor:
-    """For each image how well two sets of boxes agree, (N,) in 0..1: twice the matches over all boxes; nan for none.
+def matches(predicted: Boxes, truth: Boxes, least: float = 0.5, *, by_class: bool = True) -> Tensor:
+    """For each predicted box (M,) the index of the true box that it is matched to, int64; -1 if there is none.
 
-    Each box is matched once, in falling order of the predicted scores, to a box of its class that overlaps it by at
-    least `least` (IoU). Ignored boxes are left out.
+    In each image, each box is matched once, in falling order of the predicted scores, to the free box that overlaps it
+    most, by at least `least` (IoU).
+
+    Args:
+        predicted, truth: of the same images.
+        by_class: only boxes of one class are matched.
     """
-    return torch.tensor([_matched(predicted, truth, i, least) for i in range(len(truth))], dtype=torch.float64)
+    found = torch.full_like(predicted.classes, -1)
+    for part in torch.arange(len(truth), device=found.device).split(AT_ONCE):
+        rows, columns = _places(predicted, part, predicted.scores), _places(truth, part, None)
+        one, two = ((rows >= 0)[:, :, None], (columns >= 0)[:, None])
+        over = _overlaps(predicted.corners[rows.clamp(min=0)], truth.corners[columns.clamp(min=0)]) * one * two
+        if by_class:
+            over = over * (predicted.classes[rows][:, :, None] == truth.classes[columns][:, None])
+        for k in range(rows.shape[1] if columns.shape[1] else 0):
+            best, at = over[:, k].max(1)
+            hit = (best >= least).nonzero().flatten()
+            found[rows[hit, k]] = columns[hit, at[hit]]
+            over[hit, :, at[hit]] = 0
+    return found
 
 
-def _matched(predicted: Boxes, truth: Boxes, image: int, least: float) -> float:
-    one, two = (boxes[torch.tensor([image])] for boxes in (predicted, truth))
-    one, two = one.kept(~one.ignored), two.kept(~two.ignored)
-    total = len(one.corners) + len(two.corners)
-    if total == 0:
-        return float("nan")
-    over = overlaps(one.corners, two.corners) * (one.classes[:, None] == two.classes[None])
-    matches = 0
-    for row in one.scores.argsort(descending=True).tolist():
-        if over.shape[1] and float(over[row].max()) >= least:
-            over[:, int(over[row].argmax())] = 0
-            matches += 1
-    return 2 * matches / total
+def _places(boxes: Boxes, images: Tensor, scores: Tensor | None) -> Tensor:
+    """Indices (B, K) of the boxes of some images, in falling order of their scores if there are any; -1 for none."""
+    counts, starts = boxes.counts[images], boxes.offsets[:-1][images]
+    within = torch.arange(int(counts.max()) if len(counts) else 0, device=starts.device).expand(len(images), -1)
+    places = (starts[:, None] + within).where(within < counts[:, None], -1)
+    if scores is None:
+        return places
+    order = (
+        scores[places].where(places >= 0, -1.0).argsort(dim=1, descending=True, stable=True) if len(scores) else within
+    )
+    return places.gather(1, order)
+
+
+def _overlaps(one: Tensor, two: Tensor) -> Tensor:
+    """Intersection over union (B, K, T) of boxes (B, K, 4) and (B, T, 4)."""
+    common = intersections(one[:, :, None], two[:, None])
+    area = [(corners[..., 2:] - corners[..., :2]).clamp(min=0).prod(-1) for corners in (one, two)]
+    return common / (area[0][:, :, None] + area[1][:, None] - common).clamp(min=1e-9)
+
+
+def matched(predicted: Boxes, truth: Boxes, least: float = 0.5) -> Tensor:
+    """For each image how well two sets of boxes agree, (N,) float64 in 0..1; nan for none.
+
+    Twice the matches over all boxes (see `matches`). A box counts as its score, and a match as the lower of both.
+    Ignored boxes are left out.
+    """
+    one, two = (boxes.kept(~boxes.ignored) for boxes in (predicted, truth))
+    at = matches(one, two, least)
+    common = torch.minimum(one.scores, two.scores[at]).where(at >= 0, 0) if len(two.scores) else 0 * one.scores
+    sums = one.scores.new_zeros(len(truth), dtype=torch.float64)
+    total = sums.index_add(0, one.image, one.scores.double()).index_add(0, two.image, two.scores.double())
+    return 2 * sums.index_add(0, one.image, common.double()) / total
+
+
+def visible(boxes: Boxes, shown: Tensor, least: float) -> Boxes:
+    """The boxes of images of which only some pixels are left: around what remains of each.
+
+    Args:
+        boxes: of N images.
+        shown: (N, H, W) bool, the pixels that are left.
+        least: share of the pixels of a box, in 0..1, that must be left, else it is dropped.
+    """
+    height, width = shown.shape[1:]
+    corners, kept = boxes.corners.clone(), torch.zeros_like(boxes.ignored)
+    for part in torch.arange(len(kept), device=kept.device).split(AT_ONCE):
+        inside = []
+        for axis, side in ((0, width), (1, height)):
+            at = torch.arange(side, device=kept.device) + 0.5
+            inside.append((at >= corners[part, axis, None]) & (at < corners[part, axis + 2, None]))
+        across, down = inside
+        left = shown[boxes.image[part]] & down[:, :, None] & across[:, None]
+        remains, whole = left.sum((1, 2)), down.sum(1) * across.sum(1)
+        kept[part] = (remains > 0) & (remains >= least * whole)
+        for axis, (line, seen) in enumerate(((across, left.any(1)), (down, left.any(2)))):
+            for end, (before, after) in ((axis, (_first(line), _first(seen))), (axis + 2, (_last(line), _last(seen)))):
+                corners[part, end] = torch.where(after == before, corners[part, end], after.to(corners.dtype))
+    return boxes.at(corners).kept(kept)
+
+
+def _first(lines: Tensor) -> Tensor:
+    """Where the first pixel of each line (M, W) bool begins, (M,) int64."""
+    return lines.int().argmax(1)
+
+
+def _last(lines: Tensor) -> Tensor:
+    """Where the last pixel of each line (M, W) bool ends, (M,) int64."""
+    return lines.shape[1] - lines.flip(1).int().argmax(1)
+
+
+def united(*boxes: Boxes) -> Boxes:
+    """All boxes of several sets for the same images, image by image."""
+    sets, count = len(boxes), len(boxes[0])
+    order = torch.arange(sets * count, device=boxes[0].offsets.device).view(sets, count).T.flatten()
+    every = boxes[0].joined(*boxes[1:])[order]
+    return replace(every, offsets=every.offsets[::sets])

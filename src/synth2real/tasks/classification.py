@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ..data.domains import Labelled
 from ..errors import InputError
-from ..transforms.mix import Mix
+from ..transforms.mix import Mix, Mosaic
 from .base import Task
 
 SHOWN_WHOLE = 20  # classes; the confusion matrix of more is too large to read
@@ -66,7 +66,7 @@ class Classification(Task):
         """Class shares (N, C) float32. `labels` are in one of the two forms that `losses` accepts."""
         return labels if labels.is_floating_point() else F.one_hot(labels, self.outputs).float()
 
-    def mix(self, labels: Tensor, mix: Mix) -> Tensor:
+    def mix(self, labels: Tensor, mix: Mix | Mosaic) -> Tensor:
         return mix.labels(self.shares(labels))
 
     def predict(self, outputs: Tensor) -> Tensor:

@@ -13,11 +13,12 @@ from torch.nn import functional as F
 
 from ..data.domains import Labelled
 from ..data.fitting import Fitting
-from ..data.labels import Boxes
+from ..data.labels import VISIBLE, Boxes
 from ..errors import InputError
-from ..transforms.mix import Mix
+from ..transforms.mix import Mix, Mosaic
+from ..transforms.warp import Warp
 from .box_metrics import box_metrics
-from .boxes import centre_maps, generalised_iou, highest, suppressed
+from .boxes import centre_maps, generalised_iou, highest, suppressed, united, visible
 from .classification import aligned_classes
 from .dense import DenseTask
 
@@ -47,6 +48,8 @@ class Detection(DenseTask):
         classes: class names, at least one.
         size: height and width in pixels of the images that the model takes.
         scale: typical distance from a centre to a side in pixels.
+        visible: share of the area of a box that must remain visible, in 0..1, when its image is warped, cut off or
+            covered. The box is dropped if less remains.
 
     References:
         Zhou, Wang & Krahenbuhl (2019). Objects as Points. arXiv:1904.07850.
@@ -57,9 +60,12 @@ class Detection(DenseTask):
     kind: ClassVar[str] = "detect"
     metric: ClassVar[str] = "ap50"
     scale: float
+    visible: float = VISIBLE
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not 0 <= self.visible <= 1:
+            raise InputError(f"the visible share of a box is {self.visible}, expected a number from 0 to 1")
         if not self.classes:
             raise InputError("boxes without classes, expected one or more class names")
 
@@ -69,8 +75,10 @@ class Detection(DenseTask):
         if not isinstance(boxes, Boxes):
             raise InputError(
                 f"the task {cls.kind} needs boxes, found labels of whole images or pixels. Give a folder with boxes: "
-                "COCO, YOLO or Pascal VOC"
+                "COCO, YOLO or Pascal VOC (in Python with label='boxes')"
             )
+        if source.fitting is not None:
+            boxes = boxes.scaled(*source.fitting.scale_and_shift)
         known = boxes.corners[~boxes.ignored]
         if not len(known):
             raise InputError("the source has no box, expected one or more. Check the annotations")
@@ -86,7 +94,7 @@ class Detection(DenseTask):
         return len(self.classes) + 4
 
     def settings(self) -> dict[str, Any]:
-        return {**super().settings(), "scale": self.scale}
+        return {**super().settings(), "scale": self.scale, "visible": self.visible}
 
     def head(self, width: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
         """The layers from maps of features (N, width, h, w) to maps of outputs (N, C + 4, h, w)."""
@@ -175,16 +183,20 @@ class Detection(DenseTask):
         if fitting is None:
             return labels
         scale, shift = fitting.scale_and_shift
-        return labels.scaled(scale, shift).clipped(self.size, visible=0.3)
+        return labels.scaled(scale, shift).clipped(self.size, self.visible)
 
     def from_input(self, predictions: Boxes, fitting: Fitting | None) -> Boxes:
         if fitting is None:
             return predictions
         scale, shift = fitting.scale_and_shift
-        return predictions.scaled(1 / scale, -shift / scale)
+        return predictions.scaled(1 / scale, -shift / scale).clipped(fitting.sizes)  # none in the padding
 
-    def mix(self, labels: Boxes, mix: Mix) -> Boxes:
-        raise InputError("boxes cannot be mixed with those of another image. Set randomize.mixup and cutmix to 0")
+    def move(self, labels: Any, warp: Warp | None) -> Boxes:
+        moved: Boxes = labels if warp is None else labels.warped(warp, self.visible)
+        return moved
+
+    def mix(self, labels: Boxes, mix: Mix | Mosaic) -> Boxes:
+        return united(*(visible(labels[index], shown, self.visible) for index, shown in mix.parts()))
 
     def align(self, evaluated: Labelled) -> Boxes:
         """Boxes of another data set with indices of the classes of this task.
@@ -195,5 +207,4 @@ class Detection(DenseTask):
         boxes = evaluated.labels
         if not isinstance(boxes, Boxes):
             raise InputError("expected boxes to evaluate on, found labels of whole images or pixels")
-        table = aligned_classes(evaluated.classes, self.classes)
-        return Boxes(boxes.corners, table[boxes.classes], boxes.offsets, boxes.ignored, boxes.scores)
+        return boxes.mapped(aligned_classes(evaluated.classes, self.classes))

@@ -14,7 +14,7 @@ from ..data.domains import Labelled
 from ..data.labels import IGNORED, Masks
 from ..errors import InputError
 from ..networks.dense import local_mlp
-from ..transforms.mix import Mix
+from ..transforms.mix import Mix, Mosaic
 from .classification import aligned_classes
 from .dense import DenseTask
 from .mask_metrics import mask_metrics
@@ -100,7 +100,7 @@ class Segmentation(DenseTask):
         """See `mask_metrics.mask_metrics`. Predictions are (N, H, W) uint8."""
         return mask_metrics(predictions, labels, self.classes)
 
-    def mix(self, labels: Masks, mix: Mix) -> Masks:
+    def mix(self, labels: Masks, mix: Mix | Mosaic) -> Masks:
         return labels.mixed(mix)
 
     def align(self, evaluated: Labelled) -> Masks:

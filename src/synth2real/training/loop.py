@@ -19,7 +19,7 @@ from ..data.domains import Labelled, Unlabelled, as_fetched, to_float
 from ..data.labels import Labels
 from ..data.read_ahead import ReadAhead
 from ..errors import InputError, TrainingDiverged
-from ..transforms.mix import Mix
+from ..transforms.mix import Mix, Mosaic
 from ..transforms.warp import Warp
 from .distributed import Processes, processes
 from .given import append, given_of, move_given, split
@@ -130,7 +130,7 @@ class Trainer:
         target: Unlabelled,
         loop: Loop,
         move: Callable[[Any, Warp | None], Any] = lambda labels, warp: labels,
-        mix: Callable[[Any, Mix], Any] | None = None,
+        mix: Callable[[Any, Mix | Mosaic], Any] | None = None,
     ) -> None:
         self.algorithm, self.source, self.target = algorithm, source, target
         self.loop, self.move, self.mix = loop, move, mix

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from ..transforms.mix import Mix
+from ..transforms.mix import Mix, Mosaic
 from ..transforms.sampling import Rows
 from ..transforms.warp import Warp
 
@@ -49,7 +49,7 @@ class Randomize(Protocol):
         """
         ...
 
-    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | None:
+    def mix(self, x: Tensor, generator: torch.Generator) -> Mix | Mosaic | None:
         """How labelled images are mixed with each other, after all other transforms. None: they are not mixed."""
         ...
 

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+import spots
 from synth2real.adapt import DANN
 from synth2real.adapt.adversarial.dann import SHALLOW_WEIGHTS, limit_norms
 from synth2real.data.domains import Labelled, Unlabelled
@@ -133,3 +134,30 @@ def test_half_the_features_are_dropped_for_classes_by_default() -> None:
     source = Labelled(torch.randn(40, 5), torch.arange(40) % 2, ("a", "b"))
     made = Route(adapt=DANN()).fit(source, source.unlabelled(), steps=1)
     assert made.description["dropout"] == 0.5
+
+
+def test_the_critic_of_objects_sees_points_as_much_as_an_object_is_seen_there() -> None:
+    torch.manual_seed(0)
+    source, target = spots.spots(4, 0), spots.spots(4, 1)
+    method = DANN(objects=0.5).fresh()
+    method.prepare(Model(spots.TASK, (1, 32, 32)), target.unlabelled())
+    features, outputs = torch.randn(8, method.model.width, 4, 4), torch.full((8, 6, 4, 4), -20.0)
+    outputs[:, 1, 2, 3] = 5.0  # one object in each image
+    critic = method.networks["objects"]
+    logits = critic(features)[:, 0, 2, 3]
+    truth = torch.tensor([1.0] * 4 + [0.0] * 4)
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, truth)
+    torch.testing.assert_close(method.object_loss(features, outputs, 4, 1.0), expected, atol=1e-4, rtol=1e-4)
+    x, y = source.inputs.float() / 255, target.inputs.float() / 255
+    batches = SourceBatch(x, source.labels, x, None), TargetBatch(y, y, None)
+    (update,) = list(method.updates(*batches, Progress(5, 10)))
+    assert set(update.terms) == {"label", "domain", "objects"}
+    assert update.terms["objects"][0] == 0.5
+    assert critic in update.of
+
+
+def test_a_critic_of_objects_is_for_boxes() -> None:
+    with pytest.raises(
+        InputError, match=r"adapt.objects=1 weighs features .* the task classify has none, expected boxes"
+    ):
+        DANN(objects=1.0).prepare(Model(Classification(("a", "b")), (1, 16, 16)), Unlabelled(torch.rand(4, 1, 16, 16)))

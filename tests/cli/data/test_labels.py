@@ -5,6 +5,7 @@ import shutil
 
 from foreign import ONE, coco, solo
 from synth2real.cli.data import check
+from synth2real.simulate import Blood, render
 
 SINGLE = (ONE, {"person": (2, 3, 6, 12)})
 
@@ -55,3 +56,32 @@ def test_labels_of_the_target_are_not_read(synth2real, tmp_path, monkeypatch):
     (target / "annotations.json").write_text('{"images": [], "annotations": [], torn')
     code, _, err = synth2real("check", coco(tmp_path / "set", SINGLE), "--target", target)
     assert code == 0, err
+
+
+def test_boxes_of_a_set_are_counted_and_their_faults_found(synth2real, tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "expected_minutes", lambda *_: {})
+    folder, target = edited(coco(tmp_path / "set"), bbox=[2, 2, 1, 8]), tmp_path / "photos"
+    target.mkdir()
+    shutil.copy(folder / "images" / "0.png", target)
+    code, out, err = synth2real("check", folder, "--target", target, "--task", "detect", "--test", folder, "--json")
+    assert code == 0, err
+    assert "warning: source: 3 boxes have a side of less than 2 pixels" in err
+    assert "warning: source: the class 'person' has 1 boxes, expected 50 or more" in err
+    found = json.loads(out)
+    assert found["domains"]["test"]["boxes"]["car"]["boxes"] == 2
+    assert found["labels"]["test"][0]["kind"] == "tiny box"
+    assert (
+        "boxes: car 2, person 1, 1.5 in an image, 0 images without"
+        in synth2real("check", folder, "--target", target, "--task", "detect")[1]
+    )
+
+
+def test_boxes_of_a_rendered_folder_are_those_of_its_annotations(synth2real, tmp_path, monkeypatch):
+    monkeypatch.setattr(check, "expected_minutes", lambda *_: {})
+    render(Blood(size=(24, 32)), 4, tmp_path / "set", 0)
+    content = json.loads((tmp_path / "set/annotations.json").read_text())
+    content["annotations"].append(content["annotations"][0] | {"id": 10_000})
+    (tmp_path / "set/annotations.json").write_text(json.dumps(content))
+    code, _, err = synth2real("check", tmp_path / "set", "--target", tmp_path / "set", "--task", "detect")
+    assert code == 0, err
+    assert "1 boxes are there twice, with one category" in err

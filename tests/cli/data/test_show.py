@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from boxed import coco
 from helpers import dots, refused
 
 
@@ -57,3 +58,11 @@ def test_bad_input_is_one_message(synth2real, tmp_path, options, parts):
     folder = dots(tmp_path / "dots", 3)
     out = () if "--out" in options else ("--out", tmp_path / "sheet.png")
     refused(synth2real("show", folder, *options, *out), *parts)
+
+
+def test_boxes_are_drawn_of_a_folder_and_of_a_simulator(synth2real, tmp_path):
+    for name, source, how in (("a", coco(tmp_path / "set"), ()), ("b", "blood", ("--size", "24x32", "--label", "RBC"))):
+        out = tmp_path / f"{name}.png"
+        code, _, err = synth2real("show", source, "--task", "detect", *how, "--n", 2, "--versions", 1, "--out", out)
+        assert code == 0, err
+        assert len(np.unique(np.asarray(Image.open(out)).reshape(-1, 3), axis=0)) > 100

@@ -4,11 +4,10 @@ import json
 import os
 import re
 
-import pytest
 import torch
 
 from helpers import picture, save
-from synth2real.cli.use.predict import harmless, rows
+from synth2real.cli.use.predict import rows
 from synth2real.tasks import Regression
 from synth2real.training.model import Predictions
 
@@ -27,13 +26,6 @@ def test_values_are_written_at_full_precision_and_formulas_as_text():
     values = torch.tensor([[1700000123.125, 1e-9]], dtype=torch.float64)
     table = list(rows(Predictions(values, task, ("=cmd|' /C calc'!A0.png",)), probabilities=False))
     assert table == [["file_name", "time", "'=SUM(A1)"], ["'=cmd|' /C calc'!A0.png", "1700000123.125", "1e-09"]]
-
-
-@pytest.mark.parametrize(
-    ("cell", "written"), [("-1", "-1"), ("+1.5e-3", "+1.5e-3"), ("-a.png", "'-a.png"), ("@x", "'@x"), ("a=b", "a=b")]
-)
-def test_only_text_that_a_spreadsheet_runs_is_escaped(cell, written):
-    assert harmless(cell) == written
 
 
 def test_names_that_are_not_utf_8_are_written_as_they_are(synth2real, tmp_path, run):

@@ -8,7 +8,7 @@ import torch
 from pools import pool
 from simulated import blobs, classifiers, voting
 from synth2real.errors import InputError
-from synth2real.select.estimates import CLASSES, MASKS, METHODS, VALUES, NoEstimate, estimate
+from synth2real.select.estimates import BOXES, CLASSES, MASKS, METHODS, VALUES, NoEstimate, estimate
 from synth2real.select.validators import Pool
 from synth2real.tasks import Classification, Regression
 
@@ -97,7 +97,7 @@ def test_a_candidate_that_knows_nothing_has_no_estimate() -> None:
 
 
 def test_unknown_estimates_are_refused() -> None:
-    assert set(METHODS) == set(CLASSES) | set(VALUES) | set(MASKS)
+    assert set(METHODS) == set(CLASSES) | set(VALUES) | set(MASKS) | set(BOXES)
     made = pool(VALUE, [torch.zeros(4, 1)])
     with pytest.raises(
         InputError, match=r"'atc' is unknown or does not support the task regress, expected one of: importance-weig"

@@ -8,10 +8,10 @@ import torch
 
 from pools import pool
 from synth2real.data.domains import Labelled, Unlabelled
-from synth2real.data.labels import Masks
+from synth2real.data.labels import Boxes, Masks
 from synth2real.errors import InputError
 from synth2real.select.validators import METHODS, Pool, apart, labels_of, observe, serving, validate
-from synth2real.tasks import Classification, Gaze, Keypoints, Regression, Segmentation, Task
+from synth2real.tasks import Classification, Detection, Gaze, Keypoints, Regression, Segmentation, Task
 from synth2real.training.model import Model
 
 EACH: dict[str, Task] = {
@@ -20,6 +20,7 @@ EACH: dict[str, Task] = {
     "keypoints": Keypoints(("x", "y"), (16, 16)),
     "gaze": Gaze(),
     "segment": Segmentation(("a", "b", "c"), (16, 16)),
+    "detect": Detection(("a", "b", "c"), (16, 16), 3.0),
 }
 
 
@@ -29,7 +30,10 @@ def observed(task: Task) -> Pool:
     x = torch.randint(0, 256, (60, 1, 16, 16), generator=generator, dtype=torch.uint8)
     kinds = task.higher_is_better
     labels = torch.arange(30) % 3 if kinds else torch.rand(30, task.outputs if task.kind != "gaze" else 2)
-    if task.dense:
+    if isinstance(task, Detection):
+        low = torch.randint(0, 10, (30, 2), generator=generator).repeat(1, 2)
+        labels = Boxes.of(list((low + torch.tensor([0, 0, 6, 6]))[:, None]), list((torch.arange(30) % 3)[:, None]))
+    elif task.dense:
         labels = Masks(torch.randint(0, 3, (30, 16, 16), generator=generator, dtype=torch.uint8))
     held = Labelled(x[:30], labels, ("a", "b", "c")) if kinds else Labelled(x[:30], labels)
     candidates = []

@@ -5,18 +5,16 @@ import torch
 
 from discs import discs
 from synth2real.data.labels import IGNORED, Masks
-from synth2real.errors import InputError
 from synth2real.select.validators.maps import (
     IMAGES,
     VALUES,
     compact_labels,
     compact_maps,
     compact_size,
-    mask_task,
     moved_masks,
     shrunk,
 )
-from synth2real.tasks import Gaze, Segmentation
+from synth2real.tasks import Segmentation
 from synth2real.training.model import Model
 
 TASK = Segmentation(("background", "disc"), (32, 32))
@@ -70,8 +68,3 @@ def test_a_model_that_sees_brightness_finds_the_moved_masks() -> None:
     assert 0.5 < float(known.float().mean()) < 1
     assert float((expected == predicted)[known].float().mean()) > 0.985
     assert float((predicted == original).float().mean()) < 0.95
-
-
-def test_other_dense_tasks_are_refused() -> None:
-    with pytest.raises(InputError, match="the task gaze has no label-free scores yet"):
-        mask_task(Gaze())

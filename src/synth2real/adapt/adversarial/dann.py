@@ -10,11 +10,14 @@ import torch
 from pydantic import Field, model_validator
 from pydantic_core import ArgsKwargs
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ...data.domains import Unlabelled
+from ...errors import InputError
 from ...settings import settings
-from ...training.loop import Progress, SourceBatch, TargetBatch, Update
-from ..shared.reversal import Reversal, domain_loss, several_loss
+from ...tasks import Detection
+from ...training.loop import Progress, SourceBatch, TargetBatch, Terms, Update
+from ..shared.reversal import Reversal, critic_of, domain_loss, several_loss
 
 PAPER: dict[str, Any] = {
     "statistics": "source",
@@ -78,6 +81,8 @@ class DANN(Reversal):
         Ganin, Ustinova, Ajakan et al. (2016). Domain-Adversarial Training of Neural Networks. JMLR 17(59).
         Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov (2014). Dropout. JMLR 15 (dropout and norm for SVHN).
         Schoenauer-Sebag et al. (2019). Multi-Domain Adversarial Learning. ICLR. arXiv:1903.09239 (several domains).
+        Chen, Li, Sakaridis, Dai & Van Gool (2018). Domain Adaptive Faster R-CNN. CVPR. arXiv:1803.03243 (objects).
+        Hsu, Tsai, Lin & Yang (2020). Every Pixel Matters: Center-aware Feature Alignment. ECCV. arXiv:2008.08574.
 
     Args:
         preset: `paper` is exactly the paper's MNIST architecture: network, label predictor, critic, SGD from 0.01 with
@@ -92,6 +97,8 @@ class DANN(Reversal):
         hidden_dropout: share of the units of each hidden layer of the head that is dropped during the training.
         max_norm: greatest norm of the weights of the inputs of one unit, in every layer. After a step, larger weights
             are scaled to it. None for no limit.
+        objects: boxes only: weight of a second critic, for which each point of the maps counts as much as the model
+            sees the centre of an object there. The other critic mostly sees background. 0 for none.
         critic, weight, gamma: see `Reversal`; the defaults are the paper's.
     """
 
@@ -99,6 +106,7 @@ class DANN(Reversal):
     discriminates: Literal["each", "target"] = "each"
     hidden_dropout: float = Field(default=0.0, ge=0, lt=1)
     max_norm: float | None = Field(default=None, gt=0)
+    objects: float = Field(default=0.0, ge=0)
 
     serves_maps: ClassVar[bool] = True
     default_dropout: ClassVar[float] = 0.5
@@ -118,11 +126,20 @@ class DANN(Reversal):
         taken = {name: value for name, value in SHALLOW.items() if getattr(self, name) == PRESETS["paper"][name]}
         return dataclasses.replace(self, **taken)
 
+    def refuse(self) -> None:
+        if self.objects and not isinstance(self.task, Detection):
+            raise InputError(
+                f"adapt.objects={self.objects:g} weighs features by the objects that are seen; the task "
+                f"{self.task.kind} has none, expected boxes (detect). Set adapt.objects to 0"
+            )
+
     def build(self, target: Unlabelled) -> None:
         several = self.sources > 1 and self.discriminates == "each"
         self.domain_critic = self.build_critic(self.model.width, self.sources + 1 if several else 1)
         if self.hidden_dropout:
             drop_hidden(self.model.head, self.hidden_dropout)
+        if self.objects:
+            self.networks["objects"] = critic_of(self.task, self.model.width, self.critic)
 
     def domain_loss(self, features: Tensor, sources: int, ramp: float | Tensor, shares: Tensor | None = None) -> Tensor:
         """Cross entropy of the critic. Its gradient reaches the features with reversed sign.
@@ -138,12 +155,45 @@ class DANN(Reversal):
 
     def updates(self, source: SourceBatch, target: TargetBatch, progress: Progress) -> Iterator[Update]:
         features = self.model.features(torch.cat([source.x, target.x]))
-        label = self.task.loss(self.model.head(features[: len(source)]), source.y)
-        domain = self.domain_loss(features, len(source), self.pull(label, progress), source.domain)
-        yield Update(of=(self.model, self.domain_critic), label=(1.0, label), domain=(1.0, domain))
+        outputs = self.model.head(features if self.objects else features[: len(source)])
+        label = self.task.loss(outputs[: len(source)], source.y)
+        pull = self.pull(label, progress)
+        terms: dict[str, Terms] = {
+            "label": (1.0, label),
+            "domain": (1.0, self.domain_loss(features, len(source), pull, source.domain)),
+        }
+        if self.objects:
+            terms["objects"] = (self.objects, self.object_loss(features, outputs, len(source), pull))
+        yield Update(of=tuple(self.networks[name] for name in ("model", *self.critics)), **terms)
         if self.max_norm is not None:
             limit_norms(self.model, self.max_norm)
-            limit_norms(self.domain_critic, self.max_norm)
+            for name in self.critics:
+                limit_norms(self.networks[name], self.max_norm)
+
+    @property
+    def critics(self) -> tuple[str, ...]:
+        """Names of the critics among the networks."""
+        return ("critic", "objects") if self.objects else ("critic",)
+
+    def object_loss(self, features: Tensor, outputs: Tensor, sources: int, ramp: float | Tensor) -> Tensor:
+        """Cross entropy of the critic of objects, over the points of both domains, which count alike.
+
+        Args:
+            features, outputs: maps of both domains. The first `sources` samples are of the source.
+        """
+        assert isinstance(self.task, Detection)
+        seen = outputs[:, : len(self.task.classes)].detach().float().sigmoid().amax(1, keepdim=True)
+        logits = self.networks["objects"](self.reverse(features, ramp))
+        truth = torch.zeros_like(logits)
+        truth[:sources] = 1
+        each = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+        sizes = [sources, len(each) - sources]
+        ours, theirs = (
+            (weights * losses).sum() / weights.sum()
+            for weights, losses in zip(seen.split(sizes), each.split(sizes), strict=True)
+        )
+        mean: Tensor = (ours + theirs) / 2
+        return mean
 
 
 def drop_hidden(head: nn.Sequential, share: float) -> None:

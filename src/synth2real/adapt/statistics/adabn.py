@@ -40,6 +40,7 @@ class AdaBN(Objective):
         pretrained_norm: `trained`, as the statistics of a pretrained network that are kept are not replaced.
     """
 
+    uses_target: ClassVar[bool] = False  # its steps are of the source alone
     serves_maps: ClassVar[bool] = True
     least_batch: ClassVar[int] = 2
     adapts_features: ClassVar[bool] = True

@@ -240,11 +240,11 @@ class PlanArguments(TestedData, Writing):
 class DemoArguments(Writing):
     """Run the demo, from rendered digits to real handwriting. Shows how much each method gains.
 
-    With --task segment from rendered nuclei to another simulated microscope.
+    With --task segment from rendered nuclei to another simulated microscope, with --task detect from blood smears.
     """
 
     out: Out = Path("demo")
-    task: Annotated[str, typer.Option("--task", help="classify, or segment.")] = "classify"
+    task: Annotated[str, typer.Option("--task", help="classify, segment or detect.")] = "classify"
     fast: Annotated[bool, typer.Option("--fast", help="Fewer routes and steps.")] = False
     device: Device = None
     overwrite: Overwrite = False

@@ -35,12 +35,14 @@ class EvaluateArguments(Command):
 class PredictArguments(Parallel, Writing):
     """Write predictions for images.
 
-    A CSV file, or of a segmenter a folder of masks.
+    A CSV file; of a segmenter a folder of masks, of a detector a CSV file and COCO's result JSON.
     """
 
     run: ModelArgument
     images: Annotated[Path, typer.Argument(help="Folder, image, .npz or .svmlight.")]
-    out: Annotated[Path, typer.Option("--out", help="CSV file to write; of a segmenter a folder.")]
+    out: Annotated[
+        Path, typer.Option("--out", help="CSV file to write; of a segmenter a folder, of a detector either.")
+    ]
     probabilities: Annotated[bool, typer.Option("--probabilities", help="Add a column p_CLASS for each class.")] = False
     few_labels: FewLabels = None
     group: Group = None

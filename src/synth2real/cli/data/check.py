@@ -129,6 +129,9 @@ def balance(domain: dict[str, Any]) -> str:
     if "masks" in domain:
         shown = [f"{name} {one['share']:.1%}" for name, one in list(domain["masks"].items())[:SHOWN]]
         return f"; masks: {', '.join(shown)} of the pixels, {domain['empty']} empty"
+    if "boxes" in domain:
+        shown = [f"{name} {one['boxes']:,}" for name, one in list(domain["boxes"].items())[:SHOWN]]
+        return f"; boxes: {', '.join(shown)}, {domain['in_an_image']:.1f} in an image, {domain['empty']} images without"
     columns = domain.get("columns", {})
     shown = [f"{name} {c['least']:.3g} to {c['most']:.3g}" for name, c in list(columns.items())[:SHOWN]]
     return f"; columns: {', '.join(shown)}" if shown else ""

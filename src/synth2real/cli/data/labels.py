@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ...data.boxes.formats import boxes_format, has_objects
 from ...data.formats import Format, format_of
 from ...data.formats.native import IMAGES
-from ...data.formats.shared.objects import COLUMN
 from ...data.reading.discovery import files_below, is_image, metadata_tables
 from ...data.reading.loading import is_hub
-from ...data.reading.tables import table_rows
 from ...measure.label_checks import check_labels, content_hash, shared
 from ...simulate import is_simulator
+from ...tasks import Detection
 from ..arguments import CheckArguments
 from ..console import Result, console
 from ..inputs import format_for
@@ -28,7 +28,7 @@ def check_folders(args: CheckArguments) -> Result:
     source = args.source[0]
     if is_simulator(source) or is_hub(source) or not Path(source).exists():
         return {}
-    kind = _with_instances(Path(source), args.format)
+    kind = _with_instances(Path(source), args.format, args.task)
     if kind is None:
         return {}
     hashes: dict[str, dict[str, str]] = {"source": {}}
@@ -36,19 +36,18 @@ def check_folders(args: CheckArguments) -> Result:
     if args.target.is_dir():
         hashes["target"] = _hashes(args.target, format_of(args.target, format_for(args.target, args)))
     if args.test is not None and args.test.exists():
-        of_test = format_of(args.test, format_for(args.test, args), native=metadata_tables) or IMAGES
+        of_test = _with_instances(args.test, format_for(args.test, args), args.task) or IMAGES
         hashes["test"] = {}
         found["test"] = _say("test", of_test, args.test, hashes["test"])
     return {"labels": found, "shared": _say_shared(hashes)}
 
 
-def _with_instances(path: Path, name: str | None) -> Format | None:
+def _with_instances(path: Path, name: str | None, task: str) -> Format | None:
     """The format of a folder with instances: another program's, or a table of this library with a column `objects`."""
+    if task == Detection.kind and path.suffix.lower() != ".npz":
+        return boxes_format(path, name)
     kind = format_of(path, name, native=metadata_tables)
-    if kind is not None or not path.is_dir() or not metadata_tables(path):
-        return kind
-    rows = (row for table in metadata_tables(path) for row in table_rows(table))
-    return IMAGES if any(COLUMN in row for row in rows) else None
+    return IMAGES if kind is None and has_objects(path) else kind
 
 
 def _hashes(target: Path, kind: Format | None) -> dict[str, str]:

@@ -17,7 +17,9 @@ from ..provenance import keep_provenance
 
 def render(args: RenderArguments) -> Result:
     """Render the images and write them."""
-    settings: dict[str, Any] = {"channels": args.channels or 1}
+    settings: dict[str, Any] = {}
+    if args.channels is not None:
+        settings["channels"] = args.channels
     if args.size is not None:
         settings["size"] = args.size
     if args.preset is not None:

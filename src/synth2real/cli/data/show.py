@@ -9,7 +9,6 @@ from torch import Tensor
 
 from ... import storage
 from ...data.domains import Labelled, to_float
-from ...data.masks import of_regions
 from ...errors import InputError
 from ...randomize import METHODS
 from ...report.contact_sheet import Column, randomized, sheet
@@ -18,7 +17,7 @@ from ...simulate import is_simulator, load_parameters, simulator
 from ...tasks import TASKS, Classification, Segmentation
 from ..arguments import ShowArguments
 from ..console import Result, console
-from ..inputs import check_for_simulators, check_labels, check_task, load_labelled, reading
+from ..inputs import check_for_simulators, check_labels, check_task, load_labelled, pictured, reading
 from ..outputs import check_new_file
 from ..set_option import assignments_of
 
@@ -61,9 +60,9 @@ def _settings(args: ShowArguments) -> dict[str, Any]:
 def _rendered(args: ShowArguments) -> tuple[Labelled, Tensor, Labelled]:
     """Images of the simulator, the masks (N, R, H, W) bool of its regions, and enough samples for the labels' range."""
     check_labels(args.task, args.label)
-    segment = args.task == Segmentation.kind
+    dense = TASKS[args.task].dense
     given = {
-        "label": of_regions(args.label) if segment else args.label,
+        "label": pictured(args.task, args.label),
         "size": args.size,
         "channels": args.channels,
         "preset": args.preset,
@@ -74,7 +73,7 @@ def _rendered(args: ShowArguments) -> tuple[Labelled, Tensor, Labelled]:
     made = simulator(args.source, **settings)
     data, masks = made.labelled(args.n, args.seed), made.sample(args.n, args.seed).masks
     none = torch.zeros(len(data), 0, *made.size, dtype=torch.bool)
-    outlined = made.regions and not segment  # the masks of the task are drawn in its colours
+    outlined = made.regions and not dense  # the masks of the task are drawn in its colours
     drawn = torch.stack([masks[region] for region in made.regions], 1) if outlined else none
     enough = args.task in (Classification.kind, Segmentation.kind) or args.n >= KNOWN_BY
     return data, drawn, data if enough else made.labelled(KNOWN_BY, args.seed)

@@ -13,8 +13,8 @@ from ...errors import InputError
 from ...randomize import Full, Geometric, Widen
 from ...refine import SimGAN
 from ...route.route import Route
-from ...simulate import Digits, Nuclei, Simulator
-from ...tasks import Classification, Segmentation
+from ...simulate import Blood, Digits, Nuclei, Simulator
+from ...tasks import Classification, Detection, Segmentation
 
 # Images of 8 x 8 pixels show little except shape, so shape is randomized more than usual. Every digit fills the frame.
 MOVED = Geometric(strength=0.7, scale=0.2)
@@ -29,6 +29,18 @@ ELSEWHERE: dict[str, float | tuple[float, float]] = {
     "photons": (2, 12),
 }
 MASK_SIDE = 64  # pixels
+# Another laboratory: a stronger and bluer stain under a yellower lamp, denser fields, less in focus, with more noise.
+OTHER_SMEARS: dict[str, float | tuple[float, float]] = {
+    "crowding": (0.4, 1.1),
+    "red_density": (0.35, 0.6),
+    "nucleus_density": (0.8, 1.2),
+    "warmth": (0.03, 0.12),
+    "coolness": (-0.15, -0.05),
+    "blur": (0.35, 0.8),
+    "noise": (2, 6),
+    "platelet_blue": (0.4, 0.9),
+}
+SMEAR = (60, 80)  # height and width in pixels
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ def demo_of(task: str, fast: bool) -> Demo:
     Raises:
         InputError: the task has no demo.
     """
-    demos = {Classification.kind: digits, Segmentation.kind: nuclei}
+    demos = {Classification.kind: digits, Segmentation.kind: nuclei, Detection.kind: blood}
     if task not in demos:
         raise InputError(f"--task {task} has no demo, expected one of: {', '.join(demos)}")
     return demos[task](fast)
@@ -77,15 +89,25 @@ def digits(fast: bool) -> Demo:
 
 def nuclei(fast: bool) -> Demo:
     """From rendered nuclei to those of another simulated microscope: no real masks are part of the library."""
-    simulator = Nuclei(size=(MASK_SIDE, MASK_SIDE))
-    elsewhere = simulator.with_ranges(**ELSEWHERE)
+    note = "The target is not real: it is rendered by the same simulator with other ranges, as another microscope."
+    return between(Nuclei(size=(MASK_SIDE, MASK_SIDE)), ELSEWHERE, fast, note)
+
+
+def blood(fast: bool) -> Demo:
+    """From rendered blood smears to those of another simulated laboratory: no real boxes are part of the library."""
+    note = "The target is not real: it is rendered by the same simulator with other ranges, as another laboratory."
+    return between(Blood(size=SMEAR), OTHER_SMEARS, fast, note)
+
+
+def between(simulator: Simulator, ranges: Mapping[str, float | tuple[float, float]], fast: bool, note: str) -> Demo:
+    """From the images of a dense task to those of the same simulator with other ranges."""
+    elsewhere = simulator.with_ranges(**ranges)
     target = elsewhere.labelled(60 if fast else 300, 1).unlabelled()
     test = elsewhere.labelled(40 if fast else 200, 2)
     routes = {"randomized": Route(randomize=Full()), "teacher": Route(randomize=Full(), adapt=Teacher())}
     if not fast:
         routes |= {"dann": Route(randomize=Full(), adapt=DANN())}
     steps, n = (60, 300) if fast else (400, 2000)
-    note = "The target is not real: it is rendered by the same simulator with other ranges, as another microscope."
     return Demo(simulator, target, test, routes, None, steps, n, 16, where="target", note=note)
 
 

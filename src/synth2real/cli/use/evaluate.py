@@ -12,22 +12,22 @@ import torch
 from rich.table import Table
 
 from ...data.domains import Labelled
-from ...data.masks import of_regions
 from ...data.reading.loading import load
 from ...data.reading.places import has_columns
 from ...deploy import OnnxModel
 from ...errors import InputError
 from ...measure.metrics import check_metrics, more_metrics
 from ...route.run_folder import read_settings
-from ...tasks import Classification, Segmentation
+from ...tasks import Classification
+from ...tasks.dense import DenseTask
 from ...training.model import Model
 from ..arguments import EvaluateArguments
 from ..console import WIDTH, Result, print_result
 from ..few_labels import groups_of
-from ..inputs import check_units_of, load_run, reading_of
+from ..inputs import check_units_of, load_run, pictured, reading_of
 
 LISTED = 20  # classes in the table
-IOU_OF = "iou_of"  # the metric with a value for each class
+OF_CLASSES = {"iou_of": "IoU", "ap50_of": "AP50"}  # metrics with a value for each class
 
 
 def evaluate(args: EvaluateArguments) -> Result:
@@ -35,7 +35,7 @@ def evaluate(args: EvaluateArguments) -> Result:
     check_metrics(args.metric)
     model = load_run(args.run, trust=args.trust, device=args.device)
     columns = label_columns(args, model)
-    classes = model.task.classes if isinstance(model.task, Segmentation) else ()
+    classes = model.task.classes if isinstance(model.task, DenseTask) else ()
     how = reading_of(model, skip_bad=args.skip_bad)
     data = load(args.on, columns, **how, format=args.format, classes=classes)
     model.inputs_of(data, str(args.on))
@@ -43,8 +43,8 @@ def evaluate(args: EvaluateArguments) -> Result:
     groups = groups_of(args.run, model, args.group, (args.on, data))
     metrics, details = scored(model, data, groups, args.metric)
     for name, value in metrics.items():
-        if name == IOU_OF:
-            show_ious(value)
+        if name in OF_CLASSES:
+            show_of_classes(OF_CLASSES[name], value)
         else:
             print_result(f"{name}: {value:.4f}" if isinstance(value, float) else f"{name}: {json.dumps(value)}")
     if "per_class" in details:
@@ -70,11 +70,13 @@ def scored(
     return metrics, model.task.details(values, labels, sizes)
 
 
-def show_ious(ious: dict[str, float | None]) -> None:
-    """Print the intersection over union of each class, or the lowest ones."""
-    rows = sorted(ious.items(), key=lambda row: (row[1] is None, row[1])) if len(ious) > LISTED else list(ious.items())
-    title = f"the {LISTED} classes with the lowest IoU, of {len(rows)}" if len(rows) > LISTED else None
-    table = Table("class", "IoU", title=title)
+def show_of_classes(metric: str, values: dict[str, float | None]) -> None:
+    """Print a metric of each class, or the lowest ones."""
+    rows = (
+        sorted(values.items(), key=lambda row: (row[1] is None, row[1])) if len(values) > LISTED else [*values.items()]
+    )
+    title = f"the {LISTED} classes with the lowest {metric}, of {len(rows)}" if len(rows) > LISTED else None
+    table = Table("class", metric, title=title)
     for name, one in rows[:LISTED]:
         table.add_row(name, share(math.nan if one is None else one))
     print_result(table)
@@ -127,8 +129,8 @@ def label_columns(args: EvaluateArguments, model: Model | OnnxModel) -> str | tu
     """The columns of --label, or those of the training."""
     if isinstance(model.task, Classification):
         return args.label[0] if args.label else trained_label(args.run, model, args.on)
-    if isinstance(model.task, Segmentation):
-        return of_regions(args.label or settings_of(args.run, model).get("label") or ())
+    if isinstance(model.task, DenseTask):
+        return pictured(model.task.kind, args.label or settings_of(args.run, model).get("label") or ())
     known: tuple[str, ...] = model.task.columns  # type: ignore[attr-defined]
     columns = args.label or known
     if len(columns) != len(known):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ...data.domains import Unlabelled, evenly
+from ...data.labels import Boxes, joined
 from ...data.reading.discovery import counted
 from ...deploy import OnnxModel
 from ...engines import Engine, Span, spans
@@ -20,7 +20,7 @@ from ...engines import engine as engine_of
 from ...engines.portable import Portable
 from ...errors import InputError
 from ...storage import check_writable, make_folder, whole
-from ...tasks import Classification, Keypoints, Segmentation, Task
+from ...tasks import Classification, Detection, Keypoints, Segmentation, Task
 from ...training.corrected_head import correction_of
 from ...training.correction import Correction, correct
 from ...training.hardware import Hardware
@@ -31,10 +31,10 @@ from ..console import Result, console
 from ..few_labels import groups_of, read_for_model
 from ..inputs import images_for, load_run
 from ..outputs import check_new_file, one_class
+from .cells import harmless
+from .predicted_boxes import files_of, write_boxes
 from .predicted_masks import check_folder, write_masks
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # first characters of a cell that spreadsheets run
-NUMBER = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
 FEW = 200  # images that a dry run predicts
 SHOWN = 20  # classes in a line
 BATCHES = 4  # of the model in a part
@@ -43,10 +43,12 @@ CLASSIFIED = ("label", "confidence")
 
 
 def predict(args: PredictArguments) -> Result:
-    """Write one row per image to a CSV file, and say how many there are of each class; or a mask for each image."""
+    """Write one row per image to a CSV file, and say how many there are of each class; or masks, or boxes."""
     model, out = load_run(args.run, trust=args.trust, device=args.device), args.out
     if isinstance(model.task, Segmentation):
         return masks(args, model)
+    if isinstance(model.task, Detection):
+        return boxes(args, model)
     if out.is_dir():
         raise InputError(f"{out}: found a folder, expected the name of a CSV file, such as {out / 'predictions.csv'}")
     check_new_file(out, "a CSV", (), args.overwrite)
@@ -59,9 +61,7 @@ def predict(args: PredictArguments) -> Result:
     model, groups, correction = corrected(args, model, images)
     if args.dry_run:
         return dry_plan(args, model, images)
-    gpus = Hardware.detect(args.device).own_gpus
-    with engine_of(args.engine, args.jobs, gpus, torch.get_num_threads()) as runs:
-        predictions = predicted(runs, model, images, groups)
+    predictions = on_engine(args, model, images, groups)
     for line in one_class(model, predictions):
         console.warn(line)
     make_folder(out.parent)
@@ -94,6 +94,23 @@ def masks(args: PredictArguments, model: Model | OnnxModel) -> Result:
     return dry_plan(args, model, images) if args.dry_run else write_masks(args, model, images)
 
 
+def boxes(args: PredictArguments, model: Model | OnnxModel) -> Result:
+    """Write a CSV file of boxes, and COCO's result JSON."""
+    files_of(args)
+    images = images_for(model, args.images, args)
+    model.inputs_of(images, str(args.images))
+    return dry_plan(args, model, images) if args.dry_run else write_boxes(args, on_engine(args, model, images, None))
+
+
+def on_engine(
+    args: PredictArguments, model: Model | OnnxModel, images: Unlabelled, groups: Sequence[str] | None
+) -> Predictions:
+    """The predictions, computed by the engine that the options name."""
+    gpus = Hardware.detect(args.device).own_gpus
+    with engine_of(args.engine, args.jobs, gpus, torch.get_num_threads()) as runs:
+        return predicted(runs, model, images, groups)
+
+
 def predicted(
     engine: Engine, model: Model | OnnxModel, images: Unlabelled, groups: Sequence[str] | None
 ) -> Predictions:
@@ -108,7 +125,7 @@ def predicted(
         number = torch.tensor([corrected.number_of(name) for name in groups])
         order, ends = number.argsort(stable=True), number.bincount().cumsum(0).tolist()
     parts = [span for first, end in itertools.pairwise([0, *ends]) for span in spans(end, size, first)]
-    values = torch.cat(list(engine.map(PredictedPart(Portable(model), images, groups, order), parts)))
+    values = joined(list(engine.map(PredictedPart(Portable(model), images, groups, order), parts)))
     return Predictions(values[order.argsort()], model.task, images.names)
 
 
@@ -128,7 +145,7 @@ class PredictedPart:
     groups: Sequence[str] | None
     order: Tensor
 
-    def __call__(self, part: Span) -> Tensor:
+    def __call__(self, part: Span) -> Tensor | Boxes:
         """The values of the predictions."""
         index = self.order[part.first : part.end]
         groups = None if self.groups is None else [self.groups[i] for i in index.tolist()]
@@ -211,8 +228,3 @@ def _cells(values: Tensor, task: Task, probabilities: bool) -> Iterator[list[str
         return
     for best, row in zip(values.argmax(1).tolist(), values.tolist(), strict=True):
         yield [task.classes[best], f"{max(row):.6f}", *(f"{p:.6f}" for p in row if probabilities)]
-
-
-def harmless(cell: str) -> str:
-    """A text that a spreadsheet would run as a formula gets a leading `'`; numbers and other texts stay."""
-    return f"'{cell}" if cell.startswith(FORMULA) and not NUMBER.fullmatch(cell) else cell

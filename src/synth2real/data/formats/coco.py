@@ -7,7 +7,7 @@ an image, where `convert` writes them.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def read(path: Path) -> Iterator[Record]:
     (file,) = files
     content, root = read_json(file), root_of(path, file)
     images = _listed(content, "images", file)
-    find = finder([file.parent, root, root / "images", file.parent / "images"], root)
+    find = _finder(file, root)
     found = [find(str(one.get("file_name", ""))) for one in images]
     absent = [str(one.get("file_name")) for one, image in zip(images, found, strict=True) if image is None]
     if absent:
@@ -77,6 +77,39 @@ def read(path: Path) -> Iterator[Record]:
             _semantic(one, classes, find, file),
             file,
         )
+
+
+def _finder(file: Path, root: Path) -> Callable[[str], Path | None]:
+    return finder([file.parent, root, root / "images", file.parent / "images"], root)
+
+
+def of_images(path: Path, file: Path, kept: Collection[Path]) -> dict[str, Any]:
+    """What a COCO file of a folder says of some of its images.
+
+    Args:
+        path: the folder.
+        file: in it.
+        kept: the images.
+    """
+    content, find = read_json(file), _finder(file, path)
+    images = [one for one in _listed(content, "images", file) if find(str(one.get("file_name", ""))) in kept]
+    ids = {one["id"] for one in images}
+    annotations = [one for one in _listed(content, "annotations", file) if one.get("image_id") in ids]
+    return {**content, "images": images, "annotations": annotations}
+
+
+def ids_of(path: Path, file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The ids of the images of a COCO file, by their names, and of its categories; annotations are not looked at.
+
+    Args:
+        path: the folder, or the file itself.
+        file: in it.
+    """
+    content, root = read_json(file), root_of(path, file)
+    find = _finder(file, root)
+    files = [(find(str(one.get("file_name", ""))), one.get("id")) for one in _listed(content, "images", file)]
+    categories = {str(one.get("name")): one.get("id") for one in _listed(content, "categories", file, needed=False)}
+    return {below(image, root): number for image, number in files if image is not None}, categories
 
 
 def _listed(content: dict[str, Any], key: str, file: Path, *, needed: bool = True) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,24 +24,35 @@ from .shared.files import below, numbers, read_text, some_of
 from .shared.shapes import FEWEST, Polygons
 
 PARTS = ("train", "val", "test")
+SUFFIXES = (".yaml", ".yml")
+ABOVE = 2  # folders between that of a part and its YAML file
 BOX = 4  # numbers of a box
 
 
 def found(path: Path) -> bool:
-    """Whether there is a YAML file with `names` and folders of images."""
-    return _description(path) is not None
+    """Whether there is a YAML file with `names` and folders of images, in the folder or, for a part of a set, above."""
+    return bool(descriptions(path))
 
 
-def _description(path: Path) -> Path | None:
-    candidates = [path] if path.suffix.lower() in (".yaml", ".yml") else some_of(path, ".yaml", ".yml")
-    for file in candidates:
-        try:
-            content = yaml.safe_load(read_text(file))
-        except (yaml.YAMLError, InputError, OSError):
-            continue
-        if isinstance(content, dict) and "names" in content and any(part in content for part in PARTS):
-            return file
-    return None
+def descriptions(path: Path) -> list[Path]:
+    """The YAML file of a folder, or the file itself; else that above a folder of a part, such as `train/`; or none."""
+    if path.is_file():
+        return [path] if path.suffix.lower() in SUFFIXES and _describes(path) else []
+    above = [one for one in path.absolute().parents[:ABOVE] if _is_part(path)]
+    return next(([file] for place in (path, *above) for file in some_of(place, *SUFFIXES) if _describes(file)), [])
+
+
+def _is_part(path: Path) -> bool:
+    """Whether a folder lies as that of a part of a set: `images/train`, or `train` with `images` and `labels` in it."""
+    return "images" in path.absolute().parts[-2:] or all((path / name).is_dir() for name in ("images", "labels"))
+
+
+def _describes(file: Path) -> bool:
+    try:
+        content = yaml.safe_load(read_text(file))
+    except (yaml.YAMLError, InputError, OSError):
+        return False
+    return isinstance(content, dict) and "names" in content and any(part in content for part in PARTS)
 
 
 @dataclass(frozen=True)
@@ -72,15 +83,16 @@ class Layout:
 
 
 def read(path: Path) -> Iterator[Record]:
-    """The images of all parts that lie below the folder, in natural order; one without a text has no object.
+    """The images that lie below the folder, of one part or of all, in natural order; one without a text has no object.
 
     Raises:
         InputError: a text is broken, or there is no image.
     """
-    file = _description(path)
-    if file is None:
+    files = descriptions(path)
+    if not files:
         raise InputError(f"{path}: found no data.yaml with names and train, val or test, expected a folder of YOLO")
-    layout, root = Layout.of(file), file.parent
+    (file,) = files
+    layout, root = Layout.of(file), path if path.is_dir() else path.parent
     images = sorted(
         (one for one in files_below(root) if is_image(one)),
         key=lambda one: natural_key(one.relative_to(root).as_posix()),
@@ -88,18 +100,18 @@ def read(path: Path) -> Iterator[Record]:
     if not images:
         raise InputError(f"{root}: found no image, expected those that {file.name} names")
     for image in images:
-        text = labels_of(image, root)
+        text = labels_of(image)
         instances = () if text is None else tuple(_instances(text, sides_of(image), layout))
         yield Record(below(image, root), image, None, {}, instances, described=text)
 
 
-def labels_of(image: Path, root: Path) -> Path | None:
+def labels_of(image: Path) -> Path | None:
     """The text of an image: beside it, or where its path has `labels` for the last `images`."""
-    parts = list(PurePosixPath(below(image, root)).with_suffix(".txt").parts)
-    places = [image.with_suffix(".txt")]
-    if "images" in parts:
+    text = image.with_suffix(".txt")
+    parts, places = text.absolute().parts, [text]
+    if "images" in parts[:-1]:
         last = len(parts) - 1 - parts[::-1].index("images")
-        places.insert(0, root.joinpath(*parts[:last], "labels", *parts[last + 1 :]))
+        places.insert(0, Path(*parts[:last], "labels", *parts[last + 1 :]))
     return next((file for file in places if is_file(file)), None)
 
 

@@ -1,4 +1,7 @@
-"""Which regions of masks are asked for: the label `mask` names all of them, `mask:pupil` one of them."""
+"""Which regions of masks are asked for: the label `mask` names all of them, `mask:pupil` one of them.
+
+So do `boxes` and `boxes:car` name the classes of boxes.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +17,24 @@ MASK = "mask"  # label of masks with all their classes
 BACKGROUND = "background"
 
 
-def asked(label: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """The regions that a label names, `mask:NAME` or several of these; none for `mask`. None for another label."""
+def asked(label: str | Sequence[str] | None, kind: str = MASK) -> tuple[str, ...] | None:
+    """The regions that a label names, `mask:NAME` or several of these; none for `mask`. None for another label.
+
+    Args:
+        label: as in `load`.
+        kind: the word before the colon, `MASK` or `boxes.BOXES`.
+    """
     names = [label] if isinstance(label, str) else list(label or ())
-    if names == [MASK]:
+    if names == [kind]:
         return ()
-    if names and all(name.startswith(f"{MASK}:") for name in names):
-        return tuple(name.removeprefix(f"{MASK}:") for name in names)
+    if names and all(name.startswith(f"{kind}:") for name in names):
+        return tuple(name.removeprefix(f"{kind}:") for name in names)
     return None
 
 
-def of_regions(names: Sequence[str]) -> tuple[str, ...]:
+def of_regions(names: Sequence[str], kind: str = MASK) -> tuple[str, ...]:
     """The label of these regions, the inverse of `asked`."""
-    return tuple(f"{MASK}:{name}" for name in names) or (MASK,)
+    return tuple(f"{kind}:{name}" for name in names) or (kind,)
 
 
 def only(classes: Sequence[str], names: Sequence[str], what: str) -> tuple[tuple[str, ...], Tensor]:

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ...errors import InputError
 from ..domains import Labelled, Unlabelled, called, check_kind
+from ..labels import Boxes, Masks
 from ..reading.images import ImageFiles
 from ..reading.loading import numbered, prefixed
 from ..reading.pixels import Conversion
@@ -43,6 +44,10 @@ def labelled_of(x: Any, ask: Ask, classes: Sequence[str] = (), columns: Sequence
         raise InputError(f"X, {called(x)}, has no labels, expected some. Give them: Labelled.of(X, y)")
     if are_masks(found.label):
         return _masked(found, ask, classes)
+    if isinstance(found.label, Boxes):
+        return _with_labels(
+            found, found.label if found.kept is None else found.label[torch.tensor(found.kept)], classes
+        )
     label, names, named = labels_of(found.label, classes or found.classes, columns)
     if isinstance(ask.label, list | tuple) and not named and all(isinstance(one, str) for one in ask.label):
         named = tuple(ask.label)
@@ -72,9 +77,14 @@ def _masked(found: Found, ask: Ask, classes: Sequence[str]) -> Labelled:
     size = (int(found.inputs.shape[-2]), int(found.inputs.shape[-1]))
     sizes = torch.tensor(size).expand(len(found.inputs), 2) if found.sizes is None else found.sizes
     masks, names = masks_of(found.label, classes or found.classes, kept, sizes, size, ask.how.resize)
-    given, given_columns = _given(found, kept)
+    return _with_labels(found, masks, names)
+
+
+def _with_labels(found: Found, labels: Masks | Boxes, classes: Sequence[str]) -> Labelled:
+    """Images and their masks or boxes as a domain."""
+    given, given_columns = _given(found, None if found.kept is None else torch.tensor(found.kept))
     more = {"depth": found.depth, "given": given, "given_columns": given_columns, "resize": found.resize}
-    return Labelled(found.inputs, masks, names, (), found.names, found.sizes, **more)  # type: ignore[arg-type]
+    return Labelled(found.inputs, labels, tuple(classes), (), found.names, found.sizes, **more)  # type: ignore[arg-type]
 
 
 def unlabelled_of(x: Any, ask: Ask) -> Unlabelled:

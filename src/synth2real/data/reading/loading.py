@@ -4,6 +4,7 @@
     load("synthetic/", label="digit")             # one column of class names
     load("synthetic/", label=["iris_x", "iris_y"])  # columns of numbers
     load("synthetic/", label="mask")              # the class of each pixel
+    load("synthetic/", label="boxes")             # the boxes of objects
     load_unlabelled("photos/")                    # every image in the folder and its subfolders; labels are never read
     load("books.svmlight")                        # sparse features; the first column is the class
     load("hf:NAME", split="train")                # a data set of Hugging Face, or a folder: "hf:FOLDER"
@@ -26,7 +27,6 @@ from ...errors import InputError, LeftOutWarning
 from ..domains import MOST, Inputs, Labelled, Unlabelled
 from ..fitting import USUAL, Resize
 from ..given import check_given_names
-from ..masks.regions import asked
 from ..sparse import SVMLIGHT, Layout, read_svmlight
 from .arrays import array_inputs, columns_of
 from .class_names import as_classes, indexed, is_name, natural_key
@@ -43,6 +43,7 @@ from .discovery import (
 from .discovery import metadata_tables as metadata_tables
 from .images import Decoded, decode
 from .npz import arrays_of
+from .pictured import load_pictured
 from .pixels import Conversion
 from .places import HUB as HUB
 from .places import existing, is_packed
@@ -168,7 +169,8 @@ def load(
         path: a folder with a metadata table, a folder with one subfolder per class, an `.npz`, or an svmlight file. The
             `.npz` has `images` or `features` (dense or sparse), and `labels` or one array per label column.
         label: a column name (classes), or a list of column names (numbers). The default is the column `label`, or the
-            class subfolders if there is no table. For masks `mask`, or `mask:NAME`, or a list; see `regions.asked`.
+            class subfolders if there is no table. For masks `mask`, or `mask:NAME`, or a list; see `regions.asked`. For
+            boxes `boxes`, or `boxes:NAME`, or a list.
         size, channels, skip_bad, depth, background, memory, layout, given, resize, split, format: as in
             `load_unlabelled`. Of another program's format, see `data.formats.domains`.
         classes: names of the ids of masks from 0 on, or of their black and white. For masks without a `classes.yaml`.
@@ -179,9 +181,9 @@ def load(
     """
     conversion = Conversion(size, channels, skip_bad, depth, background, memory, resize)
     given = check_given_names(given, () if label is None else [label] if isinstance(label, str) else label)
-    regions = asked(label)
-    if regions is not None:
-        return _masked(path, regions, classes, (split, format), conversion, given)
+    pictured = load_pictured(path, label, classes, (split, format), conversion, given)
+    if pictured is not None:
+        return pictured
     found = _labelled_elsewhere(path, label, (split, format), conversion, given)
     if isinstance(found, Labelled):
         return found
@@ -212,26 +214,6 @@ def _labelled_elsewhere(
     from ..formats.domains import load_format
 
     return load_format(kind, found, label, how, given)
-
-
-def _masked(
-    path: str | Path,
-    regions: Sequence[str],
-    classes: Sequence[str],
-    where: tuple[str | None, str | None],
-    how: Conversion,
-    given: tuple[str, ...],
-) -> Labelled:
-    """Images with masks; `where` has the split and the format."""
-    from ..masks.loading import load_masks
-
-    if is_hub(path) or is_packed(path, *where):
-        raise InputError(
-            f"{path}: masks are read from folders and .npz, found shards or a data set of Hugging Face. Write its "
-            "images and masks into a folder"
-        )
-    found, kind = existing(path, *where)
-    return with_given(load_masks(found, kind, regions, classes, how), found, given)
 
 
 def _labelled(path: Path, label: str | Sequence[str] | None, conversion: Conversion, layout: Layout | None) -> Labelled:

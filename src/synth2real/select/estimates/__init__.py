@@ -1,8 +1,8 @@
 """Estimates of the accuracy or mean error of a trained model on the unlabelled target, each with an interval.
 
 No real label is used. Classes: accuracy, higher is better; never below chance, so an end at chance means chance or
-below. Masks: mean IoU of all classes, higher is better. Values: mean error, lower is better, in the units of
-`validators.apart`.
+below. Masks: mean IoU of all classes, and boxes: AP50; higher is better. Values: mean error, lower is better, in the
+units of `validators.apart`.
 
 An interval is computed by resampling samples, or whole groups if the pool has groups. It measures how much the estimate
 depends on the samples. Estimates that use other candidates also include how far these deviate from the assumption. The
@@ -16,10 +16,11 @@ from collections.abc import Callable
 
 from ...errors import InputError
 from ...settings import present_name
-from ...tasks import Classification
+from ...tasks import Classification, Detection, Task
 from ..validators import Pool
 from .base import Estimate, NoEstimate, check_estimable, errors_on_source, one_class
 from .bound import disagreement_bound
+from .boxes import box_agreement, box_confidence
 from .classes import (
     RATED,
     agreement_on_the_line,
@@ -33,6 +34,7 @@ from .values import APART, calibrated_disagreement, importance_weighting
 
 __all__ = [
     "APART",
+    "BOXES",
     "CLASSES",
     "MASKS",
     "METHODS",
@@ -55,15 +57,26 @@ CLASSES: dict[str, Callable[[Pool, int], Estimate]] = {
     "importance-weighting": importance_weighting,
 }
 MASKS: dict[str, Callable[[Pool, int], Estimate]] = {"mask-agreement": mask_agreement}
+BOXES: dict[str, Callable[[Pool, int], Estimate]] = {
+    "box-agreement": box_agreement,
+    "box-confidence": box_confidence,
+}
 VALUES: dict[str, Callable[[Pool, int], Estimate]] = {
     "importance-weighting": importance_weighting,
     "calibrated-disagreement": calibrated_disagreement,
 }
-METHODS: dict[str, Callable[[Pool, int], Estimate]] = {**CLASSES, **VALUES, **MASKS}
+METHODS: dict[str, Callable[[Pool, int], Estimate]] = {**CLASSES, **VALUES, **MASKS, **BOXES}
+
+
+def serving(task: Task) -> dict[str, Callable[[Pool, int], Estimate]]:
+    """The estimates that support a task, by name."""
+    if isinstance(task, Classification):
+        return CLASSES
+    return BOXES if isinstance(task, Detection) else MASKS if task.dense else VALUES
 
 
 def estimate(name: str, pool: Pool, index: int = 0) -> Estimate:
-    """Estimated accuracy, mean IoU or mean error on the target of one candidate of a pool, by the estimate `name`.
+    """Estimated accuracy, mean IoU, AP50 or mean error on the target of one candidate of a pool, by `name`.
 
     Raises:
         InputError: no estimate has this name, or it does not support the pool's task.
@@ -73,7 +86,7 @@ def estimate(name: str, pool: Pool, index: int = 0) -> Estimate:
     """
     name = present_name("estimate", name)
     classes = isinstance(pool.task, Classification)
-    known = CLASSES if classes else MASKS if pool.task.dense else VALUES
+    known = serving(pool.task)
     if name not in known:
         raise InputError(
             f"estimate '{name}' is unknown or does not support the task {pool.task.kind}, "

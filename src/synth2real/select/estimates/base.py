@@ -11,9 +11,19 @@ from torch import Tensor
 
 from ...data.groups import independent_units, redrawn, student_t
 from ...errors import InputError
-from ...tasks import Classification, Segmentation
+from ...tasks import Classification, Detection, Segmentation
 from ..agreement_rates import NORMAL
-from ..validators import Pool, apart, collapsed, has_learnt, least_held_out, most_frequent
+from ..validators import (
+    Pool,
+    against_labels,
+    apart,
+    averages,
+    boxes_collapsed,
+    collapsed,
+    has_learnt,
+    least_held_out,
+    most_frequent,
+)
 
 DRAWS = 200  # resamples of a bootstrap
 ONE_CLASS = 0.97  # a candidate that predicts one class for this share of the target or more shows nothing
@@ -81,6 +91,8 @@ def check_estimable(pool: Pool, index: int) -> None:
             )
     if isinstance(pool.task, Segmentation):
         check_masks(pool, index, pool.task)
+    if isinstance(pool.task, Detection):
+        check_boxes(pool, index, pool.task)
     if not classes:
         return
     name = pool.candidates[index].name
@@ -108,6 +120,20 @@ def check_masks(pool: Pool, index: int, task: Segmentation) -> None:
             "Train it longer"
         )
     why = collapsed(one.target, one.source, task)
+    if why is not None:
+        raise NoEstimate(f"no estimate: '{one.name}': {why}. Choose another route")
+
+
+def check_boxes(pool: Pool, index: int, task: Detection) -> None:
+    """Raise `NoEstimate` if the boxes of this candidate show nothing, see `check_estimable`."""
+    one = pool.candidates[index]
+    if not has_learnt(pool.source, pool.labels, task)[index]:
+        found = float(averages(against_labels(one.source, pool.labels, len(task.classes))).nanmean().nan_to_num(0))
+        raise NoEstimate(
+            f"no estimate: '{one.name}' has not learnt the source: AP50 is {found:.2f} on held-out images, expected "
+            "nearly that of the best route, and more than against the boxes of other images. Train it longer"
+        )
+    why = boxes_collapsed(one.target, one.source, task)
     if why is not None:
         raise NoEstimate(f"no estimate: '{one.name}': {why}. Choose another route")
 

@@ -11,7 +11,7 @@ from typing import Any
 from ...errors import InputError
 from ...plugins import Registry
 from ...settings import present_name
-from ...tasks import Classification, Task
+from ...tasks import Classification, Detection, Task
 from ...tasks.prediction_distance import apart
 from .agreement import (
     augmentation_consistency,
@@ -20,11 +20,14 @@ from .agreement import (
     ensv_expected,
     ensv_weighted,
     expected_agreement,
+    expected_ap50,
     expected_iou,
     near_ties,
     seeds,
     together,
 )
+from .box_curves import against_labels, ap_shares, averages, calibrated, curves
+from .boxes import boxes_collapsed, clear_boxes
 from .candidate import Candidate, Pool, head_of, importance_weights, labels_of, observe
 from .combined import CandidateOutputs, combined, has_learnt, sample_scores
 from .confidence import (
@@ -40,9 +43,11 @@ from .confidence import (
     nuclear_norm,
     temperature_scaled,
 )
+from .das import detection_adaptation, flat, prototypical
+from .dense import compact
 from .during_training import live_score
 from .feature_structure import feature_scale, silhouette, snd, subspace, transfer_score
-from .maps import compact_maps, mask_task
+from .maps import compact_maps
 from .masks import collapsed, expected_ious
 from .moves import Moved, move, moves_label
 from .source_risk import dev, iwv, source_score
@@ -74,8 +79,15 @@ CLASSES: dict[str, Validator] = {
     "balance": balance,
 }
 MASKS: dict[str, Validator] = {"ensv-expected": ensv_expected, "expected-iou": expected_iou}
+BOXES: dict[str, Validator] = {
+    "ensv-expected": ensv_expected,
+    "expected-ap50": expected_ap50,
+    "flatness": flat,
+    "prototypes": prototypical,
+    "das": detection_adaptation,
+}
 VALUES: dict[str, Validator] = {"feature-scale": feature_scale, "subspace": subspace}
-METHODS: dict[str, Validator] = {**ANY, **CLASSES, **VALUES, **MASKS}
+METHODS: dict[str, Validator] = {**ANY, **CLASSES, **VALUES, **MASKS, **BOXES}
 # The same with the validators of installed packages.
 NAMED: Registry[Validator] = Registry("validators", METHODS, callable, "a function validator(pool) -> list of numbers")
 
@@ -87,10 +99,18 @@ __all__ = [
     "Moved",
     "Pool",
     "Validator",
+    "against_labels",
+    "ap_shares",
     "apart",
+    "averages",
+    "boxes_collapsed",
+    "calibrated",
     "called",
+    "clear_boxes",
     "collapsed",
+    "compact",
     "compact_maps",
+    "curves",
     "ensemble_agreement",
     "expected_agreement",
     "expected_ious",
@@ -100,7 +120,6 @@ __all__ = [
     "labels_of",
     "least_held_out",
     "live_score",
-    "mask_task",
     "most_frequent",
     "move",
     "moves_label",
@@ -121,6 +140,8 @@ def serving(task: Task) -> dict[str, Validator]:
     """The validators that support a task, by name."""
     if isinstance(task, Classification):
         return {**ANY, **CLASSES}
+    if isinstance(task, Detection):
+        return {**ANY, **BOXES}
     if task.dense:
         return {**ANY, **MASKS}
     known = {**ANY, **VALUES}

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...data.groups import Groups, half_width
+from ...data.labels import Boxes
 from ...errors import InputError
-from ...tasks import Classification, Task
+from ...tasks import Classification, Detection, Task
 from ...tasks.prediction_distance import apart, most_probable
+from .box_curves import ap_shares, curves
+from .boxes import own_curves, pairs
 from .candidate import Pool
 from .masks import calibrated, expected_ious
 from .source_risk import source_score
@@ -65,7 +69,7 @@ def weights_of(merit: Sequence[float]) -> Tensor:
     return shares
 
 
-def ensemble_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequence[float] | None = None) -> list[float]:
+def ensemble_agreement(predictions: Sequence[Any], task: Task, merit: Sequence[float] | None = None) -> list[float]:
     """EnsV: agreement of each candidate with the ensemble of all candidates, on the same target samples.
 
     Classification: the share of samples whose class equals the class of the mean probabilities. Masks: the mean IoU of
@@ -73,7 +77,7 @@ def ensemble_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequenc
     median, in the units of `apart`; one outlier does not change the median.
 
     Assumes that the candidates' errors differ. If most candidates share an error, they get the best scores. For classes
-    the score counts whole samples, so two candidates may differ by a single sample.
+    the score counts whole samples, so two candidates may differ by a single sample. For boxes see `expected_agreement`.
 
     Args:
         predictions: for each candidate one tensor (N, C) or (N, C, h, w) of probabilities, or (N, K) of values.
@@ -84,23 +88,28 @@ def ensemble_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequenc
         Hu, Liang, Liew, Xue, Bai & Wang (2024). Towards reliable model selection for unsupervised domain adaptation:
         an empirical study and a certified baseline. NeurIPS.
     """
+    if isinstance(task, Detection):
+        return expected_agreement(predictions, task, merit)
     ensemble = together(predictions, task, None if merit is None else weights_of(merit))
     far = [float(apart(task, one, ensemble).double().nanmean()) for one in predictions]
     return [1 - distance for distance in far] if task.higher_is_better else [-distance for distance in far]
 
 
-def expected_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequence[float] | None = None) -> list[float]:
+def expected_agreement(predictions: Sequence[Any], task: Task, merit: Sequence[float] | None = None) -> list[float]:
     """EnsV by probabilities: the mean probability that the ensemble assigns to the class predicted by each candidate.
 
     A disagreement lowers the score a little if the ensemble is uncertain, and by nearly a whole sample if it is
     confident. So a near tie depends on more than the single sample by which votes differ. If the ensemble's
     probabilities were calibrated, the score would be the candidate's accuracy. The assumption and the failures are
-    those of `ensemble_agreement`. For masks it is the expected IoU of the foreground. For values both functions are the
-    same.
+    those of `ensemble_agreement`. For masks it is the expected IoU of the foreground. For boxes it is the expected
+    AP50: a box is right with the mean probability of the boxes of the other candidates that it is matched to. For
+    values and boxes both functions are the same.
 
     Args:
         predictions, task, merit: as `ensemble_agreement`.
     """
+    if isinstance(task, Detection):
+        return [float(shares.mean().nan_to_num(0)) for shares in box_agreements(predictions, task, merit)]
     if task.dense:
         weighted = None if merit is None else weights_of(merit)
         ious = [expected_ious(most_probable(one), together(predictions, task, weighted)) for one in predictions]
@@ -111,7 +120,24 @@ def expected_agreement(predictions: Sequence[Tensor], task: Task, merit: Sequenc
     return [float(ensemble.gather(1, one.argmax(1, keepdim=True)).double().mean()) for one in predictions]
 
 
-def near_ties(predictions: Sequence[Tensor], task: Task, groups: Groups = None, confidence: float = 0.95) -> list[bool]:
+def box_agreements(predictions: Sequence[Boxes], task: Detection, merit: Sequence[float] | None = None) -> list[Tensor]:
+    """Agreement of the boxes of each candidate with those of the others, of each image: (N,) float64 each.
+
+    Its mean is an expected AP50. A candidate alone agrees with itself.
+
+    Args:
+        predictions, task, merit: as `ensemble_agreement`; scores of the boxes are probabilities.
+    """
+    found, every = pairs(predictions, len(task.classes)), range(len(predictions))
+    weights = None if merit is None else weights_of(merit)
+    shares = []
+    for i, own in enumerate(predictions):
+        others = [k for k in every if k != i] or [i]
+        shares.append(ap_shares(curves(own, *found.by(i, others, None if weights is None else weights[others]))))
+    return shares
+
+
+def near_ties(predictions: Sequence[Any], task: Task, groups: Groups = None, confidence: float = 0.95) -> list[bool]:
     """Which candidates agree with the ensemble as well as the best one, as far as the samples show.
 
     Each candidate is compared with the best one on the same samples. It is tied if the confidence interval of the mean
@@ -122,8 +148,11 @@ def near_ties(predictions: Sequence[Tensor], task: Task, groups: Groups = None, 
         groups: group of each sample (N,), such as its video; None if the samples are independent.
         confidence: of the interval, 0..1.
     """
-    ensemble = together(predictions, task)
-    far = torch.stack([apart(task, one, ensemble).double().nan_to_num(0) for one in predictions])
+    if isinstance(task, Detection):
+        far = 1 - torch.stack(box_agreements(predictions, task)).nan_to_num(0)
+    else:
+        ensemble = together(predictions, task)
+        far = torch.stack([apart(task, one, ensemble).double().nan_to_num(0) for one in predictions])
     short = far - far[far.mean(1).argmin()]
     return [float(one.mean()) <= half_width(one, groups, confidence) + 1e-12 for one in short]
 
@@ -153,6 +182,18 @@ def expected_iou(pool: Pool) -> list[float]:
     every = zip(pool.target, pool.source, strict=True)
     found = (expected_ious(most_probable(p), calibrated(p, q, pool.labels)).nanmean() for p, q in every)
     return [float(one.nan_to_num(0)) for one in found]
+
+
+def expected_ap50(pool: Pool) -> list[float]:
+    """Expected AP50 of the boxes by their own confidences, calibrated on the held-out source.
+
+    Objects that are never found are estimated by their share on the source. Assumes that the calibration on the source
+    holds on the target. A detector that was trained to be confident, such as a self-trained one, gets a high score, and
+    so does one that never predicts a class.
+    """
+    every = zip(pool.target, pool.source, strict=True)
+    shares = [ap_shares(own_curves(own, held, pool.labels, pool.classes)) for own, held in every]
+    return [float(one.mean().nan_to_num(0)) for one in shares]
 
 
 def ensv_weighted(pool: Pool) -> list[float]:

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...data.domains import Labelled, Unlabelled, to_float
 from ...data.groups import check_groups
+from ...data.labels import Boxes
 from ...errors import InputError
-from ...tasks import Classification, Segmentation, Task
+from ...tasks import Classification, Detection, Segmentation, Task
 from ...tasks.prediction_distance import most_probable
 from ...training.featured import by_source
 from ...training.model import Model
-from .maps import compact_labels, compact_maps
+from .box_curves import calibrated as calibrated_boxes
+from .boxes import Pairs, pairs
+from .das import Probed, probe
+from .dense import compact
+from .maps import compact_labels
 from .masks import Overlaps, calibrated, pair_overlaps
 from .moves import Moved, move
 
@@ -31,7 +37,7 @@ class Candidate:
         name: of its route and settings; candidates with the same name differ only in the seed.
         seed: of its training.
         source, target: raw outputs on the held-out source (N, O) and on the target (M, O), float32; of a dense task
-            probabilities (N, C, h, w) and (M, C, h, w) float16, see `maps.compact_maps`.
+            probabilities (N, C, h, w) and (M, C, h, w) float16, or `Boxes`, see `dense.compact`.
         source_features, target_features: (N, F) and (M, F) float32; of a dense task the mean over all points.
         classifier: weights of the head's last layer, (O, F); None if the head has hidden layers, or the task is dense.
         mixed: two shares of mixed images that are classified as their main image: mixtures within one class, and
@@ -39,17 +45,19 @@ class Candidate:
             class. Classification only, otherwise nan.
         moved: predictions for transformed target samples and those expected after that transform, see `moves.move`;
             None if they are not computed, or no such transform is known.
+        probed: of a detector, what its weights and features show; None if it is not computed.
     """
 
     name: str
     seed: int
-    source: Tensor
-    target: Tensor
+    source: Any
+    target: Any
     source_features: Tensor
     target_features: Tensor
     classifier: Tensor | None
     mixed: tuple[float, float]
     moved: Moved | None
+    probed: Probed | None = None
 
     @cached_property
     def importance(self) -> Tensor:
@@ -64,8 +72,8 @@ class Pool:
     Args:
         candidates: one or more.
         task: what they predict.
-        labels: of the held-out source, class indices (N,), values (N, K), or masks (N, h, w). Points are in pixels of
-            the model's input; see `labels_of`.
+        labels: of the held-out source, class indices (N,), values (N, K), masks (N, h, w), or `Boxes`. Points and boxes
+            are in pixels of the model's input; see `labels_of`.
         prior: class shares (C,) of the target, if they are known.
         source_groups, target_groups: (N,) and (M,) int64, the person or video of each sample; None if the samples are
             independent.
@@ -77,7 +85,7 @@ class Pool:
 
     candidates: Sequence[Candidate]
     task: Task
-    labels: Tensor
+    labels: Any
     prior: Tensor | None = None
     source_groups: Tensor | None = None
     target_groups: Tensor | None = None
@@ -87,8 +95,10 @@ class Pool:
             raise InputError("the pool has no candidate, expected one or more trained models")
         first = self.candidates[0]
         for one in self.candidates:
+            boxes = isinstance(one.source, Boxes)
+            widths = (self.task.outputs,) * 2 if boxes else (one.source.shape[1], one.target.shape[1])
             expected = (len(self.labels), len(first.target), self.task.outputs, self.task.outputs)
-            found = (len(one.source), len(one.target), one.source.shape[1], one.target.shape[1])
+            found = (len(one.source), len(one.target), *widths)
             if found != expected:
                 raise InputError(
                     f"candidate '{one.name}', seed {one.seed}: found {found[0]} held-out source and {found[1]} target "
@@ -116,14 +126,32 @@ class Pool:
         return source, target
 
     @property
-    def source(self) -> list[Tensor]:
-        """Predictions of each candidate on the held-out source; of a dense task probabilities, see `Candidate`."""
-        return [one.source if self.task.dense else self.task.predict(one.source) for one in self.candidates]
+    def classes(self) -> int:
+        """Number of classes of the task, which must have names of classes."""
+        return len(self.task.classes)  # type: ignore[attr-defined]
 
-    @property
-    def target(self) -> list[Tensor]:
-        """Predictions of each candidate on the target; of a dense task probabilities, see `Candidate`."""
-        return [one.target if self.task.dense else self.task.predict(one.target) for one in self.candidates]
+    @cached_property
+    def box_pairs(self) -> tuple[Pairs, Pairs]:
+        """How likely the boxes of each candidate are right by each: on source and target; of a pool of boxes."""
+        return pairs(self.source, self.classes), pairs(self.target, self.classes)
+
+    @cached_property
+    def source(self) -> list[Any]:
+        """Predictions of each candidate on the held-out source.
+
+        Of masks they are probabilities, see `Candidate`; of boxes the scores are, see `box_curves.calibrated`.
+        """
+        return [self._predicted(one, one.source) for one in self.candidates]
+
+    @cached_property
+    def target(self) -> list[Any]:
+        """Predictions of each candidate on the target, in the form of `source`."""
+        return [self._predicted(one, one.target) for one in self.candidates]
+
+    def _predicted(self, one: Candidate, outputs: Any) -> Any:
+        if isinstance(self.task, Detection):
+            return calibrated_boxes(outputs, one.source, self.labels, self.classes)
+        return outputs if self.task.dense else self.task.predict(outputs)
 
 
 def observe(
@@ -136,8 +164,8 @@ def observe(
         held_out: source samples that it was not trained on; their labels are not read.
         target: unlabelled samples, about 500 to 2,000: several validators compare all pairs of them.
         name, seed: see `Candidate`.
-        probed: also predict mixed and transformed samples, which takes three more passes over the target. Without it
-            `mixed` is nan and `moved` is None.
+        probed: also predict mixed and transformed samples, which takes three more passes over the target, and of a
+            detector by perturbed weights. Without it `mixed` is nan, and `moved` and `probed` are None.
 
     Raises:
         InputError: the inputs do not have the shape that the model takes, or lack a given column.
@@ -148,11 +176,12 @@ def observe(
     target_features = model.embed(inputs)
     if model.task.dense:
         with by_source(model):
-            source = compact_maps(model, known)
-        target_maps = compact_maps(model, inputs)
-        moved = move(model, inputs, target_maps) if probed else None
+            source = compact(model, known)
+        found = compact(model, inputs)
+        moved = move(model, inputs, found) if probed else None
+        detector = probe(model, known, inputs, source, found) if probed and isinstance(model.task, Detection) else None
         both = source_features, target_features
-        return Candidate(name, seed, source, target_maps, *both, None, (torch.nan, torch.nan), moved)
+        return Candidate(name, seed, source, found, *both, None, (torch.nan, torch.nan), moved, detector)
     outputs = head_of(model, target_features)
     last = model.head[-1][-1] if isinstance(model.head[-1], nn.Sequential) else model.head[-1]
     linear = isinstance(last, nn.Linear) and last.in_features == source_features.shape[1]
@@ -172,8 +201,10 @@ def observe(
     )
 
 
-def labels_of(held_out: Labelled, task: Task) -> Tensor:
+def labels_of(held_out: Labelled, task: Task) -> Any:
     """The labels of held-out source samples, in the form that `Pool` takes."""
+    if isinstance(task, Detection):
+        return task.to_input(task.align(held_out), held_out.fitting)
     if isinstance(task, Segmentation):
         return compact_labels(task, task.align(held_out))
     if isinstance(task, Classification):

@@ -3,13 +3,15 @@
 The score of a candidate is the mean over the samples. So the difference of two candidates has a paired standard error,
 which belongs to the whole of the score. Classes: three terms above chance (`class_scores`). Points and gaze: how well
 the prediction follows known moves of the image (`equivariance_scores`). Masks: an expected intersection over union
-(`masks.mask_scores`). Other values: no score is known, see `sample_scores`.
+(`masks.mask_scores`). Boxes: an expected AP50 (`boxes.box_scores`). Other values: no score is known, see
+`sample_scores`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,8 +19,9 @@ from torch.nn import functional as F
 
 from ...data.groups import standard_error
 from ...errors import InputError
-from ...tasks import Classification, Task
+from ...tasks import Classification, Detection, Task
 from ...tasks.prediction_distance import apart
+from .boxes import box_scores, boxes_learnt
 from .candidate import Pool
 from .confidence import mutual_information, temperature_scaled
 from .masks import mask_scores, masks_learnt
@@ -33,20 +36,20 @@ class CandidateOutputs:
 
     Args:
         target: probabilities (N, C) or values (N, K) on target samples, the same samples for all candidates; of a dense
-            task probabilities (N, C, h, w), see `maps.compact_maps`.
-        held_out: the same on source samples that were not trained on, (H, C), (H, K) or (H, C, h, w).
+            task probabilities (N, C, h, w) or `Boxes`, see `dense.compact`.
+        held_out: the same on source samples that were not trained on, (H, C), (H, K), (H, C, h, w) or `Boxes`.
         moved: predictions for the moved target samples; None if no move is known.
     """
 
-    target: Tensor
-    held_out: Tensor
+    target: Any
+    held_out: Any
     moved: Moved | None = None
 
 
 def sample_scores(
     candidates: Sequence[CandidateOutputs],
     task: Task,
-    labels: Tensor,
+    labels: Any,
     *,
     balanced: bool = True,
     voted: bool = True,
@@ -59,12 +62,14 @@ def sample_scores(
     Args:
         candidates: outputs of one or more candidates.
         task: of all candidates.
-        labels: class indices (H,), values (H, K) or masks (H, h, w) of the held-out source samples.
+        labels: class indices (H,), values (H, K), masks (H, h, w) or boxes of the held-out source samples.
         balanced, voted: see `class_scores`.
     """
     if task.dense:
         targets, held_out = [one.target for one in candidates], [one.held_out for one in candidates]
-        return mask_scores(targets, held_out, [one.moved for one in candidates], task, labels)
+        score: Any = box_scores if isinstance(task, Detection) else mask_scores
+        scores: Tensor = score(targets, held_out, [one.moved for one in candidates], task, labels)
+        return scores
     if isinstance(task, Classification):
         return class_scores(candidates, task, labels, balanced=balanced, voted=voted)
     if not moves_label(task) or any(one.moved is None for one in candidates):
@@ -133,18 +138,21 @@ def _terms(
     return [*terms, information] if balanced or not terms else terms
 
 
-def has_learnt(held_out: Sequence[Tensor], labels: Tensor, task: Task) -> list[bool]:
+def has_learnt(held_out: Sequence[Any], labels: Any, task: Task) -> list[bool]:
     """Whether each candidate has learnt the source.
 
     Its merit on the held-out source must be `LEARNT` of the best candidate's or more. The merit is the agreement of its
     predictions with the labels, above chance as in `class_scores`, which must also exceed zero by two standard errors;
-    or, for values, 1 minus its mean error over that of a constant prediction. For masks see `masks.masks_learnt`.
+    or, for values, 1 minus its mean error over that of a constant prediction. For masks see `masks.masks_learnt`, for
+    boxes `boxes.boxes_learnt`.
 
     Args:
-        held_out: predictions of each candidate, (H, C), (H, K) or probabilities (H, C, h, w).
-        labels: class indices (H,), values (H, K) or masks (H, h, w).
+        held_out: predictions of each candidate, (H, C), (H, K), probabilities (H, C, h, w) or boxes.
+        labels: class indices (H,), values (H, K), masks (H, h, w) or boxes.
         task: of all candidates.
     """
+    if isinstance(task, Detection):
+        return boxes_learnt(held_out, labels, task)
     if task.dense:
         return masks_learnt(held_out, labels, task)
     if isinstance(task, Classification):
@@ -192,10 +200,10 @@ def centred(x: Tensor) -> Tensor:
 def combined(pool: Pool) -> list[float]:
     """The score that a comparison chooses by: three terms above chance (classes), or how well known moves are followed.
 
-    For masks it is the mean of three expected IoUs. See `class_scores`, `equivariance_scores` and `masks.mask_scores`.
-    Assumes, for classes and masks, that if one of the terms fails, the other two do not; for points and gaze, that the
-    error differs between an image and its moved copy. It does not support values that no move of the image changes in a
-    known way.
+    For masks it is the mean of three expected IoUs, for boxes of three expected AP50. See `class_scores`,
+    `equivariance_scores`, `masks.mask_scores` and `boxes.box_scores`. Assumes, for classes, masks and boxes, that if
+    one of the terms fails, the other two do not; for points and gaze, that the error differs between an image and its
+    moved copy. It does not support values that no move of the image changes in a known way.
     """
     candidates = [
         CandidateOutputs(target, held_out, one.moved)

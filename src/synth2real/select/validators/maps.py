@@ -16,8 +16,7 @@ from torch.nn import functional as F
 
 from ...data.domains import Inputs, to_float
 from ...data.labels import IGNORED, Masks
-from ...errors import InputError
-from ...tasks import Segmentation, Task
+from ...tasks import Segmentation
 from ...tasks.segmentation import enlarged
 from ...training.given import append, move_given, split
 from ...training.model import Model
@@ -37,18 +36,10 @@ def compact_size(task: Segmentation) -> tuple[int, int]:
     return height, width
 
 
-def mask_task(task: Task) -> Segmentation:
-    """The task itself, if it predicts masks. Raise `InputError` for another dense task."""
-    if not isinstance(task, Segmentation):
-        raise InputError(
-            f"the task {task.kind} has no label-free scores yet, expected one of whole images, or of masks"
-        )
-    return task
-
-
 def compact_maps(model: Model, inputs: Inputs) -> Tensor:
     """Probabilities of a model for inputs of `Model.inputs_of`, (N, C, h, w) float16 of `compact_size`."""
-    task = mask_task(model.task)
+    task = model.task
+    assert isinstance(task, Segmentation)
     size = compact_size(task)
     parts = torch.arange(len(inputs)).split(BATCH)
     return torch.cat([shrunk(task, model.outputs(inputs[part]), size).half() for part in parts])

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ...data.domains import Inputs, to_float
 from ...data.sparse import Sparse
-from ...tasks import Gaze, Keypoints, Task
+from ...tasks import Detection, Gaze, Keypoints, Task
 from ...tasks.prediction_distance import apart, most_probable
 from ...training.given import WithGiven, append, move_given, split
 from ...training.model import Model
 from ...transforms.warp import Warp
+from .dense import moved_boxes
 from .maps import moved_masks
 
 SHIFTS: dict[str, Any] = {"shift": 0.08}  # fraction of the image; keeps a class or a value
@@ -31,16 +31,16 @@ class Moved:
     Points are in pixels of the model's input.
 
     Args:
-        original: predictions for the samples as they are: probabilities (N, C), values (N, K), or masks (N, h, w) uint8
-            of `maps.compact_size`.
+        original: predictions for the samples as they are: probabilities (N, C), values (N, K), masks (N, h, w) uint8 of
+            `maps.compact_size`, or `Boxes`.
         expected: `original`, changed as the move changes a label, of the same shape. In masks, what was outside of the
-            image is ignored.
+            image is ignored; boxes from there are left out.
         predictions: for the moved samples, of the same shape.
     """
 
-    original: Tensor
-    expected: Tensor
-    predictions: Tensor
+    original: Any
+    expected: Any
+    predictions: Any
 
     def correlation(self) -> float:
         """Correlation in -1..1 of the change of the predictions with the change that the moves make; 0 if none change.
@@ -57,27 +57,29 @@ class Moved:
 
         It is 1 if the predictions do not depend on the sample: then nothing is known about their consistency.
         """
-        others = float(apart(task, self.original, self.original.roll(1, 0)).nanmean())
+        others = float(apart(task, self.original, self.original[torch.arange(len(self.original)).roll(1)]).nanmean())
         return float(apart(task, self.predictions, self.expected).nanmean()) / others if others > 0 else 1.0
 
 
 def moves_label(task: Task) -> bool:
-    """Whether a move of the image changes the label in a known way: for points, gaze and masks."""
+    """Whether a move of the image changes the label in a known way: for points, gaze, masks and boxes."""
     return isinstance(task, Keypoints | Gaze) or task.dense
 
 
-def move(model: Model, inputs: Inputs, outputs: Tensor) -> Moved | None:
+def move(model: Model, inputs: Inputs, outputs: Any) -> Moved | None:
     """Predict moved target samples; None for dense features, for which no move is known that keeps the label.
 
-    Images are shifted; for gaze they are rotated, for masks both. Sparse features are mostly words; seven tenths of
-    them are removed.
+    Images are shifted; for gaze they are rotated, for masks both; for boxes they are also scaled. Sparse features are
+    mostly words; seven tenths of them are removed.
 
     Args:
         model: trained.
         inputs: target samples (N, ...) as the model takes them (see `Model.inputs_of`), at most about 1,000. Given
             directions turn with the image.
-        outputs: raw outputs (N, O) of the model for them; of a dense task `maps.compact_maps`.
+        outputs: raw outputs (N, O) of the model for them; of a dense task `dense.compact`.
     """
+    if isinstance(model.task, Detection):
+        return Moved(outputs, *moved_boxes(model, inputs, outputs))
     if model.task.dense:
         masks = most_probable(outputs)
         return Moved(masks, *moved_masks(model, inputs, masks))

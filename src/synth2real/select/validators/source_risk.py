@@ -5,12 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...tasks import Detection
 from ...tasks.prediction_distance import apart
+from .box_curves import against_labels, ap_shares
 from .candidate import Pool
 
 
 def _errors(pool: Pool) -> list[Tensor]:
-    """Error (N,) of each candidate on each held-out source sample; an unknown label counts as no error."""
+    """Error (N,) of each candidate on each held-out source sample; an unknown label counts as no error.
+
+    Of boxes it is 1 minus what the image adds to AP50.
+    """
+    if isinstance(pool.task, Detection):
+        return [1 - ap_shares(against_labels(one, pool.labels, pool.classes)) for one in pool.source]
     return [apart(pool.task, predictions, pool.labels).nan_to_num(0).double() for predictions in pool.source]
 
 
@@ -19,7 +26,7 @@ def _score(pool: Pool, risk: float) -> float:
 
 
 def source_score(pool: Pool) -> list[float]:
-    """Accuracy or mean IoU of the foreground on the held-out source, or minus the mean error there.
+    """Accuracy, mean IoU of the foreground or AP50 on the held-out source, or minus the mean error there.
 
     Assumes that a better score on the source means a better score on the target. It does not measure the gain from
     adaptation. All candidates that have learnt the source get about the same score.

@@ -37,7 +37,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("platelet_blue", "ratio", "share of blue in the stain of a platelet", (0, 1), (0.0, 0.6)),
     Parameter("platelet_softness", "ratio", "width of its edge, per radius", (0, 2), (0.8, 1.7)),
     Parameter("clumping", "ratio", "share of the platelets that lie in clumps", (0, 1), (0.0, 0.4)),
-    Parameter("red_margin", "µm", "space that the box leaves around a red cell", (0, 3), (0.1, 0.1)),
+    Parameter("red_margin", "µm", "space that the box leaves around a red cell", (0, 3), (0.4, 0.4)),
     Parameter("white_margin", "µm", "space that the box leaves around a white cell", (0, 3), (0.4, 0.4)),
     Parameter("platelet_margin", "µm", "space that the box leaves around a platelet", (0, 3), (0.35, 0.35)),
     Parameter("dust", "count", "grey shadows out of focus, without label", (0, 30), (0, 4)),

@@ -22,6 +22,7 @@ Side = Annotated[int, Field(ge=16, le=1024)]
 CHUNK_PIXELS = 600_000  # of all images rendered at once, so that the maps of a chunk fit in the CPU cache
 GPU_CHUNKS = 8  # times more images at once on a GPU, where the time of kernel launches is the limit
 LOOKS = ("gaze", "head")
+INSET = 0.15  # mm, of the outline of the pupil in `infrared`
 SIZES = {"webcam": (36, 60), "infrared": (128, 128)}
 
 # Red, green, blue of each part at equal luminance. The iris colour is between BROWN and BLUE.
@@ -84,6 +85,9 @@ class Eyes(Simulator):
             `infrared`: 128 by 128, like the pupil cameras of MEYE (Mazziotti et al., 2021).
         size: height and width, 16 to 1024 pixels. The width spans `field` millimetres.
         channels, ranges, label: as in `Simulator`.
+        inset: how far within the edge of the pupil its mask ends, in mm. None: 0.15 for `infrared`, else 0. At 0 the
+            mask ends where half of the light is that of the pupil. People outline what is surely dark: masks drawn by
+            hand in MEYE hold 88 percent of the pixels below that level.
         device: device of the rendering. The images are returned in CPU memory.
     """
 
@@ -109,6 +113,7 @@ class Eyes(Simulator):
 
     preset: Literal["webcam", "infrared"] = "webcam"
     size: tuple[Side, Side] = SIZES["webcam"]
+    inset: Annotated[float, Field(ge=0, le=1)] | None = None
     device: str = "cpu"
 
     @model_validator(mode="before")
@@ -142,7 +147,8 @@ class Eyes(Simulator):
         eye = ball(geometry, v, texture, generator)
         seen = edge(-geometry.lids.above, 1 / geometry.scale) * edge(-geometry.lids.below, 1 / geometry.scale)
         images = self._compose(v, around, eye, seen, mirrored(geometry, v, generator), generator)
-        labels, masks = _labels(v, geometry, seen, eye["pupil_cover"])
+        inset = (INSET if self.preset == "infrared" else 0.0) if self.inset is None else self.inset
+        labels, masks = _labels(v, geometry, seen, eye["pupil_cover"], inset)
         return Drawn(self._photograph(images, values, generator), labels, masks)
 
     def _compose(
@@ -191,13 +197,14 @@ class Eyes(Simulator):
 
 
 def _labels(
-    v: Values, geometry: Geometry, seen: Tensor, pupil_cover: Tensor
+    v: Values, geometry: Geometry, seen: Tensor, pupil_cover: Tensor, inset: float
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """All labels, and the masks of the regions."""
     gaze, head = (torch.cat([v[f"{of}_{axis}"][:, 0] for axis in ("pitch", "yaw")], 1).deg2rad() for of in LOOKS)
     open_ = seen >= 0.5
     iris, pupil = ((disc.squared <= 1) & open_ for disc in (geometry.iris, geometry.pupil))
-    masks = {"skin": ~open_, "sclera": open_ & ~iris, "iris": iris & ~pupil, "pupil": pupil}
+    outlined = pupil & (geometry.pupil.squared <= (1 - inset / geometry.pupil.radius).clamp(min=0).square())
+    masks = {"skin": ~open_, "sclera": open_ & ~iris, "iris": iris & ~outlined, "pupil": outlined}
     hidden, none = (~mask.flatten(1).any(1)[:, None] for mask in (iris, pupil))
     weight = pupil_cover * seen
     mass = weight.sum((1, 2)).clamp(min=1e-6)

@@ -15,7 +15,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter("alignment", "ratio", "how far the long axes agree: 0 any direction, 1 parallel", (0, 1), (0.0, 0.95)),
     Parameter("bend", "ratio", "largest bend of the long axis, in short semi-axes", (0, 1), (0.0, 0.4)),
     Parameter("lobes", "ratio", "largest deviation of the outline from an ellipse", (0, 0.5), (0.0, 0.16)),
-    Parameter("dome", "ratio", "loss of light from the centre to the edge: 0 flat, 1 lens", (0, 1), (0.05, 0.75)),
+    Parameter("dome", "ratio", "loss of light from the centre to the edge: 0 flat, 1 lens", (0, 1), (0.05, 1.0)),
     Parameter("brightness", "grey levels", "mean light of a nucleus", (0.5, 4000), (10, 200), "log-uniform"),
     Parameter("brightness_spread", "ratio", "standard deviation of the log of its light", (0, 1.5), (0.1, 0.45)),
     Parameter("condensed", "probability", "share of small bright nuclei: mitotic or apoptotic", (0, 1), (0.0, 0.12)),

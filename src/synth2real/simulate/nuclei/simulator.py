@@ -55,8 +55,8 @@ class Nuclei(Simulator):
     regions: ClassVar[tuple[str, ...]] = ("background", "nucleus")
     things: ClassVar[tuple[str, ...]] = ("nucleus",)
 
-    # Where the field is wide and nuclei are small, they fill less of it.
-    default_correlations: ClassVar[dict[str, float]] = {"crowding ~ field": -0.4}
+    # Where the field is wide and nuclei are small, they fill less of it. Round cells are thick, spread ones are flat.
+    default_correlations: ClassVar[dict[str, float]] = {"crowding ~ field": -0.4, "dome ~ elongation": -0.6}
 
     size: tuple[Side, Side] = (128, 128)
     label: str | tuple[str, ...] | None = MASK

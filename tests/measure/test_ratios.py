@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from synth2real.data.reading.ratios import ratios, usual_resize
+from synth2real.measure.ratios import ratios, usual_resize
 
 
 def folder(path: Path, *sizes: tuple[int, int]) -> Path:

@@ -10,8 +10,8 @@ from synth2real.comparison.comparison import compare
 from synth2real.data.labels import IGNORED, Masks
 from synth2real.randomize import Photometric
 from synth2real.report import write_report
+from synth2real.report.dense.masks import beside, class_table, image_errors, legend, overlaid, shares_text
 from synth2real.report.gallery import randomized
-from synth2real.report.masks import beside, class_table, image_errors, legend, overlaid, shares_text
 from synth2real.report.overlay import COLOURS
 from synth2real.route.route import Route
 from synth2real.route.run import Budget

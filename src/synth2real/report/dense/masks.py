@@ -9,17 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate
-from ..comparison.evaluation import some
-from ..data.labels import IGNORED, Masks
-from ..select.validators import expected_ious, together
-from ..tasks import Segmentation
-from ..tasks.mask_metrics import confusions, image_ious
-from ..tasks.prediction_distance import most_probable
-from . import overlay
-from .images import pixels
-from .overlay import colours
-from .ranking import form_of, percent
+from ...comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate
+from ...comparison.evaluation import some
+from ...data.labels import IGNORED, Masks
+from ...tasks import Segmentation
+from ...tasks.mask_metrics import confusions, image_ious
+from ...tasks.prediction_distance import most_probable
+from .. import overlay
+from ..images import pixels
+from ..overlay import colours
+from ..ranking import form_of, percent
 
 SIDE = 128  # longer side of an image with masks, in pixels
 GAP = 2  # grey pixels between an image and its copy
@@ -87,21 +86,12 @@ def image_errors(predicted: Tensor, truth: Masks, task: Segmentation) -> Tensor:
     return torch.where(wrongly, 0.0, found)
 
 
-def certainty(comparison: Comparison) -> Tensor:
-    """Expected IoU of the foreground in the target images that `some` selects, by all routes together, (N,).
-
-    It is nan where no route finds anything.
-    """
-    mean = together([candidate.trials[0].target for candidate in comparison.learners], comparison.task)
-    return expected_ious(most_probable(mean), mean)
-
-
 def class_table(comparison: Comparison) -> list[ClassRow]:
     """How large each class is in source and target, and how well it is found; empty for other tasks."""
     task = comparison.task
     if not isinstance(task, Segmentation):
         return []
-    shown = _shown(comparison)
+    shown = reference_and_chosen(comparison)
     source = _areas(some(shown[0].trials[0].run.rendered).labels.tensor, task)
     iou = form_of(task.metric)
     columns: dict[str, list[str]] = {"share of source labels": [percent(share) for share in source.tolist()]}
@@ -128,8 +118,8 @@ def _iou_of(candidate: RouteCandidate, where: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None  # a single run on labelled data has nothing held out
 
 
-def _shown(comparison: Comparison) -> list[RouteCandidate]:
-    """The routes of the table: the baseline or source only, and the chosen one."""
+def reference_and_chosen(comparison: Comparison) -> list[RouteCandidate]:
+    """The routes of a table: the baseline or source only, and the chosen one."""
     known = {one.name: one for one in comparison.candidates}
     first = known.get(comparison.baseline) or known.get(SOURCE_ONLY) or comparison.chosen
     return list({one.name: one for one in (first, comparison.chosen)}.values())

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..domains import evenly
-from ..fitting import USUAL, Resize
-from .discovery import files_below, is_image
-from .pixels import ORIENTATION, TURNED
+from ..data.domains import evenly
+from ..data.fitting import USUAL, Resize
+from ..data.reading.discovery import files_below, is_image
+from ..data.reading.pixels import ORIENTATION, TURNED
 
 MOST = 64  # files of a folder that are looked at
 STRETCHED = 1.15  # the widest over the narrowest image, from which on stretching gives one object several shapes
