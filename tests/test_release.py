@@ -2,14 +2,14 @@
 
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import tomllib
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from environments import fresh, site_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,15 +37,12 @@ def test_the_files_hold_the_package_and_its_types(dist):
 @pytest.mark.slow
 def test_the_demo_runs_from_the_wheel_in_a_bare_environment(dist, tmp_path):
     """The dependencies are those of the running environment, seen through a path file; the package is the wheel's."""
-    venv.create(tmp_path / "bare", with_pip=True)
-    python = tmp_path / "bare" / "bin" / "python"
+    python = fresh(tmp_path / "bare")
     subprocess.run([python, "-m", "pip", "install", "--no-deps", "--no-index", next(dist.glob("*.whl"))], check=True)
-    site = next((tmp_path / "bare").glob("lib/python*/site-packages"))
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     place = subprocess.run(
         [python, "-c", "import synth2real; print(synth2real.__file__)"], cwd=tmp_path, capture_output=True, text=True
     )
-    assert str(site) in place.stdout
+    assert str(site_of(tmp_path / "bare")) in place.stdout
     subprocess.run([python.with_name("synth2real"), "demo", "--fast", "--out", "demo"], cwd=tmp_path, check=True)
     assert (tmp_path / "demo" / "report.html").is_file()
 

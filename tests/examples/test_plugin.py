@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import synth2real
+from environments import fresh
+
 PLUGIN = Path(__file__).parents[2] / "examples" / "plugin"
 NAMES = {
     "refine": "invert",
@@ -21,24 +24,23 @@ NAMES = {
 }
 
 
-def call(folder: Path, *arguments: object, site: Path | None) -> subprocess.CompletedProcess[str]:
-    """`synth2real` in a process of its own, with the packages in `site`."""
-    paths = [str(site)] if site else []
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([*paths, *filter(None, sys.path)])}
-    command = [sys.executable, "-m", "synth2real", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-
-
 @pytest.mark.slow
 def test_the_example_is_installed_listed_and_used(tmp_path: Path) -> None:
-    package, site = tmp_path / "plugin", tmp_path / "site"
+    package = tmp_path / "plugin"
     shutil.copytree(PLUGIN, package)  # a build leaves files
-    install = ("install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", site, package)
-    subprocess.run([sys.executable, "-m", "pip", *map(str, install)], check=True)
+    python = fresh(tmp_path / "fresh", Path(synth2real.__file__).parents[1])
 
-    def run(*arguments: object, installed: bool = True) -> subprocess.CompletedProcess[str]:
-        return call(tmp_path, *arguments, site=site if installed else None)
+    def pip(python: object, *arguments: object) -> None:
+        subprocess.run([str(one) for one in (python, "-m", "pip", *arguments)], check=True)
 
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [str(one) for one in (python, "-m", "synth2real", *arguments)]
+        clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        return subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)
+
+    quiet = ("--quiet", "--no-deps", "--no-index")
+    pip(sys.executable, "wheel", *quiet, "--no-build-isolation", "--wheel-dir", tmp_path / "dist", package)
+    pip(python, "install", *quiet, next((tmp_path / "dist").glob("*.whl")))
     found = json.loads(run("methods", "--json").stdout.splitlines()[-1])
     for kind, name in NAMES.items():
         assert found["packages"][kind][name] == {"package": "synth2real-example", "version": "0.1.0"}
@@ -56,10 +58,11 @@ def test_the_example_is_installed_listed_and_used(tmp_path: Path) -> None:
     assert exported.returncode == 0, exported.stderr
     assert (tmp_path / "run.npz").stat().st_size > 1000
 
+    pip(python, "uninstall", "--quiet", "--yes", "synth2real-example")
     for arguments in (
         ("evaluate", "run", "--on", "photos"),
         ("refine", "photos", "--apply", "run", "--out", "refined"),
     ):
-        without = run(*arguments, installed=False)
+        without = run(*arguments)
         assert without.returncode == 2
         assert "which is not installed. Run: pip install synth2real-example" in without.stderr

@@ -174,5 +174,6 @@ def test_a_training_reports_and_can_be_restored(name: str) -> None:
     trainers[1].restore(trainers[0].state())
     for trainer in trainers:
         trainer.run()
-    for key, value in trainers[0].state().items():
-        assert torch.equal(value, trainers[1].state()[key]), key
+    expected, found = (trainer.state() for trainer in trainers)
+    for key, value in expected.items():
+        assert torch.equal(value, found[key]), key

@@ -18,7 +18,7 @@ from synth2real import load, load_unlabelled
 from synth2real.data.domains import Labelled, Unlabelled, to_float
 from synth2real.data.fitting import Fitting
 from synth2real.errors import InputError, RefinementWarning
-from synth2real.refine import METHODS, Histogram
+from synth2real.refine import STAGE, Histogram
 from synth2real.refine.base import ImageMapping
 from synth2real.refine.displacement import EDGES, Displacement, displaced, measure_of
 from synth2real.refine.folder import RefineJob, refine_folder
@@ -167,7 +167,7 @@ class Mover(ImageMapping):
 @pytest.fixture
 def mover(monkeypatch, photos):
     """Refine with the mover: call it with a source, a folder to write and fields of the job."""
-    monkeypatch.setitem(METHODS, "mover", Mover)
+    monkeypatch.setitem(STAGE.built_in, "mover", Mover)
 
     def run(source: Path, out: Path, share: float = 0.0, **fields):
         job = RefineJob(source, "source", out, Mover(reject=share), load_unlabelled(photos), "photos", **fields)

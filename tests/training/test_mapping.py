@@ -47,5 +47,6 @@ def test_training_on_shards_is_resumed_with_the_same_bits(tmp_path, memory: int 
     resumed = trainer()
     resumed.restore(states[3])
     resumed.run()
+    found = resumed.state()
     for name, value in whole.state().items():
-        assert torch.equal(value, resumed.state()[name]), name
+        assert torch.equal(value, found[name]), name

@@ -26,7 +26,7 @@ from ..errors import InputError
 from ..refine.base import TrainedMapping
 from ..route.learner import keeps
 from ..route.route import Route, refine_all
-from ..route.run import Budget
+from ..route.run import Budget, loop_of
 from ..simulate import Simulator
 from ..tasks.base import Task
 from ..training.kept import FeatureStore
@@ -257,7 +257,7 @@ def measure(
             once = whole["map"] + (whole["train"] if stepless(route) else once)
         own, settings = _steps(route.refine), repr(route.refine)
         if settings not in refined:
-            refined[settings] = refining(route.refine, few, some, budget, len(source))
+            refined[settings] = refining(route.refine, few, some, loop_of(budget, few, some, task), len(source))
         once_more, refine_step = refined[settings]
         speeds[name] = Speed(fixed + once + once_more, step, refine_step, own)
     return speeds
@@ -310,15 +310,13 @@ def timed_steps(run: Callable[[int, Callable[..., None]], Any], patience: float 
     return max(0.0, first - FIRST * step), step
 
 
-def refining(
-    refiner: Refiner | None, few: Labelled, some: Unlabelled, budget: Budget, count: int
-) -> tuple[float, float]:
+def refining(refiner: Refiner | None, few: Labelled, some: Unlabelled, loop: Loop, count: int) -> tuple[float, float]:
     """Seconds that a refiner takes once, to refine `count` images, and seconds of one of its steps.
 
     Args:
         refiner: the method; None takes no time.
         few, some: samples of source and target on which it is timed.
-        budget: seed, batch and hardware.
+        loop: seed, batch and hardware; one step of it is timed.
         count: images of the source.
     """
     if refiner is None:
@@ -327,7 +325,7 @@ def refining(
         refiner.lasting(min(REFINING, refiner.all_steps)) if isinstance(refiner, TrainedMapping) else refiner
     )
     began = time.perf_counter()
-    quick.fit(few, some, Loop(steps=1, batch=budget.batch, seed=budget.seed, hardware=budget.hardware))
+    quick.fit(few, some, replace(loop, steps=1))
     learnt = time.perf_counter() - began
     applied = applying(quick, few, count)
     # The cost of a closed form is proportional to the images; that of a trained refiner to its steps.

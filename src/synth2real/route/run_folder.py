@@ -345,7 +345,7 @@ def _corrected(folder: RunFolder, run: Run, route: Route, target: Unlabelled, fe
     """The run with a model that the few labels have corrected or fine-tuned; the folder says what they bought."""
     if few.fine_tune:
         randomize = None if route.randomize is None else route.randomize.settled(run.model.task)
-        loop = Loop(few.fine_tune, budget.batch, budget.seed, budget.hardware, randomize)
+        loop = Loop(few.fine_tune, budget.size_of_batch(run.model.task), budget.seed, budget.hardware, randomize)
         correction = fine_tuned(run.model, few.labels, run.trained_on, target, loop)
     else:
         correction = correct(run.model, few.labels, target, target_groups=few.target_groups)

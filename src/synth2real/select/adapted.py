@@ -76,7 +76,7 @@ def judge(before: Model, after: Model, target: Unlabelled) -> Judgement:
 
 def _consistency(moved: Moved) -> Tensor:
     """Consistency above chance of each sample, (N,) float64, as in `validators.class_scores` for equal classes."""
-    classes = moved.original.shape[1]
+    classes: int = moved.original.shape[1]
     same, again = (F.one_hot(one.argmax(1), classes).double() for one in (moved.original, moved.predictions))
     agreement: Tensor = ((same - same.mean(0)) * (again - again.mean(0))).sum(1) / (1 - 1 / classes)
     return agreement

@@ -1,5 +1,6 @@
 """A teacher's labels for boxes, and objects of the source that are pasted onto the target."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from spots import TASK, spots
 from synth2real.adapt.self_training.box_labels import BoxLabels
-from synth2real.training.loop import SourceBatch, TargetBatch
+from synth2real.training.loop import Progress, SourceBatch, TargetBatch
 from synth2real.training.model import Model
 
 ALL = torch.arange(8)
@@ -61,3 +62,24 @@ def test_by_default_nothing_is_pasted(model: Model) -> None:
     labels = BoxLabels(model, 0.3)
     assert labels.student(source, target) is target.x
     assert len(labels.labels(model, torch.zeros(1), target)[0]) == len(ALL)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "side", "ends"),
+    [
+        (4.0, 10.0, False),
+        (11.0, 11.0, False),
+        (13.0, 10.0, True),
+        (1.0, 10.0, True),
+        (4.0, 15.0, True),
+        (4.0, 6.0, True),
+    ],
+)
+def test_the_training_ends_when_boxes_become_many_or_few_or_large_or_small(model: Model, boxes, side, ends) -> None:
+    labels = BoxLabels(model, 0.3)
+    labels.now.update(torch.tensor([4.0, 4 * math.log(10.0)]))
+    labels.after_step(model, Progress(20, 100), started=False)
+    labels.now.mean.copy_(torch.tensor([boxes, boxes * math.log(side)]))
+    labels.after_step(model, Progress(30, 100))
+    assert labels.finished is ends
+    assert len(labels.notes()) == int(ends)

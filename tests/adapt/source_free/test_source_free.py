@@ -102,8 +102,9 @@ def test_a_restored_training_goes_on_with_the_same_bits(name: str, trained, targ
         broken._take_step()
     resumed.restore(broken.state())
     resumed.run()
+    found = resumed.state()
     for key, value in unbroken.state().items():
-        assert torch.equal(value, resumed.state()[key]), key
+        assert torch.equal(value, found[key]), key
 
 
 @methods

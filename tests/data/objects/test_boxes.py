@@ -22,5 +22,5 @@ def test_boxes_are_taken_with_their_class_names():
 def test_boxes_without_names_or_of_another_number_are_refused():
     with pytest.raises(InputError, match="boxes without class names"):
         Labelled.of(IMAGES, BOXES)
-    with pytest.raises(InputError, match=r"2 inputs|1 inputs but 2 labels"):
+    with pytest.raises(InputError, match="1 inputs but 2 labels"):
         Labelled.of(IMAGES[:1], BOXES, classes=["car"])

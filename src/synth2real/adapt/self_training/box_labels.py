@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from ...data.labels import Boxes
+from ...data.labels import Boxes, areas
 from ...tasks import Detection
 from ...tasks.boxes import united, visible
 from ...training.averaging import RunningMean
@@ -20,6 +21,7 @@ from .pseudo_labels import PseudoLabels
 SHARE_OF_DOUBT = 0.25  # boxes of a score from this share of the threshold are ignored; lower ones are background
 CHECK_EVERY = 10  # steps between two checks
 GROWN = 3.0  # factor of the boxes of an image, from their number when self-training began, that shows a collapse
+WIDER = 1.4  # the same of the mean side of a box
 
 
 class BoxLabels(PseudoLabels):
@@ -28,9 +30,10 @@ class BoxLabels(PseudoLabels):
     A box whose score reaches the threshold is a label that counts as much as its score. One that is less certain is
     ignored: it is neither an object nor background. What no box covers is background.
 
-    The guard is the number of boxes. A teacher that confirms itself comes to see objects nowhere, or everywhere. If
-    the number of certain boxes an image falls below a third of what it was when self-training began, or rises above
-    three times, the training stops with the last sound teacher.
+    The guard is the number and the size of the boxes. A teacher that confirms itself comes to see objects nowhere, or
+    everywhere, or its boxes grow without end. The training stops with the last sound teacher if the certain boxes of an
+    image become three times as many or a third of those when self-training began, or if the geometric mean of their
+    sides changes by a factor of 1.4.
 
     Args:
         model: the student.
@@ -48,8 +51,9 @@ class BoxLabels(PseudoLabels):
         self.task: Detection = model.task
         self.threshold, self.paste, self.end = threshold, paste, EarlyStop(model)
         self.pasted: tuple[Tensor, Boxes] | None = None  # onto the latest batch: the pixels (N, H, W), and the labels
-        self.count, self.first = RunningMean(torch.zeros(())), RunningMean(torch.zeros(()))
-        self.networks = {"end": self.end, "count": self.count, "first": self.first}
+        # Of the certain boxes of an image: their number, and the sum of the logarithms of their sides.
+        self.now, self.first = RunningMean(torch.zeros(2)), RunningMean(torch.zeros(2))
+        self.networks = {"end": self.end, "now": self.now, "first": self.first}
 
     def student(self, source: SourceBatch, target: TargetBatch) -> Tensor:
         """The target images (B, C, H, W) of the student, with the objects that are pasted onto them."""
@@ -67,7 +71,8 @@ class BoxLabels(PseudoLabels):
         """The teacher's boxes for the student's images, of which doubtful ones are ignored; and ones (B,)."""
         boxes: Boxes = self.task.predict(teacher(target.clean))
         certain = boxes.scores >= self.threshold
-        self.count.update(certain.sum() / max(1, len(boxes)))
+        sides = areas(boxes.corners[certain]).clamp(min=1e-6).log() / 2
+        self.now.update(torch.stack([certain.sum(), sides.sum()]) / max(1, len(boxes)))
         kept = replace(boxes, ignored=~certain).kept(boxes.scores >= SHARE_OF_DOUBT * self.threshold)
         moved, ones = self.task.move(kept, target.warp), torch.ones(len(boxes), device=known.device)
         if self.pasted is None:
@@ -79,20 +84,29 @@ class BoxLabels(PseudoLabels):
 
     @property
     def finished(self) -> bool:
-        """Whether the number of boxes shows a collapse."""
+        """Whether the number or the size of the boxes shows a collapse."""
         return self.end.stopped
 
     def after_step(self, teacher: Model, progress: Progress, started: bool = True) -> None:
-        """Keep the teacher while the number of its boxes is sound, and else stop."""
+        """Keep the teacher while the number and the size of its boxes are sound, and else stop."""
         if progress.step % CHECK_EVERY:
             return
-        now, first = float(self.count.mean), float(self.first.mean)
         if not started:
-            self.first.mean.copy_(self.count.mean)
-        elif first and not first / GROWN <= now <= first * GROWN:
+            self.first.mean.copy_(self.now.mean)
+        elif not self._sound():
             self.end.stop(progress)
             return
         self.end.keep(teacher, progress)
+
+    def _sound(self) -> bool:
+        """Whether number and size of the boxes are about those when self-training began."""
+        count, logs = map(float, self.now.mean)
+        first, first_logs = map(float, self.first.mean)
+        if not first:
+            return True
+        if not first / GROWN <= count <= first * GROWN:
+            return False
+        return abs(logs / count - first_logs / first) <= math.log(WIDER)
 
     def shipped(self, teacher: Model) -> Model:
         """The teacher, or the last sound one."""
@@ -100,4 +114,6 @@ class BoxLabels(PseudoLabels):
 
     def notes(self) -> list[str]:
         """What the user must know: nothing, or that the training stopped."""
-        return self.end.notes("the number of boxes that the teacher is sure of had changed by a factor of three")
+        return self.end.notes(
+            "the boxes that the teacher is sure of had become 3 times as many or few, or 1.4 times as large or small"
+        )

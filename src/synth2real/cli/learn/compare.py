@@ -214,7 +214,7 @@ def settings_of(args: CompareArguments, routes: dict[str, Route], task: Task, bu
         "minutes": args.minutes,
         "jobs": args.jobs,
         "seeds": args.seeds,
-        "batch": budget.batch,
+        "batch": budget.size_of_batch(task),
         "hardware": budget.hardware.settings(),
     }
 

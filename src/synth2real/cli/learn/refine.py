@@ -26,6 +26,7 @@ from ...settings import build
 from ...simulate import Simulator, is_simulator, simulator
 from ...storage import check_writable
 from ...training.hardware import Hardware
+from ...training.loop import Loop
 from ...training.mapping import REFINER, Mapping
 from ...training.saved_model import load_model
 from .. import dry_run, processes
@@ -113,9 +114,9 @@ def dry_plan(args: RefineArguments, job: RefineJob) -> Result:
     else:
         job.refiner.check(few)
         some = job.target.subset(evenly(len(job.target), PROBE))
-        budget = Budget(seed=job.seed, batch=job.batch, hardware=job.hardware or Hardware.detect())
+        loop = Loop(steps=1, batch=job.batch, seed=job.seed, hardware=job.hardware or Hardware.detect())
         steps = getattr(job.refiner, "all_steps", 0)
-        once, step = refining(job.refiner, few, some, budget, count)
+        once, step = refining(job.refiner, few, some, loop, count)
         seconds += once + step * steps
     lines = [f"{job.refiner.name}: {count} images of {args.source}, {steps} training steps"]
     return dry_run.plan(lines, seconds, args.out, ("the images", DESCRIPTION, f"{REFINER}/"))

@@ -62,7 +62,7 @@ def train(args: TrainArguments) -> Result:
     route.check(source, target, task=task)
     few = few_labels_of(args, task, source, target, layout, route)
     steps = args.steps or default_steps(count, len(target), task, len(target.shape) == 3)
-    budget = Budget(steps=steps, n=rendered, seed=args.seed, hardware=hardware, accumulate=args.accumulate)
+    budget = Budget(steps, Budget().size_of_batch(task), rendered, args.seed, hardware, args.accumulate)
     board = TensorBoardLog(args.out / "tensorboard") if args.tensorboard else None
     folder = run_folder("train", args, settings(args, route, task, budget), source)
     lines = summary(args, route, count, len(target), steps, budget)

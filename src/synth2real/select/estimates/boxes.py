@@ -16,7 +16,7 @@ from .base import DRAWS, Estimate, bootstrap, enough, samples_of
 
 JUDGES = 1  # fewest other candidates
 LEAST = 1e-2  # an AP50 is kept this far from 0 and 1 in log odds
-# On rendered and real blood, see docs/validators.md; in log odds.
+# In log odds, and near those for masks: they are not measured on real boxes, see docs/validators.md.
 SHARED = 0.2  # errors that all candidates make on real images, and no agreement shows
 OFF = 0.5  # standard deviation of the estimate around the truth
 
