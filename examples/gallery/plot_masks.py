@@ -14,7 +14,8 @@ from synth2real.randomize import Full
 from synth2real.simulate import Nuclei
 
 # %%
-# Source and target are two settings of one simulator, so that the true masks are known.
+# Source and target are two settings of one simulator, so that the true masks are known. A training of 80 steps shows
+# how it is done, and not which route is better: `synth2real demo --task segment` trains longer.
 
 nuclei = Nuclei(size=(40, 40))
 microscope = nuclei.with_ranges(brightness=(15, 60), defocus=(1.5, 4.0))

@@ -15,7 +15,7 @@ from synth2real.training.loop import Loop
 # %%
 # The target is darker, blurred and noisy.
 
-eyes = Eyes(size=(36, 60))
+eyes = Eyes(size=(36, 60)).with_ranges(equalised=0.0)
 camera = eyes.with_ranges(exposure=(0.2, 0.35), blur=(1.0, 1.6), grain=(0.03, 0.06))
 source, target = eyes.labelled(300, seed=0), camera.labelled(300, seed=1).unlabelled()
 
