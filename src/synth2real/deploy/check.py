@@ -21,7 +21,7 @@ from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
 from ..data.reading.progress import told
 from ..errors import InputError
-from ..tasks import Detection, Keypoints, Regression
+from ..tasks import Keypoints, Regression
 from ..training.model import Model
 from .graph import Graph
 
@@ -99,7 +99,7 @@ def _unit(model: Model, batch: Batch, part: slice) -> Any:
     """What a difference of 1 in the raw outputs is in the answers."""
     if isinstance(model.task, Regression):
         return np.asarray(model.task.std)
-    if isinstance(model.task, Detection):
+    if model.task.dense:
         return LOGIT
     if isinstance(model.task, Keypoints):
         height, width = next(iter(batch.inputs.values())).shape[1:3]

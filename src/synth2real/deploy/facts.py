@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..tasks import Classification, Detection
 from ..training.hardware import versions
 from ..training.model import Model
 from .graph import Graph
@@ -18,6 +17,7 @@ UNITS = {  # of the answers, by task
     "regress": "as the labels of the training",
     "keypoints": "pixels of the image as given, x right, y down; the centre of the top-left pixel is (0, 0)",
     "gaze": "radians",
+    "segment": "logits of the classes over the resized image; the class of a pixel is the highest after enlargement",
     "detect": "logits of the classes, then logarithms of the distances to left, top, right and bottom in units of "
     "task.scale pixels of the resized image",
 }
@@ -31,7 +31,7 @@ def facts_of(graph: Graph, run: Mapping[str, Any]) -> dict[str, Any]:
         run: settings of its run, see `read_settings`; empty if they are not known.
     """
     model = graph.model
-    task, classes = model.task, isinstance(model.task, Classification | Detection)
+    task, classes = model.task, model.task.named
     columns: Any = task.settings().get("columns")
     return {
         "task": {"kind": task.kind, **task.settings()},

@@ -18,6 +18,7 @@ ANSWERS = {
     "regress": "values",
     "keypoints": "points",
     "gaze": "angles",
+    "segment": "maps",
     "detect": "maps",
 }  # by task
 IMAGES, FEATURES, GIVEN = "images", "features", "given"  # names of inputs
@@ -27,23 +28,18 @@ class Graph(nn.Module):
     """A model with what is done to its inputs on load and to its outputs afterwards.
 
     Images are resized as on load, converted to grey if the model takes grey, and scaled to 0..1; the normalisation is
-    the model's own. The answers are those of `Model.predict`; of a detector they are its maps, from which boxes follow
-    by `Detection.predict`. A correction by groups is the common one.
+    the model's own. The answers are those of `Model.predict`; of a segmenter or detector they are its maps, from which
+    masks and boxes follow by `Task.predict`. A correction by groups is the common one.
 
     Args:
         model: stays as it is; a copy on the CPU is taken.
 
     Raises:
-        InputError: the model takes images of neither 1 nor 3 channels, or predicts masks.
+        InputError: the model takes images of neither 1 nor 3 channels.
     """
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        if model.task.kind not in ANSWERS:
-            raise InputError(
-                f"the model predicts maps ({model.task.kind}), which are not exported yet, expected classes, values, "
-                "points, gaze or boxes. Use the run folder"
-            )
         if len(model.shape) == 3 and model.shape[0] not in (1, 3):
             raise InputError(
                 f"the model takes images of {model.shape[0]} channels, expected 1 (grey) or 3 (colour) for an export"
@@ -69,8 +65,9 @@ class Graph(nn.Module):
 
         Returns:
             Probabilities (N, C) float32, values (N, K) float64 in the units of the labels, points (N, 2 K) float32 in
-            pixels of the images as given, or pitch and yaw (N, 2) float32 in radians. Of a detector the raw outputs
-            (N, C + 4, h, w) float32 over the images as the model takes them.
+            pixels of the images as given, or pitch and yaw (N, 2) float32 in radians. Of a segmenter
+            the raw outputs (N, C, h, w) and of a detector (N, C + 4, h, w), float32, over the images as the model
+            takes them.
         """
         model = self.model
         x = self._loaded(inputs) if self.takes_images else inputs

@@ -100,10 +100,16 @@ class OnnxModel:
         else:
             check_kind(images, (Unlabelled, Labelled), "the data to predict is")
             domain = images
-        batches = self.inputs_of(domain, str(images) if isinstance(images, str | Path) else "the data")
-        answers = (torch.from_numpy(self.run(batch)) for batch in batches)
+        answers = self._answers(domain, str(images) if isinstance(images, str | Path) else "the data")
         values = joined([self.task.predict(one) if self.task.dense else one for one in answers])
         return Predictions(self.task.from_input(values, domain.fitting), self.task, domain.names)
+
+    def maps(self, domain: Labelled | Unlabelled) -> Tensor:
+        """Raw outputs (N, C, h, w) of a segmenter or detector; as `Model.outputs`."""
+        return torch.cat(list(self._answers(domain, "the data")))
+
+    def _answers(self, domain: Labelled | Unlabelled, what: str) -> Iterator[Tensor]:
+        return (torch.from_numpy(self.run(batch)) for batch in self.inputs_of(domain, what))
 
     def run(self, batch: dict[str, NDArray[Any]]) -> NDArray[Any]:
         """Answers to one batch, for points in pixels of the images in it; see `Graph.forward`."""

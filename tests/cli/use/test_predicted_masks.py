@@ -131,10 +131,3 @@ def test_a_segmenter_is_no_source_free_classifier(synth2real, tmp_path, run, dat
         code, _, err = synth2real("adapt", run, "--target", data, "--method", method, "--out", tmp_path / "adapted")
         assert code == 2, err
         assert "Traceback" not in err
-
-
-def test_a_segmenter_is_not_exported(synth2real, tmp_path, run):
-    refused(
-        synth2real("export", run, "--to", tmp_path / "a.onnx"), "predicts maps (segment), which are not exported yet"
-    )
-    assert not (tmp_path / "a.onnx").exists()

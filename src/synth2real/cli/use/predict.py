@@ -85,10 +85,6 @@ def predict(args: PredictArguments) -> Result:
 def masks(args: PredictArguments, model: Model | OnnxModel) -> Result:
     """Write a folder of masks."""
     check_folder(args)
-    if isinstance(model, OnnxModel):
-        raise InputError(
-            f"{args.run}: masks are predicted by a run folder, found an exported model. Give the run folder"
-        )
     images = images_for(model, args.images, args)
     model.inputs_of(images, str(args.images))
     return dry_plan(args, model, images) if args.dry_run else write_masks(args, model, images)

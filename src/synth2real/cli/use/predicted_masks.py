@@ -15,6 +15,7 @@ from ...data.labels import IGNORED
 from ...data.masks import LEGEND, legend_text
 from ...data.masks.writing import mask_names, write_mask
 from ...data.reading.discovery import counted, files_below
+from ...deploy import OnnxModel
 from ...errors import InputError
 from ...storage import make_folder, whole_folder, write_text
 from ...tasks.original_size import original_masks
@@ -52,7 +53,7 @@ def check_folder(args: PredictArguments) -> None:
         )
 
 
-def write_masks(args: PredictArguments, model: Model, images: Unlabelled) -> Result:
+def write_masks(args: PredictArguments, model: Model | OnnxModel, images: Unlabelled) -> Result:
     """Write a mask for each image, in pixels of the image as given, and say how much of each class there is."""
     names = mask_names(images.names)
     pixels = np.zeros(IGNORED + 1, np.int64)
@@ -86,12 +87,13 @@ def say(out: Path, count: int, shares: dict[str, float], cut_off: float) -> None
     console.print(f"masks: {out}", soft_wrap=True)
 
 
-def predicted(model: Model, images: Unlabelled) -> Iterator[tuple[int, list[NDArray[np.uint8]]]]:
+def predicted(model: Model | OnnxModel, images: Unlabelled) -> Iterator[tuple[int, list[NDArray[np.uint8]]]]:
     """The index of the first image of a chunk, and the masks (H, W) of its images in their own size."""
     for index in torch.arange(len(images)).split(CHUNK):
         part = images.subset(index)
         if part.fitting is None:
             found = list(model.predict(part).values)
         else:
-            found = original_masks(model.outputs(model.inputs_of(part)), part.fitting)
+            maps = model.maps(part) if isinstance(model, OnnxModel) else model.outputs(model.inputs_of(part))
+            found = original_masks(maps, part.fitting)
         yield int(index[0]), [mask.numpy() for mask in found]
