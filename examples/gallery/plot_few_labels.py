@@ -39,4 +39,5 @@ for count, values in zip(counts, error, strict=True):
     axis.plot([count] * len(values), values, ".", color="tab:orange", alpha=0.5)
 axis.plot(counts, middle, color="tab:orange", label="corrected, mean of four draws")
 axis.set(xscale="log", xticks=counts, xticklabels=counts, xlabel="labels", ylabel="mean error, degrees", ylim=(0, None))
+axis.minorticks_off()
 axis.legend()
