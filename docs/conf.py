@@ -50,7 +50,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "capture_repr": (),
     "remove_config_comments": True,
-    "abort_on_example_error": False,
+    "abort_on_example_error": True,
     "within_subsection_order": "FileNameSortKey",
 }
 
