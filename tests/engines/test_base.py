@@ -62,9 +62,7 @@ def test_predictions_have_the_same_bits(struck: Struck, monkeypatch: pytest.Monk
     monkeypatch.setattr(predict, "BATCHES", 1)
     model = scrambled(corrected())
     given = torch.rand(600, 2), ("head_pitch", "exposure")
-    images = Unlabelled(
-        torch.randint(256, (600, 1, 36, 60), dtype=torch.uint8), given=given[0], given_columns=given[1]
-    )
+    images = Unlabelled(torch.randint(256, (600, 1, 36, 60), dtype=torch.uint8), given=given[0], given_columns=given[1])
     groups = ["ann", "bob"] * 300
     expected = model.predict(images, groups=groups).values
     assert torch.equal(predict.predicted(struck, model, images, groups).values, expected)
