@@ -120,6 +120,14 @@ class Detection(DenseTask):
     def _stride(self, outputs: Tensor) -> tuple[float, float]:
         return self.size[0] / outputs.shape[2], self.size[1] / outputs.shape[3]
 
+    def scores_of(self, outputs: Tensor, boxes: Boxes) -> Tensor:
+        """The score (M,) that raw outputs have for the class of each box at its centre, in 0..1."""
+        height, width = outputs.shape[2:]
+        tall, wide = self._stride(outputs)
+        x, y = ((boxes.corners[:, axis] + boxes.corners[:, axis + 2]) / 2 for axis in (0, 1))
+        row, column = (y / tall).long().clamp(0, height - 1), (x / wide).long().clamp(0, width - 1)
+        return outputs[boxes.image, boxes.classes, row, column].float().sigmoid()
+
     def _outside(self, labels: Boxes, outputs: Tensor) -> Tensor:
         """Points that are in no ignored box, (N, 1, h, w) float32."""
         free = torch.ones(len(outputs), 1, *outputs.shape[2:], device=outputs.device)

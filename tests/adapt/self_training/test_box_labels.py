@@ -83,3 +83,28 @@ def test_the_training_ends_when_boxes_become_many_or_few_or_large_or_small(model
     labels.after_step(model, Progress(30, 100))
     assert labels.finished is ends
     assert len(labels.notes()) == int(ends)
+
+
+def test_the_threshold_of_a_class_is_a_share_of_its_mean_score_in_the_source(model: Model) -> None:
+    _, target = batches()
+    labels = BoxLabels(model, 0.5)
+    found = TASK.predict(model(target.clean))
+    least = found.scores[found.classes == 0].max() * 0.9  # of other classes nothing is certain
+    means = torch.ones(len(TASK.classes))
+    means[0] = least / 0.5
+    labels.scores.mean.copy_(means)
+    kept, _ = labels.labels(model, torch.zeros(1), target)
+    sure = (found.classes == 0) & (found.scores >= least)
+    assert (~kept.ignored).sum() == sure.sum() > 0
+
+
+def test_the_mean_score_of_a_class_is_that_at_the_centres_of_its_boxes(model: Model) -> None:
+    source, _ = batches()
+    labels = BoxLabels(model, 0.5)
+    raw = torch.full_like(model(source.x), -2.0)
+    raw[:, 0] = 1.0
+    labels.observe(raw, source, raw, Progress(0, 10))
+    expected = torch.tensor([1.0, *[-2.0] * (len(TASK.classes) - 1)]).sigmoid()
+    seen = torch.bincount(source.y.classes, minlength=len(TASK.classes)) > 0
+    torch.testing.assert_close(labels.scores.mean[seen], expected[seen])
+    assert (labels.scores.mean[~seen] == 1).all()

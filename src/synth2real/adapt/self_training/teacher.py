@@ -26,7 +26,7 @@ from .pseudo_labels import PseudoLabels
 from .value_labels import ValueLabels
 
 CRITIC = (100,)  # widths of the critic's hidden layers, as in DANN
-BOX_SHARE = 0.5  # of the threshold: scores of centres are far below 1 where a network has never seen the domain
+BOX_SHARE = 0.8  # of the threshold: scores of centres are lower where a network has never seen the domain
 CAREFUL = 1 / 3  # share of the learning rate until self-training starts; see `Teacher`
 
 
