@@ -213,11 +213,11 @@ def test_the_frozen_head_of_shot_drops_nothing() -> None:
 
 
 def test_tent_has_the_papers_rate_and_drops_nothing() -> None:
-    assert {TENT().learning_rate(Progress(step, 100)) for step in range(100)} == {1e-3}
     torch.manual_seed(0)
     model = Model(Classification(("a", "b")), (1, SIDE, SIDE), norm="batch", dropout=0.9)
     trainer = TENT().trainer(model, Unlabelled(torch.rand(32, 1, SIDE, SIDE)), loop())
     method = trainer.algorithm
+    assert {method.learning_rate(Progress(step, 100)) for step in range(100)} == {1e-3}
     method.shipped()  # switches to evaluation mode, as between two steps
     source, batch = trainer.batches()
     (update,) = method.updates(source, batch, Progress(0, 12))
