@@ -62,6 +62,16 @@ def degrees(lines: Sequence[Line]) -> str:
     return "{mean_degrees:.2f} ({low:.2f} to {high:.2f})".format(**lines[-1])
 
 
+def with_interval(key: str) -> Callable[[Sequence[Line]], str]:
+    """One field of the latest line, with the interval of the line."""
+    return lambda lines: "{:.3f} ({low:.3f} to {high:.3f})".format(lines[-1][key], **lines[-1])
+
+
+def gain(lines: Sequence[Line]) -> str:
+    """The interval of the difference to the baseline."""
+    return "{:.3f} to {:.3f}".format(*lines[-1]["gain"])
+
+
 def within_degrees(lines: Sequence[Line]) -> str:
     """Shares within 3, 5, 7 and 10 degrees."""
     return " / ".join(f"{lines[-1][f'within_{most}']:.2f}".removeprefix("0") for most in (3, 5, 7, 10))

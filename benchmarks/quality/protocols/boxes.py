@@ -100,10 +100,14 @@ def resampled(predictions: list[Boxes], protocol: BoxProtocol, classes: tuple[st
     return [*each, float(np.mean([one["ap50"] for one in whole]))], torch.tensor(found)
 
 
-def ends(values: Tensor) -> str:
+def ends(values: Tensor) -> list[float]:
     """A 95 % interval."""
-    low, high = values.quantile(torch.tensor([0.025, 0.975])).tolist()
-    return f"({low:.3f} to {high:.3f})"
+    found: list[float] = values.quantile(torch.tensor([0.025, 0.975])).tolist()
+    return found
+
+
+def shown(interval: list[float]) -> str:
+    return f"({interval[0]:.3f} to {interval[1]:.3f})"
 
 
 def main() -> None:
@@ -126,12 +130,16 @@ def main() -> None:
         seconds = (time.perf_counter() - started) / arguments.seeds
         figures, samples = resampled(found, protocol, task.classes)
         baseline = samples if name == BASELINE else baseline
-        gain = "" if baseline is None or name == BASELINE else f"  gain {ends(samples - baseline)}"
-        of = ", ".join(f"{one} {value:.2f}" for one, value in zip(task.classes, figures, strict=False))
-        print(f"{name:12} {figures[-1]:.3f} {ends(samples)}  {of}  {seconds:.0f} s{gain}", flush=True)
+        gain = None if baseline is None or name == BASELINE else ends(samples - baseline)
+        of = dict(zip(task.classes, figures, strict=False))
+        words = ", ".join(f"{one} {value:.2f}" for one, value in of.items())
+        more = "" if gain is None else f"  gain {shown(gain)}"
+        print(f"{name:12} {figures[-1]:.3f} {shown(ends(samples))}  {words}  {seconds:.0f} s{more}", flush=True)
         if arguments.score:
+            low, high = ends(samples)
             settings = {key: getattr(arguments, key) for key in ("steps", "n", "seeds", "batch")}
-            keep({"protocol": f"boxes, {arguments.protocol}", "name": name, "ap50": figures[-1], **settings})
+            result = {"ap50": figures[-1], "low": low, "high": high, "ap50_of": of, "gain": gain, "seconds": seconds}
+            keep({"protocol": f"boxes, {arguments.protocol}", "name": name, **result, **settings})
 
 
 def parse() -> argparse.Namespace:
