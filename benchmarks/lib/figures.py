@@ -67,9 +67,15 @@ def with_interval(key: str) -> Callable[[Sequence[Line]], str]:
     return lambda lines: "{:.3f} ({low:.3f} to {high:.3f})".format(lines[-1][key], **lines[-1])
 
 
+def ap50_of(name: str) -> Callable[[Sequence[Line]], str]:
+    """AP50 of one class."""
+    return lambda lines: format(lines[-1]["ap50_of"][name], ".3f")
+
+
 def gain(lines: Sequence[Line]) -> str:
-    """The interval of the difference to the baseline."""
-    return "{:.3f} to {:.3f}".format(*lines[-1]["gain"])
+    """The interval of the difference to the baseline; a dash for the baseline itself."""
+    found = lines[-1]["gain"]
+    return "-" if found is None else f"{found[0]:.3f} to {found[1]:.3f}"
 
 
 def within_degrees(lines: Sequence[Line]) -> str:

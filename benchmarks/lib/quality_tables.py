@@ -61,6 +61,17 @@ def photographs(name: str, minutes: float = 2.0) -> list[Cell]:
     return row(*shown, by.field("minutes", ".0f"), protocol="photographs", name=name, minutes=minutes)
 
 
+def masks(name: str) -> list[Cell]:
+    protocols = ("nuclei", "pupils", "narrow")
+    found = [figure(by.with_interval("image_iou"), protocol=f"masks, {one}", name=name) for one in protocols]
+    return [*found, figure(by.gain, protocol="masks, narrow", name=name)]
+
+
+def boxes(name: str) -> list[Cell]:
+    classes = [by.ap50_of(one) for one in ("RBC", "WBC", "Platelets")]
+    return row(by.with_interval("ap50"), *classes, by.gain, protocol="boxes, blood", name=name)
+
+
 FONTS, DIGITS = {"protocol": "fonts", "steps": 3000}, {"protocol": "digits", "steps": None, "seeds": [0, 1, 2]}
 PAIRS = [f"{one} to {two}" for one in ("amazon", "caltech10", "webcam") for two in ("amazon", "caltech10", "webcam")]
 NARROW, CPU = "pupils, narrow source", "AMD"  # a GPU ran source only with randomization, too
@@ -132,6 +143,8 @@ TABLES: dict[str, Rows] = {
         "refined by SimGAN, randomized": gaze("refined"),
         "teacher": gaze("teacher"),
     },
+    "masks": {name: masks(name) for name in ("randomized", "teacher")},
+    "boxes": {name: boxes(name) for name in ("randomized", "teacher")},
     "photographs": {
         **{name: photographs(name) for name in PAIRS},
         "mean of 6": row(

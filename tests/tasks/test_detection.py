@@ -76,6 +76,19 @@ def test_a_box_that_a_teacher_doubts_counts_less():
     assert float(TASK.loss(both, doubted)) < float(TASK.loss(both, sure))
 
 
+def test_without_the_loss_of_the_sides_only_centres_and_classes_are_learnt():
+    outputs = perfect().roll(1, 3).requires_grad_()
+    TASK.losses(outputs, BOXES, sides=0.0).sum().backward()
+    assert not outputs.grad[:, 2:].any()
+    assert outputs.grad[:, :2].any()
+
+
+def test_the_score_of_a_box_is_that_of_its_class_at_its_centre():
+    assert (TASK.scores_of(perfect(), BOXES) > 0.9).all()
+    swapped = Boxes(BOXES.corners, 1 - BOXES.classes, BOXES.offsets)
+    assert (TASK.scores_of(perfect(), swapped) < 0.1).all()
+
+
 def test_metrics_are_those_of_coco():
     found = TASK.metrics(TASK.predict(perfect()), BOXES)
     assert found["ap50"] == found["ap75"] == found["map"] == 1.0

@@ -106,16 +106,20 @@ class Detection(DenseTask):
         first = [nn.Conv2d(width, width, 3, padding=1), nn.GroupNorm(math.gcd(width, 8), width), nn.ReLU(inplace=True)]
         return nn.Sequential(nn.Dropout2d(dropout), *first, last)
 
-    def losses(self, outputs: Tensor, labels: Boxes) -> Tensor:
-        """See `Task.losses`. Each box counts as its score, which is below 1 if a teacher has predicted it."""
+    def losses(self, outputs: Tensor, labels: Boxes, sides: float = SIDES) -> Tensor:
+        """See `Task.losses`. Each box counts as its score, which is below 1 if a teacher has predicted it.
+
+        Args:
+            sides: weight of the loss of the sides. 0 learns only where objects are, and of which class.
+        """
         outputs = outputs.float()
         n, height, width = outputs.shape[0], *outputs.shape[2:]
         known = labels.kept(~labels.ignored)
         near = centre_maps(known, (height, width), self._stride(outputs), SPREAD)
         centres = self._centre_losses(outputs[:, : len(self.classes)], known, near, self._outside(labels, outputs))
-        sides = self._side_losses(outputs, known, near)
+        widths = self._side_losses(outputs, known, near) if sides else 0.0
         # Over the boxes of the batch: an image of many boxes counts for more, and one without boxes has no sides.
-        return (centres / known.scores.sum().clamp(min=1) + SIDES * sides) * n
+        return (centres / known.scores.sum().clamp(min=1) + sides * widths) * n
 
     def _stride(self, outputs: Tensor) -> tuple[float, float]:
         return self.size[0] / outputs.shape[2], self.size[1] / outputs.shape[3]

@@ -78,6 +78,10 @@ class BoxLabels(PseudoLabels):
         self.pasted = region, visible(boxes, region, self.task.visible)
         return torch.cat([rectangles.paste(source.x[:count], target.x[:count]), target.x[count:]])
 
+    def losses(self, unknown: Tensor, labels: Boxes) -> Tensor:
+        """Losses (B,) of the student on the target: of the centres alone."""
+        return self.task.losses(unknown, labels, sides=0.0)
+
     def labels(self, teacher: Model, known: Tensor, target: TargetBatch) -> tuple[Boxes, Tensor]:
         """The teacher's boxes for the student's images, of which doubtful ones are ignored; and ones (B,)."""
         boxes: Boxes = self.task.predict(teacher(target.clean))

@@ -40,7 +40,11 @@ class PseudoLabels(ABC):
         with torch.no_grad():
             self.observe(known, source, unknown, progress)
             labels, weights = self.labels(teacher, known, target)
-        return (weights * self.task.losses(unknown, labels)).mean()
+        return (weights * self.losses(unknown, labels)).mean()
+
+    def losses(self, unknown: Tensor, labels: Any) -> Tensor:
+        """Losses (B,) of the student on the target; by default those of the task."""
+        return self.task.losses(unknown, labels)
 
     def need(self, label: Tensor, pseudo: Tensor) -> float | Tensor:
         """Factor of the loss on the target, from the student's losses on source and target; 1 by default."""
