@@ -18,7 +18,7 @@ from ...storage import make_folder, whole, write_text
 from ...tasks import Detection
 from ...training.predictions import Predictions
 from ..arguments import PredictArguments
-from ..console import Result, console
+from ..console import Result, amount, console
 from ..outputs import check_new_file
 from .cells import harmless
 
@@ -137,7 +137,7 @@ def say(found: Result, ids: Ids, files: tuple[Path, Path]) -> None:
     left_out = counted(console.left_out)
     for line in (
         f"predicted {found['boxes']} boxes in {found['count']} images; of confidence {CERTAIN} or more {of}; "
-        f"{found['without']} images without such a box",
+        f"{amount(found['without'], 'image')} without such a box",
         f"left out: {left_out}" if left_out else "",
         f"predictions: {files[0]}",
         f"COCO results: {files[1]} (ids of images and classes: {ids.said})",
