@@ -77,9 +77,10 @@ def test_by_default_nothing_is_pasted(model: Model) -> None:
 )
 def test_the_training_ends_when_boxes_become_many_or_few_or_large_or_small(model: Model, boxes, side, ends) -> None:
     labels = BoxLabels(model, 0.3)
-    labels.now.update(torch.tensor([4.0, 4 * math.log(10.0)]))
+    none = [0.0] * (len(TASK.classes) - 1)
+    labels.now.update(torch.tensor([[4.0, *none], [4 * math.log(10.0), *none]]))
     labels.after_step(model, Progress(20, 100), started=False)
-    labels.now.mean.copy_(torch.tensor([boxes, boxes * math.log(side)]))
+    labels.now.mean.copy_(torch.tensor([[boxes, *none], [boxes * math.log(side), *none]]))
     labels.after_step(model, Progress(30, 100))
     assert labels.finished is ends
     assert len(labels.notes()) == int(ends)

@@ -21,7 +21,8 @@ from .pseudo_labels import PseudoLabels
 SHARE_OF_DOUBT = 0.25  # boxes of a score from this share of the threshold are ignored; lower ones are background
 CHECK_EVERY = 10  # steps between two checks
 GROWN = 3.0  # factor of the boxes of an image, from their number when self-training began, that shows a collapse
-WIDER = 1.4  # the same of the mean side of a box
+WIDER = 1.4  # the same of the mean side of the boxes of a class
+SEEN = 0.2  # boxes of a class in an image from which on their mean side is compared
 
 
 class BoxLabels(PseudoLabels):
@@ -35,8 +36,8 @@ class BoxLabels(PseudoLabels):
 
     The guard is the number and the size of the boxes. A teacher that confirms itself comes to see objects nowhere, or
     everywhere, or its boxes grow without end. The training stops with the last sound teacher if the certain boxes of an
-    image become three times as many or a third of those when self-training began, or if the geometric mean of their
-    sides changes by a factor of 1.4.
+    image become three times as many or a third of those when self-training began, or if the geometric mean of the
+    sides of a class changes by a factor of 1.4.
 
     Args:
         model: the student.
@@ -54,8 +55,9 @@ class BoxLabels(PseudoLabels):
         self.task: Detection = model.task
         self.threshold, self.paste, self.end = threshold, paste, EarlyStop(model)
         self.pasted: tuple[Tensor, Boxes] | None = None  # onto the latest batch: the pixels (N, H, W), and the labels
-        # Of the certain boxes of an image: their number, and the sum of the logarithms of their sides.
-        self.now, self.first = RunningMean(torch.zeros(2)), RunningMean(torch.zeros(2))
+        # Of the certain boxes of an image, by class: their number, and the sum of the logarithms of their sides.
+        start = torch.zeros(2, len(self.task.classes))
+        self.now, self.first = RunningMean(start), RunningMean(start)
         self.scores = RunningMean(torch.ones(len(self.task.classes)))  # of the labelled boxes of each class
         self.networks = {"end": self.end, "now": self.now, "first": self.first, "scores": self.scores}
 
@@ -88,7 +90,9 @@ class BoxLabels(PseudoLabels):
         thresholds = self.threshold * self.scores.mean[boxes.classes]
         certain = boxes.scores >= thresholds
         sides = areas(boxes.corners[certain]).clamp(min=1e-6).log() / 2
-        self.now.update(torch.stack([certain.sum(), sides.sum()]) / max(1, len(boxes)))
+        both = torch.stack([torch.ones_like(sides), sides])
+        sums = torch.zeros_like(self.now.mean).index_add(1, boxes.classes[certain], both)
+        self.now.update(sums / max(1, len(boxes)))
         kept = replace(boxes, ignored=~certain).kept(boxes.scores >= SHARE_OF_DOUBT * thresholds)
         moved, ones = self.task.move(kept, target.warp), torch.ones(len(boxes), device=known.device)
         if self.pasted is None:
@@ -116,13 +120,13 @@ class BoxLabels(PseudoLabels):
 
     def _sound(self) -> bool:
         """Whether number and size of the boxes are about those when self-training began."""
-        count, logs = map(float, self.now.mean)
-        first, first_logs = map(float, self.first.mean)
-        if not first:
-            return True
-        if not first / GROWN <= count <= first * GROWN:
+        (counts, logs), (first, first_logs) = self.now.mean, self.first.mean
+        boxes, before = float(counts.sum()), float(first.sum())
+        if before and not before / GROWN <= boxes <= before * GROWN:
             return False
-        return abs(logs / count - first_logs / first) <= math.log(WIDER)
+        seen = (counts >= SEEN) & (first >= SEEN)
+        grown = logs[seen] / counts[seen] - first_logs[seen] / first[seen]
+        return bool((grown.abs() <= math.log(WIDER)).all())
 
     def shipped(self, teacher: Model) -> Model:
         """The teacher, or the last sound one."""
