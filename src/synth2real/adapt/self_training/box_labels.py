@@ -19,6 +19,7 @@ from ...transforms.mix import BoxPaste
 from .pseudo_labels import PseudoLabels
 
 SHARE_OF_DOUBT = 0.25  # boxes of a score from this share of the threshold are ignored; lower ones are background
+LEAST_SURE = 0.2  # least score of a certain box: while the source is not learnt, a share of its scores is noise
 CHECK_EVERY = 10  # steps between two checks
 GROWN = 3.0  # factor of the boxes of an image, from their number when self-training began, that shows a collapse
 WIDER = 1.4  # the same of the mean side of the boxes of a class
@@ -41,7 +42,7 @@ class BoxLabels(PseudoLabels):
 
     Args:
         model: the student.
-        threshold: share of the mean score of a class in the source, from which a box is certain.
+        threshold: share of the mean score of a class in the source, from which a box is certain; at least 0.2.
         paste: share of the images onto which half of the boxes of a source image are pasted, with their labels.
 
     References:
@@ -87,7 +88,7 @@ class BoxLabels(PseudoLabels):
     def labels(self, teacher: Model, known: Tensor, target: TargetBatch) -> tuple[Boxes, Tensor]:
         """The teacher's boxes for the student's images, of which doubtful ones are ignored; and ones (B,)."""
         boxes: Boxes = self.task.predict(teacher(target.clean))
-        thresholds = self.threshold * self.scores.mean[boxes.classes]
+        thresholds = (self.threshold * self.scores.mean).clamp(min=LEAST_SURE)[boxes.classes]
         certain = boxes.scores >= thresholds
         sides = areas(boxes.corners[certain]).clamp(min=1e-6).log() / 2
         both = torch.stack([torch.ones_like(sides), sides])
