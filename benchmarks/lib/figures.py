@@ -72,12 +72,6 @@ def ap50_of(name: str) -> Callable[[Sequence[Line]], str]:
     return lambda lines: format(lines[-1]["ap50_of"][name], ".3f")
 
 
-def gain(lines: Sequence[Line]) -> str:
-    """The interval of the difference to the baseline; a dash for the baseline itself."""
-    found = lines[-1]["gain"]
-    return "-" if found is None else f"{found[0]:.3f} to {found[1]:.3f}"
-
-
 def within_degrees(lines: Sequence[Line]) -> str:
     """Shares within 3, 5, 7 and 10 degrees."""
     return " / ".join(f"{lines[-1][f'within_{most}']:.2f}".removeprefix("0") for most in (3, 5, 7, 10))

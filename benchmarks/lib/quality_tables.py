@@ -63,13 +63,12 @@ def photographs(name: str, minutes: float = 2.0) -> list[Cell]:
 
 def masks(name: str) -> list[Cell]:
     protocols = ("nuclei", "pupils", "narrow")
-    found = [figure(by.with_interval("image_iou"), protocol=f"masks, {one}", name=name) for one in protocols]
-    return [*found, figure(by.gain, protocol="masks, narrow", name=name)]
+    return [figure(by.with_interval("image_iou"), protocol=f"masks, {one}", name=name) for one in protocols]
 
 
 def boxes(name: str) -> list[Cell]:
     classes = [by.ap50_of(one) for one in ("RBC", "WBC", "Platelets")]
-    return row(by.with_interval("ap50"), *classes, by.gain, protocol="boxes, blood", name=name)
+    return row(by.with_interval("ap50"), *classes, protocol="boxes, blood", name=name)
 
 
 FONTS, DIGITS = {"protocol": "fonts", "steps": 3000}, {"protocol": "digits", "steps": None, "seeds": [0, 1, 2]}
