@@ -11,7 +11,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -213,3 +213,16 @@ def keep(line: Mapping[str, Any], file: Path | None = None) -> None:
     dated = {"date": datetime.now(UTC).date().isoformat(), **line, "machine": describe()}
     with (file or SCORES).open("a") as lines:
         lines.write(json.dumps(dated) + "\n")
+
+
+def dense_arguments(description: str, protocols: Iterable[str], steps: int, n: int) -> argparse.Namespace:
+    """The command line of the protocols of masks and boxes, with its default numbers of steps and images."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("protocol", choices=list(protocols))
+    parser.add_argument("--score", action="store_true", help="use the score labels, and store the result")
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--n", type=int, default=n, help="number of rendered images")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--routes", nargs="+", help="names of the routes; all by default")
+    return parser.parse_args()

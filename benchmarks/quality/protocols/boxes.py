@@ -10,7 +10,6 @@ the interval of the same bootstrap.
 
 from __future__ import annotations
 
-import argparse
 import io
 import itertools
 import time
@@ -24,7 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.lib.machine import describe
-from benchmarks.lib.protocols import data_folder, keep
+from benchmarks.lib.protocols import data_folder, dense_arguments, keep
 from synth2real import Budget, Route, Unlabelled
 from synth2real.adapt import CDAN, DANN, MIC, Teacher
 from synth2real.data.labels import Boxes
@@ -111,7 +110,7 @@ def shown(interval: list[float]) -> str:
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = dense_arguments(__doc__, PROTOCOLS, steps=800, n=3000)
     protocol = PROTOCOLS[arguments.protocol](("dev", "score") if arguments.score else ("dev",))
     source, kind = protocol.source.labelled(arguments.n, 0, "boxes"), "dev and score" if arguments.score else "dev"
     task, baseline = Detection.of(source), None
@@ -140,18 +139,6 @@ def main() -> None:
             settings = {key: getattr(arguments, key) for key in ("steps", "n", "seeds", "batch")}
             result = {"ap50": figures[-1], "low": low, "high": high, "ap50_of": of, "gain": gain, "seconds": seconds}
             keep({"protocol": f"boxes, {arguments.protocol}", "name": name, **result, **settings})
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("protocol", choices=PROTOCOLS)
-    parser.add_argument("--score", action="store_true", help="use the score labels, too, and store the result")
-    parser.add_argument("--steps", type=int, default=800)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--n", type=int, default=3000, help="number of rendered images")
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--routes", nargs="+", help="names of the routes; all by default")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ with every range a fifth as wide.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.lib.machine import describe
-from benchmarks.lib.protocols import data_folder, keep
+from benchmarks.lib.protocols import data_folder, dense_arguments, keep
 from synth2real import Budget, Route, Unlabelled
 from synth2real.adapt import CDAN, DANN, MIC, EntropyMinimisation, Teacher
 from synth2real.randomize import Full
@@ -121,7 +120,7 @@ def otsu(images: Tensor) -> Tensor:
 
 
 def main() -> None:
-    arguments = parse()
+    arguments = dense_arguments(__doc__, PROTOCOLS, steps=600, n=4000)
     protocol = PROTOCOLS[arguments.protocol](arguments.score)
     source = protocol.source.labelled(arguments.n, 0, protocol.label)
     kind = "score" if arguments.score else "dev"
@@ -147,18 +146,6 @@ def main() -> None:
             settings = {key: getattr(arguments, key) for key in ("steps", "n", "seeds", "batch")}
             result = {"image_iou": mean, "low": low, "high": high, "gain": gain, "seconds": seconds}
             keep({"protocol": f"masks, {arguments.protocol}", "name": name, **result, **settings})
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("protocol", choices=PROTOCOLS)
-    parser.add_argument("--score", action="store_true", help="use the score labels, and store the result")
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--n", type=int, default=4000, help="number of rendered images")
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--routes", nargs="+", help="names of the routes; all by default")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ class BoxLabels(PseudoLabels):
     A box whose score reaches the threshold is a label that counts as much as its score. One that is less certain is
     ignored: it is neither an object nor background. What no box covers is background. The threshold of a class is a
     share of the mean score of its labelled boxes in the source batches. With one threshold for all, a class whose
-    scores are low becomes background: platelets in real blood smears had an AP50 of 0.01, and 0.11
-    to 0.55 in three runs of about 400 steps with thresholds by class (dev labels).
+    scores are low becomes background: platelets in real blood smears had an AP50 of 0.01, and 0.11 to 0.55 in three
+    runs of about 400 steps with thresholds by class (dev labels).
 
     The guard is the number and the size of the boxes. A teacher that confirms itself comes to see objects nowhere, or
     everywhere, or its boxes grow without end. The training stops with the last sound teacher if the certain boxes of an

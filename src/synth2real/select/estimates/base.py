@@ -171,3 +171,25 @@ def deviations(freedom: int, pairs: int) -> Tensor:
     quantiles = stats.t.ppf((torch.arange(DRAWS, dtype=torch.float64) + 0.5) / DRAWS, freedom)
     found: Tensor = torch.from_numpy(quantiles) * math.sqrt(1 + 1 / pairs)
     return found
+
+
+def judges(pool: Pool, index: int, hint: str) -> tuple[list[int], Tensor]:
+    """The other candidates that have learnt the source, and draws of them, (DRAWS, K).
+
+    Args:
+        hint: what to do with more candidates, for the message.
+
+    Raises:
+        NoEstimate: there is none.
+    """
+    learnt = has_learnt(pool.source, pool.labels, pool.task)
+    others = [k for k, of in enumerate(learnt) if of and k != index]
+    enough(len(others), 1, "other candidate(s) that have learnt the source", hint)
+    generator = torch.Generator().manual_seed(0)
+    return others, torch.randint(len(others), (DRAWS, len(others)), generator=generator)
+
+
+def normal_deviations(off: float) -> Tensor:
+    """One deviation of the estimate from the truth for each draw, (DRAWS,) float64: evenly spread normal quantiles."""
+    quantiles: Tensor = torch.special.ndtri((torch.arange(DRAWS, dtype=torch.float64) + 0.5) / DRAWS)
+    return off * quantiles

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from ...data.labels import Boxes
-from ..validators import Pool, against_labels, averages, curves, has_learnt
+from ..validators import Pool, against_labels, averages, curves
 from ..validators.box_curves import Curve
 from ..validators.boxes import Pairs, own_curves
-from .base import DRAWS, Estimate, bootstrap, enough, samples_of
+from .base import DRAWS, Estimate, bootstrap, judges, normal_deviations, samples_of
 
-JUDGES = 1  # fewest other candidates
 LEAST = 1e-2  # an AP50 is kept this far from 0 and 1 in log odds
 # In log odds, and near those for masks: they are not measured on real boxes, see docs/validators.md.
 SHARED = 0.2  # errors that all candidates make on real images, and no agreement shows
@@ -44,11 +43,7 @@ def box_agreement(pool: Pool, index: int) -> Estimate:
     References:
         After Baek, Jiang, Raghunathan & Kolter (2022, agreement-on-the-line, NeurIPS) and Jiang et al. (2022, ICLR).
     """
-    learnt = has_learnt(pool.source, pool.labels, pool.task)
-    others = [k for k, of in enumerate(learnt) if of and k != index]
-    enough(len(others), JUDGES, "other candidate(s) that have learnt the source", "compare their boxes")
-    generator = torch.Generator().manual_seed(0)
-    draws = torch.randint(len(others), (DRAWS, len(others)), generator=generator)
+    others, draws = judges(pool, index, "compare their boxes")
     source, target = (
         _by_others(domain[index], found, index, others, draws)
         for domain, found in zip((pool.source, pool.target), pool.box_pairs, strict=True)
@@ -71,7 +66,7 @@ def box_confidence(pool: Pool, index: int) -> Estimate:
 def _moved(pool: Pool, index: int, source: Expected, target: Expected) -> Estimate:
     """The AP50 on the source, moved in log odds by the change of an expected AP50 from source to target."""
     right = against_labels(pool.source[index], pool.labels, pool.classes)
-    off = OFF * torch.special.ndtri((torch.arange(DRAWS, dtype=torch.float64) + 0.5) / DRAWS)
+    off = normal_deviations(OFF)
     sizes = len(pool.labels), len(pool.target[index])
 
     def statistic(i: Tensor, j: Tensor, k: Tensor | None) -> float:

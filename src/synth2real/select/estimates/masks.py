@@ -7,10 +7,9 @@ from torch import Tensor
 
 from ...tasks.mask_metrics import confusions
 from ...tasks.prediction_distance import most_probable
-from ..validators import Pool, has_learnt
-from .base import DRAWS, Estimate, bootstrap, enough, samples_of
+from ..validators import Pool
+from .base import DRAWS, Estimate, bootstrap, judges, normal_deviations, samples_of
 
-JUDGES = 1  # fewest other candidates
 LEAST = 1e-3  # an IoU is kept this far from 0 and 1 in log odds
 ABSENT = 1e-4  # share of all points below which the expected union of a class is not in the mean
 # On real pupils and nuclei (dev labels), see docs/validators.md; in log odds.
@@ -40,16 +39,12 @@ def mask_agreement(pool: Pool, index: int) -> Estimate:
     References:
         After Baek, Jiang, Raghunathan & Kolter (2022, agreement-on-the-line, NeurIPS) and Jiang et al. (2022, ICLR).
     """
-    learnt = has_learnt(pool.source, pool.labels, pool.task)
-    others = [k for k, of in enumerate(learnt) if of and k != index]
-    enough(len(others), JUDGES, "other candidate(s) that have learnt the source", "compare their masks")
+    others, draws = judges(pool, index, "compare their masks")
     sums = [
         torch.stack([part[index, others] for part in (domain.common, domain.union)]) for domain in pool.mask_overlaps
     ]  # (2, K, N, C) each
     right = _right(pool, index)
-    generator = torch.Generator().manual_seed(0)
-    draws = torch.randint(len(others), (DRAWS, len(others)), generator=generator)
-    off = OFF * torch.special.ndtri((torch.arange(DRAWS, dtype=torch.float64) + 0.5) / DRAWS)
+    off = normal_deviations(OFF)
 
     def statistic(i: Tensor, j: Tensor, k: Tensor | None) -> float:
         chosen = torch.arange(len(others)) if k is None else draws[k[0]]
