@@ -76,11 +76,54 @@ def test_a_box_that_a_teacher_doubts_counts_less():
     assert float(TASK.loss(both, doubted)) < float(TASK.loss(both, sure))
 
 
-def test_without_the_loss_of_the_sides_only_centres_and_classes_are_learnt():
-    outputs = perfect().roll(1, 3).requires_grad_()
-    TASK.losses(outputs, BOXES, sides=0.0).sum().backward()
+def test_a_large_box_counts_as_much_as_a_small_one():
+    corners = torch.tensor([[0.0, 0, 32, 32], [36, 12, 44, 20]])
+    boxes = Boxes.of([corners], [torch.tensor([0, 1])])
+    y, x = torch.meshgrid(torch.arange(8.0), torch.arange(12.0), indexing="ij")
+    at = torch.stack([x, y]) * 4 + 2
+    losses = []
+    for wrong in range(2):  # the points of one object have boxes of half a pixel, those of the other the right ones
+        outputs = torch.zeros(1, 6, 8, 12)
+        for index, here in enumerate((x < 9, x >= 9)):
+            left_top, right_bottom = (corners[index, part, None, None] for part in (slice(2), slice(2, 4)))
+            sides = torch.cat([at - left_top, right_bottom - at]).clamp(min=0.1)
+            sides = torch.full_like(sides, 0.25) if index == wrong else sides
+            outputs[0, 2:, here] = (sides / TASK.scale).log()[:, here]
+        losses.append(float(TASK.losses(outputs, boxes)))
+    assert losses[0] == pytest.approx(losses[1], rel=0.1)
+
+
+def test_what_outputs_say_at_each_point_is_a_label_for_them():
+    outputs = perfect()
+    labels = TASK.dense(outputs, torch.tensor([0.5, 0.5]))
+    assert labels.centres.shape == (2, 2, 8, 12)
+    assert (labels.weights > 0).sum() == 2
+    assert float(TASK.losses(outputs, labels).sum()) < 1e-6
+    assert float(TASK.losses(outputs.roll(1, 3), labels).sum()) > 1
+
+
+def test_points_below_the_threshold_of_their_class_teach_no_sides():
+    labels = TASK.dense(perfect(), torch.tensor([0.5, 1.0]))
+    assert (labels.weights > 0).sum() == 1
+    outputs = perfect().roll(2, 3).requires_grad_()
+    TASK.losses(outputs, TASK.dense(perfect(), torch.tensor([1.0, 1.0]))).sum().backward()
     assert not outputs.grad[:, 2:].any()
     assert outputs.grad[:, :2].any()
+
+
+def test_boxes_are_labels_of_points_which_cover_others_in_a_region():
+    nothing = TASK.dense(torch.full((2, 6, 8, 12), -12.0), torch.tensor([0.5, 0.5]))
+    ours = TASK.dense_of(BOXES, nothing)
+    assert ours.centres.flatten(2).amax(2).tolist() == [[1.0, 1.0], [0.0, 0.0]]
+    assert ours.weights.sum((1, 2, 3)).tolist() == pytest.approx([2.0, 0.0])
+    at = (ours.weights[0, 0] > 0).nonzero()
+    assert {tuple(ours.corners[0, :, y, x].tolist()) for y, x in at.tolist()} == set(map(tuple, BOXES.corners.tolist()))
+    region = torch.zeros(2, 1, 8, 12, dtype=torch.bool)
+    region[:, :, :, :5] = True
+    both = nothing.covered(ours, region)
+    assert torch.equal(both.centres[..., :5], ours.centres[..., :5])
+    assert torch.equal(both.corners[..., 5:], nothing.corners[..., 5:])
+    assert both.weights.sum() == pytest.approx(1.0)
 
 
 def test_the_score_of_a_box_is_that_of_its_class_at_its_centre():

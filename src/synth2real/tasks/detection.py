@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ..data.domains import Labelled
 from ..data.fitting import Fitting
-from ..data.labels import VISIBLE, Boxes
+from ..data.labels import VISIBLE, Boxes, areas
 from ..errors import InputError
 from ..transforms.mix import Mix, Mosaic
 from ..transforms.warp import Warp
@@ -29,7 +29,28 @@ MOST = 100  # boxes in an image
 LEAST = 0.01  # score of a box that is predicted
 OVERLAP = 0.6  # of two boxes of one class, above which the less certain one is left out
 WIDEST = 4.0  # logarithm of the greatest side in units of `scale`
-SIDES = 2.0  # weight of the loss of the sides
+SIDES = 5.0  # weight of the loss of the sides
+
+
+@dataclass(frozen=True)
+class DenseBoxes:
+    """Labels of each point of the maps of B images, without a choice of boxes.
+
+    Args:
+        centres: (B, C, h, w) in 0..1, the probability that the centre of an object of each class is there.
+        weights: (B, 1, h, w), by how much the box of a point counts; 0 where none is known. Those of an object add up
+            to about 1.
+        corners: (B, 4, h, w), the box of each point: left, top, right, bottom in pixels.
+    """
+
+    centres: Tensor
+    weights: Tensor
+    corners: Tensor
+
+    def covered(self, by: DenseBoxes, region: Tensor) -> DenseBoxes:
+        """The labels `by` in a region (B, 1, h, w) bool, and these elsewhere."""
+        pairs = ((getattr(by, name), getattr(self, name)) for name in ("centres", "weights", "corners"))
+        return DenseBoxes(*(torch.where(region, one, other) for one, other in pairs))
 
 
 @dataclass(frozen=True)
@@ -106,20 +127,18 @@ class Detection(DenseTask):
         first = [nn.Conv2d(width, width, 3, padding=1), nn.GroupNorm(math.gcd(width, 8), width), nn.ReLU(inplace=True)]
         return nn.Sequential(nn.Dropout2d(dropout), *first, last)
 
-    def losses(self, outputs: Tensor, labels: Boxes, sides: float = SIDES) -> Tensor:
-        """See `Task.losses`. Each box counts as its score, which is below 1 if a teacher has predicted it.
-
-        Args:
-            sides: weight of the loss of the sides. 0 learns only where objects are, and of which class.
-        """
+    def losses(self, outputs: Tensor, labels: Boxes | DenseBoxes) -> Tensor:
+        """See `Task.losses`. Labels may also be those that a teacher gives to each point, see `dense_losses`."""
+        if isinstance(labels, DenseBoxes):
+            return self.dense_losses(outputs, labels)
         outputs = outputs.float()
         n, height, width = outputs.shape[0], *outputs.shape[2:]
         known = labels.kept(~labels.ignored)
         near = centre_maps(known, (height, width), self._stride(outputs), SPREAD)
         centres = self._centre_losses(outputs[:, : len(self.classes)], known, near, self._outside(labels, outputs))
-        widths = self._side_losses(outputs, known, near) if sides else 0.0
+        sides = self._side_losses(outputs, known, near)
         # Over the boxes of the batch: an image of many boxes counts for more, and one without boxes has no sides.
-        return (centres / known.scores.sum().clamp(min=1) + sides * widths) * n
+        return (centres / known.scores.sum().clamp(min=1) + SIDES * sides) * n
 
     def _stride(self, outputs: Tensor) -> tuple[float, float]:
         return self.size[0] / outputs.shape[2], self.size[1] / outputs.shape[3]
@@ -154,15 +173,74 @@ class Detection(DenseTask):
         return absent.sum((1, 2, 3)).index_add(0, boxes.image, present)
 
     def _side_losses(self, outputs: Tensor, boxes: Boxes, near: Tensor) -> Tensor:
-        """1 minus the generalised IoU of the points near a centre, in each image, (N,); they add up to a mean."""
-        n, flat = len(outputs), near.flatten(1)
-        best = highest(near, boxes.image, n).flatten(1)
-        box, point = ((flat >= best[boxes.image]) & (flat > NEAR)).nonzero(as_tuple=True)
+        """1 minus the generalised IoU of the points near a centre, in each image, (N,); they add up to a mean.
+
+        The weights of the points of a box add up to its score: a large box has more points, but counts no more.
+        """
+        box, point = self._near(boxes, near, len(outputs))
+        weights = near.flatten(1)[box, point]
+        sums = weights.new_zeros(len(near)).index_add(0, box, weights)
+        weights = weights / sums[box] * boxes.scores[box]
         image = boxes.image[box]
         predicted = self._corners(outputs).flatten(2)[image, :, point]
-        weights = flat[box, point] * boxes.scores[box]
         each = weights * (1 - generalised_iou(predicted, boxes.corners[box]))
-        return outputs.new_zeros(n).index_add(0, image, each) / weights.sum().clamp(min=1)
+        return outputs.new_zeros(len(outputs)).index_add(0, image, each) / weights.sum().clamp(min=1)
+
+    def _near(self, boxes: Boxes, near: Tensor, n: int) -> tuple[Tensor, Tensor]:
+        """Pairs of a box and a point near its centre that is as near to no other box, (P,) int64 each."""
+        flat = near.flatten(1)
+        best = highest(near, boxes.image, n).flatten(1)
+        box, point = ((flat >= best[boxes.image]) & (flat > NEAR)).nonzero(as_tuple=True)
+        return box, point
+
+    def dense(self, outputs: Tensor, thresholds: Tensor) -> DenseBoxes:
+        """The labels that the raw outputs of a teacher are for each point.
+
+        Args:
+            outputs: (N, C + 4, h, w).
+            thresholds: (C,) probability of each class from which the box of a point counts.
+        """
+        outputs = outputs.float()
+        centres, corners = outputs[:, : len(self.classes)].sigmoid(), self._corners(outputs)
+        certain = (centres * (centres >= thresholds[:, None, None])).amax(1, keepdim=True)
+        tall, wide = self._stride(outputs)
+        points = areas(corners.movedim(1, -1).flatten(0, 2)).view_as(certain) / (tall * wide)
+        return DenseBoxes(centres, certain / (2 * math.pi * SPREAD**2 * points).clamp(min=1), corners)
+
+    def dense_of(self, boxes: Boxes, like: DenseBoxes) -> DenseBoxes:
+        """Boxes as labels of each point, on maps of the size of others, which are of as many images."""
+        n, classes, height, width = like.centres.shape
+        near = centre_maps(boxes, (height, width), (self.size[0] / height, self.size[1] / width), SPREAD)
+        centres = highest(near, boxes.image * classes + boxes.classes, n * classes).view_as(like.centres)
+        box, point = self._near(boxes, near, n)
+        values = near.flatten(1)[box, point]
+        sums = values.new_zeros(len(near)).index_add(0, box, values)
+        weights, corners = (torch.zeros_like(one).flatten(2) for one in (like.weights, like.corners))
+        weights[boxes.image[box], 0, point] = values / sums[box]
+        corners[boxes.image[box], :, point] = boxes.corners[box]
+        return DenseBoxes(centres, weights.view_as(like.weights), corners.view_as(like.corners))
+
+    def dense_losses(self, outputs: Tensor, labels: DenseBoxes) -> Tensor:
+        """Losses (B,) of raw outputs against labels of each point.
+
+        That of the centres is the quality focal loss: the cross entropy, weighed by the square of the difference. That
+        of the sides is 1 minus the generalised IoU.
+
+        References:
+            Li, Wang, Wu, Chen, Hu, Li, Tang & Yang (2020). Generalized Focal Loss. NeurIPS. arXiv:2006.04388.
+        """
+        outputs, n = outputs.float(), len(outputs)
+        logits = outputs[:, : len(self.classes)]
+        each = F.binary_cross_entropy_with_logits(logits, labels.centres, reduction="none")
+        each = each * (logits.sigmoid() - labels.centres).square()
+        peaks = labels.centres * (labels.centres == F.max_pool2d(labels.centres, 3, 1, 1)) * (labels.weights > 0)
+        centres = each.sum((1, 2, 3)) / peaks.sum().clamp(min=1)
+        image, row, column = (labels.weights[:, 0] > 0).nonzero(as_tuple=True)
+        weights = labels.weights[image, 0, row, column]
+        predicted, known = (corners[image, :, row, column] for corners in (self._corners(outputs), labels.corners))
+        apart = weights * (1 - generalised_iou(predicted, known))
+        sides = outputs.new_zeros(n).index_add(0, image, apart) / weights.sum().clamp(min=1)
+        return (centres + SIDES * sides) * n
 
     def _corners(self, outputs: Tensor) -> Tensor:
         """The box that each point predicts, (N, 4, h, w): left, top, right, bottom in pixels."""

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...tasks import Task
+from ...tasks import Detection, Task
 from ...training.loop import Progress
 from ..shared.source_fit import LEARNT, SourceFit
 
 EARLIEST = 0.2  # share of the training before which self-training never starts
+EARLIEST_BOXES = 0.5  # the same of boxes, whose sides are wrong for long
 RISE = 0.5  # share of the rest over which its weight rises
 
 
@@ -28,6 +29,7 @@ class BurnIn(nn.Module):
     def __init__(self, task: Task) -> None:
         super().__init__()
         self.fit = SourceFit(task)
+        self.earliest = EARLIEST_BOXES if isinstance(task, Detection) else EARLIEST
         self.started: Tensor
         self.register_buffer("started", torch.tensor(-1))  # the step
 
@@ -38,7 +40,7 @@ class BurnIn(nn.Module):
             informative: whether the latest predictions for the target tell its samples apart.
         """
         self.fit.observe(outputs, labels)
-        if progress.fraction >= EARLIEST:
+        if progress.fraction >= self.earliest:
             starts = (self.started < 0) & (self.fit.value() >= LEARNT) & informative
             self.started.copy_(torch.where(starts, progress.step, self.started))
 
