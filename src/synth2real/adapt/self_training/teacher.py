@@ -55,6 +55,9 @@ class Teacher(SelfTrained):
     pasted onto those of the target (`paste`), and source images with rare classes may be drawn more often (`rare`).
     The collapse watch sees each point as a sample.
 
+    Boxes (`BoxLabels`): the teacher's maps of centres and sides are soft labels of each point. Teacher and student see
+    one geometry. Self-training starts after half of the steps, and ends if the boxes become many, few, large or small.
+
     A teacher passes an offset of its predictions on to its student, and self-training confirms it: no shift of an image
     contradicts an offset of the gaze. If the simulator is known to be off by a constant, add a critic (`adversary`).
 
