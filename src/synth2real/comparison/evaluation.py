@@ -11,9 +11,10 @@ from torch import Tensor
 from ..calibrate import Calibration
 from ..data.domains import Labelled, Unlabelled, evenly
 from ..data.groups import Groups, held_out, of_samples
+from ..data.tiles.cutting import images_of
 from ..errors import InputError
 from ..measure.distances import proxy_a_distance
-from ..route.preconditions import as_domains
+from ..route.preconditions import as_domains, of_tiles
 from ..route.route import OnReport, Route, default_task
 from ..route.run import Budget, Run
 from ..select.validators import CandidateOutputs, Moved, compact, labels_of, least_held_out, move
@@ -105,7 +106,8 @@ class Evaluation:
         original_source: the source, as in `compare`.
         target, test, budget: as in `compare`.
         requested_task: the task, as in `compare`.
-        groups: group of each source sample (N,) int64. No group is split between training and held-out samples.
+        groups: group of each source sample (N,) int64. No group is split between training and held-out samples. By
+            default the image of each tile, if images are cut into tiles; so are the groups of the target.
         target_groups: group of each target sample (N,) int64. Intervals and the gap resample or split whole groups.
         store: of the outputs of frozen feature extractors, which all trainings share.
     """
@@ -122,6 +124,12 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         self.original_source, self.target, self.test = as_domains(self.original_source, self.target, self.test)
+        # Tiles are samples, and those of one image are not independent. The test data is scored by its images.
+        if self.target_groups is None:
+            self.target_groups = images_of(self.target)
+        if self.groups is None and isinstance(self.original_source, Labelled):
+            self.groups = images_of(self.original_source)
+        self.original_source, self.target = of_tiles(self.original_source), of_tiles(self.target)
         for what, domain in (("source", self.original_source), ("target", self.target)):
             if not isinstance(domain, Simulator) and len(domain) < LEAST:
                 raise InputError(f"the {what} has {len(domain)} sample(s), expected {LEAST} or more to compare routes")

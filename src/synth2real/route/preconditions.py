@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
 from ..adapt import OBJECTIVES, STAGE, Objective
 from ..data.domains import Labelled, Unlabelled, check_domains, check_kind
+from ..data.fitting import TILES
 from ..data.given import check_both
 from ..data.objects import as_labelled, as_unlabelled, check_columns, is_table
+from ..data.tiles.cutting import as_samples, refused
 from ..data.unpadded import check_unpadded
 from ..errors import InputError
 from ..settings import name_of
 from ..simulate import Simulator
 from ..tasks import Task
+
+Domain = TypeVar("Domain", Labelled, Unlabelled, Labelled | Simulator)
 
 
 def check_data(source: object, target: object, test: object = None) -> None:
@@ -45,6 +49,17 @@ def as_domains(
         check_columns(table, target)
     check_data(*domains)
     return domains
+
+
+def of_tiles(domain: Domain) -> Domain:
+    """A domain whose tiles are images of their own, as training and label-free scores take them; others as they are."""
+    return domain if isinstance(domain, Simulator) else as_samples(domain)
+
+
+def check_tiles(task: Task, target: Unlabelled) -> None:
+    """Raise `InputError` if the target is cut into tiles, and the labels of the task do not lie in the image."""
+    if target.resize == TILES and not task.dense:
+        raise refused(f"the task {task.kind} is of whole images")
 
 
 def check_pair(source: Labelled, target: Unlabelled) -> None:

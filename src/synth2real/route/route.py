@@ -33,7 +33,17 @@ from ..training.loop import Loop, Speed, Trainer
 from ..training.mapping import Mapped, Mapping
 from ..training.model import Model
 from .learner import keeps, prepared, settled, with_kept
-from .preconditions import as_domains, check_data, check_labels, check_maps, check_network, check_pair, check_stages
+from .preconditions import (
+    as_domains,
+    check_data,
+    check_labels,
+    check_maps,
+    check_network,
+    check_pair,
+    check_stages,
+    check_tiles,
+    of_tiles,
+)
 from .recorder import OnReport as OnReport
 from .recorder import OnStep as OnStep
 from .recorder import Recorder
@@ -130,6 +140,7 @@ class Route:
             TrainingDiverged: a loss or gradient was not finite.
         """
         source, target, _ = as_domains(source, target)
+        source, target = of_tiles(source), of_tiles(target)
         budget, recorder = settled_budget(task, budget), Recorder(on_report, on_step)
         with recorder.stage("calibrate"):
             simulator, calibration = self.simulator(source, target, task, budget)
@@ -137,6 +148,7 @@ class Route:
             rendered = rendered_by(simulator, source, target, budget)
         check_pair(rendered, target)
         task = task or default_task(rendered)
+        check_tiles(task, target)
         loop = loop_of(budget, rendered, target, task)
         refiner, refined, moved = self._refined(rendered, target, task, loop, recorder, on_refiner)
         final = final_source(rendered, refined, moved)

@@ -20,8 +20,9 @@ def box_metrics(predictions: Boxes, labels: Boxes, classes: tuple[str, ...]) -> 
     `ap50` and `ap75` are the average precision, averaged over the classes that occur, of boxes that overlap a labelled
     one by an IoU of 0.5 and 0.75 or more. `map` is the average over thresholds from 0.5 to 0.95 in steps of 0.05.
     `ap50_of` has it for each class, None for one that does not occur. `recall` is the share of labelled boxes that are
-    found (average over the thresholds, up to 100 boxes an image), `recall_of_size` that of small, medium and large
-    boxes (areas up to 32 and up to 96 pixels squared). Ignored boxes count nowhere.
+    found (average over the thresholds, up to 100 boxes an image; all of them, where tiles of an image had more),
+    `recall_of_size` that of small, medium and large boxes (areas up to 32 and up to 96 pixels squared). Ignored boxes
+    count nowhere.
 
     Raises:
         InputError: no box is labelled, or the package is missing.
@@ -41,6 +42,7 @@ def box_metrics(predictions: Boxes, labels: Boxes, classes: tuple[str, ...]) -> 
         evaluation = COCOeval_faster(truth, found or truth, "bbox")
         if found is None:
             return _nothing(labels, classes)
+        evaluation.params.maxDets[-1] = max(evaluation.params.maxDets[-1], int(predictions.counts.max()))
         evaluation.evaluate()
         evaluation.accumulate()
     precision, recall = (np.where(x < 0, np.nan, x) for x in (evaluation.eval["precision"], evaluation.eval["recall"]))
