@@ -113,8 +113,9 @@ class Segmentation(DenseTask):
     def mix(self, labels: Masks, mix: Mix | Mosaic) -> Masks:
         return labels.mixed(mix)
 
-    def align(self, evaluated: Labelled) -> Masks | WholeMasks:
-        """Masks of another data set with indices of the classes of this task.
+    def align(self, evaluated: Labelled) -> Any:
+        """Masks of another data set with indices of the classes of this task: `Masks`, or `WholeMasks` of images that
+        are cut into tiles.
 
         Raises:
             InputError: the data set has no masks, or a class that is not in this task.

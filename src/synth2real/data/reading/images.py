@@ -37,7 +37,7 @@ NAMED = 20  # unreadable images that a warning names
 class Decoded:
     """Images (N, C, H, W) uint8, in memory or on disk; original sizes (N, 2); indices of the files kept; their depth.
 
-    With `resize="tiles"` they are whole images, see `tiles.wholes.Wholes`. Images in memory are channels last. The depth
+    With `resize="tiles"` they are whole, see `tiles.wholes.Wholes`. Images in memory are channels last. The depth
     is None if no image has more than 8 bits per pixel.
     """
 

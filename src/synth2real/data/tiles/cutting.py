@@ -67,14 +67,14 @@ def _labels(labels: Masks | Boxes, tiling: Tiling) -> tuple[Masks | Boxes, Whole
     if isinstance(labels, Boxes):
         return cut_boxes(labels, tiling), labels
     assert isinstance(labels.index, Wholes)
-    return Masks(cut_into(labels.index, tiling)), WholeMasks(labels.index)  # type: ignore[arg-type]
+    return Masks(cut_into(labels.index, tiling)), WholeMasks(labels.index)
 
 
 def as_samples(domain: Domain) -> Domain:
     """The domain whose tiles are images of their own: predictions and scores are then those of each tile."""
-    if domain.tiling is None:
-        return domain
-    return replace(domain, tiling=None, **({"whole": None} if isinstance(domain, Labelled) else {}))
+    if isinstance(domain, Labelled):
+        return replace(domain, tiling=None, whole=None)
+    return replace(domain, tiling=None)
 
 
 def images_of(domain: Labelled | Unlabelled) -> Tensor | None:

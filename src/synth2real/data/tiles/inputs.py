@@ -58,7 +58,7 @@ class Tiles:
         last = len(shape) == 4 and shape[1] > 1
         return torch.empty(shape, dtype=kind, memory_format=torch.channels_last if last else torch.contiguous_format)
 
-    def _cut(self, whole: np.ndarray, corner: Sequence[int], tile: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _cut(self, whole: np.ndarray, corner: Sequence[int], tile: np.ndarray) -> None:
         """Write one tile, in the middle of the padding if there is any, as `fitting.placed` has it."""
         height, width = tile.shape[-2:]
         seen = whole[..., corner[0] : corner[0] + height, corner[1] : corner[1] + width]
