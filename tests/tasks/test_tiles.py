@@ -13,7 +13,7 @@ from synth2real.data.reading.pixels import Conversion
 from synth2real.data.tiles.cutting import as_samples
 from synth2real.deploy.graph import Graph
 from synth2real.route.preconditions import check_tiles
-from synth2real.tasks import Classification, Detection, Segmentation
+from synth2real.tasks import Classification, Detection, Segmentation, box_metrics
 from synth2real.training.model import Model
 
 SIDE = (32, 32)
@@ -108,3 +108,32 @@ def test_classes_and_exports_are_refused() -> None:
     model.conversion = Conversion(SIDE, 1, resize="tiles")
     with pytest.raises(InputError, match="the model cuts images into tiles"):
         Graph(model)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_boxes_of_an_image_have_the_same_metrics_in_parts(seed, monkeypatch) -> None:
+    generator = torch.Generator().manual_seed(seed)
+
+    def boxes(count: int, side: float) -> torch.Tensor:
+        low = torch.rand(count, 2, generator=generator) * 60
+        return torch.cat([low, low + side * (0.5 + torch.rand(count, 2, generator=generator))], 1)
+
+    def some(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return boxes(count, 20), torch.randint(0, 2, (count,), generator=generator)
+
+    (first, kinds), (second, others) = some(40), some(30)
+    truth = Boxes.of(
+        [first, second], [kinds, others], [torch.rand(len(one), generator=generator) < 0.1 for one in (first, second)]
+    )
+    near = [one + 2 * torch.randn(one.shape, generator=generator) for one in (first, second)]
+    found = Boxes.of([torch.cat([near[0], boxes(20, 20)]), near[1]], [torch.cat([kinds, kinds[:20]]), others])
+    found = Boxes(
+        found.corners, found.classes, found.offsets, scores=torch.rand(len(found.classes), generator=generator)
+    )
+    whole = box_metrics.box_metrics(found, truth, CLASSES)
+    monkeypatch.setattr(box_metrics, "USUAL", 59)
+    monkeypatch.setattr(box_metrics, "CHUNK", 7)
+    assert len(box_metrics.apart(found, truth)[0]) > 10
+    parts = box_metrics.box_metrics(found, truth, CLASSES)
+    for name, value in whole.items():
+        assert parts[name] == pytest.approx(value), name

@@ -14,7 +14,7 @@ from ..data.groups import Groups, held_out, of_samples
 from ..data.tiles.cutting import images_of
 from ..errors import InputError
 from ..measure.distances import proxy_a_distance
-from ..route.preconditions import as_domains, of_tiles
+from ..route.preconditions import as_domains
 from ..route.route import OnReport, Route, default_task
 from ..route.run import Budget, Run
 from ..select.validators import CandidateOutputs, Moved, compact, labels_of, least_held_out, move
@@ -123,13 +123,11 @@ class Evaluation:
     _rendered: dict[str, tuple[Labelled, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.original_source, self.target, self.test = as_domains(self.original_source, self.target, self.test)
-        # Tiles are samples, and those of one image are not independent. The test data is scored by its images.
-        if self.target_groups is None:
+        if self.target_groups is None and isinstance(self.target, Unlabelled):
             self.target_groups = images_of(self.target)
         if self.groups is None and isinstance(self.original_source, Labelled):
             self.groups = images_of(self.original_source)
-        self.original_source, self.target = of_tiles(self.original_source), of_tiles(self.target)
+        self.original_source, self.target, self.test = as_domains(self.original_source, self.target, self.test)
         for what, domain in (("source", self.original_source), ("target", self.target)):
             if not isinstance(domain, Simulator) and len(domain) < LEAST:
                 raise InputError(f"the {what} has {len(domain)} sample(s), expected {LEAST} or more to compare routes")

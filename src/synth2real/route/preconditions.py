@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from torch import nn
 
@@ -18,8 +18,6 @@ from ..errors import InputError
 from ..settings import name_of
 from ..simulate import Simulator
 from ..tasks import Task
-
-Domain = TypeVar("Domain", Labelled, Unlabelled, Labelled | Simulator)
 
 
 def check_data(source: object, target: object, test: object = None) -> None:
@@ -36,6 +34,9 @@ def as_domains(
 ) -> tuple[Labelled | Simulator, Unlabelled, Labelled | None]:
     """What a user gave for source, target and test data as domains, see `Labelled.of` and `Unlabelled.of`.
 
+    Tiles of source and target are images of their own, to train and to score without labels. The test data is scored
+    by its whole images.
+
     Raises:
         InputError: one of them holds no such data.
     """
@@ -48,12 +49,8 @@ def as_domains(
     if is_table(table) and is_table(target) and len(domains[1].shape) == 1:
         check_columns(table, target)
     check_data(*domains)
-    return domains
-
-
-def of_tiles(domain: Domain) -> Domain:
-    """A domain whose tiles are images of their own, as training and label-free scores take them; others as they are."""
-    return domain if isinstance(domain, Simulator) else as_samples(domain)
+    source, target, test = domains
+    return source if isinstance(source, Simulator) else as_samples(source), as_samples(target), test
 
 
 def check_tiles(task: Task, target: Unlabelled) -> None:

@@ -42,7 +42,6 @@ from .preconditions import (
     check_pair,
     check_stages,
     check_tiles,
-    of_tiles,
 )
 from .recorder import OnReport as OnReport
 from .recorder import OnStep as OnStep
@@ -140,7 +139,6 @@ class Route:
             TrainingDiverged: a loss or gradient was not finite.
         """
         source, target, _ = as_domains(source, target)
-        source, target = of_tiles(source), of_tiles(target)
         budget, recorder = settled_budget(task, budget), Recorder(on_report, on_step)
         with recorder.stage("calibrate"):
             simulator, calibration = self.simulator(source, target, task, budget)
@@ -148,7 +146,6 @@ class Route:
             rendered = rendered_by(simulator, source, target, budget)
         check_pair(rendered, target)
         task = task or default_task(rendered)
-        check_tiles(task, target)
         loop = loop_of(budget, rendered, target, task)
         refiner, refined, moved = self._refined(rendered, target, task, loop, recorder, on_refiner)
         final = final_source(rendered, refined, moved)
@@ -260,6 +257,7 @@ class Route:
         check_labels(objective, () if self.randomize is None else self.randomize.settled(task).mixes)
         check_network(objective, self.features)
         check_maps(self.learner, task)
+        check_tiles(task, target)
         return prepared(objective, source, target, task, self.features, seed)
 
     @property

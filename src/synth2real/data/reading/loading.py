@@ -93,8 +93,7 @@ def load_unlabelled(
         masks: also load the masks of images, such as `NAME_mask.png` beside `NAME.png`, as images.
         given: columns of numbers that are known of every image and are no labels: columns of a metadata table, or
             arrays (N,) of an `.npz`.
-        resize: how images are brought to `size`: `stretch`, `crop` or `letterbox`; or `tiles`, which cuts images into
-            overlapping tiles of that size. See `Conversion`.
+        resize: how images are brought to `size`: `stretch`, `crop`, `letterbox` or `tiles`, see `Conversion`.
         split: of a data set of Hugging Face, see `objects.huggingface.open_hub`.
         format: of another program's folder, such as `coco`; None to find it, `images` for plain images.
 

@@ -33,26 +33,20 @@ def cut_boxes(boxes: Boxes, tiling: Tiling, visible: float = VISIBLE) -> Boxes:
         visible: a box of which less than this share of its area remains in a tile is ignored there: it is neither an
             object nor background.
     """
-    parts, ignored, classes, counts = [], [], [], []
-    for of_tiles, one in zip(
-        _views(tiling).split(tiling.counts.tolist()), torch.arange(len(boxes)).split(1), strict=True
-    ):
-        here = boxes[one]
-        inside = torch.cat(
-            [
-                torch.maximum(here.corners[None, :, :2], of_tiles[:, None, :2]),
-                torch.minimum(here.corners[None, :, 2:], of_tiles[:, None, 2:]),
-            ],
-            2,
-        )
-        remains = (inside[..., 2:] - inside[..., :2]).clamp(min=0).prod(2)
-        tile, box = (remains > 0).nonzero(as_tuple=True)
-        parts.append(inside[tile, box] - of_tiles[tile, :2].repeat(1, 2))
-        classes.append(here.classes[box])
-        ignored.append(here.ignored[box] | (remains[tile, box] < visible * areas(here.corners)[box]))
-        counts.append(torch.bincount(tile, minlength=len(of_tiles)))
-    offsets = torch.cat([torch.zeros(1, dtype=torch.int64), torch.cat(counts).cumsum(0)])
-    return Boxes(torch.cat(parts), torch.cat(classes), offsets, torch.cat(ignored))
+    ends = boxes.offsets.tolist()
+    parts, found, remaining = [], [], []
+    for image, view in zip(tiling.image.tolist(), _views(tiling), strict=True):
+        corners = boxes.corners[ends[image] : ends[image + 1]]
+        part = torch.cat([torch.maximum(corners[:, :2], view[:2]), torch.minimum(corners[:, 2:], view[2:])], 1)
+        remains = areas(part)
+        seen = remains.nonzero()[:, 0]
+        parts.append(part[seen] - view[:2].repeat(2))
+        found.append(seen + ends[image])
+        remaining.append(remains[seen])
+    box = torch.cat(found)
+    ignored = boxes.ignored[box] | (torch.cat(remaining) < visible * areas(boxes.corners)[box])
+    offsets = torch.tensor([0, *map(len, found)]).cumsum(0)
+    return Boxes(torch.cat(parts), boxes.classes[box], offsets, ignored)
 
 
 def merged_boxes(boxes: Boxes, tiling: Tiling) -> Boxes:
@@ -109,27 +103,44 @@ def _objects(boxes: Boxes, tiling: Tiling) -> Tensor:
 
 def _agreeing(boxes: Boxes, tiling: Tiling) -> tuple[Indices, Indices, tuple[Indices, Indices], NDArray[np.float32]]:
     """Pairs of boxes of one class that agree in what their tiles both see: indices, their tiles, and the IoU there."""
-    first, second = _neighbours(tiling, boxes.counts)
-    counts, starts = boxes.counts.numpy(), boxes.offsets.numpy()
-    each = counts[first] * counts[second]
-    pair = np.repeat(np.arange(len(each)), each)
-    within = np.arange(len(pair)) - np.repeat(each.cumsum() - each, each)
-    p, q = first[pair], second[pair]
-    one, two = starts[p] + within // counts[q], starts[q] + within % counts[q]
-    same = boxes.classes.numpy()[one] == boxes.classes.numpy()[two]
-    one, two, p, q = (part[same] for part in (one, two, p, q))
-    views, corners = _views(tiling), boxes.corners
-    low, high = torch.maximum(views[p], views[q])[:, :2], torch.minimum(views[p], views[q])[:, 2:]
-    seen = [
-        torch.cat([torch.maximum(corners[at, :2], low), torch.minimum(corners[at, 2:], high)], 1) for at in (one, two)
-    ]
-    common = torch.cat(
-        [torch.maximum(seen[0][:, :2], seen[1][:, :2]), torch.minimum(seen[0][:, 2:], seen[1][:, 2:])], 1
-    )
-    shared = areas(common)
-    overlap = (shared / (areas(seen[0]) + areas(seen[1]) - shared).clamp(min=1e-9)).numpy()
+    tiles = _neighbours(tiling, boxes.counts)
+    views = [_views(tiling)[one] for one in tiles]
+    view = torch.cat([torch.maximum(views[0], views[1])[:, :2], torch.minimum(views[0], views[1])[:, 2:]], 1)
+    first, second = (_seen(boxes, one, view) for one in tiles)
+    counts = [np.bincount(pair, minlength=len(view)) for pair, _, _ in (first, second)]
+    pair, rank = _each(counts[0] * counts[1])
+    ours = _starts(counts[0])[pair] + rank // counts[1][pair]
+    theirs = _starts(counts[1])[pair] + rank % counts[1][pair]
+    kinds = boxes.classes.numpy()
+    same = kinds[first[1][ours]] == kinds[second[1][theirs]]
+    pair, ours, theirs = (part[same] for part in (pair, ours, theirs))
+    a, b = first[2][ours], second[2][theirs]
+    common = areas(torch.cat([torch.maximum(a, b)[:, :2], torch.minimum(a, b)[:, 2:]], 1))
+    overlap = (common / (areas(a) + areas(b) - common)).numpy()
     agree = overlap >= AGREE
-    return one[agree], two[agree], (p[agree], q[agree]), overlap[agree]
+    pair, ours, theirs = (part[agree] for part in (pair, ours, theirs))
+    return first[1][ours], second[1][theirs], (tiles[0][pair], tiles[1][pair]), overlap[agree]
+
+
+def _seen(boxes: Boxes, tiles: Indices, view: Tensor) -> tuple[Indices, Indices, Tensor]:
+    """What of the boxes of each of P tiles lies in its `view` (P, 4): the number of the view, the box, and its part."""
+    counts = boxes.counts.numpy()[tiles]
+    pair, rank = _each(counts)
+    box = boxes.offsets.numpy()[tiles][pair] + rank
+    corners, frame = boxes.corners[box], view[pair]
+    part = torch.cat([torch.maximum(corners, frame)[:, :2], torch.minimum(corners, frame)[:, 2:]], 1)
+    inside = areas(part) > 0
+    return pair[inside.numpy()], box[inside.numpy()], part[inside]
+
+
+def _each(counts: Indices) -> tuple[Indices, Indices]:
+    """For so many things of each kind, the kind of each, and its number among those of its kind."""
+    kind = np.repeat(np.arange(len(counts)), counts)
+    return kind, np.arange(len(kind)) - _starts(counts)[kind]
+
+
+def _starts(counts: Indices) -> Indices:
+    return counts.cumsum() - counts
 
 
 def _neighbours(tiling: Tiling, counts: Tensor) -> tuple[Indices, Indices]:
