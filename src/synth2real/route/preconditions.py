@@ -40,17 +40,14 @@ def as_domains(
     Raises:
         InputError: one of them holds no such data.
     """
-    domains = (
-        as_labelled(source, "the source is", allowed=(Simulator,)),
-        as_unlabelled(target, "the target is"),
-        None if test is None else as_labelled(test, "the test data is", allowed=(type(None),)),
-    )
+    ours: Labelled | Simulator = as_labelled(source, "the source is", allowed=(Simulator,))
+    theirs: Unlabelled = as_unlabelled(target, "the target is")
+    tested: Labelled | None = None if test is None else as_labelled(test, "the test data is", allowed=(type(None),))
     table = source[0] if isinstance(source, tuple) else source
-    if is_table(table) and is_table(target) and len(domains[1].shape) == 1:
+    if is_table(table) and is_table(target) and len(theirs.shape) == 1:
         check_columns(table, target)
-    check_data(*domains)
-    source, target, test = domains
-    return source if isinstance(source, Simulator) else as_samples(source), as_samples(target), test
+    check_data(ours, theirs, tested)
+    return ours if isinstance(ours, Simulator) else as_samples(ours), as_samples(theirs), tested
 
 
 def check_tiles(task: Task, target: Unlabelled) -> None:
