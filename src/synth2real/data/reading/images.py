@@ -29,6 +29,7 @@ from .unpacked import Unpacking
 LEAST_SIDE = 4  # pixels; smaller images hold nothing that a network could learn
 SUBSET = 2**28  # bytes; a smaller part of images on disk is decoded
 AHEAD = 64  # images that threads decode before they are taken
+WHOLE_AHEAD = 8  # of large images, which are not shrunk
 SMALL = 2**14  # values: of smaller images one thread decodes more than several, which wait for each other
 NAMED = 20  # unreadable images that a warning names
 
@@ -290,8 +291,9 @@ def decode(files: Sequence[Path | Held], how: Conversion) -> Decoded:
 def _decoded(files: Sequence[Path | Held], how: Conversion) -> Iterator[Read | str]:
     """The images in order, decoded by threads a little ahead: a set that stays on disk never lies in memory."""
     run: Callable[..., Iterable[Read | str]] = decoding_threads(os.getpid()).map
-    for start in range(0, len(files), AHEAD):
-        read = list(run(lambda file: try_read(file, how), files[start : start + AHEAD]))
+    ahead = WHOLE_AHEAD if how.resize == TILES else AHEAD
+    for start in range(0, len(files), ahead):
+        read = list(run(lambda file: try_read(file, how), files[start : start + ahead]))
         yield from read
         run = decoding_threads(os.getpid()).map if any(map(_large, read)) else map
 
