@@ -21,12 +21,6 @@ from .wholes import Wholes
 Domain = TypeVar("Domain", Labelled, Unlabelled)
 
 
-def check_pictured(labels: Any) -> None:
-    """Raise `InputError` for labels that no tile has: those that do not lie in the image."""
-    if not isinstance(labels, Masks | Boxes):
-        raise refused("the data has classes or numbers of whole images")
-
-
 def refused(found: str) -> InputError:
     """The error for labels that do not lie in the images that are cut; the message begins with what was found."""
     return InputError(
@@ -46,8 +40,8 @@ def cut(domain: Domain) -> Domain:
     """
     if domain.resize != TILES or domain.tiling is not None or not isinstance(domain.inputs, Wholes):
         return domain
-    if isinstance(domain, Labelled):
-        check_pictured(domain.labels)
+    if isinstance(domain, Labelled) and not isinstance(domain.labels, Masks | Boxes):
+        raise refused("the data has classes or numbers of whole images")
     assert domain.sizes is not None
     tiling = Tiling.of(domain.sizes, (domain.shape[1], domain.shape[2]), domain.names)
     changed: dict[str, Any] = {
@@ -90,8 +84,3 @@ def count_of(domain: Labelled | Unlabelled) -> int:
 def names_of(domain: Labelled | Unlabelled) -> Sequence[str]:
     """Names of the images, or of other samples."""
     return domain.names if domain.tiling is None else domain.tiling.names
-
-
-def some_images(domain: Domain, images: Tensor) -> Domain:
-    """The images at `images` (J,) int64, with all their tiles if they are cut."""
-    return domain.subset(images if domain.tiling is None else domain.tiling.tiles_of(images))

@@ -94,7 +94,7 @@ class Tiles:
 
     @property
     def _together(self) -> int:
-        """How many images stay in memory: as many as the largest tile grid lets."""
+        """How many images may be read in turn, so that they stay in memory."""
         reach = (self.corner + torch.tensor(self.shape[-2:])).prod(1).max()
         channels = self.shape[1] if len(self.shape) == 4 else 1
         return max(1, min(TOGETHER, KEPT // (int(reach) * channels)))
