@@ -10,6 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
+RESIZED = ("stretch", "crop", "letterbox")  # ways to bring a whole image to a size
+
 
 def picture(seed: int, size: tuple[int, int] = (16, 16), channels: int = 1, level: int = 128) -> np.ndarray:
     """(H, W) or (H, W, 3) uint8, noise about `level`."""

@@ -65,7 +65,9 @@ def test_runs_of_before_have_stretched(tmp_path) -> None:
 def test_resizing_needs_a_size_and_a_way_that_exists(synth2real, tmp_path, classes, photos) -> None:
     pair = (classes, "--target", photos, "--out", tmp_path / "out")
     refused(synth2real("train", *pair, "--resize", "crop"), "--resize crop", "found no --size", "--size 224")
-    refused(synth2real("train", *pair, "--size", 8, "--resize", "pad"), "'pad', expected stretch, crop or letterbox")
+    refused(
+        synth2real("train", *pair, "--size", 8, "--resize", "pad"), "'pad', expected stretch, crop, letterbox or tiles"
+    )
     assert not (tmp_path / "out").exists()
 
 

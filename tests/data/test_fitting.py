@@ -8,10 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import dot, save
+from helpers import RESIZED, dot, save
 from synth2real import load, load_unlabelled
 from synth2real.data.domains import Labelled, Unlabelled
-from synth2real.data.fitting import MODES, Fitting, fitted, place
+from synth2real.data.fitting import Fitting, fitted, place
 from synth2real.data.multi_source import join
 from synth2real.errors import InputError
 from synth2real.tasks import Keypoints
@@ -36,7 +36,7 @@ def test_where_an_image_lies_in_a_square(resize, given, whole, corner) -> None:
     assert place(given, (224, 224), resize) == (whole, corner)
 
 
-@pytest.mark.parametrize("resize", MODES)
+@pytest.mark.parametrize("resize", RESIZED)
 def test_points_come_back_in_pixels_of_the_image_as_given(resize) -> None:
     fitting = Fitting(SIZES, SIZE, resize)
     points = torch.rand(5, 3, 2, dtype=torch.float64) * SIZES.flip(1)[:, None]
@@ -46,7 +46,7 @@ def test_points_come_back_in_pixels_of_the_image_as_given(resize) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "npz"])
-@pytest.mark.parametrize("resize", MODES)
+@pytest.mark.parametrize("resize", RESIZED)
 def test_a_dot_is_where_its_label_says_after_every_way_to_resize(tmp_path, resize, suffix) -> None:
     """In both directions of shrinking; JPEGs are decoded at half of their size."""
     rows, dots = ["file_name,x,y"], []
@@ -109,7 +109,7 @@ def test_images_of_more_than_8_bits_are_padded_alike(tmp_path) -> None:
     assert found.unique().tolist() == [round(255 * 2000 / 4095)]
 
 
-@pytest.mark.parametrize("resize", MODES)
+@pytest.mark.parametrize("resize", RESIZED)
 def test_images_on_disk_are_fitted_as_those_in_memory(tmp_path, resize) -> None:
     for i, size in enumerate([(30, 50), (50, 30), (41, 41)]):
         save(tmp_path / f"{i}.png", np.random.default_rng(i).integers(0, 255, (*size, 3), dtype=np.uint8))

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import dot, picture, save
+from helpers import RESIZED, dot, picture, save
 from small_models import CLASSES, MODELS, scrambled
 from synth2real import InputError
-from synth2real.data.fitting import MODES
 from synth2real.deploy.graph import Graph
 from synth2real.tasks import Keypoints
 from synth2real.training.model import Model
@@ -32,7 +31,7 @@ def test_it_answers_to_a_file_of_any_size_as_the_model_does(tmp_path, name):
             torch.testing.assert_close(graph(raw(pixels)), expected, atol=1e-6, rtol=1e-12)
 
 
-@pytest.mark.parametrize("resize", MODES)
+@pytest.mark.parametrize("resize", RESIZED)
 def test_points_are_in_pixels_of_the_image_as_given(tmp_path, resize):
     task = Keypoints(("x", "y"), (16, 16))
     model = scrambled(Model(task, (1, 16, 16)))

@@ -5,8 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import picture, save
-from synth2real.data.fitting import MODES
+from helpers import RESIZED, picture, save
 from synth2real.data.reading.pixels import Conversion, read_image
 from synth2real.deploy.resampling import Side, grey, resampled, weights
 
@@ -15,7 +14,7 @@ SIZES = [(48, 64), (61, 35), (16, 16), (5, 9), (33, 500), (16, 40), (100, 13)]
 
 @pytest.mark.parametrize("given", SIZES, ids=str)
 @pytest.mark.parametrize("size", [(16, 16), (21, 19), (64, 40)], ids=str)
-@pytest.mark.parametrize("resize", MODES)
+@pytest.mark.parametrize("resize", RESIZED)
 def test_an_image_of_any_size_is_resized_to_the_bits_of_the_reader(tmp_path, given, size, resize):
     pixels = picture(0, given, 3)
     file = save(tmp_path / "a.png", pixels)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data.boxes import BOXES
 from ..data.domains import Labelled, Unlabelled
-from ..data.fitting import USUAL, Resize
+from ..data.fitting import TILES, USUAL, Resize
 from ..data.formats import NATIVE, find_format, format_of
 from ..data.groups import Groups, read_groups
 from ..data.masks import MASK, of_regions
@@ -18,6 +18,7 @@ from ..data.reading.loading import is_hub, load, load_unlabelled
 from ..data.reading.pixels import Conversion
 from ..data.reading.places import has_columns
 from ..data.sparse import SVMLIGHT, Layout
+from ..data.tiles.cutting import images_of, refused
 from ..deploy import OnnxModel, load_onnx
 from ..errors import InputError
 from ..measure.ratios import usual_resize
@@ -53,6 +54,8 @@ SHOWN = 200  # rendered images that show what a simulator renders
 def load_pair(data: Data) -> tuple[Labelled | Simulator, Unlabelled, Layout | None]:
     """Source and target, and how svmlight files among them are read."""
     check_task(data.task)
+    if data.resize == TILES and not TASKS[data.task].dense:
+        raise refused(f"--task {data.task} is of whole images")
     check_for_simulators(data.source[0], data.n, data.preset, data.params)
     layout = decide_layout(data)
     if data.resize is None and default_resize(data, data.size) == "crop":
@@ -353,9 +356,12 @@ def read_both_groups(
     source: tuple[str, Labelled | Unlabelled | Simulator],
     target: tuple[Path, Unlabelled],
 ) -> tuple[Groups, Groups]:
-    """Groups by --group of source and target, each given with its path; at least one must have that column."""
+    """Groups by --group of source and target, each given with its path; at least one must have that column.
+
+    Without --group the tiles of an image are a group, if images are cut into tiles.
+    """
     if column is None:
-        return None, None
+        return None if isinstance(source[1], Simulator) else images_of(source[1]), images_of(target[1])
     ours = None
     if not (isinstance(source[1], Simulator) or is_simulator(source[0])):  # a folder may have the simulator's name
         ours = read_groups(source[0], column, source[1])

@@ -11,9 +11,9 @@ import typer
 
 from ..engines import ENGINES
 
+Resize = Literal["stretch", "crop", "letterbox", "tiles"]
 Size = tuple[int, int]
 Channels = Literal[1, 3]
-Resize = Literal["stretch", "crop", "letterbox"]
 
 SIMULATOR = "Name of a simulator, e.g. eyes; or module:Class, or the YAML file of a program."
 REAL = "Folder or .npz of unlabelled real images."
@@ -121,10 +121,10 @@ ResizeOption = Annotated[
     Resize | None,
     typer.Option(
         "--resize",
-        metavar="stretch|crop|letterbox",
+        metavar="stretch|crop|letterbox|tiles",
         parser=parse_resize,
-        help="How to bring images to --size: crop and letterbox keep the ratio of the sides. Default: stretch; for "
-        "classes crop, if the ratios differ.",
+        help="How to bring images to --size: crop and letterbox keep the ratio of the sides; tiles cuts large images "
+        "(segment, detect). Default: stretch; for classes crop, if the ratios differ.",
     ),
 ]
 ChannelsOption = Annotated[

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..calibrate import Calibration
 from ..data.domains import Labelled, Unlabelled, evenly
 from ..data.groups import Groups, held_out, of_samples
+from ..data.tiles.cutting import images_of
 from ..errors import InputError
 from ..measure.distances import proxy_a_distance
 from ..route.preconditions import as_domains
@@ -105,7 +106,8 @@ class Evaluation:
         original_source: the source, as in `compare`.
         target, test, budget: as in `compare`.
         requested_task: the task, as in `compare`.
-        groups: group of each source sample (N,) int64. No group is split between training and held-out samples.
+        groups: group of each source sample (N,) int64. No group is split between training and held-out samples. By
+            default the image of each tile, if images are cut into tiles; so are the groups of the target.
         target_groups: group of each target sample (N,) int64. Intervals and the gap resample or split whole groups.
         store: of the outputs of frozen feature extractors, which all trainings share.
     """
@@ -121,6 +123,10 @@ class Evaluation:
     _rendered: dict[str, tuple[Labelled, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.target_groups is None and isinstance(self.target, Unlabelled):
+            self.target_groups = images_of(self.target)
+        if self.groups is None and isinstance(self.original_source, Labelled):
+            self.groups = images_of(self.original_source)
         self.original_source, self.target, self.test = as_domains(self.original_source, self.target, self.test)
         for what, domain in (("source", self.original_source), ("target", self.target)):
             if not isinstance(domain, Simulator) and len(domain) < LEAST:

@@ -21,8 +21,10 @@ from .given import check_given
 from .label_checks import named
 from .labels import Boxes, Masks
 from .subsets import chosen, chosen_names
+from .tiles.tiling import Tiling
 
 MOST = torch.finfo(torch.float32).max  # larger numbers would be infinite in a network
+FACTS = ("names", "sizes", "depth", "given", "given_columns", "resize", "tiling")  # that domains have in common
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -120,6 +122,8 @@ class Unlabelled:
             None if nothing is given.
         given_columns: names of the G columns.
         resize: how the images were brought to one size on load, see `fitting.place`.
+        tiling: where the samples lie in larger images, if they are tiles of them, see `tiles.tiling`. A model then
+            predicts the images. A subset of which images cannot be put together has none.
 
     Raises:
         InputError: the shape is neither (N, C, H, W) nor (N, F), there is no sample, or `given` fits neither the inputs
@@ -133,6 +137,7 @@ class Unlabelled:
     given: Tensor | None = None
     given_columns: tuple[str, ...] = ()
     resize: Resize = "stretch"
+    tiling: Tiling | None = None
 
     def __post_init__(self) -> None:
         _check_inputs(self.inputs)
@@ -178,12 +183,17 @@ class Unlabelled:
         """The samples at `index` (B,) int64, in that order."""
         sizes, given = (None if kept is None else kept[index] for kept in (self.sizes, self.given))
         return replace(
-            self, inputs=chosen(self.inputs, index), names=chosen_names(self.names, index), sizes=sizes, given=given
+            self,
+            inputs=chosen(self.inputs, index),
+            names=chosen_names(self.names, index),
+            sizes=sizes,
+            given=given,
+            tiling=None if self.tiling is None else self.tiling.subset(index),
         )
 
     def labelled(self, labels: Tensor, classes: tuple[str, ...]) -> "Labelled":
         """The same samples with class labels (N,) int64, for example predicted ones."""
-        more = {name: getattr(self, name) for name in ("names", "sizes", "depth", "given", "given_columns", "resize")}
+        more = {name: getattr(self, name) for name in FACTS if name != "tiling"}
         return Labelled(self.inputs, labels, classes, **more)
 
 
@@ -198,9 +208,12 @@ class Labelled:
             image: x right, y down, and the centre of the top-left pixel is (0, 0) for points, (0.5, 0.5) for boxes.
         classes: names of the classes, in natural order, if labels are class indices, masks or boxes.
         columns: names of the K columns, if labels are values.
-        names, sizes, depth, given, given_columns, resize: as in `Unlabelled`. A given column is no label column.
+        names, sizes, depth, given, given_columns, resize, tiling: as in `Unlabelled`. A given column is no label
+            column. Masks and boxes of tiles are in pixels of what the tile shows.
         domain: (N,) int64, index of the source of each sample, counted from 0 (see `multi_source.join`); None for one
             source.
+        whole: labels of the images that the samples are tiles of, `Boxes` or `tiles.masks.WholeMasks`; None without a
+            `tiling`.
 
     Raises:
         InputError: inputs and labels differ in length, labels fit neither `classes` nor `columns`, `domain` is not
@@ -218,6 +231,8 @@ class Labelled:
     given: Tensor | None = None
     given_columns: tuple[str, ...] = ()
     resize: Resize = "stretch"
+    tiling: Tiling | None = None
+    whole: Any = None
 
     def __post_init__(self) -> None:
         _check_inputs(self.inputs)
@@ -279,6 +294,11 @@ class Labelled:
     def subset(self, index: Tensor) -> "Labelled":
         """The samples at `index` (B,) int64, in that order."""
         sizes, domain, given = (None if kept is None else kept[index] for kept in (self.sizes, self.domain, self.given))
+        tiling = None if self.tiling is None else self.tiling.subset(index)
+        whole = None
+        if self.tiling is not None and tiling is not None:
+            images = self.tiling.image[index].unique_consecutive()
+            whole = self.whole[images] if isinstance(self.whole, Boxes) else self.whole.subset(images)
         return replace(
             self,
             inputs=chosen(self.inputs, index),
@@ -287,12 +307,18 @@ class Labelled:
             sizes=sizes,
             domain=domain,
             given=given,
+            tiling=tiling,
+            whole=whole,
         )
+
+    @property
+    def truth(self) -> Any:
+        """The labels in the form of predictions: of images, also where the samples are tiles of them."""
+        return self.labels if self.tiling is None else self.whole
 
     def unlabelled(self) -> Unlabelled:
         """The same inputs without the labels."""
-        more = {name: getattr(self, name) for name in ("names", "sizes", "depth", "given", "given_columns", "resize")}
-        return Unlabelled(self.inputs, **more)
+        return Unlabelled(self.inputs, **{name: getattr(self, name) for name in FACTS})
 
 
 def _fitting(domain: Unlabelled | Labelled) -> Fitting | None:

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Resize = Literal["stretch", "crop", "letterbox"]
+Resize = Literal["stretch", "crop", "letterbox", "tiles"]
 MODES: tuple[Resize, ...] = get_args(Resize)
 USUAL: Resize = "stretch"  # where nobody says how images are resized on load
+TILES: Resize = "tiles"  # images are cut, not resized
 Sides = tuple[int, int]  # height and width in pixels
 PART = 4096  # images that are resized at once; limits the memory of the float copy
 
@@ -28,7 +29,8 @@ def place(given: Sequence[int], size: Sequence[int], resize: Resize) -> tuple[Si
     Args:
         given, size: height and width in pixels.
         resize: `stretch` fills the frame and changes the ratio of the sides. `crop` covers the frame and `letterbox`
-            fits into it, both with the ratio kept and in the middle.
+            fits into it, both with the ratio kept and in the middle. What a tile shows of its image (`tiles`) keeps
+            its size, in the middle; it is at most as large as the frame.
 
     Returns:
         The height and width of the whole image after scaling, and the place of its top-left corner (top, left), which
@@ -50,6 +52,8 @@ def placed(given: Tensor, size: Sequence[int], resize: Resize) -> tuple[Tensor, 
     sides = torch.tensor(list(size), dtype=torch.float64)
     if resize == "stretch":
         return sides.expand_as(given), torch.zeros_like(given)
+    if resize == TILES:
+        return given, ((sides - given) / 2).floor()
     factors = sides / given
     factor = factors.amax(-1, keepdim=True) if resize == "crop" else factors.amin(-1, keepdim=True)
     whole = (factor * given).round().clamp(min=1)
@@ -61,7 +65,7 @@ class Fitting:
     """How N images were brought to one size. It moves points with them, and knows which pixels are padding.
 
     Args:
-        sizes: (N, 2) int64, original height and width of each image.
+        sizes: (N, 2) int64, original height and width of each image; of a tile those of the part that it shows.
         size: height and width of all images after fitting.
         resize: how, see `place`.
     """
@@ -78,7 +82,7 @@ class Fitting:
     @property
     def padded(self) -> bool:
         """Whether an image has padding."""
-        return self.resize == "letterbox" and bool((self._placed[1] > 0).any())
+        return self.resize in ("letterbox", TILES) and bool((self._placed[1] > 0).any())
 
     @property
     def inside(self) -> Tensor:

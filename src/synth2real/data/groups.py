@@ -6,7 +6,7 @@ A split must keep each group whole. A bootstrap interval must sample whole group
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from .reading.discovery import as_spelled, metadata_tables
 from .reading.loading import is_hub
 from .reading.npz import arrays_of
 from .reading.tables import named_by, table_rows
+from .tiles.cutting import count_of, images_of, names_of
 
 Groups = Tensor | None  # (N,) int64, the person or video of each sample; None if samples are independent
 
@@ -159,6 +160,8 @@ def read_groups(path: str | Path, column: str, domain: Labelled | Unlabelled) ->
 def read_group_names(path: str | Path, column: str, domain: Labelled | Unlabelled) -> tuple[str, ...] | None:
     """Name of the group of each sample, N texts; None if no metadata table, `.npz` or data set has `column`.
 
+    A tile has the group of its image.
+
     Args:
         path: the folder, file or data set that `domain` was loaded from.
         column: name of the group column.
@@ -167,23 +170,28 @@ def read_group_names(path: str | Path, column: str, domain: Labelled | Unlabelle
     Raises:
         InputError: the array has a different length, or an image has no row in the tables.
     """
-    path = Path(path)
+    named, images = _groups_of(Path(path), column, names_of(domain), count_of(domain)), images_of(domain)
+    return named if named is None or images is None else tuple(named[i] for i in images.tolist())
+
+
+def _groups_of(path: Path, column: str, names: Sequence[str], count: int) -> tuple[str, ...] | None:
+    """The groups of the images, or other samples, of these names."""
     if path.suffix.lower() == ".npz":
         with arrays_of(path) as arrays:
             if column not in arrays:
                 return None
             values = arrays.column(column).tolist()
-        if len(values) != len(domain):
-            raise InputError(f"{path}: the group column '{column}' has {len(values)} values, expected {len(domain)}")
+        if len(values) != count:
+            raise InputError(f"{path}: the group column '{column}' has {len(values)} values, expected {count}")
         return _named(values)
     if is_hub(path):
         from .objects import hub_column
 
         values = hub_column(path, column)
-        return None if values is None else _named([values[int(name)] for name in domain.names])
+        return None if values is None else _named([values[int(name)] for name in names])
     kind = format_of(path, native=metadata_tables) if path.exists() else None
     if kind is not None:
-        return _of_records(kind, path, column, domain)
+        return _of_records(kind, path, column, names)
     found, find = {}, as_spelled(path)
     for table in metadata_tables(path) if path.is_dir() else []:
         for row in table_rows(table):
@@ -191,21 +199,21 @@ def read_group_names(path: str | Path, column: str, domain: Labelled | Unlabelle
                 found[find(named_by(table, row, path)).relative_to(path).as_posix()] = row[column]
     if not found:
         return None
-    missing = next((name for name in domain.names if name not in found), None)
+    missing = next((name for name in names if name not in found), None)
     if missing is not None:
         raise InputError(f"{path / missing}: no row of a metadata table has a group '{column}' for it, expected one")
-    return _named([found[name] for name in domain.names])
+    return _named([found[name] for name in names])
 
 
-def _of_records(kind: Format, path: Path, column: str, domain: Labelled | Unlabelled) -> tuple[str, ...] | None:
+def _of_records(kind: Format, path: Path, column: str, names: Sequence[str]) -> tuple[str, ...] | None:
     """The groups of the images of another program's format, from an image-level column."""
     found = {one.name: one.values.get(column) for one in kind.records(path)}
     if all(value is None for value in found.values()):
         return None
-    missing = next((name for name in domain.names if found.get(name) is None), None)
+    missing = next((name for name in names if found.get(name) is None), None)
     if missing is not None:
         raise InputError(f"{path / missing}: has no group '{column}', expected one for every image")
-    return _named([found[name] for name in domain.names])
+    return _named([found[name] for name in names])
 
 
 def _named(values: list[Any]) -> tuple[str, ...]:

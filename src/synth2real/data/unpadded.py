@@ -10,7 +10,7 @@ from torch import Tensor
 from ..errors import InputError
 from .batch_sampler import Runs
 from .domains import Inputs, Labelled, Unlabelled
-from .fitting import Fitting
+from .fitting import TILES, Fitting
 
 Domain = TypeVar("Domain", bound=Labelled | Unlabelled)
 
@@ -47,8 +47,13 @@ def check_unpadded(target: Unlabelled, what: str) -> None:
     """Raise `InputError` if images of the target are padded; `what` renders images that are not."""
     fitting = target.fitting
     if fitting is not None and fitting.padded:
-        height, width = target.sizes[0].tolist() if target.sizes is not None else fitting.size
+        height, width = fitting.sizes.amin(0).tolist() if target.resize == TILES else fitting.sizes[0].tolist()
+        mend = (
+            f"Take a --size of at most {height}x{width}"
+            if target.resize == TILES
+            else f"Take --resize crop, or a --size with the ratio of the target, such as {height}x{width}"
+        )
         raise InputError(
-            f"{what} renders whole images, but --resize letterbox has padded those of the target, so padding would "
-            f"tell them apart. Take --resize crop, or a --size with the ratio of the target, such as {height}x{width}"
+            f"{what} renders whole images, but --resize {target.resize} has padded those of the target, so padding "
+            f"would tell them apart. {mend}"
         )

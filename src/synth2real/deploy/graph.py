@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from ..data.fitting import Fitting
+from ..data.fitting import TILES, Fitting
 from ..errors import InputError
 from ..training.given import append
 from ..training.model import Model
@@ -35,7 +35,7 @@ class Graph(nn.Module):
         model: stays as it is; a copy on the CPU is taken.
 
     Raises:
-        InputError: the model takes images of neither 1 nor 3 channels.
+        InputError: the model takes images of neither 1 nor 3 channels, or cuts them into tiles.
     """
 
     def __init__(self, model: Model) -> None:
@@ -43,6 +43,11 @@ class Graph(nn.Module):
         if len(model.shape) == 3 and model.shape[0] not in (1, 3):
             raise InputError(
                 f"the model takes images of {model.shape[0]} channels, expected 1 (grey) or 3 (colour) for an export"
+            )
+        if model.conversion.resize == TILES:
+            raise InputError(
+                "the model cuts images into tiles (--resize tiles), expected one that takes whole images for an "
+                "export: a graph neither cuts nor puts together. Predict with the run folder"
             )
         self.model = copy.deepcopy(model).cpu().eval()
         self.takes_images = len(model.shape) == 3

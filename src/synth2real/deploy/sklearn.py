@@ -125,7 +125,8 @@ class AdaptedClassifier(ClassifierMixin, _Adapted):  # type: ignore[misc]
         steps: of the training; None for a number that depends on the data.
         batch: samples of each domain per step.
         size: (height, width) that images are resized to; None keeps their size.
-        resize: how, as in `load`: `stretch`, `crop` or `letterbox`.
+        resize: how, as in `load`: `stretch`, `crop` or `letterbox`; `tiles` is refused, since labels are of whole
+            images.
         random_state: seed of all random numbers.
 
     Attributes:

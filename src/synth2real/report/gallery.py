@@ -13,6 +13,7 @@ from ..comparison.comparison import Comparison, RouteCandidate
 from ..comparison.evaluation import SHOWN
 from ..data.domains import Inputs, Labelled, Unlabelled, evenly, name_of, to_float
 from ..data.labels import Boxes
+from ..data.tiles.cutting import as_samples
 from ..data.unpadded import unpadded
 from ..measure.data_checks import outliers_among
 from ..refine.displacement import Displacement, displaced, measure_of
@@ -101,12 +102,13 @@ def randomized(candidate: RouteCandidate) -> Tensor:
 
 
 def mistakes(comparison: Comparison) -> list[Picture]:
-    """Real test images with the largest errors of the chosen route.
+    """Real test images, or tiles of them, with the largest errors of the chosen route.
 
     For classes: wrong predictions, highest confidence first. For values: largest error first. For masks: lowest IoU
     first. For boxes: the lowest share that is matched.
     """
     test, task = comparison.test, comparison.task
+    test = None if test is None else as_samples(test)
     if test is None or len(test.shape) != 3:
         return []
     values: Any = comparison.chosen.trials[0].run.model.predict(test.unlabelled()).values

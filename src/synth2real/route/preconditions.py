@@ -9,8 +9,10 @@ from torch import nn
 
 from ..adapt import OBJECTIVES, STAGE, Objective
 from ..data.domains import Labelled, Unlabelled, check_domains, check_kind
+from ..data.fitting import TILES
 from ..data.given import check_both
 from ..data.objects import as_labelled, as_unlabelled, check_columns, is_table
+from ..data.tiles.cutting import as_samples, refused
 from ..data.unpadded import check_unpadded
 from ..errors import InputError
 from ..settings import name_of
@@ -32,19 +34,26 @@ def as_domains(
 ) -> tuple[Labelled | Simulator, Unlabelled, Labelled | None]:
     """What a user gave for source, target and test data as domains, see `Labelled.of` and `Unlabelled.of`.
 
+    Tiles of source and target are images of their own, to train and to score without labels. The test data is scored
+    by its whole images.
+
     Raises:
         InputError: one of them holds no such data.
     """
-    domains = (
-        as_labelled(source, "the source is", allowed=(Simulator,)),
-        as_unlabelled(target, "the target is"),
-        None if test is None else as_labelled(test, "the test data is", allowed=(type(None),)),
-    )
+    ours: Labelled | Simulator = as_labelled(source, "the source is", allowed=(Simulator,))
+    theirs: Unlabelled = as_unlabelled(target, "the target is")
+    tested: Labelled | None = None if test is None else as_labelled(test, "the test data is", allowed=(type(None),))
     table = source[0] if isinstance(source, tuple) else source
-    if is_table(table) and is_table(target) and len(domains[1].shape) == 1:
+    if is_table(table) and is_table(target) and len(theirs.shape) == 1:
         check_columns(table, target)
-    check_data(*domains)
-    return domains
+    check_data(ours, theirs, tested)
+    return ours if isinstance(ours, Simulator) else as_samples(ours), as_samples(theirs), tested
+
+
+def check_tiles(task: Task, target: Unlabelled) -> None:
+    """Raise `InputError` if the target is cut into tiles, and the labels of the task do not lie in the image."""
+    if target.resize == TILES and not task.dense:
+        raise refused(f"the task {task.kind} is of whole images")
 
 
 def check_pair(source: Labelled, target: Unlabelled) -> None:

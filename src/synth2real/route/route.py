@@ -33,7 +33,16 @@ from ..training.loop import Loop, Speed, Trainer
 from ..training.mapping import Mapped, Mapping
 from ..training.model import Model
 from .learner import keeps, prepared, settled, with_kept
-from .preconditions import as_domains, check_data, check_labels, check_maps, check_network, check_pair, check_stages
+from .preconditions import (
+    as_domains,
+    check_data,
+    check_labels,
+    check_maps,
+    check_network,
+    check_pair,
+    check_stages,
+    check_tiles,
+)
 from .recorder import OnReport as OnReport
 from .recorder import OnStep as OnStep
 from .recorder import Recorder
@@ -248,6 +257,7 @@ class Route:
         check_labels(objective, () if self.randomize is None else self.randomize.settled(task).mixes)
         check_network(objective, self.features)
         check_maps(self.learner, task)
+        check_tiles(task, target)
         return prepared(objective, source, target, task, self.features, seed)
 
     @property

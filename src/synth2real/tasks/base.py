@@ -1,13 +1,14 @@
 """Base class of tasks: head width, loss, predictions, metrics with their units, and label transforms for a warp."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
-from ..data.domains import Labelled
+from ..data.domains import Labelled, Unlabelled
 from ..data.fitting import Fitting
+from ..data.labels import joined
 from ..errors import InputError
 from ..networks.layers import mlp
 from ..transforms.mix import Mix, Mosaic
@@ -69,7 +70,10 @@ class Task(ABC):
         return self.metric.replace("_", " ")
 
     def align(self, evaluated: Labelled) -> Any:
-        """Labels of another data set in the form of those of the training; see the tasks with names of classes."""
+        """Labels of another data set in the form of those of the training; see the tasks with names of classes.
+
+        They are those of whole images, as predictions are, also where the data set has tiles of them.
+        """
         return evaluated.labels
 
     def check_labels(self, labels: Any) -> None:
@@ -96,6 +100,10 @@ class Task(ABC):
     def from_input(self, predictions: Any, fitting: Fitting | None) -> Any:
         """Inverse of `to_input`: predictions in pixels of the original image."""
         return predictions
+
+    def predicted(self, outputs: Iterable[Tensor], domain: Labelled | Unlabelled) -> Any:
+        """Predictions for a domain in pixels of the original images, from batches of raw outputs in order."""
+        return self.from_input(joined([self.predict(part) for part in outputs]), domain.fitting)
 
     def coordinates(self, outputs: Tensor) -> Tensor:
         """Raw outputs (N, outputs) in coordinates (N, K) in which a systematic error is corrected by adding."""

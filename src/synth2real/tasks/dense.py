@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from torch import Tensor
+
+from ..data.domains import Labelled, Unlabelled
+from ..data.fitting import Fitting
 from ..data.labels import Boxes, Masks
+from ..data.tiles.tiling import Tiling
 from ..transforms.warp import Warp
 from .base import Task
 
@@ -32,6 +39,21 @@ class DenseTask(Task):
 
     def settings(self) -> dict[str, Any]:
         return {"classes": list(self.classes), "size": list(self.size)}
+
+    def predicted(self, outputs: Iterable[Tensor], domain: Labelled | Unlabelled) -> Any:
+        if domain.tiling is None:
+            return super().predicted(outputs, domain)
+        return self.merged(outputs, domain.fitting, domain.tiling)
+
+    @abstractmethod
+    def merged(self, outputs: Iterable[Tensor], fitting: Fitting | None, tiling: Tiling) -> Any:
+        """Predictions for images, put together from batches of raw outputs of their tiles, in order.
+
+        Args:
+            outputs: (B, C, h, w) each, of N tiles in all.
+            fitting: of the tiles.
+            tiling: of the images.
+        """
 
     def move(self, labels: Masks | Boxes, warp: Warp | None) -> Masks | Boxes:
         return labels if warp is None else labels.warped(warp)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -13,7 +13,9 @@ from torch.nn import functional as F
 
 from ..data.domains import Labelled
 from ..data.fitting import Fitting
-from ..data.labels import VISIBLE, Boxes, areas
+from ..data.labels import VISIBLE, Boxes, areas, joined
+from ..data.tiles.boxes import merged_boxes
+from ..data.tiles.tiling import Tiling
 from ..errors import InputError
 from ..transforms.mix import Mix, Mosaic
 from ..transforms.warp import Warp
@@ -281,6 +283,10 @@ class Detection(DenseTask):
         scale, shift = fitting.scale_and_shift
         return predictions.scaled(1 / scale, -shift / scale).clipped(fitting.sizes)  # none in the padding
 
+    def merged(self, outputs: Iterable[Tensor], fitting: Fitting | None, tiling: Tiling) -> Boxes:
+        """Boxes of images, see `merged_boxes`; in each tile there are at most `MOST`."""
+        return merged_boxes(self.from_input(joined([self.predict(part) for part in outputs]), fitting), tiling)
+
     def move(self, labels: Any, warp: Warp | None) -> Boxes:
         moved: Boxes = labels if warp is None else labels.warped(warp, self.visible)
         return moved
@@ -294,7 +300,7 @@ class Detection(DenseTask):
         Raises:
             InputError: the data set has no boxes, or a class that is not in this task.
         """
-        boxes = evaluated.labels
+        boxes = evaluated.truth
         if not isinstance(boxes, Boxes):
             raise InputError("expected boxes to evaluate on, found labels of whole images or pixels")
         return boxes.mapped(aligned_classes(evaluated.classes, self.classes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.labels import IGNORED, Masks
+from ..data.tiles.masks import WholeMasks
 from ..errors import InputError
 
 BATCH = 64  # images at once
@@ -41,8 +43,10 @@ def image_ious(confusion: Tensor) -> Tensor:
     return torch.where(confusion[..., 1:, :].sum((-2, -1)) > 0, each, torch.nan)
 
 
-def mask_metrics(predictions: Tensor, labels: Masks, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Metrics of predicted class indices (N, H, W) uint8.
+def mask_metrics(
+    predictions: Tensor | Sequence[Tensor], labels: Masks | WholeMasks, classes: tuple[str, ...]
+) -> dict[str, Any]:
+    """Metrics of predicted class indices (N, H, W) uint8; of images of different sizes, (H, W) of each.
 
     `mean_iou` is the intersection over union, averaged over the classes, of the pixels of all images; `iou_of` has it
     for each class, None for one that occurs in neither. `image_iou` is that of the foreground classes in each image,
@@ -56,14 +60,13 @@ def mask_metrics(predictions: Tensor, labels: Masks, classes: tuple[str, ...]) -
     References:
         Csurka, Larlus & Perronnin (2013). What is a good evaluation measure for semantic segmentation? BMVC.
     """
-    if tuple(predictions.shape[1:]) != labels.size:
-        found, of = ("x".join(map(str, size)) for size in (predictions.shape[1:], labels.size))
-        raise InputError(f"predicted masks of {found} for labels of {of}, expected the same size")
     parts, edges = [], []
-    for index in torch.arange(len(labels)).split(BATCH):
-        truth = labels[index].tensor
-        parts.append(confusions(predictions[index], truth, len(classes)))
-        edges.append(boundary_f1(predictions[index], truth))
+    for predicted, truth in _pairs(predictions, labels):
+        if predicted.shape[1:] != truth.shape[1:]:
+            found, of = ("x".join(map(str, masks.shape[1:])) for masks in (predicted, truth))
+            raise InputError(f"predicted masks of {found} for labels of {of}, expected the same size")
+        parts.append(confusions(predicted, truth, len(classes)))
+        edges.append(boundary_f1(predicted, truth))
     counts = torch.cat(parts)
     total = counts.sum(0)
     if not total.sum():
@@ -78,18 +81,34 @@ def mask_metrics(predictions: Tensor, labels: Masks, classes: tuple[str, ...]) -
     }
 
 
+def _pairs(predictions: Tensor | Sequence[Tensor], labels: Masks | WholeMasks) -> Iterator[tuple[Tensor, Tensor]]:
+    """Predicted and true masks (B, H, W) of some images of one size at a time."""
+    if isinstance(labels, WholeMasks):
+        yield from ((predictions[i][None], labels[i][None]) for i in range(len(labels)))
+        return
+    assert isinstance(predictions, Tensor)
+    for index in torch.arange(len(labels)).split(BATCH):
+        yield predictions[index], labels[index].tensor
+
+
 def boundary_f1(predictions: Tensor, truth: Tensor) -> Tensor:
     """Agreement of the boundaries between classes in each image, (N,) in 0..1; nan for an image without any."""
     reach = max(1, round(TOLERANCE * (truth.shape[1] ** 2 + truth.shape[2] ** 2) ** 0.5))
     known = (truth != IGNORED)[:, None]
     ours, theirs = (_boundary(masks[:, None], known) for masks in (predictions, truth))
-    near_ours, near_theirs = (F.max_pool2d(edge, 2 * reach + 1, 1, reach) for edge in (ours, theirs))
+    near_ours, near_theirs = (_spread(edge, reach) for edge in (ours, theirs))
     precision, recall = (
         (edge * near).sum((1, 2, 3)) / edge.sum((1, 2, 3)) for edge, near in ((ours, near_theirs), (theirs, near_ours))
     )
     score = (2 * precision * recall / (precision + recall)).nan_to_num(0.0)
     none = (ours.sum((1, 2, 3)) == 0) & (theirs.sum((1, 2, 3)) == 0)
     return torch.where(none, torch.nan, score)
+
+
+def _spread(edge: Tensor, reach: int) -> Tensor:
+    """The highest value up to `reach` pixels away: first across, then down, so that far reaches cost little."""
+    across = F.max_pool2d(edge, (1, 2 * reach + 1), 1, (0, reach))
+    return F.max_pool2d(across, (2 * reach + 1, 1), 1, (reach, 0))
 
 
 def _boundary(masks: Tensor, known: Tensor) -> Tensor:

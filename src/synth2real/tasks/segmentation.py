@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -11,7 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data.domains import Labelled
+from ..data.fitting import Fitting
 from ..data.labels import IGNORED, Masks
+from ..data.tiles.masks import WholeMasks, blended, by_image
+from ..data.tiles.tiling import Tiling
 from ..errors import InputError
 from ..networks.dense import local_mlp
 from ..transforms.mix import Mix, Mosaic
@@ -96,24 +99,33 @@ class Segmentation(DenseTask):
         """The most probable class of each pixel of the images that the model takes, (N, H, W) uint8."""
         return enlarged(outputs.float(), self.size).argmax(1).to(torch.uint8)
 
-    def metrics(self, predictions: Tensor, labels: Masks) -> dict[str, Any]:
-        """See `mask_metrics.mask_metrics`. Predictions are (N, H, W) uint8."""
+    def merged(self, outputs: Iterable[Tensor], fitting: Fitting | None, tiling: Tiling) -> list[Tensor]:
+        """The most probable class of each pixel of each image, (H, W) uint8 each, see `blended`."""
+        return [
+            blended((enlarged(one[None].float(), self.size).softmax(1)[0] for one in tiles), tiling, image)
+            for image, tiles in enumerate(by_image(outputs, tiling.counts.tolist()))
+        ]
+
+    def metrics(self, predictions: Tensor | Sequence[Tensor], labels: Masks | WholeMasks) -> dict[str, Any]:
+        """See `mask_metrics.mask_metrics`. Predictions are (N, H, W) uint8, or (H, W) of each image."""
         return mask_metrics(predictions, labels, self.classes)
 
     def mix(self, labels: Masks, mix: Mix | Mosaic) -> Masks:
         return labels.mixed(mix)
 
-    def align(self, evaluated: Labelled) -> Masks:
-        """Masks of another data set with indices of the classes of this task.
+    def align(self, evaluated: Labelled) -> Any:
+        """Masks of another data set with indices of the classes of this task: `Masks`, or `WholeMasks` of images that
+        are cut into tiles.
 
         Raises:
             InputError: the data set has no masks, or a class that is not in this task.
         """
-        if not isinstance(evaluated.labels, Masks):
+        masks = evaluated.truth
+        if not isinstance(masks, Masks | WholeMasks):
             raise InputError("expected masks to evaluate on, found labels of whole images")
         table = torch.full((IGNORED + 1,), IGNORED, dtype=torch.uint8)
         table[: len(evaluated.classes)] = aligned_classes(evaluated.classes, self.classes).to(torch.uint8)
-        return evaluated.labels.mapped(table)
+        return masks.mapped(table)
 
 
 def enlarged(outputs: Tensor, size: tuple[int, int]) -> Tensor:

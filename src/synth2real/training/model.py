@@ -13,11 +13,11 @@ import yaml
 from torch import Tensor, nn
 
 from ..data.domains import Inputs, Labelled, Unlabelled, to_float
-from ..data.labels import joined
 from ..data.objects import as_labelled, as_unlabelled
 from ..data.reading.loading import load_unlabelled
 from ..data.reading.pixels import Conversion
 from ..data.sparse import Layout
+from ..data.tiles.cutting import names_of
 from ..errors import InputError, TrainingDiverged
 from ..networks.backbones import Pooled, build_network, channels_of, width_of
 from ..networks.dense import MAPS, PYRAMID, HiddenMaps, Pyramid, mapped
@@ -332,8 +332,7 @@ class Model(nn.Module):
         outputs = (
             self._batches(self._known(inputs), self) if groups is None else [outputs_by_group(self, inputs, groups)]
         )
-        values = joined([self.task.predict(part) for part in outputs])
-        return Predictions(self.task.from_input(values, domain.fitting), self.task, domain.names)
+        return Predictions(self.task.predicted(outputs, domain), self.task, names_of(domain))
 
     def evaluate(self, data: Labelled | Any) -> dict[str, Any]:
         """Metrics of the task on labelled data: `Labelled`, `(X, y)`, or a data set as `Labelled.of` takes it.

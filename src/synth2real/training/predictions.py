@@ -19,7 +19,8 @@ class Predictions:
     Args:
         values: class probabilities (N, C), or values (N, K) in the units of the labels (keypoints: pixels of the
             original image); for masks the class of each pixel (N, H, W) uint8, at the size of the model's input;
-            for detection `Boxes` with scores.
+            for detection `Boxes` with scores. Of images that were cut into tiles, masks are a list of N tensors
+            (H, W) uint8 of the sizes of the images, and boxes are in their pixels.
         task: the task of the model.
         names: file names, if the inputs came from files.
     """

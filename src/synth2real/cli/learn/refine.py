@@ -13,6 +13,7 @@ import torch
 from ...comparison.expected import rendering
 from ...comparison.halving import PROBE, applying, refining
 from ...data.domains import Unlabelled, evenly
+from ...data.fitting import TILES
 from ...data.reading.loading import load_unlabelled
 from ...data.reading.pixels import Conversion
 from ...engines import engine
@@ -48,6 +49,11 @@ def refine(args: RefineArguments) -> Result:
     check_for_simulators(args.source, args.n, args.preset)
     check_overwrite_or_resume(args.overwrite, args.resume)
     check_share(args.reject)
+    if args.resize == TILES:
+        raise InputError(
+            "--resize tiles: refined images keep the size of the source, expected stretch, crop or letterbox. To learn "
+            "from large images, cut them out first"
+        )
     job = apply_job(args) if args.apply is not None else learn_job(args)
     if args.dry_run:
         return dry_plan(args, job)

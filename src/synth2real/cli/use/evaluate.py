@@ -14,6 +14,7 @@ from rich.table import Table
 from ...data.domains import Labelled
 from ...data.reading.loading import load
 from ...data.reading.places import has_columns
+from ...data.tiles.cutting import count_of
 from ...deploy import OnnxModel
 from ...errors import InputError
 from ...measure.metrics import check_metrics, more_metrics
@@ -52,8 +53,8 @@ def evaluate(args: EvaluateArguments) -> Result:
     else:
         for name, value in details.items():
             print_result(f"{name}: {value:.2f} (of the diagonal of the image)")
-    print_result(f"{len(data)} {'images' if len(data.shape) == 3 else 'samples'}")
-    return {**metrics, "count": len(data), **details}
+    print_result(f"{count_of(data)} {'images' if len(data.shape) == 3 else 'samples'}")
+    return {**metrics, "count": count_of(data), **details}
 
 
 def scored(

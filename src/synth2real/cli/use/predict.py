@@ -14,6 +14,8 @@ from torch import Tensor
 from ...data.domains import Unlabelled, evenly
 from ...data.labels import Boxes, joined
 from ...data.reading.discovery import counted
+from ...data.tiles.cutting import count_of
+from ...data.tiles.tiling import Tiling
 from ...deploy import OnnxModel
 from ...engines import Engine, Span, spans
 from ...engines import engine as engine_of
@@ -114,6 +116,8 @@ def predicted(
 
     Samples of one group are predicted together, as `Model.predict` does.
     """
+    if images.tiling is not None:
+        return of_tiles(engine, model, images, images.tiling)
     shape = model.inputs_of(images).shape[1:] if isinstance(model, Model) else model.shape
     size = BATCHES * batch_of(shape, model.task.dense)
     order, ends = torch.arange(len(images)), [len(images)]
@@ -123,6 +127,15 @@ def predicted(
     parts = [span for first, end in itertools.pairwise([0, *ends]) for span in spans(end, size, first)]
     values = joined(list(engine.map(PredictedPart(Portable(model), images, groups, order), parts)))
     return Predictions(values[order.argsort()], model.task, images.names)
+
+
+def of_tiles(engine: Engine, model: Model | OnnxModel, images: Unlabelled, tiling: Tiling) -> Predictions:
+    """The predictions for images that are cut into tiles, in parts of whole images on the engine."""
+    size = BATCHES * batch_of(model.shape, model.task.dense)
+    order = torch.arange(len(images))
+    parts = [Span(int(tiles[0]), int(tiles[-1]) + 1) for tiles in tiling.parts(size)]
+    values = joined(list(engine.map(PredictedPart(Portable(model), images, None, order), parts)))
+    return Predictions(values, model.task, tiling.names)
 
 
 @dataclass(frozen=True)
@@ -155,7 +168,7 @@ def dry_plan(args: PredictArguments, model: Model | OnnxModel, images: Unlabelle
     began = time.perf_counter()
     model.predict(few)
     seconds = (time.perf_counter() - began) * len(images) / len(few)
-    return dry_run.plan([f"{len(images)} images of {args.images} by {args.run}"], seconds, args.out)
+    return dry_run.plan([f"{count_of(images)} images of {args.images} by {args.run}"], seconds, args.out)
 
 
 def corrected(

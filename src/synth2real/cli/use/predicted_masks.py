@@ -15,6 +15,8 @@ from ...data.labels import IGNORED
 from ...data.masks import LEGEND, legend_text
 from ...data.masks.writing import mask_names, write_mask
 from ...data.reading.discovery import counted, files_below
+from ...data.tiles.cutting import names_of
+from ...data.tiles.tiling import Tiling
 from ...deploy import OnnxModel
 from ...errors import InputError
 from ...storage import make_folder, whole_folder, write_text
@@ -55,7 +57,7 @@ def check_folder(args: PredictArguments) -> None:
 
 def write_masks(args: PredictArguments, model: Model | OnnxModel, images: Unlabelled) -> Result:
     """Write a mask for each image, in pixels of the image as given, and say how much of each class there is."""
-    names = mask_names(images.names)
+    names = mask_names(names_of(images))
     pixels = np.zeros(IGNORED + 1, np.int64)
     with whole_folder(args.out) as partial, ThreadPoolExecutor() as pool:
         for first, masks in predicted(model, images):
@@ -89,6 +91,9 @@ def say(out: Path, count: int, shares: dict[str, float], cut_off: float) -> None
 
 def predicted(model: Model | OnnxModel, images: Unlabelled) -> Iterator[tuple[int, list[NDArray[np.uint8]]]]:
     """The index of the first image of a chunk, and the masks (H, W) of its images in their own size."""
+    if images.tiling is not None:
+        yield from _of_tiles(model, images, images.tiling)
+        return
     for index in torch.arange(len(images)).split(CHUNK):
         part = images.subset(index)
         if part.fitting is None:
@@ -97,3 +102,14 @@ def predicted(model: Model | OnnxModel, images: Unlabelled) -> Iterator[tuple[in
             maps = model.maps(part) if isinstance(model, OnnxModel) else model.outputs(model.inputs_of(part))
             found = original_masks(maps, part.fitting)
         yield int(index[0]), [mask.numpy() for mask in found]
+
+
+def _of_tiles(
+    model: Model | OnnxModel, images: Unlabelled, tiling: Tiling
+) -> Iterator[tuple[int, list[NDArray[np.uint8]]]]:
+    """As `predicted`, for images that are cut into tiles."""
+    first = 0
+    for index in tiling.parts(CHUNK):
+        found = [mask.numpy() for mask in model.predict(images.subset(index)).values]
+        yield first, found
+        first += len(found)

@@ -112,7 +112,9 @@ def as_comparison(folder: Path, test: Path | None, hardware: Hardware, *, trust:
     labelled = load_test(data, model.task, layout)
     ours, theirs = read_both_groups(data.group, (data.source[0], source), (data.target, target))
     evaluation = Evaluation(source, target, labelled, model.task, budget, ours, theirs)
-    rendered = source if isinstance(source, Labelled) else source.labelled(budget.n, budget.seed, given=data.given)
+    target, theirs, rendered = evaluation.target, evaluation.target_groups, evaluation.original_source
+    if isinstance(rendered, Simulator):
+        rendered = rendered.labelled(budget.n, budget.seed, given=data.given)
     refiner = load_refiner(folder, trust=trust, hardware=hardware) if (folder / REFINER).is_dir() else None
     made = Run(
         model=model,

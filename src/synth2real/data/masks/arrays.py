@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import InputError
-from ..fitting import Resize
+from ..fitting import TILES, Resize
+from ..labels import IndexMaps
+from ..tiles.wholes import HeldWholes
 from .legend import WHITE, Legend
 from .pixels import Sides, check_deep, fitted_index
 
@@ -53,8 +55,8 @@ def masks_of_arrays(found: NDArray[Any], legend: Legend | None, what: str) -> ND
 
 def fitted_all(
     masks: Sequence[NDArray[np.uint8]] | NDArray[np.uint8], table: Tensor, size: Sides, resize: Resize
-) -> Tensor:
-    """Masks of any size as indices (N, H, W) uint8 of one size, see `pixels.fitted_index`.
+) -> IndexMaps:
+    """Masks of any size as indices (N, H, W) uint8 of one size, see `pixels.fitted_index`; those of tiles still whole.
 
     Args:
         masks: values (H, W) of each image.
@@ -62,6 +64,8 @@ def fitted_all(
         size: height and width of the result.
         resize: how the images were brought to that size.
     """
+    if resize == TILES:
+        return HeldWholes([table.numpy()[mask] for mask in masks], size)
     found = torch.empty((len(masks), *size), dtype=torch.uint8)
     for i, mask in enumerate(masks):
         found[i].numpy()[:] = fitted_index(table.numpy()[mask], size, resize)

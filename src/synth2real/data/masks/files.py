@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..fitting import Resize
@@ -46,6 +47,11 @@ class MaskFiles:
 
         list(decoding_threads(os.getpid()).map(put, range(len(index)), index.tolist()))
         return found
+
+    def wholes(self, index: Sequence[int]) -> list[NDArray[np.uint8]]:
+        """The masks at `index` in their own sizes, if they are to be cut into tiles."""
+        table = self.table.numpy()
+        return list(decoding_threads(os.getpid()).map(lambda which: table[self.masks[which].read()], index))
 
     def subset(self, index: Tensor) -> IndexMaps:
         """The masks at `index` (B,) int64. A small part is decoded, others stay on disk."""

@@ -15,7 +15,7 @@ from ...errors import InputError
 from ..domains import Inputs, Labelled
 from ..formats import Format
 from ..formats.record import Record
-from ..labels import IGNORED, Masks
+from ..labels import IGNORED, IndexMaps, Masks
 from ..reading.arrays import array_inputs
 from ..reading.class_names import natural_key
 from ..reading.images import Decoded, decode
@@ -24,6 +24,7 @@ from ..reading.memory import limit
 from ..reading.npz import Arrays, arrays_of
 from ..reading.pixels import Conversion
 from ..reading.progress import note
+from ..tiles.wholes import HeldWholes
 from .arrays import fitted_all, masks_of_arrays
 from .files import MaskFiles, inspected
 from .layouts import IMAGES, LAYOUTS, MASKS, masked_files
@@ -98,7 +99,11 @@ def _labelled(
     values = inspected(masks, images, sizes)
     classes, table = settled(str(path), values, legend, *asked)
     files = MaskFiles(masks, size, read.resize, table)
-    index = files[torch.arange(len(files))] if isinstance(read.images, Tensor) else files
+    index: IndexMaps = files
+    if isinstance(read.images, Tensor):
+        index = files[torch.arange(len(files))]
+    elif isinstance(read.images, HeldWholes):
+        index = HeldWholes(files.wholes(range(len(files))), size)
     note(f"{path}: {len(images):,} images with masks ({layout}), {described(classes)}")
     names = tuple(one.relative_to(path).as_posix() if isinstance(one, Path) else str(one) for one in images)
     return Labelled(read.images, Masks(index), classes, names=names, **read.facts)
@@ -191,7 +196,7 @@ def _of_npz(path: Path, regions: Sequence[str], names: Sequence[str], how: Conve
 
 def _index_of(
     path: Path, arrays: Arrays, inputs: Inputs, regions: Sequence[str], names: Sequence[str], how: Conversion
-) -> tuple[Tensor, tuple[str, ...]]:
+) -> tuple[IndexMaps, tuple[str, ...]]:
     if "masks" not in arrays or "images" not in arrays:
         found = ", ".join(f"'{name}'" for name in arrays)
         raise InputError(f"{path}: found the arrays {found}, expected 'images' and 'masks' (N, H, W)")

@@ -19,6 +19,7 @@ from ...errors import InputError
 from ..domains import MOST
 from ..reading.images import LEAST_SIDE, resize
 from ..reading.pixels import Conversion, read_opened
+from ..tiles.wholes import of_arrays
 from .base import Ask, Found
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of channels
@@ -49,7 +50,7 @@ def read_array(value: Any, ask: Ask, what: str = "X") -> Found:
     low, high = float(x.min()), float(x.max())
     how = replace(ask.how, depth=None) if x.dtype.kind == "f" and high <= 1 else ask.how  # no levels of a camera
     check_pixels(x.dtype, low, high, how.depth, what)
-    images = as_images(x, last, how)
+    images = of_arrays(as_images(x, last, how), how.size, how.resize)
     height, width = x.shape[1:] if last is None else x.shape[1:3] if last else x.shape[2:]
     sizes = None if ask.how.size is None else torch.tensor([[height, width]]).repeat(len(x), 1)
     return Found(images, sizes, resize=ask.how.resize)
@@ -170,7 +171,8 @@ def check_pixels(dtype: np.dtype[Any], low: float, high: float, depth: int | Non
 
 
 def as_images(x: NDArray[Any], last: bool | None, how: Conversion) -> Tensor:
-    """Checked pixels as images (N, C, H, W), uint8 or float32 in 0..1, with the size and channels of `how`."""
+    """Checked pixels as images (N, C, H, W), uint8 or float32 in 0..1, with the size and channels of `how`; of
+    tiles still whole."""
     x = x[:, None] if last is None else np.moveaxis(x, 3, 1) if last else x
     if x.dtype.kind in "iu" and x.dtype != np.uint8:
         x = (x * (255 / (2.0 ** (how.depth or 8) - 1))).round().astype(np.uint8)
@@ -179,10 +181,10 @@ def as_images(x: NDArray[Any], last: bool | None, how: Conversion) -> Tensor:
         x = x.astype(np.float32, copy=False)
         x = x if white == 1 and x.min() >= 0 and x.max() <= 1 else (x / np.float32(white)).clip(0, 1)
     height, width = x.shape[2:]
-    as_it_is = how.size in (None, (height, width)) and (how.channels or x.shape[1]) == x.shape[1]
+    as_it_is = how.frame in (None, (height, width)) and (how.channels or x.shape[1]) == x.shape[1]
     if x.dtype == np.uint8 and not (as_it_is and x.shape[1] in (1, 3)):
         return torch.from_numpy(np.stack([read_opened(_picture(one), how).pixels for one in x]))
-    return resize(_tensor(_laid(x, how.background) if x.shape[1] in (2, 4) else x), how.size, how.channels, how.resize)
+    return resize(_tensor(_laid(x, how.background) if x.shape[1] in (2, 4) else x), how.frame, how.channels, how.resize)
 
 
 def _picture(pixels: NDArray[Any]) -> Image.Image:

@@ -23,6 +23,8 @@ from ..reading.loading import numbered, prefixed
 from ..reading.pixels import Conversion
 from ..sparse import Sparse
 from ..subsets import Part
+from ..tiles.cutting import cut
+from ..tiles.inputs import Tiles
 from .arrays import as_array, features_of, read_array
 from .base import Ask, Found
 from .huggingface import is_dataset, open_hub, read_hugging_face
@@ -34,11 +36,15 @@ from .torch_datasets import ArraysOnAccess, read_dataset
 
 PAIR = 2  # elements of a tuple (X, y)
 Types = tuple[type[Any], ...]
-INPUTS = (Sparse, Part, ImageFiles, ArraysOnAccess)  # of a domain
+INPUTS = (Sparse, Part, ImageFiles, ArraysOnAccess, Tiles)  # of a domain
 
 
 def labelled_of(x: Any, ask: Ask, classes: Sequence[str] = (), columns: Sequence[str] = ()) -> Labelled:
     """An object with its labels as a domain, see `Labelled.of`."""
+    return cut(_labelled_of(x, ask, classes, columns))
+
+
+def _labelled_of(x: Any, ask: Ask, classes: Sequence[str], columns: Sequence[str]) -> Labelled:
     found = _read(x, ask)
     if found.label is None:
         raise InputError(f"X, {called(x)}, has no labels, expected some. Give them: Labelled.of(X, y)")
@@ -89,6 +95,10 @@ def _with_labels(found: Found, labels: Masks | Boxes, classes: Sequence[str]) ->
 
 def unlabelled_of(x: Any, ask: Ask) -> Unlabelled:
     """An object without its labels as a domain, see `Unlabelled.of`."""
+    return cut(_unlabelled_of(x, ask))
+
+
+def _unlabelled_of(x: Any, ask: Ask) -> Unlabelled:
     found = _read(x, ask)
     given, given_columns = _given(found, None if found.kept is None else torch.tensor(found.kept))
     return Unlabelled(found.inputs, found.names, found.sizes, found.depth, given, given_columns, found.resize)
@@ -101,8 +111,8 @@ def load_hub(path: str | Path, split: str | None, how: Conversion, given: Sequen
         InputError: as `open_hub` and `Unlabelled.of`.
     """
     with prefixed(path):
-        found = unlabelled_of(open_hub(path, split), Ask(labelled=False, how=how, given=given or None))
-        return replace(found, names=found.names or numbered(found.inputs))
+        found = _unlabelled_of(open_hub(path, split), Ask(labelled=False, how=how, given=given or None))
+        return cut(replace(found, names=found.names or numbered(found.inputs)))
 
 
 def load_hub_labelled(

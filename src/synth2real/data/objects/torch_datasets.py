@@ -14,6 +14,7 @@ from torch.utils.data import IterableDataset, TensorDataset
 
 from ...errors import InputError
 from ..domains import Inputs, called
+from ..fitting import TILES
 from ..reading.images import SUBSET, decode
 from ..reading.memory import limit
 from ..reading.pixels import Conversion, Held, Read
@@ -150,6 +151,11 @@ def _arrays(samples: Samples, ask: Ask) -> Found:
         return read_array(whole, ask, "the data set")
     if first.ndim == 1:
         raise InputError("the data set has features that do not fit into the memory, expected fewer. Give a part of it")
+    if ask.how.resize == TILES:
+        raise InputError(
+            "the data set has arrays that do not fit into the memory, expected fewer to cut them into tiles. Let it "
+            "give images of Pillow or paths, which are read one by one, or give more memory="
+        )
     last = is_channels_last(first.shape, ask.channels_last, "the data set")
     check_pixels(first.dtype, low, high, ask.how.depth, "the data set")
     inputs = ArraysOnAccess(samples, range(len(samples)), last, ask.how)

@@ -14,6 +14,7 @@ from torch import Tensor
 from ...errors import InputError
 from ..domains import Inputs
 from ..sparse import from_compressed, is_compressed
+from ..tiles.wholes import of_arrays
 from .images import resize
 from .npz import Arrays
 from .pixels import Conversion
@@ -42,8 +43,9 @@ def array_inputs(path: Path, arrays: Arrays, conversion: Conversion) -> tuple[In
         images = images.astype(np.float32)
     x = torch.from_numpy(np.ascontiguousarray(images if images.ndim == 4 else images[..., None])).permute(0, 3, 1, 2)
     given = torch.tensor(x.shape[2:]).expand(len(x), 2).clone()
-    x = resize(x.contiguous(), conversion.size, conversion.channels, conversion.resize)
-    return x, {} if conversion.size is None else {"sizes": given, "resize": conversion.resize}
+    x = resize(x.contiguous(), conversion.frame, conversion.channels, conversion.resize)
+    inputs = of_arrays(x, conversion.size, conversion.resize)
+    return inputs, {} if conversion.size is None else {"sizes": given, "resize": conversion.resize}
 
 
 def _features(path: Path, values: NDArray[np.float64]) -> Tensor:

@@ -19,7 +19,8 @@ from torch import Tensor
 from ...errors import InputError, LeftOutWarning
 from ..batch_sampler import Runs
 from ..domains import Inputs
-from ..fitting import Resize, fitted
+from ..fitting import TILES, Resize, fitted
+from ..tiles.wholes import HeldWholes
 from .memory import limit
 from .pixels import DEPTHS, Conversion, Held, Read, read_image, try_read
 from .progress import counted
@@ -28,6 +29,7 @@ from .unpacked import Unpacking
 LEAST_SIDE = 4  # pixels; smaller images hold nothing that a network could learn
 SUBSET = 2**28  # bytes; a smaller part of images on disk is decoded
 AHEAD = 64  # images that threads decode before they are taken
+WHOLE_AHEAD = 8  # of large images, which are not shrunk
 SMALL = 2**14  # values: of smaller images one thread decodes more than several, which wait for each other
 NAMED = 20  # unreadable images that a warning names
 
@@ -36,7 +38,8 @@ NAMED = 20  # unreadable images that a warning names
 class Decoded:
     """Images (N, C, H, W) uint8, in memory or on disk; original sizes (N, 2); indices of the files kept; their depth.
 
-    Images in memory are channels last. The depth is None if no image has more than 8 bits per pixel.
+    With `resize="tiles"` they are whole, see `tiles.wholes.Wholes`. Images in memory are channels last. The depth
+    is None if no image has more than 8 bits per pixel.
     """
 
     images: Inputs
@@ -105,6 +108,10 @@ class ImageFiles:
         list(run(put, range(len(index)), index.tolist()))
         return images
 
+    def wholes(self, index: Sequence[int]) -> list[NDArray[np.uint8]]:
+        """The images at `index` in their own sizes, if they are to be cut into tiles."""
+        return list(decoding_threads(os.getpid()).map(lambda which: self._read(self.files[which]), index))
+
     def _read(self, file: Path | Held) -> NDArray[np.uint8]:
         """The pixels of an image that could be read before."""
         try:
@@ -157,9 +164,6 @@ class _Collected:
                 self.unpacking = Unpacking.of(len(self.files), read.pixels.shape)
         if read.pixels.shape != self.shape:
             raise _differ(self.files[self.first], self.shape, self.files[index], read.pixels.shape)
-        if read.most is not None:
-            self.most = max(self.most, read.most)
-            self.coarse = self.files[index] if read.pixels.dtype == np.uint8 else self.coarse
         if self.images is not None and read.pixels.dtype == np.uint8:
             self.images[len(self.kept)].numpy()[:] = read.pixels
         elif self.unpacking is not None:
@@ -169,6 +173,13 @@ class _Collected:
             self.budget -= read.pixels.nbytes
             if self.budget < 0:
                 self.images, self.levels = None, {}
+        self.note(index, read)
+
+    def note(self, index: int, read: Read) -> None:
+        """Keep what is known of an image beside its pixels."""
+        if read.most is not None:
+            self.most = max(self.most, read.most)
+            self.coarse = self.files[index] if read.pixels.dtype == np.uint8 else self.coarse
         self.kept.append(index)
         self.sides.extend(read.given)
 
@@ -180,14 +191,45 @@ class _Collected:
     def settled(self, how: Conversion, depth: int | None) -> Inputs:
         """All images, in memory or on disk."""
         if self.images is None:
-            height, width = self.shape[1:]
-            whole = replace(how, size=(height, width), channels=1 if self.shape[0] == 1 else 3, depth=depth)
-            every = len(self.kept) == len(self.files)
-            packed = ImageFiles(self.files if every else picked(self.files, np.array(self.kept)), whole)
+            packed = self.on_disk(how, depth)
             return packed if self.unpacking is None else self.unpacking.settled(len(self.kept), packed)
         for place, read in self.levels.items():
             self.images[place].numpy()[:] = read.eight_bits(depth)
         return self.images[: len(self.kept)]
+
+    def on_disk(self, how: Conversion, depth: int | None) -> "ImageFiles":
+        """All images, which stay on disk."""
+        height, width = self.shape[1:]
+        whole = replace(how, size=(height, width), channels=1 if self.shape[0] == 1 else 3, depth=depth)
+        every = len(self.kept) == len(self.files)
+        return ImageFiles(self.files if every else picked(self.files, np.array(self.kept)), whole)
+
+
+@dataclass
+class _CollectedWhole(_Collected):
+    """Decoded images of different sizes, to be cut into tiles of `size`. If they exceed `budget`, none is kept."""
+
+    size: tuple[int, int] = (0, 0)
+    held: list[Read] | None = field(default_factory=list)
+
+    def add(self, index: int, read: Read) -> None:
+        """Take the image of `files[index]`. Raise `InputError` if its channels differ from those of the first one."""
+        if not self.kept:
+            self.first, self.shape = index, (len(read.pixels), *self.size)
+        if len(read.pixels) != self.shape[0]:
+            raise _differ(self.files[self.first], self.shape, self.files[index], read.pixels.shape)
+        self.budget -= read.pixels.nbytes
+        if self.held is not None and self.budget >= 0:
+            self.held.append(read)
+        else:
+            self.held = None
+        self.note(index, read)
+
+    def settled(self, how: Conversion, depth: int | None) -> Inputs:
+        """All images, in memory or on disk, before they are cut."""
+        if self.held is None:
+            return self.on_disk(how, depth)
+        return HeldWholes([read.eight_bits(depth) for read in self.held], self.size)
 
 
 @functools.cache
@@ -203,7 +245,7 @@ def _empty(shape: tuple[int, ...]) -> Tensor:
 
 
 def decode(files: Sequence[Path | Held], how: Conversion) -> Decoded:
-    """Decode images. All decoded images have the same size and channels, and one depth.
+    """Decode images. All decoded images have the same size (unless they are for tiles) and channels, and one depth.
 
     Args:
         files: at least one file.
@@ -215,7 +257,10 @@ def decode(files: Sequence[Path | Held], how: Conversion) -> Decoded:
     """
     bad: list[str] = []
     unread = 0
-    found = _Collected(files, limit() if how.memory is None else how.memory)
+    budget = limit() if how.memory is None else how.memory
+    found = _Collected(files, budget)
+    if how.resize == TILES and how.size is not None:
+        found = _CollectedWhole(files, budget, size=how.size)
     root = files.root if isinstance(files, Stored) else _root(files)
     for i, result in enumerate(counted(_decoded(files, how), root, len(files))):
         if isinstance(result, Read):
@@ -246,8 +291,9 @@ def decode(files: Sequence[Path | Held], how: Conversion) -> Decoded:
 def _decoded(files: Sequence[Path | Held], how: Conversion) -> Iterator[Read | str]:
     """The images in order, decoded by threads a little ahead: a set that stays on disk never lies in memory."""
     run: Callable[..., Iterable[Read | str]] = decoding_threads(os.getpid()).map
-    for start in range(0, len(files), AHEAD):
-        read = list(run(lambda file: try_read(file, how), files[start : start + AHEAD]))
+    ahead = WHOLE_AHEAD if how.resize == TILES else AHEAD
+    for start in range(0, len(files), ahead):
+        read = list(run(lambda file: try_read(file, how), files[start : start + ahead]))
         yield from read
         run = decoding_threads(os.getpid()).map if any(map(_large, read)) else map
 

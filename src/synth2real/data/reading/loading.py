@@ -25,9 +25,10 @@ import torch
 
 from ...errors import InputError, LeftOutWarning
 from ..domains import MOST, Inputs, Labelled, Unlabelled
-from ..fitting import USUAL, Resize
+from ..fitting import TILES, USUAL, Resize
 from ..given import check_given_names
 from ..sparse import SVMLIGHT, Layout, read_svmlight
+from ..tiles.cutting import cut, refused
 from .arrays import array_inputs, columns_of
 from .class_names import as_classes, indexed, is_name, natural_key
 from .discovery import (
@@ -92,7 +93,7 @@ def load_unlabelled(
         masks: also load the masks of images, such as `NAME_mask.png` beside `NAME.png`, as images.
         given: columns of numbers that are known of every image and are no labels: columns of a metadata table, or
             arrays (N,) of an `.npz`.
-        resize: how images are brought to `size`: `stretch`, `crop` or `letterbox`, see `Conversion`.
+        resize: how images are brought to `size`: `stretch`, `crop`, `letterbox` or `tiles`, see `Conversion`.
         split: of a data set of Hugging Face, see `objects.huggingface.open_hub`.
         format: of another program's folder, such as `coco`; None to find it, `images` for plain images.
 
@@ -103,9 +104,9 @@ def load_unlabelled(
     conversion = Conversion(size, channels, skip_bad, depth, background, memory, resize)
     given = check_given_names(given)
     found = _elsewhere(path, split, format, conversion, given)
-    if isinstance(found, Unlabelled):
-        return found
-    return with_given(_unlabelled(found, conversion, layout, masks), found, given)
+    if isinstance(found, Path):
+        found = with_given(_unlabelled(found, conversion, layout, masks), found, given)
+    return cut(found)
 
 
 def _elsewhere(
@@ -183,7 +184,9 @@ def load(
     given = check_given_names(given, () if label is None else [label] if isinstance(label, str) else label)
     pictured = load_pictured(path, label, classes, (split, format), conversion, given)
     if pictured is not None:
-        return pictured
+        return cut(pictured)
+    if resize == TILES:
+        raise refused(f"{path}: found the label {listed(label or AS_CLASSES[0])}")
     found = _labelled_elsewhere(path, label, (split, format), conversion, given)
     if isinstance(found, Labelled):
         return found

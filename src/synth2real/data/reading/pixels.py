@@ -12,7 +12,7 @@ from PIL import Image, ImageColor, UnidentifiedImageError
 
 from ...errors import InputError
 from ..domains import is_count
-from ..fitting import MODES, USUAL, Resize, place
+from ..fitting import MODES, TILES, USUAL, Resize, place
 from .png import plain_png
 
 ORIENTATION = 0x0112  # EXIF tag
@@ -27,6 +27,7 @@ TURNS = {
 }
 TURNED = (5, 6, 7, 8)  # orientations that exchange height and width
 PREVIEWS = ("MPO",)  # formats whose further frames belong to the first image
+LEAST_TILE = 16  # pixels of the side of a tile
 LARGE, RATIO = 2**25, 100  # pixels; an image with more pixels, and with more than so many for each byte, is refused
 DEPTHS = (8, 10, 12, 14, 16)  # bits per pixel that cameras have
 
@@ -46,11 +47,12 @@ class Conversion:
         memory: most bytes of decoded images; a larger set stays on disk. None: see `memory.limit`.
         resize: how images are brought to `size`: `stretch` changes the ratio of their sides, `crop` keeps it and cuts
             off margins, `letterbox` keeps it and pads with the mean colour of the image. Without a size it does
-            nothing.
+            nothing. `tiles` keeps the scale, and cuts images into overlapping tiles of `size`, for labels that lie in
+            the image; it pads images that are smaller than a tile.
 
     Raises:
-        InputError: the size is not a pair of positive whole numbers, the channels are neither 1 nor 3, or the depth,
-            the background or the way to resize does not exist.
+        InputError: the size is not a pair of positive whole numbers, or there is none for tiles; the channels are
+            neither 1 nor 3; or the depth, the background or the way to resize does not exist.
     """
 
     size: tuple[int, int] | None = None
@@ -60,6 +62,11 @@ class Conversion:
     background: str = "white"
     memory: int | None = None
     resize: Resize = USUAL
+
+    @property
+    def frame(self) -> tuple[int, int] | None:
+        """Height and width that each image is brought to when it is read; None if it keeps its own."""
+        return None if self.resize == TILES else self.size
 
     def plain(self) -> dict[str, Any]:
         """Plain data for the files of a run: what concerns the pixels."""
@@ -94,6 +101,11 @@ class Conversion:
             raise InputError(f"depth {self.depth}: expected 8 to 16 bits per pixel, such as 12")
         if self.resize not in MODES:
             raise InputError(f"resize is {self.resize!r}, expected one of: {', '.join(MODES)}")
+        if self.resize == TILES and (size is None or min(size) < LEAST_TILE):
+            raise InputError(
+                f"resize is 'tiles' and size is {size!r}, expected the height and width of a tile, at least "
+                f"{LEAST_TILE} pixels each. Add it, such as size=(640, 640)"
+            )
         try:
             ImageColor.getrgb(self.background)
         except ValueError:
@@ -198,7 +210,7 @@ def _read(
     grey = how.channels == 1 or (how.channels is None and image.mode in ("1", "L", "LA", "F"))
     if image.mode not in ("F", "L" if grey else "RGB"):
         image = image.convert("L" if grey else "RGB")
-    array = np.asarray(image) if how.size in (None, given) else _fitted(image, given, how, reduction)
+    array = np.asarray(image) if how.frame in (None, given) else _fitted(image, given, how, reduction)
     array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
     if not grey and len(array) == 1:
         array = np.repeat(array, 3, axis=0)
@@ -215,11 +227,11 @@ def _reduced(opened: Image.Image, how: Conversion) -> tuple[tuple[int, int] | No
         The original height and width of the upright image, and by how much its sides are divided; (None, 1) if the
         image is decoded whole.
     """
-    if how.size is None or opened.format not in ("JPEG", *PREVIEWS):
+    if how.frame is None or opened.format not in ("JPEG", *PREVIEWS):
         return None, 1
     turned = opened.getexif().get(ORIENTATION, 1) in TURNED
     given = (opened.width, opened.height) if turned else (opened.height, opened.width)
-    (height, width), _ = place(given, how.size, how.resize)
+    (height, width), _ = place(given, how.frame, how.resize)
     before = opened.width
     opened.draft(None, (height, width) if turned else (width, height))
     return (given, round(before / opened.width)) if opened.width != before else (None, 1)

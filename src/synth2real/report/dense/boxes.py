@@ -108,8 +108,8 @@ def class_table(comparison: Comparison) -> list[ClassRow]:
     for where, key in (("held-out source", "source_metrics"), ("real labels", "test_metrics")):
         for one in routes:
             metrics = getattr(one.trials[0], key)
-            if metrics is not None and "ap50_of" in metrics:
-                found = metrics["ap50_of"]
+            found = None if metrics is None else metrics.get("ap50_of")
+            if isinstance(found, dict):  # a single run on labelled data has nothing held out
                 columns[f"AP50 on {where}, {one.name}"] = [
                     "-" if found[name] is None else form(found[name]) for name in task.classes
                 ]
