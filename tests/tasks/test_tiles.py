@@ -73,7 +73,7 @@ def large(count: int) -> Labelled:
 def test_a_detector_trains_on_tiles_of_both_and_finds_the_objects_of_whole_images() -> None:
     source = spots(200, 1)
     data = large(6)
-    model = Route().fit(source, data.unlabelled(), task=Detection.of(source), steps=60)
+    model = Route().fit(source, data.unlabelled(), task=Detection.of(source), steps=90)
     found = model.predict(data.unlabelled())
     assert len(found.values) == 6
     assert len(model.predict(as_samples(data.unlabelled())).values) == len(data)
