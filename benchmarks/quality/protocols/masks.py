@@ -110,6 +110,18 @@ def interval(ious: Tensor, groups: Tensor) -> tuple[float, float]:
     return low, high
 
 
+def by_group(predicted: list[Tensor], protocol: MaskProtocol) -> dict[str, dict[str, float]]:
+    """For each group the IoU, the predicted area by the true one, and the share of the true area that is missed."""
+    found, each = {}, torch.stack([confusions(masks, protocol.masks, 2) for masks in predicted])
+    for group in protocol.groups.unique().tolist():
+        of = each[:, protocol.groups == group].double()
+        both, missed, extra = of[..., 1, 1], of[..., 1, 0], of[..., 0, 1]
+        true = both + missed
+        parts = {"iou": both / (true + extra), "area": (both + extra) / true, "missed": missed / true}
+        found[str(int(group))] = {name: float(values.nanmean()) for name, values in parts.items()}
+    return found
+
+
 def otsu(images: Tensor) -> Tensor:
     """Pixels above the threshold that parts the grey levels of each image best (Otsu 1979), (N, H, W) uint8."""
     counts = torch.stack([torch.bincount(one.flatten().long(), minlength=256) for one in images]).double()
@@ -131,20 +143,23 @@ def main() -> None:
     for name, route in routes().items():
         if arguments.routes and name not in arguments.routes:
             continue
-        started, found = time.perf_counter(), []
+        started, predicted = time.perf_counter(), []
         for seed in range(arguments.seeds):
             budget = Budget(steps=arguments.steps, batch=arguments.batch, seed=seed)
             model = route.run(source, Unlabelled(protocol.target), budget=budget).model
-            found.append(by_image(model.predict(Unlabelled(protocol.images)).values, protocol))
-        ious, seconds = torch.stack(found), (time.perf_counter() - started) / arguments.seeds
+            predicted.append(model.predict(Unlabelled(protocol.images)).values)
+        ious = torch.stack([by_image(masks, protocol) for masks in predicted])
+        groups, seconds = by_group(predicted, protocol), (time.perf_counter() - started) / arguments.seeds
         mean, (low, high) = figure(ious, protocol.groups), interval(ious, protocol.groups)
         baseline = ious if name == BASELINE else baseline
         gain = None if baseline is None or name == BASELINE else interval(ious - baseline, protocol.groups)
         more = "" if gain is None else f"   gain ({gain[0]:.3f} to {gain[1]:.3f})"
         print(f"{name:14} {mean:.3f} ({low:.3f} to {high:.3f})   {seconds:.0f} s{more}", flush=True)
+        for group, of in groups.items() if len(groups) > 1 else ():
+            print(f"  {group:12} IoU {of['iou']:.3f}, area {of['area']:.2f} of the true one, {of['missed']:.3f} missed")
         if arguments.score:
             settings = {key: getattr(arguments, key) for key in ("steps", "n", "seeds", "batch")}
-            result = {"image_iou": mean, "low": low, "high": high, "gain": gain, "seconds": seconds}
+            result = {"image_iou": mean, "low": low, "high": high, "gain": gain, "seconds": seconds, "groups": groups}
             keep({"protocol": f"masks, {arguments.protocol}", "name": name, **result, **settings})
 
 
