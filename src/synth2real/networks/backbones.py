@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..plugins import Registry, absent, subclass_of
 from .dense import PYRAMID, HiddenMaps, SmallEncoder, TimmMaps
+from .detectors import DetectorMaps, adjusted, is_detector
 from .efficientnet_lite import EfficientNetLite0
 from .layers import FOR_FEATURES, NETWORKS, Norm
-from .pretrained import LITE, TIMM, TRANSFORMERS, package
+from .pretrained import COLOURS, LITE, TIMM, TRANSFORMERS, package
 from .weights import read_tensors
 
 # The library's own networks, and those of installed packages.
@@ -32,7 +33,6 @@ KINDS = (
     f"or module:Class (your own nn.Module), or {TIMM}:NAME, such as {TIMM}:resnet18, or {TRANSFORMERS}:NAME, such as "
     f"{TRANSFORMERS}:facebook/dinov2-small, or {TRANSFORMERS}:FOLDER"
 )
-COLOURS = 3  # channels of the networks that are pretrained
 SHOWN = 3  # keys listed in a message
 
 
@@ -241,6 +241,7 @@ def _transformers(
     try:
         if config is None:
             known = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+            known = adjusted(known, channels) if is_detector(known) else known
             known.num_channels = channels
         else:
             known = transformers.AutoConfig.for_model(**config)
@@ -252,7 +253,14 @@ def _transformers(
             "vision model, as save_pretrained writes it, or the name of a vision model on the hub. The hub needs a "
             "network connection"
         ) from None
-    return HiddenMaps(made) if dense else Pooled(made, pretrained)
+    if not is_detector(known):
+        return HiddenMaps(made) if dense else Pooled(made, pretrained)
+    if not dense:
+        raise InputError(
+            f"network '{TRANSFORMERS}:{name}' is a detector, whose maps serve masks and boxes, expected a network of "
+            "features of whole images, such as transformers:facebook/dinov2-small"
+        )
+    return DetectorMaps(made)
 
 
 @torch.no_grad()

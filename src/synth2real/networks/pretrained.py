@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import InputError
+from .detectors import Encoding, adjusted, is_detector
 from .efficientnet_lite import imagenet_weights
 from .tuning import FEW
 
 LITE, TIMM, TRANSFORMERS = "efficientnet-lite0", "timm", "transformers"
 PREPROCESSOR = "preprocessor_config.json"  # beside the weights of a model of transformers
 NAMED = f"{LITE}, {TIMM}:NAME, {TRANSFORMERS}:NAME or {TRANSFORMERS}:FOLDER"
+COLOURS = 3  # channels of the networks that are pretrained
 LARGE = 64  # pixels of a side, above which a small network from scratch sees little of an image
 SCRATCH = "Or train from scratch: --weights none"
 
@@ -105,9 +108,14 @@ def pretrained_weights(network: str) -> dict[str, Tensor]:
         if kind == TIMM:
             made: dict[str, Tensor] = module.create_model(name, pretrained=True, num_classes=0).state_dict()
             return made
-        model = module.AutoModel.from_pretrained(name, trust_remote_code=False)
+        known = module.AutoConfig.from_pretrained(name, trust_remote_code=False)
+        detects = is_detector(known)
+        known = adjusted(known, COLOURS) if detects else known
+        with _silent(module.utils.logging):  # `load_weights` says what is missing
+            model = module.AutoModel.from_pretrained(name, config=known, trust_remote_code=False)
     except Exception as error:  # whatever a hub or a network connection raises
         raise _unread(network, error) from None
+    model = Encoding(model) if detects else model
     return {f"network.{key}": value for key, value in model.float().state_dict().items()}
 
 
@@ -124,6 +132,17 @@ def package(kind: str, name: str) -> Any:
             f"network '{kind}:{name}' needs the package {kind}, which cannot be imported ({error}). "
             f"Install it: pip install 'synth2real[{kind}]'"
         ) from None
+
+
+@contextmanager
+def _silent(log: Any) -> Iterator[None]:
+    """Within it, transformers reports errors only."""
+    before = log.get_verbosity()
+    log.set_verbosity_error()
+    try:
+        yield
+    finally:
+        log.set_verbosity(before)
 
 
 def _unread(network: str, error: Exception) -> InputError:
