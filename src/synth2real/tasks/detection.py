@@ -17,11 +17,11 @@ from ..data.labels import VISIBLE, Boxes
 from ..errors import InputError
 from ..transforms.mix import Mix, Mosaic
 from ..transforms.warp import Warp
-from .box_metrics import box_metrics
 from .box_sets import set_losses, set_predicted, set_scores
 from .boxes import centre_maps, generalised_iou, highest, suppressed, united, visible
 from .classification import aligned_classes
 from .dense import DenseTask
+from .metrics.boxes import box_metrics
 
 SPREAD = 0.18  # standard deviation of the Gaussian around a centre, as a share of the sides of its box (TTFNet)
 NEAR = 0.5  # of that Gaussian: points that learn the sides of the box
@@ -196,7 +196,7 @@ class Detection(DenseTask):
         return found.clipped(self.size)
 
     def metrics(self, predictions: Boxes, labels: Boxes) -> dict[str, Any]:
-        """See `box_metrics.box_metrics`."""
+        """See `metrics.boxes.box_metrics`."""
         return box_metrics(predictions, labels, self.classes)
 
     def to_input(self, labels: Boxes, fitting: Fitting | None) -> Boxes:

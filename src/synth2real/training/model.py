@@ -128,7 +128,6 @@ class Model(nn.Module):
         }
         self.features: nn.Sequential = self._featured_by(features, taken, mean, std, given_scale)
         self.width = featured_of(self.features).outputs
-        self.has_sets = isinstance(features, SetDetector)
         self.head = head_of(features, task, self.width, self.description)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in training: for the same bits
         self.map: FeatureMap | None = None
@@ -142,7 +141,7 @@ class Model(nn.Module):
         given_scale: tuple[Tensor, Tensor] | None,
     ) -> Featured:
         """The features by the description of the model; `taken` is the shape of the inputs of the backbone."""
-        known = self.description
+        known, self.has_sets = self.description, isinstance(backbone, SetDetector)
         if known["network"] != GIVEN and (package := provider(type(backbone))):
             known["package"] = package
         name = type(backbone).__name__ if known["network"] == GIVEN else known["network"]

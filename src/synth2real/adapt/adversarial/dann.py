@@ -202,7 +202,7 @@ class DANN(Reversal):
         return mean
 
 
-def drop_hidden(head: nn.Sequential, share: float) -> None:
+def drop_hidden(head: nn.Module, share: float) -> None:
     """Put a dropout after each hidden layer of a head. The names of the parameters do not change."""
     for parent in list(head.modules()):
         for name, child in list(parent.named_children()):

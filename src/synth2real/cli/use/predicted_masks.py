@@ -112,7 +112,8 @@ class WrittenPart:
             make_folder(folder)
         with ThreadPoolExecutor() as pool:
             list(pool.map(write_mask, files, masks))
-        return np.sum([np.bincount(mask.ravel(), minlength=IGNORED + 1) for mask in masks], 0, dtype=np.int64)
+        counts: NDArray[np.int64] = np.sum([np.bincount(one.ravel(), minlength=IGNORED + 1) for one in masks], 0)
+        return counts
 
 
 def predicted(model: Model | OnnxModel, images: Unlabelled) -> list[NDArray[np.uint8]]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.labels import Boxes
-from ..errors import InputError
+from ...data.labels import Boxes
+from ...errors import InputError
 
 SIZES = ("all", "small", "medium", "large")  # of COCO: areas below 32^2, below 96^2, and above
 
