@@ -1,4 +1,4 @@
-"""A detector of one's own, which predicts a set of boxes: a small DETR in the place of the library's network and head.
+"""A detector of one's own that predicts a set of boxes, in the place of the library's network and head.
 
 A network for boxes takes images (N, C, H, W) and returns maps of features (N, F, h, w), on which every method of
 adaptation acts. The head that finds boxes on them is the library's, unless the network has a method `set_head`. Needs
@@ -21,23 +21,20 @@ from synth2real.randomize import Full
 from synth2real.simulate import Blood
 
 SIZE = (96, 128)  # pixels
-STRIDE, WIDTH, QUERIES = 16, 64, 40
+WIDTH = 64  # of the features
 
 
-class SmallDetr(nn.Module):
-    """Maps at stride 16, of which a transformer makes a set of boxes.
+class OneBoxAPlace(nn.Module):
+    """Maps at stride 8, each place of which answers with one box. No box is suppressed by another afterwards.
 
     References:
-        Carion, Massa, Synnaeve, Usunier, Kirillov & Zagoruyko (2020). End-to-End Object Detection with Transformers.
+        Sun, Jiang, Xie, Shao, Yuan, Wang & Luo (2021). What Makes for End-to-End Object Detection? ICML.
     """
 
     def __init__(self, channels: int = 3) -> None:
         super().__init__()
-        widths = (channels, 16, 32, 48, WIDTH)
-        pairs = itertools.pairwise(widths)
-        self.stages = nn.Sequential(
-            *(nn.Sequential(nn.Conv2d(a, b, 3, 2, 1), nn.GroupNorm(8, b), nn.ReLU()) for a, b in pairs)
-        )
+        pairs = itertools.pairwise((channels, 24, 48, WIDTH))
+        self.stages = nn.Sequential(*(_convolution(a, b, 2) for a, b in pairs), _convolution(WIDTH, WIDTH, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         features: Tensor = self.stages(x)
@@ -45,33 +42,38 @@ class SmallDetr(nn.Module):
 
     def set_head(self, classes: int) -> nn.Module:
         """The layers from features to a set of boxes."""
-        return Decoder(classes)
+        return Head(classes)
 
 
-class Decoder(nn.Module):
-    """Each query attends to all places of the maps and to the other queries, and answers with one box."""
+class Head(nn.Module):
+    """Of each place a logit of each class, then centre x, y, width and height as shares of the image."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
-        self.classes, self.places = classes, SIZE[0] * SIZE[1] // STRIDE**2
-        self.queries = nn.Parameter(torch.randn(QUERIES, WIDTH))
-        self.positions = nn.Parameter(torch.randn(self.places, WIDTH))
-        self.layers = nn.TransformerDecoder(nn.TransformerDecoderLayer(WIDTH, 4, 128, 0.0, batch_first=True), 2)
-        self.last = nn.Linear(WIDTH, classes + 4)
-        nn.init.constant_(self.last.bias[:classes], -4.0)  # few queries are objects
+        self.layers = nn.Sequential(_convolution(WIDTH, WIDTH, 1), nn.Conv2d(WIDTH, classes + 4, 1))
+        self.classes, start = classes, torch.tensor([-4.0] * classes + [0.0, 0.0, -2.0, -2.0])
+        self.layers[-1].bias = nn.Parameter(start)  # few places have objects, and most of these are small
 
     def forward(self, features: Tensor) -> Tensor:
-        """Of each query a logit of each class, then centre x, y, width and height in 0..1: (N, Q, classes + 4)."""
-        memory = features.flatten(2).mT + self.positions
-        found = self.last(self.layers(self.queries.expand(len(features), -1, -1), memory))
-        return torch.cat([found[..., : self.classes], found[..., self.classes :].sigmoid()], 2)
+        """(N, h w, classes + 4)."""
+        height, width = features.shape[2:]
+        found = self.layers(features)
+        y, x = torch.meshgrid(*((torch.arange(side).to(found) + 0.5) / side for side in (height, width)), indexing="ij")
+        step = found.new_tensor([1 / width, 1 / height])[:, None, None]
+        said, moves, sides = found.split([self.classes, 2, 2], 1)
+        centre = torch.stack([x, y]) + step * moves
+        return torch.cat([said, centre, sides.sigmoid()], 1).flatten(2).mT
+
+
+def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1), nn.GroupNorm(8, outputs), nn.ReLU())
 
 
 def adapted(steps: int, count: int = 800) -> Model:
     """A detector from rendered blood to that under a dimmer, less sharp microscope."""
     blood = Blood(size=SIZE)
     target = blood.with_ranges(light=(110, 150), blur=(0.5, 0.9)).labelled(count // 4, 1).unlabelled()
-    route = Route(randomize=Full(), adapt=Teacher(), features=SmallDetr())
+    route = Route(randomize=Full(), adapt=Teacher(), features=OneBoxAPlace())
     return route.run(blood.labelled(count, 0), target, budget=Budget(steps=steps, batch=8)).model
 
 
