@@ -1,20 +1,19 @@
-"""A detector of one's own: the encoder of RT-DETRv2 of transformers in the place of the library's network.
+"""A detector of one's own that predicts a set of boxes, in the place of the library's network and head.
 
-A network for boxes takes images (N, C, H, W) and returns maps of features (N, F, h, w). The head that finds boxes on
-them is the library's, so every method of adaptation works on the network. Needs `pip install 'synth2real[detection]'`
-and `'synth2real[transformers]'`.
+A network for boxes takes images (N, C, H, W) and returns maps of features (N, F, h, w), on which every method of
+adaptation acts. The head that finds boxes on them is the library's, unless the network has a method `set_head`. Needs
+`pip install 'synth2real[detection]'`. Larger detectors come by name: `--network transformers:PekingU/rtdetr_v2_r18vd`.
 
 python examples/detector.py [STEPS]
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 
+import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from transformers import RTDetrResNetBackbone, RTDetrResNetConfig, RTDetrV2Config
-from transformers.models.rt_detr_v2.modeling_rt_detr_v2 import RTDetrV2HybridEncoder
 
 from synth2real import Budget, Model, Route
 from synth2real.adapt import Teacher
@@ -22,46 +21,59 @@ from synth2real.randomize import Full
 from synth2real.simulate import Blood
 
 SIZE = (96, 128)  # pixels
-MAPS = 64
+WIDTH = 64  # of the features
 
 
-class RTDetr(nn.Module):
-    """RT-DETRv2 up to its decoder: a ResNet and an encoder that mixes its scales, of which one map is made.
+class OneBoxAPlace(nn.Module):
+    """Maps at stride 8, each place of which answers with one box. No box is suppressed by another afterwards.
 
     References:
-        Lv, Zhao, Chang, Huang, Wang & Liu (2024). RT-DETRv2. arXiv:2407.17140.
+        Sun, Jiang, Xie, Shao, Yuan, Wang & Luo (2021). What Makes for End-to-End Object Detection? ICML.
     """
 
     def __init__(self, channels: int = 3) -> None:
         super().__init__()
-        resnet = RTDetrResNetConfig(
-            num_channels=channels,
-            embedding_size=16,
-            hidden_sizes=[16, 32, 64, 128],
-            depths=[1, 1, 1, 1],
-            layer_type="basic",
-            out_features=["stage2", "stage3", "stage4"],
-        )  # a small one, with new weights; with others: RTDetrResNetBackbone.from_pretrained(...)
-        widths = resnet.hidden_sizes[1:]
-        self.backbone = RTDetrResNetBackbone(resnet)
-        self.project = nn.ModuleList(nn.Conv2d(width, MAPS, 1) for width in widths)
-        self.mix = RTDetrV2HybridEncoder(
-            RTDetrV2Config(encoder_in_channels=widths, encoder_hidden_dim=MAPS, encoder_ffn_dim=2 * MAPS)
-        )
-        self.fine = nn.Sequential(nn.Conv2d(MAPS, MAPS, 3, padding=1), nn.GroupNorm(8, MAPS), nn.ReLU())
+        pairs = itertools.pairwise((channels, 24, 48, WIDTH))
+        self.stages = nn.Sequential(*(_convolution(a, b, 2) for a, b in pairs), _convolution(WIDTH, WIDTH, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        maps = self.backbone(x).feature_maps  # at strides 8, 16 and 32
-        mixed = self.mix([project(one) for project, one in zip(self.project, maps, strict=True)]).last_hidden_state
-        fine: Tensor = self.fine(F.interpolate(mixed[0], scale_factor=2.0, mode="bilinear", align_corners=False))
-        return fine
+        features: Tensor = self.stages(x)
+        return features
+
+    def set_head(self, classes: int) -> nn.Module:
+        """The layers from features to a set of boxes."""
+        return Head(classes)
+
+
+class Head(nn.Module):
+    """Of each place a logit of each class, then centre x, y, width and height as shares of the image."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(_convolution(WIDTH, WIDTH, 1), nn.Conv2d(WIDTH, classes + 4, 1))
+        self.classes, start = classes, torch.tensor([-4.0] * classes + [0.0, 0.0, -2.0, -2.0])
+        self.layers[-1].bias = nn.Parameter(start)  # few places have objects, and most of these are small
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, h w, classes + 4)."""
+        height, width = features.shape[2:]
+        found = self.layers(features)
+        y, x = torch.meshgrid(*((torch.arange(side).to(found) + 0.5) / side for side in (height, width)), indexing="ij")
+        step = found.new_tensor([1 / width, 1 / height])[:, None, None]
+        said, moves, sides = found.split([self.classes, 2, 2], 1)
+        centre = torch.stack([x, y]) + step * moves
+        return torch.cat([said, centre, sides.sigmoid()], 1).flatten(2).mT
+
+
+def _convolution(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride, 1), nn.GroupNorm(8, outputs), nn.ReLU())
 
 
 def adapted(steps: int, count: int = 800) -> Model:
     """A detector from rendered blood to that under a dimmer, less sharp microscope."""
     blood = Blood(size=SIZE)
     target = blood.with_ranges(light=(110, 150), blur=(0.5, 0.9)).labelled(count // 4, 1).unlabelled()
-    route = Route(randomize=Full(), adapt=Teacher(), features=RTDetr())
+    route = Route(randomize=Full(), adapt=Teacher(), features=OneBoxAPlace())
     return route.run(blood.labelled(count, 0), target, budget=Budget(steps=steps, batch=8)).model
 
 

@@ -99,6 +99,21 @@ def test_photographs_that_are_cropped_or_padded_have_the_same_answers_in_an_onnx
     torch.testing.assert_close(found.values, expected.values, atol=1e-3, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("channels", "depth"), [(1, 12), (3, None)])
+def test_points_of_a_network_of_the_users_own_are_traced_although_it_asks_for_the_length_of_a_batch(
+    tmp_path, channels, depth
+):
+    network = Own()
+    network.layers[0] = torch.nn.Conv2d(channels, 4, 3)
+    model = Model(Keypoints(("x", "y"), (16, 20)), (channels, 16, 20), features=network)
+    model.conversion = Conversion((16, 20), channels, depth=depth, resize="letterbox")
+    program = torch.export.load(export_model(model, tmp_path / "model.pt2").path).module()
+    x = inputs_of(model).inputs
+    with torch.no_grad():
+        found = program(x.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous())
+    torch.testing.assert_close(found, model.predict(inputs_of(model)).values, atol=1e-3, rtol=1e-5)
+
+
 def test_a_folder_without_a_readable_image_is_refused_and_nothing_is_written(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "torn.png").write_text("x")

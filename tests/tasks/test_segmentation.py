@@ -7,7 +7,7 @@ from synth2real.data.domains import Labelled
 from synth2real.data.labels import IGNORED, Masks
 from synth2real.errors import InputError
 from synth2real.tasks import Segmentation
-from synth2real.tasks.mask_metrics import boundary_f1, confusions, image_ious, ious, mask_metrics
+from synth2real.tasks.metrics.masks import boundary_f1, confusions, image_ious, ious, mask_metrics
 
 TASK = Segmentation(("ground", "cell"), (8, 8))
 HALF = torch.zeros(1, 8, 8, dtype=torch.uint8)

@@ -13,7 +13,8 @@ from synth2real.data.reading.pixels import Conversion
 from synth2real.data.tiles.cutting import as_samples
 from synth2real.deploy.graph import Graph
 from synth2real.route.preconditions import check_tiles
-from synth2real.tasks import Classification, Detection, Segmentation, box_metrics
+from synth2real.tasks import Classification, Detection, Segmentation
+from synth2real.tasks.metrics import boxes as box_metrics
 from synth2real.training.model import Model
 
 SIDE = (32, 32)

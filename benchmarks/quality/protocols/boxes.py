@@ -30,7 +30,7 @@ from synth2real.data.labels import Boxes
 from synth2real.randomize import Full
 from synth2real.simulate import Blood, Simulator, simulator
 from synth2real.tasks import Detection
-from synth2real.tasks.box_metrics import box_metrics
+from synth2real.tasks.metrics.boxes import box_metrics
 
 RESAMPLES = 200
 BASELINE = "randomized"

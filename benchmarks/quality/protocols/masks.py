@@ -25,7 +25,7 @@ from synth2real import Budget, Route, Unlabelled
 from synth2real.adapt import CDAN, DANN, MIC, EntropyMinimisation, Teacher
 from synth2real.randomize import Full
 from synth2real.simulate import Eyes, Nuclei, Simulator
-from synth2real.tasks.mask_metrics import confusions, image_ious
+from synth2real.tasks.metrics.masks import confusions, image_ious
 
 SIDE = 128
 DEV = (42, 44)  # persons of the dev part of the pupils

@@ -169,7 +169,8 @@ Network = Annotated[
     str | None,
     typer.Option(
         "--network",
-        help="Feature extractor: its name, e.g. efficientnet-lite0; module:Class, timm:NAME or transformers:NAME.",
+        help="Feature extractor: its name, e.g. efficientnet-lite0; module:Class, timm:NAME, transformers:NAME or, for "
+        "boxes, transformers-detr:NAME.",
     ),
 ]
 Weights = Annotated[

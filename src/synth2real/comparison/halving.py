@@ -278,7 +278,7 @@ def _training(
     def run(steps: int, on_step: Callable[..., None]) -> None:
         alone.run(few, some, task=task, budget=replace(budget, steps=steps), on_step=on_step, store=store)
 
-    if keeps(alone.settled(len(few), budget.hardware).learner, few, task):
+    if keeps(alone.settled(len(few), budget.hardware, task).learner, few, task):
         run(1, lambda *_: None)  # the images pass the frozen network, once for all routes
     return timed_steps(run, patience)
 

@@ -22,7 +22,7 @@ PROBE = 64  # images of which the first pass is timed
 
 def is_kept(route: Route, evaluation: Evaluation, source: Labelled) -> bool:
     """Whether the route trains on kept outputs of a frozen network."""
-    settled = route.settled(len(source), evaluation.budget.hardware)
+    settled = route.settled(len(source), evaluation.budget.hardware, evaluation.task)
     return keeps(settled.learner, source, evaluation.task)
 
 

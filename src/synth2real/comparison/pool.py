@@ -121,13 +121,14 @@ def aggregates(routes: Sequence[RouteCandidate], pool: Pool, evaluation: Evaluat
     """Every aggregate of the routes; empty if there are fewer than three routes.
 
     Nothing is trained. A route with a feature map in front of its model is left out, because an ensemble cannot store
-    the map.
+    the map, and so is one whose model has sets of boxes, which have no mean.
 
     Args:
         routes: trained routes.
         pool: outputs of the same routes, in the same order.
     """
-    taken = [i for i, route in enumerate(routes) if route.trials[0].run.model.map is None]
+    models = [route.trials[0].run.model for route in routes]
+    taken = [i for i, model in enumerate(models) if model.map is None and not model.has_sets]
     if len(taken) < MAJORITY:
         return []
     return list(_aggregates([routes[i] for i in taken], [pool.candidates[i] for i in taken], pool, evaluation))

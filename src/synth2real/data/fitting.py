@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal, get_args
 
 import torch
@@ -74,7 +73,7 @@ class Fitting:
     size: Sides
     resize: Resize
 
-    @cached_property
+    @property  # not cached: the lock of a cached one cannot be traced for an export
     def _placed(self) -> tuple[Tensor, Tensor]:
         """Scaled height and width, and top and left, of each image: (N, 2) float64 each."""
         return placed(self.sizes.double(), self.size, self.resize)

@@ -259,9 +259,9 @@ Labels = Tensor | Masks | Boxes
 
 
 def areas(corners: Tensor) -> Tensor:
-    """Areas (M,) of boxes (M, 4); 0 for a box whose ends are in the wrong order."""
-    sides = (corners[:, 2:] - corners[:, :2]).clamp(min=0)
-    return sides[:, 0] * sides[:, 1]
+    """Areas (...) of boxes (..., 4); 0 for a box whose ends are in the wrong order."""
+    sides = (corners[..., 2:] - corners[..., :2]).clamp(min=0)
+    return sides[..., 0] * sides[..., 1]
 
 
 def joined(parts: Sequence[Any]) -> Any:

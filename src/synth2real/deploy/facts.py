@@ -21,6 +21,7 @@ UNITS = {  # of the answers, by task
     "detect": "logits of the classes, then logarithms of the distances to left, top, right and bottom in units of "
     "task.scale pixels of the resized image",
 }
+SET_UNITS = "of each box logits of the classes, then centre x and y, width and height as shares of the resized image"
 
 
 def facts_of(graph: Graph, run: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +38,7 @@ def facts_of(graph: Graph, run: Mapping[str, Any]) -> dict[str, Any]:
         "task": {"kind": task.kind, **task.settings()},
         "classes": task.settings()["classes"] if classes else None,
         "columns": columns,
-        "units": UNITS[task.kind],
+        "units": SET_UNITS if model.has_sets else UNITS[task.kind],
         "input": _input(graph),
         "output": graph.output,
         "given": list(model.given_columns),

@@ -21,6 +21,7 @@ ANSWERS = {
     "segment": "maps",
     "detect": "maps",
 }  # by task
+SETS = "sets"  # of a detector with a head of its own
 IMAGES, FEATURES, GIVEN = "images", "features", "given"  # names of inputs
 
 
@@ -52,7 +53,7 @@ class Graph(nn.Module):
         self.model = copy.deepcopy(model).cpu().eval()
         self.takes_images = len(model.shape) == 3
         self.inputs = (IMAGES if self.takes_images else FEATURES, *([GIVEN] if model.given_columns else []))
-        self.output = ANSWERS[model.task.kind]
+        self.output = SETS if model.has_sets else ANSWERS[model.task.kind]
 
     def example(self) -> tuple[Tensor, ...]:
         """Inputs of two samples, of no size that a model has, by which the graph is traced."""
@@ -71,8 +72,8 @@ class Graph(nn.Module):
         Returns:
             Probabilities (N, C) float32, values (N, K) float64 in the units of the labels, points (N, 2 K) float32 in
             pixels of the images as given, or pitch and yaw (N, 2) float32 in radians. Of a segmenter
-            the raw outputs (N, C, h, w) and of a detector (N, C + 4, h, w), float32, over the images as the model
-            takes them.
+            the raw outputs (N, C, h, w) and of a detector (N, C + 4, h, w), or sets (N, Q, C + 4), float32, over the
+            images as the model takes them.
         """
         model = self.model
         x = self._loaded(inputs) if self.takes_images else inputs

@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..plugins import Registry, absent, subclass_of
 from .dense import PYRAMID, HiddenMaps, SmallEncoder, TimmMaps
+from .detectors import KINDS as DETECTORS
+from .detectors import DetectorMaps, WholeDetector, adjusted, is_detector
 from .efficientnet_lite import EfficientNetLite0
 from .layers import FOR_FEATURES, NETWORKS, Norm
-from .pretrained import LITE, TIMM, TRANSFORMERS, package
+from .pretrained import COLOURS, DETR, LITE, TIMM, TRANSFORMERS, package
 from .weights import read_tensors
 
 # The library's own networks, and those of installed packages.
@@ -26,13 +28,12 @@ NAMED: Registry[Callable[..., nn.Module]] = Registry(
     NETWORKS,
     subclass_of(nn.Module),
     "a class that derives from torch.nn.Module",
-    reserved=(LITE, TIMM, TRANSFORMERS),
+    reserved=(LITE, TIMM, TRANSFORMERS, DETR),
 )
 KINDS = (
     f"or module:Class (your own nn.Module), or {TIMM}:NAME, such as {TIMM}:resnet18, or {TRANSFORMERS}:NAME, such as "
-    f"{TRANSFORMERS}:facebook/dinov2-small, or {TRANSFORMERS}:FOLDER"
+    f"{TRANSFORMERS}:facebook/dinov2-small, or {TRANSFORMERS}:FOLDER, or {DETR}:NAME"
 )
-COLOURS = 3  # channels of the networks that are pretrained
 SHOWN = 3  # keys listed in a message
 
 
@@ -79,7 +80,7 @@ def build_network(
     """Build the feature extractor `name` for inputs of one shape, with new weights.
 
     Args:
-        name: one of six forms:
+        name: one of seven forms:
             - a key of `networks.NETWORKS`;
             - the name of a network of an installed package (entry points `synth2real.networks`), called as
               `module:Class` is;
@@ -89,6 +90,7 @@ def build_network(
             - `timm:NAME`, which needs `pip install synth2real[timm]`;
             - `transformers:NAME`, which needs `synth2real[transformers]`. NAME is a local folder with a `config.json`,
               or a name on the hub; only the configuration is downloaded. The keys of its weights begin with `network.`.
+            - `transformers-detr:NAME`, a detector with its decoder, see `detectors.WholeDetector`; for boxes only.
         shape: (C, H, W) of an image or (F,) of a feature vector, as the network takes it, see `channels_of`.
         spatial: keep positions in the image (the library's own networks only).
         norm: normalisation between the layers (the library's own networks only).
@@ -122,8 +124,8 @@ def _foreign(
         return _call(name, NAMED[name], shape)
     if kind == TIMM:
         return _timm(rest, shape[0], dense)
-    if kind == TRANSFORMERS:
-        return _transformers(rest, shape[0], config, dense, pretrained)
+    if kind in (TRANSFORMERS, DETR):
+        return _transformers(name, shape[0], config, dense, pretrained)
     return _call(name, _class(name, kind, rest), shape)
 
 
@@ -142,7 +144,7 @@ def _check_maps(name: str, dense: bool) -> None:
 
 def _check_shape(name: str, shape: Sequence[int]) -> None:
     """Raise `InputError` if a network takes features and the inputs are images, or the reverse."""
-    if len(shape) != 3 and (name == LITE or name.startswith((f"{TIMM}:", f"{TRANSFORMERS}:"))):
+    if len(shape) != 3 and (name == LITE or name.startswith((f"{TIMM}:", f"{TRANSFORMERS}:", f"{DETR}:"))):
         raise InputError(f"network '{name}' takes images, found features of shape {tuple(shape)}")
     if name not in NETWORKS or (len(shape) == 3) != (name in FOR_FEATURES):
         return
@@ -182,8 +184,8 @@ def check_name(name: str) -> None:
         return
     if not colon:
         raise InputError(f"network '{name}' is unknown, expected one of: {', '.join([*NAMED, LITE])}, {KINDS}")
-    if kind in (TIMM, TRANSFORMERS):
-        package(kind, rest)
+    if kind in (TIMM, TRANSFORMERS, DETR):
+        package(TIMM if kind == TIMM else TRANSFORMERS, rest)
     else:
         _class(name, kind, rest)
 
@@ -237,10 +239,12 @@ def _timm(name: str, channels: int, dense: bool) -> nn.Module:
 def _transformers(
     name: str, channels: int, config: Mapping[str, Any] | None, dense: bool, pretrained: bool
 ) -> nn.Module:
-    transformers = package(TRANSFORMERS, name)
+    kind, _, where = name.partition(":")
+    transformers = package(TRANSFORMERS, where)
     try:
         if config is None:
-            known = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+            known = transformers.AutoConfig.from_pretrained(where, trust_remote_code=False)
+            known = adjusted(known, channels) if is_detector(known) else known
             known.num_channels = channels
         else:
             known = transformers.AutoConfig.for_model(**config)
@@ -248,11 +252,26 @@ def _transformers(
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         first = str(error).strip().partition("\n")[0]
         raise InputError(
-            f"network '{TRANSFORMERS}:{name}' cannot be built ({first}), expected a folder with the config.json of a "
-            "vision model, as save_pretrained writes it, or the name of a vision model on the hub. The hub needs a "
-            "network connection"
+            f"network '{name}' cannot be built ({first}), expected a folder with the config.json of a vision model, as "
+            "save_pretrained writes it, or the name of a vision model on the hub. The hub needs a network connection"
         ) from None
+    if is_detector(known):
+        return _detector(name, made, dense)
+    if kind == DETR:
+        raise InputError(
+            f"network '{name}' is no detector with a decoder that is known ({known.model_type}), expected one of: "
+            f"{', '.join(DETECTORS)}. As an encoder: --network {TRANSFORMERS}:{where}"
+        )
     return HiddenMaps(made) if dense else Pooled(made, pretrained)
+
+
+def _detector(name: str, made: nn.Module, dense: bool) -> nn.Module:
+    if not dense:
+        raise InputError(
+            f"network '{name}' is a detector, whose maps serve masks and boxes, expected a network of features of "
+            "whole images, such as transformers:facebook/dinov2-small"
+        )
+    return WholeDetector(made) if name.startswith(f"{DETR}:") else DetectorMaps(made)
 
 
 @torch.no_grad()

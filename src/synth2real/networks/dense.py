@@ -30,6 +30,19 @@ class Encoder(Protocol):
     def maps(self, x: Tensor) -> list[Tensor]: ...
 
 
+@runtime_checkable
+class SetDetector(Protocol):
+    """A network with a head of its own, which predicts a set of boxes for each image.
+
+    It takes images (N, C, H, W) and returns maps of features (N, F, h, w), which methods of adaptation act on.
+
+    `set_head(classes)` is called once, and returns the layers from these maps to raw outputs (N, Q, S (classes + 4)),
+    see `tasks.box_sets`. S may differ between training and evaluation.
+    """
+
+    def set_head(self, classes: int) -> nn.Module: ...
+
+
 class SmallEncoder(nn.Module):
     """The default encoder, with 0.5 million parameters together with its pyramid: stages that halve the resolution.
 

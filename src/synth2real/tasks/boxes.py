@@ -18,21 +18,26 @@ def intersections(one: Tensor, two: Tensor) -> Tensor:
     return (high - low).clamp(min=0).prod(-1)
 
 
+def ious(one: Tensor, two: Tensor) -> Tensor:
+    """Intersection over union (...) of two boxes (..., 4); shapes broadcast."""
+    common = intersections(one, two)
+    return common / (areas(one) + areas(two) - common).clamp(min=1e-9)
+
+
 def overlaps(one: Tensor, two: Tensor) -> Tensor:
     """Intersection over union (A, B) of boxes (A, 4) and (B, 4)."""
-    common = intersections(one[:, None], two[None])
-    return common / (areas(one)[:, None] + areas(two)[None] - common).clamp(min=1e-9)
+    return ious(one[:, None], two[None])
 
 
 def generalised_iou(one: Tensor, two: Tensor) -> Tensor:
-    """Generalised IoU (M,) in -1..1 of pairs of boxes (M, 4).
+    """Generalised IoU (...) in -1..1 of two boxes (..., 4); shapes broadcast.
 
     References:
         Rezatofighi, Tsoi, Gwak, Sadeghian, Reid & Savarese (2019). Generalized Intersection over Union. CVPR.
     """
     common = intersections(one, two)
     union = (areas(one) + areas(two) - common).clamp(min=1e-9)
-    low, high = torch.minimum(one[:, :2], two[:, :2]), torch.maximum(one[:, 2:], two[:, 2:])
+    low, high = torch.minimum(one[..., :2], two[..., :2]), torch.maximum(one[..., 2:], two[..., 2:])
     around = (high - low).prod(-1).clamp(min=1e-9)
     return common / union - (around - union) / around
 
@@ -97,7 +102,8 @@ def matches(predicted: Boxes, truth: Boxes, least: float = 0.5, *, by_class: boo
     for part in torch.arange(len(truth), device=found.device).split(AT_ONCE):
         rows, columns = _places(predicted, part, predicted.scores), _places(truth, part, None)
         one, two = ((rows >= 0)[:, :, None], (columns >= 0)[:, None])
-        over = _overlaps(predicted.corners[rows.clamp(min=0)], truth.corners[columns.clamp(min=0)]) * one * two
+        over = ious(predicted.corners[rows.clamp(min=0)][:, :, None], truth.corners[columns.clamp(min=0)][:, None])
+        over = over * one * two
         if by_class:
             over = over * (predicted.classes[rows][:, :, None] == truth.classes[columns][:, None])
         for k in range(rows.shape[1] if columns.shape[1] else 0):
@@ -119,13 +125,6 @@ def _places(boxes: Boxes, images: Tensor, scores: Tensor | None) -> Tensor:
         scores[places].where(places >= 0, -1.0).argsort(dim=1, descending=True, stable=True) if len(scores) else within
     )
     return places.gather(1, order)
-
-
-def _overlaps(one: Tensor, two: Tensor) -> Tensor:
-    """Intersection over union (B, K, T) of boxes (B, K, 4) and (B, T, 4)."""
-    common = intersections(one[:, :, None], two[:, None])
-    area = [(corners[..., 2:] - corners[..., :2]).clamp(min=0).prod(-1) for corners in (one, two)]
-    return common / (area[0][:, :, None] + area[1][:, None] - common).clamp(min=1e-9)
 
 
 def matched(predicted: Boxes, truth: Boxes, least: float = 0.5) -> Tensor:

@@ -19,10 +19,11 @@ from ..data.tiles.tiling import Tiling
 from ..errors import InputError
 from ..transforms.mix import Mix, Mosaic
 from ..transforms.warp import Warp
-from .box_metrics import box_metrics
+from .box_sets import set_losses, set_predicted, set_scores
 from .boxes import centre_maps, generalised_iou, highest, suppressed, united, visible
 from .classification import aligned_classes
 from .dense import DenseTask
+from .metrics.boxes import box_metrics
 
 SPREAD = 0.18  # standard deviation of the Gaussian around a centre, as a share of the sides of its box (TTFNet)
 NEAR = 0.5  # of that Gaussian: points that learn the sides of the box
@@ -65,7 +66,8 @@ class Detection(DenseTask):
     by the same Gaussian (TTFNet). Points in an ignored box that are no centre count nowhere.
 
     Raw outputs are maps (N, C + 4, h, w): a logit of each class, then the logarithms of the distances to left, top,
-    right and bottom in units of `scale`.
+    right and bottom in units of `scale`. A network with a head of its own may have sets of boxes (N, Q, S (C + 4))
+    instead; see `box_sets`.
 
     Args:
         classes: class names, at least one.
@@ -133,6 +135,8 @@ class Detection(DenseTask):
         """See `Task.losses`. Labels may also be those that a teacher gives to each point, see `dense_losses`."""
         if isinstance(labels, DenseBoxes):
             return self.dense_losses(outputs, labels)
+        if outputs.ndim == 3:
+            return set_losses(outputs, labels, self.size, len(self.classes))
         outputs = outputs.float()
         n, height, width = outputs.shape[0], *outputs.shape[2:]
         known = labels.kept(~labels.ignored)
@@ -147,6 +151,8 @@ class Detection(DenseTask):
 
     def scores_of(self, outputs: Tensor, boxes: Boxes) -> Tensor:
         """The score (M,) that raw outputs have for the class of each box at its centre, in 0..1."""
+        if outputs.ndim == 3:
+            return set_scores(outputs, boxes, self.size, len(self.classes))
         height, width = outputs.shape[2:]
         tall, wide = self._stride(outputs)
         x, y = ((boxes.corners[:, axis] + boxes.corners[:, axis + 2]) / 2 for axis in (0, 1))
@@ -206,7 +212,7 @@ class Detection(DenseTask):
         centres, corners = outputs[:, : len(self.classes)].sigmoid(), self._corners(outputs)
         certain = (centres * (centres >= thresholds[:, None, None])).amax(1, keepdim=True)
         tall, wide = self._stride(outputs)
-        points = areas(corners.movedim(1, -1).flatten(0, 2)).view_as(certain) / (tall * wide)
+        points = areas(corners.movedim(1, -1))[:, None] / (tall * wide)
         return DenseBoxes(centres, certain / (2 * math.pi * SPREAD**2 * points).clamp(min=1), corners)
 
     def dense_of(self, boxes: Boxes, like: DenseBoxes) -> DenseBoxes:
@@ -255,6 +261,8 @@ class Detection(DenseTask):
 
     def predict(self, outputs: Tensor) -> Boxes:
         """Boxes with their scores, in pixels of the images that the model takes, at most `MOST` in each."""
+        if outputs.ndim == 3:
+            return set_predicted(outputs, self.size, len(self.classes), MOST, LEAST)
         outputs = outputs.float()
         heat = outputs[:, : len(self.classes)].sigmoid()
         peaks = heat * (heat == F.max_pool2d(heat, 3, 1, 1))
@@ -268,7 +276,7 @@ class Detection(DenseTask):
         return found.clipped(self.size)
 
     def metrics(self, predictions: Boxes, labels: Boxes) -> dict[str, Any]:
-        """See `box_metrics.box_metrics`."""
+        """See `metrics.boxes.box_metrics`."""
         return box_metrics(predictions, labels, self.classes)
 
     def to_input(self, labels: Boxes, fitting: Fitting | None) -> Boxes:

@@ -10,7 +10,7 @@ from torch import Tensor
 from . import Classification, Detection, Gaze, Keypoints, Regression, Segmentation, Task
 from .boxes import matched
 from .directions import degrees_between
-from .mask_metrics import confusions, ious
+from .metrics.masks import confusions, ious
 
 BATCH = 100  # images at once
 

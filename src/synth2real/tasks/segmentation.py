@@ -20,7 +20,7 @@ from ..networks.dense import local_mlp
 from ..transforms.mix import Mix, Mosaic
 from .classification import aligned_classes
 from .dense import DenseTask
-from .mask_metrics import mask_metrics
+from .metrics.masks import mask_metrics
 
 SMOOTH = 1.0  # pixels added to both sides of a Dice coefficient, so that a class in no image of a batch costs nothing
 
@@ -107,7 +107,7 @@ class Segmentation(DenseTask):
         ]
 
     def metrics(self, predictions: Tensor | Sequence[Tensor], labels: Masks | WholeMasks) -> dict[str, Any]:
-        """See `mask_metrics.mask_metrics`. Predictions are (N, H, W) uint8, or (H, W) of each image."""
+        """See `metrics.masks.mask_metrics`. Predictions are (N, H, W) uint8, or (H, W) of each image."""
         return mask_metrics(predictions, labels, self.classes)
 
     def mix(self, labels: Masks, mix: Mix | Mosaic) -> Masks:

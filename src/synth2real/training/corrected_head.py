@@ -76,7 +76,7 @@ def put_on(model: Model, description: dict[str, Any]) -> CorrectedHead:
 
 def correction_of(model: Model) -> CorrectedHead | None:
     """The outermost correction of a model; None if it has none."""
-    first = model.head[0] if len(model.head) else None
+    first = next(model.head.children(), None)
     return first if isinstance(first, CorrectedHead) else None
 
 

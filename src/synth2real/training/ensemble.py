@@ -91,6 +91,11 @@ class Ensemble(Model):
         if weights is not None and len(weights) != len(members):
             raise InputError(f"the ensemble has {len(members)} members but {len(weights)} weights, expected one each")
         first = members[0]
+        if any(member.has_sets for member in members):
+            raise InputError(
+                "a member of the ensemble has sets of boxes, whose order means nothing, so they have no mean. Expected "
+                "networks without a head of their own"
+            )
         if any(member.map is not None for member in members):
             raise InputError(
                 "a member of the ensemble has a feature map, which an ensemble does not support, expected models "

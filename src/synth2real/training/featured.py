@@ -1,10 +1,10 @@
-"""The features of a model: normalisation, feature extractor, bottleneck, given values, and projected pixels."""
+"""The parts of a model: normalisation, feature extractor, bottleneck, given values, projected pixels, and the head."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,10 @@ from torch.nn import functional as F
 
 from ..data.reading.tables import listed
 from ..errors import InputError
-from ..networks.layers import Norm, Normalise, mlp
+from ..networks.dense import SetDetector
+from ..networks.layers import Norm, Normalise, mlp, share
+from ..networks.tuning import Tuned
+from ..tasks import Detection, Task
 from .given import split
 
 EMBEDDED = 32  # width of the embedding of given values
@@ -36,6 +39,30 @@ def by_source(network: nn.Module) -> Iterator[None]:
     finally:
         for part in parts:
             part.by_source = False
+
+
+def head_of(network: nn.Module, task: Task, width: int, description: Mapping[str, Any]) -> nn.Module:
+    """The head of a task behind features of a width, or the own one of a network that has one.
+
+    Args:
+        network: the feature extractor.
+        description: of the model.
+
+    Raises:
+        InputError: the network predicts boxes, and the task is another one, or there are settings of the task's head.
+    """
+    hidden, dropout = description["head"], share(description["dropout"], "dropout")
+    if not isinstance(network, SetDetector):
+        return task.head(width, hidden, dropout)
+    name = description["network"]
+    if not isinstance(task, Detection):
+        raise InputError(f"network '{name}' predicts boxes, found the task {task.kind}, expected detect")
+    settings = {"adapt.head": hidden, "adapt.dropout": dropout, "given columns": description["given_columns"]}
+    wrong = next((what for what, value in settings.items() if value), None)
+    if wrong is not None:
+        raise InputError(f"network '{name}' has a head of its own, which takes no {wrong}. Leave them out")
+    made = network.set_head(len(task.classes))
+    return Tuned(made, "whole", True, description["pretrained_norm"]) if description["pretrained"] else made
 
 
 def bottleneck_of(inputs: int, width: int, norm: Norm) -> nn.Sequential:

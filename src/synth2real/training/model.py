@@ -20,15 +20,16 @@ from ..data.sparse import Layout
 from ..data.tiles.cutting import names_of
 from ..errors import InputError, TrainingDiverged
 from ..networks.backbones import Pooled, build_network, channels_of, width_of
-from ..networks.dense import MAPS, PYRAMID, HiddenMaps, Pyramid, mapped
+from ..networks.dense import MAPS, PYRAMID, HiddenMaps, Pyramid, SetDetector, mapped
+from ..networks.detectors import WholeDetector
 from ..networks.feature_maps import FeatureMap, describe
-from ..networks.layers import Features, Norm, Normalise, Statistics, share
+from ..networks.layers import Features, Norm, Normalise, Statistics
 from ..networks.tuning import PretrainedNorm, Tune, Tuned
 from ..plugins import provider
 from ..storage import make_folder, write_tensors, write_text
 from ..tasks import Task
 from .corrected_head import outputs_by_group
-from .featured import Featured, ProjectedPixels, featured_of
+from .featured import Featured, ProjectedPixels, featured_of, head_of
 from .given import WithGiven, append, check_shape, checked_given, given_of, kind_of, split
 from .predictions import Predictions as Predictions
 from .predictions import answers
@@ -77,6 +78,7 @@ class Model(nn.Module):
 
     conversion = Conversion()  # of images on load
     layout: Layout | None = None  # set if svmlight files are read
+    has_sets = False  # whether raw outputs are sets of boxes instead of maps, see `dense.SetDetector`
     store: StandIns | None = None  # of outputs of a frozen feature extractor, while routes are compared
 
     def __init__(
@@ -117,7 +119,7 @@ class Model(nn.Module):
             "pretrained": pretrained,
             "pretrained_norm": pretrained_norm,
             "licence": licence,
-            "config": features.config if isinstance(features, Pooled | HiddenMaps) else None,
+            "config": features.config if isinstance(features, Pooled | HiddenMaps | WholeDetector) else None,
             "statistics": statistics,
             "head": list(head),
             "dropout": dropout,
@@ -126,7 +128,7 @@ class Model(nn.Module):
         }
         self.features: nn.Sequential = self._featured_by(features, taken, mean, std, given_scale)
         self.width = featured_of(self.features).outputs
-        self.head = task.head(self.width, head, share(dropout, "dropout"))
+        self.head = head_of(features, task, self.width, self.description)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in training: for the same bits
         self.map: FeatureMap | None = None
 
@@ -139,7 +141,7 @@ class Model(nn.Module):
         given_scale: tuple[Tensor, Tensor] | None,
     ) -> Featured:
         """The features by the description of the model; `taken` is the shape of the inputs of the backbone."""
-        known = self.description
+        known, self.has_sets = self.description, isinstance(backbone, SetDetector)
         if known["network"] != GIVEN and (package := provider(type(backbone))):
             known["package"] = package
         name = type(backbone).__name__ if known["network"] == GIVEN else known["network"]

@@ -65,6 +65,22 @@ def test_the_teacher_sees_the_geometry_of_the_student(model: Model) -> None:
     assert torch.equal(found.centres, TASK.dense(model(warp.image(target.clean)), torch.ones(2)).centres)
 
 
+def test_of_sets_the_certain_boxes_are_labels_and_what_is_pasted_covers_them(model: Model) -> None:
+    source, target = batches()
+    sets = torch.zeros(8, 3, len(TASK.classes) + 4) - 9
+    sets[:, :2, 0] = torch.tensor([9.0, -2.0])
+    sets[:, :, -4:] = torch.tensor([0.5, 0.5, 0.25, 0.25])
+    labels = BoxLabels(model, 0.5, paste=1.0)
+    found, _ = labels.labels(lambda _: sets, torch.zeros(1), target)
+    assert found.counts.tolist() == [1] * 8
+    assert found.corners[0].tolist() == [12.0, 12.0, 20.0, 20.0]
+    torch.manual_seed(1)
+    labels.student(source, target)
+    labels.pasted = (torch.ones_like(labels.pasted[0]), labels.pasted[1])
+    found, _ = labels.labels(lambda _: sets, torch.zeros(1), target)
+    assert torch.equal(found.corners, labels.pasted[1].corners)
+
+
 def test_by_default_nothing_is_pasted(model: Model) -> None:
     source, target = batches()
     labels = BoxLabels(model, 0.3)

@@ -7,10 +7,11 @@ import torch
 
 from synth2real.adapt import DSBN, MIC, Teacher
 from synth2real.data.domains import Labelled, Unlabelled
+from synth2real.data.labels import Boxes, Masks
 from synth2real.errors import InputError
 from synth2real.route.route import Route
 from synth2real.route.run import Budget
-from synth2real.tasks import Classification, Gaze, Keypoints, Task
+from synth2real.tasks import Classification, Detection, Gaze, Keypoints, Segmentation, Task
 from synth2real.training.loop import Progress, SourceBatch, TargetBatch
 from synth2real.training.model import Model
 
@@ -53,6 +54,46 @@ def test_the_teacher_is_the_average_of_its_student_and_is_shipped() -> None:
     assert method.shipped() is method.average
     for was, now in zip(before, method.average.parameters(), strict=True):
         torch.testing.assert_close(now, was + 0.5)
+
+
+def dense_batches(task: Task) -> tuple[SourceBatch, TargetBatch]:
+    ours, theirs = torch.rand(4, 1, 32, 32), torch.rand(4, 1, 32, 32)
+    if isinstance(task, Segmentation):
+        labels: Masks | Boxes = Masks(torch.arange(32).div(16).to(torch.uint8).expand(4, 32, 32).contiguous())
+    else:
+        labels = Boxes.of([torch.tensor([[2.0, 4.0, 20.0, 28.0]])] * 4, [torch.tensor([1])] * 4)
+    return SourceBatch(ours, labels, ours), TargetBatch(theirs, theirs, None)
+
+
+@pytest.mark.parametrize("kind", [Teacher, MIC, DSBN])
+@pytest.mark.parametrize("task", [Segmentation(("a", "b"), (32, 32)), Detection(("a", "b"), (32, 32), 8.0)])
+def test_what_is_pasted_reaches_the_student_of_every_teacher(kind: type[Teacher], task: Task) -> None:
+    torch.manual_seed(1)  # boxes are pasted by chance
+    method = kind(paste=1.0, **({"ratio": 0.0} if kind is MIC else {}))
+    norm = "batch" if kind is DSBN else "group"
+    method.prepare(Model(task, (1, 32, 32), norm=norm), Unlabelled(torch.rand(4, 1, 32, 32)))
+    source, target = dense_batches(task)
+    seen: list[torch.Tensor] = []
+    method.model.features.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    method.features(source, target)
+    assert method.pseudo.pasted is not None
+    found = torch.cat(seen)[len(source) :]
+    shown = (found == source.x).flatten(1).float().mean(1)
+    assert ((found == source.x) | (found == target.x)).all()
+    assert bool((shown > 0.2).any())
+
+
+@pytest.mark.parametrize(
+    ("settings", "task", "expected"),
+    [
+        ({"paste": 0.5}, Classification(("a", "b")), "adapt.paste is for masks and boxes, found the task classify"),
+        ({"rare": 0.1}, Detection(("a",), (16, 16), 4.0), "adapt.rare is for masks, found the task detect"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Teacher, MIC, DSBN])
+def test_pasting_without_masks_or_boxes_is_refused(kind: type[Teacher], settings, task: Task, expected: str) -> None:
+    with pytest.raises(InputError, match=expected):
+        of_images(kind(**settings), task)
 
 
 def test_what_a_resumed_training_needs_is_among_the_networks() -> None:

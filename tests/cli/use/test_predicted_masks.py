@@ -9,8 +9,9 @@ import torch
 import yaml
 from PIL import Image
 
-from helpers import below, picture, refused, save
+from helpers import below, contents, picture, refused, save
 from synth2real import load
+from synth2real.cli.use.predicted_masks import CHUNK
 from synth2real.data.reading.pixels import Conversion
 from synth2real.tasks import Segmentation
 from synth2real.training.model import Model
@@ -63,6 +64,30 @@ def test_masks_have_the_names_and_sizes_of_the_images_and_can_be_loaded(synth2re
     assert load(data, label="mask", size=(24, 24)).classes == CLASSES
 
 
+@pytest.mark.parametrize("resize", ["letterbox", "crop"])
+def test_two_processes_write_the_masks_of_one(synth2real, tmp_path, resize):
+    run, photos = segmenter(tmp_path / "run", resize), tmp_path / "photos"
+    for i in range(CHUNK + 3):
+        save(photos / f"{i % 2}/{i}.png", picture(i, (9 + i % 5, 12)))
+    found = {}
+    for name, more in (("one", ()), ("two", ("--jobs", 2))):
+        code, out, err = synth2real("predict", run, photos, "--out", tmp_path / name, "--json", *more)
+        assert code == 0, err
+        found[name] = json.loads(out.splitlines()[-1])["shares"], contents(tmp_path / name)
+    assert found["one"] == found["two"]
+    assert len(found["one"][1]) == CHUNK + 4
+
+
+def test_a_mask_that_a_process_cannot_write_leaves_nothing(synth2real, tmp_path, run, data):
+    (data / "images/a.jpg").write_bytes((data / "images/a/0.jpg").read_bytes())
+    (data / "images/a").rename(data / "images/a.png")  # a folder in the place of a mask
+    out = tmp_path / "out"
+    code, _, err = synth2real("predict", run, data / "images", "--out", out, "--jobs", 2)
+    assert code == 2, err
+    assert "Traceback" not in err
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith("out")]
+
+
 def test_masks_beside_the_images_are_not_predicted(synth2real, tmp_path, run, data):
     code, _, err = synth2real("predict", run, data, "--out", tmp_path / "out")
     assert code == 0, err
@@ -79,7 +104,6 @@ def test_a_folder_that_predict_has_not_written_is_never_replaced(synth2real, tmp
     refused(synth2real("predict", run, data, "--out", data, "--overwrite"), "replaces only an earlier output")
     refused(synth2real("predict", run, data, "--out", tmp_path / "masks.csv"), "expected the name of a folder")
     refused(synth2real("predict", run, data, "--out", tmp_path / "p", "--probabilities"), "predicts masks")
-    refused(synth2real("predict", run, data, "--out", tmp_path / "p", "--jobs", 2), "predicted in one process")
 
 
 def test_cropped_margins_are_unknown_and_that_is_said(synth2real, tmp_path, data):

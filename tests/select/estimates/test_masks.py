@@ -10,7 +10,7 @@ from synth2real.select.estimates import NoEstimate, estimate
 from synth2real.select.estimates.masks import SHARED
 from synth2real.select.validators import Candidate, Pool
 from synth2real.tasks import Segmentation
-from synth2real.tasks.mask_metrics import confusions, ious
+from synth2real.tasks.metrics.masks import confusions, ious
 
 TASK = Segmentation(CLASSES, (32, 32))
 SOURCE, TARGET = (discs(60, seed).labels.tensor for seed in (0, 1))

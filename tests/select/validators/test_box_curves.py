@@ -8,7 +8,7 @@ import torch
 from spots import field, found
 from synth2real.data.labels import Boxes
 from synth2real.select.validators.box_curves import against_labels, ap_shares, averages, calibrated, counts, curves
-from synth2real.tasks.box_metrics import box_metrics
+from synth2real.tasks.metrics.boxes import box_metrics
 
 TRUTH = field(60, 0)
 NAMES = ("disc", "square")

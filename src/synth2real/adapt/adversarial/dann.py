@@ -132,6 +132,12 @@ class DANN(Reversal):
                 f"adapt.objects={self.objects:g} weighs features by the objects that are seen; the task "
                 f"{self.task.kind} has none, expected boxes (detect). Set adapt.objects to 0"
             )
+        if self.objects and self.model.has_sets:
+            raise InputError(
+                f"adapt.objects={self.objects:g} weighs the points of maps by the objects that are seen there; the "
+                f"network '{self.model.description['network']}' predicts sets of boxes, expected transformers:NAME or "
+                "another network of maps. Set adapt.objects to 0"
+            )
 
     def build(self, target: Unlabelled) -> None:
         several = self.sources > 1 and self.discriminates == "each"
@@ -196,7 +202,7 @@ class DANN(Reversal):
         return mean
 
 
-def drop_hidden(head: nn.Sequential, share: float) -> None:
+def drop_hidden(head: nn.Module, share: float) -> None:
     """Put a dropout after each hidden layer of a head. The names of the parameters do not change."""
     for parent in list(head.modules()):
         for name, child in list(parent.named_children()):

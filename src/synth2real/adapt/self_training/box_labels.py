@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ...data.labels import Boxes, areas
 from ...tasks import Detection
-from ...tasks.boxes import visible
+from ...tasks.boxes import united, visible
 from ...tasks.detection import DenseBoxes
 from ...training.averaging import RunningMean
 from ...training.collapse import EarlyStop
@@ -84,23 +84,40 @@ class BoxLabels(PseudoLabels):
         self.pasted = region, visible(boxes, region, self.task.visible)
         return torch.cat([rectangles.paste(source.x[:count], target.x[:count]), target.x[count:]])
 
-    def labels(self, teacher: Model, known: Tensor, target: TargetBatch) -> tuple[DenseBoxes, Tensor]:
-        """The labels of each point of the student's images; and ones (B,)."""
+    def labels(self, teacher: Model, known: Tensor, target: TargetBatch) -> tuple[DenseBoxes | Boxes, Tensor]:
+        """The labels of each point of the student's images, or certain boxes for a network of sets; and ones (B,)."""
         said = teacher(target.clean if target.warp is None else target.warp.image(target.clean))
         thresholds = (self.threshold * self.scores.mean).clamp(min=LEAST_SURE)
-        self._count(self.task.predict(said), thresholds)
-        labels, ones = self.task.dense(said, thresholds), torch.ones(len(said), device=said.device)
-        if self.pasted is None:
-            return labels, ones
-        region, ours = self.pasted
-        rest = len(said) - len(ours)
-        shown = F.interpolate(F.pad(region[:, None].float(), (0, 0, 0, 0, 0, 0, 0, rest)), said.shape[2:], mode="area")
-        every = torch.arange(len(said), device=said.device).clamp(max=len(ours) - 1)
-        return labels.covered(self.task.dense_of(ours[every], labels), shown >= 0.5), ones
+        found: Boxes = self.task.predict(said)
+        certain = found.scores >= thresholds[found.classes]
+        self._count(found, certain)
+        ones = torch.ones(len(said), device=said.device)
+        if said.ndim == 3:
+            return self._with_pasted_boxes(found.kept(certain)), ones
+        return self._with_pasted_points(self.task.dense(said, thresholds)), ones
 
-    def _count(self, boxes: Boxes, thresholds: Tensor) -> None:
-        """Update the number and the sides of the certain boxes of each class."""
-        certain = boxes.scores >= thresholds[boxes.classes]
+    def _with_pasted_boxes(self, boxes: Boxes) -> Boxes:
+        """The boxes of the target that are not covered by what is pasted, and those that are pasted."""
+        if self.pasted is None:
+            return boxes
+        region, ours = self.pasted
+        every = torch.arange(len(boxes), device=region.device)
+        under = visible(boxes[every[: len(ours)]], ~region, self.task.visible)
+        return united(under, ours).joined(boxes[every[len(ours) :]])
+
+    def _with_pasted_points(self, labels: DenseBoxes) -> DenseBoxes:
+        """The labels of the target, and in the regions that are pasted those of the source."""
+        if self.pasted is None:
+            return labels
+        region, ours = self.pasted
+        count = len(labels.centres)
+        padded = F.pad(region[:, None].float(), (0, 0, 0, 0, 0, 0, 0, count - len(ours)))
+        shown = F.interpolate(padded, labels.centres.shape[2:], mode="area") >= 0.5
+        every = torch.arange(count, device=region.device).clamp(max=len(ours) - 1)
+        return labels.covered(self.task.dense_of(ours[every], labels), shown)
+
+    def _count(self, boxes: Boxes, certain: Tensor) -> None:
+        """Update the number and the sides of the certain boxes (M,) of each class."""
         sides = areas(boxes.corners[certain]).clamp(min=1e-6).log() / 2
         both = torch.stack([torch.ones_like(sides), sides])
         sums = torch.zeros_like(self.now.mean).index_add(1, boxes.classes[certain], both)

@@ -45,6 +45,7 @@ class DSBN(Teacher):
     adapts_features: ClassVar[bool] = True
 
     def refuse(self) -> None:
+        super().refuse()
         need_batch_norm(self, "dsbn")
 
     def build(self, target: Unlabelled) -> None:
@@ -60,4 +61,4 @@ class DSBN(Teacher):
 
     def features(self, source: SourceBatch, target: TargetBatch) -> Tensor:
         known = choose(self.model, "source").features(source.x)
-        return torch.cat([known, choose(self.model, "target").features(target.x)])
+        return torch.cat([known, choose(self.model, "target").features(self.pseudo.student(source, target))])

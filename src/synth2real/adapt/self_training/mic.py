@@ -41,7 +41,8 @@ class MIC(Teacher):
     patch: float = Field(default=2 / 7, gt=0, le=1)
 
     def features(self, source: SourceBatch, target: TargetBatch) -> Tensor:
-        features: Tensor = self.model.features(torch.cat([source.x, masked(target.x, self.ratio, self.patch)]))
+        seen = masked(self.pseudo.student(source, target), self.ratio, self.patch)
+        features: Tensor = self.model.features(torch.cat([source.x, seen]))
         return features
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...data.domains import Labelled, Unlabelled
 from ...data.labels import Masks
+from ...errors import InputError
 from ...networks.layers import reverse_gradient
 from ...settings import settings
 from ...tasks import Classification, Detection, Segmentation
@@ -85,9 +86,9 @@ class Teacher(SelfTrained):
             (dev labels, one or two seeds).
         decay: decay per step of the average of the weights that is the teacher.
         weight: weight of the target loss at full strength. It rises after the burn-in, over half of the rest.
-        paste: masks and boxes only: share of the target images onto which half of the classes of a source image, or
+        paste: for masks and boxes: share of the target images onto which half of the classes of a source image, or
             half of its boxes, are pasted.
-        rare: masks only: temperature with which source images of rare classes are drawn more often (0.01 in DAFormer
+        rare: for masks: temperature with which source images of rare classes are drawn more often (0.01 in DAFormer
             for 19 classes; the lower, the more often). None draws all alike.
         drift: a regressor's training ends when the disagreement exceeds its lowest value by this factor.
         adversary: factor of the reversed gradient of a domain critic at full strength, as `weight` of `DANN`; 0 for no
@@ -110,6 +111,14 @@ class Teacher(SelfTrained):
     default_rate: ClassVar[float] = 3e-3
     default_randomization: ClassVar[str | None] = "full"
     soft_labels: ClassVar[bool] = True
+
+    def refuse(self) -> None:
+        """Raise `InputError` if source images shall be pasted or chosen by labels that they do not have."""
+        masks, boxes = (isinstance(self.task, kind) for kind in (Segmentation, Detection))
+        for name, asked, served in (("paste", self.paste, masks or boxes), ("rare", self.rare, masks)):
+            if asked and not served:
+                what = "masks and boxes" if name == "paste" else "masks"
+                raise InputError(f"adapt.{name} is for {what}, found the task {self.task.kind}. Leave it out")
 
     def build(self, target: Unlabelled) -> None:
         super().build(target)

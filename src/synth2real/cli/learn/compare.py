@@ -143,11 +143,11 @@ def checked_routes(
             f"route, such as 'mine: {{adapt: {{method: dann, {name}: {network[name]}}}}}'"
         )
     count = images_of(args, source)
-    frozen = Route(adapt=SourceOnly(**network)).settled(count, hardware).learner.tune == "frozen"
+    frozen = Route(adapt=SourceOnly(**network)).settled(count, hardware, task).learner.tune == "frozen"
     routes = chosen_routes(args.routes, task, source, target, frozen=frozen)
     routes = with_network(routes, network) if network else routes
     check_names(routes)
-    routes = {name: route.settled(count, hardware) for name, route in routes.items()}
+    routes = {name: route.settled(count, hardware, task) for name, route in routes.items()}
     for name, route in routes.items():
         try:
             route.check(source, target, task=task)

@@ -79,7 +79,7 @@ def chosen_route(
 ) -> Route:
     """The route of --route; by default the baseline of `compare`: the source alone, randomized."""
     network: dict[str, Any] = {k: v for k, v in (("network", args.network), ("weights", args.weights)) if v}
-    frozen = Route(adapt=SourceOnly(**network)).settled(n, hardware).learner.tune == "frozen"
+    frozen = Route(adapt=SourceOnly(**network)).settled(n, hardware, task).learner.tune == "frozen"
     if args.route is None:
         named, baseline = with_baselines(chosen_routes(None, task, simulator, target, frozen=frozen))
         routes = {baseline: named[baseline]}
@@ -90,7 +90,7 @@ def chosen_route(
     if network:
         routes = {name: route for name, route in with_network(routes, network).items() if name in routes}
     ((name, route),) = routes.items()
-    route = route.settled(n, hardware)
+    route = route.settled(n, hardware, task)
     try:
         route.check(simulator, target, task=task)
     except InputError as error:

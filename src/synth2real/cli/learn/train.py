@@ -58,7 +58,7 @@ def train(args: TrainArguments) -> Result:
     route = build_route(args, task, images=len(target.shape) == 3)
     rendered = args.n or Budget.n
     count = len(source) if isinstance(source, Labelled) else rendered
-    route = route.settled(count, hardware)
+    route = route.settled(count, hardware, task)
     route.check(source, target, task=task)
     few = few_labels_of(args, task, source, target, layout, route)
     steps = args.steps or default_steps(count, len(target), task, len(target.shape) == 3)

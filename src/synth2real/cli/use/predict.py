@@ -89,7 +89,9 @@ def masks(args: PredictArguments, model: Model | OnnxModel) -> Result:
     check_folder(args)
     images = images_for(model, args.images, args)
     model.inputs_of(images, str(args.images))
-    return dry_plan(args, model, images) if args.dry_run else write_masks(args, model, images)
+    if args.dry_run:
+        return dry_plan(args, model, images)
+    return write_masks(args, chosen_engine(args), model, images)
 
 
 def boxes(args: PredictArguments, model: Model | OnnxModel) -> Result:
@@ -104,9 +106,13 @@ def on_engine(
     args: PredictArguments, model: Model | OnnxModel, images: Unlabelled, groups: Sequence[str] | None
 ) -> Predictions:
     """The predictions, computed by the engine that the options name."""
-    gpus = Hardware.detect(args.device).own_gpus
-    with engine_of(args.engine, args.jobs, gpus, torch.get_num_threads()) as runs:
+    with chosen_engine(args) as runs:
         return predicted(runs, model, images, groups)
+
+
+def chosen_engine(args: PredictArguments) -> Engine:
+    """The engine that the options name, with as many threads as this process: the last bits depend on their number."""
+    return engine_of(args.engine, args.jobs, Hardware.detect(args.device).own_gpus, torch.get_num_threads())
 
 
 def predicted(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from ...data.masks import LEGEND, legend_text
 from ...data.masks.writing import mask_names, write_mask
 from ...data.reading.discovery import counted, files_below
 from ...data.tiles.cutting import names_of
-from ...data.tiles.tiling import Tiling
 from ...deploy import OnnxModel
+from ...engines import Engine, Span, spans
+from ...engines.portable import Portable
 from ...errors import InputError
 from ...storage import make_folder, whole_folder, write_text
 from ...tasks.original_size import original_masks
@@ -25,7 +27,7 @@ from ...training.model import Model
 from ..arguments import PredictArguments
 from ..console import Result, console
 
-CHUNK = 64  # images whose masks are computed and written at once
+CHUNK = 64  # images of a part, whose masks are computed and written at once
 FIRST = "# masks of `synth2real predict`"  # line of the legend, by which an earlier output is known
 SHOWN = 8  # classes in a line
 
@@ -36,8 +38,6 @@ def check_folder(args: PredictArguments) -> None:
         raise InputError("--probabilities: the run predicts masks (segment), expected a run that classifies")
     if args.few_labels is not None or args.group is not None:
         raise InputError("--few-labels and --group: the run predicts masks, which few labels do not correct")
-    if args.jobs > 1 or args.engine is not None:
-        raise InputError("--jobs and --engine: masks are predicted in one process. Leave them out")
     out = args.out
     if out.is_file() or (out.suffix and not out.exists()):
         raise InputError(f"--out {out}: the run predicts masks, expected the name of a folder, such as {out.stem}")
@@ -55,17 +55,17 @@ def check_folder(args: PredictArguments) -> None:
         )
 
 
-def write_masks(args: PredictArguments, model: Model | OnnxModel, images: Unlabelled) -> Result:
-    """Write a mask for each image, in pixels of the image as given, and say how much of each class there is."""
+def write_masks(args: PredictArguments, engine: Engine, model: Model | OnnxModel, images: Unlabelled) -> Result:
+    """Write a mask for each image, in pixels of the image as given, and say how much of each class there is.
+
+    The masks are written where they are computed, part by part, so that those of one part are in memory.
+    """
     names = mask_names(names_of(images))
     pixels = np.zeros(IGNORED + 1, np.int64)
-    with whole_folder(args.out) as partial, ThreadPoolExecutor() as pool:
-        for first, masks in predicted(model, images):
-            files = [partial / name for name in names[first : first + len(masks)]]
-            for folder in {file.parent for file in files}:
-                make_folder(folder)
-            list(pool.map(write_mask, files, masks))
-            pixels += sum(np.bincount(mask.ravel(), minlength=IGNORED + 1) for mask in masks)
+    with whole_folder(args.out) as partial, engine:  # no worker may write to a folder that is deleted
+        write = WrittenPart(Portable(model), images, partial.resolve(), names)
+        for counts in engine.map(write, parts(images)):
+            pixels += counts
         write_text(partial / LEGEND, f"{FIRST}\n{legend_text(model.task.settings()['classes'])}")
     classes: list[str] = model.task.settings()["classes"]
     shares = {name: float(pixels[i] / pixels.sum()) for i, name in enumerate(classes)}
@@ -89,27 +89,59 @@ def say(out: Path, count: int, shares: dict[str, float], cut_off: float) -> None
     console.print(f"masks: {out}", soft_wrap=True)
 
 
-def predicted(model: Model | OnnxModel, images: Unlabelled) -> Iterator[tuple[int, list[NDArray[np.uint8]]]]:
-    """The index of the first image of a chunk, and the masks (H, W) of its images in their own size."""
-    if images.tiling is not None:
-        yield from _of_tiles(model, images, images.tiling)
+def parts(images: Unlabelled) -> Iterator[WrittenSpan]:
+    """The images in parts; of tiles, those of whole images."""
+    if images.tiling is None:
+        yield from (WrittenSpan(part, part.first) for part in spans(len(images), CHUNK))
         return
-    for index in torch.arange(len(images)).split(CHUNK):
-        part = images.subset(index)
-        if part.fitting is None:
-            found = list(model.predict(part).values)
-        else:
-            maps = model.maps(part) if isinstance(model, OnnxModel) else model.outputs(model.inputs_of(part))
-            found = original_masks(maps, part.fitting)
-        yield int(index[0]), [mask.numpy() for mask in found]
-
-
-def _of_tiles(
-    model: Model | OnnxModel, images: Unlabelled, tiling: Tiling
-) -> Iterator[tuple[int, list[NDArray[np.uint8]]]]:
-    """As `predicted`, for images that are cut into tiles."""
     first = 0
-    for index in tiling.parts(CHUNK):
-        found = [mask.numpy() for mask in model.predict(images.subset(index)).values]
-        yield first, found
-        first += len(found)
+    for tiles in images.tiling.parts(CHUNK):
+        yield WrittenSpan(Span(int(tiles[0]), int(tiles[-1]) + 1), first)
+        first += len(images.tiling.image[tiles].unique())
+
+
+@dataclass(frozen=True)
+class WrittenSpan:
+    """Samples of whole images, and the index of the first of these images."""
+
+    samples: Span
+    image: int
+
+
+@dataclass(frozen=True)
+class WrittenPart:
+    """Predicts and writes the masks of a part of the images, in any process.
+
+    Args:
+        model: that predicts.
+        images: all images.
+        folder: to write to.
+        names: of the masks of all images, below the folder.
+    """
+
+    model: Portable[Model | OnnxModel]
+    images: Unlabelled
+    folder: Path
+    names: Sequence[str]
+
+    def __call__(self, part: WrittenSpan) -> NDArray[np.int64]:
+        """How many pixels there are of each value, (256,)."""
+        samples = torch.arange(part.samples.first, part.samples.end)
+        masks = predicted(self.model.held, self.images.subset(samples))
+        files = [self.folder / name for name in self.names[part.image : part.image + len(masks)]]
+        for folder in {file.parent for file in files}:
+            make_folder(folder)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(write_mask, files, masks))
+        counts: NDArray[np.int64] = np.sum([np.bincount(one.ravel(), minlength=IGNORED + 1) for one in masks], 0)
+        return counts
+
+
+def predicted(model: Model | OnnxModel, images: Unlabelled) -> list[NDArray[np.uint8]]:
+    """The masks (H, W) of images in their own size."""
+    if images.tiling is not None or images.fitting is None:
+        found = list(model.predict(images).values)
+    else:
+        maps = model.maps(images) if isinstance(model, OnnxModel) else model.outputs(model.inputs_of(images))
+        found = original_masks(maps, images.fitting)
+    return [mask.numpy() for mask in found]

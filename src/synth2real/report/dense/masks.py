@@ -13,7 +13,7 @@ from ...comparison.comparison import SOURCE_ONLY, Comparison, RouteCandidate
 from ...comparison.evaluation import some
 from ...data.labels import IGNORED, Masks
 from ...tasks import Segmentation
-from ...tasks.mask_metrics import confusions, image_ious
+from ...tasks.metrics.masks import confusions, image_ious
 from ...tasks.prediction_distance import most_probable
 from .. import overlay
 from ..images import pixels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...tasks.mask_metrics import confusions
+from ...tasks.metrics.masks import confusions
 from ...tasks.prediction_distance import most_probable
 from ..validators import Pool
 from .base import DRAWS, Estimate, bootstrap, judges, normal_deviations, samples_of

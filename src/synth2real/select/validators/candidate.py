@@ -183,7 +183,8 @@ def observe(
         both = source_features, target_features
         return Candidate(name, seed, source, found, *both, None, (torch.nan, torch.nan), moved, detector)
     outputs = head_of(model, target_features)
-    last = model.head[-1][-1] if isinstance(model.head[-1], nn.Sequential) else model.head[-1]
+    last = list(model.head.children())[-1]
+    last = last[-1] if isinstance(last, nn.Sequential) else last
     linear = isinstance(last, nn.Linear) and last.in_features == source_features.shape[1]
     mixed = torch.nan, torch.nan
     if probed and isinstance(model.task, Classification):

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..data.labels import IGNORED, Masks
-from ..data.tiles.masks import WholeMasks
-from ..errors import InputError
+from ...data.labels import IGNORED, Masks
+from ...data.tiles.masks import WholeMasks
+from ...errors import InputError
 
 BATCH = 64  # images at once
 TOLERANCE = 0.0075  # of the diagonal: how far a boundary may be off, as in Csurka et al. (2013)

@@ -12,9 +12,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from ..data.labels import Boxes, areas
-from ..errors import InputError
-from .boxes import intersections
+from ...data.labels import Boxes, areas
+from ...errors import InputError
+from ..boxes import intersections
 
 USUAL = 100  # boxes of an image that COCO counts; those of large images, which are put together from tiles, all count
 LEAST = 0.5  # IoU from which boxes are matched
