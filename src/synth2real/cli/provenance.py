@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from ..settings import read_yaml
 from ..simulate import External, Simulator, is_simulator
 from ..simulate.export import PARAMETERS, TABLE
 from ..simulate.registry import described
-from ..storage import Content, Record, Source, code_version, content_of, keep_record
+from ..storage import Content, Record, Source, code_version, content_of, keep_record, record_file, writing
 from ..training.hardware import versions
 from .config_file import COMMAND, config_file, keep_config, plain_options
 from .console import console
@@ -57,6 +59,21 @@ def keep_provenance(command: str, args: Any, out: Path, source: Simulator | Labe
     record = record_of(command, args, out, source)
     keep_record(out, record)
     return record
+
+
+@contextmanager
+def recorded(command: str, args: Any, *files: Path) -> Iterator[None]:
+    """Write the record of output files beside each of them, when the context ends.
+
+    That of an earlier output is removed at its beginning, so that no file has the record of another one.
+    """
+    record = record_of(command, args, files[0])
+    for file in files:
+        with writing(record_file(file)):
+            record_file(file).unlink(missing_ok=True)
+    yield
+    for file in files:
+        keep_record(file, replace(record, out=str(file.absolute())))
 
 
 def record_of(command: str, args: Any, out: Path, source: Simulator | Labelled | None = None) -> Record:

@@ -12,6 +12,7 @@ from PIL import Image
 from helpers import below, picture, refused, save
 from synth2real import load
 from synth2real.data.reading.pixels import Conversion
+from synth2real.storage import read_record
 from synth2real.tasks import Segmentation
 from synth2real.training.model import Model
 
@@ -49,7 +50,7 @@ def test_masks_have_the_names_and_sizes_of_the_images_and_can_be_loaded(synth2re
     out = tmp_path / "out"
     code, stdout, err = synth2real("predict", run, data / "images", "--out", out, "--json")
     assert code == 0, err
-    assert below(out) == ["a/0.png", "a/1.png", "a/2.png", "classes.yaml"]
+    assert below(out) == ["a/0.png", "a/1.png", "a/2.png", "classes.yaml", "provenance.json"]
     assert Image.open(out / "a/2.png").size == (32, 20)
     assert Image.open(out / "a/2.png").mode == "P"
     found = json.loads(stdout.splitlines()[-1])
@@ -61,6 +62,19 @@ def test_masks_have_the_names_and_sizes_of_the_images_and_can_be_loaded(synth2re
     for old in (data / "masks/a").iterdir():
         old.unlink()
     assert load(data, label="mask", size=(24, 24)).classes == CLASSES
+
+
+def test_masks_are_traced_to_the_run_and_replaced_with_their_record(synth2real, tmp_path, run, data):
+    for more in ((), ("--overwrite",)):
+        code, _, err = synth2real("predict", run, data / "images", "--out", tmp_path / "out", *more)
+        assert code == 0, err
+    record = read_record(tmp_path / "out")
+    assert record is not None
+    assert (record.command, record.out) == ("predict", str(tmp_path / "out"))
+    assert [one.role for one in record.inputs] == ["run", "images"]
+    code, printed, err = synth2real("trace", tmp_path / "out")
+    assert code == 0, err
+    assert "by predict" in printed
 
 
 def test_masks_beside_the_images_are_not_predicted(synth2real, tmp_path, run, data):

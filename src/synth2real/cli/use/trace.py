@@ -22,7 +22,7 @@ from ..provenance import READ, known_before, telling
 
 SHORT = 12  # digits of a hash that are shown
 UNSAID = (*READ, "out", "to", "seed", "seeds", "task", "versions", "hardware")  # said elsewhere, or by --json
-WRITERS = "render, convert, calibrate, refine, train, adapt, compare, plan, export or report"
+WRITERS = "render, convert, calibrate, refine, train, adapt, compare, plan, predict, export or report"
 
 
 def trace(args: TraceArguments) -> Result:
@@ -45,6 +45,8 @@ def check_output(out: Path) -> None:
         return
     whole = next((one for one in out.absolute().parents if read_record(one) is not None), None)
     part = "" if whole is None else f". It is a part of {whole}, which can be traced"
+    if inside := made_from(out):
+        part = f". In it can be traced: {', '.join(inside)}"
     raise InputError(
         f"{out}: found no {PROVENANCE} and no settings that tell what it was made from, expected an output of "
         f"{WRITERS}{part}"
