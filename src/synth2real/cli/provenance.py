@@ -80,8 +80,8 @@ def record_of(command: str, args: Any, out: Path, source: Simulator | Labelled |
     """What an output is made from; see `keep_provenance`. Files that the options name are read to their end."""
     options = plain_options(args)
     made = source if isinstance(source, Simulator) else None
-    first = getattr(args, "seed", 0)
-    seeds = list(range(first, first + getattr(args, "seeds", 1)))
+    first = getattr(args, "seed", None)
+    seeds = [] if first is None else list(range(first, first + getattr(args, "seeds", 1)))
     inputs = list(_inputs(options, made))
     if made is not None and not any(one.simulator for one in inputs):  # the command has its own
         inputs.append(Source("source", made.called(), simulator=described(made)))

@@ -111,11 +111,12 @@ def simulated(simulator: dict[str, Any], parent: Record | None) -> str:
 
 
 def made_by(record: Record) -> str:
-    """The command, its seed, and its options that are no defaults."""
+    """The command, its seed if it has one, and its options that are no defaults."""
     usual = defaults(record.command)
     given = {k: v for k, v in record.options.items() if k not in UNSAID and v is not None and v != usual.get(k)}
     options = "".join(f", {name} {short(value)}" for name, value in given.items())
-    return f"by {record.command}, {seeded(record)}{options}"
+    seeds = f", {seeded(record)}" if record.seeds or not record.code else ""
+    return f"by {record.command}{seeds}{options}"
 
 
 def seeded(record: Record) -> str:
