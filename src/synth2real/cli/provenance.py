@@ -18,8 +18,9 @@ from ..refine.folder import DESCRIPTION
 from ..route.run_folder import SETTINGS, read_settings
 from ..settings import read_yaml
 from ..simulate import External, Simulator, is_simulator
+from ..simulate.parts import TABLE
 from ..simulate.registry import described
-from ..simulate.writers import PARAMETERS, TABLE
+from ..simulate.writers import PARAMETERS
 from ..storage import Content, Record, Source, code_version, content_of, keep_record, record_file, writing
 from ..training.hardware import versions
 from .config_file import COMMAND, config_file, keep_config, plain_options

@@ -39,8 +39,8 @@ from ..networks.named_code import named_in
 from ..settings import to_dict
 from ..simulate import render
 from ..simulate.base import Simulator
+from ..simulate.parts import TABLE
 from ..simulate.registry import described
-from ..simulate.writers import TABLE
 from ..storage import INCOMPLETE, Building, building, is_free, write_text
 from ..training.distributed import processes
 from ..training.hardware import Hardware, versions
