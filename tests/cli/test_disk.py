@@ -30,6 +30,7 @@ def commands(classes, photos, run, tmp_path):
         "plan": (("digits", "--target", photos), out),
         "adapt": ((run, "--target", photos, "--steps", 3), out),
         "calibrate": (("digits", "--target", photos), tmp_path / "out.yaml"),
+        "predict": ((run, photos), tmp_path / "out.csv"),
         "demo": ((), out),
     }
 

@@ -111,7 +111,7 @@ def test_each_person_gets_its_correction_and_a_run_remembers_the_column(synth2re
     assert f"warning: {points} has no column 'person', so every image gets the common correction" in err
     refused(
         synth2real("predict", run, points, "--out", tmp_path / "d.csv", "--group", "person"),
-        f"--group 'person': {points} has no such column in a metadata table or .npz",
+        f"--group 'person': {points} has no such column in a metadata table, .npz or shard",
     )
     assert synth2real("evaluate", run, "--on", target)[0] == 0
     assert synth2real("report", run)[0] == 0
@@ -194,7 +194,7 @@ def test_their_given_columns_are_read_and_checked_before_anything_is_trained(syn
 def test_nothing_is_trained_or_written_if_they_do_not_fit(synth2real, tmp_path, points, few, classes):
     refused(
         train(synth2real, points, tmp_path / "run", "--few-labels", few, "--group", "person"),
-        f"--group 'person': {points} has no such column in a metadata table or .npz, expected the group of each",
+        f"--group 'person': {points} has no such column in a metadata table, .npz or shard, expected the group of each",
     )
     refused(
         train(synth2real, points, tmp_path / "run", "--group", "person"),
@@ -202,7 +202,7 @@ def test_nothing_is_trained_or_written_if_they_do_not_fit(synth2real, tmp_path, 
     )
     refused(
         train(synth2real, points, tmp_path / "run", "--few-labels", few, "--group", "camera"),
-        f"{few}: has no column 'camera' in a metadata table or .npz",
+        f"{few}: has no column 'camera' in a metadata table, .npz or shard",
     )
     assert not (tmp_path / "run").exists()
 

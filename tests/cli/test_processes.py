@@ -1,11 +1,13 @@
 """Commands on several processes: what runs on several, what the other processes say, and what a lost one leaves."""
 
+import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 from helpers import below, refused
-from processes import environment, free_port
+from processes import children, environment, free_port, is_running
 from synth2real.cli import processes
 from synth2real.route.silent_folder import SilentFolder
 
@@ -122,6 +124,83 @@ def test_torchrun_trains_the_model_of_one_process(features: Path, tmp_path: Path
     assert [line.split(",")[:2] for line in first] == [line.split(",")[:2] for line in second]
 
 
+def accelerated(arguments: list[str], *options: str) -> subprocess.Popen[str]:
+    launch = ["-m", "accelerate.commands.launch", *options, "--num_processes", "2", "--main_process_port"]
+    command = [sys.executable, *launch, str(free_port()), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_accelerate_trains_the_model_of_torchrun_to_the_bit(features: Path, tmp_path: Path) -> None:
+    needs_accelerate()
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port())]
+    training_of = {name: training(features, tmp_path / name, "--steps", "40") for name in ("torchrun", "accelerate")}
+    subprocess.run([sys.executable, *launch, *training_of["torchrun"]], check=True, capture_output=True)
+    made = accelerated(training_of["accelerate"], "--multi_gpu")
+    said = made.communicate(timeout=120)[1]
+    assert made.returncode == 0, said
+    assert said.count("on 2 processes") == 1
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in training_of]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.slow
+def test_accelerate_that_starts_one_process_is_named(features: Path, tmp_path: Path) -> None:
+    needs_accelerate()
+    made = accelerated(training(features, tmp_path / "run", "--steps", "2"), "--cpu")
+    said = made.communicate(timeout=120)[1]
+    assert made.returncode == 0, said
+    assert "warning: accelerate launch was asked for several processes and has started one" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("doomed", [0, 1])
+def test_a_process_of_accelerate_that_is_killed_ends_the_other(features: Path, tmp_path: Path, doomed: int) -> None:
+    needs_accelerate()
+    out = tmp_path / "run"
+    launcher = accelerated(training(features, out, "--steps", "100000"), "--multi_gpu")
+    assert waited(lambda: (out / "checkpoint.safetensors").is_file())
+    both = {rank: pid for pid in children(launcher.pid) for rank in ranks_of(pid)}
+    os.kill(both[doomed], signal.SIGKILL)
+    said = launcher.communicate(timeout=60)[1]
+    assert launcher.returncode != 0
+    assert f"rank      : {doomed} (local_rank: {doomed})" in said.partition("Root Cause")[2]
+    assert waited(lambda: not any(map(is_running, both.values())))
+    assert (out / "checkpoint.safetensors").is_file()
+
+
+def needs_accelerate() -> None:
+    if importlib.util.find_spec("accelerate") is None:
+        pytest.skip("needs the package accelerate")
+
+
+def ranks_of(pid: int) -> list[int]:
+    """The rank of a process of a launcher, from its variables; none of another process."""
+    variables = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return [int(one.partition("=")[2]) for one in variables if one.startswith("RANK=")]
+
+
+def waited(done: Callable[[], bool]) -> bool:
+    """Wait a minute at most until something is done."""
+    for _ in range(600):
+        if done():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize(("variables", "count"), [({}, 1), ({"RANK": "0"}, 0)])
+def test_several_processes_of_which_accelerate_starts_one(
+    monkeypatch: Any, variables: dict[str, str], count: int
+) -> None:
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"ACCELERATE_MIXED_PRECISION": "no", "MASTER_PORT": "29500", **variables}.items():
+        monkeypatch.setenv(name, value)
+    assert len(processes.notes("train")) == count
+    assert processes.notes("render") == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("doomed", [0, 1])
 def test_a_process_that_is_killed_ends_the_other_and_the_run_resumes_on_one(
@@ -141,7 +220,8 @@ def test_a_process_that_is_killed_ends_the_other_and_the_run_resumes_on_one(
     assert "Traceback" not in said
     assert "error: another process of this training has ended" in said
     assert "is kept. The same command with --resume goes on from it" in said
-    assert below(out) == ["checkpoint.safetensors", "config.yaml", "log.txt", "metrics.jsonl", "settings.yaml"]
+    kept = ["checkpoint.safetensors", "config.yaml", "log.txt", "metrics.jsonl", "provenance.json", "settings.yaml"]
+    assert below(out) == kept
     code, _, error = synth2real(*arguments[2:], "--resume")
     assert code == 0, error
     assert len(losses(out)) == 1000 // 20

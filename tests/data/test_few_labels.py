@@ -53,7 +53,7 @@ def test_wrong_ones_are_refused(make, message):
 def test_they_are_read_like_a_source_with_their_groups(tmp_path, points):
     data = load_few_labels(points, label=["x", "y"])
     assert (len(data), data.columns, data.groups) == (40, ("x", "y"), ())
-    with pytest.raises(InputError, match=f"{points}: has no column 'person' in a metadata table or .npz"):
+    with pytest.raises(InputError, match=f"{points}: has no column 'person' in a metadata table, .npz or shard"):
         load_few_labels(points, label=["x", "y"], group="person")
     np.savez(tmp_path / "a.npz", features=np.eye(3), labels=np.array([0, 1, 1]), person=np.array([3.0, 7, 3]))
     assert load_few_labels(tmp_path / "a.npz", group="person").groups == ("3", "7", "3")

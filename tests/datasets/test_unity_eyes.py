@@ -1,6 +1,7 @@
 """UnityEyes from tiny folders in its format: the crop, its labels, and invalid files."""
 
 import json
+import warnings
 
 import pytest
 import torch
@@ -75,6 +76,9 @@ def test_a_crop_may_reach_beyond_the_image(tmp_path):
         (lambda d: d["iris_2d"].__setitem__(0, 7), "AttributeError"),
         (lambda d: d.update(interior_margin_2d=d["interior_margin_2d"][:5]), "IndexError"),
         (lambda d: d.update(interior_margin_2d=d["caruncle_2d"] * 3), "the eye is 0.0 pixels wide"),
+        (lambda d: d["eye_details"].update(look_vec="(0, 0, 0, 0)"), "look_vec is 0.0, 0.0, 0.0, expected a direction"),
+        (lambda d: d["eye_details"].update(look_vec="(1e300, 0, 1, 0)"), "expected a direction of length 1"),
+        (lambda d: d.update(caruncle_2d=["(1e300, 1, 1)"]), "points of the eye are far outside the image"),
     ],
 )
 def test_descriptions_in_another_format(tmp_path, change, message):
@@ -86,6 +90,18 @@ def test_descriptions_in_another_format(tmp_path, change, message):
         InputError, match=rf"1\.json: is not in the format of UnityEyes, .*{message}.*\. Render it again$"
     ):
         unityeyes(path.parent)
+
+
+def test_an_eye_of_no_width_is_refused_without_a_division_by_zero(tmp_path):
+    path = unityeyes_folder(tmp_path / "imgs", 1) / "1.json"
+    described = json.loads(path.read_text())
+    x = float(described["interior_margin_2d"][0].strip("()").split(",")[0])
+    described |= {"caruncle_2d": [f"({x + 1e-13}, 50, 1)"], "interior_margin_2d": [f"({x}, 50, 1)"] * 16}
+    path.write_text(json.dumps(described))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InputError, match=r"the eye is [\d.e-]+ pixels wide"):
+            unityeyes(path.parent)
 
 
 @pytest.mark.parametrize("place", ["(1e300, 1, 2)", "(9999999, 1, 2)", "(nan, 1, 2)", "(" + "9" * 5000 + ")", "(1,)"])

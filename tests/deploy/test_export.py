@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from foreign import solo
 from helpers import below, picture, save
+from sharded import tars
 from skips import optional
 from small_models import CLASSES, MODELS, Noisy, Own, Varies, scrambled
 from synth2real import InputError, Unlabelled
@@ -120,6 +122,13 @@ def test_a_folder_without_a_readable_image_is_refused_and_nothing_is_written(tmp
     with pytest.raises(InputError, match=r"photos: found no image to check the export with \(.*torn.png: unreadable"):
         export_model(Model(CLASSES, (1, 16, 16), features=Own()), tmp_path / "a.pt2", images=tmp_path / "photos")
     assert below(tmp_path) == ["photos/torn.png"]
+
+
+def test_the_images_of_shards_and_of_other_formats_check_it(tmp_path):
+    model = Model(CLASSES, (1, 16, 16), features=Own())
+    for path, count in ((tars(tmp_path / "shards", (2, 1)), 4), (solo(tmp_path / "solo"), 3)):
+        checked = export_model(model, tmp_path / f"{path.name}.pt2", images=path).checked
+        assert (checked.real, checked.count) == (True, count)
 
 
 def test_the_images_of_an_npz_check_it(tmp_path):

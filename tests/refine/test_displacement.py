@@ -14,6 +14,8 @@ from torch import Tensor
 
 from discs import CLASSES, discs
 from helpers import below, contents, dot, dots, killed_at, picture, refused, save
+from sharded import png, write_parquet, write_tar
+from skips import optional
 from synth2real import load, load_unlabelled
 from synth2real.data.domains import Labelled, Unlabelled, to_float
 from synth2real.data.fitting import Fitting
@@ -243,6 +245,42 @@ def test_an_interrupted_rejection_goes_on_with_the_same_bits(mover, tmp_path, mo
     with pytest.warns(RefinementWarning, match="left out"):
         mover(classes, tmp_path / "out", 0.25, resume=True)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def shards(folder: Path, kind: str) -> Path:
+    """Two shards of nine images, of which those from 3 to 5 are bright."""
+    images = [png(i, level=200 if 3 <= i < 6 else 60) for i in range(9)]
+    for name, part in (("a", range(5)), ("b", range(5, 9))):
+        file = folder / f"{name}.{kind}"
+        if kind == "parquet":
+            write_parquet(file, {"image": [images[i] for i in part], "x": list(map(float, part))}, 3)
+        else:
+            members = [((f"{i}.png", images[i]), (f"{i}.x", str(i).encode())) for i in part]
+            write_tar(file, [one for pair in members for one in pair])
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["tar", "parquet"])
+def test_images_are_left_out_of_shards_with_the_same_bits_after_any_interruption(
+    mover, tmp_path, monkeypatch, kind
+) -> None:
+    if kind == "parquet":
+        optional("pyarrow", "parquet")
+    source = shards(tmp_path / "in", kind)
+    mover(source, tmp_path / "all")
+    with pytest.warns(RefinementWarning, match="left out 3 of 9 refined images, whose label displacement is above"):
+        assert mover(source, tmp_path / "out", 0.34).images == 6
+    assert [row["rejected"] for row in table(tmp_path / "out")] == [*"000111000"]
+    every, most = load(tmp_path / "all", ["x"]), load(tmp_path / "out", ["x"])
+    kept = torch.tensor([0, 1, 2, 6, 7, 8])
+    assert most.labels.flatten().tolist() == kept.tolist()
+    assert torch.equal(most.inputs[torch.arange(6)], every.inputs[kept])
+    for after in (4, 5, 6, 7):
+        with killed_at(monkeypatch, "replace", after):
+            mover(source, tmp_path / f"killed-{after}", 0.34)
+        with pytest.warns(RefinementWarning, match="left out 3"):
+            mover(source, tmp_path / f"killed-{after}", 0.34, resume=True)
+        assert contents(tmp_path / f"killed-{after}") == contents(tmp_path / "out")
 
 
 def test_large_images_are_written_in_small_chunks(tmp_path, monkeypatch, photos) -> None:

@@ -472,9 +472,10 @@ def test_shards_of_an_interrupted_job_are_completed(tmp_path, photos, monkeypatc
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_shards_cannot_be_left_out_of(refine, tmp_path):
-    tars(tmp_path / "shards", (3,))
-    refused(refine(tmp_path / "shards", "--reject", 0.1), "--reject 0.1", "holds shards")
+def test_shards_of_one_name_are_refused(refine, tmp_path):
+    for name in "ab":
+        tars(tmp_path / name, (3,))
+    refused(refine(tmp_path / "{a,b}" / "s-000.tar"), "a/s-000.tar and", "would be written to one file", "on its own")
 
 
 def test_labels_of_another_program_are_refused_or_said(tmp_path):

@@ -12,7 +12,7 @@ from helpers import below, contents, killed_at
 from skips import optional
 from synth2real import load_unlabelled
 from synth2real.errors import InputError
-from synth2real.simulate import Digits, Eyes, Normal, export, load_parameters, render
+from synth2real.simulate import Digits, Eyes, Normal, load_parameters, render, writers
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -98,7 +98,7 @@ def test_nothing_is_written_or_removed_if_the_count_is_wrong(tmp_path):
 
 
 def test_shards_hold_images_labels_and_masks(tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "SHARD", 10)
+    monkeypatch.setattr(writers, "SHARD", 10)
     eyes = Eyes(size=(24, 32), ranges={"closed": 0.5})
     render(eyes, 25, tmp_path, seed=3, masks=True, format="webdataset")
     assert sorted(p.name for p in tmp_path.glob("*.tar")) == [f"shard-{i:06d}.tar" for i in range(3)]
@@ -122,7 +122,7 @@ def test_shards_hold_images_labels_and_masks(tmp_path, monkeypatch):
 
 def test_parquet_is_one_file_of_images_and_columns(tmp_path, monkeypatch):
     parquet = optional("pyarrow.parquet", "parquet")
-    monkeypatch.setattr(export, "SHARD", 10)
+    monkeypatch.setattr(writers, "SHARD", 10)
     eyes = Eyes(size=(24, 32), ranges={"closed": 0.5})
     render(eyes, 25, tmp_path / "a" / "eyes.parquet", seed=3, masks=True)
     table = parquet.read_table(tmp_path / "a" / "eyes.parquet").to_pylist()
@@ -175,7 +175,7 @@ EYES = Eyes(size=(16, 20))
     ("after", "format"), [(3, "folder"), (10, "folder"), (437, "folder"), (4, "webdataset"), (8, "webdataset")]
 )
 def test_an_interrupted_render_goes_on_with_the_same_bits(tmp_path, monkeypatch, after, format):
-    monkeypatch.setattr(export, "SHARD", 30)
+    monkeypatch.setattr(writers, "SHARD", 30)
     arguments = {"seed": 3, "masks": True, "format": format}
     render(EYES, 220, tmp_path / "whole", **arguments)
     killed(monkeypatch, after, EYES, 220, tmp_path / "out", **arguments)

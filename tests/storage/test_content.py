@@ -66,6 +66,14 @@ def test_what_commands_write_beside_the_content_does_not_count(folder):
     assert content_of(folder) == before
 
 
+def test_later_outputs_in_the_folder_of_an_output_do_not_count(folder):
+    before = content_of(folder)
+    fill(folder, {"p.csv": b"1", "p.csv.provenance.json": b"{}"})
+    assert content_of(folder) != before  # no output: it may be a table that is read
+    fill(folder, {"provenance.json": b"{}"})
+    assert content_of(folder) == before
+
+
 def test_the_hash_of_a_file_is_that_of_its_bytes(folder, tmp_path):
     copy = fill(tmp_path, {"copy.npz": b"first"}) / "copy.npz"
     assert content_of(copy) == content_of(folder / "a.png")

@@ -46,7 +46,7 @@ COMMANDS: dict[str, tuple[type, str]] = {
 
 READING = ("predict", "evaluate", "export", "report", "adapt", "gap")  # read run folders, which may be of others
 # write more than one file
-LOCKING = ("render", "convert", "calibrate", "refine", "train", "adapt", "compare", "plan", "demo")
+LOCKING = ("render", "convert", "calibrate", "refine", "train", "adapt", "compare", "plan", "predict", "demo")
 
 
 READ = (

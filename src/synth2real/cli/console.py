@@ -24,6 +24,7 @@ from ..errors import LeftOutWarning
 from ..route.route import OnReport
 from ..select.validators import live_score
 from ..training.loop import Trainer
+from . import processes
 from .arguments import Command
 
 Result = dict[str, Any]  # what a command made and found, as plain data: paths, counts, scores
@@ -77,6 +78,8 @@ def carry_out(name: str, command: Callable[[Any], Result], args: Command) -> Non
     console.begin(as_json=args.as_json, quiet=args.quiet)
     try:
         with warnings_on_stderr(), reading_on_stderr():
+            for note in processes.notes(name):
+                console.warn(note)
             found = command(args)
         if args.as_json:
             said = {"left_out": console.left_out, "warnings": console.warned}

@@ -15,6 +15,7 @@ from ..data.reading.loading import metadata_tables
 from ..data.reading.npz import arrays_of
 from ..data.reading.places import has_columns, is_packed
 from ..data.reading.tables import listed, table_rows
+from ..data.shards import has_groups
 from ..data.sparse import Layout
 from ..deploy import OnnxModel
 from ..errors import InputError
@@ -112,8 +113,8 @@ def read_few_labels(
     groups = None if group is None else read_group_names(target[0], group, target[1])
     if group is not None and groups is None:
         raise InputError(
-            f"--group '{group}': {target[0]} has no such column in a metadata table or .npz, expected the group of "
-            "each sample, as in the few labels. Add it, or leave --group out"
+            f"--group '{group}': {target[0]} has no such column in a metadata table, .npz or shard, expected the group "
+            "of each sample, as in the few labels. Add it, or leave --group out"
         )
     try:
         check_few_labels(task, few, target[1], groups)
@@ -149,7 +150,9 @@ def keep_correction(
 
 
 def has_column(path: Path, group: str) -> bool:
-    """Whether the few labels have this column, in a metadata table or the `.npz`."""
+    """Whether the few labels have this column, in a metadata table, the `.npz` or the shards."""
+    if is_packed(path):
+        return has_groups(path, group)
     if path.suffix.lower() == ".npz" and path.is_file():
         with arrays_of(path) as arrays:
             return group in arrays
@@ -186,7 +189,7 @@ def groups_of(
     column = group or (read_settings(run).get("few_labels") or {}).get("group")
     names = None if column is None else read_group_names(images[0], str(column), images[1])
     if names is None and group is not None:
-        raise InputError(f"--group '{group}': {images[0]} has no such column in a metadata table or .npz")
+        raise InputError(f"--group '{group}': {images[0]} has no such column in a metadata table, .npz or shard")
     if names is None:
         console.warn(
             f"{images[0]} has no column '{column}', so every image gets the common correction, not that of its group"

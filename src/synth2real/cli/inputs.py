@@ -369,6 +369,6 @@ def read_both_groups(
     if ours is None and theirs is None:
         raise InputError(
             f"--group '{column}': neither {source[0]} nor {target[0]} has that column in a metadata "
-            "table or .npz, expected it in one of them. Name the column of the person or video"
+            "table, .npz or shard, expected it in one of them. Name the column of the person or video"
         )
     return ours, theirs

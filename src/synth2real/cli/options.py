@@ -49,6 +49,13 @@ def parse_channels(text: str) -> Channels:
     return 1 if text == "1" else 3
 
 
+def parse_part(text: str) -> str:
+    """One of several parts, `I/N`."""
+    if re.fullmatch(r"\d{1,6}/\d{1,6}", text) is None:
+        raise typer.BadParameter(f"'{text[:50]}', expected I/N, one of N parts with I from 1 to N, such as 3/10")
+    return text
+
+
 def parse_engine(text: str) -> str:
     """The name of an engine that is installed."""
     if text not in ENGINES:

@@ -24,6 +24,20 @@ def first() -> bool:
     return count() == 1 or os.environ["RANK"] == "0"
 
 
+def notes(name: str) -> list[str]:
+    """What the user must know of how a command was started: `accelerate launch` starts one process on processors.
+
+    With `--cpu`, or where it finds no GPU, it starts one whatever --num_processes says, and sets no RANK.
+    """
+    asked = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_PORT" in os.environ  # of several processes
+    if name not in TRAINING or not asked or "RANK" in os.environ:
+        return []
+    return [
+        "accelerate launch was asked for several processes and has started one, as it does on processors. Start "
+        "several with its --multi_gpu (also without a GPU, and without --cpu), or with torchrun"
+    ]
+
+
 def be_silent() -> None:
     """Print nothing in all processes but the first, and errors only from `together` on: all have the same options."""
     if count() > 1:

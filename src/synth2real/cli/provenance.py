@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,10 @@ from ..refine.folder import DESCRIPTION
 from ..route.run_folder import SETTINGS, read_settings
 from ..settings import read_yaml
 from ..simulate import External, Simulator, is_simulator
-from ..simulate.export import PARAMETERS, TABLE
+from ..simulate.parts import TABLE
 from ..simulate.registry import described
-from ..storage import Content, Record, Source, code_version, content_of, keep_record
+from ..simulate.writers import PARAMETERS
+from ..storage import Content, Record, Source, code_version, content_of, keep_record, record_file, writing
 from ..training.hardware import versions
 from .config_file import COMMAND, config_file, keep_config, plain_options
 from .console import console
@@ -59,12 +62,27 @@ def keep_provenance(command: str, args: Any, out: Path, source: Simulator | Labe
     return record
 
 
+@contextmanager
+def recorded(command: str, args: Any, *files: Path) -> Iterator[None]:
+    """Write the record of output files beside each of them, when the context ends.
+
+    That of an earlier output is removed at its beginning, so that no file has the record of another one.
+    """
+    record = record_of(command, args, files[0])
+    for file in files:
+        with writing(record_file(file)):
+            record_file(file).unlink(missing_ok=True)
+    yield
+    for file in files:
+        keep_record(file, replace(record, out=str(file.absolute())))
+
+
 def record_of(command: str, args: Any, out: Path, source: Simulator | Labelled | None = None) -> Record:
     """What an output is made from; see `keep_provenance`. Files that the options name are read to their end."""
     options = plain_options(args)
     made = source if isinstance(source, Simulator) else None
-    first = getattr(args, "seed", 0)
-    seeds = list(range(first, first + getattr(args, "seeds", 1)))
+    first = getattr(args, "seed", None)
+    seeds = [] if first is None else list(range(first, first + getattr(args, "seeds", 1)))
     inputs = list(_inputs(options, made))
     if made is not None and not any(one.simulator for one in inputs):  # the command has its own
         inputs.append(Source("source", made.called(), simulator=described(made)))

@@ -166,7 +166,7 @@ def load_few_labels(
 
     Args:
         path, label, size, channels, skip_bad, depth, background, memory, layout, given, resize, format: as in `load`.
-        group: column with the group (person, camera) of each sample, in the metadata table or the `.npz`.
+        group: column with the group (person, camera) of each sample, in the metadata table, the `.npz` or the shards.
 
     Raises:
         InputError: as `load` and `FewLabels`; or there is no column `group`.
@@ -188,8 +188,8 @@ def load_few_labels(
     groups = None if group is None else read_group_names(path, group, data)
     if group is not None and groups is None:
         raise InputError(
-            f"{path}: has no column '{group}' in a metadata table or .npz, expected the group of each few label. Add "
-            "it, or leave the group out"
+            f"{path}: has no column '{group}' in a metadata table, .npz or shard, expected the group of each few "
+            "label. Add it, or leave the group out"
         )
     try:
         return FewLabels.of(data, groups or ())

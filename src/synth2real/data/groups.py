@@ -20,7 +20,9 @@ from .reading.class_names import as_classes
 from .reading.discovery import as_spelled, metadata_tables
 from .reading.loading import is_hub
 from .reading.npz import arrays_of
+from .reading.places import is_packed
 from .reading.tables import named_by, table_rows
+from .shards import groups_of
 from .tiles.cutting import count_of, images_of, names_of
 
 Groups = Tensor | None  # (N,) int64, the person or video of each sample; None if samples are independent
@@ -149,22 +151,24 @@ def redrawn(count: int, groups: Groups, generator: torch.Generator) -> Tensor:
 
 
 def read_groups(path: str | Path, column: str, domain: Labelled | Unlabelled) -> Tensor | None:
-    """Group of each sample (N,) int64, from a metadata table or an array of an `.npz`; None if neither has `column`.
-
-    Args, raises: as `read_group_names`.
-    """
+    """Group of each sample (N,) int64, as `read_group_names`, with its arguments and errors; None if there is none."""
+    if is_packed(path):
+        packed, images = groups_of(path, column, names_of(domain)), images_of(domain)
+        if packed is None:
+            return None
+        return packed[0] if images is None else packed[0][images]
     names = read_group_names(path, column, domain)
     return None if names is None else as_classes(names)[0]
 
 
 def read_group_names(path: str | Path, column: str, domain: Labelled | Unlabelled) -> tuple[str, ...] | None:
-    """Name of the group of each sample, N texts; None if no metadata table, `.npz` or data set has `column`.
+    """Name of the group of each sample, N texts; None if no metadata table, `.npz`, shard or data set has `column`.
 
     A tile has the group of its image.
 
     Args:
-        path: the folder, file or data set that `domain` was loaded from.
-        column: name of the group column.
+        path: the folder, file, shards or data set that `domain` was loaded from.
+        column: name of the group column. In shards also `folder`, see `shards.grouping`.
         domain: the loaded samples.
 
     Raises:
@@ -176,6 +180,9 @@ def read_group_names(path: str | Path, column: str, domain: Labelled | Unlabelle
 
 def _groups_of(path: Path, column: str, names: Sequence[str], count: int) -> tuple[str, ...] | None:
     """The groups of the images, or other samples, of these names."""
+    if is_packed(path):
+        packed = groups_of(path, column, names)
+        return None if packed is None else tuple(packed[1][i] for i in packed[0])
     if path.suffix.lower() == ".npz":
         with arrays_of(path) as arrays:
             if column not in arrays:

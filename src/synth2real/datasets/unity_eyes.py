@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ PAGE = "https://www.cl.cam.ac.uk/research/rainbow/projects/unityeyes/"
 COLUMNS = ("pitch", "yaw", "iris_x", "iris_y")
 ZOOM = 1.5  # width of the crop in widths of the eye, as in MPIIGaze
 OUTER_CORNER = 8  # index in the 16 points of the inner margin of the lids; the caruncle is at the other corner
+SHORTEST = 0.5  # length of a direction; one of length 0 says nothing, and is no gaze
 REACH = 10  # sides of the image; an eye farther away is a damaged description
 BATCH = 256  # images decoded at once
 
@@ -142,6 +144,10 @@ def _read(path: Path, image: Path, size: Size) -> tuple[Box, list[float]]:
             _points(described[f"{n}_2d"], height) for n in ("interior_margin", "caruncle", "iris")
         )
         x, y, z = _numbers(described["eye_details"]["look_vec"])[:3]
+        if not SHORTEST <= math.hypot(x, y, z) <= 1 / SHORTEST:
+            raise ValueError(f"look_vec is {x}, {y}, {z}, expected a direction of length 1")
+        if not all(np.abs(points).max() <= farthest for points in (margin, caruncle, iris)):
+            raise ValueError("points of the eye are far outside the image")
         box = _box(margin, caruncle, size)
         angles = to_angles(torch.tensor([[x, -y, z]]))[0]  # y of UnityEyes points up
         values = [*angles.tolist(), *((iris.mean(0) - box[:2]) * size[1] / (box[2] - box[0]) - 0.5).tolist()]
@@ -157,7 +163,7 @@ def _read(path: Path, image: Path, size: Size) -> tuple[Box, list[float]]:
 
 def _box(margin: NDArray[np.float64], caruncle: NDArray[np.float64], size: Size) -> Box:
     width = ZOOM * abs(float(caruncle[:, 0].mean() - margin[OUTER_CORNER, 0]))
-    if not width > 0:
+    if not width >= 1:
         raise ValueError(f"the eye is {width} pixels wide")
     x, y = (margin.min(0) + margin.max(0)) / 2
     height = width * size[0] / size[1]

@@ -15,11 +15,15 @@ from PIL import Image
 from torch import Tensor
 
 from ..data.domains import Inputs, Unlabelled, evenly
-from ..data.reading.discovery import files_below, is_image
+from ..data.formats import format_of
+from ..data.reading.discovery import files_below, is_image, metadata_tables
 from ..data.reading.images import decode
 from ..data.reading.loading import load_unlabelled
-from ..data.reading.pixels import Conversion
+from ..data.reading.pixels import Conversion, Held
+from ..data.reading.places import is_packed
 from ..data.reading.progress import told
+from ..data.shards import indexed
+from ..data.shards.labels import Wanted
 from ..errors import InputError
 from ..tasks import Keypoints, Regression
 from ..training.model import Model
@@ -171,13 +175,13 @@ def _raw(model: Model, path: Path) -> dict[str, NDArray[np.uint8]]:
         some = inputs[evenly(len(inputs), MOST).unique()]
         some = some if some.dtype == torch.uint8 else (255 * some).round().to(torch.uint8)
         return {f"{path}, image {i}": image.permute(1, 2, 0).numpy() for i, image in enumerate(some)}
-    files = [file for file in files_below(path) if is_image(file)] if path.is_dir() else [path]
+    files = _pictures(path)
     whole = Conversion(None, 3, depth=model.conversion.depth, background=model.conversion.background)
     found: dict[str, NDArray[np.uint8]] = {}
     why = "it has none"
     for i in evenly(len(files), MOST).unique().tolist() if files else []:
         try:
-            pixels = decode([files[i]], whole).images[torch.arange(1)]
+            pixels = decode(files[i : i + 1], whole).images[torch.arange(1)]
             found[str(files[i])] = pixels[0].permute(1, 2, 0).contiguous().numpy()
         except InputError as error:
             why = str(error)
@@ -186,3 +190,13 @@ def _raw(model: Model, path: Path) -> dict[str, NDArray[np.uint8]]:
     if not found:
         raise InputError(f"{path}: found no image to check the export with ({why}), expected some readable ones")
     return found
+
+
+def _pictures(path: Path) -> Sequence[Path | Held]:
+    """The image files of a folder; or what takes their place in shards and in the formats of other programs."""
+    if is_packed(path):
+        return indexed(path, Wanted(False, None, ()), skip_bad=True)
+    kind = format_of(path, native=metadata_tables)
+    if kind is not None and not kind.pictures:
+        return [one.image for one in kind.records(path)]
+    return [file for file in files_below(path) if is_image(file)] if path.is_dir() else [path]

@@ -24,7 +24,7 @@ from ..data.masks import LEGEND, masks_of_images
 from ..data.reading.discovery import files_below, is_image
 from ..data.reading.npz import arrays_of
 from ..data.reading.tables import TABLES, table_rows
-from ..data.shards import by_shard, rewrite
+from ..data.shards import by_shard, only, rewrite
 from ..engines import Engine, Span, spans
 from ..engines.portable import Portable
 from ..storage import Building, copied, make_folder, whole, write_text
@@ -142,10 +142,11 @@ def write_shards(
 ) -> Displacement:
     """Refine the images of shards in chunks, and write the shards that are missing, with all else that they hold.
 
-    The journal keeps the displacements of each shard.
+    Which images are to be left out is known when all are refined: then the shards with such images are written again
+    without them, which decodes nothing. The journal keeps the displacements of each shard.
 
     Args:
-        refiner: does not reject, because a shard is written once.
+        refiner: its setting `reject` is the share to leave out.
         images: of the shards.
         files: the shards.
         made: the folder to write.
@@ -153,15 +154,21 @@ def write_shards(
     """
     paths = {file.name: file for file in files}
     done: dict[str, list[float]] = {row["shard"]: row["displaced"] for row in made.rows if "shard" in row}
-    every = []
-    for name, start, stop in by_shard(images.names):
+    every, pieces = [], list(by_shard(images.names))
+    for name, start, stop in pieces:
         if name not in done or not (made.out / name).is_file():
             scores: list[float] = []
             rewrite(paths[name], made.out / name, _refined(refiner, images, (start, stop), judge, scores))
             made.add({"shard": name, "displaced": scores})
             done[name] = scores
         every.append(torch.tensor(done[name], dtype=torch.float64))
-    return Displacement(torch.cat(every), measure_of(judge))
+    found = Displacement(torch.cat(every), measure_of(judge), refiner.reject)
+    stays = torch.ones(len(images), dtype=torch.bool).index_fill_(0, found.rejected, False)
+    for name, start, stop in pieces:
+        kept = stays[start:stop].tolist()
+        if not all(kept):
+            only(made.out / name, kept)
+    return found
 
 
 def _refined(

@@ -39,7 +39,7 @@ from ..networks.named_code import named_in
 from ..settings import to_dict
 from ..simulate import render
 from ..simulate.base import Simulator
-from ..simulate.export import TABLE
+from ..simulate.parts import TABLE
 from ..simulate.registry import described
 from ..storage import INCOMPLETE, Building, building, is_free, write_text
 from ..training.distributed import processes
@@ -326,11 +326,8 @@ def check_out(job: RefineJob) -> list[str]:
         packed = is_packed(job.source)
         if not job.source.is_dir() and job.source.suffix.lower() != ".npz" and not packed:
             raise InputError(f"{job.source}: expected a folder of images, an .npz, shards, or the name of a simulator")
-        if packed and job.refiner.reject:
-            raise InputError(
-                f"--reject {job.refiner.reject:g} (refine.reject): {job.source} holds shards, which are written before "
-                "it is known which images moved farthest. Leave it out; displacement.csv has the displacement of each"
-            )
+        if packed:
+            check_shard_names(job.source)
         if source == resolved or source in resolved.parents or resolved in source.parents:
             raise InputError(
                 f"{out}: --out and the source {job.source} contain one another, expected separate folders. "
@@ -344,6 +341,18 @@ def check_out(job: RefineJob) -> list[str]:
             "Delete the folder yourself"
         )
     return [path.name for path in out.iterdir()]
+
+
+def check_shard_names(source: Path) -> None:
+    """Raise `InputError` if two shards would be written to one file."""
+    files = shard_files(source, lambda missing: None)
+    known: dict[str, Path] = {}
+    for file in files:
+        if known.setdefault(file.name, file) != file:
+            raise InputError(
+                f"{source}: found {known[file.name]} and {file}, which would be written to one file, expected shards "
+                "of different names. Refine each folder on its own"
+            )
 
 
 def describe(job: RefineJob, images: Unlabelled, messages: list[str], found: Displacement) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from itertools import islice, pairwise
+from itertools import dropwhile, groupby, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.labels import Boxes
+from ..engines import Span
+from ..errors import InputError
 from ..storage import append_line, whole
 from .base import Simulator
 
 ANNOTATIONS = "annotations.json"
+BEGIN = '"annotations": ['  # of the line before the annotations, each of which has a line of its own
 Plain = dict[str, Any]
 
 
@@ -97,16 +100,52 @@ def annotations_of(instances: NDArray[np.int32] | None, boxes: Boxes) -> list[Pl
     ]
 
 
+def read_annotations(file: Path, images: Span) -> Iterator[list[Plain]]:
+    """The annotations of each image in a file that `AnnotationFile` has written, without ids, read line by line.
+
+    Raises:
+        InputError: the file is missing, or is not as it was written.
+    """
+    try:
+        groups = groupby(_annotations_in(file), key=lambda one: one.pop("image_id"))
+        image, held = next(groups, (None, iter(())))
+        for i in range(images.first, images.end):
+            found: list[Plain] = []
+            if image == i:
+                found = [{name: value for name, value in one.items() if name != "id"} for one in held]
+                image, held = next(groups, (None, iter(())))
+            if image is not None and not i < image < images.end:
+                raise ValueError(f"found image {image} after {i}")
+            yield found
+    except (OSError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise InputError(f"{file}: is not as it was rendered ({error}). Render it again") from None
+
+
+def _annotations_in(file: Path) -> Iterator[Plain]:
+    ended = False
+    with file.open(encoding="utf-8") as lines:
+        rest = dropwhile(lambda line: not line.startswith(BEGIN), lines)
+        for line in rest:
+            text = line.removeprefix(BEGIN).strip()
+            ended = ended or text.endswith("]}")  # all lines but the last one end with a comma
+            text = text.removesuffix("]}") if ended else text.removesuffix(",")
+            if text:
+                yield json.loads(text)
+    if not ended:
+        raise ValueError("it has no end")
+
+
 class AnnotationFile:
     """`annotations.json` of a folder in the making: one line for each image, until all are there.
 
     Args:
         folder: the folder.
         simulator: that renders its images.
+        first: number of the first image.
     """
 
-    def __init__(self, folder: Path, simulator: Simulator) -> None:
-        self.folder, self.simulator = folder, simulator
+    def __init__(self, folder: Path, simulator: Simulator, first: int = 0) -> None:
+        self.folder, self.simulator, self.first = folder, simulator, first
         self.lines = folder / f"{ANNOTATIONS}l"
 
     def kept(self, most: int) -> int:
@@ -132,12 +171,12 @@ class AnnotationFile:
             file.write('{"categories": ')
             json.dump([{"id": i, "name": name} for i, name in enumerate(self.simulator.things, start=1)], file)
             file.write(',\n"images": [')
-            for i, _ in enumerate(self._lines()):
+            for i, _ in enumerate(self._lines(), start=self.first):
                 one = {"id": i, "file_name": f"{i:06d}.png", "width": width, "height": height}
-                file.write(f"{',' if i else ''}\n{json.dumps(one)}")
-            file.write('],\n"annotations": [')
+                file.write(f"{',' if i > self.first else ''}\n{json.dumps(one)}")
+            file.write(f"],\n{BEGIN}")
             count = 0
-            for i, line in enumerate(self._lines()):
+            for i, line in enumerate(self._lines(), start=self.first):
                 for one in json.loads(line):
                     count += 1
                     file.write(f"{',' if count > 1 else ''}\n{json.dumps({'id': count, 'image_id': i} | one)}")

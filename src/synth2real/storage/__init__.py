@@ -1,7 +1,7 @@
 """What is written to disk: whole files or none, incomplete folders, locks, and what each output was made from."""
 
 from .cache import cache_folder
-from .content import Content, content_of
+from .content import PROVENANCE, Content, content_of
 from .files import (
     append_line,
     check_writable,
@@ -16,7 +16,7 @@ from .files import (
 from .incomplete import INCOMPLETE, Building, building, check_complete, is_free
 from .lineage import Node, trace
 from .locks import LOCK, check_unlocked, emptied, is_empty, locked
-from .provenance import PROVENANCE, Record, Source, code_version, keep_record, read_record, record_file
+from .provenance import Record, Source, code_version, keep_record, read_record, record_file
 
 __all__ = [
     "INCOMPLETE",

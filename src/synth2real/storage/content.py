@@ -3,6 +3,8 @@
 The hash of a file is that of its bytes. The hash of a folder is that of the names and hashes of all that is in it, so
 it changes with any byte and any name below the folder, and not with its place or its times.
 
+In the folder of an output, files that have a record of their own were written later: they are no part of it.
+
 Every byte is read, in several threads. A folder that was read before is not read again while the name, size, time of
 change and inode of each of its files are the same: its hash is kept in the cache folder of the user.
 """
@@ -32,7 +34,8 @@ BATCH = 64  # files that a thread reads before it says so
 KEPT_FILES, KEPT_BYTES = 1000, 2**24  # from these on, the hash of a folder is kept
 SETTLED = 2.0  # seconds; a file that changed within them may change again without another time of change
 # What a command writes beside the content: how it was made, what was said, and what is made from it later.
-BESIDE = ("provenance.json", "config.yaml", "log.txt", ".html", ".onnx", ".pt2")
+PROVENANCE = "provenance.json"
+BESIDE = (PROVENANCE, "config.yaml", "log.txt", ".html", ".onnx", ".pt2")
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,8 @@ class _Listed:
 def content_of(path: Path, on_bytes: OnBytes | None = None) -> Content:
     """The content of a file or a folder.
 
-    Hidden files are left out, and what commands write beside the content: `BESIDE`. Links are followed, but not into a
-    folder that they are in.
+    Hidden files are left out, what commands write beside the content (`BESIDE`), and what they wrote into the folder of
+    an output later. Links are followed, but not into a folder that they are in.
 
     Args:
         path: exists.
@@ -107,16 +110,21 @@ def _walked(folder: Path, above: tuple[str, ...]) -> Iterator[list[_Listed]]:
 def _entries(folder: Path, above: tuple[str, ...]) -> tuple[list[_Listed], list[Path]]:
     """The files and the subfolders of a folder that count, by name."""
     files, folders = [], []
+    records: set[str] = set()  # names with a record; empty for the folder itself
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
+            if entry.name.endswith(PROVENANCE):
+                records.add(entry.name.removesuffix(PROVENANCE).removesuffix("."))
             if entry.is_dir():
                 if os.path.realpath(entry.path) not in (*above, os.path.realpath(folder)):
                     folders.append(Path(entry.path))
             elif entry.is_file() and not entry.name.endswith(BESIDE):
                 state = entry.stat()
                 files.append(_Listed(entry.name, state.st_size, state.st_mtime_ns, state.st_ino))
+    if "" in records:
+        files = [one for one in files if one.name not in records]
     return sorted(files, key=lambda one: one.name), sorted(folders)
 
 

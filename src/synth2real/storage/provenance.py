@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..errors import InputError
-from .content import Content, content_of
+from .content import PROVENANCE, Content, content_of
 from .files import write_text
 
-PROVENANCE = "provenance.json"
 PACKAGE = Path(__file__).parents[1]
 Plain = dict[str, Any]
 

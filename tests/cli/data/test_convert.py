@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from foreign import ONE, coco, solo
-from helpers import below, dots
+from helpers import below, dots, picture, refused, save
 from skips import optional
 from synth2real import load
 from synth2real.data.formats import find_format
@@ -144,3 +144,13 @@ def test_commands_take_the_format_of_the_source(synth2real, tmp_path, photos):
     code, _, err = synth2real(*arguments, "--out", tmp_path / "run", "--format", "coco")
     assert code == 0, err
     assert "in: COCO JSON, 2 images, classes car, person" in err
+
+
+@pytest.mark.parametrize("more", [("coco",), ("yolo",), ("imagefolder", "--crop-instances")])
+def test_labels_of_another_size_than_the_image_are_not_converted(synth2real, tmp_path, more):
+    folder = coco(tmp_path / "set")
+    for image in (folder / "images").iterdir():
+        save(image, picture(0, (10, 15)))
+    result = synth2real("convert", folder, tmp_path / "out", "--to", *more)
+    refused(result, "is 10 x 15 pixels, but", "describes it as 24 x 32", "so that its labels would lie wrong")
+    assert not (tmp_path / "out").exists()

@@ -43,7 +43,8 @@ def test_predict_writes_a_table_and_coco_results_in_pixels_of_the_images(synth2r
     save(tmp_path / "set/images/b.png", picture(1, (40, 60)))
     code, out, err = synth2real("predict", run, tmp_path / "set", "--out", tmp_path / "out", "--json")
     assert code == 0, err
-    assert below(tmp_path / "out") == ["predictions.csv", "predictions.json"]
+    files = ["predictions.csv", "predictions.json"]
+    assert below(tmp_path / "out") == sorted([*files, *(f"{file}.provenance.json" for file in files)])
     found = table_of(tmp_path / "out/predictions.csv")
     assert list(found[0]) == ["file_name", "x0", "y0", "x1", "y1", "label", "confidence"]
     for row in found:
@@ -57,6 +58,8 @@ def test_predict_writes_a_table_and_coco_results_in_pixels_of_the_images(synth2r
     assert said["count"] == 3
     assert said["boxes"] == len(found) == len(results)
     assert said["without"] == 3  # nothing is certain
+    for file in files:
+        assert "by predict" in synth2real("trace", tmp_path / "out" / file)[1]
     assert "3 images without such a box" in err
     assert "those of annotations.json" in err
 

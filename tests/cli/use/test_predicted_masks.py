@@ -13,6 +13,7 @@ from helpers import below, contents, picture, refused, save
 from synth2real import load
 from synth2real.cli.use.predicted_masks import CHUNK
 from synth2real.data.reading.pixels import Conversion
+from synth2real.storage import read_record, record_file
 from synth2real.tasks import Segmentation
 from synth2real.training.model import Model
 
@@ -50,7 +51,7 @@ def test_masks_have_the_names_and_sizes_of_the_images_and_can_be_loaded(synth2re
     out = tmp_path / "out"
     code, stdout, err = synth2real("predict", run, data / "images", "--out", out, "--json")
     assert code == 0, err
-    assert below(out) == ["a/0.png", "a/1.png", "a/2.png", "classes.yaml"]
+    assert below(out) == ["a/0.png", "a/1.png", "a/2.png", "classes.yaml", "provenance.json"]
     assert Image.open(out / "a/2.png").size == (32, 20)
     assert Image.open(out / "a/2.png").mode == "P"
     found = json.loads(stdout.splitlines()[-1])
@@ -73,6 +74,7 @@ def test_two_processes_write_the_masks_of_one(synth2real, tmp_path, resize):
     for name, more in (("one", ()), ("two", ("--jobs", 2))):
         code, out, err = synth2real("predict", run, photos, "--out", tmp_path / name, "--json", *more)
         assert code == 0, err
+        record_file(tmp_path / name).unlink()
         found[name] = json.loads(out.splitlines()[-1])["shares"], contents(tmp_path / name)
     assert found["one"] == found["two"]
     assert len(found["one"][1]) == CHUNK + 4
@@ -86,6 +88,19 @@ def test_a_mask_that_a_process_cannot_write_leaves_nothing(synth2real, tmp_path,
     assert code == 2, err
     assert "Traceback" not in err
     assert not [path for path in tmp_path.iterdir() if path.name.endswith("out")]
+
+
+def test_masks_are_traced_to_the_run_and_replaced_with_their_record(synth2real, tmp_path, run, data):
+    for more in ((), ("--overwrite",)):
+        code, _, err = synth2real("predict", run, data / "images", "--out", tmp_path / "out", *more)
+        assert code == 0, err
+    record = read_record(tmp_path / "out")
+    assert record is not None
+    assert (record.command, record.out) == ("predict", str(tmp_path / "out"))
+    assert [one.role for one in record.inputs] == ["run", "images"]
+    code, printed, err = synth2real("trace", tmp_path / "out")
+    assert code == 0, err
+    assert "by predict" in printed
 
 
 def test_masks_beside_the_images_are_not_predicted(synth2real, tmp_path, run, data):

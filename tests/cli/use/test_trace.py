@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from helpers import below, refused
+from synth2real.errors import WriteError
 from synth2real.storage import read_record
 
 SIZE = ("--size", "12x12")
@@ -89,6 +90,34 @@ def test_a_report_and_an_export_are_traced_to_the_run(synth2real, chain):
         assert tree["record"]["command"] == command
         (run,) = tree["inputs"]
         assert (run["state"], run["inputs"][0]["role"]) == ("unchanged", "source")
+
+
+def test_predictions_are_traced_to_the_seed_of_the_simulator_also_if_they_lie_in_the_run(synth2real, chain):
+    images = chain.parent / "photos"
+    for out in (chain / "p.csv", chain.parent / "q.csv", chain / "r.csv"):
+        code, _, err = synth2real("predict", chain, images, "--out", out, "--probabilities")
+        assert code == 0, err
+    for out in (chain / "p.csv", chain.parent / "q.csv"):
+        tree = traced(synth2real, out)["tree"]
+        assert (tree["record"]["command"], tree["record"]["options"]["probabilities"]) == ("predict", True)
+        run, target = tree["inputs"]
+        assert [(one["role"], one["state"]) for one in (run, target)] == [("run", "unchanged"), ("images", "unchanged")]
+        assert run["inputs"][0]["inputs"][0]["record"]["seeds"] == [7]
+    refused(synth2real("trace", chain.parent), "In it can be traced: q.csv (predict)")
+
+
+def test_predictions_that_are_replaced_never_have_the_record_of_the_earlier_ones(
+    synth2real, tmp_path, run, photos, monkeypatch
+):
+    out = tmp_path / "p.csv"
+    assert synth2real("predict", run, photos, "--out", out)[0] == 0
+
+    def full(path, rows):
+        raise WriteError(f"{path}: full")
+
+    monkeypatch.setattr("synth2real.cli.use.predict.write_table", full)
+    assert synth2real("predict", run, photos, "--out", out, "--overwrite")[0] == 2
+    assert below(tmp_path) == ["p.csv"]
 
 
 def test_a_run_on_a_simulator_names_its_ranges_and_the_file_they_are_from(synth2real, tmp_path, photos):

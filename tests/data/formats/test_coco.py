@@ -1,6 +1,7 @@
 """COCO JSON, written to cocodataset.org/#format-data."""
 
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,23 @@ def test_a_torn_file_and_several_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found 2 COCO files"):
         list(COCO.read(tmp_path))
     assert len(list(COCO.read(tmp_path / "more.json"))) == 2
+
+
+def test_one_id_of_two_categories_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path, categories=[{"id": 90, "name": "car"}, {"id": 90, "name": "bus"}])
+    with pytest.raises(InputError, match=r"the categories 'car' and 'bus' have the id 90, expected one id for each"):
+        list(COCO.read(folder))
+
+
+def test_an_image_that_is_found_in_another_folder_than_it_says_is_said(tmp_path: Path) -> None:
+    images = [{"id": 4, "file_name": "train/a.png"}, {"id": 30, "file_name": "C:\\data\\b.png"}]
+    with pytest.warns(UserWarning, match=r"labels\.json: 1 images are not where it says; .*a\.png for train/a\.png"):
+        records = list(COCO.read(write(tmp_path, images=images)))
+    assert [one.name for one in records] == ["a.png", "b.png"]
+
+
+def test_accents_are_the_same_in_either_form(tmp_path: Path) -> None:
+    folder = write(tmp_path, images=[{"id": 30, "file_name": unicodedata.normalize("NFC", "café.png")}])
+    (folder / "b.png").rename(folder / unicodedata.normalize("NFD", "café.png"))
+    (record,) = COCO.read(folder)
+    assert unicodedata.normalize("NFC", record.name) == "café.png"

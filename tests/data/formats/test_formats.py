@@ -13,6 +13,7 @@ from PIL import Image
 
 from foreign import CLASSES, SCENES, WRITERS, image, numbers
 from skips import optional
+from synth2real import load
 from synth2real.data.formats import FORMATS, NATIVE, find_format, format_names, format_of
 from synth2real.data.formats.record import Point, Record, image_bytes
 from synth2real.errors import InputError
@@ -183,6 +184,94 @@ def test_the_image_within_a_json_of_labelme_is_read(tmp_path: Path) -> None:
     (folder / "0.json").write_text(json.dumps(content))
     first, _ = find_format("labelme").read(folder)
     assert image_bytes(first.image) == (packed, ".png")
+
+
+def changed(file: Path, change: Any) -> None:
+    """Change the content of a JSON file."""
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+def test_objects_of_solo_without_an_id_are_objects_of_their_own(tmp_path: Path) -> None:
+    folder = written("solo", tmp_path, scenes=({"car": (2, 3, 5, 6), "person": (10, 3, 5, 6)},))
+    frame = folder / "sequence.0" / "step0.frame_data.json"
+
+    def without_ids(content: Any) -> None:
+        capture = content["captures"][0]
+        capture["annotations"] = capture["annotations"][:1]
+        for value in capture["annotations"][0]["values"]:
+            del value["instanceId"]
+
+    changed(frame, without_ids)
+    (record,) = find_format("solo").read(folder)
+    assert [one.category for one in record.instances] == ["car", "person"]
+
+    def with_one_id(content: Any) -> None:
+        for value in content["captures"][0]["annotations"][0]["values"]:
+            value["instanceId"] = 5
+
+    changed(frame, with_one_id)
+    with pytest.raises(InputError, match=r"two objects of one annotator with the instanceId 5"):
+        list(find_format("solo").read(folder))
+
+
+def test_an_image_of_replicator_without_a_file_that_others_have_is_no_empty_image(tmp_path: Path) -> None:
+    folder = written("replicator", tmp_path)
+    next(folder.rglob("bounding_box_2d_tight_0001.npy")).unlink()
+    with pytest.raises(
+        InputError, match=r"rgb_0001\.png: has no bounding_box_2d_tight, as 1 of 2 images, but the others"
+    ):
+        list(find_format("replicator").read(folder))
+
+
+def test_a_mask_of_labelme_is_the_pixels_of_its_object(tmp_path: Path) -> None:
+    folder = written("labelme", tmp_path)
+    part, packed = np.zeros((4, 6), bool), BytesIO()
+    part[1:3, 2:5] = True
+    Image.fromarray(part).save(packed, "PNG")
+    shape = {"label": "cell", "shape_type": "mask", "points": [[10.0, 3.0], [15.0, 6.0]], "group_id": None}
+    shape["mask"] = base64.b64encode(packed.getvalue()).decode()
+    changed(folder / "0.json", lambda content: content.update(shapes=[shape]))
+    first, _ = find_format("labelme").read(folder)
+    (one,) = first.instances
+    assert one.mask is not None
+    pixels = one.mask.pixels(24, 32)
+    assert np.argwhere(pixels).min(0).tolist() == [4, 12]
+    assert pixels.sum() == 6
+    assert one.box == (11.5, 3.5, 14.5, 5.5)
+    for points, packed_mask in (
+        ([[10, 3], [16, 6]], shape["mask"]),
+        ([[27, 3], [32, 6]], shape["mask"]),
+        ([[10, 3], [15, 6]], "x"),
+    ):
+        changed(folder / "0.json", lambda content: content["shapes"][0].update(points=points, mask=packed_mask))  # noqa: B023
+        with pytest.raises(InputError, match=r"0\.json: is not in the format of LabelMe"):
+            list(find_format("labelme").read(folder))
+
+
+def test_an_image_of_labelme_in_a_folder_beside_is_found_and_one_outside_is_not(tmp_path: Path) -> None:
+    folder = written("labelme", tmp_path)
+    (folder / "labels").mkdir()
+    (folder / "images").mkdir()
+    for i in range(2):
+        (folder / f"{i}.json").rename(folder / "labels" / f"{i}.json")
+        (folder / f"{i}.png").rename(folder / "images" / f"{i}.png")
+        changed(folder / "labels" / f"{i}.json", lambda content: content.update(imagePath=f"..\\images\\{i}.png"))  # noqa: B023
+    assert [one.name for one in find_format("labelme").read(folder)] == ["images/0.png", "images/1.png"]
+    with pytest.raises(InputError, match="are not there"):
+        list(find_format("labelme").read(folder / "labels"))
+
+
+def test_a_map_of_blenderproc_of_another_size_than_its_image_is_no_label_of_it(tmp_path: Path) -> None:
+    folder = written("blenderproc", tmp_path)
+    h5py = optional("h5py", "formats")
+    with h5py.File(folder / "0.hdf5", "a") as container:
+        small = np.asarray(container["instance_segmaps"])[:12]
+        del container["instance_segmaps"]
+        container["instance_segmaps"] = small
+    with pytest.raises(InputError, match=r"0\.hdf5:colors: is 24 x 32 pixels, but .* describes it as 12 x 32"):
+        load(folder, "boxes")
 
 
 def test_polygons_and_poses_of_yolo_are_read(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 from sharded import png, sample, tars, write_parquet, write_tar
 from skips import optional
 from synth2real import load
-from synth2real.data.shards import by_shard, rewrite
+from synth2real.data.shards import by_shard, only, rewrite
+from synth2real.errors import InputError
 
 
 def test_members_stay_and_images_change(tmp_path) -> None:
@@ -56,3 +57,31 @@ def test_an_interrupted_shard_is_not_there(tmp_path) -> None:
 def test_images_are_grouped_by_their_shard() -> None:
     assert list(by_shard(["a/1", "a/2", "b/x/3", "c/4"])) == [("a", 0, 2), ("b", 2, 3), ("c", 3, 4)]
     assert list(by_shard([])) == []
+
+
+def test_samples_are_left_out_once_and_the_others_keep_all_their_bytes(tmp_path) -> None:
+    path = tars(tmp_path, (4,)) / "s-000.tar"
+    with tarfile.open(path) as archive:
+        before = {name: archive.extractfile(name).read() for name in archive.getnames()}
+    for _ in range(2):  # a resumed job does it again
+        only(path, [True, False, False, True])
+        with tarfile.open(path) as archive:
+            after = {name: archive.extractfile(name).read() for name in archive.getnames()}
+        assert after == {name: content for name, content in before.items() if name[:6] in ("000000", "000003")}
+    with pytest.raises(InputError, match=r"s-000\.tar: has 2 samples, expected the 5 that were written"):
+        only(path, [True, False, False, False, False])
+    only(path, [False, False])
+    tars(tmp_path, (0, 3))
+    assert len(load(tmp_path)) == 3  # an empty shard has no sample
+
+
+def test_rows_are_left_out_once(tmp_path) -> None:
+    optional("pyarrow", "parquet")
+    columns = {"x": [0.0, 1.0, 2.0, 3.0], "image": [png(i) for i in range(4)]}
+    path = write_parquet(tmp_path / "a.parquet", columns, 2)
+    write_parquet(tmp_path / "b.parquet", columns, 2)
+    for _ in range(2):
+        only(path, [False, False, True, True])
+        assert load(path, label=["x"]).labels[:, 0].tolist() == [2, 3]
+    only(path, [False, False])
+    assert load(tmp_path, label=["x"]).labels[:, 0].tolist() == [0, 1, 2, 3]

@@ -26,6 +26,7 @@ from ..options import (
     Task,
     Trust,
     parse_channels,
+    parse_part,
     parse_size,
 )
 from .shared import Parallel, Reading, TestedData, Writing
@@ -52,6 +53,19 @@ class RenderArguments(Parallel, Writing):
         str | None, typer.Option("--format", help="folder, webdataset or parquet. By default it follows from --out.")
     ] = None
     seed: Seed = 0
+    part: Annotated[
+        str | None,
+        typer.Option(
+            "--part",
+            metavar="I/N",
+            parser=parse_part,
+            help="Write the part I of N parts of the images, on any machine.",
+        ),
+    ] = None
+    join: Annotated[
+        Path | None,
+        typer.Option("--join", metavar="FOLDER", help="Put together the parts in FOLDER, in place of rendering."),
+    ] = None
     resume: Resume = False
     overwrite: Overwrite = False
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from ...data.formats import Format, format_of
+from ...data.formats.domains import with_sizes
 from ...data.formats.native import IMAGES
 from ...data.formats.record import Record, image_bytes
 from ...data.formats.shared.crops import crops
@@ -62,8 +63,8 @@ def convert(args: ConvertArguments) -> Result:
 
 
 def records(kind: Format, args: ConvertArguments) -> Iterator[Record]:
-    """The records of the input, or their instances cut out."""
-    found = kind.records(args.source)
+    """The records of the input, or their instances cut out. Raise `InputError` if labels lie wrong in an image."""
+    found = with_sizes(args.source, kind.records(args.source))
     return crops(found) if args.crop_instances else found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from ...engines import Engine, Span, spans
 from ...engines import engine as engine_of
 from ...engines.portable import Portable
 from ...errors import InputError
-from ...storage import check_writable, make_folder, whole
+from ...storage import check_writable, make_folder
 from ...tasks import Classification, Detection, Keypoints, Segmentation, Task
 from ...training.corrected_head import correction_of
 from ...training.correction import Correction, correct
@@ -33,7 +32,8 @@ from ..console import Result, console
 from ..few_labels import groups_of, read_for_model
 from ..inputs import images_for, load_run
 from ..outputs import check_new_file, one_class
-from .cells import harmless
+from ..provenance import recorded
+from .cells import harmless, write_table
 from .predicted_boxes import files_of, write_boxes
 from .predicted_masks import check_folder, write_masks
 
@@ -67,8 +67,8 @@ def predict(args: PredictArguments) -> Result:
     for line in one_class(model, predictions):
         console.warn(line)
     make_folder(out.parent)
-    with whole(out) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        csv.writer(file).writerows(rows(predictions, args.probabilities))
+    with recorded("predict", args, out):
+        write_table(out, rows(predictions, args.probabilities))
     what = "images" if len(model.shape) == 3 else "samples"
     found = summary(predictions)
     left_out = counted(console.left_out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,13 +13,14 @@ from ...data.formats import coco
 from ...data.labels import Boxes
 from ...data.reading.discovery import counted
 from ...errors import InputError
-from ...storage import make_folder, whole, write_text
+from ...storage import make_folder, write_text
 from ...tasks import Detection
 from ...training.predictions import Predictions
 from ..arguments import PredictArguments
 from ..console import Result, amount, console
 from ..outputs import check_new_file
-from .cells import harmless
+from ..provenance import recorded
+from .cells import harmless, write_table
 
 COLUMNS = ("file_name", "x0", "y0", "x1", "y1", "label", "confidence")
 NAME = "predictions.csv"  # in --out, if that is a folder
@@ -56,9 +56,9 @@ def write_boxes(args: PredictArguments, predictions: Predictions) -> Result:
     assert isinstance(boxes, Boxes)
     ids = ids_of(args.images, predictions.names, task.classes)
     make_folder(table.parent)
-    with whole(table) as partial, partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        csv.writer(file).writerows(rows(boxes, predictions.names, task.classes))
-    write_text(results, json.dumps(list(coco_results(boxes, ids)), allow_nan=False))
+    with recorded("predict", args, table, results):
+        write_table(table, rows(boxes, predictions.names, task.classes))
+        write_text(results, json.dumps(list(coco_results(boxes, ids)), allow_nan=False))
     found = summary(boxes, task.classes)
     say(found, ids, (table, results))
     return {**found, "out": table, "coco": results}

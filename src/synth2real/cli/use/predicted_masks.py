@@ -21,11 +21,12 @@ from ...deploy import OnnxModel
 from ...engines import Engine, Span, spans
 from ...engines.portable import Portable
 from ...errors import InputError
-from ...storage import make_folder, whole_folder, write_text
+from ...storage import PROVENANCE, keep_record, make_folder, whole_folder, write_text
 from ...tasks.original_size import original_masks
 from ...training.model import Model
 from ..arguments import PredictArguments
 from ..console import Result, console
+from ..provenance import record_of
 
 CHUNK = 64  # images of a part, whose masks are computed and written at once
 FIRST = "# masks of `synth2real predict`"  # line of the legend, by which an earlier output is known
@@ -45,7 +46,9 @@ def check_folder(args: PredictArguments) -> None:
         return
     if not args.overwrite:
         raise InputError(f"{out}: the folder is not empty, expected a new one. Choose another --out, or --overwrite")
-    others = [file for file in files_below(out) if file.suffix != ".png" and file != out / LEGEND]
+    others = [
+        file for file in files_below(out) if file.suffix != ".png" and file not in (out / LEGEND, out / PROVENANCE)
+    ]
     ours = (out / LEGEND).is_file() and (out / LEGEND).read_text(encoding="utf-8", errors="replace").startswith(FIRST)
     if others or not ours:
         what = others[0] if others else out
@@ -67,6 +70,7 @@ def write_masks(args: PredictArguments, engine: Engine, model: Model | OnnxModel
         for counts in engine.map(write, parts(images)):
             pixels += counts
         write_text(partial / LEGEND, f"{FIRST}\n{legend_text(model.task.settings()['classes'])}")
+        keep_record(partial, record_of("predict", args, args.out))
     classes: list[str] = model.task.settings()["classes"]
     shares = {name: float(pixels[i] / pixels.sum()) for i, name in enumerate(classes)}
     say(args.out, len(names), shares, float(pixels[IGNORED] / pixels.sum()))

@@ -22,7 +22,7 @@ from ..provenance import READ, known_before, telling
 
 SHORT = 12  # digits of a hash that are shown
 UNSAID = (*READ, "out", "to", "seed", "seeds", "task", "versions", "hardware")  # said elsewhere, or by --json
-WRITERS = "render, convert, calibrate, refine, train, adapt, compare, plan, export or report"
+WRITERS = "render, convert, calibrate, refine, train, adapt, compare, plan, predict, export or report"
 
 
 def trace(args: TraceArguments) -> Result:
@@ -45,6 +45,8 @@ def check_output(out: Path) -> None:
         return
     whole = next((one for one in out.absolute().parents if read_record(one) is not None), None)
     part = "" if whole is None else f". It is a part of {whole}, which can be traced"
+    if inside := made_from(out):
+        part = f". In it can be traced: {', '.join(inside)}"
     raise InputError(
         f"{out}: found no {PROVENANCE} and no settings that tell what it was made from, expected an output of "
         f"{WRITERS}{part}"
@@ -109,11 +111,12 @@ def simulated(simulator: dict[str, Any], parent: Record | None) -> str:
 
 
 def made_by(record: Record) -> str:
-    """The command, its seed, and its options that are no defaults."""
+    """The command, its seed if it has one, and its options that are no defaults."""
     usual = defaults(record.command)
     given = {k: v for k, v in record.options.items() if k not in UNSAID and v is not None and v != usual.get(k)}
     options = "".join(f", {name} {short(value)}" for name, value in given.items())
-    return f"by {record.command}, {seeded(record)}{options}"
+    seeds = f", {seeded(record)}" if record.seeds or not record.code else ""
+    return f"by {record.command}{seeds}{options}"
 
 
 def seeded(record: Record) -> str:

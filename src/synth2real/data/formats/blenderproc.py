@@ -122,9 +122,11 @@ def _record(file: Path, side: str, keys: set[str]) -> Record:
     attributes = _attributes(file, keys, side)
     classes = {int(one["category_id"]): _class(one) for one in attributes if "category_id" in one}
     instances: tuple[Instance, ...] = ()
+    size = None
     if INSTANCES + side in keys:
         layer = Layer(file, INSTANCES + side)
         shown = set(np.unique(layer.array()).tolist())
+        size = (layer.array().shape[0], layer.array().shape[1])
         instances = tuple(
             _instance(one, layer) for one in attributes if one.get("idx") in shown and not _is_background(one)
         )
@@ -134,7 +136,7 @@ def _record(file: Path, side: str, keys: set[str]) -> Record:
         numbers = {int(one) for one in np.unique(layer.array())} - {BACKGROUND}
         semantic = Semantic(layer, {one: classes.get(one, str(one)) for one in numbers})
     name = file.stem + (f"{side}" if side else "")
-    return Record(f"{name}.png", Frame(file, COLORS + side), None, {}, instances, semantic, file)
+    return Record(f"{name}.png", Frame(file, COLORS + side), size, {}, instances, semantic, file)
 
 
 def _is_background(one: dict[str, Any]) -> bool:

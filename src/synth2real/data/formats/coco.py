@@ -15,7 +15,7 @@ from ...errors import InputError
 from ..reading.tables import listed
 from .base import Format
 from .record import Box, Instance, Mask, Picture, Point, Record, Semantic, Value
-from .shared.files import below, finder, mentions, missing, numbers, read_json, some_of
+from .shared.files import below, finder, mentions, missing, numbers, read_json, say_elsewhere, some_of
 from .shared.shapes import Polygons, RunLengths, checked_counts, polygon, unpacked_counts
 
 MARKS = (rb'"images"\s*:\s*\[', rb'"annotations"\s*:\s*\[')
@@ -63,8 +63,9 @@ def read(path: Path) -> Iterator[Record]:
         raise InputError(
             f"{file}: lists the image {twice.name} {found.count(twice)} times, expected once. Keep one entry"
         )
+    say_elsewhere(file, ((str(one.get("file_name")), image) for one, image in zip(images, found, strict=True) if image))
     of_image = _by_image(content, images, file)
-    categories = {one.get("id"): one for one in _listed(content, "categories", file, needed=False)}
+    categories = _categories(content, file)
     classes = {one.get("id"): str(one.get("name")) for one in _listed(content, SEMANTIC, file, needed=False)}
     for one, image in zip(images, found, strict=True):
         assert image is not None
@@ -133,6 +134,19 @@ def _by_image(content: dict[str, Any], images: list[dict[str, Any]], file: Path)
                 "under 'images'. Remove it, or list the image"
             )
         found[one["image_id"]].append(one)
+    return found
+
+
+def _categories(content: dict[str, Any], file: Path) -> dict[Any, dict[str, Any]]:
+    """The categories by their id."""
+    found: dict[Any, dict[str, Any]] = {}
+    for one in _listed(content, "categories", file, needed=False):
+        other = found.setdefault(one.get("id"), one)
+        if other.get("name") != one.get("name"):
+            raise InputError(
+                f"{file}: the categories '{other.get('name')}' and '{one.get('name')}' have the id {one.get('id')}, "
+                "expected one id for each. Number them"
+            )
     return found
 
 

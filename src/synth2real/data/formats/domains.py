@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +179,7 @@ def _values(path: Path, records: Sequence[Record], columns: Sequence[str]) -> Te
     pointed = [column for column in columns if column not in known]
     if pointed:
         _check_alone(path, records, f"the point {pointed[0].removesuffix('_x')}", needed=False)
-        _check_sizes(path, records)
+        records = list(with_sizes(path, records))
     found = torch.tensor([[_value(path, one, column) for column in columns] for one in records], dtype=torch.float64)
     if found.isnan().all():
         raise InputError(
@@ -222,12 +222,18 @@ def _number(path: Path, record: Record, column: str, value: Any) -> float:
     return found
 
 
-def _check_sizes(path: Path, records: Iterable[Record]) -> None:
-    """Raise `InputError` if an image has another size than its labels were made for."""
+def with_sizes(path: Path, records: Iterable[Record]) -> Iterator[Record]:
+    """The records, if their images have the size that their labels were made for.
+
+    Raises:
+        InputError: an image has another one.
+    """
     for one in records:
-        if one.size is not None and one.size != (found := sides_of(one.image)):
+        if one.size is not None and one.instances and one.size != (found := sides_of(one.image)):
+            turned = " Is it turned by its EXIF tag? Images are read upright." if one.size == found[::-1] else ""
             raise InputError(
                 f"{one.image}: is {found[0]} x {found[1]} pixels, but {one.described or path} describes it as "
-                f"{one.size[0]} x {one.size[1]} (height x width), so that its points would lie wrong. Restore the "
-                "image, or scale its labels"
+                f"{one.size[0]} x {one.size[1]} (height x width), so that its labels would lie wrong.{turned} Restore "
+                "the image, or scale its labels"
             )
+        yield one

@@ -1,4 +1,4 @@
-"""LabelMe: a JSON beside each image, with rectangles, polygons and points (labelme 5 and 6).
+"""LabelMe: a JSON beside each image, with rectangles, polygons, masks and points (labelme 5 and 6).
 
 Shapes of one `group_id` are one object: its box, its polygons and its points. A point without a group is one of the
 only other object, or else an object of its own. `flags` of the image that are set are its class, where it is one.
@@ -9,10 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from ...errors import InputError
 from ..reading.class_names import natural_key
@@ -21,9 +24,9 @@ from ..reading.tables import is_file
 from .base import Format
 from .record import Box, Instance, Packed, Point, Record, Value
 from .shared.files import below, finder, head_of, missing, numbers, read_json, some_of
-from .shared.shapes import Polygons, polygon
+from .shared.shapes import Polygons, RunLengths, polygon
 
-AREAS = ("polygon", "rectangle", "circle")
+AREAS = ("polygon", "rectangle", "circle", "mask")
 MARKS = (b'"shapes"', b'"imagePath"', b'"flags"', b'"version"')
 CORNERS = 32  # of the polygon of a circle
 
@@ -54,8 +57,15 @@ def read(path: Path) -> Iterator[Record]:
             height, width = (int(content[side]) for side in ("imageHeight", "imageWidth"))
             shapes = content.get("shapes") or []
             name = below(image, path) if isinstance(image, Path) else below(file, path) + image.suffix
-            yield Record(name, image, (height, width), _flags(content), tuple(_instances(shapes)), described=file)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            yield Record(
+                name,
+                image,
+                (height, width),
+                _flags(content),
+                tuple(_instances(shapes, (height, width))),
+                described=file,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             raise InputError(
                 f"{file}: is not in the format of LabelMe ({type(error).__name__}: {error}), expected imageHeight, "
                 "imageWidth and shapes with label, points and shape_type. Correct or remove it"
@@ -75,7 +85,7 @@ class Embedded(Packed):
 
 def _image(file: Path, content: dict[str, Any], path: Path) -> Path | Embedded:
     named = str(content.get("imagePath") or "")
-    beside = finder([file.parent], file.parent)(named) if named else None
+    beside = finder([file.parent], file.parent, path)(named) if named else None
     if beside is not None:
         return beside
     same = next((file.with_suffix(one) for one in sorted(image_suffixes()) if is_file(file.with_suffix(one))), None)
@@ -97,7 +107,7 @@ def _flags(content: dict[str, Any]) -> dict[str, Value]:
     return {"label": on[0]} if len(on) == 1 else {}
 
 
-def _instances(shapes: list[dict[str, Any]]) -> Iterator[Instance]:
+def _instances(shapes: list[dict[str, Any]], size: tuple[int, int]) -> Iterator[Instance]:
     groups: dict[Any, list[dict[str, Any]]] = {}
     for i, shape in enumerate(shapes):
         group = shape.get("group_id")
@@ -108,14 +118,14 @@ def _instances(shapes: list[dict[str, Any]]) -> Iterator[Instance]:
             if _kind(groups[key][0]) == "point":
                 groups[areas[0]] += groups.pop(key)
     for key, group in groups.items():
-        yield _instance(group, key[1] if key[0] == "group" else None)
+        yield _instance(group, key[1] if key[0] == "group" else None, size)
 
 
 def _kind(shape: dict[str, Any]) -> str:
     return str(shape.get("shape_type", "polygon"))
 
 
-def _instance(group: list[dict[str, Any]], id_: Any) -> Instance:
+def _instance(group: list[dict[str, Any]], id_: Any, size: tuple[int, int]) -> Instance:
     area = next((shape for shape in group if _kind(shape) in AREAS), group[0])
     box: Box | None = None
     parts, points = [], {}
@@ -133,10 +143,31 @@ def _instance(group: list[dict[str, Any]], id_: Any) -> Instance:
         elif _kind(shape) == "point":
             x, y = (corners[0] - 0.5).tolist()
             points[str(shape["label"])] = Point(x, y)
-    mask = Polygons(tuple(parts)) if parts else None
+    masks = [_mask(shape, size) for shape in group if _kind(shape) == "mask"]
+    polygons = Polygons(tuple(parts))
+    drawn = RunLengths.of(np.any([polygons.pixels(*size), *masks], axis=0)) if masks else None
+    mask = drawn or (polygons if parts else None)
     flags = area.get("flags")
     ignored = isinstance(flags, dict) and flags.get("difficult") is True
     return Instance(str(area["label"]), box or (None if mask is None else mask.box), mask, points, ignored, id_)
+
+
+def _mask(shape: dict[str, Any], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The pixels (H, W) of a shape `mask`: a PNG in base 64, whose first and last pixels the two points name."""
+    (left, top), (right, bottom) = ((int(one) for one in numbers(corner, 2)) for corner in shape["points"])
+    with Image.open(BytesIO(base64.b64decode(shape["mask"]))) as opened:
+        part = np.asarray(opened) > 0
+    if (
+        part.shape != (bottom - top + 1, right - left + 1)
+        or left < 0
+        or top < 0
+        or right >= size[1]
+        or bottom >= size[0]
+    ):
+        raise ValueError(f"a mask of {part.shape} pixels at {shape['points']} in an image of {size[0]} x {size[1]}")
+    found = np.zeros(size, bool)
+    found[top : bottom + 1, left : right + 1] = part
+    return found
 
 
 LABELME = Format("labelme", "LabelMe JSON", found, read, pictures=True)

@@ -60,9 +60,11 @@ def read(path: Path) -> Iterator[Record]:
     """All images with what is written of them.
 
     Raises:
-        InputError: a file is broken.
+        InputError: a file is broken, or an image has no file of an annotator that others have.
     """
-    for file in images(path):
+    files = images(path)
+    _check_whole(files)
+    for file in files:
         boxes = _boxes(file)
         masks = list(_masks(file))
         semantic = _part(file, SEMANTIC, ".png")
@@ -76,6 +78,20 @@ def read(path: Path) -> Iterator[Record]:
             None if semantic is None else Semantic(Picture(semantic), classes),
             _part(file, BOXES, ".npy") or semantic or _part(file, INSTANCES, ".png"),
         )
+
+
+def _check_whole(files: list[Path]) -> None:
+    """Raise `InputError` if an image lacks what others have: the writer writes a file of each annotator for each.
+
+    Without its file, an image would be one without objects.
+    """
+    for kind, suffix in ((BOXES, ".npy"), (SEMANTIC, ".png"), (INSTANCES, ".png")):
+        bare = [file for file in files if _part(file, kind, suffix) is None]
+        if bare and len(bare) < len(files):
+            raise InputError(
+                f"{bare[0]}: has no {kind}, as {len(bare):,} of {len(files):,} images, but the others have, expected a "
+                "file for each. Was the writer interrupted? Render these again, or remove them"
+            )
 
 
 @dataclass(frozen=True)

@@ -102,19 +102,35 @@ def _record(path: Path, file: Path, capture: dict[str, Any], definitions: _Defin
                 raster, {_colour(i["pixelValue"]): str(i["labelName"]) for i in one.get("instances") or []}
             )
         elif kind in (BOX, POINTS):
-            for value in one.get("values") or []:
-                _merge(instances, value, _read_value(kind, one, value, definitions))
+            for key, value in _numbered(one.get("values") or []):
+                _merge(instances, key, _read_value(kind, one, value, definitions))
         elif kind == INSTANCES and one.get("instances"):
             raster = Picture(_beside(file, one["filename"], "masks"))
-            for value in one["instances"]:
+            for key, value in _numbered(one["instances"]):
                 mask = Region(raster, _colour(value["color"]))
-                _merge(instances, value, _named(one, value, definitions, mask=mask))
+                _merge(instances, key, _named(one, value, definitions, mask=mask))
     return Record(below(image, path), image, (height, width), {}, tuple(instances.values()), semantic, file)
 
 
-def _merge(instances: dict[Any, Instance], value: dict[str, Any], new: Instance) -> None:
+def _numbered(values: list[dict[str, Any]]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """What one annotator says of each object, by its `instanceId`; an object without one is none of the others.
+
+    Raises:
+        ValueError: two objects have one.
+    """
+    known = set()
+    for value in values:
+        key = value.get("instanceId")
+        if key in known:
+            raise ValueError(f"two objects of one annotator with the instanceId {key}")
+        if key is not None:
+            known.add(key)
+        yield object() if key is None else key, value
+
+
+def _merge(instances: dict[Any, Instance], key: Any, new: Instance) -> None:
     """Add what an annotator says of an object to what the others say of the same one."""
-    old = instances.get(value.get("instanceId"))
+    old = instances.get(key)
     if old is not None:
         new = replace(
             old,
@@ -124,7 +140,7 @@ def _merge(instances: dict[Any, Instance], value: dict[str, Any], new: Instance)
             points={**old.points, **new.points},
             unknown="" if old.category is not None or new.category is not None else old.unknown,
         )
-    instances[value.get("instanceId")] = new
+    instances[key] = new
 
 
 def _named(one: dict[str, Any], value: dict[str, Any], definitions: _Definitions, **parts: Any) -> Instance:

@@ -99,6 +99,15 @@ class Member(Held):
         return read_bytes(self.shard.packed(self.place), how)
 
 
+def called(paths: Sequence[Path]) -> list[str]:
+    """What shards are called in the names of images: their files, with folders if two files have one name."""
+    names = [path.name for path in paths]
+    if len(set(names)) == len(names):
+        return names
+    root = os.path.commonpath([path.parent for path in paths])
+    return [path.relative_to(root).as_posix() for path in paths]
+
+
 class Members(Stored):
     """The images of some shards, in order, or a selection of them.
 
@@ -110,6 +119,7 @@ class Members(Stored):
     def __init__(self, shards: Sequence[Shard], chosen: NDArray[np.int64] | None = None) -> None:
         self.shards, self.chosen = tuple(shards), chosen
         self.starts = [0, *accumulate(map(len, self.shards))]  # of each shard, among all images
+        self.called = called([shard.path for shard in self.shards])
 
     def __len__(self) -> int:
         return self.starts[-1] if self.chosen is None else len(self.chosen)
@@ -131,14 +141,18 @@ class Members(Stored):
 
     def found(self, place: int) -> tuple[Shard, int]:
         """The shard of an image, and its place there."""
+        which, at = self._found(place)
+        return self.shards[which], at
+
+    def _found(self, place: int) -> tuple[int, int]:
         at = place if self.chosen is None else int(self.chosen[place])
         which = bisect_right(self.starts, at) - 1
-        return self.shards[which], at - self.starts[which]
+        return which, at - self.starts[which]
 
     def name(self, place: int) -> str:
         """Name of an image: its shard and its name there."""
-        shard, at = self.found(place)
-        return f"{shard.path.name}/{shard.name(at)}"
+        which, at = self._found(place)
+        return f"{self.called[which]}/{self.shards[which].name(at)}"
 
     def subset(self, index: NDArray[np.int64]) -> Members:
         """The images at `index` (B,) int64."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
 from ...storage import whole
-from .loading import PARQUET
+from .loading import PARQUET, raising
 from .table import Table, parquet
 from .tar import samples_of
 
@@ -35,6 +35,50 @@ def rewrite(shard: Path, to: Path, images: Images) -> None:
             _rewrite_table(shard, partial, images)
         else:
             _rewrite_archive(shard, partial, images)
+
+
+def only(shard: Path, kept: Sequence[bool]) -> None:
+    """Leave samples of a shard out. It is written whole, or stays as it is; a second call finds it done.
+
+    Args:
+        shard: to write again.
+        kept: for each sample whether it stays; some do not.
+
+    Raises:
+        InputError: the shard has another number of samples.
+        WriteError: as `rewrite`.
+    """
+    packed = shard.name.lower().endswith(PARQUET)
+    count = sum(Table(shard).groups()) if packed else sum(1 for _ in samples_of(shard, raising))
+    if count == sum(kept):
+        return
+    if count != len(kept):
+        raise InputError(
+            f"{shard}: has {count} samples, expected the {len(kept)} that were written. Begin anew with --overwrite"
+        )
+    with whole(shard) as partial:
+        if packed:
+            _only_rows(shard, partial, kept)
+        else:
+            _only_samples(shard, partial, kept)
+
+
+def _only_samples(shard: Path, to: Path, kept: Sequence[bool]) -> None:
+    with tarfile.open(to, "w") as archive:
+        for sample, stays in zip(samples_of(shard, raising), kept, strict=True):
+            for part in sample.parts.values() if stays else ():
+                add_member(archive, part.name, sample.archive.read(part.start, part.length))
+
+
+def _only_rows(shard: Path, to: Path, kept: Sequence[bool]) -> None:
+    arrow, file, start = import_module("pyarrow"), Table(shard).file, 0
+    with parquet(shard).ParquetWriter(to, file.schema_arrow) as writer:
+        for i in range(file.num_row_groups):
+            group = file.read_row_group(i)
+            part = group.filter(arrow.array(kept[start : start + len(group)], arrow.bool_()))
+            start += len(group)
+            if len(part):
+                writer.write_table(part)
 
 
 def _rewrite_archive(shard: Path, to: Path, images: Images) -> None:

@@ -117,6 +117,17 @@ class Table:
             held = {name: batch.column(name).to_pylist() for name in columns}
             yield from zip(*(held[name] for name in columns), strict=True)
 
+    def paths(self, column: str) -> Iterator[str | None]:
+        """The path that each row of the column of images has; None where it has none."""
+        kind, types = self.file.schema_arrow.field(column).type, import_module("pyarrow.types")
+        inner = types.is_struct(kind) and any(kind.field(i).name == "path" for i in range(kind.num_fields))
+        if inner or types.is_string(kind) or types.is_large_string(kind):
+            for batch in self.file.iter_batches(ROWS, columns=[f"{column}.path" if inner else column]):
+                for value in batch.column(0).to_pylist():
+                    yield value["path"] if isinstance(value, dict) else value
+        else:
+            yield from [None] * sum(self.groups())
+
 
 def parquet(path: Path) -> Any:
     """The module that reads Parquet. Raise `InputError` where the package is missing."""

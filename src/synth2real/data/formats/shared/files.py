@@ -6,6 +6,8 @@ import json
 import mmap
 import os
 import re
+import unicodedata
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -100,7 +102,7 @@ def mentions(file: Path, *patterns: bytes) -> bool:
         return all(re.search(pattern, content) is not None for pattern in patterns)
 
 
-def finder(roots: Iterable[Path], below: Path) -> Callable[[str], Path | None]:
+def finder(roots: Iterable[Path], below: Path, within: Path | None = None) -> Callable[[str], Path | None]:
     """A function that finds the file that a description names.
 
     It takes the path as it stands, relative to each of `roots`. A path that is not there, such as that of another
@@ -109,6 +111,7 @@ def finder(roots: Iterable[Path], below: Path) -> Callable[[str], Path | None]:
     Args:
         roots: folders that paths may be relative to, the first ones first.
         below: the folder that all files are in.
+        within: the folder that paths with `..` stay in; None for `below`.
     """
     known: dict[str, list[Path]] = defaultdict(list)
     places = list(roots)
@@ -116,22 +119,52 @@ def finder(roots: Iterable[Path], below: Path) -> Callable[[str], Path | None]:
     def find(name: str) -> Path | None:
         path = PurePosixPath(name.strip().replace("\\", "/"))
         relative = not path.is_absolute() and ":" not in path.parts[0] if path.parts else False
-        if relative and ".." not in path.parts:
-            for root in places:
-                if is_file(root / path):
-                    return root / path
+        for root in places if relative else ():
+            file = Path(os.path.normpath(root / path)) if ".." in path.parts else root / path
+            if is_file(file) and (".." not in path.parts or file.is_relative_to(os.path.normpath(within or below))):
+                return file
         if not known:
             for file in files_below(below):
-                known[file.name.lower()].append(file)
-        ends = [file for file in known.get(path.name.lower(), ()) if is_image(file) or not is_image(Path(path.name))]
+                known[alike(file.name)].append(file)
+        ends = [file for file in known.get(alike(path.name), ()) if is_image(file) or not is_image(Path(path.name))]
         for count in range(1, len(path.parts) + 1):
             if len(ends) < 2:
                 break
-            tail = tuple(part.lower() for part in path.parts[-count:])
-            ends = [file for file in ends if tuple(part.lower() for part in file.parts[-count:]) == tail]
+            tail = tuple(map(alike, path.parts[-count:]))
+            ends = [file for file in ends if tuple(map(alike, file.parts[-count:])) == tail]
         return ends[0] if len(ends) == 1 else None
 
     return find
+
+
+def alike(name: str) -> str:
+    """A name without what systems write differently: upper case, and accents as a character or after it."""
+    return unicodedata.normalize("NFC", name).lower()
+
+
+def say_elsewhere(described: Path, found: Iterable[tuple[str, Path]]) -> None:
+    """Warn of images that are in another folder than a relative path says, where only one has that name.
+
+    Args:
+        described: the file that names them.
+        found: each path, and the image that was found for it.
+    """
+    moved = [(name, image) for name, image in found if _elsewhere(name, image)]
+    if moved:
+        name, image = moved[0]
+        warnings.warn(
+            f"{described}: {len(moved):,} images are not where it says; taken was the only file of that name, such as "
+            f"{image} for {name}. Check that these are the images that were labelled",
+            stacklevel=4,
+        )
+
+
+def _elsewhere(name: str, image: Path) -> bool:
+    path = PurePosixPath(name.strip().replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in name:
+        return False  # of another machine, where folders have other names
+    tail = [alike(part) for part in path.parts]
+    return [alike(part) for part in image.parts[-len(tail) :]] != tail
 
 
 def missing(described: Path, names: list[str], total: int, what: str = "images") -> InputError:
