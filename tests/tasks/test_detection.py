@@ -95,7 +95,7 @@ def test_a_large_box_counts_as_much_as_a_small_one():
 
 def test_what_outputs_say_at_each_point_is_a_label_for_them():
     outputs = perfect()
-    labels = TASK.dense(outputs, torch.tensor([0.5, 0.5]))
+    labels = TASK.labels_of_points(outputs, torch.tensor([0.5, 0.5]))
     assert labels.centres.shape == (2, 2, 8, 12)
     assert (labels.weights > 0).sum() == 2
     assert float(TASK.losses(outputs, labels).sum()) < 1e-6
@@ -103,17 +103,17 @@ def test_what_outputs_say_at_each_point_is_a_label_for_them():
 
 
 def test_points_below_the_threshold_of_their_class_teach_no_sides():
-    labels = TASK.dense(perfect(), torch.tensor([0.5, 1.0]))
+    labels = TASK.labels_of_points(perfect(), torch.tensor([0.5, 1.0]))
     assert (labels.weights > 0).sum() == 1
     outputs = perfect().roll(2, 3).requires_grad_()
-    TASK.losses(outputs, TASK.dense(perfect(), torch.tensor([1.0, 1.0]))).sum().backward()
+    TASK.losses(outputs, TASK.labels_of_points(perfect(), torch.tensor([1.0, 1.0]))).sum().backward()
     assert not outputs.grad[:, 2:].any()
     assert outputs.grad[:, :2].any()
 
 
 def test_boxes_are_labels_of_points_which_cover_others_in_a_region():
-    nothing = TASK.dense(torch.full((2, 6, 8, 12), -12.0), torch.tensor([0.5, 0.5]))
-    ours = TASK.dense_of(BOXES, nothing)
+    nothing = TASK.labels_of_points(torch.full((2, 6, 8, 12), -12.0), torch.tensor([0.5, 0.5]))
+    ours = TASK.points_of(BOXES, nothing)
     assert ours.centres.flatten(2).amax(2).tolist() == [[1.0, 1.0], [0.0, 0.0]]
     assert ours.weights.sum((1, 2, 3)).tolist() == pytest.approx([2.0, 0.0])
     at = (ours.weights[0, 0] > 0).nonzero()

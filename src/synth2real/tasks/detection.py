@@ -132,9 +132,9 @@ class Detection(DenseTask):
         return nn.Sequential(nn.Dropout2d(dropout), *first, last)
 
     def losses(self, outputs: Tensor, labels: Boxes | DenseBoxes) -> Tensor:
-        """See `Task.losses`. Labels may also be those that a teacher gives to each point, see `dense_losses`."""
+        """See `Task.losses`. Labels may also be those that a teacher gives to each point, see `point_losses`."""
         if isinstance(labels, DenseBoxes):
-            return self.dense_losses(outputs, labels)
+            return self.point_losses(outputs, labels)
         if outputs.ndim == 3:
             return set_losses(outputs, labels, self.size, len(self.classes))
         outputs = outputs.float()
@@ -201,7 +201,7 @@ class Detection(DenseTask):
         box, point = ((flat >= best[boxes.image]) & (flat > NEAR)).nonzero(as_tuple=True)
         return box, point
 
-    def dense(self, outputs: Tensor, thresholds: Tensor) -> DenseBoxes:
+    def labels_of_points(self, outputs: Tensor, thresholds: Tensor) -> DenseBoxes:
         """The labels that the raw outputs of a teacher are for each point.
 
         Args:
@@ -215,7 +215,7 @@ class Detection(DenseTask):
         points = areas(corners.movedim(1, -1))[:, None] / (tall * wide)
         return DenseBoxes(centres, certain / (2 * math.pi * SPREAD**2 * points).clamp(min=1), corners)
 
-    def dense_of(self, boxes: Boxes, like: DenseBoxes) -> DenseBoxes:
+    def points_of(self, boxes: Boxes, like: DenseBoxes) -> DenseBoxes:
         """Boxes as labels of each point, on maps of the size of others, which are of as many images."""
         n, classes, height, width = like.centres.shape
         near = centre_maps(boxes, (height, width), (self.size[0] / height, self.size[1] / width), SPREAD)
@@ -228,7 +228,7 @@ class Detection(DenseTask):
         corners[boxes.image[box], :, point] = boxes.corners[box]
         return DenseBoxes(centres, weights.view_as(like.weights), corners.view_as(like.corners))
 
-    def dense_losses(self, outputs: Tensor, labels: DenseBoxes) -> Tensor:
+    def point_losses(self, outputs: Tensor, labels: DenseBoxes) -> Tensor:
         """Losses (B,) of raw outputs against labels of each point.
 
         That of the centres is the quality focal loss: the cross entropy, weighed by the square of the difference. That

@@ -39,7 +39,7 @@ def test_pasted_objects_are_labels_of_the_images_that_show_them(model: Model) ->
     found, weights = labels.labels(model, torch.zeros(1), target)
     assert weights.tolist() == [1.0] * 8
     shown = region[:, None, ::2, ::2] & region[:, None, 1::2, 1::2] & region[:, None, 1::2, ::2]
-    expected = TASK.dense_of(pasted, found)
+    expected = TASK.points_of(pasted, found)
     assert shown.any()
     assert torch.equal(found.centres.where(shown, 0), expected.centres.where(shown, 0))
     own, _ = BoxLabels(model, 0.3).labels(model, torch.zeros(1), target)
@@ -62,7 +62,7 @@ def test_the_teacher_sees_the_geometry_of_the_student(model: Model) -> None:
     warp = Warp.sample(8, (32, 32), generator=torch.Generator().manual_seed(0), rotation=40.0, mirror=0.5)
     moved = TargetBatch(warp.image(target.clean), target.clean, warp)
     found, _ = BoxLabels(model, 0.3).labels(model, torch.zeros(1), moved)
-    assert torch.equal(found.centres, TASK.dense(model(warp.image(target.clean)), torch.ones(2)).centres)
+    assert torch.equal(found.centres, TASK.labels_of_points(model(warp.image(target.clean)), torch.ones(2)).centres)
 
 
 def test_of_sets_the_certain_boxes_are_labels_and_what_is_pasted_covers_them(model: Model) -> None:

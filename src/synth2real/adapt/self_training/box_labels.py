@@ -94,7 +94,7 @@ class BoxLabels(PseudoLabels):
         ones = torch.ones(len(said), device=said.device)
         if said.ndim == 3:
             return self._with_pasted_boxes(found.kept(certain)), ones
-        return self._with_pasted_points(self.task.dense(said, thresholds)), ones
+        return self._with_pasted_points(self.task.labels_of_points(said, thresholds)), ones
 
     def _with_pasted_boxes(self, boxes: Boxes) -> Boxes:
         """The boxes of the target that are not covered by what is pasted, and those that are pasted."""
@@ -114,7 +114,7 @@ class BoxLabels(PseudoLabels):
         padded = F.pad(region[:, None].float(), (0, 0, 0, 0, 0, 0, 0, count - len(ours)))
         shown = F.interpolate(padded, labels.centres.shape[2:], mode="area") >= 0.5
         every = torch.arange(count, device=region.device).clamp(max=len(ours) - 1)
-        return labels.covered(self.task.dense_of(ours[every], labels), shown)
+        return labels.covered(self.task.points_of(ours[every], labels), shown)
 
     def _count(self, boxes: Boxes, certain: Tensor) -> None:
         """Update the number and the sides of the certain boxes (M,) of each class."""
