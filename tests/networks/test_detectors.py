@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from skips import optional
@@ -132,6 +133,21 @@ def test_other_class_numbers_keep_the_other_weights_and_say_what_is_new(tmp_path
     (note,) = [note for note in run.notes if "weights" in note]
     assert "the pretrained weights" in note
     assert "differ in shape" in note
+
+
+def test_weights_of_a_file_that_fit_no_part_are_named(tmp_path) -> None:
+    route = whole(tmp_path)
+    source, target = domains()
+    model = route.prepare(source, target, Detection.of(source), 0, Hardware()).model
+    parts = model.backbone, model.head.network
+    weights = {key: value for part in parts for key, value in part.state_dict().items()} | {
+        "other.weight": torch.zeros(2)
+    }
+    save_file({key: value.contiguous().clone() for key, value in weights.items()}, tmp_path / "own.safetensors")
+    notes = initialise(model, str(tmp_path / "own.safetensors"))
+    assert [note.split(": ", 1)[1] for note in notes if "other" in note] == [
+        f"1 weights are not in 'transformers-detr:{tmp_path}' and are left out, for example other.weight"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -175,9 +175,12 @@ def initialise(model: Model, weights: str | None) -> list[str]:
     parts, notes = [model.backbone], []
     if model.has_sets:
         parts.append(model.head.network if isinstance(model.head, Tuned) else model.head)
-    for part in parts:
-        known = part.state_dict()  # the classifier, and a pooler that is not used, are left out
-        own = {key: value for key, value in given.items() if key in known} if pretrained or model.has_sets else given
+    known = [part.state_dict() for part in parts]
+    if model.has_sets and not pretrained and (others := [key for key in given if not any(key in one for one in known)]):
+        notes.append(f"{what}: {len(others)} weights are not in '{network}' and are left out, for example {others[0]}")
+    for part, expected in zip(parts, known, strict=True):
+        # The classifier, and a pooler that is not used, are left out.
+        own = {key: value for key, value in given.items() if key in expected} if pretrained or model.has_sets else given
         notes += load_weights(part, own, what, network)
     return notes
 
