@@ -110,7 +110,7 @@ def test_train_evaluate_and_predict(synth2real, tmp_path, classes, photos):
     header, *body = table(tmp_path / "new" / "p.csv")
     assert header == ["file_name", "label", "confidence", "p_dark", "p_light"]
     assert all(float(row[3]) + float(row[4]) == pytest.approx(1, abs=1e-5) for row in body)
-    assert below(tmp_path / "new") == ["p.csv"]
+    assert below(tmp_path / "new") == ["p.csv", "p.csv.provenance.json"]
 
 
 def test_train_and_an_error_through_a_shell(tmp_path, classes, photos):

@@ -122,7 +122,8 @@ def check_trained(objective: Objective, model: Model) -> None:
     """Raise `InputError` if the method adapts the features, of which nothing is trained."""
     featured = featured_of(model.features)
     parts = [part for part in (featured[1], featured.bottleneck) if part is not None]
-    if not objective.adapts_features or any(p.requires_grad for part in parts for p in part.parameters()):
+    trained = [p.requires_grad for part in parts for p in part.parameters()]
+    if not objective.adapts_features or not trained or any(trained):  # features without parameters are not frozen
         return
     behind, mend = (
         ("no pyramid is trained behind it, as it has one map", "Set adapt.tune=last or whole")

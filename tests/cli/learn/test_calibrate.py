@@ -75,7 +75,7 @@ def test_distributions_correlations_and_given_columns_are_written(synth2real, tm
     given = {"given": made.parameters["blur"].numpy(), "blur": made.parameters["blur"].numpy()}
     np.savez(tmp_path / "real.npz", images=made.images[:, 0].numpy(), **given)
     out = tmp_path / "params.yaml"
-    options = ("--only", "contrast", "--only", "height", "--trials", 40, "--set", "calibrate.narrowest=0.3")
+    options = ("--only", "contrast", "--only", "height", "--trials", 80, "--set", "calibrate.narrowest=0.3")
     options += ("--set", "calibrate.distribution=normal", "--given", "blur")
     code, _, err = synth2real("calibrate", "digits", "--target", tmp_path / "real.npz", "--out", out, *options)
     assert code == 0, err
