@@ -45,6 +45,8 @@ SIZES = {
     "features": [100, 1_000, 10_000, 30_000],
     "classes": [2, 10, 100, 1_000],
 }
+STEEP = {"tca": 4_000, "ot-mapping": 10_000}  # most samples of what is steeper than linear; more would take hours
+MAPPED = 100_000  # most samples of mappings in closed form, of which a million would need 25 GB
 QUICK = {"images": [1_000, 4_000], "side": [28, 56], "features": [100, 400], "classes": [2, 100]}
 COLUMNS = (
     Column("varied", "varied"),
@@ -131,7 +133,7 @@ def of_images(source: Labelled, target: Unlabelled) -> Stages:
 def of_features(source: Labelled, target: Unlabelled) -> Stages:
     """Mappings in closed form; TCA and optimal transport are quadratic in samples. SDA is trained, in a fixed time."""
     for name, kind in MAPPINGS.items():
-        if name == "sda":
+        if name == "sda" or len(source) > STEEP.get(name, MAPPED):
             continue
         yield name, partial(kind().fit_transform, source, target, Loop(STEPS))
 
@@ -148,7 +150,8 @@ def stages(varied: str, size: int) -> Stages:
     if varied == "images":
         yield from of_shards(size)
         yield from of_images(*images(size, SIDE, CLASSES))
-        yield from of_features(*features(size, FEATURES))
+        if size <= MAPPED:
+            yield from of_features(*features(size, FEATURES))
     elif varied == "side":
         yield from of_images(*images(COUNT // 4, size, CLASSES))
     elif varied == "features":
