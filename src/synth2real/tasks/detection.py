@@ -142,7 +142,9 @@ class Detection(DenseTask):
         known = labels.kept(~labels.ignored)
         near = centre_maps(known, (height, width), self._stride(outputs), SPREAD)
         centres = self._centre_losses(outputs[:, : len(self.classes)], known, near, self._outside(labels, outputs))
-        sides = self._side_losses(outputs, known, near)
+        box, point, weights = self._near(known, near, n)
+        at = known.image[box], point, known.corners[box]
+        sides = self._side_losses(outputs, *at, weights * known.scores[box])
         # Over the boxes of the batch: an image of many boxes counts for more, and one without boxes has no sides.
         return (centres / known.scores.sum().clamp(min=1) + SIDES * sides) * n
 
@@ -180,26 +182,26 @@ class Detection(DenseTask):
         present = -(1 - p[rows]).square() * certain[rows] * boxes.scores
         return absent.sum((1, 2, 3)).index_add(0, boxes.image, present)
 
-    def _side_losses(self, outputs: Tensor, boxes: Boxes, near: Tensor) -> Tensor:
-        """1 minus the generalised IoU of the points near a centre, in each image, (N,); they add up to a mean.
+    def _near(self, boxes: Boxes, near: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Pairs of a box and a point near its centre that is as near to no other box, and a weight: (P,) each.
 
-        The weights of the points of a box add up to its score: a large box has more points, but counts no more.
+        The weights of the points of a box add up to 1: a large box has more points, but counts no more.
         """
-        box, point = self._near(boxes, near, len(outputs))
-        weights = near.flatten(1)[box, point]
-        sums = weights.new_zeros(len(near)).index_add(0, box, weights)
-        weights = weights / sums[box] * boxes.scores[box]
-        image = boxes.image[box]
-        predicted = self._corners(outputs).flatten(2)[image, :, point]
-        each = weights * (1 - generalised_iou(predicted, boxes.corners[box]))
-        return outputs.new_zeros(len(outputs)).index_add(0, image, each) / weights.sum().clamp(min=1)
-
-    def _near(self, boxes: Boxes, near: Tensor, n: int) -> tuple[Tensor, Tensor]:
-        """Pairs of a box and a point near its centre that is as near to no other box, (P,) int64 each."""
         flat = near.flatten(1)
         best = highest(near, boxes.image, n).flatten(1)
         box, point = ((flat >= best[boxes.image]) & (flat > NEAR)).nonzero(as_tuple=True)
-        return box, point
+        values = flat[box, point]
+        return box, point, values / values.new_zeros(len(near)).index_add(0, box, values)[box]
+
+    def _side_losses(self, outputs: Tensor, image: Tensor, point: Tensor, corners: Tensor, weights: Tensor) -> Tensor:
+        """1 minus the generalised IoU of the boxes of some points, in each image, (N,); they add up to a mean.
+
+        Args:
+            image, point: (P,) int64, of points of the maps; `corners` (P, 4) are their boxes.
+        """
+        predicted = self._corners(outputs).flatten(2)[image, :, point]
+        each = weights * (1 - generalised_iou(predicted, corners))
+        return outputs.new_zeros(len(outputs)).index_add(0, image, each) / weights.sum().clamp(min=1)
 
     def labels_of_points(self, outputs: Tensor, thresholds: Tensor) -> DenseBoxes:
         """The labels that the raw outputs of a teacher are for each point.
@@ -220,11 +222,9 @@ class Detection(DenseTask):
         n, classes, height, width = like.centres.shape
         near = centre_maps(boxes, (height, width), (self.size[0] / height, self.size[1] / width), SPREAD)
         centres = highest(near, boxes.image * classes + boxes.classes, n * classes).view_as(like.centres)
-        box, point = self._near(boxes, near, n)
-        values = near.flatten(1)[box, point]
-        sums = values.new_zeros(len(near)).index_add(0, box, values)
+        box, point, shares = self._near(boxes, near, n)
         weights, corners = (torch.zeros_like(one).flatten(2) for one in (like.weights, like.corners))
-        weights[boxes.image[box], 0, point] = values / sums[box]
+        weights[boxes.image[box], 0, point] = shares
         corners[boxes.image[box], :, point] = boxes.corners[box]
         return DenseBoxes(centres, weights.view_as(like.weights), corners.view_as(like.corners))
 
@@ -237,18 +237,17 @@ class Detection(DenseTask):
         References:
             Li, Wang, Wu, Chen, Hu, Li, Tang & Yang (2020). Generalized Focal Loss. NeurIPS. arXiv:2006.04388.
         """
-        outputs, n = outputs.float(), len(outputs)
+        outputs = outputs.float()
         logits = outputs[:, : len(self.classes)]
         each = F.binary_cross_entropy_with_logits(logits, labels.centres, reduction="none")
         each = each * (logits.sigmoid() - labels.centres).square()
         peaks = labels.centres * (labels.centres == F.max_pool2d(labels.centres, 3, 1, 1)) * (labels.weights > 0)
         centres = each.sum((1, 2, 3)) / peaks.sum().clamp(min=1)
-        image, row, column = (labels.weights[:, 0] > 0).nonzero(as_tuple=True)
-        weights = labels.weights[image, 0, row, column]
-        predicted, known = (corners[image, :, row, column] for corners in (self._corners(outputs), labels.corners))
-        apart = weights * (1 - generalised_iou(predicted, known))
-        sides = outputs.new_zeros(n).index_add(0, image, apart) / weights.sum().clamp(min=1)
-        return (centres + SIDES * sides) * n
+        known = labels.weights.flatten(1)
+        image, point = (known > 0).nonzero(as_tuple=True)
+        corners = labels.corners.flatten(2)[image, :, point]
+        sides = self._side_losses(outputs, image, point, corners, known[image, point])
+        return (centres + SIDES * sides) * len(outputs)
 
     def _corners(self, outputs: Tensor) -> Tensor:
         """The box that each point predicts, (N, 4, h, w): left, top, right, bottom in pixels."""
