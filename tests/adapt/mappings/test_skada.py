@@ -159,3 +159,23 @@ def test_transport_maps_the_source_onto_the_target_and_keeps_the_target():
     torch.testing.assert_close(y.inputs, target.inputs)
     torch.testing.assert_close(x.inputs.mean(0), target.inputs.mean(0), atol=1e-4, rtol=1e-4)
     assert Route(adapt=OTMapping(then=SVM())).run(source, target).model.evaluate(truth)["accuracy"] > 0.85
+
+
+def test_the_kept_map_of_many_features_is_the_adapters_too():
+    optional("skada", "skada")
+    generator = torch.Generator().manual_seed(0)
+    width = ours.BATCH + 50  # more than the unit vectors that are mapped at once
+    source = Labelled(torch.randn(20, width, generator=generator), torch.arange(20) % 2)
+    mapping = SubspaceAlignment(components=3)
+    mapping.fit(source, Unlabelled(torch.randn(20, width, generator=generator)), Loop(steps=1))
+    new = torch.randn(7, width, generator=generator)
+    expected = mapping.mapped(new.double().numpy(), ours.TARGET)
+    assert mapping.feature_map is not None
+    torch.testing.assert_close(mapping.feature_map(new), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_coral_refuses_features_that_would_take_hours():
+    optional("skada", "skada")
+    x = torch.zeros(3, ours.WIDEST + 1)
+    with pytest.raises(InputError, match="found 10001 features, expected 10000 or fewer.*choose --adapt subspace"):
+        CoralMapping().fit(Labelled(x, torch.arange(3)), Unlabelled(x), Loop(steps=1))

@@ -28,6 +28,7 @@ Array = NDArray[Any]
 SOURCE, TARGET = 1, -2  # numbers of the domains in skada; targets are negative
 UNKNOWN = -1  # label of a target sample
 ACCURACY, RISK = 1e5, 0.1  # gamma and delta of the bound of subspace alignment, as in the paper
+WIDEST = 10_000  # most features of CORAL, whose time grows with their cube: here it is minutes
 
 
 @settings
@@ -53,11 +54,14 @@ class Skada(FeatureMapping):
 
     def target_map(self, width: int) -> FeatureMap:
         """The target's map, which is affine. It follows from the images of zero and of the unit vectors."""
-        corners = self.mapped(np.concatenate([np.zeros((1, width)), np.eye(width)]), TARGET)
-        made = Layers((width, corners.shape[1]))
+        origin = self.mapped(np.zeros((1, width)), TARGET)[0]
+        made = Layers((width, len(origin)))
         layer = cast(nn.Linear, made.layers[0])
-        layer.weight.copy_((corners[1:] - corners[0]).T)
-        layer.bias.copy_(corners[0])
+        for start in range(0, width, BATCH):
+            count = min(BATCH, width - start)
+            units = self.mapped(np.eye(count, width, start), TARGET)
+            layer.weight[:, start : start + count] = (units - origin).T
+        layer.bias.copy_(origin)
         return made
 
     def transform(self, x: Tensor) -> Tensor:
@@ -85,6 +89,14 @@ class CoralMapping(Skada):
 
     name: ClassVar[str] = "coral-mapping"
     shrinkage: float | None = Field(default=None, ge=0, le=1)
+
+    def check(self, source: Labelled, target: Unlabelled | None = None) -> None:
+        super().check(source, target)
+        if (width := source.shape[0]) > WIDEST:
+            raise InputError(
+                f"adapt {self.name}: found {width} features, expected {WIDEST} or fewer, because its time grows with "
+                "their cube. Keep fewer, or choose --adapt subspace-alignment or ot-mapping"
+            )
 
     def adapter(self, skada: Any, source: Array, target: Array) -> Any:
         return skada.CORALAdapter(reg="auto" if self.shrinkage is None else self.shrinkage)
@@ -176,6 +188,9 @@ class OTMapping(Skada):
         if self.entropy is None:
             return skada.OTMappingAdapter()
         return skada.EntropicOTMappingAdapter(reg_e=self.entropy)
+
+    def target_map(self, width: int) -> FeatureMap:
+        return Layers((width,))  # the target stays as it is
 
 
 def stable_components(source: Array, target: Array) -> int:
