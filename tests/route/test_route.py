@@ -15,7 +15,7 @@ from synth2real.refine import SimGAN
 from synth2real.route.route import default_task
 from synth2real.route.run import default_steps
 from synth2real.simulate import Digits, Eyes
-from synth2real.tasks import Classification, Keypoints
+from synth2real.tasks import Classification, Detection, Keypoints
 
 
 def values(*columns, shape=(1, 8, 8)):
@@ -56,6 +56,16 @@ def test_steps_follow_the_larger_domain():
     assert [default_steps(*each, digits) for each in asked] == [937, 1875, 4000, 500]
     assert [default_steps(*each, iris) for each in [(8000, 100), (100, 10**6), (10, 10)]] == [625, 4000, 500]
     assert default_steps(2000, 64, iris, images=False) == 1875
+
+
+def test_fewer_large_images_are_a_batch():
+    def boxes(side: int) -> Detection:
+        return Detection(("a",), (side, side), 4.0)
+
+    assert [Budget().size_of_batch(boxes(side)) for side in (128, 181, 182, 256, 257, 1000)] == [16, 16, 8, 8, 4, 4]
+    assert [default_steps(8000, 10, boxes(side)) for side in (128, 256, 320)] == [1000, 2000, 4000]
+    assert Budget(batch=6).size_of_batch(boxes(320)) == 6
+    assert Budget().size_of_batch(Classification(("a", "b"))) == 64
 
 
 def test_shapes_must_agree():

@@ -77,7 +77,7 @@ class GlobalCritic(nn.Module):
         return logit[..., None, None]
 
 
-def _convolution(channels: int, maps: int, kernel: int, stride: int = 1) -> nn.Sequential:
+def convolution(channels: int, maps: int, kernel: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(channels, maps, kernel, stride, padding=kernel // 2),
         nn.GroupNorm(math.gcd(maps, 8), maps),
@@ -104,15 +104,15 @@ class Translator(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList(
             [
-                _convolution(channels, maps, 5),
-                _convolution(maps, 2 * maps, 3, stride=2),
+                convolution(channels, maps, 5),
+                convolution(maps, 2 * maps, 3, stride=2),
                 *(Residual(2 * maps) for _ in range(blocks)),
             ]
         )
         self.widths = (maps, *([2 * maps] * (blocks + 1)))
         last = nn.Conv2d(maps, channels, 3, padding=1)
         silence(last)
-        self.decoder = nn.Sequential(_convolution(2 * maps, maps, 3), last)
+        self.decoder = nn.Sequential(convolution(2 * maps, maps, 3), last)
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Feature maps after each stage of the encoder. `self.widths` are their channel counts."""

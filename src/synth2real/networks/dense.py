@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import InputError
-from .layers import Norm, _convolution
+from .layers import Norm, convolution
 
 PYRAMID = "pyramid"  # name of the default network of maps
 WIDTHS = (24, 48, 96, 128)  # channels of the encoder at strides 2, 4, 8 and 16
@@ -60,8 +60,8 @@ class SmallEncoder(nn.Module):
         self.stages, self.first = nn.ModuleList(), 0 if min(shape[1:]) <= FINE else 1
         channels = shape[0]
         for i, width in enumerate(widths):
-            first = _convolution(channels, width, norm, kernel=5 if i == 0 else 3, stride=2)
-            self.stages.append(nn.Sequential(*first, *_convolution(width, width, norm)))
+            first = convolution(channels, width, norm, kernel=5 if i == 0 else 3, stride=2)
+            self.stages.append(nn.Sequential(*first, *convolution(width, width, norm)))
             channels = width
 
     def maps(self, x: Tensor) -> list[Tensor]:
@@ -166,7 +166,7 @@ class Pyramid(nn.Module):
         self.encoder, self.width = encoder, maps
         channels = channels_of_maps(encoder, shape)
         self.lateral = nn.ModuleList(nn.Conv2d(width, maps, 1) for width in channels)
-        self.smooth = nn.ModuleList(nn.Sequential(*_convolution(maps, maps, norm)) for _ in channels)
+        self.smooth = nn.ModuleList(nn.Sequential(*convolution(maps, maps, norm)) for _ in channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, maps, h, w) at the stride of the finest map."""
@@ -178,6 +178,17 @@ class Pyramid(nn.Module):
             around = F.interpolate(merged, part.shape[2:], mode="bilinear", align_corners=False)
             merged = smooth(lateral(part) + around)
         return merged
+
+
+class Branches(nn.Module):
+    """Networks that take the same maps, and whose maps (N, ..., h, w) are joined along the channels."""
+
+    def __init__(self, *branches: nn.Module) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([branch(x) for branch in self.branches], 1)
 
 
 def local_mlp(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:

@@ -90,7 +90,7 @@ class ExpectedPosition(nn.Module):
 Norm = Literal["group", "batch"]
 
 
-def _convolution(channels: int, maps: int, norm: Norm, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
+def convolution(channels: int, maps: int, norm: Norm, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
     return [
         nn.Conv2d(channels, maps, kernel, stride, padding=kernel // 2),
         nn.BatchNorm2d(maps) if norm == "batch" else nn.GroupNorm(math.gcd(maps, 8), maps),
@@ -108,7 +108,7 @@ class Surroundings(nn.Module):
     def __init__(self, maps: int, norm: Norm) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.AvgPool2d(2, ceil_mode=True), *_convolution(maps, maps, norm), *_convolution(maps, maps, norm)
+            nn.AvgPool2d(2, ceil_mode=True), *convolution(maps, maps, norm), *convolution(maps, maps, norm)
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -144,13 +144,13 @@ class Convolutional(nn.Sequential):
         channels, *size = shape
         finest = 16 if spatial else 8  # the shorter side of the last maps is at most this
         stride = 2 if min(size) > finest else 1
-        layers = _convolution(channels, width, norm, kernel=5, stride=stride)
+        layers = convolution(channels, width, norm, kernel=5, stride=stride)
         size = [(side + stride - 1) // stride for side in size]
         maps = width
         while min(size) > finest:
-            layers += [*_convolution(maps, 2 * width, norm), nn.MaxPool2d(2)]
+            layers += [*convolution(maps, 2 * width, norm), nn.MaxPool2d(2)]
             maps, size = 2 * width, [side // 2 for side in size]
-        layers += _convolution(maps, 2 * width, norm)
+        layers += convolution(maps, 2 * width, norm)
         if spatial:
             layers += [
                 Surroundings(2 * width, norm),

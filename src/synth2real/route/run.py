@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from ..calibrate import Calibration
@@ -9,6 +10,7 @@ from ..data.domains import Inputs, Labelled, Unlabelled, check_kind
 from ..refine.displacement import Displacement
 from ..simulate import Simulator
 from ..tasks import Classification, Task
+from ..tasks.dense import DenseTask
 from ..training.correction import Correction
 from ..training.hardware import Hardware
 from ..training.loop import Loop, Speed, check_parts
@@ -17,7 +19,8 @@ from ..training.model import Model
 from .recorder import Rows
 from .rejection import final_source
 
-BATCH, DENSE_BATCH = 64, 16  # samples of each domain per step; for masks and boxes
+BATCH, DENSE_BATCHES = 64, (16, 8, 4)  # samples of each domain per step; for masks and boxes, the first that fits
+DENSE_PIXELS = 2**19  # of the images of a batch for masks and boxes
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Budget:
 
     Args:
         steps: of the training; None for a number that depends on the data, see `default_steps`.
-        batch: samples of each domain per step. None: 64, and 16 for masks and boxes, where each point is a sample.
+        batch: samples of each domain per step. None: see `size_of_batch`.
         accumulate: parts in which the losses of a batch are computed, to save memory; see `Loop`.
         n: images to render, if the source is a simulator.
         seed: of all random numbers.
@@ -83,8 +86,12 @@ class Budget:
             check_parts(self.batch, self.accumulate)
 
     def size_of_batch(self, task: Task) -> int:
-        """`batch`, or the default for the task."""
-        return self.batch or (DENSE_BATCH if task.dense else BATCH)
+        """`batch`, or the default for the task: 64.
+
+        For masks and boxes, where each point is a sample, it is 16 for images of up to 180 by 180 pixels, 8 up to 256
+        by 256, and 4 above: a step then takes about as long for all, and as many steps are taken in a given time.
+        """
+        return self.batch or _default_batch(task)
 
 
 def settled_budget(task: object, budget: Budget | None) -> Budget:
@@ -110,7 +117,14 @@ def default_steps(sources: int, targets: int, task: Task, images: bool = True) -
     labels, one seed).
     """
     if task.dense:
-        passes, batch = 2, DENSE_BATCH
+        passes = 2
     else:
-        passes, batch = 60 if isinstance(task, Classification) or not images else 5, BATCH
-    return max(500, min(4000, passes * max(sources, targets) // batch))
+        passes = 60 if isinstance(task, Classification) or not images else 5
+    return max(500, min(4000, passes * max(sources, targets) // _default_batch(task)))
+
+
+def _default_batch(task: Task) -> int:
+    if not isinstance(task, DenseTask):
+        return BATCH
+    fitting = (count for count in DENSE_BATCHES if count * math.prod(task.size) <= DENSE_PIXELS)
+    return next(fitting, DENSE_BATCHES[-1])

