@@ -24,6 +24,7 @@ PIPS = {
 }
 PIP_PLACE = 0.27  # distance of pips from the middle lines, per side
 LUMA = np.array([0.299, 0.587, 0.114])
+CIRCLE = np.stack([np.cos(np.arange(16) * np.pi / 8), np.sin(np.arange(16) * np.pi / 8)], 1)
 ROUND = np.linspace(0, np.pi / 2, 5)  # angles along a round corner
 
 
@@ -53,7 +54,8 @@ def scene(of, height, width, random):
     turns = random.uniform(0, 2 * np.pi, len(places))
     ground = shaded(table(of, (width, height), random), places, turns, of, random)
     picture = ground.resize((width * FINE, height * FINE), Image.BILINEAR)
-    draw, boxes = ImageDraw.Draw(picture), []
+    draw, boxes = ImageDraw.Draw(picture, "RGBA"), []
+    of = {**of, "way": random.uniform(0, 2 * np.pi)}  # in which the camera is tilted
     palettes = [colours(random) for _ in range(4)]
     for place, turn in zip(places, turns, strict=True):
         pips, palette = int(random.integers(1, 7)), palettes[random.integers(4)]
@@ -90,7 +92,7 @@ def colours(random):
     dark = body @ LUMA < 0.5
     plain = np.full(3, random.uniform(0.85, 1) if dark else random.uniform(0, 0.15))
     bright = np.array(colorsys.hsv_to_rgb(random.random(), 0.9, 0.9 if dark else 0.5))
-    seen = abs((bright - body) @ LUMA) > 0.15
+    seen = abs(bright - body).max() > 0.3
     return body, bright if seen and random.random() < 0.35 else plain
 
 
@@ -113,23 +115,55 @@ def die(draw, place, turn, pips, palette, of, size, random):
     """Draw one die at `place` (x, y, side); its outline (K, 2). Its top is farther from the middle than its foot."""
     (body, spots), middle, side = palette, place[:2], place[2]
     body = np.clip(body * random.uniform(0.85, 1.1) + random.normal(0, 0.02, 3), 0, 1)
-    lifted = (middle - np.array(size) / 2) / (max(size) / 2) * of["height"] * side
+    away = (middle - np.array(size) / 2) / (max(size) / 2)
+    lifted = (away * of["height"] + of["tilt"] * np.array([np.cos(of["way"]), np.sin(of["way"])])) * side
     face = turned(corners(side, of["roundness"]), turn) + middle
     for share in np.linspace(0, 1, 9)[:-1]:  # the side faces: feet to top, darker
         polygon(draw, face + lifted * share, body * (0.45 + 0.25 * share))
     radius = of["pip"] * side / 2
     for way in np.arange(4) * np.pi / 2 + turn:  # pips on the side faces that are seen
         outwards, along = np.array([np.cos(way), np.sin(way)]), np.array([-np.sin(way), np.cos(way)])
-        if outwards @ lifted < -2 * radius:
-            for shift in random.permutation([-0.25, 0, 0.25])[: random.integers(1, 4)]:
-                spot(draw, middle + lifted / 2 + side * (0.5 * outwards + shift * along), 0.6 * radius, spots * 0.7)
+        if outwards @ lifted < 0:
+            axes = side * along, lifted
+            foot = middle + side * 0.5 * outwards + lifted / 2
+            dots(draw, foot, axes, int(random.integers(1, 7)), of["pip"] / 2, spots * 0.7)
     top = face + lifted
     polygon(draw, top, body * 0.85)
     polygon(draw, turned(corners(0.86 * side, of["roundness"]), turn) + middle + lifted, body)
-    radius *= 1.5 if pips == 1 and random.random() < 0.3 else 1
-    for centre in turned(np.array(PIPS[pips], float) * PIP_PLACE * side, turn) + middle + lifted:
-        spot(draw, centre, radius, spots)
+    axes = turned(side * np.eye(2), turn)
+    stains(draw, middle + lifted, axes, body, of["mottle"], random)
+    large = 1.5 if pips == 1 and random.random() < 0.3 else 1
+    dots(draw, middle + lifted, axes, pips, large * of["pip"] / 2, spots)
+    gloss(draw, middle + lifted, axes, of["gloss"] * random.random() ** 2, random)
     return np.concatenate([face, top])
+
+
+def dots(draw, centre, axes, pips, radius, colour):
+    """The pips of a face: its sides are the vectors `axes` in pixels, and `radius` is per side."""
+    for place in np.array(PIPS[pips], float) * PIP_PLACE:
+        ellipse(draw, centre + place @ np.array(axes), radius * np.array(axes), (*rgb(colour), 255))
+
+
+def stains(draw, centre, axes, body, contrast, random):
+    """Clouds of another brightness in the material of a face."""
+    for _ in range(6):
+        place, radius = random.uniform(-0.25, 0.25, 2), random.uniform(0.05, 0.18)
+        colour = rgb(body + contrast * random.uniform(-1, 1) + 0.3 * contrast * random.normal(0, 1, 3))
+        ellipse(draw, centre + place @ np.array(axes), radius * np.array(axes), (*colour, 150))
+
+
+def gloss(draw, centre, axes, strength, random):
+    """The reflection of a lamp on a face, brightest in its middle; `strength` in 0..1."""
+    place, radii = random.uniform(-0.3, 0.3, 2), random.uniform(0.1, 0.5, 2)
+    for share in (1, 0.8, 0.6, 0.4):
+        alpha = int(255 * strength / 3)
+        ellipse(draw, centre + place @ np.array(axes), share * radii[:, None] * np.array(axes), (255, 255, 255, alpha))
+
+
+def ellipse(draw, centre, radii, colour):
+    """An ellipse by the vectors of two of its radii, RGBA."""
+    points = centre + CIRCLE @ np.array(radii)
+    draw.polygon([tuple(point) for point in points], fill=colour)
 
 
 def polygon(draw, points, colour):
