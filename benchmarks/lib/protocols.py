@@ -221,7 +221,7 @@ def dense_arguments(description: str, protocols: Iterable[str], steps: int, n: i
     parser.add_argument("protocol", choices=list(protocols))
     parser.add_argument("--score", action="store_true", help="use the score labels, and store the result")
     parser.add_argument("--steps", type=int, default=steps)
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--batch", type=int, help="by default it follows from the size of the images")
     parser.add_argument("--n", type=int, default=n, help="number of rendered images")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--routes", nargs="+", help="names of the routes; all by default")

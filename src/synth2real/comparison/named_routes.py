@@ -35,6 +35,9 @@ SET: dict[str, dict[str, Any]] = {
     "calibrated": {"calibrate": "posterior", "widen": {"method": "widen", "factor": 1.5}},
     "refined": {"refine": "fourier"},
 }
+# For masks and boxes. Where context tells objects apart, a student that sees a part of an image learns to use it (dev
+# images of blood smears, two seeds of 600 steps: AP50 0.848, randomized 0.826).
+DENSE: dict[str, dict[str, Any]] = {"mic": {"randomize": "full", "adapt": "mic"}, **SET}
 # For classes by a frozen network, which sees each image once: a training then takes seconds. From photographs to
 # photographs, randomized views mislead a network that knows photographs; from renders, they are what helps.
 FROZEN: dict[str, dict[str, Any]] = {
@@ -87,7 +90,7 @@ def default_routes(
         painted = PAINTED if isinstance(source, Labelled) and lacks_backgrounds(source, target) else {}
         named = {
             name: _for_data(stages, task, painted)
-            for name, stages in (FROZEN if frozen and isinstance(task, Classification) else SET).items()
+            for name, stages in _set_for(task, frozen).items()
             if not isinstance(source, Labelled) or "calibrate" not in stages
         }
     else:
@@ -142,6 +145,12 @@ def paints_backgrounds(routes: Mapping[str, Route]) -> bool:
     """Whether these are default routes that paint backgrounds, see `default_routes`."""
     policies = [route.randomize for route in routes.values() if route.randomize is not None]
     return any(all(getattr(one, key, None) == value for key, value in PAINTED.items()) for one in policies)
+
+
+def _set_for(task: Task, frozen: bool) -> dict[str, dict[str, Any]]:
+    if task.dense:
+        return DENSE
+    return FROZEN if frozen and isinstance(task, Classification) else SET
 
 
 def _for_data(stages: Mapping[str, Any], task: Task, painted: Mapping[str, Any]) -> dict[str, Any]:
