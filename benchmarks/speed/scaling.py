@@ -49,8 +49,6 @@ STEEP = {"tca": 4_000, "ot-mapping": 10_000}  # most samples of what is steeper 
 MAPPED = 100_000  # most samples of mappings in closed form, of which a million would need 25 GB
 QUICK = {"images": [1_000, 4_000], "side": [28, 56], "features": [100, 400], "classes": [2, 100]}
 COLUMNS = (
-    Column("varied", "varied"),
-    Column("size", "size"),
     Column("stage", "stage"),
     Column("seconds", "seconds"),
     Column("memory", "MB"),
@@ -165,18 +163,19 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="two small sizes of each")
     parser.add_argument("--only", nargs="+", default=list(SIZES), choices=list(SIZES))
     arguments = parser.parse_args()
-    rows: list[Row] = []
     for varied in arguments.only:
+        rows: list[Row] = []
         before: dict[str, tuple[int, float]] = {}
         for size in (QUICK if arguments.quick else SIZES)[varied]:
             for name, run in stages(varied, size):
-                row = {"part": varied, "varied": varied, "size": size, "stage": name} | measured(run)
+                row = {"size": size, "stage": name} | measured(run)
                 if "seconds" in row:
                     row["slope"] = slope(size, row["seconds"], before.get(name))
                     before[name] = (size, row["seconds"])
                 rows.append(row)
                 print(*(f"{key} {value}" for key, value in row.items()), sep=", ", flush=True)
-    show("speed/scaling", COLUMNS, rows, {"quick": arguments.quick}, ["numpy", "scipy"])
+        columns = [Column("size", varied), *COLUMNS]
+        show(f"speed/scaling-{varied}", columns, rows, {"quick": arguments.quick}, ["numpy", "scipy"])
 
 
 def measured(run: Callable[[], object]) -> Row:
