@@ -6,7 +6,7 @@ from torch import nn
 
 from synth2real.errors import InputError
 from synth2real.networks.backbones import build_network
-from synth2real.networks.dense import Pyramid, SmallEncoder, mapped, rows
+from synth2real.networks.dense import DecoupledHead, Pyramid, SmallEncoder, mapped, rows
 
 
 @pytest.mark.parametrize(("side", "stride"), [(128, 2), (192, 2), (224, 4), (100, 2)])
@@ -48,3 +48,17 @@ def test_rows_are_the_points_of_maps_image_after_image():
     assert rows(maps)[1].tolist() == maps[0, :, 0, 1].tolist()
     assert rows(maps)[4].tolist() == maps[1, :, 0, 0].tolist()
     assert rows(maps[:, :, 0, 0]).shape == (2, 3)
+
+
+def test_the_scores_of_a_detector_are_those_of_an_object_times_those_of_its_classes():
+    head = DecoupledHead(8, 3, rare=0.1)
+    for branch in (head.classes, head.boxes):
+        torch.nn.init.normal_(branch[-1].weight)
+    x = torch.randn(2, 8, 4, 6)
+    made = head(x)
+    boxes, classes = head.boxes(x), head.classes(x)
+    torch.testing.assert_close(made[:, :3].sigmoid(), boxes[:, :1].sigmoid() * classes.softmax(1))
+    torch.testing.assert_close(made[:, 3:], boxes[:, 1:])
+    torch.nn.init.constant_(head.boxes[-1].bias, 100.0)  # certain objects
+    torch.nn.init.constant_(head.classes[-1].weight, 100.0)
+    assert head(x).isfinite().all()

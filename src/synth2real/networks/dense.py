@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,6 +19,7 @@ WIDTHS = (24, 48, 96, 128)  # channels of the encoder at strides 2, 4, 8 and 16
 MAPS = 48  # channels of the pyramid
 FINE = 192  # pixels; images whose shorter side is at most this get maps at stride 2, larger ones at stride 4
 LEAST = 16  # pixels of the shorter side
+SURE = -1e-6  # greatest logarithm of a probability, whose odds are finite
 
 
 @runtime_checkable
@@ -180,15 +182,41 @@ class Pyramid(nn.Module):
         return merged
 
 
-class Branches(nn.Module):
-    """Networks that take the same maps, and whose maps (N, ..., h, w) are joined along the channels."""
+class DecoupledHead(nn.Module):
+    """The layers from maps of features (N, width, h, w) to those of a detector, (N, C + 4, h, w) float32.
 
-    def __init__(self, *branches: nn.Module) -> None:
+    One branch tells the classes apart. The other finds objects of any class, and their sides. The first C maps are the
+    log odds of sigmoid(object) softmax(classes), the last 4 are the sides.
+
+    Args:
+        width: of the features.
+        classes: C.
+        rare: probability of an object at a point before the training.
+
+    References:
+        Ge, Liu, Wang, Li & Sun (2021). YOLOX: Exceeding YOLO Series in 2021. arXiv:2107.08430.
+    """
+
+    def __init__(self, width: int, classes: int, rare: float) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(branches)
+        self.classes, self.boxes = (
+            _branch(width, [0.0] * classes),
+            _branch(width, [-math.log(1 / rare - 1), 0, 0, 0, 0]),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([branch(x) for branch in self.branches], 1)
+        present, sides = self.boxes(x).float().split([1, 4], 1)
+        logs = F.logsigmoid(present) + self.classes(x).float().log_softmax(1)
+        return torch.cat([logs - torch.log1p(-logs.clamp(max=SURE).exp()), sides], 1)
+
+
+def _branch(width: int, start: Sequence[float]) -> nn.Sequential:
+    """Layers from maps (N, width, h, w) to (N, outputs, h, w), whose values are near `start` before the training."""
+    last = nn.Conv2d(width, len(start), 1)
+    nn.init.normal_(last.weight, std=0.01)
+    with torch.no_grad():
+        last.bias.copy_(torch.tensor(start))  # type: ignore[union-attr]
+    return nn.Sequential(*convolution(width, width, "group"), last)
 
 
 def local_mlp(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:

@@ -17,8 +17,7 @@ from ..data.labels import VISIBLE, Boxes, areas, joined
 from ..data.tiles.boxes import merged_boxes
 from ..data.tiles.tiling import Tiling
 from ..errors import InputError
-from ..networks.dense import Branches
-from ..networks.layers import convolution
+from ..networks.dense import DecoupledHead
 from ..transforms.mix import Mix, Mosaic
 from ..transforms.warp import Warp
 from .box_sets import set_losses, set_predicted, set_scores
@@ -35,6 +34,7 @@ LEAST = 0.01  # score of a box that is predicted
 OVERLAP = 0.6  # of two boxes of one class, above which the less certain one is left out
 WIDEST = 4.0  # logarithm of the greatest side in units of `scale`
 SIDES = 5.0  # weight of the loss of the sides
+EPSILON = 1e-6  # least probability that there is no object
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,18 @@ class DenseBoxes:
 class Detection(DenseTask):
     """Boxes of objects of some classes. Ignored boxes are in neither losses nor metrics.
 
-    The head is free of anchors. At each point of the maps it predicts for each class whether the centre of an object is
-    there (CenterNet), and the distances to the four sides of the box (FCOS). The loss of the centres is a focal loss
-    with a Gaussian around each; that of the sides is 1 minus the generalised IoU, of the points near a centre, weighed
-    by the same Gaussian (TTFNet). Points in an ignored box that are no centre count nowhere.
+    The head is free of anchors. At each point of the maps it predicts whether the centre of an object is there
+    (CenterNet), its class, and the distances to the four sides of the box (FCOS). The loss of the centres is a focal
+    loss with a Gaussian around each. Points near a centre, weighed by the same Gaussian (TTFNet), learn the class by
+    cross entropy and the sides by 1 minus the generalised IoU. Points in an ignored box that are no centre count
+    nowhere.
 
-    Raw outputs are maps (N, C + 4, h, w): a logit of each class, then the logarithms of the distances to left, top,
-    right and bottom in units of `scale`. A network with a head of its own may have sets of boxes (N, Q, S (C + 4))
-    instead; see `box_sets`.
+    An object is told from the background apart from its class (YOLOX). With a focal loss of each class instead, of
+    classes that look alike all were predicted: the AP50 of rendered dice after 500 steps was 0.50, and is 0.69.
+
+    Raw outputs are maps (N, C + 4, h, w): the log odds of an object of each class, then the logarithms of the distances
+    to left, top, right and bottom in units of `scale`. A network with a head of its own may have sets of boxes
+    (N, Q, S (C + 4)) instead; see `box_sets`.
 
     Args:
         classes: class names, at least one.
@@ -81,6 +85,7 @@ class Detection(DenseTask):
     References:
         Zhou, Wang & Krahenbuhl (2019). Objects as Points. arXiv:1904.07850.
         Tian, Shen, Chen & He (2019). FCOS: Fully Convolutional One-Stage Object Detection. ICCV.
+        Ge, Liu, Wang, Li & Sun (2021). YOLOX: Exceeding YOLO Series in 2021. arXiv:2107.08430.
         Liu, Zheng, Xu, Yang, Liu, Cai & He (2020). Training-Time-Friendly Network for Real-Time Object Detection. AAAI.
     """
 
@@ -124,13 +129,8 @@ class Detection(DenseTask):
         return {**super().settings(), "scale": self.scale, "visible": self.visible}
 
     def head(self, width: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
-        """The layers from maps of features (N, width, h, w) to maps of outputs (N, C + 4, h, w).
-
-        Classes and sides have a branch each: in a shared one the sides, which are learnt first, leave little of what
-        classes need (pips of dice counted after 300 steps: 0.51 of them with branches, 0.42 without).
-        """
-        branches = Branches(_branch(width, len(self.classes), -math.log(1 / RARE - 1)), _branch(width, 4, 0.0))
-        return nn.Sequential(nn.Dropout2d(dropout), branches)
+        """The layers from maps of features (N, width, h, w) to maps of outputs (N, C + 4, h, w)."""
+        return nn.Sequential(nn.Dropout2d(dropout), DecoupledHead(width, len(self.classes), RARE))
 
     def losses(self, outputs: Tensor, labels: Boxes | DenseBoxes) -> Tensor:
         """See `Task.losses`. Labels may also be those that a teacher gives to each point, see `point_losses`."""
@@ -142,12 +142,16 @@ class Detection(DenseTask):
         n, height, width = outputs.shape[0], *outputs.shape[2:]
         known = labels.kept(~labels.ignored)
         near = centre_maps(known, (height, width), self._stride(outputs), SPREAD)
-        centres = self._centre_losses(outputs[:, : len(self.classes)], known, near, self._outside(labels, outputs))
+        logs = F.logsigmoid(outputs[:, : len(self.classes)])
+        present = logs.logsumexp(1)  # of an object of any class
+        centres = self._centre_losses(present, known, near, self._outside(labels, outputs))
         box, point, weights = self._near(known, near, n)
-        at = known.image[box], point, known.corners[box]
-        sides = self._side_losses(outputs, *at, weights * known.scores[box])
+        image, weights = known.image[box], weights * known.scores[box]
+        entropy = weights * (present.flatten(1)[image, point] - logs.flatten(2)[image, known.classes[box], point])
+        kinds = outputs.new_zeros(n).index_add(0, image, entropy) / weights.sum().clamp(min=1)
+        sides = self._side_losses(outputs, image, point, known.corners[box], weights)
         # Over the boxes of the batch: an image of many boxes counts for more, and one without boxes has no sides.
-        return (centres / known.scores.sum().clamp(min=1) + SIDES * sides) * n
+        return (centres / known.scores.sum().clamp(min=1) + kinds + SIDES * sides) * n
 
     def _stride(self, outputs: Tensor) -> tuple[float, float]:
         return self.size[0] / outputs.shape[2], self.size[1] / outputs.shape[3]
@@ -171,17 +175,16 @@ class Detection(DenseTask):
             free[image, :, int(top / tall) : math.ceil(bottom / tall), int(left / wide) : math.ceil(right / wide)] = 0
         return free
 
-    def _centre_losses(self, logits: Tensor, boxes: Boxes, near: Tensor, free: Tensor) -> Tensor:
-        """Focal loss of the centres, summed over the points of each image, (N,)."""
-        n, classes, _height, width = logits.shape
-        soft = highest(near, boxes.image * classes + boxes.classes, n * classes).view_as(logits)
-        certain, doubtful = F.logsigmoid(logits), F.logsigmoid(-logits)
-        p = certain.exp()
-        absent = -((1 - soft) ** 4) * p.square() * doubtful * (soft < 1) * free
+    def _centre_losses(self, logs: Tensor, boxes: Boxes, near: Tensor, free: Tensor) -> Tensor:
+        """Focal loss of the centres, summed over the points of each image, (N,); `logs` are log probabilities."""
+        n, _height, width = logs.shape
+        soft = highest(near, boxes.image, n)
+        p = logs.exp()
+        absent = -((1 - soft) ** 4) * p.square() * torch.log1p(-p.clamp(max=1 - EPSILON)) * (soft < 1) * free[:, 0]
         at = near.flatten(1).argmax(1)
-        rows = boxes.image, boxes.classes, at // width, at % width
-        present = -(1 - p[rows]).square() * certain[rows] * boxes.scores
-        return absent.sum((1, 2, 3)).index_add(0, boxes.image, present)
+        rows = boxes.image, at // width, at % width
+        present = -(1 - p[rows]).square() * logs[rows] * boxes.scores
+        return absent.sum((1, 2)).index_add(0, boxes.image, present)
 
     def _near(self, boxes: Boxes, near: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
         """Pairs of a box and a point near its centre that is as near to no other box, and a weight: (P,) each.
@@ -312,11 +315,3 @@ class Detection(DenseTask):
         if not isinstance(boxes, Boxes):
             raise InputError("expected boxes to evaluate on, found labels of whole images or pixels")
         return boxes.mapped(aligned_classes(evaluated.classes, self.classes))
-
-
-def _branch(width: int, outputs: int, bias: float) -> nn.Sequential:
-    """Layers of the head from maps (N, width, h, w) to (N, outputs, h, w), whose outputs begin near `bias`."""
-    last = nn.Conv2d(width, outputs, 1)
-    nn.init.normal_(last.weight, std=0.01)
-    nn.init.constant_(last.bias, bias)  # type: ignore[arg-type]
-    return nn.Sequential(*convolution(width, width, "group"), last)
