@@ -128,13 +128,13 @@ def die(draw, place, turn, pips, palette, of, size, random):
             foot = middle + side * 0.5 * outwards + lifted / 2
             dots(draw, foot, axes, int(random.integers(1, 7)), of["pip"] / 2, spots * 0.7)
     top = face + lifted
-    polygon(draw, top, body * 0.85)
-    polygon(draw, turned(corners(0.86 * side, of["roundness"]), turn) + middle + lifted, body)
+    polygon(draw, top, body * random.uniform(0.8, 1.3))  # the round edges
+    polygon(draw, turned(corners(random.uniform(0.8, 0.95) * side, of["roundness"]), turn) + middle + lifted, body)
     axes = turned(side * np.eye(2), turn)
     stains(draw, middle + lifted, axes, body, of["mottle"], random)
     large = 1.5 if pips == 1 and random.random() < 0.3 else 1
     dots(draw, middle + lifted, axes, pips, large * of["pip"] / 2, spots)
-    gloss(draw, middle + lifted, axes, of["gloss"] * random.random() ** 2, random)
+    gloss(draw, middle + lifted, axes, of["gloss"] * random.random(), random)
     return np.concatenate([face, top])
 
 
@@ -153,11 +153,18 @@ def stains(draw, centre, axes, body, contrast, random):
 
 
 def gloss(draw, centre, axes, strength, random):
-    """The reflection of a lamp on a face, brightest in its middle; `strength` in 0..1."""
-    place, radii = random.uniform(-0.3, 0.3, 2), random.uniform(0.1, 0.5, 2)
-    for share in (1, 0.8, 0.6, 0.4):
-        alpha = int(255 * strength / 3)
-        ellipse(draw, centre + place @ np.array(axes), share * radii[:, None] * np.array(axes), (255, 255, 255, alpha))
+    """Reflections on a face: a soft one, and a sharp one of a round lamp; `strength` in 0..1 is that of the sharp one."""
+    for share in (1, 0.7, 0.4):
+        place, radii = random.uniform(-0.3, 0.3, 2), share * random.uniform(0.1, 0.5, 2)
+        soft = (255, 255, 255, int(255 * strength * random.uniform(0, 0.2)))
+        ellipse(draw, centre + place @ np.array(axes), radii[:, None] * np.array(axes), soft)
+    place, radius = random.uniform(-0.3, 0.3, 2), random.uniform(0.1, 0.6)
+    points = centre + place @ np.array(axes) + radius * CIRCLE @ np.array(axes)
+    inside = np.abs((points - centre) @ np.linalg.inv(np.array(axes))).max(1) < 0.45
+    width = max(1, round(random.uniform(0.02, 0.07) * np.linalg.norm(axes[0])))
+    for one, two, seen in zip(points, np.roll(points, -1, 0), inside & np.roll(inside, -1), strict=True):
+        if seen:
+            draw.line([tuple(one), tuple(two)], fill=(255, 255, 255, int(255 * strength)), width=width)
 
 
 def ellipse(draw, centre, radii, colour):
