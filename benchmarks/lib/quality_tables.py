@@ -143,7 +143,7 @@ TABLES: dict[str, Rows] = {
         "teacher": gaze("teacher"),
     },
     "masks": {name: masks(name) for name in ("randomized", "teacher")},
-    "boxes": {name: boxes(name) for name in ("randomized", "teacher")},
+    "boxes": {name: boxes(name) for name in ("randomized", "teacher", "mic")},
     "photographs": {
         **{name: photographs(name) for name in PAIRS},
         "mean of 6": row(

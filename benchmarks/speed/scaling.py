@@ -168,7 +168,7 @@ def main() -> None:
         before: dict[str, tuple[int, float]] = {}
         for size in (QUICK if arguments.quick else SIZES)[varied]:
             for name, run in stages(varied, size):
-                row = {"size": size, "stage": name} | measured(run)
+                row: Row = {"size": size, "stage": name} | measured(run)
                 if "seconds" in row:
                     row["slope"] = slope(size, row["seconds"], before.get(name))
                     before[name] = (size, row["seconds"])

@@ -22,7 +22,6 @@ PIPS = {
     5: [(-1, -1), (-1, 1), (1, -1), (1, 1), (0, 0)],
     6: [(-1, -1), (-1, 0), (-1, 1), (1, -1), (1, 0), (1, 1)],
 }
-PIP_PLACE = 0.27  # distance of pips from the middle lines, per side
 LUMA = np.array([0.299, 0.587, 0.114])
 CIRCLE = np.stack([np.cos(np.arange(16) * np.pi / 8), np.sin(np.arange(16) * np.pi / 8)], 1)
 ROUND = np.linspace(0, np.pi / 2, 5)  # angles along a round corner
@@ -120,27 +119,26 @@ def die(draw, place, turn, pips, palette, of, size, random):
     face = turned(corners(side, of["roundness"]), turn) + middle
     for share in np.linspace(0, 1, 9)[:-1]:  # the side faces: feet to top, darker
         polygon(draw, face + lifted * share, body * (0.45 + 0.25 * share))
-    radius = of["pip"] * side / 2
     for way in np.arange(4) * np.pi / 2 + turn:  # pips on the side faces that are seen
         outwards, along = np.array([np.cos(way), np.sin(way)]), np.array([-np.sin(way), np.cos(way)])
         if outwards @ lifted < 0:
             axes = side * along, lifted
             foot = middle + side * 0.5 * outwards + lifted / 2
-            dots(draw, foot, axes, int(random.integers(1, 7)), of["pip"] / 2, spots * 0.7)
+            dots(draw, foot, axes, int(random.integers(1, 7)), of, of["pip"] / 2, spots * 0.7)
     top = face + lifted
     polygon(draw, top, body * random.uniform(0.8, 1.3))  # the round edges
     polygon(draw, turned(corners(random.uniform(0.8, 0.95) * side, of["roundness"]), turn) + middle + lifted, body)
     axes = turned(side * np.eye(2), turn)
     stains(draw, middle + lifted, axes, body, of["mottle"], random)
     large = 1.5 if pips == 1 and random.random() < 0.3 else 1
-    dots(draw, middle + lifted, axes, pips, large * of["pip"] / 2, spots)
+    dots(draw, middle + lifted, axes, pips, of, large * of["pip"] / 2, spots)
     gloss(draw, middle + lifted, axes, of["gloss"] * random.random(), random)
     return np.concatenate([face, top])
 
 
-def dots(draw, centre, axes, pips, radius, colour):
+def dots(draw, centre, axes, pips, of, radius, colour):
     """The pips of a face: its sides are the vectors `axes` in pixels, and `radius` is per side."""
-    for place in np.array(PIPS[pips], float) * PIP_PLACE:
+    for place in np.array(PIPS[pips], float) * of["place"]:
         ellipse(draw, centre + place @ np.array(axes), radius * np.array(axes), (*rgb(colour), 255))
 
 
@@ -153,7 +151,7 @@ def stains(draw, centre, axes, body, contrast, random):
 
 
 def gloss(draw, centre, axes, strength, random):
-    """Reflections on a face: a soft one, and a sharp one of a round lamp; `strength` in 0..1 is that of the sharp one."""
+    """Reflections on a face: soft ones, and a sharp one of a round lamp, whose `strength` is in 0..1."""
     for share in (1, 0.7, 0.4):
         place, radii = random.uniform(-0.3, 0.3, 2), share * random.uniform(0.1, 0.5, 2)
         soft = (255, 255, 255, int(255 * strength * random.uniform(0, 0.2)))
