@@ -28,9 +28,9 @@ def model():
     """A detector that finds something here and there."""
     torch.manual_seed(0)
     made = Model(Detection(("car", "dog"), (24, 32), 4.0), (3, 24, 32)).eval()
-    last = made.head[-1]
-    torch.nn.init.normal_(last.weight, std=0.5)
-    torch.nn.init.zeros_(last.bias)
+    for branch in (made.head[-1].classes, made.head[-1].boxes):
+        torch.nn.init.normal_(branch[-1].weight, std=0.5)
+        torch.nn.init.zeros_(branch[-1].bias)
     made.conversion = Conversion((24, 32), 3, resize="letterbox")
     return made
 

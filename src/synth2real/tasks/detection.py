@@ -28,7 +28,8 @@ from .metrics.boxes import box_metrics
 
 SPREAD = 0.18  # standard deviation of the Gaussian around a centre, as a share of the sides of its box (TTFNet)
 NEAR = 0.5  # of that Gaussian: points that learn the sides of the box
-RARE = 0.01  # probability of a centre before the training, so that the many points without one do not dominate it
+RARE = 0.01  # probability of a centre of a class before the training: many points without one shall not dominate it
+COMMON = 0.1  # the most of any class
 MOST = 100  # boxes in an image
 LEAST = 0.01  # score of a box that is predicted
 OVERLAP = 0.6  # of two boxes of one class, above which the less certain one is left out
@@ -130,7 +131,8 @@ class Detection(DenseTask):
 
     def head(self, width: int, hidden: Sequence[int], dropout: float) -> nn.Sequential:
         """The layers from maps of features (N, width, h, w) to maps of outputs (N, C + 4, h, w)."""
-        return nn.Sequential(nn.Dropout2d(dropout), DecoupledHead(width, len(self.classes), RARE))
+        classes = len(self.classes)
+        return nn.Sequential(nn.Dropout2d(dropout), DecoupledHead(width, classes, min(COMMON, RARE * classes)))
 
     def losses(self, outputs: Tensor, labels: Boxes | DenseBoxes) -> Tensor:
         """See `Task.losses`. Labels may also be those that a teacher gives to each point, see `point_losses`."""

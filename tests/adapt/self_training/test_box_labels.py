@@ -108,12 +108,12 @@ def test_self_training_ends_when_boxes_become_many_or_few_or_large_or_small(mode
     labels.now.mean.copy_(torch.tensor([[boxes, *none], [boxes * math.log(side), *none]]))
     with torch.no_grad():
         for one in (student, teacher):
-            one.head[-1].bias += 1
+            one.head[-1].boxes[-1].bias += 1
     labels.after_step(teacher, Progress(30, 100))
     assert not labels.finished
     assert labels.need(torch.ones(()), torch.ones(())) == float(not ends)
     for one in (student, teacher):
-        assert torch.equal(one.head[-1].bias, model.head[-1].bias) is ends
+        assert torch.equal(one.head[-1].boxes[-1].bias, model.head[-1].boxes[-1].bias) is ends
     assert [note.startswith("self-training ended at step 31 of 100") for note in labels.notes()] == [True] * ends
 
 
