@@ -70,7 +70,7 @@ def scene(of, height, width, random):
 def positions(of, size, random):
     """Place and side in pixels of each die, none on another: (K, 3)."""
     heap, found = random.uniform(0.3, 0.7, 2) * size, []
-    for _ in range(int(random.integers(1, of["dice"] + 1)) if of["dice"] >= 1 else 0):
+    for _ in range(int(of["dice"])):
         side = of["side"] * size[0] * (1 + of["spread"] * random.uniform(-1, 1))
         for _ in range(20):
             anywhere = random.uniform(0.03, 0.97, 2) * size
@@ -83,16 +83,18 @@ def positions(of, size, random):
 
 
 def colours(random):
-    """Of a die and of its pips, RGB in 0..1."""
+    """Of a die, of the clouds in it and of its pips, RGB in 0..1."""
     hue, grey = random.random(), random.random()
     body = np.array(colorsys.hsv_to_rgb(hue, random.uniform(0.5, 1), random.uniform(0.25, 0.95)))
     if grey < 0.4:
         body = np.full(3, random.choice([random.uniform(0.02, 0.2), random.uniform(0.8, 0.98)]))
     dark = body @ LUMA < 0.5
     plain = np.full(3, random.uniform(0.85, 1) if dark else random.uniform(0, 0.15))
-    bright = np.array(colorsys.hsv_to_rgb(random.random(), 0.9, 0.9 if dark else 0.5))
-    seen = abs(bright - body).max() > 0.3
-    return body, bright if seen and random.random() < 0.35 else plain
+    bright = np.array(colorsys.hsv_to_rgb(random.random(), 0.9, random.uniform(0.5, 0.95) if dark else 0.5))
+    seen = abs(bright - body).max() > 0.2
+    other = np.array(colorsys.hsv_to_rgb(hue + random.normal(0, 0.1), random.uniform(0.3, 1), random.uniform(0.1, 0.9)))
+    clouds = other if random.random() < 0.4 else body
+    return body, clouds, bright if seen and random.random() < 0.45 else plain
 
 
 def corners(side, roundness):
@@ -112,7 +114,7 @@ def turned(points, turn):
 
 def die(draw, place, turn, pips, palette, of, size, random):
     """Draw one die at `place` (x, y, side); its outline (K, 2). Its top is farther from the middle than its foot."""
-    (body, spots), middle, side = palette, place[:2], place[2]
+    (body, clouds, spots), middle, side = palette, place[:2], place[2]
     body = np.clip(body * random.uniform(0.85, 1.1) + random.normal(0, 0.02, 3), 0, 1)
     away = (middle - np.array(size) / 2) / (max(size) / 2)
     lifted = (away * of["height"] + of["tilt"] * np.array([np.cos(of["way"]), np.sin(of["way"])])) * side
@@ -129,7 +131,7 @@ def die(draw, place, turn, pips, palette, of, size, random):
     polygon(draw, top, body * random.uniform(0.8, 1.3))  # the round edges
     polygon(draw, turned(corners(random.uniform(0.8, 0.95) * side, of["roundness"]), turn) + middle + lifted, body)
     axes = turned(side * np.eye(2), turn)
-    stains(draw, middle + lifted, axes, body, of["mottle"], random)
+    stains(draw, middle + lifted, axes, (body, clouds), of["mottle"], random)
     large = 1.5 if pips == 1 and random.random() < 0.3 else 1
     dots(draw, middle + lifted, axes, pips, of, large * of["pip"] / 2, spots)
     gloss(draw, middle + lifted, axes, of["gloss"] * random.random(), random)
@@ -142,11 +144,13 @@ def dots(draw, centre, axes, pips, of, radius, colour):
         ellipse(draw, centre + place @ np.array(axes), radius * np.array(axes), (*rgb(colour), 255))
 
 
-def stains(draw, centre, axes, body, contrast, random):
-    """Clouds of another brightness in the material of a face."""
-    for _ in range(6):
-        place, radius = random.uniform(-0.25, 0.25, 2), random.uniform(0.05, 0.18)
-        colour = rgb(body + contrast * random.uniform(-1, 1) + 0.3 * contrast * random.normal(0, 1, 3))
+def stains(draw, centre, axes, colours, contrast, random):
+    """Clouds of another colour or brightness in the material of a face."""
+    body, clouds = colours
+    for _ in range(8):
+        place, radius = random.uniform(-0.25, 0.25, 2), random.uniform(0.05, 0.2)
+        blend = body + (clouds - body) * random.uniform(0, 1)
+        colour = rgb(blend + contrast * random.uniform(-1, 1) + 0.3 * contrast * random.normal(0, 1, 3))
         ellipse(draw, centre + place @ np.array(axes), radius * np.array(axes), (*colour, 150))
 
 
