@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import socket
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -28,6 +29,7 @@ from synth2real.randomize import Full
 from synth2real.route.route import Route
 from synth2real.simulate import simulator
 from synth2real.tasks import Classification
+from synth2real.training import distributed
 from synth2real.training.distributed import started
 from synth2real.training.hardware import Hardware
 from synth2real.training.loop import Loop, Trainer
@@ -67,15 +69,17 @@ def work(pipe: Connection, variables: dict[str, str]) -> None:
     os.environ.update(variables)
     torch.set_num_threads(1)
     spent = [0.0, 0]
-    plain = dist.all_reduce
 
-    def timed(*args: Any, **kwargs: Any) -> Any:
-        start = time.perf_counter()
-        made = plain(*args, **kwargs)
-        spent[:] = spent[0] + time.perf_counter() - start, spent[1] + 1
-        return made
+    def timed(exchange: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter()
+            made = exchange(*args, **kwargs)
+            spent[:] = spent[0] + time.perf_counter() - start, spent[1] + 1
+            return made
 
-    dist.all_reduce = timed
+        return measured
+
+    dist.all_reduce, distributed._gather = timed(dist.all_reduce), timed(distributed._gather)
     with started("cpu"):
         training = Training()
         while (steps := pipe.recv()) is not None:

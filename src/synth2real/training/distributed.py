@@ -39,6 +39,7 @@ from .updates import Gradients, Randomize
 
 PATIENCE = timedelta(minutes=10)  # until a process that does not answer counts as lost
 LONGER = timedelta(days=30)  # until one that still lives does, while the first one works alone
+_gather = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor  # the name before torch 2.13
 DIGEST = 7  # bytes of a fingerprint
 
 
@@ -76,10 +77,7 @@ class Processes:
 
     def gathered(self, own: Tensor, whole: int) -> Tensor:
         """All rows (whole, ...) of a batch, from the own rows of each process. Its gradient is that of the own rows."""
-        rows = own.new_zeros(whole, *own.shape[1:])
-        rows = rows.contiguous(memory_format=layout(own)) if own.ndim == 4 else rows
-        rows[self.rows(whole).own] = own
-        return _Sum.apply(rows)  # type: ignore[no-any-return, no-untyped-call]
+        return _Gathered.apply(own, self.parts(whole), self.rank)  # type: ignore[no-any-return, no-untyped-call]
 
     def copied(self, x: Tensor) -> Tensor:
         """The same `x`, which all processes hold, for a computation of own rows. Its gradient is of all rows."""
@@ -218,6 +216,21 @@ class Processes:
                 )
 
 
+class _Gathered(Function):
+    """The rows of all processes, of which `parts` has the numbers. All of them then hold the rows, and one gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, own: Tensor, parts: list[int], rank: int) -> Tensor:
+        ctx.rows = slice(sum(parts[:rank]), sum(parts[: rank + 1]))
+        permuted = own.ndim == 4 and layout(own) is torch.channels_last
+        return _all_gather(own.movedim(1, -1), parts).movedim(-1, 1) if permuted else _all_gather(own, parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        whole = _Copy.apply(gradients[0])  # type: ignore[no-untyped-call]
+        return dist.get_world_size() * whole[ctx.rows], None, None
+
+
 class _Sum(Function):
     """The sum over all processes. All of them then hold it, so its gradient is the same everywhere."""
 
@@ -314,6 +327,18 @@ def _device() -> str:
 def _all_reduce(values: Tensor, how: str = "SUM") -> None:
     with _or_lost():
         dist.all_reduce(values, getattr(dist.ReduceOp, how))
+
+
+def _all_gather(own: Tensor, parts: list[int]) -> Tensor:
+    """The rows of all processes, in their order. Half of the bytes of a sum are sent."""
+    most = max(parts)
+    padded = torch.cat([own, own.new_zeros(most - len(own), *own.shape[1:])]).contiguous()
+    every = own.new_empty(len(parts) * most, *padded.shape[1:])
+    with _or_lost():
+        _gather(every, padded)
+    if min(parts) == most:
+        return every
+    return torch.cat([block[:part] for block, part in zip(every.split(most), parts, strict=True)])
 
 
 @contextmanager
