@@ -247,7 +247,9 @@ class Route:
         if self.widen is None:
             return simulator, calibration
         task = task or default_task(simulator.labelled(200, 0))
-        return self.widen(simulator, SourceLearner(task, seed=budget.seed, hardware=budget.hardware)), calibration
+        size = budget.size_of_batch(task)
+        learner = SourceLearner(task, batch=size, seed=budget.seed, hardware=budget.hardware)
+        return self.widen(simulator, learner), calibration
 
     def prepare(
         self, source: Labelled, target: Unlabelled, task: Task, seed: int, hardware: Hardware | None = None
