@@ -66,9 +66,9 @@ def masks(name: str) -> list[Cell]:
     return [figure(by.with_interval("image_iou"), protocol=f"masks, {one}", name=name) for one in protocols]
 
 
-def boxes(name: str) -> list[Cell]:
-    classes = [by.ap50_of(one) for one in ("RBC", "WBC", "Platelets")]
-    return row(by.with_interval("ap50"), *classes, protocol="boxes, blood", name=name)
+def boxes(protocol: str, classes: Sequence[str], name: str) -> list[Cell]:
+    each = [by.ap50_of(one) for one in classes]
+    return row(by.with_interval("ap50"), *each, protocol=f"boxes, {protocol}", name=name)
 
 
 FONTS, DIGITS = {"protocol": "fonts", "steps": 3000}, {"protocol": "digits", "steps": None, "seeds": [0, 1, 2]}
@@ -143,7 +143,8 @@ TABLES: dict[str, Rows] = {
         "teacher": gaze("teacher"),
     },
     "masks": {name: masks(name) for name in ("randomized", "teacher")},
-    "boxes": {name: boxes(name) for name in ("randomized", "teacher", "mic")},
+    "boxes": {name: boxes("blood", ("RBC", "WBC", "Platelets"), name) for name in ("randomized", "teacher", "mic")},
+    "boxes-dice": {"randomized": boxes("dice", "123456", "randomized")},
     "photographs": {
         **{name: photographs(name) for name in PAIRS},
         "mean of 6": row(
