@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from spots import CLASSES, spots
-from synth2real.adapt import DANN
+from synth2real.adapt import DANN, SourceOnly
 from synth2real.comparison.comparison import compare
 from synth2real.data.labels import Boxes
 from synth2real.errors import InputError
+from synth2real.networks.dense import SmallEncoder
 from synth2real.randomize import Photometric
 from synth2real.route.route import Route
 from synth2real.route.run import Budget
@@ -57,3 +58,12 @@ def test_it_is_the_same_again_from_its_folder(made):
         assert one.score == pytest.approx(two.score)
     with pytest.raises(InputError, match="found trainings with another source"):
         again(source=replace(source, labels=spots(40, 9).labels))
+
+
+def test_a_pyramid_on_a_frozen_network_predicts_from_images(tmp_path):
+    source, target = spots(24, 0), spots(12, 2, noise=0.1, level=0.6).unlabelled()
+    frozen = Route(randomize=Photometric(), adapt=SourceOnly(tune="frozen"), features=SmallEncoder(source.shape))
+    found = compare({"frozen": frozen}, source, target, budget=Budget(steps=2, batch=4), seeds=(0,), folder=tmp_path)
+    trial = next(one for one in found.candidates if one.name == "frozen").trials[0]
+    assert trial.run.model.description["tune"] == "frozen"
+    assert len(trial.target) == 12

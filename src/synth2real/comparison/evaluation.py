@@ -209,8 +209,11 @@ class Evaluation:
         return compact(model, model.inputs_of(domain)) if self.task.dense else model.predict(domain).values
 
     def stored(self, model: Model) -> Model:
-        """The model, which takes the outputs of a frozen feature extractor from the store."""
-        if model.description.get("tune") == "frozen":
+        """The model, which takes the outputs of a frozen feature extractor from the store.
+
+        Maps are never frozen: a pyramid is trained on top of the extractor.
+        """
+        if model.description.get("tune") == "frozen" and not self.task.dense:
             model.store = self.store
         return model
 
