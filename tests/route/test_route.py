@@ -63,7 +63,7 @@ def test_fewer_large_images_are_a_batch():
         return Detection(("a",), (side, side), 4.0)
 
     assert [Budget().size_of_batch(boxes(side)) for side in (128, 181, 182, 256, 257, 1000)] == [16, 16, 8, 8, 4, 4]
-    assert [default_steps(8000, 10, boxes(side)) for side in (128, 256, 320)] == [1000, 2000, 4000]
+    assert [default_steps(3200, 10, boxes(side)) for side in (128, 256, 320)] == [1000, 2000, 4000]
     assert Budget(batch=6).size_of_batch(boxes(320)) == 6
     assert Budget().size_of_batch(Classification(("a", "b"))) == 64
 
