@@ -9,7 +9,7 @@ from ..calibrate import Calibration
 from ..data.domains import Inputs, Labelled, Unlabelled, check_kind
 from ..refine.displacement import Displacement
 from ..simulate import Simulator
-from ..tasks import Classification, Detection, Task
+from ..tasks import Classification, Segmentation, Task
 from ..tasks.dense import DenseTask
 from ..training.correction import Correction
 from ..training.hardware import Hardware
@@ -111,14 +111,14 @@ def default_steps(sources: int, targets: int, task: Task, images: bool = True) -
     """Training steps for this number of samples: passes over the larger domain; 500 to 4,000 steps.
 
     60 passes for classes and for features: on handwriting, adaptation still improves long after the source is learnt.
-    5 passes for values, points and gaze of images: on real eyes, pupils and rotated digits, source training does not
-    improve after 600 steps, and adaptation gets worse (iris by DANN: 1.5 px after 600 steps, 2.2 px after 2,000). 2
-    passes for masks, whose steps take longest: real nuclei in 500 steps 0.857, in 1,200 steps 0.851 (dev labels, one
-    seed). 5 passes for boxes, whose classes may differ in small details: real dice in 675 steps 0.66, in 2,400 steps
-    0.83 (likewise); blood smears in 600 steps 0.831, in 940 steps 0.841.
+    5 passes for values, points, gaze and boxes of images: on real eyes, pupils and rotated digits, source training does
+    not improve after 600 steps, and adaptation gets worse (iris by DANN: 1.5 px after 600 steps, 2.2 px after 2,000);
+    real dice, whose classes differ in small details, reach 0.66 in 675 steps and 0.83 in 2,400, blood smears 0.831 in
+    600 and 0.841 in 940. 2 passes for masks, whose steps take longest: real nuclei in 500 steps 0.857, in 1,200 steps
+    0.851. (Dev labels, one seed.)
     """
-    if task.dense:
-        passes = 5 if isinstance(task, Detection) else 2
+    if isinstance(task, Segmentation):
+        passes = 2
     else:
         passes = 60 if isinstance(task, Classification) or not images else 5
     return max(500, min(4000, passes * max(sources, targets) // _default_batch(task)))

@@ -39,8 +39,8 @@ from .updates import Gradients, Randomize
 
 PATIENCE = timedelta(minutes=10)  # until a process that does not answer counts as lost
 LONGER = timedelta(days=30)  # until one that still lives does, while the first one works alone
-_gather = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor  # the name before torch 2.13
 DIGEST = 7  # bytes of a fingerprint
+_gather = getattr(dist, "all_gather_single", None) or dist.all_gather_into_tensor  # the name before torch 2.13
 
 
 class Processes:
