@@ -339,6 +339,16 @@ def test_a_stored_training_keeps_the_ranges_that_its_source_was_rendered_with(tm
         assert wide.ranges != Digits(size=(8, 8)).ranges
 
 
+def test_routes_whose_simulators_differ_in_values_alone_train_on_images_of_their_own() -> None:
+    narrow = Digits(size=(8, 8)).widened(0.2)  # every range is set, as by --params
+    target, budget = Unlabelled(Digits(size=(8, 8)).labelled(40, 9).inputs), Budget(steps=2, batch=8, n=40)
+    candidates = compare({"wide": Route(widen=Widen(factor=5))}, narrow, target, budget=budget, seeds=(0,)).candidates
+    plain, wide = (candidate.trials[0].run for candidate in candidates)
+    assert wide.simulator is not None
+    assert torch.equal(plain.trained_on.inputs[:], narrow.labelled(40, 0).inputs[:])
+    assert torch.equal(wide.trained_on.inputs[:], wide.simulator.labelled(40, 0).inputs[:])
+
+
 def test_data_too_few_to_compare_on_are_refused() -> None:
     data, few = blobs(60, 0.5, 0, 0), blobs(9, 0.5, 0, 0)
     for source, target, name in ((few, data, "source"), (data, few, "target")):

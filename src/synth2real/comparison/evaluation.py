@@ -120,7 +120,7 @@ class Evaluation:
     groups: Groups = None
     target_groups: Groups = None
     store: FeatureStore = field(default_factory=FeatureStore)
-    _rendered: dict[str, tuple[Labelled, float]] = field(default_factory=dict)
+    _rendered: list[tuple[Simulator, int, Labelled, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.target_groups is None and isinstance(self.target, Unlabelled):
@@ -161,12 +161,14 @@ class Evaluation:
         if simulator is None:
             assert isinstance(self.source, Labelled)
             return self.source, 0.0
-        key = f"{simulator!r}, {seed}"
-        if key not in self._rendered:
-            start = time.perf_counter()
-            source = simulator.labelled(self.budget.n, seed, given=self.target.given_columns)
-            self._rendered[key] = (source, time.perf_counter() - start)
-        return self._rendered[key]
+        for known, of, source, seconds in self._rendered:
+            if of == seed and known == simulator:
+                return source, seconds
+        start = time.perf_counter()
+        source = simulator.labelled(self.budget.n, seed, given=self.target.given_columns)
+        seconds = time.perf_counter() - start
+        self._rendered.append((simulator, seed, source, seconds))
+        return source, seconds
 
     def changed(self, simulator: Simulator | None) -> Simulator | None:
         """A simulator that was calibrated or widened; None if it is the given source."""
