@@ -15,7 +15,7 @@ import torch
 
 from synth2real import Budget, InputError, Labelled, Route, Unlabelled, compare
 from synth2real.adapt import AFN, DANN, MCC, MSDA, SelfTraining, SourceOnly, Teacher
-from synth2real.cli.learn.compare import in_doubt
+from synth2real.cli.learn.compare import in_doubt, table
 from synth2real.comparison.halving import ENOUGH, LEAST, Plan, Speed, shortened, stepless
 from synth2real.errors import TrainingDiverged
 from synth2real.randomize import Widen
@@ -399,6 +399,14 @@ def test_killed_and_resumed_it_ends_in_the_same_table(synth2real, tmp_path: Path
     assert code == 0, err
     together = next(row for row in found["routes"] if row["name"] == "ensemble")
     assert json.loads(out.splitlines()[-1])["accuracy"] == pytest.approx(together["test_score"])
+
+
+def test_the_table_has_scores_on_test_data_only_if_there_are_any() -> None:
+    source, target = blobs(60, 0.5, 0, 0), blobs(60, 0.5, 1, 1)
+    for test, column in ((target, ["accuracy on --test"]), (None, [])):
+        found = compare({}, source, target.unlabelled(), test=test, budget=Budget(steps=2), seeds=(0,))
+        headings = [str(one.header) for one in table(found).columns]
+        assert [one for one in headings if "--test" in one] == column
 
 
 def test_two_processes_make_the_same_table(tmp_path: Path) -> None:

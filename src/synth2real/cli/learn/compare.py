@@ -235,13 +235,13 @@ def write(
 
 
 def in_doubt(comparison: Comparison) -> list[str]:
-    """A line about target samples that may belong to no class; empty where there are none."""
+    """A line about target samples that may be of another kind than the source; empty where there are none."""
     if not comparison.in_doubt:
         return []
     amount, first = counted(comparison.in_doubt, comparison.target)
+    check = "show objects that the source has" if comparison.task.dense else "belong to a class of the source"
     return [
-        f"in doubt: {amount}; the mean prediction of all routes is not confident ({first}). "
-        "Check whether they belong to a class of the source"
+        f"in doubt: {amount}; the mean prediction of all routes is not confident ({first}). Check whether they {check}"
     ]
 
 
@@ -254,16 +254,17 @@ def marked(row: dict[str, Any], baseline: str) -> str:
 def table(comparison: Comparison) -> Table:
     """The ranking as a table."""
     name = comparison.task.metric_name
-    shown = Table(
-        "route", "label-free score", f"estimated {name}", f"{name} on --test", "steps", "seeds", "seconds", ""
-    )
-    for row in comparison.ranking():
+    rows = comparison.ranking()
+    tested = any(row["test_score"] is not None for row in rows)
+    columns = ["route", "label-free score", f"estimated {name}", *([f"{name} on --test"] if tested else [])]
+    shown = Table(*columns, "steps", "seeds", "seconds", "")
+    for row in rows:
         low, high = row["interval"] or (None, None)
         shown.add_row(
             row["name"],
             "-" if row["score_label_free"] is None else f"{row['score_label_free']:.3f}",
             "-" if low is None else f"{row['estimate']:.3f} ({low:.3f} to {high:.3f})",
-            "-" if row["test_score"] is None else f"{row['test_score']:.3f}",
+            *(["-" if row["test_score"] is None else f"{row['test_score']:.3f}"] if tested else []),
             str(row["steps"] or "-"),
             str(len(row["seeds"])),
             f"{row['seconds']:.0f}",
