@@ -28,7 +28,7 @@ def test_help_shows_the_docstring_and_the_options(script, monkeypatch, capsys, t
 def test_the_readme_lists_every_script() -> None:
     rows = [line.split("`")[1] for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| `")]
     assert sorted(rows) == sorted(SCRIPTS)
-    assert len(rows) == 40
+    assert len(rows) == 41
 
 
 def test_no_folder_has_more_than_15_files() -> None:
