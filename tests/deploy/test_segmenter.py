@@ -47,4 +47,5 @@ def test_the_masks_of_the_file_are_those_of_the_run_and_the_command_writes_them(
     torch.testing.assert_close(found.maps(photos), model.outputs(model.inputs_of(photos)), atol=1e-3, rtol=1e-3)
     code, _, _ = synth2real("predict", tmp_path / "model.onnx", tmp_path / "photos", "--out", tmp_path / "masks")
     assert code == 0
-    assert sorted(file.name for file in (tmp_path / "masks").iterdir()) == ["0.png", "1.png", "2.png", "classes.yaml"]
+    written = sorted(file.name for file in (tmp_path / "masks").iterdir())
+    assert written == ["0.png", "1.png", "2.png", "classes.yaml", "provenance.json"]
