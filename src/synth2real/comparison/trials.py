@@ -22,7 +22,7 @@ from ..errors import InputError, TrainingDiverged
 from ..networks.named_code import named_in
 from ..refine import load_refiner
 from ..refine.displacement import Displacement
-from ..route.route import migrated_route
+from ..route.earlier_versions import completed_route
 from ..route.run import Run
 from ..select.validators import Moved
 from ..simulate import Sampling, Simulator
@@ -97,10 +97,10 @@ class TrialStore:
         return same and ("diverged" in kept or {*PLAIN, MOVED, NOTES} <= set(kept))
 
     def _kept(self, training: TrainingJob) -> dict[str, Any]:
-        """The JSON of a stored training, under present names; empty if it is not stored."""
+        """The JSON of a stored training, with all present settings; empty if it is not stored."""
         file = self.path / training.key / TRIAL
         kept = _read(file) if file.is_file() else {}
-        return {**kept, "route": migrated_route(kept["route"])} if "route" in kept else kept
+        return {**kept, "route": completed_route(kept["route"])} if "route" in kept else kept
 
     def write(self, training: TrainingJob, made: Trial | TrainingDiverged) -> None:
         """Store a trial, or the error if its training diverged."""

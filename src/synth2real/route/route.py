@@ -24,7 +24,7 @@ from ..randomize import METHODS as RANDOMIZE
 from ..randomize import WIDEN, Automatic, Policy, Widen
 from ..refine import STAGE as REFINE
 from ..refine.displacement import Displacement
-from ..settings import described, migrated
+from ..settings import described
 from ..simulate import Simulator
 from ..tasks import Classification, Detection, Gaze, Keypoints, Regression, Segmentation, Task
 from ..training.hardware import Hardware
@@ -301,17 +301,6 @@ STAGES: dict[str, Methods[str, Any]] = {
     "refine": REFINE,
     "adapt": ADAPT,
 }
-
-
-def migrated_route(plain: Any) -> Any:
-    """A route from `Route.describe`, with every setting under its present name; any other value unchanged."""
-    if not isinstance(plain, dict):
-        return plain
-    route = {stage: migrated(stage, one) if isinstance(one, dict) else one for stage, one in plain.items()}
-    adapt = route.get("adapt")
-    if isinstance(adapt, dict) and isinstance(adapt.get("then"), dict):
-        adapt["then"] = migrated("adapt", adapt["then"])
-    return route
 
 
 def rendered_by(

@@ -44,9 +44,10 @@ from ..training.mapping import REFINER, Mapping
 from ..training.model import DESCRIPTION, Model
 from ..training.saved_model import DIVERGED
 from ..training.saved_model import SETTINGS as SETTINGS
+from .earlier_versions import difference, migrated_route
 from .recorder import both
 from .rejection import keep_displacement
-from .route import OnReport, OnStep, OnTrainer, Route, migrated_route
+from .route import OnReport, OnStep, OnTrainer, Route
 from .run import Budget, Run
 
 METRICS, LOG, CHECKPOINT = "metrics.jsonl", "log.txt", "checkpoint.safetensors"
@@ -143,13 +144,13 @@ class RunFolder:
             )
         if self.finished:
             raise InputError(f"{self.path}: this run has already finished. Use it, or train again with --overwrite")
-        before = read_settings(self.path)
-        for key, value in yaml.safe_load(yaml.safe_dump(self.settings)).items():
-            if before.get(key) != value:
-                raise InputError(
-                    f"{self.path}: the run was started with {key} {before.get(key)}, but --resume found {value}. "
-                    "Give the same arguments, or choose another --out"
-                )
+        found = difference(read_settings(self.path), yaml.safe_load(yaml.safe_dump(self.settings)))
+        if found is not None:
+            name, before, value = found
+            raise InputError(
+                f"{self.path}: the run was started with {name} {before}, but --resume found {value}. "
+                "Give the same arguments, or choose another --out"
+            )
 
     @property
     def finished(self) -> bool:

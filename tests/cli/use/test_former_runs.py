@@ -11,7 +11,7 @@ import yaml
 
 from helpers import refused
 from synth2real.adapt import DANN, MAPPINGS, OBJECTIVES
-from synth2real.route.route import migrated_route
+from synth2real.route.earlier_versions import migrated_route
 from synth2real.route.run_folder import read_settings
 from synth2real.settings import RENAMED, build, migrated, present_name
 

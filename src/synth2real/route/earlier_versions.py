@@ -1,0 +1,97 @@
+"""Runs of earlier versions: what their settings are in this one, and whether a training is continued as it began."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import InputError
+from ..settings import build, described, migrated
+from ..tasks import TASKS
+from .route import STAGES
+
+Difference = tuple[str, Any, Any]
+Change = Callable[[str, dict[str, Any]], dict[str, Any]]  # of a stage and the settings of its method
+
+
+def migrated_route(plain: Any) -> Any:
+    """A route from `Route.describe`, with every setting under its present name; any other value unchanged."""
+    return _by_method(migrated, plain)
+
+
+def completed_route(plain: Any) -> Any:
+    """The same, and a setting that an earlier version did not have is at its default."""
+    return _by_method(_completed, plain)
+
+
+def _by_method(change: Change, plain: Any) -> Any:
+    """A described route, of which each method is changed."""
+    if not isinstance(plain, dict):
+        return plain
+    route = {stage: change(stage, one) if isinstance(one, dict) else one for stage, one in plain.items()}
+    adapt = route.get("adapt")
+    if isinstance(adapt, dict) and isinstance(adapt.get("then"), dict):
+        adapt["then"] = change("adapt", adapt["then"])
+    return route
+
+
+def _completed(stage: str, plain: dict[str, Any]) -> dict[str, Any]:
+    found = migrated(stage, plain)
+    settings = {name: value for name, value in found.items() if name not in ("method", "package")}
+    try:
+        return {**described(STAGES[stage], build(STAGES[stage], str(found.get("method")), settings)), **found}
+    except (InputError, KeyError):  # a method of another package, or a damaged file, about which the caller decides
+        return found
+
+
+def difference(before: dict[str, Any], now: dict[str, Any]) -> Difference | None:
+    """The first setting of a run that is another one now, such as `route.adapt.weight`, with both values.
+
+    Args:
+        before: the settings of the run, under present names. Those of its routes that an earlier version did not have
+            are at their defaults.
+        now: those to continue it with. What only `before` has, such as the versions, is not compared.
+    """
+    former = {name: before.get(name) for name in now}
+    return _first(_written_out(former), _written_out(now), "")
+
+
+def _first(before: dict[str, Any], now: dict[str, Any], where: str) -> Difference | None:
+    for name in dict.fromkeys([*now, *before]):
+        former, value = before.get(name), now.get(name)
+        found: Difference | None = (where + name, former, value)
+        if isinstance(former, dict) and isinstance(value, dict):
+            found = _first(former, value, f"{where}{name}.")
+        elif former == value:
+            found = None
+        if found is not None:
+            return found
+    return None
+
+
+def _written_out(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with all those of their routes.
+
+    A learning rate that is not set is that of the method, as earlier versions wrote it. Masks and boxes, which have
+    another one, did not exist then.
+    """
+    kind = (settings.get("task") or {}).get("kind")
+    rates = not (kind in TASKS and TASKS[kind].dense)
+    found = dict(settings)
+    if "route" in found:
+        found["route"] = _route_written_out(found["route"], rates)
+    if isinstance(found.get("routes"), dict):
+        found["routes"] = {name: _route_written_out(route, rates) for name, route in found["routes"].items()}
+    return found
+
+
+def _route_written_out(plain: Any, rates: bool) -> Any:
+    route = completed_route(plain)
+    return _by_method(_with_rate, route) if rates else route
+
+
+def _with_rate(stage: str, plain: dict[str, Any]) -> dict[str, Any]:
+    method = str(plain.get("method"))
+    if stage != "adapt" or plain.get("rate", 0) is not None or method not in STAGES[stage]:
+        return plain
+    return {**plain, "rate": getattr(STAGES[stage][method], "default_rate", None)}
