@@ -327,6 +327,16 @@ def test_a_route_of_other_settings_is_trained_again(tmp_path: Path) -> None:
     assert asked == ["source only", "dann", "dann"]
 
 
+def test_a_stored_training_from_before_a_setting_existed_is_not_made_again(tmp_path: Path) -> None:
+    data, routes = blobs(60, 0.5, 0, 0), {"dann": Route(adapt=DANN())}
+    assert trained(routes, data, tmp_path) == ["source only", "dann"]
+    (file,) = tmp_path.glob("trials/*dann*/trial.json")
+    kept = json.loads(file.read_text())
+    del kept["route"]["adapt"]["objects"]
+    file.write_text(json.dumps(kept))
+    assert trained(routes, data, tmp_path) == []
+
+
 def test_a_stored_training_keeps_the_ranges_that_its_source_was_rendered_with(tmp_path: Path) -> None:
     target = Unlabelled(Digits(size=(8, 8)).labelled(40, 9).inputs)
     budget = Budget(steps=2, batch=8, n=40)
