@@ -47,6 +47,8 @@ REPLACED: dict[str, dict[str, tuple[str, dict[Any, Any]]]] = {
     "adapt": {"frozen": ("tune", {True: "frozen", False: None})},
 }
 DROPPED = {"adapt": ("cached",)}  # former settings that have no effect any more
+# Settings that came later and whose default does something: their value for what was made without them.
+WITHOUT: dict[str, dict[str, Any]] = {"adapt": {"decay": 0.0}}
 
 USUAL = {"lr": "rate", "learning_rate": "rate"}  # what other libraries call a setting
 

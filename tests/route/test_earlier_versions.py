@@ -36,10 +36,18 @@ def test_new_settings_are_at_their_defaults_and_others_as_they_were(route):
     assert migrated_route(former(route)) == former(route), "as it is reported"
 
 
+def test_what_was_trained_without_averaged_weights_is_not_what_has_them_by_default():
+    route = Route(adapt=DANN())
+    found = former(route)
+    del found["adapt"]["decay"]
+    assert completed_route(found)["adapt"]["decay"] == 0
+    assert difference({"route": found}, {"route": plain(route)}) == ("route.adapt.decay", 0.0, route.adapt.decay)
+
+
 def test_the_method_after_a_feature_mapping_is_completed_too():
     route = Route(adapt=MSDA(then=SelfTraining(rounds=2)))
     found = plain(route)
-    del found["adapt"]["then"]["decay"]
+    del found["adapt"]["then"]["ridge"]
     assert completed_route(found) == plain(route)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import InputError
-from ..settings import build, described, migrated
+from ..settings import WITHOUT, build, described, migrated
 from ..tasks import TASKS
 from .route import STAGES
 
@@ -20,7 +20,7 @@ def migrated_route(plain: Any) -> Any:
 
 
 def completed_route(plain: Any) -> Any:
-    """The same, and a setting that an earlier version did not have is at its default."""
+    """The same, and a setting that an earlier version did not have has the value that changes nothing."""
     return _by_method(_completed, plain)
 
 
@@ -39,9 +39,11 @@ def _completed(stage: str, plain: dict[str, Any]) -> dict[str, Any]:
     found = migrated(stage, plain)
     settings = {name: value for name, value in found.items() if name not in ("method", "package")}
     try:
-        return {**described(STAGES[stage], build(STAGES[stage], str(found.get("method")), settings)), **found}
+        whole = described(STAGES[stage], build(STAGES[stage], str(found.get("method")), settings))
     except (InputError, KeyError):  # a method of another package, or a damaged file, about which the caller decides
         return found
+    without = {name: value for name, value in WITHOUT.get(stage, {}).items() if name in whole}
+    return {**whole, **without, **found}
 
 
 def difference(before: dict[str, Any], now: dict[str, Any]) -> Difference | None:
@@ -49,7 +51,7 @@ def difference(before: dict[str, Any], now: dict[str, Any]) -> Difference | None
 
     Args:
         before: the settings of the run, under present names. Those of its routes that an earlier version did not have
-            are at their defaults.
+            have the values that change nothing.
         now: those to continue it with. What only `before` has, such as the versions, is not compared.
     """
     former = {name: before.get(name) for name in now}
