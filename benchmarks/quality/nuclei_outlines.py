@@ -42,19 +42,22 @@ def outline(image: Image, nucleus: NDArray[np.bool_], others: NDArray[np.bool_])
     y, x = np.nonzero(nucleus)
     height, width = nucleus.shape
     inside = min(y.min(), x.min()) >= BORDER and y.max() < height - BORDER and x.max() < width - BORDER
+    if len(y) < LEAST or not inside:
+        return None
+    within, beyond = (ndimage.distance_transform_edt(part) for part in (nucleus, ~nucleus))
+    distance = np.where(nucleus, within - 0.5, 0.5 - beyond)  # from the outline inwards
     ring = ndimage.binary_dilation(nucleus, iterations=APART) & ~nucleus
-    if len(y) < LEAST or not inside or others[ring].mean() > CROWDED:
+    if others[ring].mean() > CROWDED:
         return None
     short, long = np.sqrt(np.linalg.eigvalsh(np.cov(x, y)))
     radius = np.sqrt(len(y) / np.pi)
-    within, beyond = (ndimage.distance_transform_edt(part) for part in (nucleus, ~nucleus))
-    distance = np.where(nucleus, within - 0.5, 0.5 - beyond)
-    ground = image[(distance < -AROUND[0]) & (distance > -AROUND[1]) & ~others]
-    middle = image[distance > MIDDLE * radius]
-    if not ground.size or not middle.size or np.median(middle) <= np.median(ground):
+    around, inner = (distance < -AROUND[0]) & (distance > -AROUND[1]) & ~others, distance > MIDDLE * radius
+    if not around.any() or not inner.any():
         return None
-    height_of_light = np.median(middle) - np.median(ground)
-    return long / short, radius, (image[abs(distance) <= 0.5].mean() - np.median(ground)) / height_of_light
+    ground, middle = np.median(image[around]), np.median(image[inner])
+    if middle <= ground:
+        return None
+    return long / short, radius, (image[abs(distance) <= 0.5].mean() - ground) / (middle - ground)
 
 
 def of_images(images: Iterable[Image], instances: Iterable[Instances]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..errors import InputError
@@ -22,6 +23,16 @@ def migrated_route(plain: Any) -> Any:
 def completed_route(plain: Any) -> Any:
     """The same, and a setting that an earlier version did not have has the value that changes nothing."""
     return _by_method(_completed, plain)
+
+
+def with_routes(change: Callable[[Any], Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run or a comparison, of which each described route is changed."""
+    found = dict(settings)
+    if "route" in found:
+        found["route"] = change(found["route"])
+    if isinstance(found.get("routes"), dict):
+        found["routes"] = {name: change(route) for name, route in found["routes"].items()}
+    return found
 
 
 def _by_method(change: Change, plain: Any) -> Any:
@@ -50,8 +61,7 @@ def difference(before: dict[str, Any], now: dict[str, Any]) -> Difference | None
     """The first setting of a run that is another one now, such as `route.adapt.weight`, with both values.
 
     Args:
-        before: the settings of the run, under present names. Those of its routes that an earlier version did not have
-            have the values that change nothing.
+        before: the settings of the run, under present names. What its routes lack has the value that changes nothing.
         now: those to continue it with. What only `before` has, such as the versions, is not compared.
     """
     former = {name: before.get(name) for name in now}
@@ -77,19 +87,11 @@ def _written_out(settings: dict[str, Any]) -> dict[str, Any]:
     A learning rate that is not set is that of the method, as earlier versions wrote it. Masks and boxes, which have
     another one, did not exist then.
     """
-    kind = (settings.get("task") or {}).get("kind")
-    rates = not (kind in TASKS and TASKS[kind].dense)
-    found = dict(settings)
-    if "route" in found:
-        found["route"] = _route_written_out(found["route"], rates)
-    if isinstance(found.get("routes"), dict):
-        found["routes"] = {name: _route_written_out(route, rates) for name, route in found["routes"].items()}
-    return found
-
-
-def _route_written_out(plain: Any, rates: bool) -> Any:
-    route = completed_route(plain)
-    return _by_method(_with_rate, route) if rates else route
+    found, task = with_routes(completed_route, settings), settings.get("task")
+    kind = str(task.get("kind")) if isinstance(task, dict) else ""
+    if kind in TASKS and TASKS[kind].dense:
+        return found
+    return with_routes(partial(_by_method, _with_rate), found)
 
 
 def _with_rate(stage: str, plain: dict[str, Any]) -> dict[str, Any]:

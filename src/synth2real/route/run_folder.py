@@ -44,7 +44,7 @@ from ..training.mapping import REFINER, Mapping
 from ..training.model import DESCRIPTION, Model
 from ..training.saved_model import DIVERGED
 from ..training.saved_model import SETTINGS as SETTINGS
-from .earlier_versions import difference, migrated_route
+from .earlier_versions import difference, migrated_route, with_routes
 from .recorder import both
 from .rejection import keep_displacement
 from .route import OnReport, OnStep, OnTrainer, Route
@@ -67,11 +67,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     settings = read_yaml(file, "the settings of a run. Train again with --overwrite")
     if "size" in settings:
         settings.setdefault("resize", "stretch")  # former runs do not say it
-    if "route" in settings:
-        settings["route"] = migrated_route(settings["route"])
-    if isinstance(settings.get("routes"), dict):
-        settings["routes"] = {name: migrated_route(route) for name, route in settings["routes"].items()}
-    return settings
+    return with_routes(migrated_route, settings)
 
 
 class RunFolder:
